@@ -1,0 +1,5 @@
+/// The pgoffload command: everything in one JVM, or each part alone.
+@NullMarked
+package org.pgoffload.launcher;
+
+import org.jspecify.annotations.NullMarked;

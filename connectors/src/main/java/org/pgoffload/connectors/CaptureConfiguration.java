@@ -1,0 +1,102 @@
+package org.pgoffload.connectors;
+
+import java.time.Duration;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Secret;
+import org.pgoffload.protocol.TopicNames;
+
+/// The Debezium connector's configuration, the same in Debezium Embedded and in a Connect cluster: a
+/// pure function of where the database is.
+///
+/// @param host server of the database
+/// @param port its port
+/// @param database its name
+/// @param user a login with REPLICATION
+/// @param password its password, or null
+/// @param tls pgjdbc's `sslmode`, `sslrootcert`, `sslcert` and `sslkey`, where given
+/// @param slot the replication slot, which the installer has made
+/// @param topics the topics' names
+/// @param heartbeat how often the slot advances on an idle queue, and at the latest acknowledges
+public record CaptureConfiguration(
+    String host,
+    int port,
+    String database,
+    String user,
+    @Nullable Secret password,
+    Map<String, String> tls,
+    String slot,
+    TopicNames topics,
+    Duration heartbeat) {
+  /// The publication that the installer has made.
+  public static final String PUBLICATION = "pgoffload";
+
+  public CaptureConfiguration {
+    tls = Map.copyOf(tls);
+  }
+
+  /// The connector's properties, passwords included: for the engine or Connect's REST API only.
+  public Map<String, String> properties() {
+    var p = new TreeMap<String, String>();
+    p.put("connector.class", "io.debezium.connector.postgresql.PostgresConnector");
+    p.put("tasks.max", "1");
+    p.put("topic.prefix", topics.prefix());
+
+    p.put("database.hostname", host);
+    p.put("database.port", Integer.toString(port));
+    p.put("database.dbname", database);
+    p.put("database.user", user);
+    if (password != null) {
+      p.put("database.password", password.reveal());
+    }
+    tls.forEach((name, value) -> p.put("database." + name, value));
+
+    // The installer has made both: a slot that Debezium makes silently would begin after a gap.
+    p.put("plugin.name", "pgoutput");
+    p.put("slot.name", slot);
+    p.put("slot.drop.on.stop", "false");
+    p.put("publication.name", PUBLICATION);
+    p.put("publication.autocreate.mode", "disabled");
+
+    // Only our messages; no table is captured, so none is read at the start either.
+    p.put("message.prefix.include.list", "pgoffload\\.request");
+    p.put("table.include.list", "pgoffload\\.none");
+    p.put("snapshot.mode", "no_data");
+    p.put("binary.handling.mode", "bytes");
+    p.put("tombstones.on.delete", "false");
+
+    // With a batch of one the queue does not linger for the poll interval: 2 ms instead of 700 ms.
+    p.put("max.batch.size", "1");
+    p.put("poll.interval.ms", "3");
+    // 8,192 requests of 16 MB would fill any heap.
+    p.put("max.queue.size", "8192");
+    p.put("max.queue.size.in.bytes", Long.toString(64L << 20));
+
+    // A restart of PostgreSQL is noticed in half a second instead of 10.
+    p.put("status.update.interval.ms", "500");
+    // The supervisor restarts, after it has looked at the slot: Debezium's own retry would silently
+    // make a new slot for one that was dropped, and what was sent in between would be gone.
+    p.put("errors.max.retries", "0");
+    p.put("slot.max.retries", "1");
+    p.put("slot.retry.delay.ms", "200");
+
+    // All three are needed for the slot to advance on a database that is busy elsewhere: the
+    // interval, a transactional message that makes a commit, and a prefix that is not included.
+    p.put("heartbeat.interval.ms", Long.toString(heartbeat.toMillis()));
+    p.put(
+        "heartbeat.action.query",
+        "select pg_catalog.pg_logical_emit_message(true, 'pgoffload.heartbeat', '')");
+
+    p.put("transforms", "request");
+    p.put("transforms.request.type", RequestTransform.class.getName());
+    p.put("transforms.request." + RequestTransform.TOPIC_PREFIX_CONFIG, topics.prefix());
+    return p;
+  }
+
+  /// Names the place, without the password.
+  @Override
+  public String toString() {
+    return "CaptureConfiguration[" + user + "@" + host + ":" + port + "/" + database + ", slot=" + slot + "]";
+  }
+}

@@ -1,0 +1,72 @@
+package org.pgoffload.producer;
+
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.schema.DatabaseAddress;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// On PostgreSQL 15 and 16 a message that is not bound to a commit waits in memory until somebody
+/// flushes the WAL. This commits something tiny every few tens of milliseconds, so that an immediate
+/// call waits no longer than that.
+final class FlushMessages implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(FlushMessages.class);
+
+  private static final int FIRST_THAT_FLUSHES = 170000;
+  private static final long INTERVAL_MILLIS = 25;
+
+  private final DatabaseAddress database;
+  private final @Nullable ScheduledExecutorService timer;
+  private @Nullable Connection connection;
+
+  private FlushMessages(DatabaseAddress database, boolean needed) {
+    this.database = database;
+    this.timer =
+        needed ? Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().factory()) : null;
+    if (timer != null) {
+      timer.scheduleWithFixedDelay(this::flush, 0, INTERVAL_MILLIS, TimeUnit.MILLISECONDS);
+    }
+  }
+
+  static FlushMessages startIfNeeded(DatabaseAddress database, int serverVersion) {
+    return new FlushMessages(database, serverVersion < FIRST_THAT_FLUSHES);
+  }
+
+  private void flush() {
+    try {
+      if (connection == null || connection.isClosed()) {
+        connection = database.connect("pgoffload producer flush");
+      }
+      try (var statement = connection.createStatement()) {
+        statement.execute(
+            "select pg_catalog.pg_logical_emit_message(true, 'pgoffload.heartbeat', '')");
+      }
+    } catch (SQLException e) {
+      LOG.debug("No flush this time; immediate calls wait for somebody else's", e);
+      disconnect();
+    }
+  }
+
+  private void disconnect() {
+    if (connection != null) {
+      try {
+        connection.close();
+      } catch (SQLException e) {
+        LOG.debug("The connection was broken already", e);
+      }
+      connection = null;
+    }
+  }
+
+  @Override
+  public void close() {
+    if (timer != null) {
+      timer.close();
+      disconnect();
+    }
+  }
+}

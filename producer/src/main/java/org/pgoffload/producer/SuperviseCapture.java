@@ -1,0 +1,174 @@
+package org.pgoffload.producer;
+
+import io.debezium.embedded.Connect;
+import io.debezium.engine.DebeziumEngine;
+import java.io.IOException;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Properties;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.connect.source.SourceRecord;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.connectors.CaptureConfiguration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Runs the capture engine for as long as the producer lives: looks at the slot, starts the engine,
+/// and starts it again when it ends. A second producer waits here until the slot is free.
+final class SuperviseCapture implements Runnable, AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(SuperviseCapture.class);
+
+  private static final Duration PAUSE = Duration.ofMillis(200);
+  private static final Duration HEARTBEAT = Duration.ofSeconds(1);
+
+  private final ProducerConfiguration configuration;
+  private final Producer<byte[], byte[]> kafka;
+  private final CountDownLatch closing = new CountDownLatch(1);
+  private final CountDownLatch capturing = new CountDownLatch(1);
+  private final Object engineLock = new Object();
+  private @Nullable DebeziumEngine<?> engine;
+  private volatile String lastComplaint = "";
+
+  SuperviseCapture(ProducerConfiguration configuration, Producer<byte[], byte[]> kafka) {
+    this.configuration = configuration;
+    this.kafka = kafka;
+  }
+
+  @Override
+  public void run() {
+    while (!isClosing()) {
+      try {
+        switch (SlotState.read(configuration.database(), configuration.slot())) {
+          case SlotState.Ready ready -> runEngine(ready.serverVersion());
+          case SlotState.InUse inUse ->
+              complain(
+                  "replication slot "
+                      + configuration.slot()
+                      + " is in use by server process "
+                      + inUse.processId()
+                      + ": waiting to take over");
+          case SlotState.Broken broken ->
+              complain("capture stands still: " + broken.code() + ": " + broken.whatToDo());
+        }
+      } catch (SQLException e) {
+        complain("capture stands still: the database cannot be reached: " + e.getMessage());
+      }
+      pause();
+    }
+  }
+
+  /// Waits until the engine streams for the first time.
+  ///
+  /// @return whether it does within the time
+  boolean awaitCapturing(Duration patience) throws InterruptedException {
+    return capturing.await(patience.toMillis(), TimeUnit.MILLISECONDS);
+  }
+
+  /// Why nothing is captured, or empty.
+  String complaint() {
+    return lastComplaint;
+  }
+
+  private void runEngine(int serverVersion) {
+    var properties = new Properties();
+    properties.putAll(capture().properties());
+    properties.setProperty("name", "pgoffload");
+    // The slot is the only position: with stored offsets a crash in the middle of a large
+    // transaction loses rows, because many share one LSN.
+    properties.setProperty(
+        "offset.storage", "org.apache.kafka.connect.storage.MemoryOffsetBackingStore");
+    properties.setProperty("offset.flush.interval.ms", "0");
+    var publish = new PublishCaptured(kafka);
+    DebeziumEngine<?> started =
+        DebeziumEngine.create(Connect.class)
+            .using(properties)
+            .using(new Callbacks())
+            .using(
+                (success, message, error) -> {
+                  if (!success) {
+                    LOG.warn(
+                        "The capture has ended and starts again in {} ms; what was not acknowledged is captured again: {}",
+                        PAUSE.toMillis(),
+                        error == null ? message : error.toString());
+                  }
+                })
+            .notifying(publish)
+            .build();
+    synchronized (engineLock) {
+      if (isClosing()) {
+        return;
+      }
+      engine = started;
+    }
+    try (var _ = FlushMessages.startIfNeeded(configuration.database(), serverVersion)) {
+      started.run();
+    } finally {
+      synchronized (engineLock) {
+        engine = null;
+      }
+    }
+  }
+
+  private CaptureConfiguration capture() {
+    var database = configuration.database();
+    return new CaptureConfiguration(
+        database.host(),
+        database.port(),
+        database.database(),
+        database.user(),
+        database.password(),
+        database.parameters(),
+        configuration.slot(),
+        configuration.topics(),
+        HEARTBEAT);
+  }
+
+  private void complain(String complaint) {
+    if (!complaint.equals(lastComplaint)) {
+      LOG.warn("{}", complaint);
+      lastComplaint = complaint;
+    }
+  }
+
+  private boolean isClosing() {
+    return closing.getCount() == 0;
+  }
+
+  private void pause() {
+    try {
+      closing.await(PAUSE.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      closing.countDown();
+    }
+  }
+
+  /// Ends the engine. What was captured and not acknowledged is captured again by the next one.
+  @Override
+  public void close() {
+    closing.countDown();
+    synchronized (engineLock) {
+      if (engine != null) {
+        try {
+          engine.close();
+        } catch (IOException | IllegalStateException e) {
+          LOG.debug("The engine was ending already", e);
+        }
+      }
+    }
+  }
+
+  private final class Callbacks implements DebeziumEngine.ConnectorCallback {
+    @Override
+    public void pollingStarted() {
+      LOG.info(
+          "Capturing from {} through replication slot {}",
+          configuration.database(),
+          configuration.slot());
+      lastComplaint = "";
+      capturing.countDown();
+    }
+  }
+}

@@ -1,0 +1,93 @@
+package org.pgoffload.protocol;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import org.jspecify.annotations.Nullable;
+
+/// A request as the database wrote and signed it. The bytes travel verbatim from the database to
+/// the worker; this is their reading. The JSON schema is `request.v1.schema.json`.
+///
+/// @param id the request id
+/// @param kind the wire name of its [RequestKind]
+/// @param orderingKey same-keyed requests run one after another, or null
+/// @param immediate whether it was sent at once (a function) or with its transaction (a row)
+/// @param installation which installation signed it
+/// @param signedAt when, by the database's clock, in microseconds
+/// @param timeout how long after `signedAt` an answer is still wanted
+/// @param requestedBy who asked
+/// @param payload the fields of its kind
+public record Envelope(
+    long id,
+    String kind,
+    @Nullable String orderingKey,
+    boolean immediate,
+    String installation,
+    Instant signedAt,
+    Duration timeout,
+    Identity requestedBy,
+    JsonNode payload) {
+  /// The major version this code reads.
+  public static final int VERSION = 1;
+
+  /// Reads an envelope. Unknown fields are ignored.
+  ///
+  /// @throws MalformedMessageException if the bytes are no envelope, or of another major version
+  public static Envelope read(byte[] bytes) {
+    try {
+      var json = Json.MAPPER.readTree(bytes);
+      if (json == null || !json.isObject()) {
+        throw new MalformedMessageException(
+            DeadLetterReason.MALFORMED, "the envelope is not a JSON object");
+      }
+      int version = required(json, "version").asInt();
+      if (version != VERSION) {
+        throw new MalformedMessageException(
+            DeadLetterReason.UNKNOWN_VERSION,
+            "envelope version " + version + " is not " + VERSION + ": upgrade this worker");
+      }
+      var orderingKey = json.get("ordering_key");
+      var by = required(json, "requested_by");
+      return new Envelope(
+          required(json, "id").asLong(),
+          required(json, "kind").asText(),
+          orderingKey == null || orderingKey.isNull() ? null : orderingKey.asText(),
+          required(json, "immediate").asBoolean(),
+          required(json, "installation").asText(),
+          Instant.EPOCH.plus(required(json, "signed_at_us").asLong(), ChronoUnit.MICROS),
+          Duration.ofMillis(required(json, "timeout_ms").asLong()),
+          new Identity(
+              required(by, "user").asText(),
+              required(by, "user_oid").asLong(),
+              required(by, "session_user").asText(),
+              required(by, "session_user_oid").asLong(),
+              required(by, "role").asText()),
+          required(json, "payload"));
+    } catch (IOException | IllegalArgumentException e) {
+      throw new MalformedMessageException(
+          DeadLetterReason.MALFORMED, "the envelope is not the JSON of a request");
+    }
+  }
+
+  /// When the answer is no longer wanted.
+  public Instant deadline() {
+    return signedAt.plus(timeout);
+  }
+
+  /// Names the request without its content.
+  @Override
+  public String toString() {
+    return "Envelope[id=" + id + ", kind=" + kind + "]";
+  }
+
+  private static JsonNode required(JsonNode json, String field) {
+    var value = json.get(field);
+    if (value == null || value.isNull()) {
+      throw new MalformedMessageException(
+          DeadLetterReason.MALFORMED, "the envelope has no field '" + field + "'");
+    }
+    return value;
+  }
+}

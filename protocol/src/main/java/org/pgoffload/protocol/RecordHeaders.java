@@ -1,0 +1,19 @@
+package org.pgoffload.protocol;
+
+/// The names of the Kafka record headers; all values are UTF-8 text.
+public final class RecordHeaders {
+  /// On requests: [Signature#text()] over the record's value.
+  public static final String SIGNATURE = "pgoffload-signature";
+
+  /// On dead letters: a [DeadLetterReason]'s code.
+  public static final String REASON = "pgoffload-reason";
+
+  /// On dead letters: what was wrong, in words, without any content of the record.
+  public static final String REASON_DETAIL = "pgoffload-reason-detail";
+
+  /// On dead letters: the topic, partition and offset (`topic-partition@offset`) or the LSN the
+  /// record came from.
+  public static final String ORIGIN = "pgoffload-origin";
+
+  private RecordHeaders() {}
+}

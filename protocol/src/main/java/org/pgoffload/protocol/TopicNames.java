@@ -1,0 +1,64 @@
+package org.pgoffload.protocol;
+
+import java.util.List;
+import java.util.regex.Pattern;
+
+/// The names of one installation's topics, all under one prefix.
+///
+/// @param prefix what every name starts with, followed by a dot
+public record TopicNames(String prefix) {
+  /// The prefix when none is configured.
+  public static final String DEFAULT_PREFIX = "pgoffload";
+
+  private static final Pattern LEGAL = Pattern.compile("[a-zA-Z0-9._-]{1,200}");
+
+  public TopicNames {
+    if (!LEGAL.matcher(prefix).matches()) {
+      throw new IllegalArgumentException(
+          "the topic prefix '"
+              + prefix
+              + "' must be 1 to 200 characters of letters, digits, dot, underscore and hyphen");
+    }
+  }
+
+  /// Signed SQL requests; key: the ordering key or the request id.
+  public String sqlRequests() {
+    return prefix + ".requests.sql";
+  }
+
+  /// Signed LLM requests; key: the ordering key or the request id.
+  public String llmRequests() {
+    return prefix + ".requests.llm";
+  }
+
+  /// Requests that have to wait before they are tried (again).
+  public String deferred() {
+    return prefix + ".deferred";
+  }
+
+  /// Results; key: always the request id.
+  public String results() {
+    return prefix + ".results";
+  }
+
+  /// Commands to every worker, such as the cancellation of what runs.
+  public String commands() {
+    return prefix + ".commands";
+  }
+
+  /// Records that could not be understood or trusted, with the reason in their headers.
+  public String deadLetters() {
+    return prefix + ".dead-letters";
+  }
+
+  /// Usage aggregates (compacted).
+  public String usage() {
+    return prefix + ".usage";
+  }
+
+  /// Every topic, in the order in which they are created.
+  public List<String> all() {
+    return List.of(
+        sqlRequests(), llmRequests(), deferred(), results(), commands(), deadLetters(), usage());
+  }
+}

@@ -1,0 +1,128 @@
+package org.pgoffload.schema;
+
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.flywaydb.core.Flyway;
+import org.flywaydb.core.api.FlywayException;
+import org.flywaydb.core.api.output.MigrateOutput;
+import org.postgresql.ds.PGSimpleDataSource;
+
+/// Brings a database to this version's schema: tables by versioned migrations, functions by
+/// repeatable ones, all in one transaction and under Flyway's lock. Idempotent: what is there
+/// already is left alone.
+public final class InstallSchema {
+  /// The schema of the public objects when none is configured.
+  public static final String DEFAULT_PUBLIC_SCHEMA = "public";
+
+  private static final Pattern PLAIN_NAME = Pattern.compile("[a-z_][a-z0-9_]{0,62}");
+  private static final int OLDEST_SERVER = 150000;
+
+  private InstallSchema() {}
+
+  /// Applies what is missing.
+  ///
+  /// @param database a login that may create roles and schemas; it becomes the owner
+  /// @param publicSchema where the public tables and functions go, a plain lower-case name
+  /// @return one line for each thing that changed; empty when nothing did
+  /// @throws InstallException with what to do, when it cannot be applied; nothing has changed then
+  public static List<String> run(DatabaseAddress database, String publicSchema) {
+    if (!PLAIN_NAME.matcher(publicSchema).matches()) {
+      throw new InstallException(
+          "the public schema '" + publicSchema + "' must be a plain lower-case name", null);
+    }
+    checkServer(database, publicSchema);
+    var dataSource = new PGSimpleDataSource();
+    dataSource.setURL(database.jdbcUrl());
+    database
+        .properties("pgoffload install")
+        .forEach(
+            (name, value) -> {
+              try {
+                dataSource.setProperty((String) name, (String) value);
+              } catch (SQLException e) {
+                throw new InstallException("unknown connection parameter " + name, e);
+              }
+            });
+    var flyway =
+        Flyway.configure()
+            .dataSource(dataSource)
+            .locations("classpath:org/pgoffload/schema/migration")
+            .schemas("pgoffload")
+            .createSchemas(true)
+            .table("schema_history")
+            // all or nothing: an interrupted installation leaves the version before
+            .group(true)
+            .placeholders(Map.of("public_schema", publicSchema))
+            // function bodies may contain anything between dollar quotes
+            .placeholderPrefix("${")
+            .validateMigrationNaming(true)
+            .connectRetries(3)
+            // waiting for a lock must not queue the application behind the installer for long
+            .initSql("set lock_timeout = '10s'")
+            .load();
+    try {
+      var result = flyway.migrate();
+      var changes = new ArrayList<String>();
+      for (MigrateOutput migration : result.migrations) {
+        changes.add(
+            migration.version == null || migration.version.isEmpty()
+                ? "replaced " + migration.description
+                : "applied " + migration.version + " " + migration.description);
+      }
+      return List.copyOf(changes);
+    } catch (FlywayException e) {
+      throw new InstallException(
+          "the schema could not be installed in " + database + "; nothing has changed: " + e.getMessage(),
+          e);
+    }
+  }
+
+  private static void checkServer(DatabaseAddress database, String publicSchema) {
+    try (var connection = database.connect("pgoffload install");
+        var statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                """
+                select current_setting('server_version_num')::int,
+                       current_setting('server_version'),
+                       current_setting('wal_level'),
+                       (select rolsuper or rolcreaterole from pg_catalog.pg_roles where rolname = current_user)
+                """)) {
+      row.next();
+      var problems = new ArrayList<String>();
+      if (row.getInt(1) < OLDEST_SERVER) {
+        problems.add("PostgreSQL " + row.getString(2) + " is too old: 15 or newer is needed");
+      }
+      if (!row.getString(3).equals("logical")) {
+        problems.add(
+            "wal_level is "
+                + row.getString(3)
+                + ": set wal_level = logical in postgresql.conf (managed: rds.logical_replication = 1 or the provider's switch) and restart PostgreSQL");
+      }
+      if (!row.getBoolean(4)) {
+        problems.add("role " + database.user() + " needs CREATEROLE, to make the roles of the parts");
+      }
+      if (!schemaExists(connection, publicSchema)) {
+        problems.add("schema " + publicSchema + " does not exist: create it first");
+      }
+      if (!problems.isEmpty()) {
+        throw new InstallException(
+            "cannot install into " + database + ":\n  - " + String.join("\n  - ", problems), null);
+      }
+    } catch (SQLException e) {
+      throw new InstallException("cannot connect to " + database + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static boolean schemaExists(java.sql.Connection connection, String name)
+      throws SQLException {
+    try (var statement =
+        connection.prepareStatement("select from pg_catalog.pg_namespace where nspname = ?")) {
+      statement.setString(1, name);
+      return statement.executeQuery().next();
+    }
+  }
+}

@@ -1,0 +1,132 @@
+package org.pgoffload.schema;
+
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+
+/// Creates the logical replication slot, which is the one position of the capture: what is
+/// committed after its creation is never missed.
+///
+/// Its creation waits for every transaction that is writing at that moment, so it says whom it waits
+/// for, and gives up in time.
+public final class InstallSlot {
+  /// The slot when none is configured.
+  public static final String DEFAULT_SLOT = "pgoffload";
+
+  private static final int FIRST_WITH_FAILOVER = 170000;
+
+  private InstallSlot() {}
+
+  /// Creates the slot unless it is there.
+  ///
+  /// @param database a superuser or a login with REPLICATION
+  /// @param slot the slot's name
+  /// @param patience how long to wait for open transactions
+  /// @param say is told, about every two seconds, whom it waits for
+  /// @return a line saying what changed, or empty
+  /// @throws InstallException if it cannot be created, or exists for another database or plugin
+  public static Optional<String> run(
+      DatabaseAddress database, String slot, Duration patience, Consumer<String> say) {
+    try (var connection = database.connect("pgoffload install")) {
+      if (exists(connection, database, slot)) {
+        return Optional.empty();
+      }
+      try (var watcher =
+          Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().factory())) {
+        watcher.scheduleAtFixedRate(() -> sayWhoIsWaitedFor(database, say), 2, 2, TimeUnit.SECONDS);
+        create(connection, slot, patience);
+        watcher.shutdownNow();
+      }
+      return Optional.of("created replication slot " + slot);
+    } catch (SQLException e) {
+      if ("57014".equals(e.getSQLState())) {
+        throw new InstallException(
+            "replication slot "
+                + slot
+                + " was not created: transactions that were writing did not end within "
+                + patience.toSeconds()
+                + " s. End them or wait, and run install again",
+            e);
+      }
+      throw new InstallException(
+          "replication slot " + slot + " could not be created in " + database + ": " + e.getMessage(),
+          e);
+    }
+  }
+
+  private static boolean exists(Connection connection, DatabaseAddress database, String slot)
+      throws SQLException {
+    try (var statement =
+        connection.prepareStatement(
+            "select database, plugin, coalesce(wal_status, '') from pg_catalog.pg_replication_slots where slot_name = ?")) {
+      statement.setString(1, slot);
+      var row = statement.executeQuery();
+      if (!row.next()) {
+        return false;
+      }
+      if (!database.database().equals(row.getString(1)) || !"pgoutput".equals(row.getString(2))) {
+        throw new InstallException(
+            "replication slot "
+                + slot
+                + " belongs to database "
+                + row.getString(1)
+                + " with plugin "
+                + row.getString(2)
+                + ": choose another name with --slot",
+            null);
+      }
+      if ("lost".equals(row.getString(3))) {
+        throw new InstallException(
+            "replication slot "
+                + slot
+                + " is lost: the server has removed WAL that it needs. Drop it with"
+                + " pg_drop_replication_slot and run install again; calls that were only in the WAL are gone",
+            null);
+      }
+      return true;
+    }
+  }
+
+  private static void create(Connection connection, String slot, Duration patience)
+      throws SQLException {
+    var failover = connection.getMetaData().getDatabaseMajorVersion() * 10000 >= FIRST_WITH_FAILOVER;
+    try (var limit = connection.createStatement();
+        var statement =
+            connection.prepareStatement(
+                // failover: the slot is synchronised to a standby that is set up for it
+                failover
+                    ? "select pg_create_logical_replication_slot(?, 'pgoutput', false, false, true)"
+                    : "select pg_create_logical_replication_slot(?, 'pgoutput')")) {
+      limit.execute("set statement_timeout = " + patience.toMillis());
+      statement.setString(1, slot);
+      statement.execute();
+    }
+  }
+
+  private static void sayWhoIsWaitedFor(DatabaseAddress database, Consumer<String> say) {
+    try (var connection = database.connect("pgoffload install");
+        var statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                """
+                select pid, coalesce(usename, ''), coalesce(application_name, ''), state,
+                       extract(epoch from clock_timestamp() - xact_start)::int
+                from pg_catalog.pg_stat_activity
+                where backend_xid is not null and pid <> pg_catalog.pg_backend_pid()
+                order by xact_start
+                """)) {
+      while (row.next()) {
+        say.accept(
+            "waiting for the transaction of pid %d (%s %s, %s, open for %d s)"
+                .formatted(
+                    row.getInt(1), row.getString(2), row.getString(3), row.getString(4), row.getInt(5)));
+      }
+    } catch (SQLException e) {
+      say.accept("waiting for open transactions");
+    }
+  }
+}

@@ -1,0 +1,119 @@
+package org.pgoffload.schema;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.config.TopicConfig;
+import org.pgoffload.protocol.TopicNames;
+
+/// Creates the topics with all their settings, and sets those of topics that are there.
+/// Idempotent.
+public final class InstallTopics {
+  /// How many partitions a topic gets when none are configured.
+  public static final int DEFAULT_PARTITIONS = 6;
+
+  /// Room for headers and batch overhead above the largest request.
+  private static final int MESSAGE_OVERHEAD_BYTES = 1 << 20;
+
+  private InstallTopics() {}
+
+  /// Creates what is missing and sets what differs.
+  ///
+  /// @param client Kafka's client properties
+  /// @param topics the names
+  /// @param partitions of each topic that is created; an existing topic keeps its number
+  /// @param replicationFactor of each topic that is created; -1 for the broker's default
+  /// @param maxRequestBytes the database's setting max_request_bytes
+  /// @return one line for each thing that changed; empty when nothing did
+  /// @throws InstallException with what to do
+  public static List<String> run(
+      Map<String, Object> client,
+      TopicNames topics,
+      int partitions,
+      short replicationFactor,
+      int maxRequestBytes) {
+    var changes = new ArrayList<String>();
+    try (var admin = Admin.create(client)) {
+      var existing = admin.listTopics().names().get(30, TimeUnit.SECONDS);
+      var missing = new ArrayList<NewTopic>();
+      var present = new ArrayList<String>();
+      for (var topic : topics.all()) {
+        if (existing.contains(topic)) {
+          present.add(topic);
+        } else {
+          missing.add(
+              new NewTopic(topic, partitions, replicationFactor)
+                  .configs(settings(topics, topic, maxRequestBytes)));
+          changes.add("created topic " + topic + " with " + partitions + " partitions");
+        }
+      }
+      admin.createTopics(missing).all().get(30, TimeUnit.SECONDS);
+      for (var topic : present) {
+        changes.addAll(setWhatDiffers(admin, topic, settings(topics, topic, maxRequestBytes)));
+      }
+    } catch (ExecutionException e) {
+      throw new InstallException("the topics could not be created: " + e.getCause().getMessage(), e);
+    } catch (TimeoutException e) {
+      throw new InstallException(
+          "Kafka did not answer within 30 s at " + client.get("bootstrap.servers"), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InstallException("interrupted while the topics were created", e);
+    }
+    return List.copyOf(changes);
+  }
+
+  private static List<String> setWhatDiffers(Admin admin, String topic, Map<String, String> wanted)
+      throws ExecutionException, InterruptedException, TimeoutException {
+    var resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+    var current =
+        admin.describeConfigs(List.of(resource)).all().get(30, TimeUnit.SECONDS).get(resource);
+    var changes = new ArrayList<String>();
+    var operations = new ArrayList<AlterConfigOp>();
+    wanted.forEach(
+        (name, value) -> {
+          var entry = current == null ? null : current.get(name);
+          if (entry == null || !value.equals(entry.value())) {
+            operations.add(new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET));
+            changes.add("set " + name + " of topic " + topic + " to " + value);
+          }
+        });
+    if (!operations.isEmpty()) {
+      admin
+          .incrementalAlterConfigs(Map.of(resource, operations))
+          .all()
+          .get(30, TimeUnit.SECONDS);
+    }
+    return changes;
+  }
+
+  private static Map<String, String> settings(TopicNames topics, String topic, int maxRequestBytes) {
+    var settings = new HashMap<String, String>();
+    settings.put(
+        TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
+        Integer.toString(maxRequestBytes + MESSAGE_OVERHEAD_BYTES));
+    if (topic.equals(topics.usage())) {
+      settings.put(TopicConfig.CLEANUP_POLICY_CONFIG, TopicConfig.CLEANUP_POLICY_COMPACT);
+    } else if (topic.equals(topics.sqlRequests())
+        || topic.equals(topics.llmRequests())
+        || topic.equals(topics.deferred())) {
+      // what is not yet answered is kept, whatever the retention of results
+      settings.put(TopicConfig.RETENTION_MS_CONFIG, "-1");
+    } else if (topic.equals(topics.commands())) {
+      settings.put(TopicConfig.RETENTION_MS_CONFIG, Long.toString(Duration.ofDays(1).toMillis()));
+    } else {
+      settings.put(TopicConfig.RETENTION_MS_CONFIG, Long.toString(Duration.ofDays(7).toMillis()));
+    }
+    return settings;
+  }
+}

@@ -1,0 +1,82 @@
+package org.pgoffload.worker.llm;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.net.URI;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Secret;
+
+/// Azure OpenAI by its v1 path: the Responses API with a deployment in the place of a model
+/// (learn.microsoft.com/azure/foundry/openai/api-version-lifecycle).
+///
+/// @param baseUrl up to and with `/openai/v1`
+/// @param defaultModel the deployment that answers a call which names none
+record AzureOpenAiProvider(URI baseUrl, Secret key, String defaultModel, PostJson http)
+    implements HttpProvider {
+
+  static final String NAME = "azure_openai";
+
+  /// Reads the settings; null if they do not suffice, the problems being left in the environment.
+  static @Nullable AzureOpenAiProvider from(ReadEnvironment environment, PostJson http) {
+    var resource = environment.url("AZURE_OPENAI_ENDPOINT");
+    if (!environment.has("AZURE_OPENAI_ENDPOINT")) {
+      environment.problem(
+          "no endpoint for Azure OpenAI: set AZURE_OPENAI_ENDPOINT, such as"
+              + " https://my-resource.openai.azure.com");
+    }
+    var key = environment.secret("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_KEY");
+    if (key == null) {
+      environment.problem(
+          "no key for Azure OpenAI: set AZURE_OPENAI_API_KEY or AZURE_OPENAI_KEY (or either with"
+              + " _FILE)");
+    }
+    // Nothing stands in for a deployment: its name is of the user's making.
+    var deployment = environment.text("AZURE_OPENAI_DEPLOYMENT");
+    if (deployment == null) {
+      environment.problem(
+          "no deployment for Azure OpenAI: set AZURE_OPENAI_DEPLOYMENT; a request may still name"
+              + " another");
+    }
+    if (resource == null || key == null || deployment == null) {
+      return null;
+    }
+    return new AzureOpenAiProvider(withVersion(resource), key, deployment, http);
+  }
+
+  /// The portal shows the endpoint both with and without the path of the v1 API.
+  private static URI withVersion(URI resource) {
+    var path = "/openai/v1";
+    return resource.toString().endsWith(path) ? resource : URI.create(resource + path);
+  }
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public URI endpoint() {
+    return URI.create(baseUrl + "/responses");
+  }
+
+  @Override
+  public Map<String, String> headers() {
+    return Map.of("api-key", key.reveal());
+  }
+
+  @Override
+  public List<String> requestIdHeaders() {
+    return List.of("apim-request-id", "x-request-id");
+  }
+
+  @Override
+  public ObjectNode question(LlmCall call, String model) {
+    return ResponsesFormat.question(call, model);
+  }
+
+  @Override
+  public LlmOutcome answer(VendorReply reply) {
+    return ResponsesFormat.answer(reply);
+  }
+}

@@ -1,0 +1,78 @@
+package org.pgoffload.worker.llm;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+/// OpenAI's Chat Completions API, which every compatible server speaks
+/// (developers.openai.com/api/reference/resources/chat).
+final class ChatCompletionsFormat {
+  private ChatCompletionsFormat() {}
+
+  /// @param tokenLimitField `max_completion_tokens` for OpenAI, whose reasoning models refuse the
+  ///   older name; `max_tokens` for the others, of which many know only that
+  static ObjectNode question(LlmCall call, String model, String tokenLimitField) {
+    var question = Json.object().put("model", model);
+    var messages = question.putArray("messages");
+    if (call.system() != null) {
+      messages.addObject().put("role", "system").put("content", call.system());
+    }
+    call.turns()
+        .forEach(turn ->
+            messages.addObject().put("role", turn.role().word()).put("content", turn.text()));
+    if (call.temperature() != null) {
+      question.put("temperature", call.temperature());
+    }
+    if (call.maxOutputTokens() != null) {
+      question.put(tokenLimitField, call.maxOutputTokens());
+    }
+    return question;
+  }
+
+  static LlmOutcome answer(VendorReply reply) {
+    var body = reply.body();
+    var usage = usage(body.path("usage"));
+    if (body.hasNonNull("error")) {
+      var error = VendorError.read(body);
+      // Some gateways pass an upstream's failure on with status 200.
+      return reply.vendorFailed(error.classify(500), error, usage);
+    }
+    var choice = body.path("choices").path(0);
+    var message = choice.path("message");
+    if (!message.isObject()) {
+      return reply.malformed("the reply has no choice with a message");
+    }
+    var refusal = Json.text(message, "refusal");
+    if (refusal != null && !refusal.isBlank()) {
+      return reply.declined(LlmErrorCode.REFUSAL, refusal, usage);
+    }
+    var text = text(message.path("content"));
+    return switch (choice.path("finish_reason").asText()) {
+      case "stop" -> reply.answered(text, FinishReason.STOP, usage);
+      case "length" -> reply.answered(text, FinishReason.LENGTH, usage);
+      case "content_filter" -> reply.declined(LlmErrorCode.CONTENT_FILTER, null, usage);
+      default -> reply.answered(text, FinishReason.OTHER, usage);
+    };
+  }
+
+  /// A text, or with some servers an array of parts.
+  private static String text(JsonNode content) {
+    if (!content.isArray()) {
+      return content.asText("");
+    }
+    var text = new StringBuilder();
+    for (var part : content) {
+      if (part.path("type").asText().equals("text")) {
+        text.append(part.path("text").asText(""));
+      }
+    }
+    return text.toString();
+  }
+
+  private static Usage usage(JsonNode usage) {
+    return new Usage(
+        Json.count(usage, "prompt_tokens"),
+        Json.count(usage.path("prompt_tokens_details"), "cached_tokens"),
+        Json.count(usage, "completion_tokens"),
+        Json.count(usage.path("completion_tokens_details"), "reasoning_tokens"));
+  }
+}

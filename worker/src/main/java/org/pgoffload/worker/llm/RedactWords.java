@@ -1,0 +1,110 @@
+package org.pgoffload.worker.llm;
+
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Secret;
+
+/// Makes foreign words fit for an error: bounded, on one line, without the key and without what was
+/// asked. Vendors echo both: the ends of a key in a 401, parts of the prompt in a 400.
+///
+/// Everything that the words share with the key or the prompt for some length is taken out, so a
+/// fragment is caught too. A prompt shorter than that is caught where it stands as a whole.
+final class RedactWords {
+  static final int MAX_LENGTH = 500;
+
+  private static final String REDACTED = "[redacted]";
+  private static final int MAX_READ = 4 * MAX_LENGTH;
+  private static final int SHARED_WITH_KEY = 6;
+  private static final int SHARED_WITH_PROMPT = 16;
+  private static final int SHORTEST_WHOLE = 5;
+  private static final Pattern MASKED_KEY = Pattern.compile("[\\w-]*[*•]{3,}[\\w*•-]*");
+  private static final Pattern NOT_TEXT = Pattern.compile("[\\p{Cntrl}\\s]+");
+
+  private final @Nullable Secret key;
+  private final LlmCall call;
+
+  RedactWords(@Nullable Secret key, LlmCall call) {
+    this.key = key;
+    this.call = call;
+  }
+
+  /// These words, made fit.
+  String redact(String words) {
+    var text = words.length() > MAX_READ ? words.substring(0, MAX_READ) : words;
+    var hidden = new BitSet(text.length());
+    if (key != null) {
+      hideShared(hidden, text, key.reveal(), SHARED_WITH_KEY);
+      MASKED_KEY.matcher(text).results().forEach(mask -> hidden.set(mask.start(), mask.end()));
+    }
+    if (call.system() != null) {
+      hideShared(hidden, text, call.system(), SHARED_WITH_PROMPT);
+    }
+    call.turns().forEach(turn -> hideShared(hidden, text, turn.text(), SHARED_WITH_PROMPT));
+    var shown = NOT_TEXT.matcher(withoutHidden(text, hidden)).replaceAll(" ").strip();
+    return shown.length() > MAX_LENGTH ? shown.substring(0, MAX_LENGTH) + "…" : shown;
+  }
+
+  private static void hideShared(BitSet hidden, String text, String secret, int length) {
+    if (secret.length() < length) {
+      if (secret.length() >= SHORTEST_WHOLE) {
+        for (var at = text.indexOf(secret); at >= 0; at = text.indexOf(secret, at + 1)) {
+          hidden.set(at, at + secret.length());
+        }
+      }
+      return;
+    }
+    var windows = windows(text, length);
+    if (windows.isEmpty()) {
+      return;
+    }
+    // A rolling hash reads a prompt of megabytes once, whatever the length of the words.
+    var outgoing = power31(length);
+    var hash = 0;
+    for (var end = 0; end < secret.length(); end++) {
+      hash = hash * 31 + secret.charAt(end);
+      if (end >= length) {
+        hash -= outgoing * secret.charAt(end - length);
+      }
+      if (end >= length - 1) {
+        for (int start : windows.getOrDefault(hash, List.of())) {
+          if (text.regionMatches(start, secret, end - length + 1, length)) {
+            hidden.set(start, start + length);
+          }
+        }
+      }
+    }
+  }
+
+  /// Where each run of this length begins, by its hash (that of `String.hashCode`).
+  private static Map<Integer, List<Integer>> windows(String text, int length) {
+    var windows = new HashMap<Integer, List<Integer>>();
+    for (var start = 0; start + length <= text.length(); start++) {
+      var hash = text.substring(start, start + length).hashCode();
+      windows.computeIfAbsent(hash, _ -> new ArrayList<>()).add(start);
+    }
+    return windows;
+  }
+
+  private static int power31(int exponent) {
+    var power = 1;
+    for (var i = 0; i < exponent; i++) {
+      power *= 31;
+    }
+    return power;
+  }
+
+  private static String withoutHidden(String text, BitSet hidden) {
+    var shown = new StringBuilder();
+    var from = 0;
+    for (var start = hidden.nextSetBit(0); start >= 0; start = hidden.nextSetBit(from)) {
+      shown.append(text, from, start).append(REDACTED);
+      from = hidden.nextClearBit(start);
+    }
+    return shown.append(text, from, text.length()).toString();
+  }
+}

@@ -1,0 +1,77 @@
+package org.pgoffload.worker.llm;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+/// OpenAI's Responses API, which Azure OpenAI speaks alike
+/// (developers.openai.com/api/reference/resources/responses).
+final class ResponsesFormat {
+  private ResponsesFormat() {}
+
+  static ObjectNode question(LlmCall call, String model) {
+    // The vendor keeps answers for 30 days unless told not to.
+    var question = Json.object().put("model", model).put("store", false);
+    if (call.system() != null) {
+      question.put("instructions", call.system());
+    }
+    var input = question.putArray("input");
+    call.turns()
+        .forEach(
+            turn -> input.addObject().put("role", turn.role().word()).put("content", turn.text()));
+    if (call.temperature() != null) {
+      question.put("temperature", call.temperature());
+    }
+    if (call.maxOutputTokens() != null) {
+      question.put("max_output_tokens", call.maxOutputTokens());
+    }
+    return question;
+  }
+
+  static LlmOutcome answer(VendorReply reply) {
+    var body = reply.body();
+    var usage = usage(body.path("usage"));
+    var status = body.path("status").asText();
+    if (body.path("error").isObject() || status.equals("failed") || status.equals("cancelled")) {
+      var error = VendorError.read(body);
+      // A code that is new to us counts as the vendor's own failure.
+      return reply.vendorFailed(error.classify(500), error, usage);
+    }
+    if (!body.path("output").isArray()) {
+      return reply.malformed("the reply has no output");
+    }
+    var text = new StringBuilder();
+    for (var item : body.path("output")) {
+      for (var part : item.path("content")) {
+        switch (part.path("type").asText()) {
+          case "refusal" -> {
+            return reply.declined(LlmErrorCode.REFUSAL, Json.text(part, "refusal"), usage);
+          }
+          case "output_text" -> text.append(part.path("text").asText(""));
+          // Reasoning and kinds of parts to come are no answer.
+          default -> {}
+        }
+      }
+    }
+    return switch (status) {
+      case "completed" -> reply.answered(text.toString(), FinishReason.STOP, usage);
+      case "incomplete" -> incomplete(reply, text.toString(), usage);
+      default -> reply.malformed("the reply has no status that ends a response");
+    };
+  }
+
+  private static LlmOutcome incomplete(VendorReply reply, String text, Usage usage) {
+    return switch (reply.body().path("incomplete_details").path("reason").asText()) {
+      case "max_output_tokens" -> reply.answered(text, FinishReason.LENGTH, usage);
+      case "content_filter" -> reply.declined(LlmErrorCode.CONTENT_FILTER, null, usage);
+      default -> reply.answered(text, FinishReason.OTHER, usage);
+    };
+  }
+
+  private static Usage usage(JsonNode usage) {
+    return new Usage(
+        Json.count(usage, "input_tokens"),
+        Json.count(usage.path("input_tokens_details"), "cached_tokens"),
+        Json.count(usage, "output_tokens"),
+        Json.count(usage.path("output_tokens_details"), "reasoning_tokens"));
+  }
+}

@@ -1,0 +1,299 @@
+package org.pgoffload.worker.llm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.pgoffload.protocol.Secret;
+
+class ResolveProviderTest {
+  private static final Secret KEY = Secret.of("sk-1");
+  private static final PostJson HTTP =
+      new PostJson(HttpSettings.defaults(), InstantSource.system());
+
+  @AfterAll
+  static void close() {
+    HTTP.close();
+  }
+
+  @Test
+  void openAiByDefaults() {
+    assertThat(provider(Map.of("OPENAI_API_KEY", "sk-1"))).isEqualTo(openAi("gpt-6.1-sol"));
+  }
+
+  @Test
+  void openAiByExplicitValues() {
+    var environment =
+        Map.of(
+            "LLM_PROVIDER", "openai",
+            "OPENAI_API_KEY", "sk-1",
+            "OPENAI_BASE_URL", "https://eu.api.openai.com/v1/",
+            "OPENAI_MODEL", "gpt-5.6-luna",
+            "OPENAI_API", "chat_completions");
+
+    assertThat(provider(environment))
+        .isEqualTo(
+            new OpenAiProvider(
+                "openai",
+                URI.create("https://eu.api.openai.com/v1"),
+                OpenAiProvider.Api.CHAT_COMPLETIONS,
+                KEY,
+                "gpt-5.6-luna",
+                HTTP));
+  }
+
+  @Test
+  void compatibleServerByItsAddressAlone() {
+    assertThat(provider(Map.of("OPENAI_BASE_URL", "http://localhost:11434/v1")))
+        .isEqualTo(
+            new OpenAiProvider(
+                "openai_compatible",
+                URI.create("http://localhost:11434/v1"),
+                OpenAiProvider.Api.CHAT_COMPLETIONS,
+                null,
+                "gpt-6.1-sol",
+                HTTP));
+  }
+
+  @Test
+  void compatibleServerByExplicitValues() {
+    var environment =
+        Map.of(
+            "LLM_PROVIDER", "openai_compatible",
+            "OPENAI_BASE_URL", "https://llm.example/v1",
+            "OPENAI_API_KEY", "sk-1",
+            "OPENAI_MODEL", "llama3.3",
+            "OPENAI_API", "responses");
+
+    assertThat(provider(environment))
+        .isEqualTo(
+            new OpenAiProvider(
+                "openai_compatible",
+                URI.create("https://llm.example/v1"),
+                OpenAiProvider.Api.RESPONSES,
+                KEY,
+                "llama3.3",
+                HTTP));
+  }
+
+  @Test
+  void responsesBehindAnyAddressWhenOpenAiIsNamed() {
+    var environment =
+        Map.of("LLM_PROVIDER", "openai", "OPENAI_BASE_URL", "https://gateway.example/v1");
+
+    assertThat(provider(environment))
+        .isEqualTo(
+            new OpenAiProvider(
+                "openai",
+                URI.create("https://gateway.example/v1"),
+                OpenAiProvider.Api.RESPONSES,
+                null,
+                "gpt-6.1-sol",
+                HTTP));
+  }
+
+  @Test
+  void azureByDefaults() {
+    var environment =
+        Map.of(
+            "AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com/",
+            "AZURE_OPENAI_KEY", "sk-1",
+            "AZURE_OPENAI_DEPLOYMENT", "chat");
+
+    assertThat(provider(environment))
+        .isEqualTo(
+            new AzureOpenAiProvider(
+                URI.create("https://mine.openai.azure.com/openai/v1"), KEY, "chat", HTTP));
+  }
+
+  @Test
+  void azureByExplicitValues() {
+    var environment =
+        Map.of(
+            "LLM_PROVIDER", "azure_openai",
+            "AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com/openai/v1",
+            "AZURE_OPENAI_API_KEY", "sk-1",
+            "AZURE_OPENAI_KEY", "sk-1",
+            "AZURE_OPENAI_DEPLOYMENT", "chat");
+
+    assertThat(provider(environment))
+        .isEqualTo(
+            new AzureOpenAiProvider(
+                URI.create("https://mine.openai.azure.com/openai/v1"), KEY, "chat", HTTP));
+  }
+
+  @Test
+  void anthropicByDefaults() {
+    assertThat(provider(Map.of("ANTHROPIC_API_KEY", "sk-1")))
+        .isEqualTo(
+            new AnthropicProvider(
+                URI.create("https://api.anthropic.com"), KEY, "claude-sonnet-5-5", HTTP));
+  }
+
+  @Test
+  void anthropicByExplicitValues() {
+    var environment =
+        Map.of(
+            "LLM_PROVIDER", "Anthropic",
+            "ANTHROPIC_API_KEY", "sk-1",
+            "ANTHROPIC_BASE_URL", "http://localhost:8080",
+            "ANTHROPIC_MODEL", "claude-haiku-4-5");
+
+    assertThat(provider(environment))
+        .isEqualTo(
+            new AnthropicProvider(
+                URI.create("http://localhost:8080"), KEY, "claude-haiku-4-5", HTTP));
+  }
+
+  @Test
+  void echoByDefaults() {
+    assertThat(provider(Map.of("LLM_PROVIDER", "echo"))).isEqualTo(new EchoProvider(Duration.ZERO));
+  }
+
+  @Test
+  void echoByExplicitValues() {
+    assertThat(provider(Map.of("LLM_PROVIDER", "echo", "LLM_ECHO_DELAY", "250ms")))
+        .isEqualTo(new EchoProvider(Duration.ofMillis(250)));
+  }
+
+  @Test
+  void theNamedProviderWinsThenAzureThenAnthropicThenOpenAi() {
+    var all =
+        Map.of(
+            "AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com",
+            "AZURE_OPENAI_API_KEY", "sk-1",
+            "AZURE_OPENAI_DEPLOYMENT", "chat",
+            "ANTHROPIC_API_KEY", "sk-1",
+            "OPENAI_API_KEY", "sk-1");
+
+    assertThat(provider(with(all, "LLM_PROVIDER", "openai")).name()).isEqualTo("openai");
+    assertThat(provider(all).name()).isEqualTo("azure_openai");
+    assertThat(provider(with(all, "AZURE_OPENAI_ENDPOINT", "")).name()).isEqualTo("anthropic");
+    assertThat(
+            provider(with(with(all, "AZURE_OPENAI_ENDPOINT", " "), "ANTHROPIC_API_KEY", "")).name())
+        .isEqualTo("openai");
+  }
+
+  @Test
+  void readsAKeyFromAFile(@TempDir Path directory) throws IOException {
+    var file = Files.writeString(directory.resolve("key"), "sk-1\n");
+
+    assertThat(provider(Map.of("OPENAI_API_KEY_FILE", file.toString())))
+        .isEqualTo(openAi("gpt-6.1-sol"));
+  }
+
+  @Test
+  void namesTheVariableWhenNothingIsSet() {
+    assertThat(problems(Map.of()))
+        .containsExactly(
+            "no key for OpenAI: set OPENAI_API_KEY (or OPENAI_API_KEY_FILE), or choose another"
+                + " provider with LLM_PROVIDER; LLM_PROVIDER=echo answers without any model");
+  }
+
+  @Test
+  void listsTheProvidersWhenTheNamedOneIsUnknown() {
+    assertThat(problems(Map.of("LLM_PROVIDER", "oracle")))
+        .containsExactly(
+            "LLM_PROVIDER must be one of: openai, openai_compatible, azure_openai, anthropic,"
+                + " echo");
+  }
+
+  @Test
+  void reportsEveryProblemAtOnceAndNoValue() {
+    var environment =
+        Map.of(
+            "LLM_PROVIDER", "azure_openai",
+            "AZURE_OPENAI_ENDPOINT", "mine.example:private",
+            "AZURE_OPENAI_KEY", "one private key",
+            "LLM_IDLE_TIMEOUT", "private",
+            "LLM_CONNECT_TIMEOUT", "0s",
+            "LLM_MAX_RESPONSE_BYTES", "-1",
+            "HTTPS_PROXY", "http://user:private@proxy.example");
+
+    assertThat(problems(environment))
+        .hasSize(8)
+        .noneMatch(problem -> problem.contains("private"))
+        .anyMatch(problem -> problem.startsWith("LLM_CONNECT_TIMEOUT must be longer than zero"))
+        .anyMatch(problem -> problem.startsWith("LLM_IDLE_TIMEOUT is no duration"))
+        .anyMatch(problem -> problem.startsWith("LLM_MAX_RESPONSE_BYTES is no whole number"))
+        .anyMatch(problem -> problem.startsWith("HTTPS_PROXY is no proxy that can be used"))
+        .anyMatch(problem -> problem.startsWith("AZURE_OPENAI_ENDPOINT is no address of an API"))
+        .anyMatch(problem -> problem.startsWith("AZURE_OPENAI_KEY holds blanks"))
+        .anyMatch(problem -> problem.startsWith("no key for Azure OpenAI"))
+        .anyMatch(problem -> problem.startsWith("no deployment for Azure OpenAI"));
+  }
+
+  @Test
+  void refusesTwoDifferentKeys() {
+    assertThat(
+            problems(
+                Map.of(
+                    "AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com",
+                    "AZURE_OPENAI_API_KEY", "sk-1",
+                    "AZURE_OPENAI_KEY", "sk-2",
+                    "AZURE_OPENAI_DEPLOYMENT", "chat")))
+        .containsExactly("AZURE_OPENAI_API_KEY and AZURE_OPENAI_KEY differ: set one of them");
+  }
+
+  @Test
+  void refusesAKeyFileThatCannotBeRead(@TempDir Path directory) {
+    assertThat(problems(Map.of("ANTHROPIC_API_KEY_FILE", directory.resolve("none").toString())))
+        .contains(
+            "ANTHROPIC_API_KEY_FILE names a file that cannot be read: it should hold the key and"
+                + " nothing else");
+  }
+
+  @Test
+  void tellsWhetherTheChoiceIsLeftOpen() {
+    assertThat(ResolveProvider.isLeftOpen(Map.of("OPENAI_API_KEY", ""))).isTrue();
+    assertThat(ResolveProvider.isLeftOpen(Map.of("OPENAI_API_KEY_FILE", "key"))).isFalse();
+    assertThat(ResolveProvider.isLeftOpen(Map.of("LLM_PROVIDER", "openai"))).isFalse();
+  }
+
+  @Test
+  void showsNoKey() {
+    assertThat(openAi("m").toString()).doesNotContain("sk-1").contains("[redacted]");
+  }
+
+  private static OpenAiProvider openAi(String model) {
+    return new OpenAiProvider(
+        "openai",
+        URI.create("https://api.openai.com/v1"),
+        OpenAiProvider.Api.RESPONSES,
+        KEY,
+        model,
+        HTTP);
+  }
+
+  private static Map<String, String> with(Map<String, String> map, String name, String value) {
+    var copy = new HashMap<>(map);
+    copy.put(name, value);
+    return copy;
+  }
+
+  private static LlmProvider provider(Map<String, String> environment) {
+    var variables = new ReadEnvironment(environment);
+    var provider = ResolveProvider.choose(variables, HTTP);
+    assertThat(variables.problems()).isEmpty();
+    return Objects.requireNonNull(provider);
+  }
+
+  private static List<String> problems(Map<String, String> environment) {
+    return switch (ResolveProvider.from(environment, InstantSource.system())) {
+      case ProviderResolution.Resolved(var provider) ->
+          throw new AssertionError("resolved to " + provider.name());
+      case ProviderResolution.Unresolved(var problems) -> problems;
+    };
+  }
+}

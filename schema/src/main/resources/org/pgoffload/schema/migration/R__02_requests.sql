@@ -26,7 +26,7 @@ begin
       if jsonb_typeof(turn) <> 'object'
          or coalesce(turn ->> 'role', '') not in ('user', 'assistant')
          or jsonb_typeof(turn -> 'content') is distinct from 'string'
-         or turn ->> 'content' = ''
+         or btrim(turn ->> 'content', E' \t\r\n') = ''
          or exists (select from jsonb_object_keys(turn) k where k not in ('role', 'content')) then
         raise exception 'each message must be an object with a role and a content that is not empty'
           using errcode = 'invalid_parameter_value', column = 'messages',
@@ -226,7 +226,7 @@ revoke all on function pgoffload.next_request_id() from public;
 
 -- The way in at once is an aggregate over one row, because EXECUTE on an aggregate's component functions
 -- is checked against the aggregate's owner, while its state function runs with the caller's identity:
--- the one sees who calls, the other may sign, and neither can be called apart (docs/decisions/0002).
+-- the one sees who calls, the other may sign, and neither can be called apart (docs/decisions/0004).
 
 create or replace function pgoffload.stamp_llm_request(
   state ${public_schema}.llm_request,

@@ -1,0 +1,28 @@
+package org.pgoffload.results;
+
+import java.nio.file.Path;
+import java.util.Map;
+import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.schema.DatabaseAddress;
+
+/// What the results application needs to run.
+///
+/// @param database a login that is a member of pgoffload_results
+/// @param topics the topics' names
+/// @param kafka Kafka's client properties
+/// @param stateDirectory where Kafka Streams keeps its files; can be lost without loss
+public record ResultsConfiguration(
+    DatabaseAddress database,
+    TopicNames topics,
+    Map<String, Object> kafka,
+    Path stateDirectory) {
+  public ResultsConfiguration {
+    kafka = Map.copyOf(kafka);
+  }
+
+  /// Names the places, without passwords.
+  @Override
+  public String toString() {
+    return "ResultsConfiguration[" + database + ", " + topics + "]";
+  }
+}

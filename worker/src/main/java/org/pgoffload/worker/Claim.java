@@ -1,0 +1,21 @@
+package org.pgoffload.worker;
+
+import java.time.Instant;
+
+/// What the database says of a request that this worker asked to claim.
+sealed interface Claim {
+  /// This worker runs it.
+  ///
+  /// @param attempt the first is 1; a takeover is the next
+  /// @param claimedAt by the database's clock
+  record Claimed(int attempt, Instant claimedAt) implements Claim {}
+
+  /// It has its result.
+  record Answered() implements Claim {}
+
+  /// This worker has claimed it before, under the same lease.
+  record Own() implements Claim {}
+
+  /// Another live worker has it: to be watched until it is answered or its holder is dead.
+  record Held() implements Claim {}
+}

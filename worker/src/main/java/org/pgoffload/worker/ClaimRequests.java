@@ -1,0 +1,92 @@
+package org.pgoffload.worker;
+
+import java.nio.charset.StandardCharsets;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.Map;
+import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
+
+/// Claims a batch of requests in one statement and one commit, before any of them is begun.
+///
+/// Safe to share between threads.
+final class ClaimRequests {
+  private static final String LEASE_LOST = "PO001";
+
+  private final DataSource database;
+  private final Lease lease;
+
+  ClaimRequests(DataSource database, Lease lease) {
+    this.database = database;
+    this.lease = lease;
+  }
+
+  /// Claims what can be claimed. Idempotent within one lease.
+  ///
+  /// @param requests of distinct ids
+  /// @return the claim of each, by id
+  /// @throws SQLException if the database could not be asked; nothing may be begun then
+  Map<Long, Claim> claim(Collection<ReceivedRequest> requests) throws SQLException {
+    try {
+      return claimWithLease(requests);
+    } catch (SQLException e) {
+      if (!LEASE_LOST.equals(e.getSQLState())) {
+        throw e;
+      }
+      lease.register();
+      return claimWithLease(requests);
+    }
+  }
+
+  private Map<Long, Claim> claimWithLease(Collection<ReceivedRequest> requests)
+      throws SQLException {
+    var ids = new Long[requests.size()];
+    var roles = new Long[requests.size()];
+    var envelopes = new @Nullable String[requests.size()];
+    int i = 0;
+    for (var request : requests) {
+      ids[i] = request.id();
+      roles[i] = request.envelope().requestedBy().userOid();
+      // an inserted request has its row; an immediate one is recorded with its claim
+      envelopes[i] =
+          request.envelope().immediate()
+              ? new String(request.bytes(), StandardCharsets.UTF_8)
+              : null;
+      i++;
+    }
+    try (var connection = database.getConnection()) {
+      return query(connection, ids, roles, envelopes);
+    }
+  }
+
+  private Map<Long, Claim> query(
+      Connection connection, Long[] ids, Long[] roles, @Nullable String[] envelopes) throws SQLException {
+    try (var statement =
+        connection.prepareStatement(
+            "select id, outcome, attempt, claimed_at from pgoffload.claim(?, ?, ?, ?::oid[], ?)")) {
+      statement.setString(1, lease.worker());
+      statement.setLong(2, lease.epoch());
+      statement.setArray(3, connection.createArrayOf("bigint", ids));
+      statement.setArray(4, connection.createArrayOf("bigint", roles));
+      statement.setArray(5, connection.createArrayOf("text", envelopes));
+      var claims = new HashMap<Long, Claim>();
+      var row = statement.executeQuery();
+      while (row.next()) {
+        var outcome = row.getString(2);
+        claims.put(
+            row.getLong(1),
+            switch (outcome) {
+              case "claimed" ->
+                  new Claim.Claimed(row.getInt(3), row.getTimestamp(4).toInstant());
+              case "answered" -> new Claim.Answered();
+              case "own" -> new Claim.Own();
+              case "held" -> new Claim.Held();
+              default -> throw new SQLException("pgoffload.claim returned '" + outcome + "': upgrade this worker");
+            });
+      }
+      return claims;
+    }
+  }
+}

@@ -1,0 +1,84 @@
+package org.pgoffload.worker;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/// Every request that this worker has received and not finished: waiting to be claimed, running, or
+/// held by another worker. Counts them and their bytes, which is the window.
+///
+/// Safe to share between threads.
+final class UnfinishedRequests {
+  private final Map<Long, List<ReceivedRequest>> all = new HashMap<>();
+  private final Map<Long, ReceivedRequest> waiting = new LinkedHashMap<>();
+  private final Map<Long, ReceivedRequest> held = new LinkedHashMap<>();
+  private long bytes;
+
+  /// A request was received: it waits to be claimed, unless the same one is here already (delivered
+  /// twice), in which case both finish together.
+  synchronized void received(ReceivedRequest request) {
+    bytes += request.size();
+    var same = all.computeIfAbsent(request.id(), id -> new ArrayList<>(1));
+    same.add(request);
+    if (same.size() == 1) {
+      waiting.put(request.id(), request);
+    }
+  }
+
+  /// Up to this many that wait to be claimed, in the order of their arrival.
+  synchronized List<ReceivedRequest> waiting(int atMost) {
+    return waiting.values().stream().limit(atMost).toList();
+  }
+
+  /// All that another worker holds.
+  synchronized List<ReceivedRequest> held() {
+    return List.copyOf(held.values());
+  }
+
+  synchronized boolean hasWaiting() {
+    return !waiting.isEmpty();
+  }
+
+  /// It has been claimed and runs now.
+  synchronized void running(long id) {
+    waiting.remove(id);
+    held.remove(id);
+  }
+
+  /// Another live worker has it: it is watched.
+  synchronized void heldElsewhere(ReceivedRequest request) {
+    waiting.remove(request.id());
+    held.put(request.id(), request);
+  }
+
+  /// It needs nothing any more: its offsets may be committed.
+  void finish(long id) {
+    Collection<ReceivedRequest> finished;
+    synchronized (this) {
+      waiting.remove(id);
+      held.remove(id);
+      var removed = all.remove(id);
+      finished = removed == null ? List.of() : removed;
+      for (var request : finished) {
+        bytes -= request.size();
+      }
+    }
+    finished.forEach(request -> request.finish().run());
+  }
+
+  synchronized int count() {
+    return all.size();
+  }
+
+  synchronized long bytes() {
+    return bytes;
+  }
+
+  /// How many have been begun here and not ended.
+  synchronized int running() {
+    return all.size() - waiting.size() - held.size();
+  }
+}

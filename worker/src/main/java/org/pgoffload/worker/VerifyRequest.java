@@ -1,0 +1,69 @@
+package org.pgoffload.worker;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.InstantSource;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.DeadLetterReason;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.MalformedMessageException;
+import org.pgoffload.protocol.RecordHeaders;
+import org.pgoffload.protocol.Signature;
+
+/// Decides whether a record may be executed: whether the database signed exactly these bytes, for
+/// this installation, and recently enough that a claim of it cannot have been removed.
+final class VerifyRequest {
+  private final Trust trust;
+  private final InstantSource clock;
+
+  VerifyRequest(Trust trust, InstantSource clock) {
+    this.trust = trust;
+    this.clock = clock;
+  }
+
+  /// What became of a record.
+  sealed interface Verdict {
+    record Trusted(Envelope envelope) implements Verdict {}
+
+    record Refused(DeadLetterReason reason, String detail) implements Verdict {}
+  }
+
+  Verdict verify(ConsumerRecord<byte[], byte[]> record) {
+    var header = record.headers().lastHeader(RecordHeaders.SIGNATURE);
+    byte @Nullable [] value = record.value();
+    if (header == null || header.value() == null || value == null) {
+      return new Verdict.Refused(DeadLetterReason.MALFORMED, "the record is not signed");
+    }
+    try {
+      var signature = Signature.parse(new String(header.value(), StandardCharsets.UTF_8));
+      if (!trust.keysThatKnow(signature.keyId()).verify(value, signature)) {
+        return new Verdict.Refused(
+            DeadLetterReason.BAD_SIGNATURE,
+            "the signature does not match key " + signature.keyId() + " of this installation");
+      }
+      return checkOrigin(Envelope.read(value));
+    } catch (MalformedMessageException e) {
+      return new Verdict.Refused(e.reason(), String.valueOf(e.getMessage()));
+    }
+  }
+
+  private Verdict checkOrigin(Envelope envelope) {
+    if (!envelope.installation().equals(trust.installation())) {
+      return new Verdict.Refused(
+          DeadLetterReason.OTHER_INSTALLATION,
+          "request " + envelope.id() + " was signed by another installation");
+    }
+    var age = Duration.between(envelope.signedAt(), clock.instant());
+    if (age.compareTo(trust.oldest()) > 0) {
+      return new Verdict.Refused(
+          DeadLetterReason.TOO_OLD,
+          "request "
+              + envelope.id()
+              + " is "
+              + age.toHours()
+              + " h old; older than half the retention is not executed");
+    }
+    return new Verdict.Trusted(envelope);
+  }
+}

@@ -1,0 +1,146 @@
+package org.pgoffload.worker;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import java.sql.SQLException;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.GroupProtocol;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.pgoffload.worker.llm.LlmProvider;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Executes requests and publishes their results, for as long as it is open.
+public final class WorkerApp implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(WorkerApp.class);
+
+  private final HikariDataSource database;
+  private final Lease lease;
+  private final PublishResults publish;
+  private final LlmProvider provider;
+  private final ConsumeRequests consume;
+  private final Thread thread;
+
+  private WorkerApp(
+      HikariDataSource database,
+      Lease lease,
+      PublishResults publish,
+      LlmProvider provider,
+      ConsumeRequests consume,
+      Thread thread) {
+    this.database = database;
+    this.lease = lease;
+    this.publish = publish;
+    this.provider = provider;
+    this.consume = consume;
+    this.thread = thread;
+  }
+
+  /// Registers and begins to work in the background.
+  ///
+  /// @param provider is closed with the worker
+  /// @throws WorkerStartException if the database cannot be asked, with what to do
+  public static WorkerApp start(WorkerConfiguration configuration, LlmProvider provider) {
+    var database = pool(configuration);
+    try {
+      var clock = Clock.systemUTC();
+      var trust = new Trust(database, clock);
+      var unfinished = new UnfinishedRequests();
+      var lease =
+          new Lease(
+              database, configuration, provider.name(), provider.defaultModel(), unfinished::running);
+      var publish = new PublishResults(configuration.kafka(), configuration.topics());
+      var consume =
+          new ConsumeRequests(
+              configuration,
+              configuration.topics().llmRequests(),
+              new KafkaConsumer<byte[], byte[]>(kafkaProperties(configuration)),
+              new VerifyRequest(trust, clock),
+              new ClaimRequests(database, lease),
+              new AnswerRequest(configuration.name(), provider, clock),
+              publish,
+              unfinished);
+      var thread = Thread.ofPlatform().name("pgoffload-llm-lane").start(consume);
+      LOG.info(
+          "Worker {} asks {} (model {})",
+          configuration.name(),
+          provider.name(),
+          provider.defaultModel());
+      return new WorkerApp(database, lease, publish, provider, consume, thread);
+    } catch (SQLException e) {
+      database.close();
+      throw new WorkerStartException(
+          "the worker cannot use " + configuration.database() + ": " + e.getMessage(), e);
+    }
+  }
+
+  /// Waits until the worker ends, which it does only when it is closed.
+  public void awaitEnd() throws InterruptedException {
+    thread.join();
+  }
+
+  /// Begins nothing more, lets what runs finish within the drain time, leaves the rest to the next
+  /// worker, and gives the lease up.
+  @Override
+  public void close() {
+    consume.close();
+    try {
+      thread.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    lease.close();
+    publish.close();
+    provider.close();
+    database.close();
+  }
+
+  private static HikariDataSource pool(WorkerConfiguration configuration) {
+    var pool = new HikariConfig();
+    pool.setPoolName("pgoffload-worker");
+    pool.setJdbcUrl(configuration.database().jdbcUrl());
+    pool.setDataSourceProperties(
+        configuration.database().properties("pgoffload worker " + configuration.name()));
+    // claims are made by one thread, the lease is renewed by another, keys are read now and then
+    pool.setMaximumPoolSize(4);
+    pool.setMinimumIdle(1);
+    pool.setConnectionTimeout(Duration.ofSeconds(5).toMillis());
+    // started together with its database, a worker waits for it
+    pool.setInitializationFailTimeout(Duration.ofSeconds(30).toMillis());
+    try {
+      return new HikariDataSource(pool);
+    } catch (RuntimeException e) {
+      throw new WorkerStartException(
+          "the worker cannot connect to " + configuration.database() + ": " + rootMessage(e), e);
+    }
+  }
+
+  private static String rootMessage(Throwable e) {
+    var root = e;
+    while (root.getCause() != null) {
+      root = root.getCause();
+    }
+    return String.valueOf(root.getMessage());
+  }
+
+  private static Map<String, Object> kafkaProperties(WorkerConfiguration configuration) {
+    var properties = new HashMap<>(configuration.kafka());
+    properties.put(ConsumerConfig.KEY_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
+    properties.put(ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
+    properties.put(ConsumerConfig.GROUP_ID_CONFIG, configuration.topics().prefix() + ".worker.llm");
+    // the new protocol rebalances without stopping anybody
+    properties.put(ConsumerConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CONSUMER.name());
+    // only what is finished is committed
+    properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+    // a group without offsets begins with what was asked before the first worker came
+    properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
+    properties.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 500);
+    properties.putIfAbsent(ConsumerConfig.CLIENT_ID_CONFIG, "pgoffload-worker-" + configuration.name());
+    return properties;
+  }
+}

@@ -1,0 +1,39 @@
+package org.pgoffload.embedded;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/// A child JVM with this JVM's own class path.
+final class JavaProcess {
+
+  private JavaProcess() {}
+
+  /// Prepares `java <options> <main> <arguments>`. The class path travels in the environment, which
+  /// has room for it and leaves the arguments readable in a list of processes.
+  static ProcessBuilder builder(List<String> options, Class<?> main, List<String> arguments) {
+    var command = new ArrayList<String>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(options);
+    command.add(main.getName());
+    command.addAll(arguments);
+    var builder = new ProcessBuilder(command);
+    // Surefire starts its JVM from a jar that only refers to the class path, and names it here.
+    builder
+        .environment()
+        .put(
+            "CLASSPATH",
+            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
+    return builder;
+  }
+
+  static Process start(ProcessBuilder builder) {
+    try {
+      return builder.start();
+    } catch (IOException e) {
+      throw new EmbeddedException(
+          EmbeddedException.Code.START_FAILED, "No JVM can be started: " + e.getMessage(), e);
+    }
+  }
+}

@@ -1,0 +1,117 @@
+package org.pgoffload.embedded;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+
+/// What this module asks of the operating system: short commands, signals, free ports, and whether
+/// a recorded process is still the one that was recorded.
+final class Processes {
+
+  /// How a short command ended, with what it wrote to either stream.
+  record Outcome(int exitCode, String output) {}
+
+  private Processes() {}
+
+  /// Runs a command to its end, or kills it after the timeout.
+  static Outcome run(List<String> command, Duration timeout) {
+    try {
+      var process = new ProcessBuilder(command).redirectErrorStream(true).start();
+      process.getOutputStream().close();
+      CompletableFuture.delayedExecutor(timeout.toMillis(), TimeUnit.MILLISECONDS)
+          .execute(process::destroyForcibly);
+      var output = new String(process.getInputStream().readAllBytes(), UTF_8);
+      return new Outcome(process.waitFor(), output);
+    } catch (IOException e) {
+      return new Outcome(127, String.valueOf(e.getMessage()));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw interrupted(e);
+    }
+  }
+
+  /// Sends a signal that Java has no word for. The shell's own `kill` is everywhere; the command of
+  /// that name is missing from small containers.
+  static void signal(long pid, String signal) {
+    run(List.of("sh", "-c", "kill -" + signal + " " + pid), Duration.ofSeconds(2));
+  }
+
+  /// The process of that id if it still runs and was started with that argument; a process that
+  /// merely inherited the number, or a zombie, is not it.
+  static Optional<ProcessHandle> withArgument(long pid, String argument) {
+    return ProcessHandle.of(pid)
+        .filter(ProcessHandle::isAlive)
+        .filter(process ->
+            process.info().arguments().stream().flatMap(Arrays::stream).anyMatch(argument::equals));
+  }
+
+  /// Waits until no process of that id and argument is left; false if one is, after the timeout.
+  static boolean awaitGone(long pid, String argument, Duration timeout) {
+    var deadline = System.nanoTime() + timeout.toNanos();
+    while (withArgument(pid, argument).isPresent()) {
+      if (System.nanoTime() - deadline > 0) {
+        return false;
+      }
+      pause(Duration.ofMillis(10));
+    }
+    return true;
+  }
+
+  /// Waits for a child process; false if it still runs after the timeout.
+  static boolean awaitExit(Process process, Duration timeout) {
+    try {
+      return process.waitFor(timeout);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw interrupted(e);
+    }
+  }
+
+  static void pause(Duration duration) {
+    try {
+      Thread.sleep(duration);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw interrupted(e);
+    }
+  }
+
+  private static EmbeddedException interrupted(InterruptedException cause) {
+    return new EmbeddedException(
+        EmbeddedException.Code.START_FAILED, "Interrupted while waiting for a process.", cause);
+  }
+
+  /// A port that was free a moment ago. Somebody else may take it before it is used, so whoever
+  /// asks has to be ready to ask again.
+  static int freePort() {
+    try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// The last lines of a log, for the message of a failed start.
+  static String tail(Path log, int lines) {
+    try {
+      if (!Files.exists(log)) {
+        return "(nothing was logged)";
+      }
+      var all = new String(Files.readAllBytes(log), UTF_8).lines().toList();
+      return String.join("\n", all.subList(Math.max(0, all.size() - lines), all.size()));
+    } catch (IOException e) {
+      return "(the log " + log + " cannot be read: " + e.getMessage() + ")";
+    }
+  }
+}

@@ -1,24 +1,66 @@
--- API: Private. Makes the key that signs from now on. Older keys stay valid for what they signed.
-create or replace function pgoffload.new_signing_key() returns integer
+-- API: Private. Derives what signing reads with every request; called whenever its sources change.
+create or replace function pgoffload.refresh_signer() returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- gen_random_uuid draws from the server's strong random source; 3 x 122 bits make 256
-  new_key bytea := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
-  inner_block bytea := new_key || decode(repeat('00', 32), 'hex');
-  outer_block bytea := inner_block;
-  made integer;
+  current_key pgoffload.signing_key;
+  inner_block bytea;
+  outer_block bytea;
 begin
+  select * into strict current_key from pgoffload.signing_key k
+  where k.retired_at is null order by k.key_id desc limit 1;
+  inner_block := current_key.key || decode(repeat('00', 32), 'hex');
+  outer_block := inner_block;
   for i in 0 .. 63 loop
     inner_block := set_byte(inner_block, i, get_byte(inner_block, i) # 54);  -- 0x36, RFC 2104
     outer_block := set_byte(outer_block, i, get_byte(outer_block, i) # 92);  -- 0x5c
   end loop;
-  insert into pgoffload.signing_key (key, inner_pad, outer_pad)
-  values (new_key, inner_block, outer_block)
-  returning key_id into made;
-  return made;
+  insert into pgoffload.signer (installation, key_id, inner_pad, outer_pad, max_request_bytes, default_timeout)
+  select i.id, current_key.key_id, inner_block, outer_block,
+         (select s.value::integer from pgoffload.setting s where s.name = 'max_request_bytes'),
+         (select s.value::interval from pgoffload.setting s where s.name = 'default_timeout')
+  from pgoffload.installation i
+  on conflict (singleton) do update
+    set installation = excluded.installation, key_id = excluded.key_id,
+        inner_pad = excluded.inner_pad, outer_pad = excluded.outer_pad,
+        max_request_bytes = excluded.max_request_bytes, default_timeout = excluded.default_timeout;
 end
+$$;
+comment on function pgoffload.refresh_signer() is 'Private. Derives pgoffload.signer from the keys, the settings and the installation.';
+revoke all on function pgoffload.refresh_signer() from public;
+
+create or replace function pgoffload.refresh_signer_after_change() returns trigger
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- while it is being installed there is no key yet
+  if exists (select from pgoffload.signing_key k where k.retired_at is null) then
+    perform pgoffload.refresh_signer();
+  end if;
+  return null;
+end
+$$;
+comment on function pgoffload.refresh_signer_after_change() is 'Private. Keeps pgoffload.signer current.';
+revoke all on function pgoffload.refresh_signer_after_change() from public;
+
+create or replace trigger refresh_signer after insert or update or delete on pgoffload.setting
+  for each statement execute function pgoffload.refresh_signer_after_change();
+create or replace trigger refresh_signer after insert or update or delete on pgoffload.signing_key
+  for each statement execute function pgoffload.refresh_signer_after_change();
+create or replace trigger refresh_signer after insert or update or delete on pgoffload.installation
+  for each statement execute function pgoffload.refresh_signer_after_change();
+
+-- API: Private. Makes the key that signs from now on. Older keys stay valid for what they signed.
+create or replace function pgoffload.new_signing_key() returns integer
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  -- gen_random_uuid draws from the server's strong random source; 3 x 122 bits make 256
+  insert into pgoffload.signing_key (key)
+  values (sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())))
+  returning key_id
 $$;
 comment on function pgoffload.new_signing_key() is 'Private. Makes the key that signs from now on; returns its id.';
 revoke all on function pgoffload.new_signing_key() from public;

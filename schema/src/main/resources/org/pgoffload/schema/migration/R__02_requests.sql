@@ -116,23 +116,18 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  installed record;
+  signer pgoffload.signer;
   envelope bytea;
   message bytea;
 begin
   perform pgoffload.check_llm_request(request);
 
-  select i.id as installation, k.key_id, k.inner_pad, k.outer_pad,
-         (select s.value from pgoffload.setting s where s.name = 'max_request_bytes')::integer as max_bytes,
-         (select s.value from pgoffload.setting s where s.name = 'default_timeout')::interval as default_timeout
-  into strict installed
-  from pgoffload.installation i,
-       (select * from pgoffload.signing_key where retired_at is null order by key_id desc limit 1) k;
-
-  request.timeout := coalesce(
-    request.timeout,
-    pgoffload.parse_timeout('llm.timeout', nullif(current_setting('llm.timeout', true), '')),
-    installed.default_timeout);
+  select * into strict signer from pgoffload.signer;
+  if request.timeout is null then
+    request.timeout := case
+      when nullif(current_setting('llm.timeout', true), '') is null then signer.default_timeout
+      else pgoffload.parse_timeout('llm.timeout', current_setting('llm.timeout')) end;
+  end if;
 
   -- The routing fields come first and the payload last: the transform reads no further than it must.
   envelope := convert_to(json_build_object(
@@ -141,7 +136,7 @@ begin
     'kind', request.kind,
     'ordering_key', request.ordering_key,
     'immediate', request.immediate,
-    'installation', installed.installation,
+    'installation', signer.installation,
     'nonce', gen_random_uuid(),
     'signed_at_us', (extract(epoch from clock_timestamp()) * 1000000)::bigint,
     'timeout_ms', ceil(extract(epoch from request.timeout) * 1000)::bigint,
@@ -159,16 +154,16 @@ begin
       'options', request.options,
       'tags', request.tags)))::text, 'UTF8');
 
-  if octet_length(envelope) > installed.max_bytes then
+  if octet_length(envelope) > signer.max_request_bytes then
     raise exception 'the request is too large: % bytes as JSON, the limit is % bytes',
-        octet_length(envelope), installed.max_bytes
+        octet_length(envelope), signer.max_request_bytes
       using errcode = 'program_limit_exceeded',
             hint = 'Shorten the prompt, or have the owner raise max_request_bytes in pgoffload.setting.';
   end if;
 
   message := convert_to(
-      installed.key_id || ':' ||
-      encode(sha256(installed.outer_pad || sha256(installed.inner_pad || envelope)), 'hex') || E'\n', 'UTF8')
+      signer.key_id || ':' ||
+      encode(sha256(signer.outer_pad || sha256(signer.inner_pad || envelope)), 'hex') || E'\n', 'UTF8')
     || envelope;
 
   if request.immediate and current_setting('server_version_num')::integer >= 170000 then

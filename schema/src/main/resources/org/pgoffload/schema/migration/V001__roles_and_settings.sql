@@ -72,15 +72,27 @@ where d.datname = pg_catalog.current_database();
 create table pgoffload.signing_key (
   key_id integer generated always as identity,
   key bytea not null,
-  -- the key's two HMAC blocks, made once, because they are needed with every request
-  inner_pad bytea not null,
-  outer_pad bytea not null,
   created_at timestamptz not null default pg_catalog.clock_timestamp(),
   retired_at timestamptz,
   constraint signing_key_pkey primary key (key_id),
-  constraint signing_key_is_256_bits check (pg_catalog.octet_length(key) = 32),
-  constraint signing_key_pads_are_blocks
-    check (pg_catalog.octet_length(inner_pad) = 64 and pg_catalog.octet_length(outer_pad) = 64)
+  constraint signing_key_is_256_bits check (pg_catalog.octet_length(key) = 32)
 );
 comment on table pgoffload.signing_key is
   'HMAC-SHA256 keys. The newest that is not retired signs; the worker accepts every one that is here.';
+
+-- What every request needs, in one row, because it is read with every request: one scan of one page
+-- costs a fifth of the joins that it stands for. Derived by pgoffload.refresh_signer().
+create table pgoffload.signer (
+  singleton boolean not null default true,
+  installation text not null,
+  key_id integer not null,
+  inner_pad bytea not null,
+  outer_pad bytea not null,
+  max_request_bytes integer not null,
+  default_timeout interval not null,
+  constraint signer_pkey primary key (singleton),
+  constraint signer_is_one_row check (singleton),
+  constraint signer_pads_are_blocks
+    check (pg_catalog.octet_length(inner_pad) = 64 and pg_catalog.octet_length(outer_pad) = 64)
+);
+comment on table pgoffload.signer is 'The key that signs, as HMAC blocks, and the settings that go with every request. Derived.';

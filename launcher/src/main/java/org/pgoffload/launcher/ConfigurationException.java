@@ -1,0 +1,12 @@
+package org.pgoffload.launcher;
+
+import java.util.List;
+
+/// Everything that is wrong with the configuration, at once, each with what to set.
+final class ConfigurationException extends RuntimeException {
+  private static final long serialVersionUID = 1L;
+
+  ConfigurationException(List<String> problems) {
+    super("the configuration is not complete:\n  - " + String.join("\n  - ", problems));
+  }
+}

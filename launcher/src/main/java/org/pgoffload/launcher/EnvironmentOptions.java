@@ -1,0 +1,52 @@
+package org.pgoffload.launcher;
+
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/// The options that stand for a variable of the environment, and win over it.
+final class EnvironmentOptions {
+  @Option(
+      names = "--database-url",
+      paramLabel = "URI",
+      description = "postgresql://user:password@host:port/database; default: DATABASE_URL, else PGHOST and the like. Beware: other users of the machine can see it in the process list.")
+  private @Nullable String databaseUrl;
+
+  @Option(
+      names = "--kafka",
+      paramLabel = "HOST:PORT",
+      description = "Kafka's bootstrap servers; default: KAFKA_BOOTSTRAP_SERVERS.")
+  private @Nullable String kafka;
+
+  @Option(
+      names = "--topic-prefix",
+      paramLabel = "PREFIX",
+      description = "What all topics' names start with; default: PGOFFLOAD_TOPIC_PREFIX, else pgoffload.")
+  private @Nullable String topicPrefix;
+
+  @Option(
+      names = "--slot",
+      paramLabel = "NAME",
+      description = "The replication slot; default: PGOFFLOAD_SLOT, else pgoffload.")
+  private @Nullable String slot;
+
+  Settings settings() {
+    return new Settings(over(System.getenv()));
+  }
+
+  private Map<String, String> over(Map<String, String> environment) {
+    var merged = new TreeMap<>(environment);
+    put(merged, "DATABASE_URL", databaseUrl);
+    put(merged, "KAFKA_BOOTSTRAP_SERVERS", kafka);
+    put(merged, "PGOFFLOAD_TOPIC_PREFIX", topicPrefix);
+    put(merged, "PGOFFLOAD_SLOT", slot);
+    return merged;
+  }
+
+  private static void put(Map<String, String> environment, String name, @Nullable String value) {
+    if (value != null) {
+      environment.put(name, value);
+    }
+  }
+}

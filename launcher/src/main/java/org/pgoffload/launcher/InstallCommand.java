@@ -1,0 +1,70 @@
+package org.pgoffload.launcher;
+
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import org.pgoffload.schema.InstallSchema;
+import org.pgoffload.schema.InstallSlot;
+import org.pgoffload.schema.InstallTopics;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/// `pgoffload install`.
+@Command(
+    name = "install",
+    description = "Installs or upgrades the schema, the replication slot and the topics. Safe to run again.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class)
+final class InstallCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec = CommandSpec.create();
+  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
+
+  @Option(
+      names = "--no-topics",
+      description = "Leave Kafka alone: the topics are made by somebody else.")
+  private boolean noTopics;
+
+  @Override
+  public Integer call() {
+    PrintWriter out = spec.commandLine().getOut();
+    var settings = options.settings();
+    var install = install(settings, noTopics);
+    var changes = install.run(out::println);
+    changes.forEach(out::println);
+    out.println(
+        changes.isEmpty()
+            ? "Nothing to do: " + install.database() + " is up to date."
+            : "Installed into " + install.database() + ".");
+    if (!changes.isEmpty()) {
+      out.println("Give a role the right to ask: grant llm_user to <role>;");
+    }
+    out.flush();
+    return 0;
+  }
+
+  /// @throws ConfigurationException with every problem
+  static Install install(Settings settings, boolean noTopics) {
+    var database = settings.database(null);
+    var topics = settings.topics();
+    Map<String, Object> kafka = noTopics ? null : settings.kafka();
+    int partitions =
+        settings.integer("PGOFFLOAD_PARTITIONS", InstallTopics.DEFAULT_PARTITIONS, 1, 10_000);
+    int replicationFactor = settings.integer("PGOFFLOAD_REPLICATION_FACTOR", -1, -1, 100);
+    var patience = settings.duration("PGOFFLOAD_SLOT_TIMEOUT", Duration.ofSeconds(60));
+    settings.check();
+    return new Install(
+        Objects.requireNonNull(database),
+        settings.text("PGOFFLOAD_PUBLIC_SCHEMA", InstallSchema.DEFAULT_PUBLIC_SCHEMA),
+        settings.text("PGOFFLOAD_SLOT", InstallSlot.DEFAULT_SLOT),
+        patience,
+        kafka,
+        topics,
+        partitions,
+        (short) replicationFactor);
+  }
+}

@@ -1,0 +1,273 @@
+package org.pgoffload.launcher;
+
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.embedded.BrokerOptions;
+import org.pgoffload.embedded.BrokerProcess;
+import org.pgoffload.embedded.PostgresOptions;
+import org.pgoffload.embedded.PostgresServer;
+import org.pgoffload.producer.ProducerApp;
+import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.results.ResultsApp;
+import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.InstallException;
+import org.pgoffload.worker.WorkerApp;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Everything on one machine: PostgreSQL and Kafka as child processes, the parts in this JVM. What is
+/// not started here is elsewhere, and found through the environment.
+///
+/// Safe to close from another thread.
+final class LocalInstallation implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(LocalInstallation.class);
+
+  static final String DATABASE = "app";
+  static final String APPLICATION_ROLE = "app";
+
+  private final Deque<AutoCloseable> started = new ArrayDeque<>();
+  private final LocalOptions options;
+  private final TreeMap<String, String> environment;
+  private @Nullable DatabaseAddress admin;
+  private @Nullable DatabaseAddress application;
+  private boolean closed;
+
+  private LocalInstallation(LocalOptions options) {
+    this.options = options;
+    this.environment = new TreeMap<>(options.environment());
+  }
+
+  /// Starts the parts in their order and returns once each answers.
+  ///
+  /// @param say is told each step
+  static LocalInstallation start(LocalOptions options, Consumer<String> say)
+      throws InterruptedException {
+    var installation = new LocalInstallation(options);
+    try (var guard = new RunUntilShutdown(installation)) {
+      installation.startParts(say);
+      guard.disarm();
+      return installation;
+    }
+  }
+
+  private void startParts(Consumer<String> say) throws InterruptedException {
+    var directory = Directory.create(options.directory());
+    if (!options.keepData()) {
+      started.push(() -> Directory.delete(directory));
+    }
+    if (options.parts().contains(Part.POSTGRES)) {
+      startPostgres(directory, say);
+    }
+    if (options.parts().contains(Part.KAFKA)) {
+      startKafka(directory, say);
+    }
+    if (admin != null) {
+      installInto(admin, directory, say);
+    }
+    environment.putIfAbsent("PGOFFLOAD_STATE_DIR", directory.resolve("results-state").toString());
+    var settings = new Settings(environment);
+    // all configurations before the first part: a part must not start beside one that cannot
+    var producer =
+        options.parts().contains(Part.PRODUCER) ? ReadConfiguration.producer(settings) : null;
+    var results =
+        options.parts().contains(Part.RESULTS) ? ReadConfiguration.results(settings) : null;
+    var worker = options.parts().contains(Part.WORKER) ? ReadConfiguration.worker(settings) : null;
+    var resultsApp = results == null ? null : opened(ResultsApp.start(results));
+    var producerApp = producer == null ? null : opened(ProducerApp.start(producer));
+    if (worker != null) {
+      opened(WorkerApp.start(worker.worker(), worker.provider()));
+      say.accept(
+          "worker asks " + worker.provider().name() + " (model " + worker.provider().defaultModel() + ")");
+    }
+    if (producerApp != null) {
+      producerApp.awaitCapturing(Duration.ofSeconds(60));
+      say.accept("producer captures");
+    }
+    if (resultsApp != null) {
+      resultsApp.awaitRunning(Duration.ofSeconds(60));
+      say.accept("results writes back");
+    }
+  }
+
+  private void startPostgres(Path directory, Consumer<String> say) {
+    var credentials = LocalCredentials.of(directory);
+    var postgres =
+        opened(
+            PostgresServer.start(
+                PostgresOptions.kept(
+                        directory.resolve("postgres"), credentials.password("postgres").reveal())
+                    .withPort(options.port())
+                    .withEndWithJvm(false)));
+    say.accept("PostgreSQL listens on port " + postgres.port());
+    admin =
+        new DatabaseAddress(
+            "127.0.0.1",
+            postgres.port(),
+            DATABASE,
+            "postgres",
+            credentials.password("postgres"),
+            Map.of());
+    application = admin.as(APPLICATION_ROLE, credentials.password(APPLICATION_ROLE));
+    environment.put("DATABASE_URL", admin.uri());
+    for (var part : List.of("producer", "worker", "results")) {
+      var role = "pgoffload_" + part;
+      environment.put(
+          "PGOFFLOAD_" + part.toUpperCase(java.util.Locale.ROOT) + "_DATABASE_URL",
+          admin.as(role, credentials.password(role)).uri());
+    }
+  }
+
+  private void startKafka(Path directory, Consumer<String> say) {
+    var broker =
+        opened(
+            BrokerProcess.start(
+                BrokerOptions.kept(directory.resolve("kafka"))
+                    .withPorts(options.kafkaPort(), 0)
+                    .withEndWithJvm(false)));
+    say.accept("Kafka listens on " + broker.bootstrapServers());
+    environment.put("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers());
+  }
+
+  private void installInto(DatabaseAddress database, Path directory, Consumer<String> say) {
+    createDatabase(database);
+    var settings = new Settings(environment);
+    var changes =
+        InstallCommand.install(settings, !environment.containsKey("KAFKA_BOOTSTRAP_SERVERS")).run(say);
+    createRoles(database, LocalCredentials.of(directory));
+    say.accept(
+        changes.isEmpty() ? "schema is up to date" : "installed: " + changes.size() + " changes");
+    changes.forEach(change -> LOG.info("{}", change));
+  }
+
+  private static void createDatabase(DatabaseAddress database) {
+    var maintenance =
+        new DatabaseAddress(
+            database.host(),
+            database.port(),
+            "postgres",
+            database.user(),
+            database.password(),
+            database.parameters());
+    try (var connection = maintenance.connect("pgoffload dev");
+        var statement = connection.createStatement()) {
+      boolean exists;
+      try (var row =
+          statement.executeQuery("select from pg_database where datname = '" + DATABASE + "'")) {
+        exists = row.next();
+      }
+      if (!exists) {
+        statement.execute("create database " + DATABASE);
+      }
+    } catch (SQLException e) {
+      throw new InstallException("database " + DATABASE + " could not be created: " + e.getMessage(), e);
+    }
+  }
+
+  private static void createRoles(DatabaseAddress database, LocalCredentials credentials) {
+    try (var connection = database.connect("pgoffload dev")) {
+      for (var role : List.of("pgoffload_producer", "pgoffload_worker", "pgoffload_results")) {
+        login(connection, "alter role " + role, credentials.password(role).reveal());
+      }
+      boolean exists;
+      try (var statement = connection.createStatement();
+          var row =
+              statement.executeQuery(
+                  "select from pg_roles where rolname = '" + APPLICATION_ROLE + "'")) {
+        exists = row.next();
+      }
+      login(
+          connection,
+          (exists ? "alter role " : "create role ") + APPLICATION_ROLE,
+          credentials.password(APPLICATION_ROLE).reveal());
+      try (var statement = connection.createStatement()) {
+        statement.execute("grant llm_user to " + APPLICATION_ROLE);
+        // a schema of its own, which comes first in its search path
+        statement.execute(
+            "create schema if not exists " + APPLICATION_ROLE + " authorization " + APPLICATION_ROLE);
+      }
+    } catch (SQLException e) {
+      throw new InstallException("the local roles could not be made: " + e.getMessage(), e);
+    }
+  }
+
+  private static void login(Connection connection, String roleCommand, String password)
+      throws SQLException {
+    try (var statement = connection.createStatement()) {
+      // made by us of letters, digits, - and _, so that quoting is safe; a command takes no parameter
+      statement.execute(roleCommand + " login password '" + password + "'");
+    }
+  }
+
+  private <T extends AutoCloseable> T opened(T part) {
+    started.push(part);
+    return part;
+  }
+
+  /// The superuser's address.
+  DatabaseAddress admin() {
+    return Objects.requireNonNull(admin, "PostgreSQL is not among the parts");
+  }
+
+  /// The ordinary application role's address.
+  DatabaseAddress application() {
+    return Objects.requireNonNull(application, "PostgreSQL is not among the parts");
+  }
+
+  boolean hasPostgres() {
+    return admin != null;
+  }
+
+  String kafkaBootstrap() {
+    return environment.getOrDefault("KAFKA_BOOTSTRAP_SERVERS", "");
+  }
+
+  TopicNames topics() {
+    return new Settings(environment).topics();
+  }
+
+  /// The environment with which other processes join: where everything is, and nothing else.
+  Map<String, String> joiningEnvironment() {
+    var joining = new TreeMap<String, String>();
+    environment.forEach(
+        (name, value) -> {
+          if (name.equals("DATABASE_URL")
+              || name.equals("PGOFFLOAD_TOPIC_PREFIX")
+              || name.equals("PGOFFLOAD_SLOT")
+              || name.equals("LLM_PROVIDER")
+              || (name.startsWith("PGOFFLOAD_") && name.endsWith("_DATABASE_URL"))
+              || name.startsWith("KAFKA_")) {
+            joining.put(name, value);
+          }
+        });
+    return joining;
+  }
+
+  /// Ends everything that was started, in reverse.
+  @Override
+  public void close() {
+    synchronized (this) {
+      if (closed) {
+        return;
+      }
+      closed = true;
+    }
+    while (!started.isEmpty()) {
+      var part = started.pop();
+      try {
+        part.close();
+      } catch (Exception e) {
+        LOG.error("{} could not be ended", part.getClass().getSimpleName(), e);
+      }
+    }
+  }
+}

@@ -1,0 +1,29 @@
+package org.pgoffload.launcher;
+
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/// The `pgoffload` command.
+@Command(
+    name = "pgoffload",
+    description = "LLM calls and background SQL from plain PostgreSQL, through Kafka.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
+    subcommands = {
+      DemoCommand.class,
+      DevCommand.class,
+      InstallCommand.class,
+      ProducerCommand.class,
+      WorkerCommand.class,
+      ResultsCommand.class,
+      AdoptCommand.class
+    })
+public final class Main {
+  public static void main(String[] arguments) {
+    System.exit(
+        new CommandLine(new Main())
+            .setCaseInsensitiveEnumValuesAllowed(true)
+            .setExecutionExceptionHandler(new ReportFailure())
+            .execute(arguments));
+  }
+}

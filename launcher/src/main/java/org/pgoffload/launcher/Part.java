@@ -1,0 +1,16 @@
+package org.pgoffload.launcher;
+
+import java.util.Locale;
+
+/// What a local installation can start, in the order in which it is started.
+enum Part {
+  POSTGRES,
+  KAFKA,
+  PRODUCER,
+  WORKER,
+  RESULTS;
+
+  String word() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+}

@@ -1,0 +1,124 @@
+package org.pgoffload.launcher;
+
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Clock;
+import java.util.HexFormat;
+import java.util.Map;
+import java.util.Objects;
+import org.pgoffload.producer.ProducerConfiguration;
+import org.pgoffload.results.ResultsConfiguration;
+import org.pgoffload.schema.InstallSlot;
+import org.pgoffload.worker.WorkerConfiguration;
+import org.pgoffload.worker.llm.LlmProvider;
+import org.pgoffload.worker.llm.ProviderResolution;
+import org.pgoffload.worker.llm.ResolveProvider;
+
+/// Makes each part's configuration of the environment.
+final class ReadConfiguration {
+  private ReadConfiguration() {}
+
+  /// @throws ConfigurationException with every problem
+  static ProducerConfiguration producer(Settings settings) {
+    var database = settings.database("PRODUCER");
+    var topics = settings.topics();
+    var kafka = settings.kafka();
+    settings.check();
+    return new ProducerConfiguration(
+        Objects.requireNonNull(database),
+        settings.text("PGOFFLOAD_SLOT", InstallSlot.DEFAULT_SLOT),
+        topics,
+        kafka);
+  }
+
+  /// @throws ConfigurationException with every problem
+  static WorkerWithProvider worker(Settings settings) {
+    var database = settings.database("WORKER");
+    var topics = settings.topics();
+    var kafka = settings.kafka();
+    int maxInFlight =
+        settings.integer(
+            "PGOFFLOAD_MAX_IN_FLIGHT", WorkerConfiguration.DEFAULT_MAX_IN_FLIGHT, 1, 1_000_000);
+    long maxBytes =
+        settings.number(
+            "PGOFFLOAD_MAX_BYTES_IN_FLIGHT",
+            WorkerConfiguration.DEFAULT_MAX_BYTES_IN_FLIGHT,
+            1,
+            Long.MAX_VALUE);
+    var drain = settings.duration("PGOFFLOAD_DRAIN_TIMEOUT", WorkerConfiguration.DEFAULT_DRAIN);
+    var provider = provider(settings);
+    try {
+      settings.check();
+    } catch (ConfigurationException e) {
+      if (provider != null) {
+        provider.close();
+      }
+      throw e;
+    }
+    return new WorkerWithProvider(
+        new WorkerConfiguration(
+            settings.text("PGOFFLOAD_WORKER_NAME", defaultWorkerName()),
+            Version.text(),
+            Objects.requireNonNull(database),
+            topics,
+            kafka,
+            maxInFlight,
+            maxBytes,
+            drain),
+        Objects.requireNonNull(provider));
+  }
+
+  /// @throws ConfigurationException with every problem
+  static ResultsConfiguration results(Settings settings) {
+    var database = settings.database("RESULTS");
+    var topics = settings.topics();
+    var kafka = settings.kafka();
+    settings.check();
+    return new ResultsConfiguration(
+        Objects.requireNonNull(database),
+        topics,
+        kafka,
+        Path.of(
+            settings.text(
+                "PGOFFLOAD_STATE_DIR",
+                Path.of(System.getProperty("java.io.tmpdir"), "pgoffload-results").toString())));
+  }
+
+  /// A worker's configuration, and what it asks.
+  record WorkerWithProvider(WorkerConfiguration worker, LlmProvider provider) {}
+
+  private static @org.jspecify.annotations.Nullable LlmProvider provider(Settings settings) {
+    return switch (ResolveProvider.from(settings.environment(), Clock.systemUTC())) {
+      case ProviderResolution.Resolved resolved -> resolved.provider();
+      case ProviderResolution.Unresolved unresolved -> {
+        unresolved.problems().forEach(settings::problem);
+        yield null;
+      }
+    };
+  }
+
+  /// Unique to this process, also where hosts and process ids are alike, as in containers.
+  static String defaultWorkerName() {
+    String host;
+    try {
+      host = InetAddress.getLocalHost().getHostName();
+    } catch (UnknownHostException e) {
+      host = "worker";
+    }
+    var random = new byte[3];
+    new SecureRandom().nextBytes(random);
+    return host + "-" + ProcessHandle.current().pid() + "-" + HexFormat.of().formatHex(random);
+  }
+
+  /// The environment with which `echo` stands in for a provider, where nothing says which to ask.
+  static Map<String, String> withEchoIfLeftOpen(Map<String, String> environment) {
+    if (!ResolveProvider.isLeftOpen(environment)) {
+      return environment;
+    }
+    var withEcho = new java.util.TreeMap<>(environment);
+    withEcho.put("LLM_PROVIDER", "echo");
+    return withEcho;
+  }
+}

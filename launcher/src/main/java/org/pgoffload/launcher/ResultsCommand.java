@@ -1,0 +1,25 @@
+package org.pgoffload.launcher;
+
+import java.util.concurrent.Callable;
+import org.pgoffload.results.ResultsApp;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/// `pgoffload results`.
+@Command(
+    name = "results",
+    description = "Writes results from Kafka back to the database, until it is ended.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class)
+final class ResultsCommand implements Callable<Integer> {
+  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
+
+  @Override
+  public Integer call() throws InterruptedException {
+    var app = ResultsApp.start(ReadConfiguration.results(options.settings()));
+    try (var _ = new RunUntilShutdown(app)) {
+      app.awaitEnd();
+      return 1;
+    }
+  }
+}

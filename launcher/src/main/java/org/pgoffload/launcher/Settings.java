@@ -1,0 +1,205 @@
+package org.pgoffload.launcher;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Secret;
+import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.schema.DatabaseAddress;
+
+/// Reads the environment and collects every problem, so that all are reported at once. An empty
+/// variable counts as unset.
+///
+/// Not safe to share between threads.
+final class Settings {
+  private static final String KAFKA = "KAFKA_";
+
+  private final Map<String, String> environment;
+  private final List<String> problems = new ArrayList<>();
+
+  /// @param environment as `System.getenv()` gives it, options of the command line put over it
+  Settings(Map<String, String> environment) {
+    this.environment = Map.copyOf(environment);
+  }
+
+  Map<String, String> environment() {
+    return environment;
+  }
+
+  void problem(String problem) {
+    problems.add(problem);
+  }
+
+  /// Throws if anything was wrong so far.
+  ///
+  /// @throws ConfigurationException with every problem
+  void check() {
+    if (!problems.isEmpty()) {
+      throw new ConfigurationException(problems);
+    }
+  }
+
+  @Nullable String text(String name) {
+    var value = environment.get(name);
+    return value == null || value.isBlank() ? null : value;
+  }
+
+  String text(String name, String otherwise) {
+    var value = text(name);
+    return value == null ? otherwise : value;
+  }
+
+  /// A value that must not be seen: the variable, or the file that `<name>_FILE` names.
+  @Nullable Secret secret(String name) {
+    var value = text(name);
+    var file = text(name + "_FILE");
+    if (value != null) {
+      return Secret.of(value);
+    }
+    if (file == null) {
+      return null;
+    }
+    try {
+      return Secret.of(Files.readString(Path.of(file)).strip());
+    } catch (IOException | IllegalArgumentException e) {
+      problem(name + "_FILE: the file " + file + " cannot be read or is empty");
+      return null;
+    }
+  }
+
+  int integer(String name, int otherwise, int least, int most) {
+    return (int) number(name, otherwise, least, most);
+  }
+
+  long number(String name, long otherwise, long least, long most) {
+    return parse(
+        name,
+        otherwise,
+        "a whole number from " + least + " to " + most,
+        value -> {
+          long number = Long.parseLong(value);
+          if (number < least || number > most) {
+            throw new IllegalArgumentException();
+          }
+          return number;
+        });
+  }
+
+  Duration duration(String name, Duration otherwise) {
+    return parse(
+        name,
+        otherwise,
+        "a duration such as 500ms, 30s, 5m or PT1H",
+        value -> {
+          var lower = value.toLowerCase(Locale.ROOT);
+          return lower.endsWith("ms")
+              ? Duration.ofMillis(Long.parseLong(lower.substring(0, lower.length() - 2)))
+              : Duration.parse(lower.startsWith("p") ? lower : "pt" + lower);
+        });
+  }
+
+  private <T> T parse(String name, T otherwise, String form, Function<String, T> parser) {
+    var value = text(name);
+    if (value == null) {
+      return otherwise;
+    }
+    try {
+      return parser.apply(value.strip());
+    } catch (IllegalArgumentException | java.time.DateTimeException e) {
+      problem(name + " must be " + form + ", not '" + value + "'");
+      return otherwise;
+    }
+  }
+
+  TopicNames topics() {
+    try {
+      return new TopicNames(text("PGOFFLOAD_TOPIC_PREFIX", TopicNames.DEFAULT_PREFIX));
+    } catch (IllegalArgumentException e) {
+      problem("PGOFFLOAD_TOPIC_PREFIX: " + e.getMessage());
+      return new TopicNames(TopicNames.DEFAULT_PREFIX);
+    }
+  }
+
+  /// The database, from the first of these that is set: the part's own URL, DATABASE_URL, libpq's own
+  /// variables.
+  ///
+  /// @param part `PRODUCER`, `WORKER` or `RESULTS`, whose own variable is
+  ///     `PGOFFLOAD_<part>_DATABASE_URL`; null for the installer
+  @Nullable DatabaseAddress database(@Nullable String part) {
+    var own = part == null ? null : "PGOFFLOAD_" + part + "_DATABASE_URL";
+    var ownUrl = own == null ? null : secret(own);
+    if (own != null && ownUrl != null) {
+      return databaseUrl(own, ownUrl);
+    }
+    var url = secret("DATABASE_URL");
+    if (url != null) {
+      return databaseUrl("DATABASE_URL", url);
+    }
+    if (text("PGHOST") == null) {
+      problem(
+          "no database: set DATABASE_URL"
+              + (own == null ? "" : " (or " + own + ")")
+              + " to postgresql://user:password@host:port/database, or libpq's PGHOST, PGPORT, PGUSER,"
+              + " PGPASSWORD and PGDATABASE");
+      return null;
+    }
+    return libpqVariables();
+  }
+
+  private @Nullable DatabaseAddress databaseUrl(String name, Secret url) {
+    try {
+      return DatabaseAddress.parse(url.reveal());
+    } catch (IllegalArgumentException e) {
+      problem(name + ": " + e.getMessage());
+      return null;
+    }
+  }
+
+  private DatabaseAddress libpqVariables() {
+    var user = text("PGUSER", text("USER", "postgres"));
+    var parameters = new TreeMap<String, String>();
+    Map.of(
+            "PGSSLMODE", "sslmode",
+            "PGSSLROOTCERT", "sslrootcert",
+            "PGSSLCERT", "sslcert",
+            "PGSSLKEY", "sslkey")
+        .forEach(
+            (variable, parameter) -> {
+              var value = text(variable);
+              if (value != null) {
+                parameters.put(parameter, value);
+              }
+            });
+    return new DatabaseAddress(
+        text("PGHOST", "localhost"),
+        integer("PGPORT", 5432, 1, 65535),
+        text("PGDATABASE", user),
+        user,
+        secret("PGPASSWORD"),
+        parameters);
+  }
+
+  /// Kafka's client properties: each `KAFKA_X_Y` is the property `x.y`.
+  Map<String, Object> kafka() {
+    var properties = new TreeMap<String, Object>();
+    environment.forEach(
+        (name, value) -> {
+          if (name.startsWith(KAFKA) && !value.isBlank()) {
+            properties.put(
+                name.substring(KAFKA.length()).toLowerCase(Locale.ROOT).replace('_', '.'), value);
+          }
+        });
+    if (!properties.containsKey("bootstrap.servers")) {
+      problem("no Kafka: set KAFKA_BOOTSTRAP_SERVERS to host:port of one or more brokers");
+    }
+    return properties;
+  }
+}

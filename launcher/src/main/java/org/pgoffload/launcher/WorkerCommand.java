@@ -1,0 +1,30 @@
+package org.pgoffload.launcher;
+
+import java.util.concurrent.Callable;
+import org.pgoffload.worker.WorkerApp;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/// `pgoffload worker`.
+@Command(
+    name = "worker",
+    description = {
+      "Executes requests and publishes their results, until it is ended.",
+      "The provider is LLM_PROVIDER, else the first whose variables are set: AZURE_OPENAI_ENDPOINT,",
+      "ANTHROPIC_API_KEY, OPENAI_API_KEY."
+    },
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class)
+final class WorkerCommand implements Callable<Integer> {
+  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
+
+  @Override
+  public Integer call() throws InterruptedException {
+    var configuration = ReadConfiguration.worker(options.settings());
+    var app = WorkerApp.start(configuration.worker(), configuration.provider());
+    try (var _ = new RunUntilShutdown(app)) {
+      app.awaitEnd();
+      return 1;
+    }
+  }
+}

@@ -9,9 +9,13 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Makes and removes the directories in which servers live.
 final class Directories {
+
+  private static final Logger log = LoggerFactory.getLogger(Directories.class);
 
   private Directories() {}
 
@@ -68,6 +72,18 @@ final class Directories {
       return; // somebody else removed it, which is what was asked for
     } catch (IOException e) {
       throw unusable(directory, "cannot be removed", e);
+    }
+  }
+
+  /// Removes the directory of a server that is no longer there, unless another one uses it by now.
+  static void deleteUnlessLocked(Path directory) {
+    if (!Files.exists(directory)) {
+      return;
+    }
+    try (var _ = DirectoryLock.acquire(directory)) {
+      delete(directory);
+    } catch (EmbeddedException e) {
+      log.debug("{} is not removed", directory, e);
     }
   }
 

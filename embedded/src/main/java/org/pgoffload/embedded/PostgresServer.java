@@ -56,7 +56,7 @@ public final class PostgresServer implements AutoCloseable {
       cluster.endOrphan();
       cluster.initialise(options, binaries, account);
       return launch(options, cluster, binaries, account, lock);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       lock.close();
       throw e;
     }
@@ -242,15 +242,7 @@ public final class PostgresServer implements AutoCloseable {
         }
       }
     } else if (remove) {
-      removeUnlessUsedAgain();
-    }
-  }
-
-  private void removeUnlessUsedAgain() {
-    try (var _ = DirectoryLock.acquire(options.directory())) {
-      Directories.delete(options.directory());
-    } catch (EmbeddedException e) {
-      log.debug("{} is not removed", options.directory(), e);
+      Directories.deleteUnlessLocked(options.directory());
     }
   }
 

@@ -5,9 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.DriverManager;
@@ -120,7 +118,7 @@ final class PostgresServerTest {
 
   @Test
   void refusesADirectoryThatAnotherProcessHoldsAlsoAfterAnEarlierRefusal() throws Exception {
-    try (var holder = new Holder(directory)) {
+    try (var holder = new Holder(PostgresHolder.class, directory)) {
       for (var attempt = 0; attempt < 2; attempt++) {
         assertThatThrownBy(() -> PostgresServer.start(kept()))
             .hasMessageContaining(directory.toString())
@@ -136,7 +134,7 @@ final class PostgresServerTest {
   void keepsItsOwnLockAfterRefusingAnother() throws Exception {
     try (var server = PostgresServer.start(kept())) {
       assertThatThrownBy(() -> PostgresServer.start(kept())).isInstanceOf(EmbeddedException.class);
-      var holder = Holder.builder(directory).start();
+      var holder = Holder.builder(PostgresHolder.class, directory).start();
       assertThat(holder.waitFor(30, TimeUnit.SECONDS)).isTrue();
       assertThat(new String(holder.getErrorStream().readAllBytes(), UTF_8))
           .contains("in use by process " + ProcessHandle.current().pid());
@@ -147,7 +145,7 @@ final class PostgresServerTest {
   @Test
   void endsWithItsJvm() throws Exception {
     long serverPid;
-    try (var holder = new Holder(directory)) {
+    try (var holder = new Holder(PostgresHolder.class, directory)) {
       serverPid = holder.serverPid();
       assertThat(isRunning(serverPid)).isTrue();
     }
@@ -158,9 +156,9 @@ final class PostgresServerTest {
   @Test
   void endsTheOrphanOfAKilledJvmAndRecoversItsData() throws Exception {
     long orphan;
-    try (var holder = new Holder(directory)) {
+    try (var holder = new Holder(PostgresHolder.class, directory)) {
       orphan = holder.serverPid();
-      holder.process().destroyForcibly().waitFor();
+      holder.kill();
       assertThat(isRunning(orphan)).isTrue();
     }
     try (var server = PostgresServer.start(kept())) {
@@ -171,8 +169,8 @@ final class PostgresServerTest {
 
   @Test
   void endsAnOrphanWithoutStartingAnother() throws Exception {
-    try (var holder = new Holder(directory)) {
-      holder.process().destroyForcibly().waitFor();
+    try (var holder = new Holder(PostgresHolder.class, directory)) {
+      holder.kill();
       assertThat(PostgresServer.endOrphan(directory))
           .isEqualTo(OptionalLong.of(holder.serverPid()));
       assertThat(isRunning(holder.serverPid())).isFalse();
@@ -310,35 +308,6 @@ final class PostgresServerTest {
         rows.add(String.join(" ", row));
       }
       return rows;
-    }
-  }
-
-  /// Another JVM with a server on the directory; closing it ends it normally.
-  private record Holder(Process process, long serverPid) implements AutoCloseable {
-
-    Holder(Path directory) throws IOException {
-      this(builder(directory).start());
-    }
-
-    private Holder(Process process) throws IOException {
-      this(process, Long.parseLong(String.valueOf(firstLine(process))));
-    }
-
-    static ProcessBuilder builder(Path directory) {
-      return JavaProcess.builder(
-          List.of("-Xmx128m"), PostgresHolder.class, List.of(directory.toString()));
-    }
-
-    private static String firstLine(Process process) throws IOException {
-      return new BufferedReader(new InputStreamReader(process.getInputStream(), UTF_8)).readLine();
-    }
-
-    @Override
-    public void close() throws IOException {
-      if (process.isAlive()) {
-        process.getOutputStream().close();
-      }
-      process.onExit().join();
     }
   }
 }

@@ -1,7 +1,6 @@
 package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
 import java.net.URI;
 import java.util.List;
 import java.util.Map;
@@ -41,13 +40,7 @@ interface HttpProvider extends LlmProvider {
   default LlmOutcome ask(LlmCall call) throws InterruptedException {
     var model = Objects.requireNonNullElse(call.model(), defaultModel());
     var words = new RedactWords(key(), call);
-    byte[] question;
-    try {
-      question = Json.bytes(question(call, model));
-    } catch (IOException notText) {
-      return failed(
-          LlmErrorCode.INVALID_REQUEST, "the question has characters that are no Unicode", model);
-    }
+    var question = Json.bytes(question(call, model));
     return switch (http().post(endpoint(), headers(), question, call.timeout())) {
       case HttpOutcome.Broken(var code, var why) -> failed(code, words.redact(why), model);
       case HttpOutcome.Reply reply -> conclude(reply, model, words);

@@ -1,6 +1,7 @@
 package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.core.JsonFactoryBuilder;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -29,9 +30,13 @@ final class Json {
     return MAPPER.createObjectNode();
   }
 
-  /// @throws IOException if the text has half a surrogate pair, which UTF-8 cannot carry
-  static byte[] bytes(JsonNode node) throws IOException {
-    return MAPPER.writeValueAsBytes(node);
+  /// Half a surrogate pair is written as an escape, so that every text can be sent.
+  static byte[] bytes(ObjectNode node) {
+    try {
+      return MAPPER.writeValueAsBytes(node);
+    } catch (JsonProcessingException impossible) {
+      throw new IllegalStateException("a tree of plain values can always be written", impossible);
+    }
   }
 
   /// The object that the bytes hold; empty if they hold anything else.

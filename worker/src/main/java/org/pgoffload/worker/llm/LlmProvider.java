@@ -18,7 +18,8 @@ public interface LlmProvider extends AutoCloseable {
   /// @throws InterruptedException if the thread is interrupted: the HTTP call ends at once
   LlmOutcome ask(LlmCall call) throws InterruptedException;
 
-  /// Ends the calls under way and frees the connections. May be called more than once.
+  /// Frees the connections. A call under way fails: interrupt its thread first if it should end
+  /// without an outcome. May be called more than once.
   @Override
   default void close() {}
 }

@@ -70,8 +70,8 @@ final class PostJson implements AutoCloseable {
   private HttpOutcome waitFor(
       CompletableFuture<HttpResponse<byte[]>> exchange, ReplyProgress progress, Duration timeout)
       throws InterruptedException {
-    var deadline = System.nanoTime() + timeout.toNanos();
-    var idle = settings.idleTimeout().toNanos();
+    var deadline = System.nanoTime() + TimeUnit.NANOSECONDS.convert(timeout);
+    var idle = TimeUnit.NANOSECONDS.convert(settings.idleTimeout());
     try {
       while (true) {
         var now = System.nanoTime();

@@ -159,13 +159,13 @@ final class ReadEnvironment {
     return otherwise;
   }
 
-  /// As [#duration], but zero is a problem.
+  /// As [#duration], but zero is a problem, and so is more than a day.
   Duration positiveDuration(String name, Duration otherwise) {
     var duration = duration(name, otherwise);
-    if (duration.isPositive()) {
+    if (duration.isPositive() && duration.compareTo(Duration.ofDays(1)) <= 0) {
       return duration;
     }
-    problem(name + " must be longer than zero");
+    problem(name + " must be longer than zero and at most a day");
     return otherwise;
   }
 

@@ -22,6 +22,8 @@ final class RedactWords {
   private static final int SHARED_WITH_KEY = 6;
   private static final int SHARED_WITH_PROMPT = 16;
   private static final int SHORTEST_WHOLE = 5;
+  // Odd and wide, so that nobody writes a prompt of many equal hashes by hand.
+  private static final long MULTIPLIER = 0x9E3779B97F4A7C15L;
   private static final Pattern MASKED_KEY = Pattern.compile("[\\w-]*[*•]{3,}[\\w*•-]*");
   private static final Pattern NOT_TEXT = Pattern.compile("[\\p{Cntrl}\\s]+");
 
@@ -63,37 +65,52 @@ final class RedactWords {
       return;
     }
     // A rolling hash reads a prompt of megabytes once, whatever the length of the words.
-    var outgoing = power31(length);
-    var hash = 0;
+    var outgoing = power(length);
+    var hash = 0L;
     for (var end = 0; end < secret.length(); end++) {
-      hash = hash * 31 + secret.charAt(end);
+      hash = hash * MULTIPLIER + secret.charAt(end);
       if (end >= length) {
         hash -= outgoing * secret.charAt(end - length);
       }
       if (end >= length - 1) {
-        for (int start : windows.getOrDefault(hash, List.of())) {
-          if (text.regionMatches(start, secret, end - length + 1, length)) {
+        var at = end - length + 1;
+        // What is found needs no second look: a prompt may repeat itself a million times.
+        var starts = windows.get(hash);
+        if (starts == null) {
+          continue;
+        }
+        starts.removeIf(start -> {
+          var shared = text.regionMatches(start, secret, at, length);
+          if (shared) {
             hidden.set(start, start + length);
           }
-        }
+          return shared;
+        });
       }
     }
   }
 
-  /// Where each run of this length begins, by its hash (that of `String.hashCode`).
-  private static Map<Integer, List<Integer>> windows(String text, int length) {
-    var windows = new HashMap<Integer, List<Integer>>();
-    for (var start = 0; start + length <= text.length(); start++) {
-      var hash = text.substring(start, start + length).hashCode();
-      windows.computeIfAbsent(hash, _ -> new ArrayList<>()).add(start);
+  /// Where each run of this length begins, by its hash.
+  private static Map<Long, List<Integer>> windows(String text, int length) {
+    var windows = new HashMap<Long, List<Integer>>();
+    var outgoing = power(length);
+    var hash = 0L;
+    for (var end = 0; end < text.length(); end++) {
+      hash = hash * MULTIPLIER + text.charAt(end);
+      if (end >= length) {
+        hash -= outgoing * text.charAt(end - length);
+      }
+      if (end >= length - 1) {
+        windows.computeIfAbsent(hash, _ -> new ArrayList<>()).add(end - length + 1);
+      }
     }
     return windows;
   }
 
-  private static int power31(int exponent) {
-    var power = 1;
+  private static long power(int exponent) {
+    var power = 1L;
     for (var i = 0; i < exponent; i++) {
-      power *= 31;
+      power *= MULTIPLIER;
     }
     return power;
   }

@@ -32,6 +32,9 @@ public final class ResolveProvider {
     var variables = new ReadEnvironment(environment);
     var http = new PostJson(ReadHttpSettings.from(variables), clock);
     var provider = choose(variables, http);
+    if (!(provider instanceof HttpProvider)) {
+      http.close();
+    }
     if (provider != null && variables.problems().isEmpty()) {
       return new ProviderResolution.Resolved(provider);
     }

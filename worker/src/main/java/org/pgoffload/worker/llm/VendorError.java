@@ -47,10 +47,14 @@ record VendorError(List<String> codes, String message) {
         return known;
       }
     }
-    // Anthropic's own spend limits and an empty balance are 400 with a type that says nothing.
+    // Anthropic's own spend limits, an empty balance and its filter are 400 with a type that says
+    // nothing.
     if (message.startsWith("You have reached your specified")
         || message.contains("credit balance is too low")) {
       return LlmErrorCode.QUOTA_EXHAUSTED;
+    }
+    if (message.contains("blocked by content filtering policy")) {
+      return LlmErrorCode.CONTENT_FILTER;
     }
     return byStatus(status);
   }
@@ -90,13 +94,14 @@ record VendorError(List<String> codes, String message) {
     return switch (status) {
       case 401 -> LlmErrorCode.AUTHENTICATION_FAILED;
       case 402 -> LlmErrorCode.QUOTA_EXHAUSTED;
-      case 403 -> LlmErrorCode.PERMISSION_DENIED;
+      // 407 is a proxy's.
+      case 403, 407 -> LlmErrorCode.PERMISSION_DENIED;
       case 404, 405 ->
           namesModel() ? LlmErrorCode.MODEL_NOT_FOUND : LlmErrorCode.ENDPOINT_NOT_FOUND;
       case 413 -> LlmErrorCode.REQUEST_TOO_LARGE;
       case 429 -> LlmErrorCode.RATE_LIMITED;
       case 503, 529 -> LlmErrorCode.PROVIDER_OVERLOADED;
-      // Too early to tell, as it were: these pass when the other request is done.
+      // A server that timed out, or another request in the way: these pass.
       case 408, 409, 425 -> LlmErrorCode.PROVIDER_ERROR;
       default -> {
         if (status >= 500) {

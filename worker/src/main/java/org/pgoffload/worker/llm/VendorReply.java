@@ -53,7 +53,7 @@ record VendorReply(
     }
     var hint =
         switch (code) {
-          case ENDPOINT_NOT_FOUND -> "; check the base URL and OPENAI_API";
+          case ENDPOINT_NOT_FOUND -> "; check the base URL, and that the server speaks this API";
           case UNEXPECTED_REDIRECT -> "; redirects are not followed, check the base URL";
           default -> "";
         };

@@ -1,0 +1,529 @@
+package org.pgoffload.worker.llm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLContext;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.pgoffload.worker.llm.stub.StubQuestion;
+import org.pgoffload.worker.llm.stub.StubReply;
+import org.pgoffload.worker.llm.stub.StubReply.Kind;
+import org.pgoffload.worker.llm.stub.VendorStub;
+import org.pgoffload.worker.llm.stub.WireReply;
+
+/// What every provider has to do, over real HTTP against a stub that refuses what the vendors do
+/// not document. It is long because it is the one list of what a provider guarantees.
+@ParameterizedClass
+@EnumSource
+class ProviderConformanceTest {
+  private static final Instant NOW = Instant.parse("2026-11-21T10:00:00Z");
+  private static final String PROMPT = "Why is the sky over Prague so blue?";
+  private static final Duration IDLE = Duration.ofMillis(300);
+  private static final int MAX_BYTES = 200_000;
+
+  private static @Nullable SSLContext tls;
+
+  private final Vendor vendor;
+  private final VendorStub stub = VendorStub.start();
+  private final PostJson http = new PostJson(settings(), InstantSource.fixed(NOW));
+
+  ProviderConformanceTest(Vendor vendor) {
+    this.vendor = vendor;
+  }
+
+  @BeforeAll
+  static void makeCertificate(@TempDir Path directory)
+      throws IOException, InterruptedException, GeneralSecurityException {
+    tls = SelfSigned.context(directory);
+  }
+
+  @AfterAll
+  static void forgetCertificate() {
+    tls = null;
+  }
+
+  @AfterEach
+  void close() {
+    http.close();
+    stub.close();
+  }
+
+  // --- answers
+
+  @Test
+  void answers() throws InterruptedException {
+    assertThat(ask(PROMPT))
+        .isEqualTo(
+            new LlmOutcome.Answered(
+                "stub answer to: " + PROMPT,
+                FinishReason.STOP,
+                new Origin(vendor.provider, "model-1-2026-11-01", VendorStub.REQUEST_ID),
+                new Usage(120, 40, 12, 5)));
+  }
+
+  @Test
+  void sendsTheWholeConversationAndEveryOption() throws InterruptedException {
+    var turns = List.of(Turn.user("One?"), Turn.assistant("Yes: one."), Turn.user("And two?"));
+    var call = new LlmCall(7, "model-2", "Be brief.", turns, 0.5, 64, Duration.ofSeconds(5));
+
+    provider().ask(call);
+
+    assertThat(stub.questions())
+        .containsExactly(
+            new StubQuestion(
+                vendor.path,
+                "model-2",
+                "Be brief.",
+                List.of("user: One?", "assistant: Yes: one.", "user: And two?"),
+                0.5,
+                64));
+  }
+
+  @Test
+  void sendsNoOptionThatIsNotGiven() throws InterruptedException {
+    ask(PROMPT);
+
+    // Anthropic alone wants a limit in every request.
+    var limit = vendor == Vendor.ANTHROPIC ? Integer.valueOf(16_000) : null;
+    assertThat(stub.questions())
+        .containsExactly(
+            new StubQuestion(
+                vendor.path, "model-1", null, List.of("user: " + PROMPT), null, limit));
+  }
+
+  @Test
+  void carriesAnyText() throws InterruptedException {
+    var text = "\"quotes\" \\ \n\t ž € 😀 \u2028 \u0001";
+    stub.next(StubReply.answer(text));
+
+    var outcome = ask(text);
+
+    assertThat(stub.questions().getFirst().turns()).containsExactly("user: " + text);
+    assertThat(outcome).isInstanceOf(LlmOutcome.Answered.class);
+    assertThat(((LlmOutcome.Answered) outcome).text()).isEqualTo(text);
+  }
+
+  @Test
+  void carriesAPromptOfFiveMegabytes() throws InterruptedException {
+    var text = "abcdefgh".repeat(5 * 1024 * 128);
+    stub.next(StubReply.answer("read"));
+
+    assertThat(ask(text)).isInstanceOf(LlmOutcome.Answered.class);
+    assertThat(stub.questions().getFirst().turns().getFirst()).hasSize(text.length() + 6);
+  }
+
+  @Test
+  void marksATruncatedAnswer() throws InterruptedException {
+    stub.next(new StubReply.Truncated("The sky is"));
+
+    assertThat(ask(PROMPT))
+        .isEqualTo(
+            new LlmOutcome.Answered(
+                "The sky is",
+                FinishReason.LENGTH,
+                new Origin(vendor.provider, "model-1-2026-11-01", VendorStub.REQUEST_ID),
+                new Usage(120, 40, 12, 5)));
+  }
+
+  @Test
+  void saysWhatToDoWhenNoTokenWasLeftForAWord() throws InterruptedException {
+    stub.next(new StubReply.Truncated(""));
+
+    assertThat(failure(PROMPT).message()).contains("raise max_output_tokens");
+  }
+
+  // --- the vendor declines or fails
+
+  @Test
+  void reportsARefusalInTheVendorsWords() throws InterruptedException {
+    stub.next(new StubReply.Refusal("I cannot help with that."));
+
+    assertThat(ask(PROMPT))
+        .isEqualTo(
+            new LlmOutcome.Failed(
+                new LlmError(
+                    LlmErrorCode.REFUSAL,
+                    vendor.provider + ": the model declined to answer: I cannot help with that.",
+                    200,
+                    null,
+                    VendorStub.REQUEST_ID),
+                "model-1-2026-11-01",
+                new Usage(120, 40, 12, 5)));
+  }
+
+  @Test
+  void reportsAFilteredAnswer() throws InterruptedException {
+    stub.next(new StubReply.FilteredAnswer());
+
+    assertThat(failure(PROMPT).code()).isEqualTo(LlmErrorCode.CONTENT_FILTER);
+  }
+
+  @Test
+  void reportsAFilteredPrompt() throws InterruptedException {
+    stub.next(new StubReply.FilteredPrompt());
+
+    assertThat(failure(PROMPT).code()).isEqualTo(LlmErrorCode.CONTENT_FILTER);
+  }
+
+  @Test
+  void reportsAFailureThatComesWithStatus200() throws InterruptedException {
+    stub.next(new StubReply.FailedWith200("The upstream is on fire."));
+
+    var error = failure(PROMPT);
+
+    assertThat(error.code()).isEqualTo(LlmErrorCode.PROVIDER_ERROR);
+    assertThat(error.message()).contains("The upstream is on fire.");
+    assertThat(error.httpStatus()).isEqualTo(200);
+  }
+
+  @Test
+  void reportsAnEmptyAnswer() throws InterruptedException {
+    stub.next(new StubReply.Empty());
+
+    assertThat(failure(PROMPT).code()).isEqualTo(LlmErrorCode.EMPTY_ANSWER);
+  }
+
+  @Test
+  void reportsAWrongKeyWithoutShowingIt() throws InterruptedException {
+    var wrongKey = "sk-wrong-9876543210fedcba";
+
+    var outcome = vendor.at(stub.url().toString(), wrongKey, http).ask(call(PROMPT));
+
+    var error = error(outcome);
+    assertThat(error.code()).isEqualTo(LlmErrorCode.AUTHENTICATION_FAILED);
+    assertThat(error.httpStatus()).isEqualTo(401);
+    assertThat(error.toString()).doesNotContain(wrongKey).doesNotContain("*");
+  }
+
+  @Test
+  void reportsAForbiddenCall() throws InterruptedException {
+    assertFailure(Kind.FORBIDDEN, LlmErrorCode.PERMISSION_DENIED, 403);
+  }
+
+  @Test
+  void reportsAnUnknownModel() throws InterruptedException {
+    var call =
+        new LlmCall(
+            7,
+            VendorStub.UNKNOWN_MODEL,
+            null,
+            List.of(Turn.user(PROMPT)),
+            null,
+            null,
+            Duration.ofSeconds(5));
+
+    var outcome = provider().ask(call);
+
+    assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.MODEL_NOT_FOUND);
+    assertThat(error(outcome).httpStatus()).isEqualTo(404);
+    assertThat(((LlmOutcome.Failed) outcome).model()).isEqualTo(VendorStub.UNKNOWN_MODEL);
+  }
+
+  @Test
+  void reportsAWrongBaseUrl() throws InterruptedException {
+    var outcome = vendor.at(stub.url() + "/nowhere", http).ask(call(PROMPT));
+
+    assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.ENDPOINT_NOT_FOUND);
+    assertThat(error(outcome).message()).contains("check the base URL");
+  }
+
+  @Test
+  void reportsABadRequestWithoutThePromptThatItEchoes() throws InterruptedException {
+    stub.next(StubReply.failure(Kind.BAD_REQUEST));
+
+    var error = failure(PROMPT);
+
+    assertThat(error.code()).isEqualTo(LlmErrorCode.INVALID_REQUEST);
+    assertThat(error.httpStatus()).isEqualTo(400);
+    assertThat(error.message()).doesNotContain("Prague").contains("[redacted]");
+  }
+
+  @Test
+  void boundsTheVendorsWords() throws InterruptedException {
+    stub.next(StubReply.failure(Kind.BAD_REQUEST));
+
+    assertThat(failure("long ".repeat(10_000)).message()).hasSizeLessThan(600);
+  }
+
+  @Test
+  void reportsARequestThatIsTooLarge() throws InterruptedException {
+    assertFailure(Kind.TOO_LARGE, LlmErrorCode.REQUEST_TOO_LARGE, 413);
+  }
+
+  @Test
+  void reportsASpentQuotaAsFinalThoughItIsA429() throws InterruptedException {
+    assertFailure(Kind.NO_QUOTA, LlmErrorCode.QUOTA_EXHAUSTED, 429);
+    assertThat(LlmErrorCode.QUOTA_EXHAUSTED.retryable()).isFalse();
+  }
+
+  @Test
+  void reportsAnErrorOfTheServer() throws InterruptedException {
+    assertFailure(Kind.SERVER_ERROR, LlmErrorCode.PROVIDER_ERROR, 500);
+  }
+
+  @Test
+  void reportsAnUnavailableServer() throws InterruptedException {
+    assertFailure(Kind.UNAVAILABLE, LlmErrorCode.PROVIDER_OVERLOADED, 503);
+  }
+
+  @Test
+  void reportsAnOverloadedServer() throws InterruptedException {
+    assertFailure(Kind.OVERLOADED, LlmErrorCode.PROVIDER_OVERLOADED, 529);
+  }
+
+  @Test
+  void reportsARateLimitThatNamesNoWait() throws InterruptedException {
+    assertThat(waitAfterRateLimit(Map.of())).isNull();
+  }
+
+  @Test
+  void reportsTheWaitInSeconds() throws InterruptedException {
+    assertThat(waitAfterRateLimit(Map.of("Retry-After", "7"))).isEqualTo(Duration.ofSeconds(7));
+  }
+
+  @Test
+  void reportsTheWaitUntilADate() throws InterruptedException {
+    assertThat(waitAfterRateLimit(Map.of("Retry-After", "Sat, 21 Nov 2026 10:00:30 GMT")))
+        .isEqualTo(Duration.ofSeconds(30));
+  }
+
+  @Test
+  void reportsTheWaitInMillisecondsBeforeThatInSeconds() throws InterruptedException {
+    assertThat(waitAfterRateLimit(Map.of("Retry-After", "7", "retry-after-ms", "1250")))
+        .isEqualTo(Duration.ofMillis(1_250));
+  }
+
+  // --- the connection or the server misbehaves
+
+  @Test
+  void reportsMalformedJson() throws InterruptedException {
+    assertThat(failure(full(200, "{\"private\": tru")).code())
+        .isEqualTo(LlmErrorCode.MALFORMED_RESPONSE);
+    assertThat(failure(full(200, "<html>private</html>")).message()).doesNotContain("private");
+  }
+
+  @Test
+  void reportsJsonOfAnotherForm() throws InterruptedException {
+    assertThat(failure(full(200, "{\"hello\": 1}")).code())
+        .isEqualTo(LlmErrorCode.MALFORMED_RESPONSE);
+    assertThat(failure(full(200, "[]")).code()).isEqualTo(LlmErrorCode.MALFORMED_RESPONSE);
+  }
+
+  @Test
+  void reportsAnErrorWithoutJsonByItsStatus() throws InterruptedException {
+    assertThat(failure(full(502, "<html>Bad Gateway</html>")).code())
+        .isEqualTo(LlmErrorCode.PROVIDER_ERROR);
+  }
+
+  @Test
+  void reportsACutBody() throws InterruptedException {
+    assertThat(failure(new WireReply.CutBody("{\"id\":")).code())
+        .isEqualTo(LlmErrorCode.CONNECTION_LOST);
+  }
+
+  @Test
+  void reportsAStalledBodyLongBeforeTheTimeout() throws InterruptedException {
+    var error = failure(new WireReply.StalledBody("{\"id\":"));
+
+    assertThat(error.code()).isEqualTo(LlmErrorCode.RESPONSE_STALLED);
+    assertThat(stub.awaitDisconnect(5)).isTrue();
+  }
+
+  @Test
+  void reportsAReplyThatDoesNotComeInTime() throws InterruptedException {
+    stub.next(StubReply.wire(new WireReply.Silence()));
+
+    var error = error(provider().ask(call(PROMPT, Duration.ofMillis(600))));
+
+    assertThat(error.code()).isEqualTo(LlmErrorCode.TIMEOUT);
+    assertThat(stub.awaitDisconnect(5)).isTrue();
+  }
+
+  @Test
+  void reportsAResetConnection() throws InterruptedException {
+    assertThat(failure(new WireReply.Reset()).code()).isEqualTo(LlmErrorCode.CONNECTION_LOST);
+  }
+
+  @Test
+  void reportsAnUnreachableServer() throws InterruptedException, IOException {
+    int freed;
+    try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      freed = socket.getLocalPort();
+    }
+
+    var outcome = vendor.at("http://localhost:" + freed, http).ask(call(PROMPT));
+
+    assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.PROVIDER_UNREACHABLE);
+  }
+
+  @Test
+  void reportsAnUnknownHost() throws InterruptedException {
+    var outcome = vendor.at("http://no-such-host.invalid", http).ask(call(PROMPT));
+
+    assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.PROVIDER_UNREACHABLE);
+  }
+
+  @Test
+  void followsNoRedirect() throws InterruptedException {
+    var elsewhere = Map.of("Location", stub.url() + vendor.path);
+
+    var error = failure(new WireReply.Full(307, elsewhere, ""));
+
+    assertThat(error.code()).isEqualTo(LlmErrorCode.UNEXPECTED_REDIRECT);
+    assertThat(stub.questions()).hasSize(1);
+  }
+
+  @Test
+  void readsNoReplyBeyondTheLimit() throws InterruptedException {
+    assertThat(failure(new WireReply.Huge(50_000_000)).code())
+        .isEqualTo(LlmErrorCode.RESPONSE_TOO_LARGE);
+  }
+
+  @Test
+  void endsTheCallWhenItsThreadIsInterrupted() throws InterruptedException {
+    stub.next(StubReply.wire(new WireReply.Silence()));
+    var ended = new CompletableFuture<Throwable>();
+    var asking =
+        Thread.ofVirtual()
+            .start(() -> {
+              try {
+                provider().ask(call(PROMPT, Duration.ofMinutes(5)));
+                ended.completeExceptionally(new AssertionError("not interrupted"));
+              } catch (InterruptedException interrupted) {
+                ended.complete(interrupted);
+              }
+            });
+    assertThat(stub.awaitQuestion(5)).isTrue();
+
+    asking.interrupt();
+
+    assertThat(ended).succeedsWithin(5, TimeUnit.SECONDS);
+    assertThat(stub.awaitDisconnect(5)).isTrue();
+  }
+
+  @Test
+  void refusesASelfSignedCertificate() throws InterruptedException {
+    try (var secure = VendorStub.startWithTls(certificate())) {
+      var outcome = vendor.at(secure.url().toString(), http).ask(call(PROMPT));
+
+      assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.TLS_FAILURE);
+      assertThat(secure.questions()).isEmpty();
+    }
+  }
+
+  @Test
+  void asksOverTlsWithATrustedCertificate() throws InterruptedException {
+    try (var secure = VendorStub.startWithTls(certificate());
+        var trusting = new PostJson(settings(), InstantSource.fixed(NOW), certificate())) {
+      var outcome = vendor.at(secure.url().toString(), trusting).ask(call(PROMPT));
+
+      assertThat(outcome).isInstanceOf(LlmOutcome.Answered.class);
+    }
+  }
+
+  @Test
+  void retriesNothingByItself() throws InterruptedException {
+    stub.next(StubReply.failure(Kind.RATE_LIMITED), StubReply.wire(new WireReply.Reset()));
+
+    ask(PROMPT);
+    ask(PROMPT);
+
+    assertThat(stub.questions()).hasSize(2);
+  }
+
+  @Test
+  void showsNeitherKeyNorPromptNorAnswerInAnyTextForm() throws InterruptedException {
+    stub.next(StubReply.answer("The answer is private."));
+    var call = call(PROMPT);
+    var provider = provider();
+
+    var shown = List.of(call, call.turns(), provider, provider.ask(call)).toString();
+
+    assertThat(shown).doesNotContain(VendorStub.KEY, "Prague", "private");
+  }
+
+  // --- the words above
+
+  private static HttpSettings settings() {
+    return new HttpSettings(Duration.ofSeconds(5), IDLE, MAX_BYTES, EnvironmentProxies.NONE);
+  }
+
+  private static SSLContext certificate() {
+    return Objects.requireNonNull(tls);
+  }
+
+  private LlmProvider provider() {
+    return vendor.at(stub.url().toString(), http);
+  }
+
+  private static LlmCall call(String prompt) {
+    return call(prompt, Duration.ofSeconds(30));
+  }
+
+  private static LlmCall call(String prompt, Duration timeout) {
+    return new LlmCall(7, null, null, List.of(Turn.user(prompt)), null, null, timeout);
+  }
+
+  private LlmOutcome ask(String prompt) throws InterruptedException {
+    return provider().ask(call(prompt));
+  }
+
+  private LlmError failure(String prompt) throws InterruptedException {
+    return error(ask(prompt));
+  }
+
+  private LlmError failure(WireReply wire) throws InterruptedException {
+    stub.next(StubReply.wire(wire));
+    var error = failure(PROMPT);
+    assertThat(error.message()).doesNotContain("Prague", VendorStub.KEY);
+    return error;
+  }
+
+  private static LlmError error(LlmOutcome outcome) {
+    return switch (outcome) {
+      case LlmOutcome.Failed failed -> failed.error();
+      case LlmOutcome.Answered answered -> throw new AssertionError("answered: " + answered);
+    };
+  }
+
+  private void assertFailure(Kind kind, LlmErrorCode code, int status) throws InterruptedException {
+    stub.next(StubReply.failure(kind));
+    var error = failure(PROMPT);
+    assertThat(error.code()).isEqualTo(code);
+    assertThat(error.httpStatus()).isEqualTo(status);
+    // A compatible server may send none, the stub's always does.
+    assertThat(error.providerRequestId()).isEqualTo(VendorStub.REQUEST_ID);
+  }
+
+  private @Nullable Duration waitAfterRateLimit(Map<String, String> headers)
+      throws InterruptedException {
+    stub.next(new StubReply.Failure(Kind.RATE_LIMITED, headers));
+    var error = failure(PROMPT);
+    assertThat(error.code()).isEqualTo(LlmErrorCode.RATE_LIMITED);
+    assertThat(error.retryable()).isTrue();
+    return error.retryAfter();
+  }
+
+  private static WireReply full(int status, String body) {
+    return new WireReply.Full(status, Map.of("Content-Type", "application/json"), body);
+  }
+}

@@ -1,0 +1,62 @@
+package org.pgoffload.worker.llm;
+
+import java.util.Map;
+import java.util.Objects;
+import org.pgoffload.worker.llm.stub.VendorStub;
+
+/// The providers under conformance, each as its users configure it. A new provider adds its line.
+enum Vendor {
+  OPENAI("openai", "/v1/responses"),
+  AZURE_OPENAI("azure_openai", "/openai/v1/responses"),
+  ANTHROPIC("anthropic", "/v1/messages"),
+  OPENAI_COMPATIBLE("openai_compatible", "/v1/chat/completions");
+
+  /// The name of its provider.
+  final String provider;
+
+  /// Where it is asked.
+  final String path;
+
+  Vendor(String provider, String path) {
+    this.provider = provider;
+    this.path = path;
+  }
+
+  /// The provider that asks this address with the right key.
+  LlmProvider at(String url, PostJson http) {
+    return at(url, VendorStub.KEY, http);
+  }
+
+  LlmProvider at(String url, String key, PostJson http) {
+    var variables = new ReadEnvironment(environment(url, key));
+    var chosen = Objects.requireNonNull(ResolveProvider.choose(variables, http));
+    if (!variables.problems().isEmpty()) {
+      throw new AssertionError(variables.problems());
+    }
+    return chosen;
+  }
+
+  private Map<String, String> environment(String url, String key) {
+    return switch (this) {
+      case OPENAI ->
+          Map.of(
+              "LLM_PROVIDER",
+              "openai",
+              "OPENAI_BASE_URL",
+              url + "/v1",
+              "OPENAI_API_KEY",
+              key,
+              "OPENAI_MODEL",
+              "model-1");
+      case AZURE_OPENAI ->
+          Map.of(
+              "AZURE_OPENAI_ENDPOINT", url,
+              "AZURE_OPENAI_API_KEY", key,
+              "AZURE_OPENAI_DEPLOYMENT", "model-1");
+      case ANTHROPIC ->
+          Map.of("ANTHROPIC_BASE_URL", url, "ANTHROPIC_API_KEY", key, "ANTHROPIC_MODEL", "model-1");
+      case OPENAI_COMPATIBLE ->
+          Map.of("OPENAI_BASE_URL", url + "/v1", "OPENAI_API_KEY", key, "OPENAI_MODEL", "model-1");
+    };
+  }
+}

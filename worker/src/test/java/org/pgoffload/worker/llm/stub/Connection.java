@@ -1,0 +1,121 @@
+package org.pgoffload.worker.llm.stub;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.BufferedInputStream;
+import java.io.BufferedOutputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.Socket;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// HTTP/1.1 on one connection, with full say over every byte, which a server library would not
+/// give.
+final class Connection {
+  private static final String HEADERS_200 = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+
+  private final Socket socket;
+  private final InputStream in;
+  private final OutputStream out;
+
+  Connection(Socket socket) throws IOException {
+    this.socket = socket;
+    this.in = new BufferedInputStream(socket.getInputStream());
+    this.out = new BufferedOutputStream(socket.getOutputStream());
+  }
+
+  /// @param headers by their lower-case names
+  record Request(String method, String path, Map<String, String> headers, String body) {}
+
+  /// The next request; null when the client has closed the connection.
+  @Nullable Request read() throws IOException {
+    var line = line();
+    if (line.isEmpty()) {
+      return null;
+    }
+    var words = line.split(" ", 3);
+    var headers = new HashMap<String, String>();
+    for (var header = line(); !header.isEmpty(); header = line()) {
+      var colon = header.indexOf(':');
+      headers.put(
+          header.substring(0, colon).toLowerCase(Locale.ROOT), header.substring(colon + 1).strip());
+    }
+    var length = Integer.parseInt(headers.getOrDefault("content-length", "0"));
+    return new Request(words[0], words[1], headers, new String(in.readNBytes(length), UTF_8));
+  }
+
+  /// Whether the connection can serve another request afterwards.
+  ///
+  /// @param onDisconnect told when a client goes away from a reply that does not come
+  boolean write(WireReply reply, Runnable onDisconnect) throws IOException {
+    switch (reply) {
+      case WireReply.Full full -> {
+        full(full);
+        return true;
+      }
+      case WireReply.CutBody(var begin) ->
+          send(HEADERS_200 + "Content-Length: 100000\r\n\r\n" + begin);
+      case WireReply.StalledBody(var begin) -> {
+        send(HEADERS_200 + "Content-Length: 100000\r\n\r\n" + begin);
+        waitForDisconnect(onDisconnect);
+      }
+      case WireReply.Silence() -> waitForDisconnect(onDisconnect);
+      // Without lingering, the close is a reset.
+      case WireReply.Reset() -> socket.setSoLinger(true, 0);
+      case WireReply.Huge(var bytes) -> huge(bytes);
+    }
+    return false;
+  }
+
+  private void full(WireReply.Full full) throws IOException {
+    var body = full.body().getBytes(UTF_8);
+    var head = new StringBuilder("HTTP/1.1 ").append(full.status()).append(" Stub\r\n");
+    full.headers()
+        .forEach((name, value) -> head.append(name).append(": ").append(value).append("\r\n"));
+    head.append("Content-Length: ").append(body.length).append("\r\n\r\n");
+    out.write(head.toString().getBytes(ISO_8859_1));
+    out.write(body);
+    out.flush();
+  }
+
+  private void send(String text) throws IOException {
+    out.write(text.getBytes(UTF_8));
+    out.flush();
+  }
+
+  private void huge(long bytes) throws IOException {
+    send(HEADERS_200 + "Content-Length: " + bytes + "\r\n\r\n");
+    var blanks = " ".repeat(8192).getBytes(UTF_8);
+    for (var sent = 0L; sent < bytes; sent += blanks.length) {
+      out.write(blanks, 0, (int) Math.min(blanks.length, bytes - sent));
+    }
+    out.flush();
+  }
+
+  private void waitForDisconnect(Runnable onDisconnect) {
+    try {
+      while (in.read() >= 0) {
+        // What else the client says does not matter.
+      }
+    } catch (IOException gone) {
+      // A reset is a disconnect too.
+    }
+    onDisconnect.run();
+  }
+
+  private String line() throws IOException {
+    var line = new ByteArrayOutputStream();
+    for (var next = in.read(); next >= 0 && next != '\n'; next = in.read()) {
+      if (next != '\r') {
+        line.write(next);
+      }
+    }
+    return line.toString(ISO_8859_1);
+  }
+}

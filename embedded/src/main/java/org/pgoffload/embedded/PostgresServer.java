@@ -47,10 +47,13 @@ public final class PostgresServer implements AutoCloseable {
   /// @throws EmbeddedException if the directory is in use or cannot be used, there are no binaries,
   ///   or the server does not start within a minute
   public static PostgresServer start(PostgresOptions options) {
+    return start(options, ServerAccount.detect());
+  }
+
+  static PostgresServer start(PostgresOptions options, ServerAccount account) {
     Directories.create(options.directory());
     var lock = DirectoryLock.acquire(options.directory());
     try {
-      var account = ServerAccount.detect();
       var binaries = PostgresBinaries.of(options.version());
       var cluster = new PostgresCluster(options.directory());
       cluster.endOrphan();

@@ -114,7 +114,7 @@ public final class PostgresServer implements AutoCloseable {
     // The directory as an argument is how a later start recognises its orphan.
     var command = List.of(binaries.postgres().toString(), "-D", cluster.data().toString());
     var builder =
-        new ProcessBuilder(account.command(command))
+        new ProcessBuilder(Processes.detached(account.command(command)))
             .redirectErrorStream(true)
             .redirectOutput(ProcessBuilder.Redirect.appendTo(cluster.logFile().toFile()));
     // The caller's PGDATA, PGPORT and locale are not meant for this server.

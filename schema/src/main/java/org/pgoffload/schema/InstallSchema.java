@@ -36,6 +36,8 @@ public final class InstallSchema {
     checkServer(database, publicSchema);
     var dataSource = new PGSimpleDataSource();
     dataSource.setURL(database.jdbcUrl());
+    // waiting for a lock must not queue the application behind the installer for long
+    dataSource.setOptions("-c lock_timeout=10s");
     database
         .properties("pgoffload install")
         .forEach(
@@ -60,8 +62,6 @@ public final class InstallSchema {
             .placeholderPrefix("${")
             .validateMigrationNaming(true)
             .connectRetries(3)
-            // waiting for a lock must not queue the application behind the installer for long
-            .initSql("set lock_timeout = '10s'")
             .load();
     try {
       var result = flyway.migrate();

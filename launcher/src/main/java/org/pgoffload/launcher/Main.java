@@ -16,7 +16,8 @@ import picocli.CommandLine.Command;
       ProducerCommand.class,
       WorkerCommand.class,
       ResultsCommand.class,
-      AdoptCommand.class
+      AdoptCommand.class,
+      BenchCommand.class
     })
 public final class Main {
   public static void main(String[] arguments) {

@@ -31,14 +31,19 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.worker.llm.stub.StubQuestion;
 import org.pgoffload.worker.llm.stub.StubReply;
 import org.pgoffload.worker.llm.stub.VendorStub;
+import org.pgoffload.worker.llm.stub.WireReply;
 import org.postgresql.PGConnection;
 import org.postgresql.util.PSQLException;
 
 /// The story and the bad input of the main job on a whole local installation: real PostgreSQL, Kafka
 /// and Debezium, and a strict stand-in of a model vendor over HTTP.
 class EndToEndTest {
+  private static final String SILENCE = "say nothing";
+  private static final String WRONG_KEY = "with a wrong key";
+
   @TempDir static Path directory;
   private static VendorStub vendor;
   private static LocalInstallation installation;
@@ -48,6 +53,7 @@ class EndToEndTest {
   @BeforeAll
   static void start() throws InterruptedException {
     vendor = VendorStub.start();
+    vendor.otherwise(EndToEndTest::reply);
     installation =
         LocalInstallation.start(
             new LocalOptions(
@@ -61,6 +67,17 @@ class EndToEndTest {
                     "OPENAI_API_KEY", VendorStub.KEY,
                     "OPENAI_BASE_URL", vendor.url() + "/v1")),
             step -> {});
+  }
+
+  /// By what is asked, so that no test can take another's reply.
+  private static StubReply reply(StubQuestion question) {
+    var said = question.turns().getLast().substring("user: ".length());
+    if (said.startsWith(SILENCE)) {
+      return StubReply.wire(new WireReply.Silence());
+    }
+    return said.startsWith(WRONG_KEY)
+        ? StubReply.failure(StubReply.Kind.WRONG_KEY)
+        : StubReply.answer("stub answer to: " + said);
   }
 
   @AfterAll
@@ -95,7 +112,7 @@ class EndToEndTest {
                     + " from llm_response("
                     + id
                     + ")"))
-        .containsExactly("openai stop 120 30 1");
+        .containsExactly("openai stop 120 12 1");
   }
 
   @Test
@@ -265,17 +282,17 @@ class EndToEndTest {
 
   @Test
   void aWrongKeyIsAFailureWithoutTheKey() {
-    vendor.next(StubReply.failure(StubReply.Kind.WRONG_KEY));
-    assertThatThrownBy(() -> execute(app, "select llm_ask('with a wrong key')"))
+    assertThatThrownBy(() -> execute(app, "select llm_ask('" + WRONG_KEY + "')"))
         .hasMessageContaining("authentication_failed")
         .hasMessageNotContaining(VendorStub.KEY);
   }
 
   @Test
   void anAnswerThatDoesNotComeInTimeExpires() throws SQLException {
-    vendor.next(
-        StubReply.wire(new org.pgoffload.worker.llm.stub.WireReply.Silence()));
-    assertRaises("LM002", "deadline_passed", "select llm_ask('slow', timeout => '700 ms')");
+    assertRaises(
+        "LM002",
+        "deadline_passed",
+        "select llm_ask('" + SILENCE + " in time', timeout => '700 ms')");
   }
 
   @Test
@@ -373,19 +390,24 @@ class EndToEndTest {
 
   @Test
   void aWaitingCallerCanBeCancelled() throws Exception {
-    vendor.next(StubReply.wire(new org.pgoffload.worker.llm.stub.WireReply.Silence()));
+    var question = SILENCE + " to be cancelled";
     try (var statement = app.createStatement()) {
       var asking =
           CompletableFuture.supplyAsync(
               () -> {
                 try {
-                  statement.execute("select llm_ask('never answered', timeout => '5 s')");
+                  statement.execute("select llm_ask('" + question + "', timeout => '20 s')");
                   return "answered";
                 } catch (SQLException e) {
                   return String.valueOf(e.getSQLState());
                 }
               });
-      assertThat(vendor.awaitQuestion(20)).isTrue();
+      await()
+          .atMost(Duration.ofSeconds(15))
+          .until(
+              () ->
+                  vendor.questions().stream()
+                      .anyMatch(asked -> asked.turns().getLast().endsWith(question)));
       statement.cancel();
       assertThat(asking.get(10, java.util.concurrent.TimeUnit.SECONDS)).isEqualTo("57014");
     }

@@ -1,9 +1,11 @@
 package org.pgoffload.schema;
 
+import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Pattern;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
@@ -105,6 +107,14 @@ public final class InstallSchema {
       if (!row.getBoolean(4)) {
         problems.add("role " + database.user() + " needs CREATEROLE, to make the roles of the parts");
       }
+      var installedIn = publicSchemaOf(connection);
+      if (installedIn.isPresent() && !installedIn.get().equals(publicSchema)) {
+        problems.add(
+            "pgoffload is installed here with its public objects in schema "
+                + installedIn.get()
+                + ", which cannot be changed to "
+                + publicSchema);
+      }
       if (!schemaExists(connection, publicSchema)) {
         problems.add("schema " + publicSchema + " does not exist: create it first");
       }
@@ -117,7 +127,22 @@ public final class InstallSchema {
     }
   }
 
-  private static boolean schemaExists(java.sql.Connection connection, String name)
+  private static Optional<String> publicSchemaOf(Connection connection) throws SQLException {
+    try (var statement = connection.createStatement()) {
+      try (var row = statement.executeQuery("select pg_catalog.to_regclass('pgoffload.setting')")) {
+        row.next();
+        if (row.getString(1) == null) {
+          return Optional.empty();
+        }
+      }
+      try (var row =
+          statement.executeQuery("select value from pgoffload.setting where name = 'public_schema'")) {
+        return row.next() ? Optional.of(row.getString(1)) : Optional.empty();
+      }
+    }
+  }
+
+  private static boolean schemaExists(Connection connection, String name)
       throws SQLException {
     try (var statement =
         connection.prepareStatement("select from pg_catalog.pg_namespace where nspname = ?")) {

@@ -10,6 +10,12 @@ declare
   turn jsonb;
   last_role text;
 begin
+  -- the kinds of this surface only: sql has one of its own, for another right
+  if request.kind is distinct from 'ask' then
+    raise exception 'unknown kind of llm_request: %', quote_nullable(request.kind)
+      using errcode = 'invalid_parameter_value', column = 'kind', hint = 'The kind is ''ask''; leave it out.';
+  end if;
+
   if request.prompt is null and request.messages is null or btrim(request.prompt, E' \t\r\n') = '' then
     raise exception 'the prompt of an llm_request must not be empty'
       using errcode = 'invalid_parameter_value', column = 'prompt',

@@ -101,9 +101,28 @@ public record Result(
   /// The same result as a failed one: without its answer, which could not be kept.
   public Result withFailure(String code, String message) {
     return new Result(
-        version, id, kind, FAILED, requestedBy, requestedByOid, null, code, message, null, provider,
-        model, providerRequestId, inputTokens, cachedTokens, outputTokens, reasoningTokens, attempts,
-        queuedMs, ranMs, worker, finishedAt);
+        version,
+        id,
+        kind,
+        FAILED,
+        requestedBy,
+        requestedByOid,
+        null,
+        code,
+        message,
+        null,
+        provider,
+        model,
+        providerRequestId,
+        inputTokens,
+        cachedTokens,
+        outputTokens,
+        reasoningTokens,
+        attempts,
+        queuedMs,
+        ranMs,
+        worker,
+        finishedAt);
   }
 
   /// The record's value.

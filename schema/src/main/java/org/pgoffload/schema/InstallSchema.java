@@ -52,8 +52,6 @@ public final class InstallSchema {
             .placeholderPrefix("${")
             .validateMigrationNaming(true)
             .connectRetries(3)
-            // waiting for a lock must not queue the application behind the installer for long
-            .initSql("set lock_timeout = '10s'")
             .load();
     try {
       var result = flyway.migrate();

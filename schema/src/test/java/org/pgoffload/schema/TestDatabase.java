@@ -42,7 +42,10 @@ final class TestDatabase implements AutoCloseable {
   }
 
   Session open(String role) {
-    return Session.open(address.as(role, Secret.of(role)));
+    var session = Session.open(address.as(role, Secret.of(role)));
+    // a call that ought to be refused must not wait for an answer that nobody gives
+    session.run("set statement_timeout = '20 s'");
+    return session;
   }
 
   long oid(String role) {

@@ -3,6 +3,7 @@ package org.pgoffload.schema;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -10,7 +11,6 @@ import java.util.regex.Pattern;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
 import org.flywaydb.core.api.output.MigrateOutput;
-import org.postgresql.ds.PGSimpleDataSource;
 
 /// Brings a database to this version's schema: tables by versioned migrations, functions by
 /// repeatable ones, all in one transaction and under Flyway's lock. Idempotent: what is there
@@ -36,23 +36,15 @@ public final class InstallSchema {
           "the public schema '" + publicSchema + "' must be a plain lower-case name", null);
     }
     checkServer(database, publicSchema);
-    var dataSource = new PGSimpleDataSource();
-    dataSource.setURL(database.jdbcUrl());
+    var login = new HashMap<String, String>();
+    var properties = database.properties("pgoffload install");
+    properties.stringPropertyNames().forEach(name -> login.put(name, properties.getProperty(name)));
     // waiting for a lock must not queue the application behind the installer for long
-    dataSource.setOptions("-c lock_timeout=10s");
-    database
-        .properties("pgoffload install")
-        .forEach(
-            (name, value) -> {
-              try {
-                dataSource.setProperty((String) name, (String) value);
-              } catch (SQLException e) {
-                throw new InstallException("unknown connection parameter " + name, e);
-              }
-            });
+    login.put("options", "-c lock_timeout=10s");
     var flyway =
         Flyway.configure()
-            .dataSource(dataSource)
+            .dataSource(database.jdbcUrl(), login.remove("user"), login.remove("password"))
+            .jdbcProperties(login)
             .locations("classpath:org/pgoffload/schema/migration")
             .schemas("pgoffload")
             .createSchemas(true)
@@ -77,7 +69,10 @@ public final class InstallSchema {
       return List.copyOf(changes);
     } catch (FlywayException e) {
       throw new InstallException(
-          "the schema could not be installed in " + database + "; nothing has changed: " + e.getMessage(),
+          "the schema could not be installed in "
+              + database
+              + "; nothing has changed: "
+              + e.getMessage(),
           e);
     }
   }
@@ -105,7 +100,8 @@ public final class InstallSchema {
                 + ": set wal_level = logical in postgresql.conf (managed: rds.logical_replication = 1 or the provider's switch) and restart PostgreSQL");
       }
       if (!row.getBoolean(4)) {
-        problems.add("role " + database.user() + " needs CREATEROLE, to make the roles of the parts");
+        problems.add(
+            "role " + database.user() + " needs CREATEROLE, to make the roles of the parts");
       }
       var installedIn = publicSchemaOf(connection);
       if (installedIn.isPresent() && !installedIn.get().equals(publicSchema)) {

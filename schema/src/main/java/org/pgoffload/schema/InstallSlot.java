@@ -11,8 +11,8 @@ import java.util.function.Consumer;
 /// Creates the logical replication slot, which is the one position of the capture: what is
 /// committed after its creation is never missed.
 ///
-/// Its creation waits for every transaction that is writing at that moment, so it says whom it waits
-/// for, and gives up in time.
+/// Its creation waits for every transaction that is writing at that moment, so it says whom it
+/// waits for, and gives up in time.
 public final class InstallSlot {
   /// The slot when none is configured.
   public static final String DEFAULT_SLOT = "pgoffload";
@@ -35,11 +35,12 @@ public final class InstallSlot {
       if (exists(connection, database, slot)) {
         return Optional.empty();
       }
-      try (var watcher =
-          Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().factory())) {
-        watcher.scheduleAtFixedRate(() -> sayWhoIsWaitedFor(database, say), 2, 2, TimeUnit.SECONDS);
+      try (var watcher = Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().factory())) {
+        var watching =
+            watcher.scheduleAtFixedRate(
+                () -> sayWhoIsWaitedFor(database, say), 2, 2, TimeUnit.SECONDS);
         create(connection, slot, patience);
-        watcher.shutdownNow();
+        watching.cancel(true);
       }
       return Optional.of("created replication slot " + slot);
     } catch (SQLException e) {
@@ -53,7 +54,12 @@ public final class InstallSlot {
             e);
       }
       throw new InstallException(
-          "replication slot " + slot + " could not be created in " + database + ": " + e.getMessage(),
+          "replication slot "
+              + slot
+              + " could not be created in "
+              + database
+              + ": "
+              + e.getMessage(),
           e);
     }
   }
@@ -93,7 +99,8 @@ public final class InstallSlot {
 
   private static void create(Connection connection, String slot, Duration patience)
       throws SQLException {
-    var failover = connection.getMetaData().getDatabaseMajorVersion() * 10000 >= FIRST_WITH_FAILOVER;
+    var failover =
+        connection.getMetaData().getDatabaseMajorVersion() * 10000 >= FIRST_WITH_FAILOVER;
     try (var limit = connection.createStatement();
         var statement =
             connection.prepareStatement(
@@ -123,7 +130,11 @@ public final class InstallSlot {
         say.accept(
             "waiting for the transaction of pid %d (%s %s, %s, open for %d s)"
                 .formatted(
-                    row.getInt(1), row.getString(2), row.getString(3), row.getString(4), row.getInt(5)));
+                    row.getInt(1),
+                    row.getString(2),
+                    row.getString(3),
+                    row.getString(4),
+                    row.getInt(5)));
       }
     } catch (SQLException e) {
       say.accept("waiting for open transactions");

@@ -13,9 +13,8 @@ begin
   -- the kinds of this surface only: sql has one of its own, for another right
   if request.kind is distinct from 'ask' then
     raise exception 'unknown kind of llm_request: %', quote_nullable(request.kind)
-      using errcode = 'invalid_parameter_value', column = 'kind', hint = 'The kind is ''ask''; leave it out.';
+      using errcode = 'invalid_parameter_value', column = 'kind', hint = 'The kinds are: ask.';
   end if;
-
   if request.prompt is null and request.messages is null or btrim(request.prompt, E' \t\r\n') = '' then
     raise exception 'the prompt of an llm_request must not be empty'
       using errcode = 'invalid_parameter_value', column = 'prompt',
@@ -93,6 +92,11 @@ begin
       using errcode = 'invalid_parameter_value', column = 'tags',
             hint = 'For example: {"team": "search"}';
   end if;
+  -- what the claim parses again must not come near the server's stack depth, or no claim would succeed
+  if request.tags is not null and jsonb_path_exists(request.tags, '$.**{65}') then
+    raise exception 'tags must not be nested deeper than 64 levels'
+      using errcode = 'invalid_parameter_value', column = 'tags';
+  end if;
 end
 $$;
 comment on function pgoffload.check_llm_request(${public_schema}.llm_request) is
@@ -126,14 +130,15 @@ declare
   envelope bytea;
   message bytea;
 begin
+  -- what the settings say is checked like what the caller says
+  request.model := coalesce(request.model, nullif(current_setting('llm.model', true), ''));
+  if request.timeout is null and current_setting('llm.timeout', true) <> '' then
+    request.timeout := pgoffload.parse_timeout('llm.timeout', current_setting('llm.timeout'));
+  end if;
   perform pgoffload.check_llm_request(request);
 
   select * into strict signer from pgoffload.signer;
-  if request.timeout is null then
-    request.timeout := case
-      when nullif(current_setting('llm.timeout', true), '') is null then signer.default_timeout
-      else pgoffload.parse_timeout('llm.timeout', current_setting('llm.timeout')) end;
-  end if;
+  request.timeout := coalesce(request.timeout, signer.default_timeout);
 
   -- The routing fields come first and the payload last: the transform reads no further than it must.
   envelope := convert_to(json_build_object(
@@ -156,7 +161,7 @@ begin
       'prompt', request.prompt,
       'system', request.system,
       'messages', request.messages,
-      'model', coalesce(request.model, nullif(current_setting('llm.model', true), '')),
+      'model', request.model,
       'options', request.options,
       'tags', request.tags)))::text, 'UTF8');
 
@@ -214,12 +219,21 @@ create or replace function pgoffload.next_request_id() returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  drawn bigint;
 begin
   if current_setting('transaction_read_only') = 'off' then
     return nextval('pgoffload.request_id');
   end if;
-  return (select (s.last_value >> 36 << 36) + (1::bigint << 35) from pgoffload.request_id s)
-    + (('x' || right(gen_random_uuid()::text, 12))::bit(48)::bigint & ((1::bigint << 35) - 1));
+  loop
+    drawn := (select (s.last_value >> 36 << 36) + (1::bigint << 35) from pgoffload.request_id s)
+      + (('x' || right(gen_random_uuid()::text, 12))::bit(48)::bigint & ((1::bigint << 35) - 1));
+    -- among 100,000 of these ids one in seven times two would be alike, and one caller would read
+    -- the other's answer
+    exit when not exists (select from ${public_schema}.llm_request q where q.id = drawn)
+      and not exists (select from pgoffload.llm_result r where r.id = drawn);
+  end loop;
+  return drawn;
 end
 $$;
 comment on function pgoffload.next_request_id() is 'Private. An id for an immediate request, also in a READ ONLY transaction.';

@@ -11,8 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// On PostgreSQL 15 and 16 a message that is not bound to a commit waits in memory until somebody
-/// flushes the WAL. This commits something tiny every few tens of milliseconds, so that an immediate
-/// call waits no longer than that.
+/// flushes the WAL. This commits something tiny every few tens of milliseconds, so that an
+/// immediate call waits no longer than that.
 final class FlushMessages implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FlushMessages.class);
 
@@ -28,7 +28,7 @@ final class FlushMessages implements AutoCloseable {
     this.timer =
         needed ? Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().factory()) : null;
     if (timer != null) {
-      timer.scheduleWithFixedDelay(this::flush, 0, INTERVAL_MILLIS, TimeUnit.MILLISECONDS);
+      var _ = timer.scheduleWithFixedDelay(this::flush, 0, INTERVAL_MILLIS, TimeUnit.MILLISECONDS);
     }
   }
 

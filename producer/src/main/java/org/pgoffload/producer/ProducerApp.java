@@ -63,7 +63,8 @@ public final class ProducerApp implements AutoCloseable {
     // nothing is acknowledged to the database before every in-sync replica has it
     properties.put(ProducerConfig.ACKS_CONFIG, "all");
     properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
-    // Kafka 4's default of 5 ms would be most of a round trip; under load batches fill by themselves
+    // Kafka 4's default of 5 ms would be most of a round trip; under load batches fill by
+    // themselves
     properties.put(ProducerConfig.LINGER_MS_CONFIG, 0);
     properties.put(ProducerConfig.BATCH_SIZE_CONFIG, 128 << 10);
     properties.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");

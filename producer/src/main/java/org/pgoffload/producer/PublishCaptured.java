@@ -72,17 +72,17 @@ final class PublishCaptured
     var record =
         new ProducerRecord<>(
             captured.topic(),
-            captured.key() == null ? null : ((String) captured.key()).getBytes(StandardCharsets.UTF_8),
+            captured.key() == null
+                ? null
+                : ((String) captured.key()).getBytes(StandardCharsets.UTF_8),
             (byte[]) captured.value());
     captured
         .headers()
-        .forEach(
-            header ->
-                record
-                    .headers()
-                    .add(
-                        header.key(),
-                        String.valueOf(header.value()).getBytes(StandardCharsets.UTF_8)));
+        .forEach(header ->
+            record
+                .headers()
+                .add(
+                    header.key(), String.valueOf(header.value()).getBytes(StandardCharsets.UTF_8)));
     return record;
   }
 

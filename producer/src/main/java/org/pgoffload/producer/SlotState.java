@@ -33,7 +33,8 @@ sealed interface SlotState {
             "this database is a copy of another installation; to run it as one of its own: pgoffload adopt");
       }
       if (row.getString(2) == null) {
-        return new Broken("slot_missing", "there is no replication slot " + slot + ": run pgoffload install");
+        return new Broken(
+            "slot_missing", "there is no replication slot " + slot + ": run pgoffload install");
       }
       if (!database.database().equals(row.getString(3))) {
         return new Broken(

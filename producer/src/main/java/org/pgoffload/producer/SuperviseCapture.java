@@ -9,7 +9,6 @@ import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.producer.Producer;
-import org.apache.kafka.connect.source.SourceRecord;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.connectors.CaptureConfiguration;
 import org.slf4j.Logger;
@@ -85,15 +84,14 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
         DebeziumEngine.create(Connect.class)
             .using(properties)
             .using(new Callbacks())
-            .using(
-                (success, message, error) -> {
-                  if (!success) {
-                    LOG.warn(
-                        "The capture has ended and starts again in {} ms; what was not acknowledged is captured again: {}",
-                        PAUSE.toMillis(),
-                        error == null ? message : error.toString());
-                  }
-                })
+            .using((success, message, error) -> {
+              if (!success) {
+                LOG.warn(
+                    "The capture has ended and starts again in {} ms; what was not acknowledged is captured again: {}",
+                    PAUSE.toMillis(),
+                    error == null ? message : error.toString());
+              }
+            })
             .notifying(publish)
             .build();
     synchronized (engineLock) {

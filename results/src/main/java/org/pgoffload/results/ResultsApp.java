@@ -12,8 +12,8 @@ import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThr
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Writes results back to the database, at least once and idempotent by request id, for as long as it
-/// is open.
+/// Writes results back to the database, at least once and idempotent by request id, for as long as
+/// it is open.
 public final class ResultsApp implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ResultsApp.class);
 
@@ -40,21 +40,24 @@ public final class ResultsApp implements AutoCloseable {
             ResultsTopology.of(configuration.topics(), writeBack),
             streamsProperties(configuration),
             new CommitAfterWriteBack(writeBack));
-    streams.setUncaughtExceptionHandler(
-        fault -> {
-          LOG.warn("The results thread ended and is replaced; what was not committed is read again: {}", fault.toString());
-          return StreamThreadExceptionResponse.REPLACE_THREAD;
-        });
-    streams.setStateListener(
-        (now, before) -> {
-          if (now == KafkaStreams.State.RUNNING) {
-            LOG.info("Writing results from {} to {}", configuration.topics().results(), configuration.database());
-            running.countDown();
-          }
-          if (now == KafkaStreams.State.NOT_RUNNING || now == KafkaStreams.State.ERROR) {
-            ended.countDown();
-          }
-        });
+    streams.setUncaughtExceptionHandler(fault -> {
+      LOG.warn(
+          "The results thread ended and is replaced; what was not committed is read again: {}",
+          fault.toString());
+      return StreamThreadExceptionResponse.REPLACE_THREAD;
+    });
+    streams.setStateListener((now, before) -> {
+      if (now == KafkaStreams.State.RUNNING) {
+        LOG.info(
+            "Writing results from {} to {}",
+            configuration.topics().results(),
+            configuration.database());
+        running.countDown();
+      }
+      if (now == KafkaStreams.State.NOT_RUNNING || now == KafkaStreams.State.ERROR) {
+        ended.countDown();
+      }
+    });
     streams.start();
     return new ResultsApp(streams, writeBack, running, ended);
   }
@@ -65,7 +68,11 @@ public final class ResultsApp implements AutoCloseable {
   public void awaitRunning(Duration patience) throws InterruptedException {
     if (!running.await(patience.toMillis(), java.util.concurrent.TimeUnit.MILLISECONDS)) {
       throw new IllegalStateException(
-          "the results application is " + streams.state() + " after " + patience.toSeconds() + " s");
+          "the results application is "
+              + streams.state()
+              + " after "
+              + patience.toSeconds()
+              + " s");
     }
   }
 
@@ -86,10 +93,11 @@ public final class ResultsApp implements AutoCloseable {
     properties.putAll(configuration.kafka());
     properties.put(
         StreamsConfig.APPLICATION_ID_CONFIG, configuration.topics().prefix() + ".results-writer");
-    properties.put(
-        StreamsConfig.STATE_DIR_CONFIG, configuration.stateDirectory().toString());
+    properties.put(StreamsConfig.STATE_DIR_CONFIG, configuration.stateDirectory().toString());
     // with "streams" the commit is never asked of the consumer that waits for the writer
-    properties.put(StreamsConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CLASSIC.name().toLowerCase(java.util.Locale.ROOT));
+    properties.put(
+        StreamsConfig.GROUP_PROTOCOL_CONFIG,
+        GroupProtocol.CLASSIC.name().toLowerCase(java.util.Locale.ROOT));
     properties.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.AT_LEAST_ONCE);
     // results that came before the first start count as well
     properties.put(

@@ -44,7 +44,9 @@ final class ResultsTopology {
       try {
         result = Result.read(value);
       } catch (MalformedMessageException e) {
-        LOG.warn("A record on the results topic is no result; it goes to the dead letters: {}", e.getMessage());
+        LOG.warn(
+            "A record on the results topic is no result; it goes to the dead letters: {}",
+            e.getMessage());
         var headers = new org.apache.kafka.common.header.internals.RecordHeaders(record.headers());
         headers.add(
             org.pgoffload.protocol.RecordHeaders.REASON,

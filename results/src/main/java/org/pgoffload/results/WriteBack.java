@@ -16,9 +16,9 @@ import org.slf4j.LoggerFactory;
 /// Writes results to the database in groups: the next group is whatever came in while the last one
 /// was written, so that a lone result waits for nobody and a flood shares its commits.
 ///
-/// Idempotent by request id: the first result that the database sees wins. A fault of the database is
-/// waited out, however long; a single result that the database will not take is replaced by a failed
-/// one, so that it holds up nobody.
+/// Idempotent by request id: the first result that the database sees wins. A fault of the database
+/// is waited out, however long; a single result that the database will not take is replaced by a
+/// failed one, so that it holds up nobody.
 ///
 /// Safe to share between threads.
 final class WriteBack implements AutoCloseable {
@@ -170,8 +170,7 @@ final class WriteBack implements AutoCloseable {
     for (int i = 0; i < messages.length; i++) {
       messages[i] = new String(group.get(i).write(), StandardCharsets.UTF_8);
     }
-    try (var statement =
-        connection.prepareStatement("select pgoffload.record_results(?, ?)")) {
+    try (var statement = connection.prepareStatement("select pgoffload.record_results(?, ?)")) {
       statement.setArray(1, connection.createArrayOf("text", messages));
       statement.setBoolean(2, wake);
       statement.execute();

@@ -15,8 +15,8 @@ import org.pgoffload.worker.llm.LlmOutcome;
 import org.pgoffload.worker.llm.LlmProvider;
 import org.pgoffload.worker.llm.Turn;
 
-/// Makes the call that a claimed request asks for, and its result of whatever comes back. Runs on the
-/// request's own virtual thread.
+/// Makes the call that a claimed request asks for, and its result of whatever comes back. Runs on
+/// the request's own virtual thread.
 ///
 /// Stateless; safe to share between threads.
 final class AnswerRequest {
@@ -36,7 +36,7 @@ final class AnswerRequest {
   /// Blocks until the request has ended; at the latest at its deadline.
   ///
   /// @throws InterruptedException if the worker is closing: there is no result, and the next worker
-  ///     takes the request over
+  ///   takes the request over
   Result answer(Envelope envelope, Claim.Claimed claim) throws InterruptedException {
     var begun = System.nanoTime();
     var ending = end(envelope, claim);
@@ -47,7 +47,8 @@ final class AnswerRequest {
   Result fault(Envelope envelope, Claim.Claimed claim) {
     var ending =
         Ending.failed(
-            INTERNAL_ERROR, "the worker met a fault of its own; its log has the place under this id");
+            INTERNAL_ERROR,
+            "the worker met a fault of its own; its log has the place under this id");
     return result(envelope, claim, ending, 0);
   }
 

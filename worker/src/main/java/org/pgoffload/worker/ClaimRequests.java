@@ -62,7 +62,8 @@ final class ClaimRequests {
   }
 
   private Map<Long, Claim> query(
-      Connection connection, Long[] ids, Long[] roles, @Nullable String[] envelopes) throws SQLException {
+      Connection connection, Long[] ids, Long[] roles, @Nullable String[] envelopes)
+      throws SQLException {
     try (var statement =
         connection.prepareStatement(
             "select id, outcome, attempt, claimed_at from pgoffload.claim(?, ?, ?, ?::oid[], ?)")) {
@@ -78,12 +79,13 @@ final class ClaimRequests {
         claims.put(
             row.getLong(1),
             switch (outcome) {
-              case "claimed" ->
-                  new Claim.Claimed(row.getInt(3), row.getTimestamp(4).toInstant());
+              case "claimed" -> new Claim.Claimed(row.getInt(3), row.getTimestamp(4).toInstant());
               case "answered" -> new Claim.Answered();
               case "own" -> new Claim.Own();
               case "held" -> new Claim.Held();
-              default -> throw new SQLException("pgoffload.claim returned '" + outcome + "': upgrade this worker");
+              default ->
+                  throw new SQLException(
+                      "pgoffload.claim returned '" + outcome + "': upgrade this worker");
             });
       }
       return claims;

@@ -22,8 +22,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// One lane: a single thread polls, verifies and claims; each claimed request runs on a virtual
-/// thread of its own and they finish in any order; offsets are committed below the lowest unfinished
-/// request only.
+/// thread of its own and they finish in any order; offsets are committed below the lowest
+/// unfinished request only.
 ///
 /// At the edge of the window (unfinished requests, or their bytes) the partitions are paused. While
 /// the database cannot be asked nothing is claimed, so nothing is begun.
@@ -46,7 +46,8 @@ final class ConsumeRequests implements Runnable {
   private final UnfinishedRequests unfinished;
   private final Map<TopicPartition, OffsetWatermark> watermarks = new ConcurrentHashMap<>();
   private final ExecutorService running =
-      Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("pgoffload-request-", 0).factory());
+      Executors.newThreadPerTaskExecutor(
+          Thread.ofVirtual().name("pgoffload-request-", 0).factory());
   private volatile boolean closing;
   private long lastCommit = System.nanoTime();
   private long lastWatch = System.nanoTime();
@@ -82,7 +83,8 @@ final class ConsumeRequests implements Runnable {
         } else {
           consumer.resume(consumer.paused());
         }
-        for (var record : consumer.poll(atTheEdge || unfinished.hasWaiting() ? POLL_AT_THE_EDGE : POLL)) {
+        for (var record :
+            consumer.poll(atTheEdge || unfinished.hasWaiting() ? POLL_AT_THE_EDGE : POLL)) {
           receive(record);
         }
         claimWaiting();
@@ -127,15 +129,14 @@ final class ConsumeRequests implements Runnable {
             record.offset(),
             refused.reason().code(),
             refused.detail());
-        running.execute(
-            () -> {
-              try {
-                publish.deadLetter(record, refused.reason(), refused.detail());
-                watermark.finish(record.offset());
-              } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-              }
-            });
+        running.execute(() -> {
+          try {
+            publish.deadLetter(record, refused.reason(), refused.detail());
+            watermark.finish(record.offset());
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+          }
+        });
       }
     }
   }
@@ -164,7 +165,10 @@ final class ConsumeRequests implements Runnable {
     try {
       outcomes = claims.claim(requests);
     } catch (SQLException e) {
-      LOG.warn("{} requests wait, because the database could not be asked: {}", requests.size(), e.getMessage());
+      LOG.warn(
+          "{} requests wait, because the database could not be asked: {}",
+          requests.size(),
+          e.getMessage());
       nextClaim = System.nanoTime() + Duration.ofMillis(500).toNanos();
       return;
     }
@@ -173,23 +177,23 @@ final class ConsumeRequests implements Runnable {
         case Claim.Claimed claimed -> begin(request, claimed);
         case Claim.Held _ -> unfinished.heldElsewhere(request);
         case Claim.Answered _, Claim.Own _ -> unfinished.finish(request.id());
-        case null -> throw new IllegalStateException("no claim came back for request " + request.id());
+        case null ->
+            throw new IllegalStateException("no claim came back for request " + request.id());
       }
     }
   }
 
   private void begin(ReceivedRequest request, Claim.Claimed claimed) {
     unfinished.running(request.id());
-    running.execute(
-        () -> {
-          try {
-            publish.result(result(request, claimed));
-            unfinished.finish(request.id());
-          } catch (InterruptedException e) {
-            LOG.info("Request {} is left for the next worker", request.id());
-            Thread.currentThread().interrupt();
-          }
-        });
+    running.execute(() -> {
+      try {
+        publish.result(result(request, claimed));
+        unfinished.finish(request.id());
+      } catch (InterruptedException e) {
+        LOG.info("Request {} is left for the next worker", request.id());
+        Thread.currentThread().interrupt();
+      }
+    });
   }
 
   private Result result(ReceivedRequest request, Claim.Claimed claimed)
@@ -198,7 +202,11 @@ final class ConsumeRequests implements Runnable {
       return answer.answer(request.envelope(), claimed);
     } catch (RuntimeException e) {
       // the words of an exception may contain what was asked: its kind and place are enough
-      LOG.error("Request {} met a fault of the worker and ends as failed: {} at {}", request.id(), e.getClass().getName(), e.getStackTrace().length == 0 ? "?" : e.getStackTrace()[0]);
+      LOG.error(
+          "Request {} met a fault of the worker and ends as failed: {} at {}",
+          request.id(),
+          e.getClass().getName(),
+          e.getStackTrace().length == 0 ? "?" : e.getStackTrace()[0]);
       return answer.fault(request.envelope(), claimed);
     }
   }
@@ -217,17 +225,17 @@ final class ConsumeRequests implements Runnable {
               LOG.debug("A commit failed; the next one covers it", exception);
             }
           });
-      offsets.forEach(
-          (partition, offset) -> {
-            var watermark = watermarks.get(partition);
-            if (watermark != null) {
-              watermark.committed(offset.offset());
-            }
-          });
+      offsets.forEach((partition, offset) -> {
+        var watermark = watermarks.get(partition);
+        if (watermark != null) {
+          watermark.committed(offset.offset());
+        }
+      });
     }
   }
 
-  private Map<TopicPartition, OffsetAndMetadata> committable(Collection<TopicPartition> partitions) {
+  private Map<TopicPartition, OffsetAndMetadata> committable(
+      Collection<TopicPartition> partitions) {
     var offsets = new HashMap<TopicPartition, OffsetAndMetadata>();
     for (var partition : partitions) {
       var watermark = watermarks.get(partition);
@@ -244,7 +252,9 @@ final class ConsumeRequests implements Runnable {
       try {
         consumer.commitSync(offsets, Duration.ofSeconds(2));
       } catch (KafkaException e) {
-        LOG.info("Offsets could not be committed; what they cover is recognised by its claims: {}", e.toString());
+        LOG.info(
+            "Offsets could not be committed; what they cover is recognised by its claims: {}",
+            e.toString());
       }
     }
   }

@@ -43,7 +43,7 @@ final class Lease implements AutoCloseable {
     this.model = model;
     this.inFlight = inFlight;
     register();
-    timer.scheduleAtFixedRate(this::renew, 1, 1, TimeUnit.SECONDS);
+    var _ = timer.scheduleWithFixedDelay(this::renew, 1, 1, TimeUnit.SECONDS);
   }
 
   String worker() {
@@ -82,7 +82,9 @@ final class Lease implements AutoCloseable {
         register();
       }
     } catch (SQLException | RuntimeException e) {
-      LOG.warn("The lease could not be renewed; others count this worker as dead after 4 s: {}", e.getMessage());
+      LOG.warn(
+          "The lease could not be renewed; others count this worker as dead after 4 s: {}",
+          e.getMessage());
     }
   }
 

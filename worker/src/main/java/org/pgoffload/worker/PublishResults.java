@@ -40,7 +40,9 @@ final class PublishResults implements AutoCloseable {
     try {
       send(record(result));
     } catch (RecordTooLargeException e) {
-      LOG.warn("The answer to request {} is larger than the results topic takes; it ends as failed", result.id());
+      LOG.warn(
+          "The answer to request {} is larger than the results topic takes; it ends as failed",
+          result.id());
       sendFailure(result);
     }
   }
@@ -83,7 +85,10 @@ final class PublishResults implements AutoCloseable {
         if (e.getCause() instanceof RecordTooLargeException tooLarge) {
           throw tooLarge;
         }
-        LOG.warn("Kafka did not take a record for {}; trying again: {}", record.topic(), String.valueOf(e.getCause()));
+        LOG.warn(
+            "Kafka did not take a record for {}; trying again: {}",
+            record.topic(),
+            String.valueOf(e.getCause()));
         Thread.sleep(500);
       }
     }
@@ -100,7 +105,8 @@ final class PublishResults implements AutoCloseable {
     // an answer that was paid for is safe before its request counts as finished
     properties.put(ProducerConfig.ACKS_CONFIG, "all");
     properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
-    // Kafka 4's default of 5 ms would be most of a round trip; under load batches fill by themselves
+    // Kafka 4's default of 5 ms would be most of a round trip; under load batches fill by
+    // themselves
     properties.put(ProducerConfig.LINGER_MS_CONFIG, 0);
     properties.put(ProducerConfig.BATCH_SIZE_CONFIG, 128 << 10);
     properties.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");

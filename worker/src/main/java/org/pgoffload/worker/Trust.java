@@ -11,8 +11,8 @@ import org.pgoffload.protocol.SigningKeys;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What the worker trusts: the installation's id and its signing keys, read from the database at the
-/// start and again when a key turns up that is not known.
+/// What the worker trusts: the installation's id and its signing keys, read from the database at
+/// the start and again when a key turns up that is not known.
 ///
 /// Safe to share between threads.
 final class Trust {
@@ -21,8 +21,7 @@ final class Trust {
   /// Records of unknown keys may be garbage: they must not make the database busy.
   private static final Duration BETWEEN_READS = Duration.ofSeconds(1);
 
-  private record State(
-      String installation, Duration oldest, SigningKeys keys, Instant readAt) {}
+  private record State(String installation, Duration oldest, SigningKeys keys, Instant readAt) {}
 
   private final DataSource database;
   private final InstantSource clock;
@@ -47,8 +46,7 @@ final class Trust {
   /// The keys, read again if this one is not among them.
   SigningKeys keysThatKnow(int keyId) {
     var current = state;
-    if (!current.keys.knows(keyId)
-        && clock.instant().isAfter(current.readAt.plus(BETWEEN_READS))) {
+    if (!current.keys.knows(keyId) && clock.instant().isAfter(current.readAt.plus(BETWEEN_READS))) {
       try {
         state = read();
       } catch (SQLException e) {
@@ -78,7 +76,8 @@ final class Trust {
         }
       }
       var keys = new HashMap<Integer, Secret>();
-      try (var row = statement.executeQuery("select key_id, key_hex from pgoffload.signing_keys()")) {
+      try (var row =
+          statement.executeQuery("select key_id, key_hex from pgoffload.signing_keys()")) {
         while (row.next()) {
           keys.put(row.getInt(1), Secret.of(row.getString(2)));
         }

@@ -53,7 +53,11 @@ public final class WorkerApp implements AutoCloseable {
       var unfinished = new UnfinishedRequests();
       var lease =
           new Lease(
-              database, configuration, provider.name(), provider.defaultModel(), unfinished::running);
+              database,
+              configuration,
+              provider.name(),
+              provider.defaultModel(),
+              unfinished::running);
       var publish = new PublishResults(configuration.kafka(), configuration.topics());
       var consume =
           new ConsumeRequests(
@@ -140,7 +144,8 @@ public final class WorkerApp implements AutoCloseable {
     // a group without offsets begins with what was asked before the first worker came
     properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
     properties.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 500);
-    properties.putIfAbsent(ConsumerConfig.CLIENT_ID_CONFIG, "pgoffload-worker-" + configuration.name());
+    properties.putIfAbsent(
+        ConsumerConfig.CLIENT_ID_CONFIG, "pgoffload-worker-" + configuration.name());
     return properties;
   }
 }

@@ -21,6 +21,7 @@ import org.pgoffload.worker.llm.Turn;
 /// Stateless; safe to share between threads.
 final class AnswerRequest {
   private static final String UNSUPPORTED_KIND = "unsupported_kind";
+  private static final String NOT_CLAIMABLE = "not_claimable";
   private static final String INTERNAL_ERROR = "internal_error";
 
   private final String worker;
@@ -50,6 +51,14 @@ final class AnswerRequest {
             INTERNAL_ERROR,
             "the worker met a fault of its own; its log has the place under this id");
     return result(envelope, claim, ending, 0);
+  }
+
+  /// The result of a request that the database will not let anybody claim.
+  Result unclaimable(Envelope envelope, String sqlState) {
+    var ending =
+        Ending.failed(
+            NOT_CLAIMABLE, "the database refused to have it claimed, with SQLSTATE " + sqlState);
+    return result(envelope, new Claim.Claimed(1, envelope.signedAt()), ending, 0);
   }
 
   private Result result(Envelope envelope, Claim.Claimed claim, Ending ending, double ranMs) {

@@ -1,5 +1,6 @@
 package org.pgoffload.producer;
 
+import java.sql.DriverManager;
 import java.sql.SQLException;
 import org.pgoffload.schema.DatabaseAddress;
 
@@ -15,7 +16,10 @@ sealed interface SlotState {
   record Broken(String code, String whatToDo) implements SlotState {}
 
   static SlotState read(DatabaseAddress database, String slot) throws SQLException {
-    try (var connection = database.connect("pgoffload producer guard");
+    var properties = database.properties("pgoffload producer guard");
+    // a server that has vanished must not hold the supervisor for ever
+    properties.setProperty("socketTimeout", "10");
+    try (var connection = DriverManager.getConnection(database.jdbcUrl(), properties);
         var statement =
             connection.prepareStatement(
                 """

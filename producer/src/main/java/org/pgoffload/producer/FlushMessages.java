@@ -1,6 +1,7 @@
 package org.pgoffload.producer;
 
 import java.sql.Connection;
+import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -11,8 +12,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// On PostgreSQL 15 and 16 a message that is not bound to a commit waits in memory until somebody
-/// flushes the WAL. This commits something tiny every few tens of milliseconds, so that an immediate
-/// call waits no longer than that.
+/// flushes the WAL. This commits something tiny every few tens of milliseconds, so that an
+/// immediate call waits no longer than that.
 final class FlushMessages implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FlushMessages.class);
 
@@ -28,7 +29,7 @@ final class FlushMessages implements AutoCloseable {
     this.timer =
         needed ? Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().factory()) : null;
     if (timer != null) {
-      timer.scheduleWithFixedDelay(this::flush, 0, INTERVAL_MILLIS, TimeUnit.MILLISECONDS);
+      var _ = timer.scheduleWithFixedDelay(this::flush, 0, INTERVAL_MILLIS, TimeUnit.MILLISECONDS);
     }
   }
 
@@ -39,13 +40,16 @@ final class FlushMessages implements AutoCloseable {
   private void flush() {
     try {
       if (connection == null || connection.isClosed()) {
-        connection = database.connect("pgoffload producer flush");
+        var properties = database.properties("pgoffload producer flush");
+        // a server that has vanished must not hold the next flush, or the end, for ever
+        properties.setProperty("socketTimeout", "10");
+        connection = DriverManager.getConnection(database.jdbcUrl(), properties);
       }
       try (var statement = connection.createStatement()) {
         statement.execute(
             "select pg_catalog.pg_logical_emit_message(true, 'pgoffload.heartbeat', '')");
       }
-    } catch (SQLException e) {
+    } catch (SQLException | RuntimeException e) {
       LOG.debug("No flush this time; immediate calls wait for somebody else's", e);
       disconnect();
     }
@@ -65,8 +69,14 @@ final class FlushMessages implements AutoCloseable {
   @Override
   public void close() {
     if (timer != null) {
-      timer.close();
-      disconnect();
+      timer.shutdownNow();
+      try {
+        if (timer.awaitTermination(2, TimeUnit.SECONDS)) {
+          disconnect();
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 }

@@ -4,30 +4,35 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Captures requests from the database and publishes them to Kafka, at least once and in commit
 /// order, for as long as it is open.
 public final class ProducerApp implements AutoCloseable {
-  private final Producer<byte[], byte[]> kafka;
+  private static final Logger LOG = LoggerFactory.getLogger(ProducerApp.class);
+
   private final SuperviseCapture capture;
   private final Thread thread;
 
-  private ProducerApp(Producer<byte[], byte[]> kafka, SuperviseCapture capture, Thread thread) {
-    this.kafka = kafka;
+  private ProducerApp(SuperviseCapture capture, Thread thread) {
     this.capture = capture;
     this.thread = thread;
   }
 
   /// Starts capturing in the background. Faults of the database or of Kafka are waited out, not
   /// thrown.
+  ///
+  /// @throws org.apache.kafka.common.KafkaException if the client properties are not valid
   public static ProducerApp start(ProducerConfiguration configuration) {
-    var kafka = new KafkaProducer<byte[], byte[]>(kafkaProperties(configuration));
-    var capture = new SuperviseCapture(configuration, kafka);
+    var properties = kafkaProperties(configuration);
+    // one for each run of the engine; the first now, so that bad properties are told at once
+    new KafkaProducer<byte[], byte[]>(properties).close(Duration.ZERO);
+    var capture = new SuperviseCapture(configuration, () -> new KafkaProducer<>(properties));
     var thread = Thread.ofPlatform().name("pgoffload-capture").start(capture);
-    return new ProducerApp(kafka, capture, thread);
+    return new ProducerApp(capture, thread);
   }
 
   /// Waits until requests are being captured.
@@ -45,15 +50,18 @@ public final class ProducerApp implements AutoCloseable {
     thread.join();
   }
 
+  /// Ends the capture within a few seconds. What was not acknowledged is captured again by the next
+  /// producer. Idempotent.
   @Override
   public void close() {
     capture.close();
     try {
-      thread.join(Duration.ofSeconds(5));
+      if (!thread.join(Duration.ofSeconds(8))) {
+        LOG.warn("The capture has not ended in time; its slot is free when this process ends");
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    kafka.close(Duration.ofSeconds(2));
   }
 
   private static Map<String, Object> kafkaProperties(ProducerConfiguration configuration) {
@@ -63,13 +71,18 @@ public final class ProducerApp implements AutoCloseable {
     // nothing is acknowledged to the database before every in-sync replica has it
     properties.put(ProducerConfig.ACKS_CONFIG, "all");
     properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
-    // Kafka 4's default of 5 ms would be most of a round trip; under load batches fill by themselves
+    // Kafka 4's default of 5 ms would be most of a round trip; under load batches fill by
+    // themselves
     properties.put(ProducerConfig.LINGER_MS_CONFIG, 0);
     properties.put(ProducerConfig.BATCH_SIZE_CONFIG, 128 << 10);
     properties.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");
-    // the topics and the database's max_request_bytes are the limit
-    properties.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, 256 << 20);
-    properties.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 300L << 20);
+    // Above the largest request, and below what a broker takes at once
+    // (socket.request.max.bytes): it drops the connection of more, again and again.
+    properties.putIfAbsent(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, 32 << 20);
+    // holds what may be unacknowledged, compressed or not
+    properties.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 128L << 20);
+    // a send must not hold the engine for a minute, least of all when it is to end
+    properties.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, 5_000);
     properties.putIfAbsent(ProducerConfig.CLIENT_ID_CONFIG, "pgoffload-producer");
     return properties;
   }

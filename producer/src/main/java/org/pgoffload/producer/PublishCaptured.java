@@ -5,11 +5,18 @@ import io.debezium.engine.DebeziumEngine;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.connect.source.SourceRecord;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.DeadLetterReason;
+import org.pgoffload.protocol.RecordHeaders;
+import org.pgoffload.protocol.TopicNames;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Sends what was captured, and acknowledges to the database only what Kafka has acknowledged, in
 /// order.
@@ -18,49 +25,171 @@ import org.jspecify.annotations.Nullable;
 /// committer is not synchronised, so acknowledgements are collected by Kafka's thread and passed on
 /// by the engine's own, with the next record and at the latest with the next heartbeat. A failed
 /// send ends the engine with nothing of it acknowledged: it is captured again after the restart.
+/// Only what no topic will ever take (any role can emit such a message) becomes a dead letter
+/// without its content, or it would be captured again for ever.
 ///
 /// One instance serves one run of the engine.
 final class PublishCaptured
     implements DebeziumEngine.ChangeConsumer<ChangeEvent<SourceRecord, SourceRecord>> {
+  private static final Logger LOG = LoggerFactory.getLogger(PublishCaptured.class);
+
   private static final String HEARTBEAT_TOPIC_PREFIX = "__debezium-heartbeat";
 
-  private final Producer<byte[], byte[]> kafka;
-  private final ArrayDeque<Sent> unacknowledged = new ArrayDeque<>();
-  private final AtomicReference<@Nullable Exception> failure = new AtomicReference<>();
+  /// What may be on its way to Kafka: compressed in the client's buffer, it is whole in memory
+  /// here.
+  private static final long MOST_BYTES_UNACKNOWLEDGED = 64L << 20;
 
-  PublishCaptured(Producer<byte[], byte[]> kafka) {
-    this.kafka = kafka;
+  private final Producer<byte[], byte[]> kafka;
+  private final TopicNames topics;
+  private final long mostBytes;
+  private final ReentrantLock lock = new ReentrantLock();
+
+  /// Something was acknowledged or refused.
+  private final Condition answered = lock.newCondition();
+
+  // for the engine's thread alone
+  private final ArrayDeque<Sent> unacknowledged = new ArrayDeque<>();
+  private long unacknowledgedBytes;
+
+  // guarded by the lock
+  private @Nullable Exception failure;
+
+  PublishCaptured(Producer<byte[], byte[]> kafka, TopicNames topics) {
+    this(kafka, topics, MOST_BYTES_UNACKNOWLEDGED);
   }
 
+  PublishCaptured(Producer<byte[], byte[]> kafka, TopicNames topics, long mostBytes) {
+    this.kafka = kafka;
+    this.topics = topics;
+    this.mostBytes = mostBytes;
+  }
+
+  /// @throws DeliveryFailedException if Kafka did not take a record
+  /// @throws InterruptedException if the engine is being closed
   @Override
   public void handleBatch(
       List<ChangeEvent<SourceRecord, SourceRecord>> events,
       DebeziumEngine.RecordCommitter<ChangeEvent<SourceRecord, SourceRecord>> committer)
       throws InterruptedException {
     for (var event : events) {
-      var sent = new Sent(event);
-      unacknowledged.add(sent);
-      if (event.value().topic().startsWith(HEARTBEAT_TOPIC_PREFIX)) {
+      waitForRoom(committer);
+      send(event);
+    }
+    replaceTooLarge();
+    acknowledge(committer);
+  }
+
+  private void send(ChangeEvent<SourceRecord, SourceRecord> event) {
+    var captured = event.value();
+    var sent = new Sent(event, captured.value() instanceof byte[] value ? value.length : 0);
+    unacknowledged.add(sent);
+    unacknowledgedBytes += sent.size;
+    if (captured.topic().startsWith(HEARTBEAT_TOPIC_PREFIX)) {
+      sent.acknowledged = true;
+    } else if (captured.value() instanceof byte[] value) {
+      send(sent, record(captured, value));
+    } else {
+      // neither a request nor a dead letter, for the transform makes bytes of both
+      LOG.warn(
+          "Something of topic {} was captured that is no request; it is left out",
+          captured.topic());
+      sent.acknowledged = true;
+    }
+  }
+
+  private void send(Sent sent, ProducerRecord<byte[], byte[]> record) {
+    var _ = kafka.send(record, (metadata, exception) -> answered(sent, record, exception));
+  }
+
+  /// On Kafka's thread, which must not send, because that may wait.
+  private void answered(
+      Sent sent, ProducerRecord<byte[], byte[]> record, @Nullable Exception exception) {
+    lock.lock();
+    try {
+      if (exception == null) {
         sent.acknowledged = true;
-      } else {
-        kafka.send(
-            record(event.value()),
-            (metadata, exception) -> {
-              if (exception == null) {
-                sent.acknowledged = true;
-              } else {
-                failure.compareAndSet(null, exception);
-              }
-            });
+      } else if (exception instanceof RecordTooLargeException && record.value().length > 0) {
+        sent.tooLarge = record;
+      } else if (failure == null) {
+        failure = exception;
+      }
+      answered.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void replaceTooLarge() {
+    for (var sent : unacknowledged) {
+      var record = sent.tooLarge;
+      if (record != null) {
+        sent.tooLarge = null;
+        LOG.error(
+            "A message of {} bytes is larger than topic {} takes; it goes to the dead letters without"
+                + " its content",
+            sent.size,
+            record.topic());
+        send(sent, deadLetter(record, sent.size));
       }
     }
-    var failed = failure.get();
-    if (failed != null) {
-      throw new DeliveryFailedException(failed);
+  }
+
+  private ProducerRecord<byte[], byte[]> deadLetter(
+      ProducerRecord<byte[], byte[]> record, int size) {
+    var letter = new ProducerRecord<>(topics.deadLetters(), record.key(), new byte[0]);
+    record.headers().forEach(header -> letter.headers().add(header));
+    letter.headers().remove(RecordHeaders.REASON).remove(RecordHeaders.REASON_DETAIL);
+    letter.headers().add(RecordHeaders.REASON, utf8(DeadLetterReason.MALFORMED.code()));
+    letter
+        .headers()
+        .add(
+            RecordHeaders.REASON_DETAIL,
+            utf8(
+                size
+                    + " bytes, larger than topic "
+                    + record.topic()
+                    + " takes; run pgoffload install after raising max_request_bytes"));
+    return letter;
+  }
+
+  /// Bounds the memory while Kafka is slow or away.
+  private void waitForRoom(
+      DebeziumEngine.RecordCommitter<ChangeEvent<SourceRecord, SourceRecord>> committer)
+      throws InterruptedException {
+    while (unacknowledgedBytes > mostBytes) {
+      lock.lock();
+      try {
+        while (failure == null && !isAnswered(unacknowledged.element())) {
+          answered.await();
+        }
+      } finally {
+        lock.unlock();
+      }
+      replaceTooLarge();
+      acknowledge(committer);
+    }
+  }
+
+  private static boolean isAnswered(Sent sent) {
+    return sent.acknowledged || sent.tooLarge != null;
+  }
+
+  private void acknowledge(
+      DebeziumEngine.RecordCommitter<ChangeEvent<SourceRecord, SourceRecord>> committer)
+      throws InterruptedException {
+    lock.lock();
+    try {
+      if (failure != null) {
+        throw new DeliveryFailedException(failure);
+      }
+    } finally {
+      lock.unlock();
     }
     boolean advanced = false;
-    while (!unacknowledged.isEmpty() && unacknowledged.peek().acknowledged) {
-      committer.markProcessed(unacknowledged.remove().event);
+    while (!unacknowledged.isEmpty() && unacknowledged.element().acknowledged) {
+      var sent = unacknowledged.remove();
+      unacknowledgedBytes -= sent.size;
+      committer.markProcessed(sent.event);
       advanced = true;
     }
     if (advanced) {
@@ -68,31 +197,32 @@ final class PublishCaptured
     }
   }
 
-  private static ProducerRecord<byte[], byte[]> record(SourceRecord captured) {
-    var record =
-        new ProducerRecord<>(
-            captured.topic(),
-            captured.key() == null ? null : ((String) captured.key()).getBytes(StandardCharsets.UTF_8),
-            (byte[]) captured.value());
+  private static ProducerRecord<byte[], byte[]> record(SourceRecord captured, byte[] value) {
+    ProducerRecord<byte[], byte[]> record =
+        captured.key() instanceof String key
+            ? new ProducerRecord<>(captured.topic(), utf8(key), value)
+            : new ProducerRecord<>(captured.topic(), value);
     captured
         .headers()
         .forEach(
-            header ->
-                record
-                    .headers()
-                    .add(
-                        header.key(),
-                        String.valueOf(header.value()).getBytes(StandardCharsets.UTF_8)));
+            header -> record.headers().add(header.key(), utf8(String.valueOf(header.value()))));
     return record;
   }
 
-  /// A captured record on its way to Kafka; the flag is set by Kafka's thread.
+  private static byte[] utf8(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  /// A captured record on its way to Kafka; what became of it is set by Kafka's thread.
   private static final class Sent {
     final ChangeEvent<SourceRecord, SourceRecord> event;
+    final int size;
     volatile boolean acknowledged;
+    volatile @Nullable ProducerRecord<byte[], byte[]> tooLarge;
 
-    Sent(ChangeEvent<SourceRecord, SourceRecord> event) {
+    Sent(ChangeEvent<SourceRecord, SourceRecord> event, int size) {
       this.event = event;
+      this.size = size;
     }
   }
 }

@@ -1,5 +1,6 @@
 package org.pgoffload.producer;
 
+import java.sql.DriverManager;
 import java.sql.SQLException;
 import org.pgoffload.schema.DatabaseAddress;
 
@@ -15,7 +16,10 @@ sealed interface SlotState {
   record Broken(String code, String whatToDo) implements SlotState {}
 
   static SlotState read(DatabaseAddress database, String slot) throws SQLException {
-    try (var connection = database.connect("pgoffload producer guard");
+    var properties = database.properties("pgoffload producer guard");
+    // a server that has vanished must not hold the supervisor for ever
+    properties.setProperty("socketTimeout", "10");
+    try (var connection = DriverManager.getConnection(database.jdbcUrl(), properties);
         var statement =
             connection.prepareStatement(
                 """
@@ -33,7 +37,8 @@ sealed interface SlotState {
             "this database is a copy of another installation; to run it as one of its own: pgoffload adopt");
       }
       if (row.getString(2) == null) {
-        return new Broken("slot_missing", "there is no replication slot " + slot + ": run pgoffload install");
+        return new Broken(
+            "slot_missing", "there is no replication slot " + slot + ": run pgoffload install");
       }
       if (!database.database().equals(row.getString(3))) {
         return new Broken(

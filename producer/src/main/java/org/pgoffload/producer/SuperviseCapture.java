@@ -8,8 +8,8 @@ import java.time.Duration;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.apache.kafka.clients.producer.Producer;
-import org.apache.kafka.connect.source.SourceRecord;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.connectors.CaptureConfiguration;
 import org.slf4j.Logger;
@@ -21,17 +21,18 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(SuperviseCapture.class);
 
   private static final Duration PAUSE = Duration.ofMillis(200);
+  private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(6);
   private static final Duration HEARTBEAT = Duration.ofSeconds(1);
 
   private final ProducerConfiguration configuration;
-  private final Producer<byte[], byte[]> kafka;
+  private final Supplier<Producer<byte[], byte[]>> kafka;
   private final CountDownLatch closing = new CountDownLatch(1);
   private final CountDownLatch capturing = new CountDownLatch(1);
-  private final Object engineLock = new Object();
-  private @Nullable DebeziumEngine<?> engine;
+  private final CountDownLatch ended = new CountDownLatch(1);
+  private volatile @Nullable DebeziumEngine<?> engine;
   private volatile String lastComplaint = "";
 
-  SuperviseCapture(ProducerConfiguration configuration, Producer<byte[], byte[]> kafka) {
+  SuperviseCapture(ProducerConfiguration configuration, Supplier<Producer<byte[], byte[]>> kafka) {
     this.configuration = configuration;
     this.kafka = kafka;
   }
@@ -53,10 +54,13 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
               complain("capture stands still: " + broken.code() + ": " + broken.whatToDo());
         }
       } catch (SQLException e) {
-        complain("capture stands still: the database cannot be reached: " + e.getMessage());
+        complain("capture stands still: the database cannot be asked: " + e.getMessage());
+      } catch (RuntimeException e) {
+        LOG.error("The capture met a fault and starts again", e);
       }
       pause();
     }
+    ended.countDown();
   }
 
   /// Waits until the engine streams for the first time.
@@ -80,35 +84,42 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
     properties.setProperty(
         "offset.storage", "org.apache.kafka.connect.storage.MemoryOffsetBackingStore");
     properties.setProperty("offset.flush.interval.ms", "0");
-    var publish = new PublishCaptured(kafka);
-    DebeziumEngine<?> started =
-        DebeziumEngine.create(Connect.class)
-            .using(properties)
-            .using(new Callbacks())
-            .using(
-                (success, message, error) -> {
-                  if (!success) {
-                    LOG.warn(
-                        "The capture has ended and starts again in {} ms; what was not acknowledged is captured again: {}",
-                        PAUSE.toMillis(),
-                        error == null ? message : error.toString());
-                  }
-                })
-            .notifying(publish)
-            .build();
-    synchronized (engineLock) {
-      if (isClosing()) {
-        return;
-      }
-      engine = started;
-    }
+    // A producer of its own for each run: one that has met a fatal error never sends again, and
+    // what
+    // it still holds when the engine ends would come late, before it comes again.
+    var producer = kafka.get();
     try (var _ = FlushMessages.startIfNeeded(configuration.database(), serverVersion)) {
-      started.run();
-    } finally {
-      synchronized (engineLock) {
-        engine = null;
+      var started =
+          DebeziumEngine.create(Connect.class)
+              .using(properties)
+              .using(new Callbacks())
+              .using(this::completed)
+              .notifying(new PublishCaptured(producer, configuration.topics()))
+              .build();
+      engine = started;
+      if (!isClosing()) {
+        started.run();
       }
+    } finally {
+      engine = null;
+      producer.close(Duration.ZERO);
     }
+  }
+
+  private void completed(boolean success, String message, @Nullable Throwable error) {
+    if (!success && !isClosing()) {
+      complain(
+          "the capture has ended and starts again; what was not acknowledged is captured again: "
+              + (error == null ? message : rootOf(error)));
+    }
+  }
+
+  private static Throwable rootOf(Throwable error) {
+    var root = error;
+    while (root.getCause() != null) {
+      root = root.getCause();
+    }
+    return root;
   }
 
   private CaptureConfiguration capture() {
@@ -146,17 +157,37 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
   }
 
   /// Ends the engine. What was captured and not acknowledged is captured again by the next one.
+  ///
+  /// An engine refuses to be closed while it is starting, so this asks again until it has ended,
+  /// for a few seconds at most.
   @Override
   public void close() {
     closing.countDown();
-    synchronized (engineLock) {
-      if (engine != null) {
-        try {
-          engine.close();
-        } catch (IOException | IllegalStateException e) {
-          LOG.debug("The engine was ending already", e);
-        }
+    // the engine waits for its own end, and that could take long: not on the caller's thread
+    Thread.ofVirtual().name("pgoffload-capture-close").start(this::closeEngine);
+    try {
+      if (!ended.await(PATIENCE_AT_CLOSE.toMillis(), TimeUnit.MILLISECONDS)) {
+        LOG.debug("The engine is still ending");
       }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void closeEngine() {
+    try {
+      do {
+        var running = engine;
+        if (running != null) {
+          try {
+            running.close();
+          } catch (IOException | RuntimeException e) {
+            LOG.debug("The engine is starting or ending already", e);
+          }
+        }
+      } while (!ended.await(100, TimeUnit.MILLISECONDS));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

@@ -6,6 +6,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.consumer.OffsetCommitCallback;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -69,6 +70,40 @@ final class CommitAfterWriteBack implements KafkaClientSupplier {
     public void commitSync(Map<TopicPartition, OffsetAndMetadata> offsets, Duration timeout) {
       writeBack.flush();
       super.commitSync(offsets, timeout);
+    }
+
+    // Streams does not call the following; if a later version does, it must not get past the
+    // writer.
+
+    @Override
+    public void commitSync() {
+      writeBack.flush();
+      super.commitSync();
+    }
+
+    @Override
+    public void commitSync(Duration timeout) {
+      writeBack.flush();
+      super.commitSync(timeout);
+    }
+
+    @Override
+    public void commitAsync() {
+      writeBack.flush();
+      super.commitAsync();
+    }
+
+    @Override
+    public void commitAsync(OffsetCommitCallback callback) {
+      writeBack.flush();
+      super.commitAsync(callback);
+    }
+
+    @Override
+    public void commitAsync(
+        Map<TopicPartition, OffsetAndMetadata> offsets, OffsetCommitCallback callback) {
+      writeBack.flush();
+      super.commitAsync(offsets, callback);
     }
   }
 }

@@ -3,69 +3,117 @@ package org.pgoffload.results;
 import java.time.Duration;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.GroupProtocol;
 import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
+import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Writes results back to the database, at least once and idempotent by request id, for as long as it
-/// is open.
+/// Writes results back to the database, at least once and idempotent by request id, for as long as
+/// it is open.
 public final class ResultsApp implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ResultsApp.class);
 
   private final KafkaStreams streams;
   private final WriteBack writeBack;
   private final CountDownLatch running;
+  private final CountDownLatch closing;
   private final CountDownLatch ended;
 
   private ResultsApp(
-      KafkaStreams streams, WriteBack writeBack, CountDownLatch running, CountDownLatch ended) {
+      KafkaStreams streams,
+      WriteBack writeBack,
+      CountDownLatch running,
+      CountDownLatch closing,
+      CountDownLatch ended) {
     this.streams = streams;
     this.writeBack = writeBack;
     this.running = running;
+    this.closing = closing;
     this.ended = ended;
   }
 
   /// Starts in the background. Faults of the database or of Kafka are waited out, not thrown.
   public static ResultsApp start(ResultsConfiguration configuration) {
     var writeBack = new WriteBack(configuration.database());
+    try {
+      return start(configuration, writeBack);
+    } catch (RuntimeException e) {
+      writeBack.close();
+      throw e;
+    }
+  }
+
+  private static ResultsApp start(ResultsConfiguration configuration, WriteBack writeBack) {
     var running = new CountDownLatch(1);
+    var closing = new CountDownLatch(1);
     var ended = new CountDownLatch(1);
     var streams =
         new KafkaStreams(
             ResultsTopology.of(configuration.topics(), writeBack),
             streamsProperties(configuration),
             new CommitAfterWriteBack(writeBack));
-    streams.setUncaughtExceptionHandler(
-        fault -> {
-          LOG.warn("The results thread ended and is replaced; what was not committed is read again: {}", fault.toString());
-          return StreamThreadExceptionResponse.REPLACE_THREAD;
-        });
-    streams.setStateListener(
-        (now, before) -> {
-          if (now == KafkaStreams.State.RUNNING) {
-            LOG.info("Writing results from {} to {}", configuration.topics().results(), configuration.database());
-            running.countDown();
-          }
-          if (now == KafkaStreams.State.NOT_RUNNING || now == KafkaStreams.State.ERROR) {
-            ended.countDown();
-          }
-        });
+    streams.setUncaughtExceptionHandler(fault -> {
+      if (closing.getCount() == 0 || isWriteBackClosed(fault)) {
+        LOG.debug("The results thread ended with its writer", fault);
+        return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
+      }
+      LOG.warn(
+          "The results thread ended and is replaced; what was not committed is read again: {}",
+          fault.toString());
+      // a fault that stays must not be met in a tight loop
+      pause(closing);
+      return StreamThreadExceptionResponse.REPLACE_THREAD;
+    });
+    streams.setStateListener((now, before) -> {
+      if (now == KafkaStreams.State.RUNNING) {
+        LOG.info(
+            "Writing results from {} to {}",
+            configuration.topics().results(),
+            configuration.database());
+        running.countDown();
+      }
+      if (now == KafkaStreams.State.NOT_RUNNING || now == KafkaStreams.State.ERROR) {
+        ended.countDown();
+      }
+    });
     streams.start();
-    return new ResultsApp(streams, writeBack, running, ended);
+    return new ResultsApp(streams, writeBack, running, closing, ended);
+  }
+
+  private static boolean isWriteBackClosed(@Nullable Throwable fault) {
+    while (fault != null && !(fault instanceof WriteBackClosedException)) {
+      fault = fault.getCause();
+    }
+    return fault != null;
+  }
+
+  private static void pause(CountDownLatch closing) {
+    try {
+      var _ = closing.await(500, TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   /// Waits until results are being written.
   ///
   /// @throws IllegalStateException if they are not within the time
   public void awaitRunning(Duration patience) throws InterruptedException {
-    if (!running.await(patience.toMillis(), java.util.concurrent.TimeUnit.MILLISECONDS)) {
+    if (!running.await(patience.toMillis(), TimeUnit.MILLISECONDS)) {
       throw new IllegalStateException(
-          "the results application is " + streams.state() + " after " + patience.toSeconds() + " s");
+          "the results application is "
+              + streams.state()
+              + " after "
+              + patience.toSeconds()
+              + " s");
     }
   }
 
@@ -74,10 +122,19 @@ public final class ResultsApp implements AutoCloseable {
     ended.await();
   }
 
+  /// Ends within a few seconds. What is not written by then, because the database is away, is not
+  /// committed either, and read again by the next one. Idempotent.
   @Override
   public void close() {
-    streams.close(Duration.ofSeconds(5));
+    closing.countDown();
+    // leaving the group lets the next one begin at once, rather than after the session timeout
+    var leaving =
+        CloseOptions.groupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP);
+    boolean closed = streams.close(leaving.withTimeout(Duration.ofSeconds(3)));
     writeBack.close();
+    if (!closed) {
+      streams.close(Duration.ofSeconds(2));
+    }
     ended.countDown();
   }
 
@@ -86,10 +143,11 @@ public final class ResultsApp implements AutoCloseable {
     properties.putAll(configuration.kafka());
     properties.put(
         StreamsConfig.APPLICATION_ID_CONFIG, configuration.topics().prefix() + ".results-writer");
-    properties.put(
-        StreamsConfig.STATE_DIR_CONFIG, configuration.stateDirectory().toString());
+    properties.put(StreamsConfig.STATE_DIR_CONFIG, configuration.stateDirectory().toString());
     // with "streams" the commit is never asked of the consumer that waits for the writer
-    properties.put(StreamsConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CLASSIC.name().toLowerCase(java.util.Locale.ROOT));
+    properties.put(
+        StreamsConfig.GROUP_PROTOCOL_CONFIG,
+        GroupProtocol.CLASSIC.name().toLowerCase(java.util.Locale.ROOT));
     properties.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.AT_LEAST_ONCE);
     // results that came before the first start count as well
     properties.put(
@@ -109,6 +167,14 @@ public final class ResultsApp implements AutoCloseable {
     properties.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0);
     // Streams' own default of 100 ms would be most of a round trip
     properties.put(StreamsConfig.producerPrefix(ProducerConfig.LINGER_MS_CONFIG), 0);
+    // whatever fits the results topic can become a dead letter: Kafka's own limit is 1 MB
+    properties.put(StreamsConfig.producerPrefix(ProducerConfig.MAX_REQUEST_SIZE_CONFIG), 32 << 20);
+    // what cannot become one must not stop the rest
+    properties.put(
+        StreamsConfig.PRODUCTION_EXCEPTION_HANDLER_CLASS_CONFIG, DropWhatIsTooLarge.class);
+    // nothing depends on a record's time, and a negative one would end the thread again and again
+    properties.put(
+        StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, WallclockTimestampExtractor.class);
     properties.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG), 1000);
     // one thread is enough: it only hands over, and the writer groups what it hands
     properties.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);

@@ -12,10 +12,7 @@ import org.pgoffload.schema.DatabaseAddress;
 /// @param kafka Kafka's client properties
 /// @param stateDirectory where Kafka Streams keeps its files; can be lost without loss
 public record ResultsConfiguration(
-    DatabaseAddress database,
-    TopicNames topics,
-    Map<String, Object> kafka,
-    Path stateDirectory) {
+    DatabaseAddress database, TopicNames topics, Map<String, Object> kafka, Path stateDirectory) {
   public ResultsConfiguration {
     kafka = Map.copyOf(kafka);
   }

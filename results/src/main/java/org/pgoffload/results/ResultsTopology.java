@@ -1,9 +1,15 @@
 package org.pgoffload.results;
 
+import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
+import java.time.OffsetDateTime;
+import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.MalformedMessageException;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.TopicNames;
@@ -39,20 +45,73 @@ final class ResultsTopology {
 
     @Override
     public void process(Record<byte[], byte[]> record) {
-      byte[] value = record.value() == null ? new byte[0] : record.value();
+      byte @Nullable [] value = record.value();
       Result result;
       try {
-        result = Result.read(value);
+        result = read(value == null ? new byte[0] : value);
       } catch (MalformedMessageException e) {
-        LOG.warn("A record on the results topic is no result; it goes to the dead letters: {}", e.getMessage());
-        var headers = new org.apache.kafka.common.header.internals.RecordHeaders(record.headers());
-        headers.add(
-            org.pgoffload.protocol.RecordHeaders.REASON,
-            e.reason().code().getBytes(java.nio.charset.StandardCharsets.UTF_8));
-        context().forward(record.withHeaders(headers), "dead-letters");
+        bury(record, e.reason(), String.valueOf(e.getMessage()));
+        return;
+      } catch (RuntimeException e) {
+        // what cannot be read now cannot be read after a restart either: it must not stop the rest
+        bury(
+            record,
+            DeadLetterReason.MALFORMED,
+            "the results application failed to read it: " + e.getClass().getName());
         return;
       }
-      writeBack.write(result, value.length);
+      writeBack.write(result, value == null ? 0 : value.length);
     }
+
+    private void bury(Record<byte[], byte[]> record, DeadLetterReason reason, String detail) {
+      var origin =
+          context()
+              .recordMetadata()
+              .map(place -> place.topic() + "-" + place.partition() + "@" + place.offset())
+              .orElse("unknown");
+      LOG.warn("The record at {} is no result ({}); it goes to the dead letters", origin, detail);
+      var headers = new RecordHeaders(record.headers());
+      headers.add(org.pgoffload.protocol.RecordHeaders.REASON, utf8(reason.code()));
+      headers.add(org.pgoffload.protocol.RecordHeaders.REASON_DETAIL, utf8(detail));
+      headers.add(org.pgoffload.protocol.RecordHeaders.ORIGIN, utf8(origin));
+      context().forward(record.withHeaders(headers), "dead-letters");
+    }
+  }
+
+  /// Reads a result and checks what the tables insist on.
+  private static Result read(byte[] value) {
+    @Nullable Result result = Result.read(value);
+    if (result == null) {
+      throw malformed("it is the JSON null");
+    }
+    requirePresent("kind", result.kind());
+    requirePresent("requested_by", result.requestedBy());
+    requirePresent("finished_at", result.finishedAt());
+    if (result.id() <= 0) {
+      throw malformed("its id is not positive");
+    }
+    if (result.requestedByOid() < 0 || result.requestedByOid() > 0xFFFF_FFFFL) {
+      throw malformed("its requested_by_oid is no oid");
+    }
+    try {
+      var _ = OffsetDateTime.parse(result.finishedAt());
+    } catch (DateTimeException e) {
+      throw malformed("its finished_at is not an ISO-8601 time");
+    }
+    return result;
+  }
+
+  private static void requirePresent(String field, @Nullable String value) {
+    if (value == null) {
+      throw malformed("it has no field '" + field + "'");
+    }
+  }
+
+  private static MalformedMessageException malformed(String detail) {
+    return new MalformedMessageException(DeadLetterReason.MALFORMED, detail);
+  }
+
+  private static byte[] utf8(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
   }
 }

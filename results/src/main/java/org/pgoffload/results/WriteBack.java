@@ -2,11 +2,16 @@ package org.pgoffload.results;
 
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
+import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.schema.DatabaseAddress;
@@ -16,9 +21,9 @@ import org.slf4j.LoggerFactory;
 /// Writes results to the database in groups: the next group is whatever came in while the last one
 /// was written, so that a lone result waits for nobody and a flood shares its commits.
 ///
-/// Idempotent by request id: the first result that the database sees wins. A fault of the database is
-/// waited out, however long; a single result that the database will not take is replaced by a failed
-/// one, so that it holds up nobody.
+/// Idempotent by request id: the first result that the database sees wins. A fault of the database
+/// is waited out, however long; a single result that the database will not take is replaced by a
+/// failed one, so that it holds up nobody.
 ///
 /// Safe to share between threads.
 final class WriteBack implements AutoCloseable {
@@ -31,17 +36,26 @@ final class WriteBack implements AutoCloseable {
   private static final long MOST_BYTES_QUEUED = 128L << 20;
 
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(200);
+  private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(1);
+
+  private record Waiting(Result result, int size) {}
 
   private final DatabaseAddress database;
-  private final Thread thread;
-  private final ArrayDeque<Result> queue = new ArrayDeque<>();
-  private final ArrayDeque<Integer> sizes = new ArrayDeque<>();
+  private final CountDownLatch closing = new CountDownLatch(1);
+  private final ReentrantLock lock = new ReentrantLock();
+
+  /// The queue, the counts or the closing have changed.
+  private final Condition changed = lock.newCondition();
+
+  // guarded by the lock
+  private final ArrayDeque<Waiting> queue = new ArrayDeque<>();
   private long bytesQueued;
   private long accepted;
   private long written;
-  private boolean closing;
-  private @Nullable Connection connection;
+
+  private volatile @Nullable Connection connection;
   private String lastFault = "";
+  private final Thread thread;
 
   WriteBack(DatabaseAddress database) {
     this.database = database;
@@ -51,67 +65,92 @@ final class WriteBack implements AutoCloseable {
   /// Takes a result to be written. Waits while too much is queued.
   ///
   /// @throws WriteBackClosedException if it is closing
-  synchronized void write(Result result, int size) {
-    while (bytesQueued > MOST_BYTES_QUEUED && !closing) {
-      await();
+  void write(Result result, int size) {
+    lock.lock();
+    try {
+      while (bytesQueued > MOST_BYTES_QUEUED && !isClosing()) {
+        changed.awaitUninterruptibly();
+      }
+      if (isClosing()) {
+        throw new WriteBackClosedException();
+      }
+      queue.add(new Waiting(result, size));
+      bytesQueued += size;
+      accepted++;
+      changed.signalAll();
+    } finally {
+      lock.unlock();
     }
-    if (closing) {
-      throw new WriteBackClosedException();
-    }
-    queue.add(result);
-    sizes.add(size);
-    bytesQueued += size;
-    accepted++;
-    notifyAll();
   }
 
   /// Waits until everything that was taken before this call is committed.
   ///
   /// @throws WriteBackClosedException if it closes before that
-  synchronized void flush() {
-    long target = accepted;
-    while (written < target && !closing) {
-      await();
-    }
-    if (written < target) {
-      throw new WriteBackClosedException();
+  void flush() {
+    lock.lock();
+    try {
+      long target = accepted;
+      while (written < target && !isClosing()) {
+        changed.awaitUninterruptibly();
+      }
+      if (written < target) {
+        throw new WriteBackClosedException();
+      }
+    } finally {
+      lock.unlock();
     }
   }
 
   private void run() {
-    while (true) {
-      var group = nextGroup();
-      if (group.isEmpty()) {
-        disconnect();
-        return;
+    try {
+      while (true) {
+        var group = nextGroup();
+        // a group that was given up counts as unwritten: its offsets must not be committed
+        if (group.isEmpty() || !writeUntilDone(group, true)) {
+          return;
+        }
+        lock.lock();
+        try {
+          written += group.size();
+          changed.signalAll();
+        } finally {
+          lock.unlock();
+        }
       }
-      writeUntilDone(group);
-      synchronized (this) {
-        written += group.size();
-        notifyAll();
-      }
+    } finally {
+      disconnect();
+      // whatever ended it: nobody may wait for this thread any more
+      signalClosing();
     }
   }
 
-  private synchronized List<Result> nextGroup() {
-    while (queue.isEmpty() && !closing) {
-      await();
-    }
-    var group = new ArrayList<Result>();
-    if (closing) {
+  private List<Result> nextGroup() {
+    lock.lock();
+    try {
+      while (queue.isEmpty() && !isClosing()) {
+        changed.awaitUninterruptibly();
+      }
+      var group = new ArrayList<Result>();
+      long bytes = 0;
+      while (!isClosing()
+          && !queue.isEmpty()
+          && group.size() < MOST_RESULTS
+          && bytes < MOST_BYTES) {
+        var next = queue.remove();
+        group.add(next.result);
+        bytes += next.size;
+      }
+      bytesQueued -= bytes;
+      changed.signalAll();
       return group;
+    } finally {
+      lock.unlock();
     }
-    long bytes = 0;
-    while (!queue.isEmpty() && group.size() < MOST_RESULTS && bytes < MOST_BYTES) {
-      group.add(queue.remove());
-      bytes += sizes.remove();
-    }
-    bytesQueued -= bytes;
-    notifyAll();
-    return group;
   }
 
-  private void writeUntilDone(List<Result> group) {
+  /// @param mayReplace whether a result that is refused is replaced by a failed one
+  /// @return false if it was given up because of the closing
+  private boolean writeUntilDone(List<Result> group, boolean mayReplace) {
     boolean wake = true;
     while (!isClosing()) {
       try {
@@ -120,97 +159,142 @@ final class WriteBack implements AutoCloseable {
           LOG.info("Results are written again");
           lastFault = "";
         }
-        return;
+        return true;
       } catch (SQLException e) {
         switch (WriteFault.of(e)) {
           case NOTIFICATION_QUEUE_FULL -> wake = false;
           case BAD_DATA -> {
-            writeApart(group, e);
-            return;
+            return writeApart(group, mayReplace, "SQLSTATE " + e.getSQLState());
           }
-          case DATABASE_UNAVAILABLE -> {
-            if (!String.valueOf(e.getMessage()).equals(lastFault)) {
-              lastFault = String.valueOf(e.getMessage());
-              LOG.warn("Results wait, because the database does not take them: {}", lastFault);
-            }
-            disconnect();
-            pause();
-          }
+          case DATABASE_UNAVAILABLE -> waitForDatabase(String.valueOf(e.getMessage()));
         }
+      } catch (RuntimeException e) {
+        return writeApart(group, mayReplace, e.getClass().getName());
+      } catch (Error e) {
+        // out of memory, most likely: this thread is the only one that writes, so it must not end
+        waitForDatabase(e.toString());
       }
     }
+    return false;
   }
 
   /// Halves the group until what the database will not take is alone.
-  private void writeApart(List<Result> group, SQLException fault) {
-    if (group.size() == 1) {
-      var bad = group.getFirst();
+  private boolean writeApart(List<Result> group, boolean mayReplace, String fault) {
+    if (group.size() > 1) {
+      int half = group.size() / 2;
+      return writeUntilDone(group.subList(0, half), mayReplace)
+          && writeUntilDone(group.subList(half, group.size()), mayReplace);
+    }
+    var refused = group.getFirst();
+    if (mayReplace) {
       LOG.error(
           "The result of request {} cannot be stored ({}); the request ends as failed",
-          bad.id(),
-          fault.getSQLState());
-      writeUntilDone(
-          List.of(
-              bad.withFailure(
-                  "result_not_storable",
-                  "the database refused the result with SQLSTATE "
-                      + fault.getSQLState()
-                      + "; the results topic has it")));
-      return;
+          refused.id(),
+          fault);
+      return writeUntilDone(List.of(replacement(refused, fault)), false);
     }
-    writeUntilDone(group.subList(0, group.size() / 2));
-    writeUntilDone(group.subList(group.size() / 2, group.size()));
+    LOG.error(
+        "A result of request {} has no place in the database ({}) and is left out; the results"
+            + " topic has it",
+        refused.id(),
+        fault);
+    return true;
+  }
+
+  /// A failed result without any text that came from outside: one of them is what was refused.
+  private static Result replacement(Result refused, String fault) {
+    return new Result(
+        Result.VERSION,
+        refused.id(),
+        refused.kind(),
+        Result.FAILED,
+        refused.requestedBy(),
+        refused.requestedByOid(),
+        null,
+        "result_not_storable",
+        "the database refused the result with " + fault + "; the results topic has it",
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        refused.attempts(),
+        null,
+        null,
+        null,
+        refused.finishedAt());
   }
 
   private void record(List<Result> group, boolean wake) throws SQLException {
-    if (connection == null) {
-      connection = database.connect("pgoffload results");
-    }
+    var open = connected();
     var messages = new String[group.size()];
     for (int i = 0; i < messages.length; i++) {
       messages[i] = new String(group.get(i).write(), StandardCharsets.UTF_8);
     }
-    try (var statement =
-        connection.prepareStatement("select pgoffload.record_results(?, ?)")) {
-      statement.setArray(1, connection.createArrayOf("text", messages));
+    try (var statement = open.prepareStatement("select pgoffload.record_results(?, ?)")) {
+      statement.setArray(1, open.createArrayOf("text", messages));
       statement.setBoolean(2, wake);
       statement.execute();
     }
   }
 
+  private Connection connected() throws SQLException {
+    var open = connection;
+    if (open == null) {
+      var properties = database.properties("pgoffload results");
+      // a server that has vanished is not waited for for ever; above the server's own timeout
+      properties.setProperty("socketTimeout", "75");
+      open = DriverManager.getConnection(database.jdbcUrl(), properties);
+      connection = open;
+      try (var statement = open.createStatement()) {
+        statement.execute("set statement_timeout = '60s'");
+      }
+    }
+    return open;
+  }
+
+  private void waitForDatabase(String fault) {
+    if (!fault.equals(lastFault) && !isClosing()) {
+      lastFault = fault;
+      LOG.warn("Results wait, because the database does not take them: {}", fault);
+    }
+    disconnect();
+    try {
+      if (closing.await(PAUSE_AFTER_FAULT.toMillis(), TimeUnit.MILLISECONDS)) {
+        LOG.info("What was not written is read again by the next one");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      signalClosing();
+    }
+  }
+
   private void disconnect() {
-    if (connection != null) {
+    var open = connection;
+    if (open != null) {
+      connection = null;
       try {
-        connection.close();
+        open.close();
       } catch (SQLException e) {
         LOG.debug("The connection was broken already", e);
       }
-      connection = null;
     }
   }
 
-  private synchronized boolean isClosing() {
-    return closing;
+  private boolean isClosing() {
+    return closing.getCount() == 0;
   }
 
-  private synchronized void pause() {
-    if (!closing) {
-      try {
-        wait(PAUSE_AFTER_FAULT.toMillis());
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        closing = true;
-      }
-    }
-  }
-
-  private void await() {
+  private void signalClosing() {
+    lock.lock();
     try {
-      wait();
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      closing = true;
-      notifyAll();
+      closing.countDown();
+      changed.signalAll();
+    } finally {
+      lock.unlock();
     }
   }
 
@@ -218,14 +302,26 @@ final class WriteBack implements AutoCloseable {
   /// committed.
   @Override
   public void close() {
-    synchronized (this) {
-      closing = true;
-      notifyAll();
-    }
+    signalClosing();
     try {
-      thread.join(Duration.ofSeconds(5));
+      if (!thread.join(PATIENCE_AT_CLOSE)) {
+        abort();
+        thread.join(PATIENCE_AT_CLOSE);
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /// Ends a statement that waits, for a lock say.
+  private void abort() {
+    var open = connection;
+    if (open != null) {
+      try {
+        open.abort(Runnable::run);
+      } catch (SQLException e) {
+        LOG.debug("The connection was broken already", e);
+      }
     }
   }
 }

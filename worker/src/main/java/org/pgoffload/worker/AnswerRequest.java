@@ -15,12 +15,13 @@ import org.pgoffload.worker.llm.LlmOutcome;
 import org.pgoffload.worker.llm.LlmProvider;
 import org.pgoffload.worker.llm.Turn;
 
-/// Makes the call that a claimed request asks for, and its result of whatever comes back. Runs on the
-/// request's own virtual thread.
+/// Makes the call that a claimed request asks for, and its result of whatever comes back. Runs on
+/// the request's own virtual thread.
 ///
 /// Stateless; safe to share between threads.
 final class AnswerRequest {
   private static final String UNSUPPORTED_KIND = "unsupported_kind";
+  private static final String NOT_CLAIMABLE = "not_claimable";
   private static final String INTERNAL_ERROR = "internal_error";
 
   private final String worker;
@@ -36,7 +37,7 @@ final class AnswerRequest {
   /// Blocks until the request has ended; at the latest at its deadline.
   ///
   /// @throws InterruptedException if the worker is closing: there is no result, and the next worker
-  ///     takes the request over
+  ///   takes the request over
   Result answer(Envelope envelope, Claim.Claimed claim) throws InterruptedException {
     var begun = System.nanoTime();
     var ending = end(envelope, claim);
@@ -47,8 +48,17 @@ final class AnswerRequest {
   Result fault(Envelope envelope, Claim.Claimed claim) {
     var ending =
         Ending.failed(
-            INTERNAL_ERROR, "the worker met a fault of its own; its log has the place under this id");
+            INTERNAL_ERROR,
+            "the worker met a fault of its own; its log has the place under this id");
     return result(envelope, claim, ending, 0);
+  }
+
+  /// The result of a request that the database will not let anybody claim.
+  Result unclaimable(Envelope envelope, String sqlState) {
+    var ending =
+        Ending.failed(
+            NOT_CLAIMABLE, "the database refused to have it claimed, with SQLSTATE " + sqlState);
+    return result(envelope, new Claim.Claimed(1, envelope.signedAt()), ending, 0);
   }
 
   private Result result(Envelope envelope, Claim.Claimed claim, Ending ending, double ranMs) {

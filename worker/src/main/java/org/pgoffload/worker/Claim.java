@@ -14,7 +14,9 @@ sealed interface Claim {
   record Answered() implements Claim {}
 
   /// This worker has claimed it before, under the same lease.
-  record Own() implements Claim {}
+  ///
+  /// @param claimed as if it were claimed now
+  record Own(Claimed claimed) implements Claim {}
 
   /// Another live worker has it: to be watched until it is answered or its holder is dead.
   record Held() implements Claim {}

@@ -1,7 +1,7 @@
 package org.pgoffload.worker;
 
-import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.Collection;
 import java.util.HashMap;
@@ -29,13 +29,14 @@ final class ClaimRequests {
   /// @return the claim of each, by id
   /// @throws SQLException if the database could not be asked; nothing may be begun then
   Map<Long, Claim> claim(Collection<ReceivedRequest> requests) throws SQLException {
+    long epoch = lease.epoch();
     try {
       return claimWithLease(requests);
     } catch (SQLException e) {
       if (!LEASE_LOST.equals(e.getSQLState())) {
         throw e;
       }
-      lease.register();
+      lease.recover(epoch);
       return claimWithLease(requests);
     }
   }
@@ -50,10 +51,7 @@ final class ClaimRequests {
       ids[i] = request.id();
       roles[i] = request.envelope().requestedBy().userOid();
       // an inserted request has its row; an immediate one is recorded with its claim
-      envelopes[i] =
-          request.envelope().immediate()
-              ? new String(request.bytes(), StandardCharsets.UTF_8)
-              : null;
+      envelopes[i] = request.envelope().immediate() ? request.signedText() : null;
       i++;
     }
     try (var connection = database.getConnection()) {
@@ -62,7 +60,8 @@ final class ClaimRequests {
   }
 
   private Map<Long, Claim> query(
-      Connection connection, Long[] ids, Long[] roles, @Nullable String[] envelopes) throws SQLException {
+      Connection connection, Long[] ids, Long[] roles, @Nullable String[] envelopes)
+      throws SQLException {
     try (var statement =
         connection.prepareStatement(
             "select id, outcome, attempt, claimed_at from pgoffload.claim(?, ?, ?, ?::oid[], ?)")) {
@@ -74,19 +73,33 @@ final class ClaimRequests {
       var claims = new HashMap<Long, Claim>();
       var row = statement.executeQuery();
       while (row.next()) {
-        var outcome = row.getString(2);
-        claims.put(
-            row.getLong(1),
-            switch (outcome) {
-              case "claimed" ->
-                  new Claim.Claimed(row.getInt(3), row.getTimestamp(4).toInstant());
-              case "answered" -> new Claim.Answered();
-              case "own" -> new Claim.Own();
-              case "held" -> new Claim.Held();
-              default -> throw new SQLException("pgoffload.claim returned '" + outcome + "': upgrade this worker");
-            });
+        claims.put(row.getLong(1), claim(row));
       }
       return claims;
     }
+  }
+
+  private static Claim claim(ResultSet row) throws SQLException {
+    var outcome = row.getString(2);
+    return switch (outcome) {
+      case "claimed" -> claimed(row);
+      case "answered" -> new Claim.Answered();
+      case "own" -> new Claim.Own(claimed(row));
+      case "held" -> new Claim.Held();
+      default ->
+          throw new SQLException("pgoffload.claim returned '" + outcome + "': upgrade this worker");
+    };
+  }
+
+  private static Claim.Claimed claimed(ResultSet row) throws SQLException {
+    return new Claim.Claimed(row.getInt(3), row.getTimestamp(4).toInstant());
+  }
+
+  /// Whether a request is to blame, rather than the server or the connection: data exceptions (22),
+  /// integrity violations (23), among them an id that no partition takes, and program limits (54).
+  static boolean isTheDatas(SQLException fault) {
+    var state = fault.getSQLState();
+    return state != null
+        && (state.startsWith("22") || state.startsWith("23") || state.startsWith("54"));
   }
 }

@@ -2,28 +2,20 @@ package org.pgoffload.worker;
 
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.Collection;
-import java.util.HashMap;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
-import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaException;
-import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.errors.WakeupException;
-import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.DeadLetterReason;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// One lane: a single thread polls, verifies and claims; each claimed request runs on a virtual
-/// thread of its own and they finish in any order; offsets are committed below the lowest unfinished
-/// request only.
+/// thread of its own and they finish in any order; offsets are committed below the lowest
+/// unfinished request only.
 ///
 /// At the edge of the window (unfinished requests, or their bytes) the partitions are paused. While
 /// the database cannot be asked nothing is claimed, so nothing is begun.
@@ -31,26 +23,40 @@ final class ConsumeRequests implements Runnable {
   private static final Logger LOG = LoggerFactory.getLogger(ConsumeRequests.class);
 
   private static final int CLAIM_BATCH = 500;
+
+  /// Takeovers of what others held may exceed the window by so many, rather than be asked one by
+  /// one.
+  private static final int LEAST_WATCHED = 50;
+
   private static final Duration POLL = Duration.ofMillis(100);
-  private static final Duration POLL_AT_THE_EDGE = Duration.ofMillis(2);
-  private static final Duration COMMIT_INTERVAL = Duration.ofMillis(100);
+  private static final Duration POLL_WHILE_WAITING = Duration.ofMillis(2);
+  private static final Duration POLL_WITHOUT_DATABASE = Duration.ofMillis(50);
   private static final Duration WATCH_INTERVAL = Duration.ofMillis(500);
+  private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
+
+  /// Records of unknown keys may be garbage: they must not make the database busy.
+  private static final Duration BETWEEN_KEY_READS = Duration.ofMillis(500);
+
+  private static final Duration CLOSE = Duration.ofSeconds(1);
 
   private final WorkerConfiguration configuration;
   private final String topic;
   private final Consumer<byte[], byte[]> consumer;
   private final VerifyRequest verify;
   private final ClaimRequests claims;
-  private final AnswerRequest answer;
-  private final PublishResults publish;
+  private final RunRequests run;
   private final UnfinishedRequests unfinished;
-  private final Map<TopicPartition, OffsetWatermark> watermarks = new ConcurrentHashMap<>();
-  private final ExecutorService running =
-      Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("pgoffload-request-", 0).factory());
+  private final CommitOffsets offsets;
+  private final List<Undecided> undecided = new ArrayList<>();
+  private long undecidedBytes;
   private volatile boolean closing;
-  private long lastCommit = System.nanoTime();
   private long lastWatch = System.nanoTime();
   private long nextClaim = System.nanoTime();
+  private long nextKeyRead = System.nanoTime();
+  private String lastComplaint = "";
+
+  /// A record whose key is not known until the keys have been read again.
+  private record Undecided(ConsumerRecord<byte[], byte[]> record, Runnable finish) {}
 
   ConsumeRequests(
       WorkerConfiguration configuration,
@@ -58,92 +64,141 @@ final class ConsumeRequests implements Runnable {
       Consumer<byte[], byte[]> consumer,
       VerifyRequest verify,
       ClaimRequests claims,
-      AnswerRequest answer,
-      PublishResults publish,
+      RunRequests run,
       UnfinishedRequests unfinished) {
     this.configuration = configuration;
     this.topic = topic;
     this.consumer = consumer;
     this.verify = verify;
     this.claims = claims;
-    this.answer = answer;
-    this.publish = publish;
+    this.run = run;
     this.unfinished = unfinished;
+    this.offsets = new CommitOffsets(consumer);
   }
 
+  /// Works until it is closed. A fault of Kafka, of the database or of its own is waited out.
   @Override
   public void run() {
-    consumer.subscribe(List.of(topic), new Rebalance());
-    while (!closing) {
-      try {
-        boolean atTheEdge = atTheEdge();
-        if (atTheEdge) {
-          consumer.pause(consumer.assignment());
-        } else {
-          consumer.resume(consumer.paused());
+    try {
+      consumer.subscribe(List.of(topic), offsets);
+      while (!closing) {
+        try {
+          for (var record : poll()) {
+            receive(record);
+          }
+          decide();
+          claimWaiting();
+          watchHeld();
+          offsets.commitIfDue();
+          lastComplaint = "";
+        } catch (KafkaException e) {
+          complain("Kafka could not be asked for requests; trying again: " + e);
+          pauseAfterFault();
+        } catch (RuntimeException e) {
+          LOG.error("The lane met a fault and goes on; what it had received is kept", e);
+          pauseAfterFault();
         }
-        for (var record : consumer.poll(atTheEdge || unfinished.hasWaiting() ? POLL_AT_THE_EDGE : POLL)) {
-          receive(record);
-        }
-        claimWaiting();
-        watchHeld();
-        commit();
-      } catch (WakeupException e) {
-        LOG.debug("Woken up to close", e);
-      } catch (KafkaException e) {
-        LOG.warn("Kafka could not be asked for requests; trying again: {}", e.toString());
-        pauseAfterFault();
       }
+    } finally {
+      end();
     }
-    drain();
   }
 
   /// Ends the lane: nothing more is begun, what runs may finish within the drain time, the rest is
   /// left for the next worker. Returns at once; [#run()] returns when it is done.
   void close() {
+    // no wakeup of the consumer: it polls briefly, and a wakeup would hit the last commit
     closing = true;
-    consumer.wakeup();
+  }
+
+  private Iterable<ConsumerRecord<byte[], byte[]>> poll() {
+    boolean atTheEdge = atTheEdge();
+    if (atTheEdge) {
+      consumer.pause(consumer.assignment());
+    } else {
+      consumer.resume(consumer.paused());
+    }
+    if (!atTheEdge && !unfinished.hasWaiting() && undecided.isEmpty()) {
+      return consumer.poll(POLL);
+    }
+    boolean withoutDatabase = System.nanoTime() - Math.max(nextClaim, nextKeyRead) < 0;
+    return consumer.poll(withoutDatabase ? POLL_WITHOUT_DATABASE : POLL_WHILE_WAITING);
   }
 
   private boolean atTheEdge() {
-    return unfinished.count() >= configuration.maxInFlight()
-        || unfinished.bytes() >= configuration.maxBytesInFlight();
+    return unfinished.count() + undecided.size() + run.refused() >= configuration.maxInFlight()
+        || unfinished.bytes() + undecidedBytes + run.refusedBytes()
+            >= configuration.maxBytesInFlight();
   }
 
+  /// Must not throw: the consumer has moved past the record, and it would never come again.
   private void receive(ConsumerRecord<byte[], byte[]> record) {
-    var partition = new TopicPartition(record.topic(), record.partition());
-    var watermark =
-        watermarks.computeIfAbsent(partition, added -> new OffsetWatermark(record.offset()));
-    watermark.begin(record.offset());
-    switch (verify.verify(record)) {
-      case VerifyRequest.Verdict.Trusted trusted ->
-          unfinished.received(
-              new ReceivedRequest(
-                  trusted.envelope(), record.value(), () -> watermark.finish(record.offset())));
-      case VerifyRequest.Verdict.Refused refused -> {
-        LOG.warn(
-            "The record at {}@{} is not executed ({}: {}); it goes to the dead letters",
-            partition,
-            record.offset(),
-            refused.reason().code(),
-            refused.detail());
-        running.execute(
-            () -> {
-              try {
-                publish.deadLetter(record, refused.reason(), refused.detail());
-                watermark.finish(record.offset());
-              } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-              }
-            });
+    var finish = offsets.begin(record);
+    act(record, finish, verdict(record, false));
+  }
+
+  private VerifyRequest.Verdict verdict(ConsumerRecord<byte[], byte[]> record, boolean keysAreNew) {
+    try {
+      return keysAreNew ? verify.verifyWithTheseKeys(record) : verify.verify(record);
+    } catch (RuntimeException e) {
+      return new VerifyRequest.Verdict.Refused(
+          DeadLetterReason.MALFORMED, "the worker failed to read it: " + e.getClass().getName());
+    }
+  }
+
+  private void act(
+      ConsumerRecord<byte[], byte[]> record, Runnable finish, VerifyRequest.Verdict verdict) {
+    switch (verdict) {
+      case VerifyRequest.Verdict.Trusted trusted -> {
+        if (run.hasPublished(trusted.envelope().id())) {
+          finish.run();
+        } else {
+          unfinished.received(new ReceivedRequest(trusted.envelope(), record, finish));
+        }
+      }
+      case VerifyRequest.Verdict.Refused refused -> run.refuse(record, refused, finish);
+      case VerifyRequest.Verdict.UnknownKey _ -> {
+        undecided.add(new Undecided(record, finish));
+        undecidedBytes += RunRequests.size(record);
       }
     }
   }
 
-  private void claimWaiting() {
-    while (unfinished.hasWaiting() && System.nanoTime() - nextClaim >= 0) {
-      claim(unfinished.waiting(CLAIM_BATCH));
+  /// A record is refused for its key only by keys that were read after it came: it may be the first
+  /// of a new key.
+  private void decide() {
+    if (undecided.isEmpty() || System.nanoTime() - nextKeyRead < 0) {
+      return;
     }
+    nextKeyRead = System.nanoTime() + BETWEEN_KEY_READS.toNanos();
+    try {
+      verify.readKeysAgain();
+    } catch (SQLException e) {
+      complain(
+          undecided.size()
+              + " records of unknown keys wait, because the keys could not be read again: "
+              + e.getMessage());
+      return;
+    }
+    for (var each : undecided) {
+      act(each.record, each.finish, verdict(each.record, true));
+    }
+    undecided.clear();
+    undecidedBytes = 0;
+  }
+
+  private void claimWaiting() {
+    while (System.nanoTime() - nextClaim >= 0) {
+      var waiting = unfinished.waiting(Math.min(CLAIM_BATCH, free()));
+      if (waiting.isEmpty()) {
+        return;
+      }
+      claim(waiting);
+    }
+  }
+
+  private int free() {
+    return Math.max(0, configuration.maxInFlight() - unfinished.running());
   }
 
   /// What another worker held is asked for again, until it is answered or its holder is dead: Kafka
@@ -154,8 +209,11 @@ final class ConsumeRequests implements Runnable {
     }
     lastWatch = System.nanoTime();
     var held = unfinished.held();
-    for (int from = 0; from < held.size(); from += CLAIM_BATCH) {
-      claim(held.subList(from, Math.min(held.size(), from + CLAIM_BATCH)));
+    int from = 0;
+    while (from < held.size() && free() > 0 && System.nanoTime() - nextClaim >= 0) {
+      int to = Math.min(held.size(), from + Math.clamp(free(), LEAST_WATCHED, CLAIM_BATCH));
+      claim(held.subList(from, to));
+      from = to;
     }
   }
 
@@ -164,136 +222,69 @@ final class ConsumeRequests implements Runnable {
     try {
       outcomes = claims.claim(requests);
     } catch (SQLException e) {
-      LOG.warn("{} requests wait, because the database could not be asked: {}", requests.size(), e.getMessage());
-      nextClaim = System.nanoTime() + Duration.ofMillis(500).toNanos();
+      if (ClaimRequests.isTheDatas(e)) {
+        claimApart(requests, e);
+      } else {
+        complain(
+            "Requests wait, because the database could not be asked to claim them: "
+                + e.getMessage());
+        nextClaim = System.nanoTime() + PAUSE_AFTER_FAULT.toNanos();
+      }
       return;
     }
     for (var request : requests) {
       switch (outcomes.get(request.id())) {
-        case Claim.Claimed claimed -> begin(request, claimed);
+        case Claim.Claimed claimed -> run.begin(request, claimed);
+        // what runs here is not asked for and what was published is known: the claim was made, but
+        // its reply was lost with the connection
+        case Claim.Own own -> run.begin(request, own.claimed());
         case Claim.Held _ -> unfinished.heldElsewhere(request);
-        case Claim.Answered _, Claim.Own _ -> unfinished.finish(request.id());
-        case null -> throw new IllegalStateException("no claim came back for request " + request.id());
+        case Claim.Answered _ -> unfinished.finish(request.id());
+        case null ->
+            throw new IllegalStateException("no claim came back for request " + request.id());
       }
     }
   }
 
-  private void begin(ReceivedRequest request, Claim.Claimed claimed) {
-    unfinished.running(request.id());
-    running.execute(
-        () -> {
-          try {
-            publish.result(result(request, claimed));
-            unfinished.finish(request.id());
-          } catch (InterruptedException e) {
-            LOG.info("Request {} is left for the next worker", request.id());
-            Thread.currentThread().interrupt();
-          }
-        });
-  }
-
-  private Result result(ReceivedRequest request, Claim.Claimed claimed)
-      throws InterruptedException {
-    try {
-      return answer.answer(request.envelope(), claimed);
-    } catch (RuntimeException e) {
-      // the words of an exception may contain what was asked: its kind and place are enough
-      LOG.error("Request {} met a fault of the worker and ends as failed: {} at {}", request.id(), e.getClass().getName(), e.getStackTrace().length == 0 ? "?" : e.getStackTrace()[0]);
-      return answer.fault(request.envelope(), claimed);
-    }
-  }
-
-  private void commit() {
-    if (System.nanoTime() - lastCommit < COMMIT_INTERVAL.toNanos()) {
+  /// Halves the batch until what the database will not let anybody claim is alone, and ends it.
+  private void claimApart(List<ReceivedRequest> requests, SQLException fault) {
+    if (requests.size() == 1) {
+      var request = requests.getFirst();
+      LOG.error(
+          "Request {} cannot be claimed ({}) and ends as failed",
+          request.id(),
+          fault.getSQLState());
+      run.fail(request, String.valueOf(fault.getSQLState()));
       return;
     }
-    lastCommit = System.nanoTime();
-    var offsets = committable(watermarks.keySet());
-    if (!offsets.isEmpty()) {
-      consumer.commitAsync(
-          offsets,
-          (committed, exception) -> {
-            if (exception != null) {
-              LOG.debug("A commit failed; the next one covers it", exception);
-            }
-          });
-      offsets.forEach(
-          (partition, offset) -> {
-            var watermark = watermarks.get(partition);
-            if (watermark != null) {
-              watermark.committed(offset.offset());
-            }
-          });
-    }
+    int half = requests.size() / 2;
+    claim(requests.subList(0, half));
+    claim(requests.subList(half, requests.size()));
   }
 
-  private Map<TopicPartition, OffsetAndMetadata> committable(Collection<TopicPartition> partitions) {
-    var offsets = new HashMap<TopicPartition, OffsetAndMetadata>();
-    for (var partition : partitions) {
-      var watermark = watermarks.get(partition);
-      if (watermark != null && watermark.hasAdvanced()) {
-        offsets.put(partition, new OffsetAndMetadata(watermark.committable()));
-      }
-    }
-    return offsets;
-  }
-
-  private void commitNow(Collection<TopicPartition> partitions) {
-    var offsets = committable(partitions);
-    if (!offsets.isEmpty()) {
-      try {
-        consumer.commitSync(offsets, Duration.ofSeconds(2));
-      } catch (KafkaException e) {
-        LOG.info("Offsets could not be committed; what they cover is recognised by its claims: {}", e.toString());
-      }
+  private void complain(String complaint) {
+    if (!complaint.equals(lastComplaint)) {
+      LOG.warn("{}", complaint);
+      lastComplaint = complaint;
     }
   }
 
   private void pauseAfterFault() {
     try {
-      Thread.sleep(200);
+      Thread.sleep(PAUSE_AFTER_FAULT);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       closing = true;
     }
   }
 
-  private void drain() {
-    running.shutdown();
+  private void end() {
+    run.drain(configuration.drain());
+    offsets.commitNow();
     try {
-      if (!running.awaitTermination(configuration.drain().toMillis(), TimeUnit.MILLISECONDS)) {
-        LOG.info("{} requests are left for the next worker", unfinished.running());
-        running.shutdownNow();
-        running.awaitTermination(1, TimeUnit.SECONDS);
-      }
-    } catch (InterruptedException e) {
-      running.shutdownNow();
-      Thread.currentThread().interrupt();
-    }
-    commitNow(List.copyOf(watermarks.keySet()));
-    try {
-      consumer.close(org.apache.kafka.clients.consumer.CloseOptions.timeout(Duration.ofSeconds(2)));
+      consumer.close(CloseOptions.timeout(CLOSE));
     } catch (KafkaException e) {
       LOG.info("The consumer did not leave its group in order: {}", e.toString());
-    }
-  }
-
-  /// What runs goes on when its partition moves to another worker, which sees it as held.
-  private final class Rebalance implements ConsumerRebalanceListener {
-    @Override
-    public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
-      LOG.info("Reading from {}", partitions);
-    }
-
-    @Override
-    public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
-      commitNow(partitions);
-      onPartitionsLost(partitions);
-    }
-
-    @Override
-    public void onPartitionsLost(Collection<TopicPartition> partitions) {
-      partitions.forEach(watermarks::remove);
     }
   }
 }

@@ -51,7 +51,9 @@ record Ending(
         Result.EXPIRED,
         null,
         DEADLINE_PASSED,
-        "not answered within " + timeout.toMillis() + " ms of the request; ask again with a longer timeout",
+        "not answered within "
+            + timeout.toMillis()
+            + " ms of the request; ask again with a longer timeout",
         null,
         null,
         null,

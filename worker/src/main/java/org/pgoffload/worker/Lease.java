@@ -10,8 +10,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// This process's lease in the database, renewed every second by the database's clock. When it is
-/// lost (the process stood still for too long), it registers anew with the next epoch; what it had
-/// claimed under the old one may have been taken over by then, and the first result wins.
+/// lost to another process of its name, it registers anew with the next epoch. What it had claimed
+/// before it stood still may have been taken over by then, and the first result wins.
 ///
 /// Safe to share between threads.
 final class Lease implements AutoCloseable {
@@ -43,7 +43,7 @@ final class Lease implements AutoCloseable {
     this.model = model;
     this.inFlight = inFlight;
     register();
-    timer.scheduleAtFixedRate(this::renew, 1, 1, TimeUnit.SECONDS);
+    var _ = timer.scheduleWithFixedDelay(this::renew, 1, 1, TimeUnit.SECONDS);
   }
 
   String worker() {
@@ -54,8 +54,19 @@ final class Lease implements AutoCloseable {
     return epoch;
   }
 
-  /// Registers with the next epoch.
-  void register() throws SQLException {
+  /// What to do when the lease was found to be lost: one that has only run out, because the
+  /// database or this process stood still, is renewed with its epoch, so that what runs here stays
+  /// claimed. Otherwise this registers with the next epoch.
+  ///
+  /// @param lost the epoch that was found to be lost; nothing is done if it is no longer this one
+  synchronized void recover(long lost) throws SQLException {
+    if (lost == epoch && !renewed()) {
+      LOG.warn("The lease of worker {} is gone; registering again", configuration.name());
+      register();
+    }
+  }
+
+  private synchronized void register() throws SQLException {
     try (var connection = database.getConnection();
         var statement =
             connection.prepareStatement("select pgoffload.register_worker(?, ?, ?, ?)")) {
@@ -70,6 +81,16 @@ final class Lease implements AutoCloseable {
   }
 
   private void renew() {
+    try {
+      recover(epoch);
+    } catch (SQLException | RuntimeException e) {
+      LOG.warn(
+          "The lease could not be renewed; others count this worker as dead after 4 s: {}",
+          e.getMessage());
+    }
+  }
+
+  private boolean renewed() throws SQLException {
     try (var connection = database.getConnection();
         var statement = connection.prepareStatement("select pgoffload.renew_lease(?, ?, ?)")) {
       statement.setString(1, configuration.name());
@@ -77,12 +98,7 @@ final class Lease implements AutoCloseable {
       statement.setInt(3, inFlight.getAsInt());
       var row = statement.executeQuery();
       row.next();
-      if (!row.getBoolean(1)) {
-        LOG.warn("The lease of worker {} is gone; registering again", configuration.name());
-        register();
-      }
-    } catch (SQLException | RuntimeException e) {
-      LOG.warn("The lease could not be renewed; others count this worker as dead after 4 s: {}", e.getMessage());
+      return row.getBoolean(1);
     }
   }
 
@@ -90,6 +106,14 @@ final class Lease implements AutoCloseable {
   @Override
   public void close() {
     timer.shutdownNow();
+    try {
+      // a renewal under way would find the lease gone and register again
+      if (!timer.awaitTermination(3, TimeUnit.SECONDS)) {
+        LOG.warn("A renewal is still under way; the lease ends by itself");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
     try (var connection = database.getConnection();
         var statement = connection.prepareStatement("select pgoffload.release_lease(?, ?)")) {
       statement.setString(1, configuration.name());

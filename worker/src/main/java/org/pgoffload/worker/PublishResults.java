@@ -1,14 +1,19 @@
 package org.pgoffload.worker;
 
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.pgoffload.protocol.DeadLetterReason;
@@ -25,8 +30,13 @@ import org.slf4j.LoggerFactory;
 final class PublishResults implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PublishResults.class);
 
+  private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
+  private static final Duration CLOSE = Duration.ofSeconds(1);
+
   private final Producer<byte[], byte[]> kafka;
   private final TopicNames topics;
+  private volatile boolean closed;
+  private volatile String lastFault = "";
 
   PublishResults(Map<String, Object> client, TopicNames topics) {
     this.kafka = new KafkaProducer<>(properties(client));
@@ -40,7 +50,9 @@ final class PublishResults implements AutoCloseable {
     try {
       send(record(result));
     } catch (RecordTooLargeException e) {
-      LOG.warn("The answer to request {} is larger than the results topic takes; it ends as failed", result.id());
+      LOG.warn(
+          "The answer to request {} is larger than the results topic takes; it ends as failed",
+          result.id());
       sendFailure(result);
     }
   }
@@ -59,7 +71,17 @@ final class PublishResults implements AutoCloseable {
         .add(
             RecordHeaders.ORIGIN,
             utf8(record.topic() + "-" + record.partition() + "@" + record.offset()));
-    send(letter);
+    try {
+      send(letter);
+    } catch (RecordTooLargeException e) {
+      // the headers have made it too large; its origin says where the whole record is
+      letter
+          .headers()
+          .add(RecordHeaders.REASON_DETAIL, utf8(detail + "; too large to be kept here"));
+      send(
+          new ProducerRecord<>(
+              topics.deadLetters(), null, record.key(), new byte[0], letter.headers()));
+    }
   }
 
   private ProducerRecord<byte[], byte[]> record(Result result) {
@@ -76,16 +98,54 @@ final class PublishResults implements AutoCloseable {
 
   private void send(ProducerRecord<byte[], byte[]> record) throws InterruptedException {
     while (true) {
+      Throwable fault;
       try {
-        kafka.send(record).get();
+        awaitAcknowledgement(kafka.send(record));
+        lastFault = "";
         return;
       } catch (ExecutionException e) {
-        if (e.getCause() instanceof RecordTooLargeException tooLarge) {
-          throw tooLarge;
-        }
-        LOG.warn("Kafka did not take a record for {}; trying again: {}", record.topic(), String.valueOf(e.getCause()));
-        Thread.sleep(500);
+        fault = e.getCause();
+      } catch (InterruptException e) {
+        throw new InterruptedException("interrupted before the record was taken");
+      } catch (KafkaException | IllegalStateException e) {
+        fault = e;
       }
+      if (fault instanceof RecordTooLargeException tooLarge) {
+        throw tooLarge;
+      }
+      if (closed) {
+        throw new InterruptedException("closed before the record was taken");
+      }
+      complain(record.topic(), String.valueOf(fault));
+      Thread.sleep(PAUSE_AFTER_FAULT);
+    }
+  }
+
+  /// Is not interrupted: what was paid for is published even at the end of a drain. Closing ends
+  /// it.
+  private static void awaitAcknowledgement(Future<RecordMetadata> sent) throws ExecutionException {
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          sent.get();
+          return;
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  private void complain(String topic, String fault) {
+    // thousands of requests may meet the same fault
+    if (!fault.equals(lastFault)) {
+      lastFault = fault;
+      LOG.warn("Kafka did not take a record for {}; trying again: {}", topic, fault);
     }
   }
 
@@ -100,19 +160,23 @@ final class PublishResults implements AutoCloseable {
     // an answer that was paid for is safe before its request counts as finished
     properties.put(ProducerConfig.ACKS_CONFIG, "all");
     properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
-    // Kafka 4's default of 5 ms would be most of a round trip; under load batches fill by themselves
+    // Kafka 4's default of 5 ms would be most of a round trip; under load batches fill by
+    // themselves
     properties.put(ProducerConfig.LINGER_MS_CONFIG, 0);
     properties.put(ProducerConfig.BATCH_SIZE_CONFIG, 128 << 10);
     properties.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");
-    // the topics are the limit
-    properties.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, 256 << 20);
+    // Above the largest record, and below what a broker takes in one request
+    // (socket.request.max.bytes): it drops the connection of more, again and again.
+    properties.putIfAbsent(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, 32 << 20);
     properties.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 300L << 20);
     properties.putIfAbsent(ProducerConfig.CLIENT_ID_CONFIG, "pgoffload-worker");
     return properties;
   }
 
+  /// What is still being sent has a second.
   @Override
   public void close() {
-    kafka.close(java.time.Duration.ofSeconds(2));
+    closed = true;
+    kafka.close(CLOSE);
   }
 }

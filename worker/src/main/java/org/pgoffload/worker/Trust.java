@@ -2,36 +2,24 @@ package org.pgoffload.worker;
 
 import java.sql.SQLException;
 import java.time.Duration;
-import java.time.Instant;
-import java.time.InstantSource;
 import java.util.HashMap;
 import javax.sql.DataSource;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.SigningKeys;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
-/// What the worker trusts: the installation's id and its signing keys, read from the database at the
-/// start and again when a key turns up that is not known.
+/// What the worker trusts: the installation's id and its signing keys, read from the database at
+/// the start and again when a key turns up that is not known.
 ///
 /// Safe to share between threads.
 final class Trust {
-  private static final Logger LOG = LoggerFactory.getLogger(Trust.class);
-
-  /// Records of unknown keys may be garbage: they must not make the database busy.
-  private static final Duration BETWEEN_READS = Duration.ofSeconds(1);
-
-  private record State(
-      String installation, Duration oldest, SigningKeys keys, Instant readAt) {}
+  private record State(String installation, Duration oldest, SigningKeys keys) {}
 
   private final DataSource database;
-  private final InstantSource clock;
   private volatile State state;
 
   /// @throws SQLException if the database cannot be asked
-  Trust(DataSource database, InstantSource clock) throws SQLException {
+  Trust(DataSource database) throws SQLException {
     this.database = database;
-    this.clock = clock;
     this.state = read();
   }
 
@@ -44,18 +32,16 @@ final class Trust {
     return state.oldest;
   }
 
-  /// The keys, read again if this one is not among them.
-  SigningKeys keysThatKnow(int keyId) {
-    var current = state;
-    if (!current.keys.knows(keyId)
-        && clock.instant().isAfter(current.readAt.plus(BETWEEN_READS))) {
-      try {
-        state = read();
-      } catch (SQLException e) {
-        LOG.warn("The signing keys could not be read again: {}", e.getMessage());
-      }
-    }
+  /// The keys as they were read last.
+  SigningKeys keys() {
     return state.keys;
+  }
+
+  /// Reads everything again.
+  ///
+  /// @throws SQLException if the database cannot be asked; what was read last stays
+  void readAgain() throws SQLException {
+    state = read();
   }
 
   private State read() throws SQLException {
@@ -78,12 +64,13 @@ final class Trust {
         }
       }
       var keys = new HashMap<Integer, Secret>();
-      try (var row = statement.executeQuery("select key_id, key_hex from pgoffload.signing_keys()")) {
+      try (var row =
+          statement.executeQuery("select key_id, key_hex from pgoffload.signing_keys()")) {
         while (row.next()) {
           keys.put(row.getInt(1), Secret.of(row.getString(2)));
         }
       }
-      return new State(installation, oldest, SigningKeys.ofHex(keys), clock.instant());
+      return new State(installation, oldest, SigningKeys.ofHex(keys));
     }
   }
 }

@@ -1,6 +1,7 @@
 package org.pgoffload.worker;
 
 import java.nio.charset.StandardCharsets;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.time.InstantSource;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -13,6 +14,8 @@ import org.pgoffload.protocol.Signature;
 
 /// Decides whether a record may be executed: whether the database signed exactly these bytes, for
 /// this installation, and recently enough that a claim of it cannot have been removed.
+///
+/// Safe to share between threads.
 final class VerifyRequest {
   private final Trust trust;
   private final InstantSource clock;
@@ -24,12 +27,35 @@ final class VerifyRequest {
 
   /// What became of a record.
   sealed interface Verdict {
+    /// It may be executed.
     record Trusted(Envelope envelope) implements Verdict {}
 
+    /// It may not, now or later.
     record Refused(DeadLetterReason reason, String detail) implements Verdict {}
+
+    /// Its key is not among those that were read last; it may be newer than they are. To be
+    /// verified again after [VerifyRequest#readKeysAgain()].
+    record UnknownKey() implements Verdict {}
   }
 
+  /// Verifies with the keys as they were read last.
   Verdict verify(ConsumerRecord<byte[], byte[]> record) {
+    return verify(record, false);
+  }
+
+  /// Verifies with keys that were read after the record came: an unknown key is refused.
+  Verdict verifyWithTheseKeys(ConsumerRecord<byte[], byte[]> record) {
+    return verify(record, true);
+  }
+
+  /// Reads the keys again.
+  ///
+  /// @throws SQLException if the database cannot be asked; the keys stay as they were
+  void readKeysAgain() throws SQLException {
+    trust.readAgain();
+  }
+
+  private Verdict verify(ConsumerRecord<byte[], byte[]> record, boolean keysAreNew) {
     var header = record.headers().lastHeader(RecordHeaders.SIGNATURE);
     byte @Nullable [] value = record.value();
     if (header == null || header.value() == null || value == null) {
@@ -37,7 +63,11 @@ final class VerifyRequest {
     }
     try {
       var signature = Signature.parse(new String(header.value(), StandardCharsets.UTF_8));
-      if (!trust.keysThatKnow(signature.keyId()).verify(value, signature)) {
+      var keys = trust.keys();
+      if (!keysAreNew && !keys.knows(signature.keyId())) {
+        return new Verdict.UnknownKey();
+      }
+      if (!keys.verify(value, signature)) {
         return new Verdict.Refused(
             DeadLetterReason.BAD_SIGNATURE,
             "the signature does not match key " + signature.keyId() + " of this installation");

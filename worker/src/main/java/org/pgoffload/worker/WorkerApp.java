@@ -5,6 +5,8 @@ import com.zaxxer.hikari.HikariDataSource;
 import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
@@ -19,42 +21,41 @@ import org.slf4j.LoggerFactory;
 public final class WorkerApp implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(WorkerApp.class);
 
-  private final HikariDataSource database;
-  private final Lease lease;
-  private final PublishResults publish;
-  private final LlmProvider provider;
+  /// In the order in which they were started: closed in reverse.
+  private final Deque<AutoCloseable> started;
+
   private final ConsumeRequests consume;
   private final Thread thread;
 
-  private WorkerApp(
-      HikariDataSource database,
-      Lease lease,
-      PublishResults publish,
-      LlmProvider provider,
-      ConsumeRequests consume,
-      Thread thread) {
-    this.database = database;
-    this.lease = lease;
-    this.publish = publish;
-    this.provider = provider;
+  private WorkerApp(Deque<AutoCloseable> started, ConsumeRequests consume, Thread thread) {
+    this.started = started;
     this.consume = consume;
     this.thread = thread;
   }
 
   /// Registers and begins to work in the background.
   ///
-  /// @param provider is closed with the worker
+  /// @param provider is closed with the worker, also when it cannot begin
   /// @throws WorkerStartException if the database cannot be asked, with what to do
   public static WorkerApp start(WorkerConfiguration configuration, LlmProvider provider) {
-    var database = pool(configuration);
+    var started = new ArrayDeque<AutoCloseable>();
+    started.push(provider);
     try {
+      var database = opened(started, pool(configuration));
       var clock = Clock.systemUTC();
-      var trust = new Trust(database, clock);
+      var trust = new Trust(database);
       var unfinished = new UnfinishedRequests();
+      var publish =
+          opened(started, new PublishResults(configuration.kafka(), configuration.topics()));
       var lease =
-          new Lease(
-              database, configuration, provider.name(), provider.defaultModel(), unfinished::running);
-      var publish = new PublishResults(configuration.kafka(), configuration.topics());
+          opened(
+              started,
+              new Lease(
+                  database,
+                  configuration,
+                  provider.name(),
+                  provider.defaultModel(),
+                  unfinished::running));
       var consume =
           new ConsumeRequests(
               configuration,
@@ -62,8 +63,8 @@ public final class WorkerApp implements AutoCloseable {
               new KafkaConsumer<byte[], byte[]>(kafkaProperties(configuration)),
               new VerifyRequest(trust, clock),
               new ClaimRequests(database, lease),
-              new AnswerRequest(configuration.name(), provider, clock),
-              publish,
+              new RunRequests(
+                  new AnswerRequest(configuration.name(), provider, clock), publish, unfinished),
               unfinished);
       var thread = Thread.ofPlatform().name("pgoffload-llm-lane").start(consume);
       LOG.info(
@@ -71,12 +72,20 @@ public final class WorkerApp implements AutoCloseable {
           configuration.name(),
           provider.name(),
           provider.defaultModel());
-      return new WorkerApp(database, lease, publish, provider, consume, thread);
+      return new WorkerApp(started, consume, thread);
     } catch (SQLException e) {
-      database.close();
+      closeAll(started);
       throw new WorkerStartException(
           "the worker cannot use " + configuration.database() + ": " + e.getMessage(), e);
+    } catch (RuntimeException e) {
+      closeAll(started);
+      throw e;
     }
+  }
+
+  private static <T extends AutoCloseable> T opened(Deque<AutoCloseable> started, T part) {
+    started.push(part);
+    return part;
   }
 
   /// Waits until the worker ends, which it does only when it is closed.
@@ -85,7 +94,7 @@ public final class WorkerApp implements AutoCloseable {
   }
 
   /// Begins nothing more, lets what runs finish within the drain time, leaves the rest to the next
-  /// worker, and gives the lease up.
+  /// worker, and gives the lease up. Idempotent.
   @Override
   public void close() {
     consume.close();
@@ -94,22 +103,37 @@ public final class WorkerApp implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    lease.close();
-    publish.close();
-    provider.close();
-    database.close();
+    closeAll(started);
+  }
+
+  private static void closeAll(Deque<AutoCloseable> started) {
+    synchronized (started) {
+      while (!started.isEmpty()) {
+        var part = started.pop();
+        try {
+          part.close();
+        } catch (Exception e) {
+          LOG.warn("{} could not be closed", part.getClass().getSimpleName(), e);
+        }
+      }
+    }
   }
 
   private static HikariDataSource pool(WorkerConfiguration configuration) {
     var pool = new HikariConfig();
     pool.setPoolName("pgoffload-worker");
     pool.setJdbcUrl(configuration.database().jdbcUrl());
-    pool.setDataSourceProperties(
-        configuration.database().properties("pgoffload worker " + configuration.name()));
+    var properties =
+        configuration.database().properties("pgoffload worker " + configuration.name());
+    // a server that has vanished must not hold the lane for ever; above the server's own timeout
+    properties.setProperty("socketTimeout", "15");
+    pool.setDataSourceProperties(properties);
+    pool.setConnectionInitSql("set statement_timeout = '10s'");
     // claims are made by one thread, the lease is renewed by another, keys are read now and then
     pool.setMaximumPoolSize(4);
     pool.setMinimumIdle(1);
-    pool.setConnectionTimeout(Duration.ofSeconds(5).toMillis());
+    pool.setConnectionTimeout(Duration.ofSeconds(2).toMillis());
+    pool.setValidationTimeout(Duration.ofSeconds(1).toMillis());
     // started together with its database, a worker waits for it
     pool.setInitializationFailTimeout(Duration.ofSeconds(30).toMillis());
     try {
@@ -139,8 +163,11 @@ public final class WorkerApp implements AutoCloseable {
     properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
     // a group without offsets begins with what was asked before the first worker came
     properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
-    properties.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 500);
-    properties.putIfAbsent(ConsumerConfig.CLIENT_ID_CONFIG, "pgoffload-worker-" + configuration.name());
+    // what is polled counts as unfinished, whether it has begun or not
+    properties.put(
+        ConsumerConfig.MAX_POLL_RECORDS_CONFIG, Math.min(500, configuration.maxInFlight()));
+    properties.putIfAbsent(
+        ConsumerConfig.CLIENT_ID_CONFIG, "pgoffload-worker-" + configuration.name());
     return properties;
   }
 }

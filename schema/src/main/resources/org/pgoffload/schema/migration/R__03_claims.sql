@@ -56,17 +56,18 @@ as $$
   select exists (
     select from pgoffload.worker w
     where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null
-      and w.heartbeat_at > clock_timestamp()
+      -- nobody could renew while the server was down: that alone kills no worker
+      and greatest(w.heartbeat_at, least(pg_postmaster_start_time(), clock_timestamp())) > clock_timestamp()
           - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after'))
 $$;
-comment on function pgoffload.worker_is_alive(text, bigint) is 'Private. Whether a lease is held and fresh.';
+comment on function pgoffload.worker_is_alive(text, bigint) is 'Private. Whether a lease is held and fresh, or could not be renewed because the server has just started.';
 revoke all on function pgoffload.worker_is_alive(text, bigint) from public;
 grant execute on function pgoffload.worker_is_alive(text, bigint) to pgoffload_worker, llm_user;
 
 -- API: Private. Claims a batch of requests in one statement. Each comes back as
 --   claimed   the caller runs it, as this attempt
 --   answered  it has its result
---   own       this very lease has claimed it before
+--   own       this very lease has claimed it before: the reply to that claim was lost
 --   held      another live worker has it: ask again until it is answered or its holder is dead
 -- An immediate request (with an envelope) is recorded with its claim: its caller inserted no row.
 create or replace function pgoffload.claim(
@@ -123,7 +124,7 @@ begin
               when a.worker = worker_name and a.epoch = worker_epoch then 'own'
               else 'held' end,
          coalesce(c.attempt, a.attempt, 1),
-         c.claimed_at
+         coalesce(c.claimed_at, clock_timestamp())
   from asked a left join claimed c on c.id = a.id;
 end
 $$;

@@ -32,7 +32,8 @@ final class AdoptCommand implements Callable<Integer> {
         var row = statement.executeQuery("select pgoffload.adopt()")) {
       row.next();
       out.println("Adopted " + database + " as installation " + row.getString(1) + ".");
-      out.println("Run pgoffload install for its replication slot, with topics of its own (--topic-prefix).");
+      out.println(
+          "Run pgoffload install for its replication slot, with topics of its own (--topic-prefix).");
       out.flush();
       return 0;
     } catch (SQLException e) {

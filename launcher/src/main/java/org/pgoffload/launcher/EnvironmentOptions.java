@@ -25,7 +25,8 @@ final class EnvironmentOptions {
   @Option(
       names = "--topic-prefix",
       paramLabel = "PREFIX",
-      description = "What all topics' names start with; default: PGOFFLOAD_TOPIC_PREFIX, else pgoffload.")
+      description =
+          "What all topics' names start with; default: PGOFFLOAD_TOPIC_PREFIX, else pgoffload.")
   private @Nullable String topicPrefix;
 
   @Option(

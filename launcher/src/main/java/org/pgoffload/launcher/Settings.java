@@ -141,11 +141,11 @@ final class Settings {
     }
   }
 
-  /// The database, from the first of these that is set: the part's own URL, DATABASE_URL, libpq's own
-  /// variables.
+  /// The database, from the first of these that is set: the part's own URL, DATABASE_URL, libpq's
+  /// own variables.
   ///
   /// @param part `PRODUCER`, `WORKER` or `RESULTS`, whose own variable is
-  ///     `PGOFFLOAD_<part>_DATABASE_URL`; null for the installer
+  ///   `PGOFFLOAD_<part>_DATABASE_URL`; null for the installer
   @Nullable DatabaseAddress database(@Nullable String part) {
     var own = part == null ? null : "PGOFFLOAD_" + part + "_DATABASE_URL";
     var ownUrl = own == null ? null : secret(own);
@@ -184,13 +184,12 @@ final class Settings {
             "PGSSLROOTCERT", "sslrootcert",
             "PGSSLCERT", "sslcert",
             "PGSSLKEY", "sslkey")
-        .forEach(
-            (variable, parameter) -> {
-              var value = text(variable);
-              if (value != null) {
-                parameters.put(parameter, value);
-              }
-            });
+        .forEach((variable, parameter) -> {
+          var value = text(variable);
+          if (value != null) {
+            parameters.put(parameter, value);
+          }
+        });
     return new DatabaseAddress(
         text("PGHOST", "localhost"),
         integer("PGPORT", 5432, 1, 65535),
@@ -206,7 +205,10 @@ final class Settings {
     var properties = new TreeMap<String, Object>();
     for (var variable : environment.keySet()) {
       if (variable.startsWith(KAFKA) && !OF_KAFKAS_SCRIPTS.contains(variable)) {
-        var name = variable.endsWith(FILE) ? variable.substring(0, variable.length() - FILE.length()) : variable;
+        var name =
+            variable.endsWith(FILE)
+                ? variable.substring(0, variable.length() - FILE.length())
+                : variable;
         var value = secret(name);
         if (value != null) {
           properties.put(

@@ -16,29 +16,47 @@ class ArchitectureTest {
   @BeforeAll
   static void read() {
     classes =
-        new ClassFileImporter().withImportOption(new DoNotIncludeTests()).importPackages("org.pgoffload");
+        new ClassFileImporter()
+            .withImportOption(new DoNotIncludeTests())
+            .importPackages("org.pgoffload");
   }
 
   @Test
   void thePartsKnowEachOtherThroughTheProtocolAlone() {
     layeredArchitecture()
         .consideringOnlyDependenciesInLayers()
-        .layer("protocol").definedBy("org.pgoffload.protocol..")
-        .layer("embedded").definedBy("org.pgoffload.embedded..")
-        .layer("schema").definedBy("org.pgoffload.schema..")
-        .layer("connectors").definedBy("org.pgoffload.connectors..")
-        .layer("producer").definedBy("org.pgoffload.producer..")
-        .layer("worker").definedBy("org.pgoffload.worker..")
-        .layer("results").definedBy("org.pgoffload.results..")
-        .layer("launcher").definedBy("org.pgoffload.launcher..")
-        .whereLayer("launcher").mayNotBeAccessedByAnyLayer()
-        .whereLayer("producer").mayOnlyBeAccessedByLayers("launcher")
-        .whereLayer("worker").mayOnlyBeAccessedByLayers("launcher")
-        .whereLayer("results").mayOnlyBeAccessedByLayers("launcher")
-        .whereLayer("embedded").mayOnlyBeAccessedByLayers("launcher")
-        .whereLayer("connectors").mayOnlyBeAccessedByLayers("producer", "launcher")
-        .whereLayer("protocol").mayNotAccessAnyLayer()
-        .whereLayer("embedded").mayNotAccessAnyLayer()
+        .layer("protocol")
+        .definedBy("org.pgoffload.protocol..")
+        .layer("embedded")
+        .definedBy("org.pgoffload.embedded..")
+        .layer("schema")
+        .definedBy("org.pgoffload.schema..")
+        .layer("connectors")
+        .definedBy("org.pgoffload.connectors..")
+        .layer("producer")
+        .definedBy("org.pgoffload.producer..")
+        .layer("worker")
+        .definedBy("org.pgoffload.worker..")
+        .layer("results")
+        .definedBy("org.pgoffload.results..")
+        .layer("launcher")
+        .definedBy("org.pgoffload.launcher..")
+        .whereLayer("launcher")
+        .mayNotBeAccessedByAnyLayer()
+        .whereLayer("producer")
+        .mayOnlyBeAccessedByLayers("launcher")
+        .whereLayer("worker")
+        .mayOnlyBeAccessedByLayers("launcher")
+        .whereLayer("results")
+        .mayOnlyBeAccessedByLayers("launcher")
+        .whereLayer("embedded")
+        .mayOnlyBeAccessedByLayers("launcher")
+        .whereLayer("connectors")
+        .mayOnlyBeAccessedByLayers("producer", "launcher")
+        .whereLayer("protocol")
+        .mayNotAccessAnyLayer()
+        .whereLayer("embedded")
+        .mayNotAccessAnyLayer()
         .check(classes);
   }
 

@@ -39,14 +39,13 @@ final class Command implements AutoCloseable {
       builder
           .environment()
           .keySet()
-          .removeIf(
-              name ->
-                  name.startsWith("PG")
-                      || name.startsWith("KAFKA")
-                      || name.startsWith("DATABASE")
-                      || name.startsWith("LLM")
-                      || name.contains("OPENAI")
-                      || name.startsWith("ANTHROPIC"));
+          .removeIf(name ->
+              name.startsWith("PG")
+                  || name.startsWith("KAFKA")
+                  || name.startsWith("DATABASE")
+                  || name.startsWith("LLM")
+                  || name.contains("OPENAI")
+                  || name.startsWith("ANTHROPIC"));
       builder
           .environment()
           .put(

@@ -38,8 +38,8 @@ import org.pgoffload.worker.llm.stub.WireReply;
 import org.postgresql.PGConnection;
 import org.postgresql.util.PSQLException;
 
-/// The story and the bad input of the main job on a whole local installation: real PostgreSQL, Kafka
-/// and Debezium, and a strict stand-in of a model vendor over HTTP.
+/// The story and the bad input of the main job on a whole local installation: real PostgreSQL,
+/// Kafka and Debezium, and a strict stand-in of a model vendor over HTTP.
 class EndToEndTest {
   private static final String SILENCE = "say nothing";
   private static final String WRONG_KEY = "with a wrong key";
@@ -63,9 +63,12 @@ class EndToEndTest {
                 0,
                 EnumSet.allOf(Part.class),
                 Map.of(
-                    "LLM_PROVIDER", "openai",
-                    "OPENAI_API_KEY", VendorStub.KEY,
-                    "OPENAI_BASE_URL", vendor.url() + "/v1")),
+                    "LLM_PROVIDER",
+                    "openai",
+                    "OPENAI_API_KEY",
+                    VendorStub.KEY,
+                    "OPENAI_BASE_URL",
+                    vendor.url() + "/v1")),
             step -> {});
   }
 
@@ -143,7 +146,8 @@ class EndToEndTest {
   void aReadOnlyTransactionMayAsk() throws SQLException {
     app.setAutoCommit(false);
     execute(app, "set transaction read only");
-    assertThat(query(app, "select llm_ask('read only')")).containsExactly("stub answer to: read only");
+    assertThat(query(app, "select llm_ask('read only')"))
+        .containsExactly("stub answer to: read only");
     app.rollback();
   }
 
@@ -172,13 +176,12 @@ class EndToEndTest {
     var told = new ArrayList<String>();
     await()
         .atMost(Duration.ofSeconds(30))
-        .until(
-            () -> {
-              for (var notification : app.unwrap(PGConnection.class).getNotifications(100)) {
-                told.add(notification.getName() + " " + notification.getParameter());
-              }
-              return told.contains("llm_done " + id);
-            });
+        .until(() -> {
+          for (var notification : app.unwrap(PGConnection.class).getNotifications(100)) {
+            told.add(notification.getName() + " " + notification.getParameter());
+          }
+          return told.contains("llm_done " + id);
+        });
   }
 
   @Test
@@ -195,7 +198,8 @@ class EndToEndTest {
   @Test
   void theProviderIsShown() throws SQLException {
     assertThat(query(app, "select llm_provider()")).containsExactly("openai");
-    assertThat(query(app, "select count(*)::text from llm_worker where alive")).containsExactly("1");
+    assertThat(query(app, "select count(*)::text from llm_worker where alive"))
+        .containsExactly("1");
   }
 
   @Test
@@ -209,13 +213,12 @@ class EndToEndTest {
     assertThat(vendor.questions())
         .filteredOn(question -> question.turns().equals(List.of("user: and now?")))
         .singleElement()
-        .satisfies(
-            question -> {
-              assertThat(question.system()).isEqualTo("be brief");
-              assertThat(question.model()).isEqualTo("some-model");
-              assertThat(question.temperature()).isEqualTo(0.5);
-              assertThat(question.maxOutputTokens()).isEqualTo(77);
-            });
+        .satisfies(question -> {
+          assertThat(question.system()).isEqualTo("be brief");
+          assertThat(question.model()).isEqualTo("some-model");
+          assertThat(question.temperature()).isEqualTo(0.5);
+          assertThat(question.maxOutputTokens()).isEqualTo(77);
+        });
 
     execute(
         app,
@@ -224,14 +227,12 @@ class EndToEndTest {
           ('[{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}, {"role": "user", "content": "three"}]')
         """);
     await()
-        .untilAsserted(
-            () ->
-                assertThat(vendor.questions())
-                    .anyMatch(
-                        question ->
-                            question
-                                .turns()
-                                .equals(List.of("user: one", "assistant: two", "user: three"))));
+        .untilAsserted(() ->
+            assertThat(vendor.questions())
+                .anyMatch(question ->
+                    question
+                        .turns()
+                        .equals(List.of("user: one", "assistant: two", "user: three"))));
   }
 
   @Test
@@ -248,10 +249,17 @@ class EndToEndTest {
 
   @Test
   void aPromptOfFiveMegabytesIsAnswered() throws SQLException {
-    var id = query(app, "insert into llm_request (prompt) select repeat('word ', 1000000) returning id::text").getFirst();
+    var id =
+        query(
+                app,
+                "insert into llm_request (prompt) select repeat('word ', 1000000) returning id::text")
+            .getFirst();
     waitFor(id);
     assertThat(query(app, "select llm_status(" + id + ")")).containsExactly("succeeded");
-    assertThat(query(app, "select length(llm_ask(repeat('word ', 1000000)))::text")).singleElement().asString().isNotEmpty();
+    assertThat(query(app, "select length(llm_ask(repeat('word ', 1000000)))::text"))
+        .singleElement()
+        .asString()
+        .isNotEmpty();
   }
 
   @Test
@@ -277,7 +285,10 @@ class EndToEndTest {
     assertThat(query(app, "select error_code from llm_response(" + id + ")"))
         .containsExactly("model_not_found");
     assertRaises("LM001", "model_not_found", "select llm_result(" + id + ")");
-    assertRaises("LM001", "model_not_found", "select llm_ask('hi', model => '" + VendorStub.UNKNOWN_MODEL + "')");
+    assertRaises(
+        "LM001",
+        "model_not_found",
+        "select llm_ask('hi', model => '" + VendorStub.UNKNOWN_MODEL + "')");
   }
 
   @Test
@@ -305,12 +316,16 @@ class EndToEndTest {
             + "' || chr(10) || '{\"version\": 1, \"id\": 987654321, \"kind\": \"ask\", \"ordering_key\": null, \"payload\": {\"prompt\": \""
             + marker
             + "\"}}')");
-    execute(app, "select pg_logical_emit_message(false, 'pgoffload.request', 'garbage " + marker + "')");
+    execute(
+        app,
+        "select pg_logical_emit_message(false, 'pgoffload.request', 'garbage " + marker + "')");
 
     var forged =
         record(
             installation.topics().deadLetters(),
-            r -> text(r).contains(marker) && header(r, RecordHeaders.REASON).equals("bad_signature"));
+            r ->
+                text(r).contains(marker)
+                    && header(r, RecordHeaders.REASON).equals("bad_signature"));
     assertThat(header(forged, RecordHeaders.ORIGIN)).startsWith("pgoffload.requests.llm-");
     var garbage =
         record(
@@ -331,11 +346,17 @@ class EndToEndTest {
             new ByteArraySerializer())) {
       for (int i = 0; i < 20; i++) {
         kafka
-            .send(new ProducerRecord<>(installation.topics().llmRequests(), utf8("k" + i), utf8("not json " + i)))
+            .send(
+                new ProducerRecord<>(
+                    installation.topics().llmRequests(), utf8("k" + i), utf8("not json " + i)))
             .get();
-        kafka.send(new ProducerRecord<>(installation.topics().results(), utf8("k" + i), utf8("{}"))).get();
+        kafka
+            .send(new ProducerRecord<>(installation.topics().results(), utf8("k" + i), utf8("{}")))
+            .get();
       }
-      kafka.send(new ProducerRecord<>(installation.topics().llmRequests(), utf8("null"), null)).get();
+      kafka
+          .send(new ProducerRecord<>(installation.topics().llmRequests(), utf8("null"), null))
+          .get();
     }
     assertThat(query(app, "select llm_ask('after the garbage')"))
         .containsExactly("stub answer to: after the garbage");
@@ -361,7 +382,8 @@ class EndToEndTest {
               PSQLException.class, e -> assertThat(e.getSQLState()).isEqualTo("42704"));
       assertThat(query(mallory, "select llm_ask('mine')")).containsExactly("stub answer to: mine");
     }
-    var nobody = installation.admin().as("nobody_special", org.pgoffload.protocol.Secret.of("nobody"));
+    var nobody =
+        installation.admin().as("nobody_special", org.pgoffload.protocol.Secret.of("nobody"));
     try (var connection = nobody.connect("test")) {
       assertThatThrownBy(() -> query(connection, "select llm_ask('hi')"))
           .isInstanceOfSatisfying(
@@ -378,12 +400,16 @@ class EndToEndTest {
     assertThat(
             query(
                 app,
-                "select distinct status from llm_wait(array[" + String.join(",", ids) + "]::bigint[], '60 s')"))
+                "select distinct status from llm_wait(array["
+                    + String.join(",", ids)
+                    + "]::bigint[], '60 s')"))
         .containsExactly("succeeded");
     assertThat(
             query(
                 app,
-                "select count(*)::text from unnest(array[" + String.join(",", ids) + "]::bigint[]) i"
+                "select count(*)::text from unnest(array["
+                    + String.join(",", ids)
+                    + "]::bigint[]) i"
                     + " join llm_request q on q.id = i where llm_result(i) = 'stub answer to: ' || q.prompt"))
         .containsExactly("500");
   }
@@ -393,28 +419,28 @@ class EndToEndTest {
     var question = SILENCE + " to be cancelled";
     try (var statement = app.createStatement()) {
       var asking =
-          CompletableFuture.supplyAsync(
-              () -> {
-                try {
-                  statement.execute("select llm_ask('" + question + "', timeout => '20 s')");
-                  return "answered";
-                } catch (SQLException e) {
-                  return String.valueOf(e.getSQLState());
-                }
-              });
+          CompletableFuture.supplyAsync(() -> {
+            try {
+              statement.execute("select llm_ask('" + question + "', timeout => '20 s')");
+              return "answered";
+            } catch (SQLException e) {
+              return String.valueOf(e.getSQLState());
+            }
+          });
       await()
           .atMost(Duration.ofSeconds(15))
-          .until(
-              () ->
-                  vendor.questions().stream()
-                      .anyMatch(asked -> asked.turns().getLast().endsWith(question)));
+          .until(() ->
+              vendor.questions().stream()
+                  .anyMatch(asked -> asked.turns().getLast().endsWith(question)));
       statement.cancel();
       assertThat(asking.get(10, java.util.concurrent.TimeUnit.SECONDS)).isEqualTo("57014");
     }
   }
 
   private String insert(String prompt) throws SQLException {
-    return query(app, "insert into llm_request (prompt) values ('" + prompt + "') returning id::text").getFirst();
+    return query(
+            app, "insert into llm_request (prompt) values ('" + prompt + "') returning id::text")
+        .getFirst();
   }
 
   private void waitFor(String id) throws SQLException {
@@ -460,15 +486,16 @@ class EndToEndTest {
       var found = new ArrayList<ConsumerRecord<byte[], byte[]>>();
       await()
           .atMost(Duration.ofSeconds(30))
-          .until(
-              () -> {
-                consumer.poll(Duration.ofMillis(100)).forEach(r -> {
+          .until(() -> {
+            consumer
+                .poll(Duration.ofMillis(100))
+                .forEach(r -> {
                   if (matches.test(r)) {
                     found.add(r);
                   }
                 });
-                return !found.isEmpty();
-              });
+            return !found.isEmpty();
+          });
       return found.getFirst();
     }
   }

@@ -23,7 +23,8 @@ import org.pgoffload.worker.llm.stub.StubReply;
 import org.pgoffload.worker.llm.stub.VendorStub;
 import org.pgoffload.worker.llm.stub.WireReply;
 
-/// Each part as a process of its own, joined as the ready file says, ended and killed as a user would.
+/// Each part as a process of its own, joined as the ready file says, ended and killed as a user
+/// would.
 class SeparateProcessesTest {
   private static final Duration START = Duration.ofSeconds(90);
 
@@ -36,7 +37,15 @@ class SeparateProcessesTest {
     try (var vendor = VendorStub.start();
         var servers =
             Command.start(
-                directory, Map.of(), "dev", "--data-dir", data, "--parts", "postgres,kafka", "--ready-file", ready.toString())) {
+                directory,
+                Map.of(),
+                "dev",
+                "--data-dir",
+                data,
+                "--parts",
+                "postgres,kafka",
+                "--ready-file",
+                ready.toString())) {
       var addresses = awaitReady(ready, servers);
       var environment = environment(addresses, vendor);
 
@@ -47,12 +56,21 @@ class SeparateProcessesTest {
         awaitOutput(producer, "Capturing from");
         awaitOutput(results, "Writing results");
         awaitOutput(first, "Reading from");
-        assertThat(query(app, "select llm_ask('all alone')")).containsExactly("stub answer to: all alone");
+        assertThat(query(app, "select llm_ask('all alone')"))
+            .containsExactly("stub answer to: all alone");
 
         // a worker that dies in the middle of a call: the next one makes the call again
         vendor.next(StubReply.wire(new WireReply.Silence()));
-        var interrupted = query(app, "insert into llm_request (prompt) values ('who was killed?') returning id::text").getFirst();
-        await().atMost(START).until(() -> vendor.questions().stream().anyMatch(question -> question.turns().getLast().contains("who was killed?")));
+        var interrupted =
+            query(
+                    app,
+                    "insert into llm_request (prompt) values ('who was killed?') returning id::text")
+                .getFirst();
+        await()
+            .atMost(START)
+            .until(() ->
+                vendor.questions().stream()
+                    .anyMatch(question -> question.turns().getLast().contains("who was killed?")));
         first.process().destroyForcibly();
 
         try (var second = Command.start(directory, environment, "worker")) {
@@ -71,7 +89,12 @@ class SeparateProcessesTest {
           // ended in order, it gives its lease up
           second.process().destroy();
           second.awaitExit(Duration.ofSeconds(10));
-          assertThat(query(app, "select count(*)::text from llm_worker where alive and name like '%-" + second.process().pid() + "-%'"))
+          assertThat(
+                  query(
+                      app,
+                      "select count(*)::text from llm_worker where alive and name like '%-"
+                          + second.process().pid()
+                          + "-%'"))
               .containsExactly("0");
         }
         producer.process().destroy();
@@ -106,11 +129,14 @@ class SeparateProcessesTest {
   private void keepsTheData(String data) throws Exception {
     var ready = directory.resolve("again.json");
     try (var again =
-        Command.start(directory, Map.of(), "dev", "--data-dir", data, "--ready-file", ready.toString())) {
+        Command.start(
+            directory, Map.of(), "dev", "--data-dir", data, "--ready-file", ready.toString())) {
       var addresses = awaitReady(ready, again);
       try (var app = connect(addresses)) {
-        assertThat(query(app, "select answer from llm_response(1)")).containsExactly("stub answer to: all alone");
-        assertThat(query(app, "select llm_ask('once more')")).containsExactly("[echo, no model] once more");
+        assertThat(query(app, "select answer from llm_response(1)"))
+            .containsExactly("stub answer to: all alone");
+        assertThat(query(app, "select llm_ask('once more')"))
+            .containsExactly("[echo, no model] once more");
       }
       assertThat(again.output()).contains("it is no model").contains("pgoffload is ready");
       // its directory can only be used again when nothing of it runs
@@ -118,7 +144,16 @@ class SeparateProcessesTest {
       again.process().destroyForcibly();
       again.awaitExit(Duration.ofSeconds(10));
       try (var afterKill =
-          Command.start(directory, Map.of(), "dev", "--data-dir", data, "--parts", "postgres", "--ready-file", ready + "2")) {
+          Command.start(
+              directory,
+              Map.of(),
+              "dev",
+              "--data-dir",
+              data,
+              "--parts",
+              "postgres",
+              "--ready-file",
+              ready + "2")) {
         awaitReady(Path.of(ready + "2"), afterKill);
         assertThat(children).noneMatch(SeparateProcessesTest::runs);
         endsEveryChild(afterKill);
@@ -132,9 +167,7 @@ class SeparateProcessesTest {
   }
 
   private static JsonNode awaitReady(Path ready, Command command) throws IOException {
-    await()
-        .atMost(START)
-        .until(() -> Files.exists(ready) || !command.process().isAlive());
+    await().atMost(START).until(() -> Files.exists(ready) || !command.process().isAlive());
     assertThat(ready).withFailMessage(command::output).exists();
     assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(ready)))
         .isEqualTo("rw-------");

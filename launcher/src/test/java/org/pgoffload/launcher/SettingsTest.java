@@ -141,15 +141,14 @@ class SettingsTest {
 
   @Test
   void everyProblemIsReportedAtOnce() {
-    assertThatThrownBy(
-            () ->
-                ReadConfiguration.worker(
-                    new Settings(
-                        Map.of(
-                            "PGOFFLOAD_MAX_IN_FLIGHT", "many",
-                            "PGOFFLOAD_DRAIN_TIMEOUT", "soon",
-                            "PGOFFLOAD_TOPIC_PREFIX", "no spaces",
-                            "LLM_PROVIDER", "oracle"))))
+    assertThatThrownBy(() ->
+            ReadConfiguration.worker(
+                new Settings(
+                    Map.of(
+                        "PGOFFLOAD_MAX_IN_FLIGHT", "many",
+                        "PGOFFLOAD_DRAIN_TIMEOUT", "soon",
+                        "PGOFFLOAD_TOPIC_PREFIX", "no spaces",
+                        "LLM_PROVIDER", "oracle"))))
         .isInstanceOf(ConfigurationException.class)
         .hasMessageContaining("DATABASE_URL")
         .hasMessageContaining("KAFKA_BOOTSTRAP_SERVERS")
@@ -169,13 +168,12 @@ class SettingsTest {
 
   @Test
   void aMalformedUrlIsReportedWithoutItsPassword() {
-    assertThatThrownBy(
-            () ->
-                ReadConfiguration.producer(
-                    new Settings(
-                        Map.of(
-                            "DATABASE_URL", "mysql://u:hush@h/d",
-                            "KAFKA_BOOTSTRAP_SERVERS", "k:9092"))))
+    assertThatThrownBy(() ->
+            ReadConfiguration.producer(
+                new Settings(
+                    Map.of(
+                        "DATABASE_URL", "mysql://u:hush@h/d",
+                        "KAFKA_BOOTSTRAP_SERVERS", "k:9092"))))
         .hasMessageContaining("DATABASE_URL")
         .hasMessageContaining("postgresql://")
         .hasMessageNotContaining("hush");

@@ -132,14 +132,14 @@ public final class InstallSchema {
         }
       }
       try (var row =
-          statement.executeQuery("select value from pgoffload.setting where name = 'public_schema'")) {
+          statement.executeQuery(
+              "select value from pgoffload.setting where name = 'public_schema'")) {
         return row.next() ? Optional.of(row.getString(1)) : Optional.empty();
       }
     }
   }
 
-  private static boolean schemaExists(Connection connection, String name)
-      throws SQLException {
+  private static boolean schemaExists(Connection connection, String name) throws SQLException {
     try (var statement =
         connection.prepareStatement("select from pg_catalog.pg_namespace where nspname = ?")) {
       statement.setString(1, name);

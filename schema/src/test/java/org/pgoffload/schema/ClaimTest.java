@@ -33,7 +33,8 @@ final class ClaimTest extends OnEveryPostgres {
     try (var worker = database.worker("w")) {
       assertThat(worker.claim(request)).containsExactly("answered|1");
     }
-    assertThat(database.admin().rows("select * from pgoffload.execution where id = ?", id)).isEmpty();
+    assertThat(database.admin().rows("select * from pgoffload.execution where id = ?", id))
+        .isEmpty();
   }
 
   @Test
@@ -119,8 +120,7 @@ final class ClaimTest extends OnEveryPostgres {
       var other = CompletableFuture.supplyAsync(() -> second.claim(request));
       org.awaitility.Awaitility.await()
           .until(
-              () ->
-                  database.admin().number("select count(*) from pg_locks where not granted") > 0);
+              () -> database.admin().number("select count(*) from pg_locks where not granted") > 0);
       first.session().run("commit");
       assertThat(other.join()).containsExactly("held|1");
     }
@@ -164,7 +164,9 @@ final class ClaimTest extends OnEveryPostgres {
     var id = database.inserted("app");
     assertThat(database.record(database.answered(id, "app", "first"))).isEqualTo(1);
     assertThat(database.record(database.ended(id, "app", "failed", "c", "second"))).isZero();
-    assertThat(database.record(database.answered(id, "app", "third"), database.answered(id, "app", "fourth")))
+    assertThat(
+            database.record(
+                database.answered(id, "app", "third"), database.answered(id, "app", "fourth")))
         .isZero();
     assertThat(database.admin().rows("select answer from pgoffload.llm_result where id = ?", id))
         .containsExactly("first");
@@ -181,7 +183,11 @@ final class ClaimTest extends OnEveryPostgres {
                 database.ended(second, "app", "expired", "c", "m")))
         .isEqualTo(2);
     try (var app = database.open("app")) {
-      assertThat(app.rows("select status, answer from pgoffload.llm_result where id in (?, ?) order by id", first, second))
+      assertThat(
+              app.rows(
+                  "select status, answer from pgoffload.llm_result where id in (?, ?) order by id",
+                  first,
+                  second))
           .containsExactly("succeeded|a", "expired|null");
     }
   }
@@ -190,11 +196,13 @@ final class ClaimTest extends OnEveryPostgres {
   void refusesAResultThatIsNotTerminal() {
     try (var results = database.open("results_login")) {
       assertThat(
-              results.refused(
+              results
+                  .refused(
                       "select pgoffload.record_results(?, true)",
-                      (Object) new String[] {
-                        "{\"id\": 1, \"kind\": \"ask\", \"status\": \"running\", \"requested_by_oid\": 1, \"attempts\": 1, \"finished_at\": \"2026-01-01T00:00:00Z\"}"
-                      })
+                      (Object)
+                          new String[] {
+                            "{\"id\": 1, \"kind\": \"ask\", \"status\": \"running\", \"requested_by_oid\": 1, \"attempts\": 1, \"finished_at\": \"2026-01-01T00:00:00Z\"}"
+                          })
                   .state())
           .isEqualTo("23514");
     }
@@ -204,11 +212,14 @@ final class ClaimTest extends OnEveryPostgres {
   void keepsThePartsApart() {
     try (var worker = database.open("worker_login");
         var results = database.open("results_login")) {
-      assertThat(worker.refused("select pgoffload.record_results('{}', false)").state()).isEqualTo("42501");
+      assertThat(worker.refused("select pgoffload.record_results('{}', false)").state())
+          .isEqualTo("42501");
       assertThat(worker.refused("select * from llm_request").state()).isEqualTo("42501");
       assertThat(worker.refused("select * from pgoffload.signing_key").state()).isEqualTo("42501");
-      assertThat(results.refused("select * from pgoffload.signing_keys()").state()).isEqualTo("42501");
-      assertThat(results.refused("select pgoffload.claim('w', 1, '{}', '{}', '{}')").state()).isEqualTo("42501");
+      assertThat(results.refused("select * from pgoffload.signing_keys()").state())
+          .isEqualTo("42501");
+      assertThat(results.refused("select pgoffload.claim('w', 1, '{}', '{}', '{}')").state())
+          .isEqualTo("42501");
     }
   }
 }

@@ -90,7 +90,7 @@ final class BadInputTest extends OnEveryPostgres {
   @Test
   void refusesAKindThatItDoesNotKnow() {
     assertThat(app.refused("insert into llm_request (prompt, kind) values ('p', 'guess')").state())
-        .isEqualTo("23514");
+        .isEqualTo("22023");
     assertThat(
             app.refused(
                     "select pgoffload.emit_llm_request('guess', 'p', null, null, null, null, null, null, null)")

@@ -2,7 +2,10 @@ package org.pgoffload.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.concurrent.CompletableFuture;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -33,7 +36,8 @@ final class ClaimTest extends OnEveryPostgres {
     try (var worker = database.worker("w")) {
       assertThat(worker.claim(request)).containsExactly("answered|1");
     }
-    assertThat(database.admin().rows("select * from pgoffload.execution where id = ?", id)).isEmpty();
+    assertThat(database.admin().rows("select * from pgoffload.execution where id = ?", id))
+        .isEmpty();
   }
 
   @Test
@@ -117,10 +121,9 @@ final class ClaimTest extends OnEveryPostgres {
       first.session().run("begin");
       assertThat(first.claim(request)).containsExactly("claimed|1");
       var other = CompletableFuture.supplyAsync(() -> second.claim(request));
-      org.awaitility.Awaitility.await()
+      Awaitility.await()
           .until(
-              () ->
-                  database.admin().number("select count(*) from pg_locks where not granted") > 0);
+              () -> database.admin().number("select count(*) from pg_locks where not granted") > 0);
       first.session().run("commit");
       assertThat(other.join()).containsExactly("held|1");
     }
@@ -149,8 +152,7 @@ final class ClaimTest extends OnEveryPostgres {
                          extract(epoch from created_at) * 1000000 = ?
                   from llm_request where id = ?
                   """,
-                  java.time.temporal.ChronoUnit.MICROS.between(
-                      java.time.Instant.EPOCH, request.envelope().signedAt()),
+                  ChronoUnit.MICROS.between(Instant.EPOCH, request.envelope().signedAt()),
                   id))
           .containsExactly(
               "ask|Grüße|s|[{\"role\": \"user\", \"content\": \"c\"}]|m|{\"temperature\": 1}|t|k|{\"a\": 1}|app|t|t|t");
@@ -164,7 +166,9 @@ final class ClaimTest extends OnEveryPostgres {
     var id = database.inserted("app");
     assertThat(database.record(database.answered(id, "app", "first"))).isEqualTo(1);
     assertThat(database.record(database.ended(id, "app", "failed", "c", "second"))).isZero();
-    assertThat(database.record(database.answered(id, "app", "third"), database.answered(id, "app", "fourth")))
+    assertThat(
+            database.record(
+                database.answered(id, "app", "third"), database.answered(id, "app", "fourth")))
         .isZero();
     assertThat(database.admin().rows("select answer from pgoffload.llm_result where id = ?", id))
         .containsExactly("first");
@@ -181,7 +185,11 @@ final class ClaimTest extends OnEveryPostgres {
                 database.ended(second, "app", "expired", "c", "m")))
         .isEqualTo(2);
     try (var app = database.open("app")) {
-      assertThat(app.rows("select status, answer from pgoffload.llm_result where id in (?, ?) order by id", first, second))
+      assertThat(
+              app.rows(
+                  "select status, answer from pgoffload.llm_result where id in (?, ?) order by id",
+                  first,
+                  second))
           .containsExactly("succeeded|a", "expired|null");
     }
   }
@@ -190,11 +198,13 @@ final class ClaimTest extends OnEveryPostgres {
   void refusesAResultThatIsNotTerminal() {
     try (var results = database.open("results_login")) {
       assertThat(
-              results.refused(
+              results
+                  .refused(
                       "select pgoffload.record_results(?, true)",
-                      (Object) new String[] {
-                        "{\"id\": 1, \"kind\": \"ask\", \"status\": \"running\", \"requested_by_oid\": 1, \"attempts\": 1, \"finished_at\": \"2026-01-01T00:00:00Z\"}"
-                      })
+                      (Object)
+                          new String[] {
+                            "{\"id\": 1, \"kind\": \"ask\", \"status\": \"running\", \"requested_by_oid\": 1, \"attempts\": 1, \"finished_at\": \"2026-01-01T00:00:00Z\"}"
+                          })
                   .state())
           .isEqualTo("23514");
     }
@@ -204,11 +214,14 @@ final class ClaimTest extends OnEveryPostgres {
   void keepsThePartsApart() {
     try (var worker = database.open("worker_login");
         var results = database.open("results_login")) {
-      assertThat(worker.refused("select pgoffload.record_results('{}', false)").state()).isEqualTo("42501");
+      assertThat(worker.refused("select pgoffload.record_results('{}', false)").state())
+          .isEqualTo("42501");
       assertThat(worker.refused("select * from llm_request").state()).isEqualTo("42501");
       assertThat(worker.refused("select * from pgoffload.signing_key").state()).isEqualTo("42501");
-      assertThat(results.refused("select * from pgoffload.signing_keys()").state()).isEqualTo("42501");
-      assertThat(results.refused("select pgoffload.claim('w', 1, '{}', '{}', '{}')").state()).isEqualTo("42501");
+      assertThat(results.refused("select * from pgoffload.signing_keys()").state())
+          .isEqualTo("42501");
+      assertThat(results.refused("select pgoffload.claim('w', 1, '{}', '{}', '{}')").state())
+          .isEqualTo("42501");
     }
   }
 }

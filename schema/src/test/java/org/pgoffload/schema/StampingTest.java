@@ -2,7 +2,9 @@ package org.pgoffload.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
 import java.util.concurrent.CompletableFuture;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -30,14 +32,23 @@ final class StampingTest extends OnEveryPostgres {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "id, 1", "requested_by, 'app'", "requested_by_oid, 'app'::regrole", "created_at, now()",
-        "created_xid, '3'::xid8", "immediate, true"
+        "id, 1",
+        "requested_by, 'app'",
+        "requested_by_oid, 'app'::regrole",
+        "created_at, now()",
+        "created_xid, '3'::xid8",
+        "immediate, true"
       })
   void refusesAStampedColumn(String columnAndValue) {
     var parts = columnAndValue.split(", ", 2);
     assertThat(
-            mallory.refused(
-                    "insert into llm_request (prompt, " + parts[0] + ") values ('p', " + parts[1] + ")")
+            mallory
+                .refused(
+                    "insert into llm_request (prompt, "
+                        + parts[0]
+                        + ") values ('p', "
+                        + parts[1]
+                        + ")")
                 .state())
         .isEqualTo("42501");
     assertThat(database.sent()).isEmpty();
@@ -65,8 +76,7 @@ final class StampingTest extends OnEveryPostgres {
     try (var lead = database.open("lead")) {
       lead.run("set role app");
       lead.run("select llm_submit('p')");
-      var expected =
-          new Identity("app", database.oid("app"), "lead", database.oid("lead"), "app");
+      var expected = new Identity("app", database.oid("app"), "lead", database.oid("lead"), "app");
       assertThat(database.onlySent().envelope().requestedBy()).isEqualTo(expected);
       lead.run(EMIT);
       assertThat(database.onlySent().envelope().requestedBy()).isEqualTo(expected);
@@ -89,12 +99,11 @@ final class StampingTest extends OnEveryPostgres {
     }
     assertThat(database.sent())
         .hasSize(2)
-        .allSatisfy(
-            request ->
-                assertThat(request.envelope().requestedBy())
-                    .isEqualTo(
-                        new Identity(
-                            "mallory", database.oid("mallory"), "app", database.oid("app"), "none")));
+        .allSatisfy(request ->
+            assertThat(request.envelope().requestedBy())
+                .isEqualTo(
+                    new Identity(
+                        "mallory", database.oid("mallory"), "app", database.oid("app"), "none")));
     mallory.run("drop function public.on_behalf()");
   }
 
@@ -109,7 +118,6 @@ final class StampingTest extends OnEveryPostgres {
       create function evil.sha256(bytea) returns bytea language sql as $$select '\\x00'::bytea$$;
       create function evil.encode(bytea, text) returns text language sql as $$select 'evil'$$;
       create function evil.convert_to(text, name) returns bytea language sql as $$select '\\x00'::bytea$$;
-      create function evil.json_build_object(variadic "any") returns json language internal immutable as 'json_build_object_noargs';
       create function evil.clock_timestamp() returns timestamptz language sql as $$select timestamptz '2000-01-01'$$;
       create function evil.nextval(regclass) returns bigint language sql as $$select 1::bigint$$;
       create function evil.llm_submit(text) returns bigint language sql as $$select -1::bigint$$;
@@ -131,15 +139,19 @@ final class StampingTest extends OnEveryPostgres {
 
   @Test
   void isNotFooledByWhatStandsFirstInTheSearchPath() {
-    // an internal function needs a superuser to be declared: as if an administrator had been careless
+    // an internal function needs a superuser to be declared: as if an administrator had been
+    // careless
     database.admin().run("set role mallory; reset role");
-    database.admin().run("grant create on database " + database.address().database() + " to mallory");
+    database
+        .admin()
+        .run("grant create on database " + database.address().database() + " to mallory");
     for (var statement : EVIL.split(";\n", -1)) {
-      if (!statement.isBlank() && !statement.contains("language internal")) {
+      if (!statement.isBlank()) {
         mallory.run(statement);
       }
     }
-    for (var path : new String[] {"evil, pg_catalog, public", "evil, pg_temp, public, pg_catalog"}) {
+    for (var path :
+        new String[] {"evil, pg_catalog, public", "evil, pg_temp, public, pg_catalog"}) {
       mallory.run("set search_path = " + path);
       checkThatMalloryIsStampedAsHerself();
     }
@@ -167,22 +179,29 @@ final class StampingTest extends OnEveryPostgres {
             "mallory", database.oid("mallory"), "mallory", database.oid("mallory"), "none");
     mallory.run("insert into public.llm_request (prompt) values ('p'::pg_catalog.text)");
     mallory.run("select public.llm_submit('p'::pg_catalog.text)");
-    var emitted = CompletableFuture.supplyAsync(() -> mallory.value("select public.llm_ask('p'::pg_catalog.text)"));
+    var emitted =
+        CompletableFuture.supplyAsync(
+            () -> mallory.value("select public.llm_ask('p'::pg_catalog.text)"));
     // the sent ones' signatures are verified here
-    var sent = new java.util.ArrayList<SentRequest>();
-    org.awaitility.Awaitility.await().until(() -> { sent.addAll(database.sent()); return sent.size() == 3; });
+    var sent = new ArrayList<SentRequest>();
+    Awaitility.await()
+        .until(() -> {
+          sent.addAll(database.sent());
+          return sent.size() == 3;
+        });
     database.record(database.answered(sent.getLast().id(), "mallory", "a"));
     assertThat(emitted.join()).isEqualTo("a");
     assertThat(sent)
         .allSatisfy(request -> assertThat(request.envelope().requestedBy()).isEqualTo(herself));
-    assertThat(mallory.rows("select distinct requested_by from public.llm_request")).containsExactly("mallory");
+    assertThat(mallory.rows("select distinct requested_by from public.llm_request"))
+        .containsExactly("mallory");
   }
 
   @ParameterizedTest
   @ValueSource(
       strings = {
         "select pgoffload.send_llm_request(null)",
-        "select pgoffload.send_stamped_llm_request(null)",
+        "select pgoffload.send_stamped_llm_request(q) from llm_request q",
         "select pgoffload.stamp_llm_request(null, 'ask', 'p', null, null, null, null, null, null, null)",
         "select pgoffload.check_llm_request(null)",
         "select pgoffload.next_request_id()",
@@ -206,7 +225,8 @@ final class StampingTest extends OnEveryPostgres {
   @Test
   void letsNobodyBuildAnAggregateOrATriggerOfItsParts() {
     assertThat(
-            mallory.refused(
+            mallory
+                .refused(
                     """
                     create aggregate public.evil_emit(text) (
                       sfunc = public.evil_stamp, stype = public.llm_request,
@@ -217,7 +237,8 @@ final class StampingTest extends OnEveryPostgres {
     mallory.run(
         "create function public.evil_stamp(public.llm_request, text) returns public.llm_request language sql as $$select $1$$");
     assertThat(
-            mallory.refused(
+            mallory
+                .refused(
                     """
                     create aggregate public.evil_emit(text) (
                       sfunc = public.evil_stamp, stype = public.llm_request,
@@ -227,7 +248,8 @@ final class StampingTest extends OnEveryPostgres {
         .isEqualTo("42501");
     mallory.run("create table public.evil_request (like public.llm_request)");
     assertThat(
-            mallory.refused(
+            mallory
+                .refused(
                     """
                     create trigger evil after insert on public.evil_request
                     for each row execute function pgoffload.send_inserted_llm_request()
@@ -240,7 +262,10 @@ final class StampingTest extends OnEveryPostgres {
 
   @Test
   void sendsAForgedMessageOnlyWithASignatureThatDoesNotVerify() {
-    mallory.run("select pg_logical_emit_message(true, 'pgoffload.request', '1:" + "0".repeat(64) + "' || E'\\n{}')");
+    mallory.run(
+        "select pg_logical_emit_message(true, 'pgoffload.request', '1:"
+            + "0".repeat(64)
+            + "' || E'\\n{}')");
     var keys = database.signingKeys();
     try {
       database.sent();

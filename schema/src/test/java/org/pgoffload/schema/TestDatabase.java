@@ -2,6 +2,7 @@ package org.pgoffload.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -133,7 +134,7 @@ final class TestDatabase implements AutoCloseable {
   int record(boolean wake, Result... results) {
     var messages = new String[results.length];
     for (int i = 0; i < messages.length; i++) {
-      messages[i] = new String(results[i].write(), java.nio.charset.StandardCharsets.UTF_8);
+      messages[i] = new String(results[i].write(), StandardCharsets.UTF_8);
     }
     try (var session = open("results_login")) {
       return (int) session.number("select pgoffload.record_results(?, ?)", messages, wake);

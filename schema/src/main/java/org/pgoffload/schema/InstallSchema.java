@@ -39,8 +39,6 @@ public final class InstallSchema {
     var login = new HashMap<String, String>();
     var properties = database.properties("pgoffload install");
     properties.stringPropertyNames().forEach(name -> login.put(name, properties.getProperty(name)));
-    // waiting for a lock must not queue the application behind the installer for long
-    login.put("options", "-c lock_timeout=10s");
     var flyway =
         Flyway.configure()
             .dataSource(database.jdbcUrl(), login.remove("user"), login.remove("password"))

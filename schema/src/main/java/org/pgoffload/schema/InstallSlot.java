@@ -118,23 +118,27 @@ public final class InstallSlot {
     try (var connection = database.connect("pgoffload install");
         var statement = connection.createStatement();
         var row =
+            // every role sees the locks, but not every role the activity of others
             statement.executeQuery(
                 """
-                select pid, coalesce(usename, ''), coalesce(application_name, ''), state,
-                       extract(epoch from clock_timestamp() - xact_start)::int
-                from pg_catalog.pg_stat_activity
-                where backend_xid is not null and pid <> pg_catalog.pg_backend_pid()
-                order by xact_start
+                select distinct a.xact_start, coalesce(l.pid, 0), coalesce(a.usename, 'prepared'),
+                       coalesce(a.application_name, ''), coalesce(a.state, 'state not visible'),
+                       coalesce(extract(epoch from clock_timestamp() - a.xact_start)::int, 0)
+                from pg_catalog.pg_locks l
+                left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+                where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
+                  and l.pid is distinct from pg_catalog.pg_backend_pid()
+                order by a.xact_start
                 """)) {
       while (row.next()) {
         say.accept(
             "waiting for the transaction of pid %d (%s %s, %s, open for %d s)"
                 .formatted(
-                    row.getInt(1),
-                    row.getString(2),
+                    row.getInt(2),
                     row.getString(3),
                     row.getString(4),
-                    row.getInt(5)));
+                    row.getString(5),
+                    row.getInt(6)));
       }
     } catch (SQLException e) {
       say.accept("waiting for open transactions");

@@ -2,7 +2,10 @@ package org.pgoffload.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.concurrent.CompletableFuture;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -118,7 +121,7 @@ final class ClaimTest extends OnEveryPostgres {
       first.session().run("begin");
       assertThat(first.claim(request)).containsExactly("claimed|1");
       var other = CompletableFuture.supplyAsync(() -> second.claim(request));
-      org.awaitility.Awaitility.await()
+      Awaitility.await()
           .until(
               () -> database.admin().number("select count(*) from pg_locks where not granted") > 0);
       first.session().run("commit");
@@ -149,8 +152,7 @@ final class ClaimTest extends OnEveryPostgres {
                          extract(epoch from created_at) * 1000000 = ?
                   from llm_request where id = ?
                   """,
-                  java.time.temporal.ChronoUnit.MICROS.between(
-                      java.time.Instant.EPOCH, request.envelope().signedAt()),
+                  ChronoUnit.MICROS.between(Instant.EPOCH, request.envelope().signedAt()),
                   id))
           .containsExactly(
               "ask|Grüße|s|[{\"role\": \"user\", \"content\": \"c\"}]|m|{\"temperature\": 1}|t|k|{\"a\": 1}|app|t|t|t");

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -278,7 +279,7 @@ final class RequestLifeTest extends OnEveryPostgres {
     database.record(database.answered(second, "app", "e"));
     // a notification of our own comes after all of theirs
     database.admin().run("notify llm_done, 'end'");
-    var received = new java.util.ArrayList<String>();
+    var received = new ArrayList<String>();
     Awaitility.await()
         .until(() -> {
           received.addAll(notifications());
@@ -293,7 +294,7 @@ final class RequestLifeTest extends OnEveryPostgres {
     var id = database.inserted("app");
     assertThat(database.record(false, database.answered(id, "app", "a"))).isEqualTo(1);
     database.admin().run("notify llm_done, 'end'");
-    var received = new java.util.ArrayList<String>();
+    var received = new ArrayList<String>();
     Awaitility.await()
         .until(() -> {
           received.addAll(notifications());

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -149,7 +150,7 @@ final class SendingTest extends OnEveryPostgres {
         app.run("begin isolation level " + isolation);
         var error = app.refused("select " + call);
         assertThat(error.state()).isEqualTo("0A000");
-        assertThat(error.message()).contains(isolation.toUpperCase(java.util.Locale.ROOT));
+        assertThat(error.message()).contains(isolation.toUpperCase(Locale.ROOT));
         assertThat(error.detail()).contains("Nothing was sent");
         assertThat(error.hint()).contains("READ COMMITTED");
         app.run("rollback");

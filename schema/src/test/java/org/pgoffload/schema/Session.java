@@ -3,6 +3,7 @@ package org.pgoffload.schema;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -110,7 +111,7 @@ final class Session implements AutoCloseable {
     }
   }
 
-  private static List<List<@Nullable String>> read(java.sql.Statement statement, boolean hasRows)
+  private static List<List<@Nullable String>> read(Statement statement, boolean hasRows)
       throws SQLException {
     var rows = new ArrayList<List<@Nullable String>>();
     if (hasRows) {

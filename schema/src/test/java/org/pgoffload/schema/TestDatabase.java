@@ -2,6 +2,7 @@ package org.pgoffload.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -116,6 +117,14 @@ final class TestDatabase implements AutoCloseable {
   /// Lets every lease look as old as if its worker had been killed a while ago.
   void letLeasesExpire() {
     admin.run("update pgoffload.worker set heartbeat_at = heartbeat_at - interval '1 hour'");
+    // no lease counts as expired while the server has only just started
+    Awaitility.await()
+        .atMost(Duration.ofSeconds(20))
+        .until(() ->
+            admin
+                .value(
+                    "select not exists (select from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch))")
+                .equals("t"));
   }
 
   /// An id that the role has inserted and committed.
@@ -133,7 +142,7 @@ final class TestDatabase implements AutoCloseable {
   int record(boolean wake, Result... results) {
     var messages = new String[results.length];
     for (int i = 0; i < messages.length; i++) {
-      messages[i] = new String(results[i].write(), java.nio.charset.StandardCharsets.UTF_8);
+      messages[i] = new String(results[i].write(), StandardCharsets.UTF_8);
     }
     try (var session = open("results_login")) {
       return (int) session.number("select pgoffload.record_results(?, ?)", messages, wake);

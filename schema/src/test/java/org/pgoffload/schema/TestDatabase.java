@@ -121,10 +121,9 @@ final class TestDatabase implements AutoCloseable {
     Awaitility.await()
         .atMost(Duration.ofSeconds(20))
         .until(() ->
-            admin
-                .value(
-                    "select not exists (select from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch))")
-                .equals("t"));
+            admin.number(
+                    "select count(*) from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch)")
+                == 0);
   }
 
   /// An id that the role has inserted and committed.

@@ -96,33 +96,46 @@ final class PublishResults implements AutoCloseable {
                 "the model's answer is larger than the results topic takes; ask with a lower max_output_tokens")));
   }
 
+  /// An interrupt does not end the first try: what was paid for is published even at the end of a
+  /// drain. It ends the trying again, and closing ends both.
   private void send(ProducerRecord<byte[], byte[]> record) throws InterruptedException {
-    while (true) {
-      Throwable fault;
-      try {
-        awaitAcknowledgement(kafka.send(record));
-        lastFault = "";
-        return;
-      } catch (ExecutionException e) {
-        fault = e.getCause();
-      } catch (InterruptException e) {
-        throw new InterruptedException("interrupted before the record was taken");
-      } catch (KafkaException | IllegalStateException e) {
-        fault = e;
+    boolean interrupted = false;
+    try {
+      while (true) {
+        interrupted |= Thread.interrupted();
+        Throwable fault;
+        try {
+          awaitAcknowledgement(kafka.send(record));
+          lastFault = "";
+          return;
+        } catch (InterruptException e) {
+          if (closed) {
+            throw new InterruptedException("closed before the record was taken");
+          }
+          continue;
+        } catch (ExecutionException e) {
+          fault = e.getCause();
+        } catch (KafkaException | IllegalStateException e) {
+          fault = e;
+        }
+        if (fault instanceof RecordTooLargeException tooLarge) {
+          throw tooLarge;
+        }
+        interrupted |= Thread.interrupted();
+        if (closed || interrupted) {
+          throw new InterruptedException("closing, before the record was taken");
+        }
+        complain(record.topic(), String.valueOf(fault));
+        Thread.sleep(PAUSE_AFTER_FAULT);
       }
-      if (fault instanceof RecordTooLargeException tooLarge) {
-        throw tooLarge;
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
       }
-      if (closed) {
-        throw new InterruptedException("closed before the record was taken");
-      }
-      complain(record.topic(), String.valueOf(fault));
-      Thread.sleep(PAUSE_AFTER_FAULT);
     }
   }
 
-  /// Is not interrupted: what was paid for is published even at the end of a drain. Closing ends
-  /// it.
+  /// Is not interrupted, and leaves the interrupt for afterwards.
   private static void awaitAcknowledgement(Future<RecordMetadata> sent) throws ExecutionException {
     boolean interrupted = false;
     try {

@@ -2,6 +2,7 @@ package org.pgoffload.worker;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Duration;
@@ -9,10 +10,12 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Properties;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.GroupProtocol;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.worker.llm.LlmProvider;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,6 +23,8 @@ import org.slf4j.LoggerFactory;
 /// Executes requests and publishes their results, for as long as it is open.
 public final class WorkerApp implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(WorkerApp.class);
+
+  private static final Duration PATIENCE_AT_START = Duration.ofSeconds(30);
 
   /// In the order in which they were started: closed in reverse.
   private final Deque<AutoCloseable> started;
@@ -134,22 +139,38 @@ public final class WorkerApp implements AutoCloseable {
     pool.setMinimumIdle(1);
     pool.setConnectionTimeout(Duration.ofSeconds(2).toMillis());
     pool.setValidationTimeout(Duration.ofSeconds(1).toMillis());
-    // started together with its database, a worker waits for it
-    pool.setInitializationFailTimeout(Duration.ofSeconds(30).toMillis());
-    try {
-      return new HikariDataSource(pool);
-    } catch (RuntimeException e) {
-      throw new WorkerStartException(
-          "the worker cannot connect to " + configuration.database() + ": " + rootMessage(e), e);
+    // once it has been there, a database that is away is waited for by whoever needs it
+    pool.setInitializationFailTimeout(-1);
+    awaitDatabase(configuration, properties);
+    return new HikariDataSource(pool);
+  }
+
+  /// Started together with its database, a worker waits for it, but not for a login or a database
+  /// that is not there.
+  private static void awaitDatabase(WorkerConfiguration configuration, Properties properties) {
+    var address = configuration.database();
+    long deadline = System.nanoTime() + PATIENCE_AT_START.toNanos();
+    while (true) {
+      try (var _ = DriverManager.getConnection(address.jdbcUrl(), properties)) {
+        return;
+      } catch (SQLException e) {
+        var state = String.valueOf(e.getSQLState());
+        if (state.startsWith("28") || state.startsWith("3D") || System.nanoTime() > deadline) {
+          throw new WorkerStartException(
+              "the worker cannot connect to " + address + ": " + e.getMessage(), e);
+        }
+      }
+      pause(address);
     }
   }
 
-  private static String rootMessage(Throwable e) {
-    var root = e;
-    while (root.getCause() != null) {
-      root = root.getCause();
+  private static void pause(DatabaseAddress address) {
+    try {
+      Thread.sleep(200);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new WorkerStartException("interrupted while waiting for " + address, e);
     }
-    return String.valueOf(root.getMessage());
   }
 
   private static Map<String, Object> kafkaProperties(WorkerConfiguration configuration) {

@@ -1,0 +1,185 @@
+package org.pgoffload.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.worker.llm.LlmCall;
+import org.pgoffload.worker.llm.LlmErrorCode;
+import org.pgoffload.worker.llm.Turn;
+
+final class AnswerRequestTest {
+  private static final Instant SIGNED = Instant.ofEpochSecond(1);
+  private static final Claim.Claimed AT_ONCE = new Claim.Claimed(1, SIGNED.plusMillis(20));
+  private static final InstantSource CLOCK =
+      InstantSource.fixed(Instant.parse("2026-01-02T03:04:05.6Z"));
+
+  @Test
+  void answersWithEverythingThatTheProviderTold() throws Exception {
+    var result = answer(new FakeProvider(), envelope("{\"prompt\": \"why?\"}"), AT_ONCE);
+    assertThat(result)
+        .usingRecursiveComparison()
+        .ignoringFields("ranMs")
+        .isEqualTo(
+            new Result(
+                1,
+                9,
+                "ask",
+                "succeeded",
+                "alice",
+                10,
+                "why?",
+                null,
+                null,
+                "stop",
+                "fake",
+                "fake-1",
+                "call-1",
+                3L,
+                2L,
+                1L,
+                0L,
+                1,
+                20.0,
+                0.0,
+                "w",
+                "2026-01-02T03:04:05.600Z"));
+    assertThat(result.ranMs()).isNotNegative();
+  }
+
+  @Test
+  void asksWithTheWholePayloadAndTheTimeThatIsLeft() throws Exception {
+    var calls = new ArrayList<LlmCall>();
+    var provider =
+        new FakeProvider(call -> {
+          calls.add(call);
+          return FakeProvider.echo(call);
+        });
+    answer(
+        provider,
+        envelope(
+            """
+            {"prompt": "and now?", "system": "be brief", "model": "m",
+             "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}],
+             "options": {"temperature": 0.5, "max_output_tokens": 7}}\
+            """),
+        new Claim.Claimed(3, SIGNED.plusSeconds(59)));
+    assertThat(calls)
+        .containsExactly(
+            new LlmCall(
+                9,
+                "m",
+                "be brief",
+                List.of(Turn.user("hi"), Turn.assistant("yo"), Turn.user("and now?")),
+                0.5,
+                7,
+                Duration.ofSeconds(1)));
+  }
+
+  @Test
+  void isNotBegunPastItsDeadline() throws Exception {
+    var provider = new FakeProvider();
+    var result =
+        answer(
+            provider,
+            envelope("{\"prompt\": \"why?\"}"),
+            new Claim.Claimed(1, SIGNED.plusSeconds(60)));
+    assertThat(result.status()).isEqualTo("expired");
+    assertThat(result.errorCode()).isEqualTo("deadline_passed");
+    assertThat(result.errorMessage()).contains("60000 ms");
+    assertThat(provider.calls()).isZero();
+  }
+
+  @Test
+  void expiresWhenTheCallHadAllTheTimeThatWasLeft() throws Exception {
+    var result =
+        answer(
+            new FakeProvider(call -> FakeProvider.failure(LlmErrorCode.TIMEOUT)),
+            envelope("{\"prompt\": \"why?\"}"),
+            AT_ONCE);
+    assertThat(result.status()).isEqualTo("expired");
+  }
+
+  @Test
+  void failsWithTheProvidersCodeAndWords() throws Exception {
+    var result =
+        answer(
+            new FakeProvider(call -> FakeProvider.failure(LlmErrorCode.MODEL_NOT_FOUND)),
+            envelope("{\"prompt\": \"why?\"}"),
+            AT_ONCE);
+    assertThat(result.status()).isEqualTo("failed");
+    assertThat(result.errorCode()).isEqualTo("model_not_found");
+    assertThat(result.errorMessage()).isEqualTo("the words of the vendor");
+    assertThat(result.model()).isEqualTo("fake-1");
+    assertThat(result.providerRequestId()).isEqualTo("call-1");
+  }
+
+  @Test
+  void failsForAKindThatItDoesNotKnow() throws Exception {
+    var provider = new FakeProvider();
+    for (var kind : List.of("embed", "sql", "of-tomorrow")) {
+      var result =
+          answer(
+              provider,
+              Envelope.read(bytes(TestRequests.envelope(9, kind, "{}", 60_000))),
+              AT_ONCE);
+      assertThat(result.errorCode()).isEqualTo("unsupported_kind");
+      assertThat(result.errorMessage()).contains(kind);
+    }
+    assertThat(provider.calls()).isZero();
+  }
+
+  @Test
+  void failsForAPayloadThatIsNoCall() throws Exception {
+    var result = answer(new FakeProvider(), envelope("{}"), AT_ONCE);
+    assertThat(result.errorCode()).isEqualTo("invalid_request");
+  }
+
+  @Test
+  void replacesNulInAnAnswerForPostgresHasNone() throws Exception {
+    var result =
+        answer(
+            new FakeProvider(call -> FakeProvider.answer("a\u0000b")),
+            envelope("{\"prompt\": \"why?\"}"),
+            AT_ONCE);
+    assertThat(result.answer()).isEqualTo("a\uFFFDb");
+  }
+
+  @Test
+  void hasNoResultWhenTheWorkerCloses() {
+    var provider = new FakeProvider().hold("why?");
+    Thread.currentThread().interrupt();
+    assertThatThrownBy(() -> answer(provider, envelope("{\"prompt\": \"why?\"}"), AT_ONCE))
+        .isInstanceOf(InterruptedException.class);
+  }
+
+  @Test
+  void aFaultOfTheWorkerFailsWithoutItsWords() {
+    var result =
+        new AnswerRequest("w", new FakeProvider(), CLOCK)
+            .fault(envelope("{\"prompt\": \"why?\"}"), AT_ONCE);
+    assertThat(result.errorCode()).isEqualTo("internal_error");
+    assertThat(result.attempts()).isEqualTo(1);
+  }
+
+  private static Result answer(FakeProvider provider, Envelope envelope, Claim.Claimed claim)
+      throws InterruptedException {
+    return new AnswerRequest("w", provider, CLOCK).answer(envelope, claim);
+  }
+
+  private static Envelope envelope(String payload) {
+    return Envelope.read(bytes(TestRequests.envelope(9, "ask", payload, 60_000)));
+  }
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+}

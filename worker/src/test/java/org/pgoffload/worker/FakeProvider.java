@@ -1,0 +1,133 @@
+package org.pgoffload.worker;
+
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import org.pgoffload.worker.llm.FinishReason;
+import org.pgoffload.worker.llm.LlmCall;
+import org.pgoffload.worker.llm.LlmError;
+import org.pgoffload.worker.llm.LlmErrorCode;
+import org.pgoffload.worker.llm.LlmOutcome;
+import org.pgoffload.worker.llm.LlmProvider;
+import org.pgoffload.worker.llm.Origin;
+import org.pgoffload.worker.llm.Usage;
+
+/// Answers with what was asked, counts its calls, and holds back those that it is told to.
+final class FakeProvider implements LlmProvider {
+  private final Map<Long, Integer> calls = new ConcurrentHashMap<>();
+  private final Map<String, CountDownLatch> held = new ConcurrentHashMap<>();
+  private final AtomicInteger running = new AtomicInteger();
+  private final AtomicInteger mostRunning = new AtomicInteger();
+  private final Function<LlmCall, LlmOutcome> behaviour;
+  private final Duration delay;
+  private volatile boolean holdingAll;
+  private final CountDownLatch all = new CountDownLatch(1);
+  private volatile boolean closed;
+
+  FakeProvider() {
+    this(FakeProvider::echo);
+  }
+
+  FakeProvider(Function<LlmCall, LlmOutcome> behaviour) {
+    this(behaviour, Duration.ZERO);
+  }
+
+  FakeProvider(Function<LlmCall, LlmOutcome> behaviour, Duration delay) {
+    this.behaviour = behaviour;
+    this.delay = delay;
+  }
+
+  static LlmOutcome echo(LlmCall call) {
+    return answer(call.turns().getLast().text());
+  }
+
+  static LlmOutcome answer(String text) {
+    return new LlmOutcome.Answered(
+        text, FinishReason.STOP, new Origin("fake", "fake-1", "call-1"), new Usage(3, 2, 1, 0));
+  }
+
+  static LlmOutcome failure(LlmErrorCode code) {
+    return new LlmOutcome.Failed(
+        new LlmError(code, "the words of the vendor", 500, null, "call-1"), "fake-1", Usage.NONE);
+  }
+
+  /// Calls that ask this wait until they are released.
+  FakeProvider hold(String prompt) {
+    held.put(prompt, new CountDownLatch(1));
+    return this;
+  }
+
+  FakeProvider holdAll() {
+    holdingAll = true;
+    return this;
+  }
+
+  void release(String prompt) {
+    var latch = held.get(prompt);
+    if (latch != null) {
+      latch.countDown();
+    }
+  }
+
+  void releaseAll() {
+    holdingAll = false;
+    all.countDown();
+  }
+
+  int calls() {
+    return calls.values().stream().mapToInt(Integer::intValue).sum();
+  }
+
+  int calls(long id) {
+    return calls.getOrDefault(id, 0);
+  }
+
+  int running() {
+    return running.get();
+  }
+
+  int mostRunning() {
+    return mostRunning.get();
+  }
+
+  boolean isClosed() {
+    return closed;
+  }
+
+  @Override
+  public String name() {
+    return "fake";
+  }
+
+  @Override
+  public String defaultModel() {
+    return "fake-1";
+  }
+
+  @Override
+  public LlmOutcome ask(LlmCall call) throws InterruptedException {
+    calls.merge(call.id(), 1, Integer::sum);
+    mostRunning.accumulateAndGet(running.incrementAndGet(), Math::max);
+    try {
+      if (delay.isPositive()) {
+        Thread.sleep(delay);
+      }
+      var latch = holdingAll ? all : held.get(call.turns().getLast().text());
+      if (latch != null && !latch.await(call.timeout().toMillis(), TimeUnit.MILLISECONDS)) {
+        return failure(LlmErrorCode.TIMEOUT);
+      }
+      return behaviour.apply(call);
+    } finally {
+      running.decrementAndGet();
+    }
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+  }
+}

@@ -1,0 +1,319 @@
+package org.pgoffload.worker;
+
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.pgoffload.embedded.BrokerInJvm;
+import org.pgoffload.embedded.BrokerOptions;
+import org.pgoffload.embedded.BrokerProcess;
+import org.pgoffload.embedded.KafkaBroker;
+import org.pgoffload.embedded.PostgresOptions;
+import org.pgoffload.embedded.PostgresServer;
+import org.pgoffload.protocol.RecordHeaders;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.Secret;
+import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.InstallSchema;
+import org.pgoffload.schema.InstallTopics;
+
+/// A real PostgreSQL with the schema and a real Kafka, of one test class, which plays producer and
+/// results application: it signs requests, sends them, and writes results back.
+final class TestInstallation implements AutoCloseable {
+  private static final String PASSWORD = "secret";
+  private static final AtomicInteger NEXT_PREFIX = new AtomicInteger();
+  private static final AtomicLong NEXT_ID = new AtomicLong();
+  private static final int MAX_REQUEST_BYTES = 1 << 20;
+
+  private PostgresServer postgres;
+  private KafkaBroker broker;
+  private Producer<byte[], byte[]> producer;
+  private TopicNames topics = new TopicNames("none");
+
+  private TestInstallation(PostgresServer postgres, KafkaBroker broker) throws SQLException {
+    this.postgres = postgres;
+    this.broker = broker;
+    this.producer = producer(broker);
+    InstallSchema.run(admin(), "public");
+    execute("alter role pgoffload_worker login password '" + PASSWORD + "'");
+    execute("update pgoffload.setting set value = '1500 ms' where name = 'worker_dead_after'");
+  }
+
+  static TestInstallation start() throws SQLException {
+    return new TestInstallation(
+        PostgresServer.start(PostgresOptions.temporary(PASSWORD)),
+        BrokerInJvm.start(brokerOptions()));
+  }
+
+  /// With a broker that can be killed.
+  static TestInstallation startWithBrokerProcess() throws SQLException {
+    return new TestInstallation(
+        PostgresServer.start(PostgresOptions.temporary(PASSWORD)),
+        BrokerProcess.start(brokerOptions()));
+  }
+
+  private static BrokerOptions brokerOptions() {
+    // a worker that joins learns its partitions with its next heartbeat
+    return BrokerOptions.temporary()
+        .withSettings(
+            Map.of(
+                "group.consumer.min.heartbeat.interval.ms", "100",
+                "group.consumer.heartbeat.interval.ms", "100"));
+  }
+
+  /// New, empty topics, and so a new consumer group.
+  TopicNames newTopics(int partitions) {
+    topics = new TopicNames("test" + NEXT_PREFIX.incrementAndGet());
+    InstallTopics.run(kafka(), topics, partitions, (short) 1, MAX_REQUEST_BYTES);
+    return topics;
+  }
+
+  TopicNames topics() {
+    return topics;
+  }
+
+  DatabaseAddress admin() {
+    return new DatabaseAddress(
+        postgres.host(), postgres.port(), "postgres", "postgres", Secret.of(PASSWORD), Map.of());
+  }
+
+  DatabaseAddress worker() {
+    return admin().as("pgoffload_worker", Secret.of(PASSWORD));
+  }
+
+  Map<String, Object> kafka() {
+    return Map.of("bootstrap.servers", broker.bootstrapServers());
+  }
+
+  WorkerConfiguration configuration(String name) {
+    return new WorkerConfiguration(
+        name, "test", worker(), topics, kafka(), 2000, 256 << 20, Duration.ofSeconds(5));
+  }
+
+  void stopPostgres() {
+    postgres.stopImmediately();
+  }
+
+  void startPostgres() {
+    postgres = PostgresServer.start(postgres.options());
+  }
+
+  void killKafka() {
+    producer.close(Duration.ZERO);
+    ((BrokerProcess) broker).kill();
+  }
+
+  void startKafka() {
+    broker = BrokerProcess.start(broker.options());
+    producer = producer(broker);
+  }
+
+  void execute(String sql) throws SQLException {
+    try (var connection = admin().connect("test");
+        var statement = connection.createStatement()) {
+      statement.execute(sql);
+    }
+  }
+
+  /// The first column of the first row, as text.
+  String query(String sql) throws SQLException {
+    try (var connection = admin().connect("test");
+        var statement = connection.createStatement();
+        var row = statement.executeQuery(sql)) {
+      row.next();
+      return String.valueOf(row.getString(1));
+    }
+  }
+
+  long newId() {
+    return NEXT_ID.incrementAndGet();
+  }
+
+  /// The JSON of an envelope, as the database writes it.
+  String envelope(long id, String prompt) throws SQLException {
+    return envelope(id, "ask", prompt, Instant.now(), Duration.ofMinutes(5));
+  }
+
+  String envelope(long id, String kind, String prompt, Instant signedAt, Duration timeout)
+      throws SQLException {
+    return """
+    {"version": 1, "id": %d, "kind": "%s", "ordering_key": null, "immediate": false,
+     "installation": "%s", "nonce": "n", "signed_at_us": %d, "timeout_ms": %d,
+     "requested_by": {"user": "postgres", "user_oid": 10, "session_user": "postgres",
+                      "session_user_oid": 10, "role": "none"},
+     "payload": {"prompt": "%s"}}\
+    """
+        .formatted(
+            id,
+            kind,
+            query("select id from pgoffload.installation"),
+            signedAt.toEpochMilli() * 1000,
+            timeout.toMillis(),
+            prompt);
+  }
+
+  /// `<key id>:<mac>` with the key that signs now.
+  String signature(String envelope) throws SQLException {
+    var keyId = query("select max(key_id) from pgoffload.signing_key where retired_at is null");
+    return keyId
+        + ":"
+        + mac(
+            query("select encode(key, 'hex') from pgoffload.signing_key where key_id = " + keyId),
+            envelope);
+  }
+
+  static String mac(String hexKey, String envelope) {
+    try {
+      var mac = Mac.getInstance("HmacSHA256");
+      mac.init(new SecretKeySpec(HexFormat.of().parseHex(hexKey), "HmacSHA256"));
+      return HexFormat.of().formatHex(mac.doFinal(envelope.getBytes(StandardCharsets.UTF_8)));
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// Sends a signed request and returns its id.
+  long ask(String prompt) throws SQLException {
+    var id = newId();
+    ask(id, prompt);
+    return id;
+  }
+
+  void ask(long id, String prompt) throws SQLException {
+    var envelope = envelope(id, prompt);
+    send(Long.toString(id), envelope.getBytes(StandardCharsets.UTF_8), signature(envelope));
+  }
+
+  /// Sends many at once, each of which asks its own id.
+  List<Long> askMany(int count) throws SQLException {
+    var ids = new ArrayList<Long>();
+    for (int i = 0; i < count; i++) {
+      ids.add(newId());
+    }
+    var template = envelope(4711, "4711");
+    var key =
+        query("select encode(key, 'hex') from pgoffload.signing_key order by key_id desc limit 1");
+    var keyId = query("select max(key_id) from pgoffload.signing_key");
+    for (long id : ids) {
+      var envelope = template.replace("4711", Long.toString(id));
+      send(
+          Long.toString(id),
+          envelope.getBytes(StandardCharsets.UTF_8),
+          keyId + ":" + mac(key, envelope));
+    }
+    return ids;
+  }
+
+  void send(String key, byte[] value, String signature) {
+    var record =
+        new ProducerRecord<>(topics.llmRequests(), key.getBytes(StandardCharsets.UTF_8), value);
+    if (!signature.isEmpty()) {
+      record.headers().add(RecordHeaders.SIGNATURE, signature.getBytes(StandardCharsets.UTF_8));
+    }
+    try {
+      producer.send(record).get();
+    } catch (ExecutionException | InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// Everything on a topic now.
+  List<ConsumerRecord<byte[], byte[]>> read(String topic) {
+    try (var consumer =
+        new KafkaConsumer<>(kafka(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+      var partitions =
+          consumer.partitionsFor(topic).stream()
+              .map(partition -> new TopicPartition(topic, partition.partition()))
+              .toList();
+      consumer.assign(partitions);
+      consumer.seekToBeginning(partitions);
+      var ends = consumer.endOffsets(partitions);
+      var records = new ArrayList<ConsumerRecord<byte[], byte[]>>();
+      while (partitions.stream()
+          .anyMatch(partition ->
+              consumer.position(partition) < Objects.requireNonNull(ends.get(partition)))) {
+        consumer.poll(Duration.ofMillis(50)).forEach(records::add);
+      }
+      return records;
+    }
+  }
+
+  List<Result> results() {
+    return read(topics.results()).stream().map(record -> Result.read(record.value())).toList();
+  }
+
+  List<Long> answeredIds() {
+    return results().stream().map(Result::id).toList();
+  }
+
+  Result resultOf(long id) {
+    return results().stream().filter(result -> result.id() == id).findFirst().orElseThrow();
+  }
+
+  /// What the results application does.
+  void writeBack() throws SQLException {
+    try (var connection = admin().connect("test");
+        var statement = connection.prepareStatement("select pgoffload.record_results(?, false)")) {
+      var messages =
+          results().stream()
+              .map(result -> new String(result.write(), StandardCharsets.UTF_8))
+              .toArray();
+      statement.setArray(1, connection.createArrayOf("text", messages));
+      statement.execute();
+    }
+  }
+
+  /// The sum of the offsets that the workers have committed.
+  long committed() {
+    try (var admin = Admin.create(kafka())) {
+      return admin
+          .listConsumerGroupOffsets(topics.prefix() + ".worker.llm")
+          .partitionsToOffsetAndMetadata()
+          .get()
+          .values()
+          .stream()
+          .filter(Objects::nonNull)
+          .mapToLong(offset -> offset.offset())
+          .sum();
+    } catch (ExecutionException e) {
+      return 0; // there is no group yet
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static Producer<byte[], byte[]> producer(KafkaBroker broker) {
+    return new KafkaProducer<>(
+        Map.of("bootstrap.servers", broker.bootstrapServers(), "linger.ms", 0),
+        new ByteArraySerializer(),
+        new ByteArraySerializer());
+  }
+
+  @Override
+  public void close() {
+    producer.close(Duration.ZERO);
+    broker.close();
+    postgres.close();
+  }
+}

@@ -1,0 +1,493 @@
+package org.pgoffload.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.nio.charset.StandardCharsets;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.Collectors;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.pgoffload.protocol.RecordHeaders;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.worker.llm.LlmErrorCode;
+import org.pgoffload.worker.llm.LlmProvider;
+
+final class WorkerAppTest {
+  private static final Duration PATIENCE = Duration.ofSeconds(20);
+
+  private static TestInstallation installation;
+
+  @BeforeAll
+  static void install() throws SQLException {
+    installation = TestInstallation.start();
+  }
+
+  @AfterAll
+  static void end() {
+    installation.close();
+  }
+
+  @BeforeEach
+  void emptyTopics() {
+    installation.newTopics(1);
+  }
+
+  @Test
+  void answersWhatWasAskedAndCommitsIt() throws Exception {
+    long id = installation.ask("why?");
+    var provider = new FakeProvider();
+    try (var _ = start(provider)) {
+      awaitAnswers(1);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 1);
+    }
+    var result = installation.resultOf(id);
+    assertThat(result.status()).isEqualTo("succeeded");
+    assertThat(result.answer()).isEqualTo("why?");
+    assertThat(result.attempts()).isEqualTo(1);
+    assertThat(provider.isClosed()).isTrue();
+    assertThat(
+            installation.read(installation.topics().results()).stream()
+                .map(record -> new String(record.key(), StandardCharsets.UTF_8)))
+        .containsExactly(Long.toString(id));
+  }
+
+  @Test
+  void commitsOnlyBelowTheLowestUnfinished() throws Exception {
+    var provider = new FakeProvider().hold("slow");
+    installation.ask("first");
+    installation.ask("slow");
+    installation.ask("third");
+    try (var _ = start(provider)) {
+      awaitAnswers(2);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 1);
+      await()
+          .during(Duration.ofMillis(400))
+          .atMost(PATIENCE)
+          .until(() -> installation.committed() == 1);
+      provider.release("slow");
+      await().atMost(PATIENCE).until(() -> installation.committed() == 3);
+    }
+  }
+
+  @Test
+  void redeliveryAfterARestartMakesNoSecondCall() throws Exception {
+    var provider = new FakeProvider().hold("slow");
+    long slow = installation.ask("slow");
+    long quick = installation.ask("quick");
+    try (var _ = start(provider, configuration("a", Duration.ZERO))) {
+      awaitAnswers(1);
+    }
+    installation.writeBack();
+    var next = new FakeProvider();
+    try (var _ = start(next, configuration("b", Duration.ZERO))) {
+      awaitAnswers(2);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 2);
+    }
+    assertThat(next.calls(quick)).isZero();
+    assertThat(next.calls(slow)).isEqualTo(1);
+    assertThat(installation.answeredIds()).containsExactlyInAnyOrder(slow, quick);
+  }
+
+  @Test
+  void theSameRequestDeliveredTwiceIsAskedOnceEvenBeforeItsResultIsStored() throws Exception {
+    var provider = new FakeProvider();
+    long id = installation.newId();
+    try (var _ = start(provider)) {
+      installation.ask(id, "why?");
+      awaitAnswers(1);
+      installation.ask(id, "why?");
+      await().atMost(PATIENCE).until(() -> installation.committed() == 2);
+    }
+    assertThat(provider.calls()).isEqualTo(1);
+  }
+
+  @Test
+  void aClaimWhoseReplyWasLostIsBegunByItsOwnWorker() throws Exception {
+    long id = installation.newId();
+    var provider = new FakeProvider();
+    try (var _ = start(provider, configuration("lost-reply", Duration.ofSeconds(5)))) {
+      // what the worker's own claim would have left, had the connection broken after its commit
+      installation.execute(
+          "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid) values ("
+              + id
+              + ", 1, 'lost-reply', 1, 10)");
+      installation.ask(id, "why?");
+      awaitAnswers(1);
+    }
+    assertThat(installation.resultOf(id).attempts()).isEqualTo(1);
+    assertThat(provider.calls()).isEqualTo(1);
+  }
+
+  @Test
+  void neverRunsMoreThanTheWindowAndAnswersEverything() throws Exception {
+    var ids = installation.askMany(20);
+    var provider = new FakeProvider(FakeProvider::echo, Duration.ofMillis(20));
+    try (var _ = start(provider, configuration("narrow", 2, 1 << 20))) {
+      awaitAnswers(20);
+    }
+    assertThat(provider.mostRunning()).isEqualTo(2);
+    assertThat(installation.answeredIds()).containsExactlyInAnyOrderElementsOf(ids);
+  }
+
+  @Test
+  void pausesAtTheWindowsEdgeInBytesAndResumes() throws Exception {
+    var provider = new FakeProvider().holdAll();
+    try (var _ = start(provider, configuration("heavy", 2000, 1))) {
+      var first = installation.ask("first");
+      await().atMost(PATIENCE).until(() -> provider.running() == 1);
+      var second = installation.ask("second");
+      await().during(Duration.ofMillis(400)).atMost(PATIENCE).until(() -> provider.running() == 1);
+      provider.releaseAll();
+      awaitAnswers(2);
+      assertThat(installation.answeredIds()).containsExactly(first, second);
+    }
+  }
+
+  @Test
+  void runsFiveHundredAtOnce() throws Exception {
+    installation.askMany(500);
+    var provider = new FakeProvider(FakeProvider::echo, Duration.ofMillis(200));
+    try (var _ = start(provider)) {
+      awaitAnswers(500);
+    }
+    assertThat(provider.mostRunning()).isGreaterThan(250);
+    assertThat(provider.calls()).isEqualTo(500);
+  }
+
+  @Test
+  void aDrainLetsFinishWhatCanAndLeavesTheRestToTheNextWorker() throws Exception {
+    var provider = new FakeProvider().hold("long").hold("short");
+    long left = installation.ask("long");
+    long finished = installation.ask("short");
+    long neverBegun = installation.newId();
+    try (var worker = start(provider, configuration("a", 2, 1 << 20, Duration.ofSeconds(1)))) {
+      await().atMost(PATIENCE).until(() -> provider.running() == 2);
+      installation.ask(neverBegun, "later");
+      var closing = Thread.ofVirtual().start(worker::close);
+      provider.release("short");
+      closing.join();
+    }
+    assertThat(installation.answeredIds()).containsExactly(finished);
+    installation.writeBack();
+
+    var next = new FakeProvider();
+    try (var _ = start(next, configuration("b", Duration.ofSeconds(1)))) {
+      awaitAnswers(3);
+    }
+    assertThat(attempts()).isEqualTo(Map.of(left, 2, finished, 1, neverBegun, 1));
+    assertThat(installation.results()).extracting(Result::status).containsOnly("succeeded");
+    assertThat(next.calls(finished)).isZero();
+  }
+
+  @Test
+  void anAnswerThatIsThereWhenTheDrainEndsIsPublished() throws Exception {
+    var provider =
+        new FakeProvider(call -> {
+          // answers, although it was interrupted
+          Thread.currentThread().interrupt();
+          return FakeProvider.echo(call);
+        });
+    long id = installation.ask("why?");
+    try (var _ = start(provider)) {
+      awaitAnswers(1);
+    }
+    assertThat(installation.resultOf(id).status()).isEqualTo("succeeded");
+    assertThat(provider.calls()).isEqualTo(1);
+  }
+
+  @Test
+  void aSecondWorkerJoinsAndNothingIsAskedTwice() throws Exception {
+    installation.newTopics(6);
+    var first = new FakeProvider(FakeProvider::echo, Duration.ofMillis(10));
+    var second = new FakeProvider(FakeProvider::echo, Duration.ofMillis(10));
+    try (var _ = start(first, configuration("a", 20, 1 << 20))) {
+      int asked = 300;
+      installation.askMany(asked);
+      try (var _ = start(second, configuration("b", 20, 1 << 20))) {
+        while (second.calls() == 0 && asked < 20_000) {
+          installation.askMany(100);
+          asked += 100;
+        }
+        awaitAnswers(asked);
+      }
+      assertThat(first.calls() + second.calls()).isEqualTo(asked);
+      assertThat(second.calls()).isPositive();
+    }
+  }
+
+  @Test
+  void takesOverFromADeadWorkerWithinFiveSeconds() throws Exception {
+    long id = installation.newId();
+    installation.execute("select pgoffload.register_worker('ghost', 'fake', 'fake-1', 'test')");
+    installation.execute(
+        "select pgoffload.claim('ghost', epoch, array["
+            + id
+            + "], array[10::oid], array[null])"
+            + " from pgoffload.worker where name = 'ghost'");
+    installation.ask(id, "why?");
+    try (var _ = start(new FakeProvider())) {
+      await()
+          .atMost(Duration.ofSeconds(5))
+          .until(() -> installation.answeredIds().equals(List.of(id)));
+      await().atMost(PATIENCE).until(() -> installation.committed() == 1);
+    }
+    assertThat(installation.resultOf(id).attempts()).isEqualTo(2);
+  }
+
+  @Test
+  void whatALiveWorkerHoldsStaysUnfinishedUntilItIsAnswered() throws Exception {
+    long id = installation.newId();
+    installation.execute(
+        "update pgoffload.setting set value = '1 hour' where name = 'worker_dead_after'");
+    try {
+      installation.execute("select pgoffload.register_worker('other', 'fake', 'fake-1', 'test')");
+      installation.execute(
+          "select pgoffload.claim('other', epoch, array["
+              + id
+              + "], array[10::oid], array[null])"
+              + " from pgoffload.worker where name = 'other'");
+      installation.ask(id, "why?");
+      long next = installation.ask("next");
+      var provider = new FakeProvider();
+      try (var _ = start(provider)) {
+        awaitAnswers(1);
+        assertThat(installation.committed()).isZero();
+        installation.execute(
+            "insert into pgoffload.llm_result (id, kind, status, requested_by_oid, attempts,"
+                + " finished_at) values ("
+                + id
+                + ", 'ask', 'succeeded', 10, 1, now())");
+        await().atMost(PATIENCE).until(() -> installation.committed() == 2);
+      }
+      assertThat(provider.calls(id)).isZero();
+      assertThat(installation.answeredIds()).containsExactly(next);
+    } finally {
+      installation.execute(
+          "update pgoffload.setting set value = '1500 ms' where name = 'worker_dead_after'");
+    }
+  }
+
+  @Test
+  void whatIsNotTrustedGoesToTheDeadLettersAndStopsNobody() throws Exception {
+    byte[] garbage = {0, 1, (byte) 0xff};
+    var forged = installation.envelope(installation.newId(), "evil");
+    installation.send("k", garbage, "");
+    installation.send("k", forged.getBytes(StandardCharsets.UTF_8), "1:" + "0".repeat(64));
+    installation.send("k", forged.getBytes(StandardCharsets.UTF_8), "12345:" + "0".repeat(64));
+    installation.ask("why?");
+    var provider = new FakeProvider();
+    try (var _ = start(provider)) {
+      awaitAnswers(1);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 4);
+    }
+    var letters = installation.read(installation.topics().deadLetters());
+    var topic = installation.topics().llmRequests();
+    assertThat(letters.stream().map(letter -> header(letter, RecordHeaders.ORIGIN)))
+        .containsExactlyInAnyOrder(topic + "-0@0", topic + "-0@1", topic + "-0@2");
+    assertThat(from(letters, topic + "-0@0").value()).isEqualTo(garbage);
+    assertThat(header(from(letters, topic + "-0@0"), RecordHeaders.REASON)).isEqualTo("malformed");
+    assertThat(header(from(letters, topic + "-0@1"), RecordHeaders.REASON))
+        .isEqualTo("bad_signature");
+    assertThat(header(from(letters, topic + "-0@1"), RecordHeaders.SIGNATURE))
+        .isEqualTo("1:" + "0".repeat(64));
+    assertThat(from(letters, topic + "-0@1").value())
+        .isEqualTo(forged.getBytes(StandardCharsets.UTF_8));
+    assertThat(header(from(letters, topic + "-0@2"), RecordHeaders.REASON_DETAIL))
+        .contains("12345");
+    assertThat(provider.calls()).isEqualTo(1);
+  }
+
+  @Test
+  void aKeyThatIsRotatedInWhileItRunsIsTrustedAtOnce() throws Exception {
+    try (var _ = start(new FakeProvider())) {
+      installation.ask("before");
+      awaitAnswers(1);
+      for (int answers = 2; answers < 5; answers++) {
+        installation.execute("select pgoffload.new_signing_key()");
+        installation.ask("after");
+        awaitAnswers(answers);
+      }
+    }
+    assertThat(installation.read(installation.topics().deadLetters())).isEmpty();
+  }
+
+  @Test
+  void aRequestThatCannotBeClaimedFailsAloneAndStopsNobody() throws Exception {
+    long noPartition = (1L << 40) + installation.newId();
+    installation.ask("before");
+    installation.ask(noPartition, "nowhere");
+    installation.ask("after");
+    try (var _ = start(new FakeProvider())) {
+      awaitAnswers(3);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 3);
+    }
+    var refused = installation.resultOf(noPartition);
+    assertThat(refused.status()).isEqualTo("failed");
+    assertThat(refused.errorCode()).isEqualTo("not_claimable");
+  }
+
+  @Test
+  void anAnswerLargerThanTheTopicTakesFailsClearly() throws Exception {
+    var random = new Random(1);
+    var large =
+        random
+            .ints(5 << 20, 0, 64)
+            .mapToObj(i -> String.valueOf((char) ('0' + i)))
+            .collect(Collectors.joining());
+    long id = installation.ask("large");
+    long next = installation.ask("next");
+    try (var _ =
+        start(
+            new FakeProvider(call ->
+                call.turns().getLast().text().equals("large")
+                    ? FakeProvider.answer(large)
+                    : FakeProvider.echo(call)))) {
+      awaitAnswers(2);
+    }
+    assertThat(installation.resultOf(id).status()).isEqualTo("failed");
+    assertThat(installation.resultOf(id).errorCode()).isEqualTo("answer_too_large");
+    assertThat(installation.resultOf(next).status()).isEqualTo("succeeded");
+  }
+
+  @Test
+  void aNulInAnAnswerDoesNotKeepItFromTheDatabase() throws Exception {
+    long id = installation.ask("why?");
+    try (var _ = start(new FakeProvider(call -> FakeProvider.answer("a\u0000b")))) {
+      awaitAnswers(1);
+    }
+    installation.writeBack();
+    assertThat(installation.query("select answer from pgoffload.llm_result where id = " + id))
+        .isEqualTo("a\uFFFDb");
+  }
+
+  @Test
+  void aFaultOfAProviderEndsItsRequestAndNoOther() throws Exception {
+    long fault = installation.ask("fault");
+    long error = installation.ask("error");
+    long vendor = installation.ask("vendor");
+    long good = installation.ask("good");
+    try (var _ =
+        start(
+            new FakeProvider(call ->
+                switch (call.turns().getLast().text()) {
+                  case "fault" -> throw new IllegalStateException("the prompt in words");
+                  case "error" -> throw new StackOverflowError();
+                  case "vendor" -> FakeProvider.failure(LlmErrorCode.RATE_LIMITED);
+                  default -> FakeProvider.echo(call);
+                }))) {
+      awaitAnswers(4);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 4);
+    }
+    assertThat(installation.resultOf(fault).errorCode()).isEqualTo("internal_error");
+    assertThat(installation.resultOf(fault).errorMessage()).doesNotContain("prompt");
+    assertThat(installation.resultOf(error).errorCode()).isEqualTo("internal_error");
+    assertThat(installation.resultOf(vendor).errorCode()).isEqualTo("rate_limited");
+    assertThat(installation.resultOf(good).status()).isEqualTo("succeeded");
+  }
+
+  @Test
+  void whatIsPastItsDeadlineExpiresWithoutACall() throws Exception {
+    var envelope =
+        installation.envelope(
+            installation.newId(),
+            "ask",
+            "late",
+            Instant.now().minusSeconds(10),
+            Duration.ofSeconds(5));
+    installation.send(
+        "k", envelope.getBytes(StandardCharsets.UTF_8), installation.signature(envelope));
+    var provider = new FakeProvider();
+    try (var _ = start(provider)) {
+      awaitAnswers(1);
+    }
+    assertThat(installation.results()).extracting(Result::status).containsExactly("expired");
+    assertThat(provider.calls()).isZero();
+  }
+
+  @Test
+  void saysWhatIsWrongWhenTheDatabaseRefusesIt() throws Exception {
+    var right = installation.configuration("w");
+    var provider = new FakeProvider();
+    assertThatThrownBy(() ->
+            WorkerApp.start(
+                new WorkerConfiguration(
+                    "w",
+                    "test",
+                    right.database().as("pgoffload_results", right.database().password()),
+                    right.topics(),
+                    right.kafka(),
+                    1,
+                    1,
+                    Duration.ZERO),
+                provider))
+        .isInstanceOf(WorkerStartException.class)
+        .hasMessageContaining("pgoffload_results@");
+    assertThat(provider.isClosed()).isTrue();
+  }
+
+  @Test
+  void canBeClosedTwice() {
+    var worker = start(new FakeProvider());
+    worker.close();
+    worker.close();
+  }
+
+  private static ConsumerRecord<byte[], byte[]> from(
+      List<ConsumerRecord<byte[], byte[]>> letters, String origin) {
+    return letters.stream()
+        .filter(letter -> header(letter, RecordHeaders.ORIGIN).equals(origin))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private static String header(ConsumerRecord<byte[], byte[]> record, String name) {
+    return new String(record.headers().lastHeader(name).value(), StandardCharsets.UTF_8);
+  }
+
+  private static Map<Long, Integer> attempts() {
+    return installation.results().stream().collect(Collectors.toMap(Result::id, Result::attempts));
+  }
+
+  private static void awaitAnswers(int count) {
+    await().atMost(PATIENCE).until(() -> installation.answeredIds().size() >= count);
+  }
+
+  private static WorkerApp start(LlmProvider provider) {
+    return start(provider, installation.configuration("w"));
+  }
+
+  private static WorkerApp start(LlmProvider provider, WorkerConfiguration configuration) {
+    return WorkerApp.start(configuration, provider);
+  }
+
+  private static WorkerConfiguration configuration(String name, Duration drain) {
+    return configuration(name, 2000, 256 << 20, drain);
+  }
+
+  private static WorkerConfiguration configuration(String name, int maxInFlight, long maxBytes) {
+    return configuration(name, maxInFlight, maxBytes, Duration.ofSeconds(5));
+  }
+
+  private static WorkerConfiguration configuration(
+      String name, int maxInFlight, long maxBytes, Duration drain) {
+    return new WorkerConfiguration(
+        name,
+        "test",
+        installation.worker(),
+        installation.topics(),
+        installation.kafka(),
+        maxInFlight,
+        maxBytes,
+        drain);
+  }
+}

@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -211,16 +212,18 @@ final class WorkerAppTest {
     var first = new FakeProvider(FakeProvider::echo, Duration.ofMillis(10));
     var second = new FakeProvider(FakeProvider::echo, Duration.ofMillis(10));
     try (var _ = start(first, configuration("a", 20, 1 << 20))) {
-      int asked = 300;
-      installation.askMany(asked);
+      var asked = new ArrayList<>(installation.askMany(100));
       try (var _ = start(second, configuration("b", 20, 1 << 20))) {
-        while (second.calls() == 0 && asked < 20_000) {
-          installation.askMany(100);
-          asked += 100;
-        }
-        awaitAnswers(asked);
+        await()
+            .atMost(PATIENCE)
+            .until(() -> {
+              asked.addAll(installation.askMany(20));
+              return second.calls() > 0;
+            });
+        awaitAnswers(asked.size());
       }
-      assertThat(first.calls() + second.calls()).isEqualTo(asked);
+      assertThat(installation.answeredIds()).containsExactlyInAnyOrderElementsOf(asked);
+      assertThat(first.calls() + second.calls()).isEqualTo(asked.size());
       assertThat(second.calls()).isPositive();
     }
   }

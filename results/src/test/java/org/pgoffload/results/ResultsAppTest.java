@@ -1,0 +1,221 @@
+package org.pgoffload.results;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+import static org.pgoffload.results.TestInstallation.result;
+import static org.pgoffload.results.TestInstallation.results;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.pgoffload.protocol.RecordHeaders;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.TopicNames;
+
+final class ResultsAppTest {
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+  private static TestInstallation installation;
+
+  @TempDir Path directory;
+
+  @BeforeAll
+  static void install() throws SQLException {
+    installation = TestInstallation.start();
+  }
+
+  @AfterAll
+  static void end() {
+    installation.close();
+  }
+
+  @BeforeEach
+  void emptyTopics() {
+    installation.newTopics();
+  }
+
+  @Test
+  void writesResultsAndCommitsThem() throws Exception {
+    var results = results(100);
+    installation.send(results);
+    try (var app = start()) {
+      app.awaitRunning(PATIENCE);
+      awaitWritten(results, 100);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 100);
+    }
+  }
+
+  /// The guard of docs' promise that the offset commit waits for the writer: if an upgrade of Kafka
+  /// Streams no longer calls the wrapped consumer's commit, offsets move here and rows are lost.
+  @Test
+  void offsetsNeverPassWhatIsNotInTheDatabase() throws Exception {
+    var before = results(10);
+    var blocked = results(500);
+    var app = start();
+    try (var blocker = installation.admin().connect("test");
+        var statement = blocker.createStatement()) {
+      installation.send(before);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 10);
+      blocker.setAutoCommit(false);
+      statement.execute("lock table pgoffload.llm_result in exclusive mode");
+      installation.send(blocked);
+      // many commit intervals
+      await()
+          .during(Duration.ofSeconds(2))
+          .atMost(PATIENCE)
+          .until(() -> installation.committed() == 10);
+      // without the flush that a last commit would wait for
+      app.close();
+      assertThat(installation.committed()).isEqualTo(10);
+      blocker.rollback();
+    } finally {
+      app.close();
+    }
+    try (var _ = start()) {
+      awaitWritten(blocked, 500);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 510);
+    }
+  }
+
+  @Test
+  void theDatabaseMayBeAwayAndOffsetsWaitForIt() throws Exception {
+    try (var app = start()) {
+      app.awaitRunning(PATIENCE);
+      installation.stopPostgres();
+      var during = results(50);
+      installation.send(during);
+      await()
+          .during(Duration.ofMillis(500))
+          .atMost(PATIENCE)
+          .until(() -> installation.committed() == 0);
+      installation.startPostgres();
+      awaitWritten(during, 50);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 50);
+    }
+  }
+
+  @Test
+  void closesInTimeWhileTheDatabaseIsAwayAndLosesNothing() throws Exception {
+    var during = results(50);
+    var app = start();
+    app.awaitRunning(PATIENCE);
+    installation.stopPostgres();
+    installation.send(during);
+    try {
+      await()
+          .during(Duration.ofMillis(300))
+          .atMost(PATIENCE)
+          .until(() -> installation.committed() == 0);
+      long before = System.nanoTime();
+      app.close();
+      assertThat(Duration.ofNanos(System.nanoTime() - before)).isLessThan(Duration.ofSeconds(10));
+      assertThat(installation.committed()).isZero();
+    } finally {
+      installation.startPostgres();
+    }
+    try (var _ = start()) {
+      awaitWritten(during, 50);
+    }
+  }
+
+  @Test
+  void whatIsNoResultGoesToTheDeadLettersAndStopsNobody() throws Exception {
+    var large = new byte[3 << 20];
+    var good = result("good");
+    var json = new String(result("x").write(), StandardCharsets.UTF_8);
+    var garbage =
+        Map.of(
+            "garbage", new byte[] {0, 1, (byte) 0xff},
+            "empty", new byte[0],
+            "null", utf8("null"),
+            "object", utf8("{}"),
+            "large", large,
+            "time", utf8(json.replace("2026-01-02T03:04:05Z", "yesterday")),
+            "kind", utf8(json.replace("\"kind\"", "\"sort\"")),
+            "id", utf8(json.replaceFirst("\"id\":\\d+", "\"id\":-1")),
+            "version", utf8(json.replace("\"version\":1", "\"version\":2")));
+    garbage.forEach(installation::send);
+    installation.send(List.of(good));
+    try (var _ = start()) {
+      awaitWritten(List.of(good), 1);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 10);
+    }
+    var letters =
+        installation.read(installation.topics().deadLetters()).stream()
+            .collect(
+                Collectors.toMap(
+                    letter -> new String(letter.key(), StandardCharsets.UTF_8),
+                    ConsumerRecord::value));
+    assertThat(letters).containsExactlyInAnyOrderEntriesOf(garbage);
+    for (var letter : installation.read(installation.topics().deadLetters())) {
+      assertThat(header(letter, RecordHeaders.REASON)).isEqualTo("malformed");
+      assertThat(header(letter, RecordHeaders.REASON_DETAIL)).isNotBlank();
+      assertThat(header(letter, RecordHeaders.ORIGIN))
+          .startsWith(installation.topics().results() + "-");
+    }
+  }
+
+  @Test
+  void canBeClosedTwiceAndBeforeItRuns() {
+    var app = start();
+    app.close();
+    app.close();
+  }
+
+  @Test
+  void pinsEverythingThatItsGuaranteeRestsOn() {
+    var configuration =
+        new ResultsConfiguration(
+            installation.results(),
+            new TopicNames("p"),
+            Map.of("bootstrap.servers", "b:9092"),
+            Path.of("state"));
+    assertThat(ResultsApp.streamsProperties(configuration))
+        .containsExactlyInAnyOrderEntriesOf(
+            Map.ofEntries(
+                Map.entry("bootstrap.servers", "b:9092"),
+                Map.entry("application.id", "p.results-writer"),
+                Map.entry("state.dir", "state"),
+                Map.entry("group.protocol", "classic"),
+                Map.entry("processing.guarantee", "at_least_once"),
+                Map.entry("consumer.auto.offset.reset", "earliest"),
+                Map.entry("consumer.max.poll.interval.ms", 1_800_000),
+                Map.entry("consumer.session.timeout.ms", 6_000),
+                Map.entry("consumer.heartbeat.interval.ms", 2_000),
+                Map.entry("consumer.max.poll.records", 1000),
+                Map.entry("commit.interval.ms", 100),
+                Map.entry("statestore.cache.max.bytes", 0),
+                Map.entry("producer.linger.ms", 0),
+                Map.entry("producer.max.request.size", 32 << 20),
+                Map.entry("production.exception.handler", DropWhatIsTooLarge.class),
+                Map.entry("default.timestamp.extractor", WallclockTimestampExtractor.class),
+                Map.entry("num.stream.threads", 1)));
+  }
+
+  private ResultsApp start() {
+    return ResultsApp.start(installation.configuration(directory));
+  }
+
+  private static void awaitWritten(List<Result> results, long count) {
+    await().atMost(PATIENCE).until(() -> installation.written(results) == count);
+  }
+
+  private static byte[] utf8(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static String header(ConsumerRecord<byte[], byte[]> record, String name) {
+    return new String(record.headers().lastHeader(name).value(), StandardCharsets.UTF_8);
+  }
+}

@@ -1,0 +1,237 @@
+package org.pgoffload.results;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.pgoffload.embedded.BrokerInJvm;
+import org.pgoffload.embedded.BrokerOptions;
+import org.pgoffload.embedded.PostgresOptions;
+import org.pgoffload.embedded.PostgresServer;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.Secret;
+import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.InstallSchema;
+import org.pgoffload.schema.InstallTopics;
+
+/// A real PostgreSQL with the schema and a real Kafka, of one test class.
+final class TestInstallation implements AutoCloseable {
+  private static final String PASSWORD = "secret";
+  private static final AtomicInteger NEXT_PREFIX = new AtomicInteger();
+  private static final AtomicLong NEXT_ID = new AtomicLong();
+  private static final int MAX_REQUEST_BYTES = 4 << 20;
+
+  private final BrokerInJvm broker;
+  private final Producer<byte[], byte[]> producer;
+  private PostgresServer postgres;
+  private TopicNames topics = new TopicNames("none");
+
+  private TestInstallation(PostgresServer postgres, BrokerInJvm broker) throws SQLException {
+    this.postgres = postgres;
+    this.broker = broker;
+    this.producer =
+        new KafkaProducer<>(
+            Map.of(
+                "bootstrap.servers",
+                broker.bootstrapServers(),
+                "linger.ms",
+                0,
+                "max.request.size",
+                32 << 20),
+            new ByteArraySerializer(),
+            new ByteArraySerializer());
+    InstallSchema.run(admin(), "public");
+    execute("alter role pgoffload_results login password '" + PASSWORD + "'");
+  }
+
+  static TestInstallation start() throws SQLException {
+    return new TestInstallation(
+        PostgresServer.start(
+            PostgresOptions.temporary(PASSWORD)
+                // the least, so that the queue of notifications can be filled
+                .withSettings(Map.of("max_notify_queue_pages", "64"))),
+        BrokerInJvm.start(BrokerOptions.temporary()));
+  }
+
+  /// New, empty topics, and so a new application.
+  TopicNames newTopics() {
+    topics = new TopicNames("test" + NEXT_PREFIX.incrementAndGet());
+    InstallTopics.run(kafka(), topics, 2, (short) 1, MAX_REQUEST_BYTES);
+    return topics;
+  }
+
+  TopicNames topics() {
+    return topics;
+  }
+
+  DatabaseAddress admin() {
+    return new DatabaseAddress(
+        postgres.host(), postgres.port(), "postgres", "postgres", Secret.of(PASSWORD), Map.of());
+  }
+
+  DatabaseAddress results() {
+    return admin().as("pgoffload_results", Secret.of(PASSWORD));
+  }
+
+  Map<String, Object> kafka() {
+    return Map.of("bootstrap.servers", broker.bootstrapServers());
+  }
+
+  ResultsConfiguration configuration(Path stateDirectory) {
+    return new ResultsConfiguration(results(), topics, kafka(), stateDirectory);
+  }
+
+  void restartPostgres() {
+    stopPostgres();
+    startPostgres();
+  }
+
+  void stopPostgres() {
+    postgres.stopImmediately();
+  }
+
+  void startPostgres() {
+    postgres = PostgresServer.start(postgres.options());
+  }
+
+  void execute(String sql) throws SQLException {
+    try (var connection = admin().connect("test");
+        var statement = connection.createStatement()) {
+      statement.execute(sql);
+    }
+  }
+
+  /// The first column of the first row, as text.
+  String query(String sql) throws SQLException {
+    try (var connection = admin().connect("test");
+        var statement = connection.createStatement();
+        var row = statement.executeQuery(sql)) {
+      row.next();
+      return String.valueOf(row.getString(1));
+    }
+  }
+
+  /// How many of these have exactly one row.
+  long written(List<Result> results) throws SQLException {
+    return Long.parseLong(
+        query(
+            "select count(*) from pgoffload.llm_result where id in ("
+                + String.join(
+                    ",", results.stream().map(result -> Long.toString(result.id())).toList())
+                + ")"));
+  }
+
+  static Result result(String answer) {
+    return result(NEXT_ID.incrementAndGet(), answer);
+  }
+
+  static Result result(long id, String answer) {
+    return new Result(
+        1,
+        id,
+        "ask",
+        "succeeded",
+        "postgres",
+        10,
+        answer,
+        null,
+        null,
+        "stop",
+        "fake",
+        "fake-1",
+        null,
+        1L,
+        0L,
+        1L,
+        0L,
+        1,
+        1.0,
+        2.0,
+        "w",
+        "2026-01-02T03:04:05Z");
+  }
+
+  static List<Result> results(int count) {
+    var results = new ArrayList<Result>();
+    for (int i = 0; i < count; i++) {
+      results.add(result("answer"));
+    }
+    return results;
+  }
+
+  void send(List<Result> results) {
+    results.forEach(result -> send(result.recordKey(), result.write()));
+    producer.flush();
+  }
+
+  void send(String key, byte[] value) {
+    var _ =
+        producer.send(
+            new ProducerRecord<>(topics.results(), key.getBytes(StandardCharsets.UTF_8), value));
+    producer.flush();
+  }
+
+  /// Everything on a topic now.
+  List<ConsumerRecord<byte[], byte[]>> read(String topic) {
+    try (var consumer =
+        new KafkaConsumer<>(kafka(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+      var partitions =
+          consumer.partitionsFor(topic).stream()
+              .map(partition -> new TopicPartition(topic, partition.partition()))
+              .toList();
+      consumer.assign(partitions);
+      consumer.seekToBeginning(partitions);
+      var ends = consumer.endOffsets(partitions);
+      var records = new ArrayList<ConsumerRecord<byte[], byte[]>>();
+      while (partitions.stream()
+          .anyMatch(partition ->
+              consumer.position(partition) < Objects.requireNonNull(ends.get(partition)))) {
+        consumer.poll(Duration.ofMillis(50)).forEach(records::add);
+      }
+      return records;
+    }
+  }
+
+  /// The sum of the offsets that the application has committed.
+  long committed() {
+    try (var admin = Admin.create(kafka())) {
+      return admin
+          .listConsumerGroupOffsets(topics.prefix() + ".results-writer")
+          .partitionsToOffsetAndMetadata()
+          .get()
+          .values()
+          .stream()
+          .filter(Objects::nonNull)
+          .mapToLong(offset -> offset.offset())
+          .sum();
+    } catch (ExecutionException e) {
+      return 0; // there is no group yet
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  @Override
+  public void close() {
+    producer.close(Duration.ZERO);
+    broker.close();
+    postgres.close();
+  }
+}

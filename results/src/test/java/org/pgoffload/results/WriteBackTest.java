@@ -1,0 +1,230 @@
+package org.pgoffload.results;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+import static org.pgoffload.results.TestInstallation.result;
+import static org.pgoffload.results.TestInstallation.results;
+
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.pgoffload.protocol.Result;
+import org.postgresql.PGConnection;
+
+@Timeout(60)
+final class WriteBackTest {
+  private static TestInstallation installation;
+
+  @BeforeAll
+  static void install() throws SQLException {
+    installation = TestInstallation.start();
+  }
+
+  @AfterAll
+  static void end() {
+    installation.close();
+  }
+
+  @Test
+  void writesEveryFieldAndWakesThoseWhoListen() throws Exception {
+    try (var listener = installation.admin().connect("test");
+        var statement = listener.createStatement();
+        var writeBack = new WriteBack(installation.results())) {
+      statement.execute("listen llm_done");
+      var result = result("42");
+      write(writeBack, List.of(result));
+      assertThat(
+              installation.query(
+                  "select to_jsonb(r) - 'finished_at' from pgoffload.llm_result r where id = "
+                      + result.id()))
+          .contains("\"answer\": \"42\"", "\"model\": \"fake-1\"", "\"output_tokens\": 1");
+      assertThat(listener.unwrap(PGConnection.class).getNotifications(5000))
+          .extracting(notification -> notification.getParameter())
+          .containsExactly(Long.toString(result.id()));
+    }
+  }
+
+  @Test
+  void sharesOneCommitAmongWhatCameMeanwhile() throws Exception {
+    var results = results(2000);
+    try (var writeBack = new WriteBack(installation.results());
+        var blocker = installation.admin().connect("test");
+        var statement = blocker.createStatement()) {
+      blocker.setAutoCommit(false);
+      statement.execute("lock table pgoffload.llm_result in exclusive mode");
+      results.forEach(each -> writeBack.write(each, 100));
+      blocker.rollback();
+      writeBack.flush();
+    }
+    assertThat(installation.written(results)).isEqualTo(2000);
+    assertThat(
+            Integer.parseInt(
+                installation.query(
+                    "select count(distinct xmin::text) from pgoffload.llm_result where id >= "
+                        + results.getFirst().id())))
+        .isLessThanOrEqualTo(4);
+  }
+
+  @Test
+  void keepsTheFirstResultOfARequest() throws Exception {
+    var first = result("first");
+    try (var writeBack = new WriteBack(installation.results())) {
+      write(writeBack, List.of(first, result(first.id(), "second")));
+      write(writeBack, List.of(result(first.id(), "third")));
+    }
+    assertThat(answer(first)).isEqualTo("first");
+  }
+
+  @Test
+  void goesOnAfterARestartOfTheDatabase() throws Exception {
+    try (var writeBack = new WriteBack(installation.results())) {
+      write(writeBack, results(10));
+      installation.stopPostgres();
+      var during = results(500);
+      during.forEach(each -> writeBack.write(each, 100));
+      var flushed = CompletableFuture.runAsync(writeBack::flush);
+      await()
+          .during(Duration.ofMillis(500))
+          .atMost(Duration.ofSeconds(10))
+          .until(() -> !flushed.isDone());
+      installation.startPostgres();
+      flushed.get();
+      assertThat(installation.written(during)).isEqualTo(500);
+    }
+  }
+
+  @Test
+  void oneBadResultOfFiveHundredFailsAndTheOthersLand() throws Exception {
+    var good = results(499);
+    // NUL in a field that nobody looks at
+    var bad =
+        new Result(
+            1,
+            result("").id(),
+            "ask",
+            "succeeded",
+            "postgres",
+            10,
+            "answer",
+            null,
+            null,
+            "stop",
+            "fake",
+            "mo\u0000del",
+            null,
+            1L,
+            0L,
+            1L,
+            0L,
+            1,
+            1.0,
+            2.0,
+            "w",
+            "2026-01-02T03:04:05Z");
+    try (var writeBack = new WriteBack(installation.results())) {
+      IntStream.range(0, 250).forEach(i -> writeBack.write(good.get(i), 100));
+      writeBack.write(bad, 100);
+      IntStream.range(250, 499).forEach(i -> writeBack.write(good.get(i), 100));
+      writeBack.flush();
+    }
+    assertThat(installation.written(good)).isEqualTo(499);
+    assertThat(
+            installation.query(
+                "select status || ' ' || error_code || ' ' || error_message"
+                    + " from pgoffload.llm_result where id = "
+                    + bad.id()))
+        .isEqualTo(
+            "failed result_not_storable the database refused the result with SQLSTATE 22P05; the"
+                + " results topic has it");
+  }
+
+  @Test
+  void whatIsRefusedEvenAsAFailureHoldsUpNobody() throws Exception {
+    var good = result("good");
+    try (var writeBack = new WriteBack(installation.results())) {
+      write(writeBack, List.of(result(1L << 50, "no partition takes it"), good));
+    }
+    assertThat(answer(good)).isEqualTo("good");
+  }
+
+  @Test
+  void aFullQueueOfNotificationsStopsTheWakingAndNotTheWriting() throws Exception {
+    var result = result("unheard");
+    try (var sleeper = installation.admin().connect("test");
+        var statement = sleeper.createStatement();
+        var writeBack = new WriteBack(installation.results())) {
+      statement.execute("listen elsewhere");
+      // a listener in a transaction keeps everything in the queue
+      sleeper.setAutoCommit(false);
+      statement.execute("select 1");
+      assertThatThrownBy(
+              () -> {
+                for (int round = 0; round < 100; round++) {
+                  installation.execute(
+                      "select pg_notify('elsewhere', repeat('a', 7900) || i)"
+                          + " from generate_series(1, 10) i");
+                }
+              })
+          .hasMessageContaining("NOTIFY");
+      write(writeBack, List.of(result));
+      assertThat(answer(result)).isEqualTo("unheard");
+      sleeper.rollback();
+    }
+  }
+
+  @Test
+  void whatWasGivenUpAtTheEndIsNotFlushed() throws Exception {
+    var given = result("given up");
+    var writeBack = new WriteBack(installation.results());
+    try (var blocker = installation.admin().connect("test");
+        var statement = blocker.createStatement()) {
+      blocker.setAutoCommit(false);
+      statement.execute("lock table pgoffload.llm_result in exclusive mode");
+      writeBack.write(given, 100);
+      var flushed = CompletableFuture.runAsync(writeBack::flush);
+      await()
+          .atMost(Duration.ofSeconds(10))
+          .until(() ->
+              installation
+                  .query(
+                      "select count(*) from pg_stat_activity where application_name ="
+                          + " 'pgoffload results' and wait_event_type = 'Lock'")
+                  .equals("1"));
+      writeBack.close();
+      assertThatThrownBy(flushed::get).hasCauseInstanceOf(WriteBackClosedException.class);
+      assertThatThrownBy(() -> writeBack.write(result("late"), 1))
+          .isInstanceOf(WriteBackClosedException.class);
+      assertThatThrownBy(writeBack::flush).isInstanceOf(WriteBackClosedException.class);
+    }
+  }
+
+  @Test
+  void givesUpAtTheEndWhileTheDatabaseIsAwayWithoutFlushing() {
+    var writeBack = new WriteBack(installation.results());
+    installation.stopPostgres();
+    try {
+      writeBack.write(result("given up"), 100);
+      var flushed = CompletableFuture.runAsync(writeBack::flush);
+      writeBack.close();
+      assertThatThrownBy(flushed::get).hasCauseInstanceOf(WriteBackClosedException.class);
+    } finally {
+      installation.startPostgres();
+    }
+  }
+
+  private static String answer(Result result) throws SQLException {
+    return installation.query("select answer from pgoffload.llm_result where id = " + result.id());
+  }
+
+  private static void write(WriteBack writeBack, List<Result> results) {
+    results.forEach(each -> writeBack.write(each, 100));
+    writeBack.flush();
+  }
+}

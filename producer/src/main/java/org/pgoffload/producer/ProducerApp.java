@@ -45,6 +45,11 @@ public final class ProducerApp implements AutoCloseable {
     }
   }
 
+  /// Why nothing is captured, or empty.
+  String complaint() {
+    return capture.complaint();
+  }
+
   /// Waits until the capture ends, which it does only when it is closed.
   public void awaitEnd() throws InterruptedException {
     thread.join();

@@ -1,0 +1,93 @@
+package org.pgoffload.producer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.sql.SQLException;
+import java.time.Duration;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.pgoffload.embedded.PostgresVersion;
+
+/// Immediate requests on a PostgreSQL whose messages wait for somebody's commit.
+final class FlushMessagesTest {
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+  private static TestInstallation installation;
+
+  @BeforeAll
+  static void install() throws SQLException {
+    installation = TestInstallation.start(PostgresVersion.V15);
+    installation.renew();
+  }
+
+  @AfterAll
+  static void end() {
+    installation.close();
+  }
+
+  @Test
+  void flushesWithoutAnybodyElsesCommit() throws Exception {
+    try (var _ = FlushMessages.startIfNeeded(installation.producer(), 150_000)) {
+      for (int i = 0; i < 3; i++) {
+        var lsn =
+            installation.query(
+                "select pg_logical_emit_message(false, 'test', 'nobody flushes this')");
+        await()
+            .pollInterval(Duration.ofMillis(10))
+            .atMost(PATIENCE)
+            .until(() ->
+                installation
+                    .query("select pg_current_wal_flush_lsn() >= '" + lsn + "'")
+                    .equals("t"));
+      }
+    }
+    assertThat(flushers()).isEqualTo("0");
+  }
+
+  @Test
+  void isNotNeededFromSeventeenOn() throws Exception {
+    try (var _ = FlushMessages.startIfNeeded(installation.producer(), 170_000)) {
+      await().during(Duration.ofMillis(200)).atMost(PATIENCE).until(() -> flushers().equals("0"));
+    }
+  }
+
+  @Test
+  void connectsAgainAfterItsConnectionBroke() throws Exception {
+    try (var _ = FlushMessages.startIfNeeded(installation.producer(), 150_000)) {
+      await().atMost(PATIENCE).until(() -> flushers().equals("1"));
+      var broken =
+          installation.query(
+              "select pid from pg_stat_activity where application_name = 'pgoffload producer"
+                  + " flush'");
+      installation.execute("select pg_terminate_backend(" + broken + ")");
+      await()
+          .atMost(PATIENCE)
+          .until(() ->
+              installation
+                  .query(
+                      "select count(*) from pg_stat_activity where application_name ="
+                          + " 'pgoffload producer flush' and pid <> "
+                          + broken)
+                  .equals("1"));
+    }
+  }
+
+  @Test
+  void anImmediateRequestArrives() throws Exception {
+    try (var app = ProducerApp.start(installation.configuration())) {
+      app.awaitCapturing(PATIENCE);
+      installation.query(
+          "select pgoffload.emit_llm_request('ask', 'at once', null::text, null::jsonb,"
+              + " null::text, null::jsonb, null::interval, null::text, null::jsonb)");
+      await().atMost(PATIENCE).until(() -> installation.published().size() == 1);
+    }
+  }
+
+  private static String flushers() throws SQLException {
+    return installation.query(
+        "select count(*) from pg_stat_activity where application_name = 'pgoffload producer"
+            + " flush'");
+  }
+}

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -179,6 +180,40 @@ final class TestInstallation implements AutoCloseable {
 
   static String header(ConsumerRecord<byte[], byte[]> record, String name) {
     return new String(record.headers().lastHeader(name).value(), StandardCharsets.UTF_8);
+  }
+
+  /// Reads requests on and on.
+  Reader reader() {
+    var consumer =
+        new KafkaConsumer<>(kafka(), new ByteArrayDeserializer(), new ByteArrayDeserializer());
+    var partitions =
+        consumer.partitionsFor(topics.llmRequests()).stream()
+            .map(partition -> new TopicPartition(partition.topic(), partition.partition()))
+            .toList();
+    consumer.assign(partitions);
+    consumer.seekToBeginning(partitions);
+    return new Reader(consumer);
+  }
+
+  /// A position among the requests.
+  record Reader(KafkaConsumer<byte[], byte[]> consumer) implements AutoCloseable {
+    /// Reads what came next.
+    ///
+    /// @param id is told each request's id
+    /// @return how many they were
+    int next(Consumer<Long> id) {
+      int count = 0;
+      for (var record : consumer.poll(Duration.ofMillis(50))) {
+        id.accept(Envelope.read(record.value()).id());
+        count++;
+      }
+      return count;
+    }
+
+    @Override
+    public void close() {
+      consumer.close();
+    }
   }
 
   /// Everything on a topic now.

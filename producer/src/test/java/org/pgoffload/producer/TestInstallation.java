@@ -128,6 +128,11 @@ final class TestInstallation implements AutoCloseable {
     broker = BrokerProcess.start(broker.options());
   }
 
+  private Map<String, Object> reading() {
+    // a reader's last fetch finds nothing, and is waited for when it closes
+    return Map.of("bootstrap.servers", broker.bootstrapServers(), "fetch.max.wait.ms", 10);
+  }
+
   void execute(String sql) throws SQLException {
     try (var connection = admin().connect("test");
         var statement = connection.createStatement()) {
@@ -185,7 +190,7 @@ final class TestInstallation implements AutoCloseable {
   /// Reads requests on and on.
   Reader reader() {
     var consumer =
-        new KafkaConsumer<>(kafka(), new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        new KafkaConsumer<>(reading(), new ByteArrayDeserializer(), new ByteArrayDeserializer());
     var partitions =
         consumer.partitionsFor(topics.llmRequests()).stream()
             .map(partition -> new TopicPartition(partition.topic(), partition.partition()))
@@ -219,7 +224,7 @@ final class TestInstallation implements AutoCloseable {
   /// Everything on a topic now.
   List<ConsumerRecord<byte[], byte[]>> read(String topic) {
     try (var consumer =
-        new KafkaConsumer<>(kafka(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+        new KafkaConsumer<>(reading(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
       var partitions =
           consumer.partitionsFor(topic).stream()
               .map(partition -> new TopicPartition(topic, partition.partition()))

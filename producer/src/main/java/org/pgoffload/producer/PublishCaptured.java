@@ -51,6 +51,10 @@ final class PublishCaptured
   private final ArrayDeque<Sent> unacknowledged = new ArrayDeque<>();
   private long unacknowledgedBytes;
 
+  /// Set after what it tells of: thousands may be on their way, and are not looked through each
+  /// time.
+  private volatile boolean someTooLarge;
+
   // guarded by the lock
   private @Nullable Exception failure;
 
@@ -110,6 +114,7 @@ final class PublishCaptured
         sent.acknowledged = true;
       } else if (exception instanceof RecordTooLargeException && record.value().length > 0) {
         sent.tooLarge = record;
+        someTooLarge = true;
       } else if (failure == null) {
         failure = exception;
       }
@@ -120,6 +125,10 @@ final class PublishCaptured
   }
 
   private void replaceTooLarge() {
+    if (!someTooLarge) {
+      return;
+    }
+    someTooLarge = false;
     for (var sent : unacknowledged) {
       var record = sent.tooLarge;
       if (record != null) {

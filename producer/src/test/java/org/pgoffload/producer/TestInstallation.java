@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -127,6 +128,11 @@ final class TestInstallation implements AutoCloseable {
     broker = BrokerProcess.start(broker.options());
   }
 
+  private Map<String, Object> reading() {
+    // a reader's last fetch finds nothing, and is waited for when it closes
+    return Map.of("bootstrap.servers", broker.bootstrapServers(), "fetch.max.wait.ms", 10);
+  }
+
   void execute(String sql) throws SQLException {
     try (var connection = admin().connect("test");
         var statement = connection.createStatement()) {
@@ -181,10 +187,44 @@ final class TestInstallation implements AutoCloseable {
     return new String(record.headers().lastHeader(name).value(), StandardCharsets.UTF_8);
   }
 
+  /// Reads requests on and on.
+  Reader reader() {
+    var consumer =
+        new KafkaConsumer<>(reading(), new ByteArrayDeserializer(), new ByteArrayDeserializer());
+    var partitions =
+        consumer.partitionsFor(topics.llmRequests()).stream()
+            .map(partition -> new TopicPartition(partition.topic(), partition.partition()))
+            .toList();
+    consumer.assign(partitions);
+    consumer.seekToBeginning(partitions);
+    return new Reader(consumer);
+  }
+
+  /// A position among the requests.
+  record Reader(KafkaConsumer<byte[], byte[]> consumer) implements AutoCloseable {
+    /// Reads what came next.
+    ///
+    /// @param id is told each request's id
+    /// @return how many they were
+    int next(Consumer<Long> id) {
+      int count = 0;
+      for (var record : consumer.poll(Duration.ofMillis(50))) {
+        id.accept(Envelope.read(record.value()).id());
+        count++;
+      }
+      return count;
+    }
+
+    @Override
+    public void close() {
+      consumer.close();
+    }
+  }
+
   /// Everything on a topic now.
   List<ConsumerRecord<byte[], byte[]>> read(String topic) {
     try (var consumer =
-        new KafkaConsumer<>(kafka(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+        new KafkaConsumer<>(reading(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
       var partitions =
           consumer.partitionsFor(topic).stream()
               .map(partition -> new TopicPartition(topic, partition.partition()))

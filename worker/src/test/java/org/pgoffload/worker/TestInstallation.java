@@ -129,6 +129,11 @@ final class TestInstallation implements AutoCloseable {
     producer = producer(broker);
   }
 
+  private Map<String, Object> reading() {
+    // a reader's last fetch finds nothing, and is waited for when it closes
+    return Map.of("bootstrap.servers", broker.bootstrapServers(), "fetch.max.wait.ms", 10);
+  }
+
   void execute(String sql) throws SQLException {
     try (var connection = admin().connect("test");
         var statement = connection.createStatement()) {
@@ -241,7 +246,7 @@ final class TestInstallation implements AutoCloseable {
   /// Everything on a topic now.
   List<ConsumerRecord<byte[], byte[]>> read(String topic) {
     try (var consumer =
-        new KafkaConsumer<>(kafka(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+        new KafkaConsumer<>(reading(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
       var partitions =
           consumer.partitionsFor(topic).stream()
               .map(partition -> new TopicPartition(topic, partition.partition()))

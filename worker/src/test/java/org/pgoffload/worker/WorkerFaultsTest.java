@@ -3,6 +3,7 @@ package org.pgoffload.worker;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Duration;
 import org.junit.jupiter.api.AfterAll;
@@ -41,7 +42,7 @@ final class WorkerFaultsTest {
       var envelope = installation.envelope(installation.newId(), "during");
       var signature = installation.signature(envelope);
       installation.stopPostgres();
-      installation.send("k", envelope.getBytes(java.nio.charset.StandardCharsets.UTF_8), signature);
+      installation.send("k", envelope.getBytes(StandardCharsets.UTF_8), signature);
       // longer than worker_dead_after: what runs here is not taken over for that
       await().during(Duration.ofSeconds(3)).atMost(PATIENCE).until(() -> provider.calls() == 1);
       installation.startPostgres();
@@ -62,7 +63,7 @@ final class WorkerFaultsTest {
       var envelope = installation.envelope(installation.newId(), "why?");
       var signature = installation.signature(envelope);
       installation.stopPostgres();
-      installation.send("k", envelope.getBytes(java.nio.charset.StandardCharsets.UTF_8), signature);
+      installation.send("k", envelope.getBytes(StandardCharsets.UTF_8), signature);
       await()
           .during(Duration.ofSeconds(1))
           .atMost(PATIENCE)

@@ -117,7 +117,7 @@ final class WriteBackTest {
             null,
             "stop",
             "fake",
-            "mo\u0000del",
+            "model",
             null,
             1L,
             0L,
@@ -127,7 +127,7 @@ final class WriteBackTest {
             1.0,
             2.0,
             "w",
-            "2026-01-02T03:04:05Z");
+            "not a time");
     try (var writeBack = new WriteBack(installation.results())) {
       IntStream.range(0, 250).forEach(i -> writeBack.write(good.get(i), 100));
       writeBack.write(bad, 100);
@@ -141,7 +141,7 @@ final class WriteBackTest {
                     + " from pgoffload.llm_result where id = "
                     + bad.id()))
         .isEqualTo(
-            "failed result_not_storable the database refused the result with SQLSTATE 22P05; the"
+            "failed result_not_storable the database refused the result with SQLSTATE 22007; the"
                 + " results topic has it");
   }
 

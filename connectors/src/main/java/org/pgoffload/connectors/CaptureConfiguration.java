@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 
-/// The Debezium connector's configuration, the same in Debezium Embedded and in a Connect cluster: a
-/// pure function of where the database is.
+/// The Debezium connector's configuration, the same in Debezium Embedded and in a Connect cluster:
+/// a pure function of where the database is.
 ///
 /// @param host server of the database
 /// @param port its port
@@ -97,6 +97,16 @@ public record CaptureConfiguration(
   /// Names the place, without the password.
   @Override
   public String toString() {
-    return "CaptureConfiguration[" + user + "@" + host + ":" + port + "/" + database + ", slot=" + slot + "]";
+    return "CaptureConfiguration["
+        + user
+        + "@"
+        + host
+        + ":"
+        + port
+        + "/"
+        + database
+        + ", slot="
+        + slot
+        + "]";
   }
 }

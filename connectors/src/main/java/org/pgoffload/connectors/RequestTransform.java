@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.kafka.common.config.ConfigDef;
 import org.apache.kafka.connect.connector.ConnectRecord;
 import org.apache.kafka.connect.data.Schema;
@@ -18,16 +19,16 @@ import org.pgoffload.protocol.Routing;
 import org.pgoffload.protocol.Signature;
 import org.pgoffload.protocol.TopicNames;
 
-/// Turns a captured logical decoding message into a request record: its topic by the request's kind,
-/// its key by the ordering key or the id, the signature as a header, and the envelope's bytes, as the
-/// database signed them, as the value.
+/// Turns a captured logical decoding message into a request record: its topic by the request's
+/// kind, its key by the ordering key or the id, the signature as a header, and the envelope's
+/// bytes, as the database signed them, as the value.
 ///
 /// What cannot be read goes to the dead-letter topic with the reason, so that nothing stops the
 /// capture. Nothing is trusted here: any role can emit such a message, and the worker checks the
 /// signature. Heartbeats and anything else pass unchanged.
 ///
-/// Loads in a Kafka Connect worker, with StringConverter for keys and ByteArrayConverter for values.
-/// Stateless once configured.
+/// Loads in a Kafka Connect worker, with StringConverter for keys and ByteArrayConverter for
+/// values. Stateless once configured.
 ///
 /// @param <R> the record type of the Connect runtime
 public final class RequestTransform<R extends ConnectRecord<R>> implements Transformation<R> {
@@ -47,7 +48,8 @@ public final class RequestTransform<R extends ConnectRecord<R>> implements Trans
 
   @Override
   public void configure(Map<String, ?> configuration) {
-    topics = new TopicNames((String) CONFIG.parse(configuration).get(TOPIC_PREFIX_CONFIG));
+    var prefix = (String) CONFIG.parse(configuration).get(TOPIC_PREFIX_CONFIG);
+    topics = new TopicNames(Objects.requireNonNull(prefix, "it has a default"));
   }
 
   @Override
@@ -61,8 +63,7 @@ public final class RequestTransform<R extends ConnectRecord<R>> implements Trans
     byte[] content = bytes(value.getStruct("message").get("content"));
     try {
       int lineFeed = indexOfLineFeed(content);
-      var signature =
-          Signature.parse(new String(content, 0, lineFeed, StandardCharsets.US_ASCII));
+      var signature = Signature.parse(new String(content, 0, lineFeed, StandardCharsets.US_ASCII));
       byte[] envelope = Arrays.copyOfRange(content, lineFeed + 1, content.length);
       var routing = Routing.read(envelope);
       // a kind of a newer version is the LLM worker's to refuse, with an answer to its caller

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/// A child JVM with this JVM's own class path.
+/// A child JVM with this JVM's own class path, in a session of its own.
 final class JavaProcess {
 
   private JavaProcess() {}
@@ -18,7 +18,7 @@ final class JavaProcess {
     command.addAll(options);
     command.add(main.getName());
     command.addAll(arguments);
-    var builder = new ProcessBuilder(command);
+    var builder = new ProcessBuilder(Processes.detached(command));
     // Surefire starts its JVM from a jar that only refers to the class path, and names it here.
     builder
         .environment()

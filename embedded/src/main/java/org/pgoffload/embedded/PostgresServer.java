@@ -47,10 +47,13 @@ public final class PostgresServer implements AutoCloseable {
   /// @throws EmbeddedException if the directory is in use or cannot be used, there are no binaries,
   ///   or the server does not start within a minute
   public static PostgresServer start(PostgresOptions options) {
+    return start(options, ServerAccount.detect());
+  }
+
+  static PostgresServer start(PostgresOptions options, ServerAccount account) {
     Directories.create(options.directory());
     var lock = DirectoryLock.acquire(options.directory());
     try {
-      var account = ServerAccount.detect();
       var binaries = PostgresBinaries.of(options.version());
       var cluster = new PostgresCluster(options.directory());
       cluster.endOrphan();
@@ -111,7 +114,7 @@ public final class PostgresServer implements AutoCloseable {
     // The directory as an argument is how a later start recognises its orphan.
     var command = List.of(binaries.postgres().toString(), "-D", cluster.data().toString());
     var builder =
-        new ProcessBuilder(account.command(command))
+        new ProcessBuilder(Processes.detached(account.command(command)))
             .redirectErrorStream(true)
             .redirectOutput(ProcessBuilder.Redirect.appendTo(cluster.logFile().toFile()));
     // The caller's PGDATA, PGPORT and locale are not meant for this server.

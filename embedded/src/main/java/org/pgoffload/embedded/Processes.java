@@ -9,6 +9,7 @@ import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -39,6 +40,21 @@ final class Processes {
       Thread.currentThread().interrupt();
       throw interrupted(e);
     }
+  }
+
+  /// The command in a session of its own where the system can: Ctrl-C in a terminal goes to every
+  /// process of the foreground group, and the servers are to end after the parts that use them, not
+  /// beside them. `setsid` executes in place, so that the process id stays the server's.
+  static List<String> detached(List<String> command) {
+    for (var setsid : List.of("/usr/bin/setsid", "/bin/setsid")) {
+      if (Files.isExecutable(Path.of(setsid))) {
+        var detached = new ArrayList<String>();
+        detached.add(setsid);
+        detached.addAll(command);
+        return detached;
+      }
+    }
+    return command;
   }
 
   /// Sends a signal that Java has no word for. The shell's own `kill` is everywhere; the command of

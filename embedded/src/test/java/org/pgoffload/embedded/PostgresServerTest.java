@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -253,6 +254,19 @@ final class PostgresServerTest {
         .hasMessageContaining("unrecognized configuration parameter \"no_such_setting\"")
         .hasMessageNotContaining(PASSWORD);
     PostgresServer.start(kept()).close();
+  }
+
+  @Test
+  void runsAsAnotherUserWhereRootMayHaveNoNamespaceOfItsOwn() throws SQLException {
+    assumeThat(ServerAccount.isRoot()).isTrue();
+    try (var server = PostgresServer.start(kept(), new ServerAccount.OtherUser("nobody"))) {
+      assertThat(ProcessHandle.of(server.processId()).flatMap(process -> process.info().user()))
+          .contains("nobody");
+      execute(server, "create table t as select 1");
+    }
+    try (var again = PostgresServer.start(kept(), new ServerAccount.OtherUser("nobody"))) {
+      assertThat(rows(again, "select count(*) from t")).containsExactly("1");
+    }
   }
 
   @Test

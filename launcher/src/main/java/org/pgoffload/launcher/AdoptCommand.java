@@ -12,10 +12,9 @@ import picocli.CommandLine.Spec;
 /// `pgoffload adopt`.
 @Command(
     name = "adopt",
-    description = {
-      "Makes a copied or restored database an installation of its own: it gets an identity and a signing",
-      "key of its own, and executes its own new requests, none that it was copied with."
-    },
+    description =
+        "Makes a copied or restored database an installation of its own, with an identity and a signing"
+            + " key of its own: it executes its own new requests, and none that it was copied with.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class AdoptCommand implements Callable<Integer> {
@@ -33,7 +32,8 @@ final class AdoptCommand implements Callable<Integer> {
         var row = statement.executeQuery("select pgoffload.adopt()")) {
       row.next();
       out.println("Adopted " + database + " as installation " + row.getString(1) + ".");
-      out.println("Run pgoffload install for its replication slot, with topics of its own (--topic-prefix).");
+      out.println(
+          "Run pgoffload install for its replication slot, with topics of its own (--topic-prefix).");
       out.flush();
       return 0;
     } catch (SQLException e) {

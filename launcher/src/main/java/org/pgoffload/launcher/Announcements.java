@@ -13,7 +13,9 @@ final class Announcements {
   static String ready(LocalInstallation installation) {
     var text = new StringBuilder("\npgoffload is ready.\n\n");
     if (installation.hasPostgres()) {
-      text.append("  Application role:  psql '").append(installation.application().uri()).append("'\n");
+      text.append("  Application role:  psql '")
+          .append(installation.application().uri())
+          .append("'\n");
       text.append("  Superuser:         psql '").append(installation.admin().uri()).append("'\n");
     }
     text.append("  Kafka:             ").append(installation.kafkaBootstrap()).append('\n');
@@ -26,14 +28,13 @@ final class Announcements {
     text.append("Another worker joins with:\n ");
     installation
         .joiningEnvironment()
-        .forEach(
-            (name, value) -> {
-              if (!name.equals("DATABASE_URL")
-                  && !name.startsWith("PGOFFLOAD_PRODUCER")
-                  && !name.startsWith("PGOFFLOAD_RESULTS")) {
-                text.append(' ').append(name).append("='").append(value).append('\'');
-              }
-            });
+        .forEach((name, value) -> {
+          if (!name.equals("DATABASE_URL")
+              && !name.startsWith("PGOFFLOAD_PRODUCER")
+              && !name.startsWith("PGOFFLOAD_RESULTS")) {
+            text.append(' ').append(name).append("='").append(value).append('\'');
+          }
+        });
     return text.append(" ./pgoffload worker\n\nCtrl-C ends everything.\n").toString();
   }
 }

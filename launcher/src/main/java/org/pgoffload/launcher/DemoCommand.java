@@ -10,7 +10,8 @@ import picocli.CommandLine.Spec;
 /// `pgoffload demo`.
 @Command(
     name = "demo",
-    description = "Starts everything on this machine, tells the story in SQL, and leaves nothing running.",
+    description =
+        "Starts everything on this machine, tells the story in SQL, and leaves nothing running.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class DemoCommand implements Callable<Integer> {

@@ -14,10 +14,8 @@ import picocli.CommandLine.Spec;
 /// `pgoffload dev`.
 @Command(
     name = "dev",
-    description = {
-      "Starts a real PostgreSQL, a real Kafka broker and every part on this machine, and stays up",
-      "until Ctrl-C."
-    },
+    description =
+        "Starts a real PostgreSQL, a real Kafka broker and every part on this machine, until Ctrl-C.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class DevCommand implements Callable<Integer> {

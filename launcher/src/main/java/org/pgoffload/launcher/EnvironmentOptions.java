@@ -10,7 +10,10 @@ final class EnvironmentOptions {
   @Option(
       names = "--database-url",
       paramLabel = "URI",
-      description = "postgresql://user:password@host:port/database; default: DATABASE_URL, else PGHOST and the like. Beware: other users of the machine can see it in the process list.")
+      description =
+          "postgresql://user:password@host:port/database; default: the part's own variable, DATABASE_URL,"
+              + " else PGHOST and the like. Other users of the machine can see an option in the process"
+              + " list: leave the password to PGPASSWORD or a file.")
   private @Nullable String databaseUrl;
 
   @Option(
@@ -22,7 +25,8 @@ final class EnvironmentOptions {
   @Option(
       names = "--topic-prefix",
       paramLabel = "PREFIX",
-      description = "What all topics' names start with; default: PGOFFLOAD_TOPIC_PREFIX, else pgoffload.")
+      description =
+          "What all topics' names start with; default: PGOFFLOAD_TOPIC_PREFIX, else pgoffload.")
   private @Nullable String topicPrefix;
 
   @Option(
@@ -37,7 +41,10 @@ final class EnvironmentOptions {
 
   private Map<String, String> over(Map<String, String> environment) {
     var merged = new TreeMap<>(environment);
-    put(merged, "DATABASE_URL", databaseUrl);
+    if (databaseUrl != null) {
+      merged.keySet().removeIf(name -> name.contains("DATABASE_URL"));
+      merged.put("DATABASE_URL", databaseUrl);
+    }
     put(merged, "KAFKA_BOOTSTRAP_SERVERS", kafka);
     put(merged, "PGOFFLOAD_TOPIC_PREFIX", topicPrefix);
     put(merged, "PGOFFLOAD_SLOT", slot);

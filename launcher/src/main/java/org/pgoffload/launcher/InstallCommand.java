@@ -17,7 +17,8 @@ import picocli.CommandLine.Spec;
 /// `pgoffload install`.
 @Command(
     name = "install",
-    description = "Installs or upgrades the schema, the replication slot and the topics. Safe to run again.",
+    description =
+        "Installs or upgrades the schema, the replication slot and the topics. Safe to run again.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class InstallCommand implements Callable<Integer> {

@@ -25,8 +25,8 @@ import org.pgoffload.worker.WorkerApp;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Everything on one machine: PostgreSQL and Kafka as child processes, the parts in this JVM. What is
-/// not started here is elsewhere, and found through the environment.
+/// Everything on one machine: PostgreSQL and Kafka as child processes, the parts in this JVM. What
+/// is not started here is elsewhere, and found through the environment.
 ///
 /// Safe to close from another thread.
 final class LocalInstallation implements AutoCloseable {
@@ -87,7 +87,11 @@ final class LocalInstallation implements AutoCloseable {
     if (worker != null) {
       opened(WorkerApp.start(worker.worker(), worker.provider()));
       say.accept(
-          "worker asks " + worker.provider().name() + " (model " + worker.provider().defaultModel() + ")");
+          "worker asks "
+              + worker.provider().name()
+              + " (model "
+              + worker.provider().defaultModel()
+              + ")");
     }
     if (producerApp != null) {
       producerApp.awaitCapturing(Duration.ofSeconds(60));
@@ -142,7 +146,8 @@ final class LocalInstallation implements AutoCloseable {
     createDatabase(database);
     var settings = new Settings(environment);
     var changes =
-        InstallCommand.install(settings, !environment.containsKey("KAFKA_BOOTSTRAP_SERVERS")).run(say);
+        InstallCommand.install(settings, !environment.containsKey("KAFKA_BOOTSTRAP_SERVERS"))
+            .run(say);
     createRoles(database, LocalCredentials.of(directory));
     say.accept(
         changes.isEmpty() ? "schema is up to date" : "installed: " + changes.size() + " changes");
@@ -169,7 +174,8 @@ final class LocalInstallation implements AutoCloseable {
         statement.execute("create database " + DATABASE);
       }
     } catch (SQLException e) {
-      throw new InstallException("database " + DATABASE + " could not be created: " + e.getMessage(), e);
+      throw new InstallException(
+          "database " + DATABASE + " could not be created: " + e.getMessage(), e);
     }
   }
 
@@ -193,7 +199,10 @@ final class LocalInstallation implements AutoCloseable {
         statement.execute("grant llm_user to " + APPLICATION_ROLE);
         // a schema of its own, which comes first in its search path
         statement.execute(
-            "create schema if not exists " + APPLICATION_ROLE + " authorization " + APPLICATION_ROLE);
+            "create schema if not exists "
+                + APPLICATION_ROLE
+                + " authorization "
+                + APPLICATION_ROLE);
       }
     } catch (SQLException e) {
       throw new InstallException("the local roles could not be made: " + e.getMessage(), e);
@@ -203,7 +212,8 @@ final class LocalInstallation implements AutoCloseable {
   private static void login(Connection connection, String roleCommand, String password)
       throws SQLException {
     try (var statement = connection.createStatement()) {
-      // made by us of letters, digits, - and _, so that quoting is safe; a command takes no parameter
+      // made by us of letters, digits, - and _, so that quoting is safe; a command takes no
+      // parameter
       statement.execute(roleCommand + " login password '" + password + "'");
     }
   }
@@ -238,17 +248,16 @@ final class LocalInstallation implements AutoCloseable {
   /// The environment with which other processes join: where everything is, and nothing else.
   Map<String, String> joiningEnvironment() {
     var joining = new TreeMap<String, String>();
-    environment.forEach(
-        (name, value) -> {
-          if (name.equals("DATABASE_URL")
-              || name.equals("PGOFFLOAD_TOPIC_PREFIX")
-              || name.equals("PGOFFLOAD_SLOT")
-              || name.equals("LLM_PROVIDER")
-              || (name.startsWith("PGOFFLOAD_") && name.endsWith("_DATABASE_URL"))
-              || name.startsWith("KAFKA_")) {
-            joining.put(name, value);
-          }
-        });
+    environment.forEach((name, value) -> {
+      if (name.equals("DATABASE_URL")
+          || name.equals("PGOFFLOAD_TOPIC_PREFIX")
+          || name.equals("PGOFFLOAD_SLOT")
+          || name.equals("LLM_PROVIDER")
+          || (name.startsWith("PGOFFLOAD_") && name.endsWith("_DATABASE_URL"))
+          || name.startsWith("KAFKA_")) {
+        joining.put(name, value);
+      }
+    });
     return joining;
   }
 

@@ -16,14 +16,17 @@ import picocli.CommandLine.Command;
       ProducerCommand.class,
       WorkerCommand.class,
       ResultsCommand.class,
-      AdoptCommand.class
+      AdoptCommand.class,
+      BenchCommand.class
     })
 public final class Main {
   public static void main(String[] arguments) {
-    System.exit(
-        new CommandLine(new Main())
-            .setCaseInsensitiveEnumValuesAllowed(true)
-            .setExecutionExceptionHandler(new ReportFailure())
-            .execute(arguments));
+    System.exit(commandLine().execute(arguments));
+  }
+
+  static CommandLine commandLine() {
+    return new CommandLine(new Main())
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setExecutionExceptionHandler(new ReportFailure());
   }
 }

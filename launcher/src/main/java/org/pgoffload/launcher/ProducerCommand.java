@@ -8,7 +8,8 @@ import picocli.CommandLine.Mixin;
 /// `pgoffload producer`.
 @Command(
     name = "producer",
-    description = "Captures requests from the database and publishes them to Kafka, until it is ended.",
+    description =
+        "Captures requests from the database and publishes them to Kafka, until it is ended.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class ProducerCommand implements Callable<Integer> {

@@ -10,8 +10,8 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.LinkedHashMap;
 
 /// Tells another program that everything answers, and where: a JSON object with `postgres_url`,
-/// `admin_url`, `kafka_bootstrap`, `prefix` and `env`. It holds passwords, so its owner alone can read
-/// it. It appears whole, or not at all.
+/// `admin_url`, `kafka_bootstrap`, `prefix` and `env`. It holds passwords, so its owner alone can
+/// read it. It appears whole, or not at all.
 final class ReadyFile {
   private ReadyFile() {}
 
@@ -34,7 +34,10 @@ final class ReadyFile {
               PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
       new ObjectMapper().writerWithDefaultPrettyPrinter().writeValue(unfinished.toFile(), content);
       Files.move(
-          unfinished, absolute, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+          unfinished,
+          absolute,
+          StandardCopyOption.ATOMIC_MOVE,
+          StandardCopyOption.REPLACE_EXISTING);
     } catch (IOException e) {
       throw new UncheckedIOException("the ready file " + file + " cannot be written", e);
     }

@@ -12,10 +12,14 @@ final class ReportFailure implements CommandLine.IExecutionExceptionHandler {
   public int handleExecutionException(
       Exception exception, CommandLine command, CommandLine.ParseResult parsed) {
     if (exception instanceof ConfigurationException) {
-      command.getErr().println("pgoffload " + command.getCommandName() + ": " + exception.getMessage());
+      command
+          .getErr()
+          .println("pgoffload " + command.getCommandName() + ": " + exception.getMessage());
       return CommandLine.ExitCode.USAGE;
     }
-    command.getErr().println("pgoffload " + command.getCommandName() + ": " + exception.getMessage());
+    command
+        .getErr()
+        .println("pgoffload " + command.getCommandName() + ": " + exception.getMessage());
     if (!(exception instanceof InstallException
         || exception instanceof EmbeddedException
         || exception instanceof WorkerStartException)) {

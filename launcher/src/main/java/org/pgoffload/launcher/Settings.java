@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +22,18 @@ import org.pgoffload.schema.DatabaseAddress;
 /// Not safe to share between threads.
 final class Settings {
   private static final String KAFKA = "KAFKA_";
+  private static final String FILE = "_FILE";
+
+  /// What Kafka's own scripts read, which is no client property.
+  private static final Set<String> OF_KAFKAS_SCRIPTS =
+      Set.of(
+          "KAFKA_OPTS",
+          "KAFKA_HEAP_OPTS",
+          "KAFKA_JVM_PERFORMANCE_OPTS",
+          "KAFKA_LOG4J_OPTS",
+          "KAFKA_GC_LOG_OPTS",
+          "KAFKA_JMX_OPTS",
+          "KAFKA_HOME");
 
   private final Map<String, String> environment;
   private final List<String> problems = new ArrayList<>();
@@ -60,7 +73,7 @@ final class Settings {
   /// A value that must not be seen: the variable, or the file that `<name>_FILE` names.
   @Nullable Secret secret(String name) {
     var value = text(name);
-    var file = text(name + "_FILE");
+    var file = text(name + FILE);
     if (value != null) {
       return Secret.of(value);
     }
@@ -128,11 +141,11 @@ final class Settings {
     }
   }
 
-  /// The database, from the first of these that is set: the part's own URL, DATABASE_URL, libpq's own
-  /// variables.
+  /// The database, from the first of these that is set: the part's own URL, DATABASE_URL, libpq's
+  /// own variables.
   ///
   /// @param part `PRODUCER`, `WORKER` or `RESULTS`, whose own variable is
-  ///     `PGOFFLOAD_<part>_DATABASE_URL`; null for the installer
+  ///   `PGOFFLOAD_<part>_DATABASE_URL`; null for the installer
   @Nullable DatabaseAddress database(@Nullable String part) {
     var own = part == null ? null : "PGOFFLOAD_" + part + "_DATABASE_URL";
     var ownUrl = own == null ? null : secret(own);
@@ -171,13 +184,12 @@ final class Settings {
             "PGSSLROOTCERT", "sslrootcert",
             "PGSSLCERT", "sslcert",
             "PGSSLKEY", "sslkey")
-        .forEach(
-            (variable, parameter) -> {
-              var value = text(variable);
-              if (value != null) {
-                parameters.put(parameter, value);
-              }
-            });
+        .forEach((variable, parameter) -> {
+          var value = text(variable);
+          if (value != null) {
+            parameters.put(parameter, value);
+          }
+        });
     return new DatabaseAddress(
         text("PGHOST", "localhost"),
         integer("PGPORT", 5432, 1, 65535),
@@ -187,16 +199,24 @@ final class Settings {
         parameters);
   }
 
-  /// Kafka's client properties: each `KAFKA_X_Y` is the property `x.y`.
+  /// Kafka's client properties: each `KAFKA_X_Y` is the property `x.y`, and each `KAFKA_X_Y_FILE`
+  /// names the file that holds it.
   Map<String, Object> kafka() {
     var properties = new TreeMap<String, Object>();
-    environment.forEach(
-        (name, value) -> {
-          if (name.startsWith(KAFKA) && !value.isBlank()) {
-            properties.put(
-                name.substring(KAFKA.length()).toLowerCase(Locale.ROOT).replace('_', '.'), value);
-          }
-        });
+    for (var variable : environment.keySet()) {
+      if (variable.startsWith(KAFKA) && !OF_KAFKAS_SCRIPTS.contains(variable)) {
+        var name =
+            variable.endsWith(FILE)
+                ? variable.substring(0, variable.length() - FILE.length())
+                : variable;
+        var value = secret(name);
+        if (value != null) {
+          properties.put(
+              name.substring(KAFKA.length()).toLowerCase(Locale.ROOT).replace('_', '.'),
+              value.reveal());
+        }
+      }
+    }
     if (!properties.containsKey("bootstrap.servers")) {
       problem("no Kafka: set KAFKA_BOOTSTRAP_SERVERS to host:port of one or more brokers");
     }

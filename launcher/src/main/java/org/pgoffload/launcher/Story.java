@@ -13,8 +13,8 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.postgresql.PGConnection;
 
-/// The story that `demo` tells: each statement, its answer and its time, as the ordinary role `app`;
-/// then the same answers as a downstream consumer reads them.
+/// The story that `demo` tells: each statement, its answer and its time, as the ordinary role
+/// `app`; then the same answers as a downstream consumer reads them.
 final class Story {
   private final LocalInstallation installation;
   private final PrintWriter out;
@@ -31,14 +31,16 @@ final class Story {
       run(app, "listen llm_done");
 
       heading("Fire and poll");
-      var id = run(app, "insert into llm_request (prompt) values ('Why is the sky blue?') returning id");
+      var id =
+          run(app, "insert into llm_request (prompt) values ('Why is the sky blue?') returning id");
       run(app, "select * from llm_wait(array[" + id + "], '30 s')");
       run(app, "select llm_status(" + id + "), llm_result(" + id + ")");
 
       heading("One statement");
       run(app, "select llm_ask('Explain PostgreSQL background workers in one sentence')");
 
-      heading("Inside a transaction: the answer comes before the commit, and even though it rolls back");
+      heading(
+          "Inside a transaction: the answer comes before the commit, and even though it rolls back");
       run(app, "begin");
       run(app, "select llm_ask('What is a write-ahead log?')");
       run(app, "rollback");
@@ -93,7 +95,9 @@ final class Story {
       statement.execute(sql);
     } catch (SQLException e) {
       for (var line : String.valueOf(e.getMessage()).split("\n", -1)) {
-        if (!line.strip().startsWith("Where:") && !line.strip().startsWith("PL/pgSQL") && !line.strip().startsWith("SQL statement")) {
+        if (!line.strip().startsWith("Where:")
+            && !line.strip().startsWith("PL/pgSQL")
+            && !line.strip().startsWith("SQL statement")) {
           out.println("  " + line);
         }
       }

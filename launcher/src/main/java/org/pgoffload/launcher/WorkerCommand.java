@@ -8,11 +8,10 @@ import picocli.CommandLine.Mixin;
 /// `pgoffload worker`.
 @Command(
     name = "worker",
-    description = {
-      "Executes requests and publishes their results, until it is ended.",
-      "The provider is LLM_PROVIDER, else the first whose variables are set: AZURE_OPENAI_ENDPOINT,",
-      "ANTHROPIC_API_KEY, OPENAI_API_KEY."
-    },
+    description =
+        "Executes requests and publishes their results, until it is ended. The provider is LLM_PROVIDER,"
+            + " else the first whose variables are set: AZURE_OPENAI_ENDPOINT, ANTHROPIC_API_KEY,"
+            + " OPENAI_API_KEY.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class WorkerCommand implements Callable<Integer> {

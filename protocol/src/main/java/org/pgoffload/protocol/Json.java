@@ -13,9 +13,16 @@ final class Json {
       JsonMapper.builder(
               JsonFactory.builder()
                   .streamReadConstraints(
-                      // Jackson stops at 20 MB by default; the database's own limit (the setting
-                      // max_request_bytes) is the one that decides.
-                      StreamReadConstraints.builder().maxStringLength(256 << 20).build())
+                      // What the database has accepted and signed must be readable, or the request
+                      // would never end: its limit (the setting max_request_bytes) decides, not
+                      // Jackson's 20 MB for a text, 1,000 digits for a number, 50,000 characters
+                      // for a name and 1,000 levels.
+                      StreamReadConstraints.builder()
+                          .maxStringLength(256 << 20)
+                          .maxNumberLength(256 << 20)
+                          .maxNameLength(256 << 20)
+                          .maxNestingDepth(100_000)
+                          .build())
                   .build())
           // A newer minor version may add fields.
           .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)

@@ -81,9 +81,18 @@ public record Result(
     if (status.equals(SUCCEEDED) == (errorCode != null)) {
       throw new IllegalArgumentException("a result has an error code unless it succeeded");
     }
-    // PostgreSQL's text has no NUL: a model's answer with one must not block its write-back.
-    answer = answer == null ? null : answer.replace('\u0000', '\uFFFD');
-    errorMessage = errorMessage == null ? null : errorMessage.replace('\u0000', '\uFFFD');
+    // PostgreSQL's text has no NUL: a model's answer with one must not block its write-back
+    answer = withoutNul(answer);
+    errorCode = withoutNul(errorCode);
+    errorMessage = withoutNul(errorMessage);
+    finishReason = withoutNul(finishReason);
+    provider = withoutNul(provider);
+    model = withoutNul(model);
+    providerRequestId = withoutNul(providerRequestId);
+  }
+
+  private static @Nullable String withoutNul(@Nullable String text) {
+    return text == null ? null : text.replace('\u0000', '\uFFFD');
   }
 
   /// Reads a record's value. Unknown fields are ignored.
@@ -101,9 +110,28 @@ public record Result(
   /// The same result as a failed one: without its answer, which could not be kept.
   public Result withFailure(String code, String message) {
     return new Result(
-        version, id, kind, FAILED, requestedBy, requestedByOid, null, code, message, null, provider,
-        model, providerRequestId, inputTokens, cachedTokens, outputTokens, reasoningTokens, attempts,
-        queuedMs, ranMs, worker, finishedAt);
+        version,
+        id,
+        kind,
+        FAILED,
+        requestedBy,
+        requestedByOid,
+        null,
+        code,
+        message,
+        null,
+        provider,
+        model,
+        providerRequestId,
+        inputTokens,
+        cachedTokens,
+        outputTokens,
+        reasoningTokens,
+        attempts,
+        queuedMs,
+        ranMs,
+        worker,
+        finishedAt);
   }
 
   /// The record's value.

@@ -22,9 +22,8 @@ public final class SigningKeys {
   /// Keys as they stand in the database, each in hexadecimal digits.
   public static SigningKeys ofHex(Map<Integer, Secret> hexKeys) {
     var keys = new java.util.HashMap<Integer, SecretKeySpec>();
-    hexKeys.forEach(
-        (id, key) ->
-            keys.put(id, new SecretKeySpec(HexFormat.of().parseHex(key.reveal()), ALGORITHM)));
+    hexKeys.forEach((id, key) ->
+        keys.put(id, new SecretKeySpec(HexFormat.of().parseHex(key.reveal()), ALGORITHM)));
     return new SigningKeys(keys);
   }
 

@@ -21,7 +21,7 @@ import org.pgoffload.protocol.Secret;
 /// @param user login role
 /// @param password the role's password, or null where a certificate or a password file serves
 /// @param parameters libpq's connection parameters that pgjdbc knows: `sslmode`, `sslrootcert`,
-/// `sslcert`, `sslkey`
+///   `sslcert`, `sslkey`
 public record DatabaseAddress(
     String host,
     int port,
@@ -62,7 +62,7 @@ public record DatabaseAddress(
     var path = parsed.getRawPath() == null ? "" : parsed.getRawPath();
     var parameters = new TreeMap<String, String>();
     if (parsed.getRawQuery() != null) {
-      for (var parameter : parsed.getRawQuery().split("&")) {
+      for (var parameter : parsed.getRawQuery().split("&", -1)) {
         var nameAndValue = parameter.split("=", 2);
         if (nameAndValue.length == 2) {
           parameters.put(decode(nameAndValue[0]), decode(nameAndValue[1]));
@@ -107,7 +107,10 @@ public record DatabaseAddress(
             .append(encode(database));
     var separator = '?';
     for (var parameter : new TreeMap<>(parameters).entrySet()) {
-      uri.append(separator).append(parameter.getKey()).append('=').append(encode(parameter.getValue()));
+      uri.append(separator)
+          .append(parameter.getKey())
+          .append('=')
+          .append(encode(parameter.getValue()));
       separator = '&';
     }
     return uri.toString();

@@ -1,14 +1,16 @@
 package org.pgoffload.schema;
 
+import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Pattern;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
 import org.flywaydb.core.api.output.MigrateOutput;
-import org.postgresql.ds.PGSimpleDataSource;
 
 /// Brings a database to this version's schema: tables by versioned migrations, functions by
 /// repeatable ones, all in one transaction and under Flyway's lock. Idempotent: what is there
@@ -34,21 +36,13 @@ public final class InstallSchema {
           "the public schema '" + publicSchema + "' must be a plain lower-case name", null);
     }
     checkServer(database, publicSchema);
-    var dataSource = new PGSimpleDataSource();
-    dataSource.setURL(database.jdbcUrl());
-    database
-        .properties("pgoffload install")
-        .forEach(
-            (name, value) -> {
-              try {
-                dataSource.setProperty((String) name, (String) value);
-              } catch (SQLException e) {
-                throw new InstallException("unknown connection parameter " + name, e);
-              }
-            });
+    var login = new HashMap<String, String>();
+    var properties = database.properties("pgoffload install");
+    properties.stringPropertyNames().forEach(name -> login.put(name, properties.getProperty(name)));
     var flyway =
         Flyway.configure()
-            .dataSource(dataSource)
+            .dataSource(database.jdbcUrl(), login.remove("user"), login.remove("password"))
+            .jdbcProperties(login)
             .locations("classpath:org/pgoffload/schema/migration")
             .schemas("pgoffload")
             .createSchemas(true)
@@ -60,8 +54,6 @@ public final class InstallSchema {
             .placeholderPrefix("${")
             .validateMigrationNaming(true)
             .connectRetries(3)
-            // waiting for a lock must not queue the application behind the installer for long
-            .initSql("set lock_timeout = '10s'")
             .load();
     try {
       var result = flyway.migrate();
@@ -75,7 +67,10 @@ public final class InstallSchema {
       return List.copyOf(changes);
     } catch (FlywayException e) {
       throw new InstallException(
-          "the schema could not be installed in " + database + "; nothing has changed: " + e.getMessage(),
+          "the schema could not be installed in "
+              + database
+              + "; nothing has changed: "
+              + e.getMessage(),
           e);
     }
   }
@@ -103,7 +98,16 @@ public final class InstallSchema {
                 + ": set wal_level = logical in postgresql.conf (managed: rds.logical_replication = 1 or the provider's switch) and restart PostgreSQL");
       }
       if (!row.getBoolean(4)) {
-        problems.add("role " + database.user() + " needs CREATEROLE, to make the roles of the parts");
+        problems.add(
+            "role " + database.user() + " needs CREATEROLE, to make the roles of the parts");
+      }
+      var installedIn = publicSchemaOf(connection);
+      if (installedIn.isPresent() && !installedIn.get().equals(publicSchema)) {
+        problems.add(
+            "pgoffload is installed here with its public objects in schema "
+                + installedIn.get()
+                + ", which cannot be changed to "
+                + publicSchema);
       }
       if (!schemaExists(connection, publicSchema)) {
         problems.add("schema " + publicSchema + " does not exist: create it first");
@@ -117,8 +121,23 @@ public final class InstallSchema {
     }
   }
 
-  private static boolean schemaExists(java.sql.Connection connection, String name)
-      throws SQLException {
+  private static Optional<String> publicSchemaOf(Connection connection) throws SQLException {
+    try (var statement = connection.createStatement()) {
+      try (var row = statement.executeQuery("select pg_catalog.to_regclass('pgoffload.setting')")) {
+        row.next();
+        if (row.getString(1) == null) {
+          return Optional.empty();
+        }
+      }
+      try (var row =
+          statement.executeQuery(
+              "select value from pgoffload.setting where name = 'public_schema'")) {
+        return row.next() ? Optional.of(row.getString(1)) : Optional.empty();
+      }
+    }
+  }
+
+  private static boolean schemaExists(Connection connection, String name) throws SQLException {
     try (var statement =
         connection.prepareStatement("select from pg_catalog.pg_namespace where nspname = ?")) {
       statement.setString(1, name);

@@ -11,8 +11,8 @@ import java.util.function.Consumer;
 /// Creates the logical replication slot, which is the one position of the capture: what is
 /// committed after its creation is never missed.
 ///
-/// Its creation waits for every transaction that is writing at that moment, so it says whom it waits
-/// for, and gives up in time.
+/// Its creation waits for every transaction that is writing at that moment, so it says whom it
+/// waits for, and gives up in time.
 public final class InstallSlot {
   /// The slot when none is configured.
   public static final String DEFAULT_SLOT = "pgoffload";
@@ -35,11 +35,12 @@ public final class InstallSlot {
       if (exists(connection, database, slot)) {
         return Optional.empty();
       }
-      try (var watcher =
-          Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().factory())) {
-        watcher.scheduleAtFixedRate(() -> sayWhoIsWaitedFor(database, say), 2, 2, TimeUnit.SECONDS);
+      try (var watcher = Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().factory())) {
+        var watching =
+            watcher.scheduleAtFixedRate(
+                () -> sayWhoIsWaitedFor(database, say), 2, 2, TimeUnit.SECONDS);
         create(connection, slot, patience);
-        watcher.shutdownNow();
+        watching.cancel(true);
       }
       return Optional.of("created replication slot " + slot);
     } catch (SQLException e) {
@@ -53,7 +54,12 @@ public final class InstallSlot {
             e);
       }
       throw new InstallException(
-          "replication slot " + slot + " could not be created in " + database + ": " + e.getMessage(),
+          "replication slot "
+              + slot
+              + " could not be created in "
+              + database
+              + ": "
+              + e.getMessage(),
           e);
     }
   }
@@ -93,7 +99,8 @@ public final class InstallSlot {
 
   private static void create(Connection connection, String slot, Duration patience)
       throws SQLException {
-    var failover = connection.getMetaData().getDatabaseMajorVersion() * 10000 >= FIRST_WITH_FAILOVER;
+    var failover =
+        connection.getMetaData().getDatabaseMajorVersion() * 10000 >= FIRST_WITH_FAILOVER;
     try (var limit = connection.createStatement();
         var statement =
             connection.prepareStatement(
@@ -111,19 +118,27 @@ public final class InstallSlot {
     try (var connection = database.connect("pgoffload install");
         var statement = connection.createStatement();
         var row =
+            // every role sees the locks, but not every role the activity of others
             statement.executeQuery(
                 """
-                select pid, coalesce(usename, ''), coalesce(application_name, ''), state,
-                       extract(epoch from clock_timestamp() - xact_start)::int
-                from pg_catalog.pg_stat_activity
-                where backend_xid is not null and pid <> pg_catalog.pg_backend_pid()
-                order by xact_start
+                select distinct a.xact_start, coalesce(l.pid, 0), coalesce(a.usename, 'prepared'),
+                       coalesce(a.application_name, ''), coalesce(a.state, 'state not visible'),
+                       coalesce(extract(epoch from clock_timestamp() - a.xact_start)::int, 0)
+                from pg_catalog.pg_locks l
+                left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+                where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
+                  and l.pid is distinct from pg_catalog.pg_backend_pid()
+                order by a.xact_start
                 """)) {
       while (row.next()) {
         say.accept(
             "waiting for the transaction of pid %d (%s %s, %s, open for %d s)"
                 .formatted(
-                    row.getInt(1), row.getString(2), row.getString(3), row.getString(4), row.getInt(5)));
+                    row.getInt(2),
+                    row.getString(3),
+                    row.getString(4),
+                    row.getString(5),
+                    row.getInt(6)));
       }
     } catch (SQLException e) {
       say.accept("waiting for open transactions");

@@ -16,8 +16,7 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.TopicConfig;
 import org.pgoffload.protocol.TopicNames;
 
-/// Creates the topics with all their settings, and sets those of topics that are there.
-/// Idempotent.
+/// Creates the topics with all their settings, and sets those of topics that are there. Idempotent.
 public final class InstallTopics {
   /// How many partitions a topic gets when none are configured.
   public static final int DEFAULT_PARTITIONS = 6;
@@ -62,7 +61,8 @@ public final class InstallTopics {
         changes.addAll(setWhatDiffers(admin, topic, settings(topics, topic, maxRequestBytes)));
       }
     } catch (ExecutionException e) {
-      throw new InstallException("the topics could not be created: " + e.getCause().getMessage(), e);
+      var reason = e.getCause() == null ? e : e.getCause();
+      throw new InstallException("the topics could not be created: " + reason.getMessage(), e);
     } catch (TimeoutException e) {
       throw new InstallException(
           "Kafka did not answer within 30 s at " + client.get("bootstrap.servers"), e);
@@ -80,24 +80,21 @@ public final class InstallTopics {
         admin.describeConfigs(List.of(resource)).all().get(30, TimeUnit.SECONDS).get(resource);
     var changes = new ArrayList<String>();
     var operations = new ArrayList<AlterConfigOp>();
-    wanted.forEach(
-        (name, value) -> {
-          var entry = current == null ? null : current.get(name);
-          if (entry == null || !value.equals(entry.value())) {
-            operations.add(new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET));
-            changes.add("set " + name + " of topic " + topic + " to " + value);
-          }
-        });
+    wanted.forEach((name, value) -> {
+      var entry = current == null ? null : current.get(name);
+      if (entry == null || !value.equals(entry.value())) {
+        operations.add(new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET));
+        changes.add("set " + name + " of topic " + topic + " to " + value);
+      }
+    });
     if (!operations.isEmpty()) {
-      admin
-          .incrementalAlterConfigs(Map.of(resource, operations))
-          .all()
-          .get(30, TimeUnit.SECONDS);
+      admin.incrementalAlterConfigs(Map.of(resource, operations)).all().get(30, TimeUnit.SECONDS);
     }
     return changes;
   }
 
-  private static Map<String, String> settings(TopicNames topics, String topic, int maxRequestBytes) {
+  private static Map<String, String> settings(
+      TopicNames topics, String topic, int maxRequestBytes) {
     var settings = new HashMap<String, String>();
     settings.put(
         TopicConfig.MAX_MESSAGE_BYTES_CONFIG,

@@ -1,15 +1,20 @@
 -- How a request is validated, signed and sent. Both ways in end in pgoffload.send_llm_request.
 
--- API: Private. Raises what is wrong with a request, before anything is stored or sent.
+-- API: Private. Raises what is wrong with a request, before anything is stored or sent. Runs within the
+-- rights and the search_path of pgoffload.send_llm_request's callers.
 create or replace function pgoffload.check_llm_request(request ${public_schema}.llm_request) returns void
 language plpgsql immutable
-set search_path = pg_catalog, pg_temp
 as $$
 declare
   unknown text;
   turn jsonb;
   last_role text;
 begin
+  -- the kinds of this surface only: sql has one of its own, for another right
+  if request.kind is distinct from 'ask' then
+    raise exception 'unknown kind of llm_request: %', quote_nullable(request.kind)
+      using errcode = 'invalid_parameter_value', column = 'kind', hint = 'The kinds are: ask.';
+  end if;
   if request.prompt is null and request.messages is null or btrim(request.prompt, E' \t\r\n') = '' then
     raise exception 'the prompt of an llm_request must not be empty'
       using errcode = 'invalid_parameter_value', column = 'prompt',
@@ -87,6 +92,11 @@ begin
       using errcode = 'invalid_parameter_value', column = 'tags',
             hint = 'For example: {"team": "search"}';
   end if;
+  -- what the claim parses again must not come near the server's stack depth, or no claim would succeed
+  if request.tags is not null and jsonb_path_exists(request.tags, '$.**{65}') then
+    raise exception 'tags must not be nested deeper than 64 levels'
+      using errcode = 'invalid_parameter_value', column = 'tags';
+  end if;
 end
 $$;
 comment on function pgoffload.check_llm_request(${public_schema}.llm_request) is
@@ -110,49 +120,57 @@ revoke all on function pgoffload.parse_timeout(text, text) from public;
 
 -- API: Private. Validates, signs and sends a stamped request as a logical decoding message: bound to the
 -- commit of this transaction, or at once (request.immediate). The message is the signature, a line feed
--- and the envelope; the envelope's bytes travel verbatim to the worker, which checks them.
+-- and the envelope; the envelope's bytes travel verbatim to the worker, which checks them. Only its two
+-- callers are security definers: it and the check run within their rights and their search_path, since
+-- entering one more such function costs as much as signing.
 create or replace function pgoffload.send_llm_request(request ${public_schema}.llm_request) returns bigint
-language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
+language plpgsql volatile
 as $$
 declare
   signer pgoffload.signer;
   envelope bytea;
   message bytea;
 begin
-  perform pgoffload.check_llm_request(request);
-
-  select * into strict signer from pgoffload.signer;
-  if request.timeout is null then
-    request.timeout := case
-      when nullif(current_setting('llm.timeout', true), '') is null then signer.default_timeout
-      else pgoffload.parse_timeout('llm.timeout', current_setting('llm.timeout')) end;
+  -- what the settings say is checked like what the caller says
+  request.model := coalesce(request.model, nullif(current_setting('llm.model', true), ''));
+  if request.timeout is null and current_setting('llm.timeout', true) <> '' then
+    request.timeout := pgoffload.parse_timeout('llm.timeout', current_setting('llm.timeout'));
+  end if;
+  -- a plain prompt, which is most of them, has nothing else to be checked
+  if btrim(request.prompt, E' \t\r\n') <> '' and request.kind = 'ask' and num_nonnulls(
+      request.messages, request.options, request.timeout, request.model, request.ordering_key, request.tags) = 0 then
+    null;
+  else
+    perform pgoffload.check_llm_request(request);
   end if;
 
+  select * into strict signer from pgoffload.signer;
+  request.timeout := coalesce(request.timeout, signer.default_timeout);
+
   -- The routing fields come first and the payload last: the transform reads no further than it must.
-  envelope := convert_to(json_build_object(
-    'version', 1,
-    'id', request.id,
-    'kind', request.kind,
-    'ordering_key', request.ordering_key,
-    'immediate', request.immediate,
-    'installation', signer.installation,
-    'nonce', gen_random_uuid(),
-    'signed_at_us', (extract(epoch from clock_timestamp()) * 1000000)::bigint,
-    'timeout_ms', ceil(extract(epoch from request.timeout) * 1000)::bigint,
-    'requested_by', json_build_object(
-      'user', request.requested_by,
-      'user_oid', request.requested_by_oid::bigint,
-      'session_user', session_user,
-      'session_user_oid', quote_ident(session_user)::regrole::oid::bigint,
-      'role', current_setting('role')),
-    'payload', json_strip_nulls(json_build_object(
-      'prompt', request.prompt,
-      'system', request.system,
-      'messages', request.messages,
-      'model', coalesce(request.model, nullif(current_setting('llm.model', true), '')),
-      'options', request.options,
-      'tags', request.tags)))::text, 'UTF8');
+  -- Concatenated, every value through to_json: half the time of json_build_object.
+  envelope := convert_to(
+    '{"version":1,"id":' || request.id
+    || ',"kind":' || to_json(request.kind)
+    || ',"ordering_key":' || coalesce(to_json(request.ordering_key)::text, 'null')
+    || ',"immediate":' || to_json(request.immediate)
+    || ',"installation":' || to_json(signer.installation)
+    || ',"nonce":"' || gen_random_uuid()
+    || '","signed_at_us":' || (extract(epoch from clock_timestamp()) * 1000000)::bigint
+    || ',"timeout_ms":' || ceil(extract(epoch from request.timeout) * 1000)::bigint
+    || ',"requested_by":{"user":' || to_json(request.requested_by)
+    || ',"user_oid":' || request.requested_by_oid
+    || ',"session_user":' || to_json(session_user)
+    || ',"session_user_oid":' || quote_ident(session_user)::regrole::oid
+    || ',"role":' || to_json(current_setting('role'))
+    || '},"payload":{' || concat_ws(',',
+         '"prompt":' || to_json(request.prompt),
+         '"system":' || to_json(request.system),
+         '"messages":' || request.messages::text,
+         '"model":' || to_json(request.model),
+         '"options":' || request.options::text,
+         '"tags":' || request.tags::text)
+    || '}}', 'UTF8');
 
   if octet_length(envelope) > signer.max_request_bytes then
     raise exception 'the request is too large: % bytes as JSON, the limit is % bytes',
@@ -208,12 +226,21 @@ create or replace function pgoffload.next_request_id() returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  drawn bigint;
 begin
   if current_setting('transaction_read_only') = 'off' then
     return nextval('pgoffload.request_id');
   end if;
-  return (select (s.last_value >> 36 << 36) + (1::bigint << 35) from pgoffload.request_id s)
-    + (('x' || right(gen_random_uuid()::text, 12))::bit(48)::bigint & ((1::bigint << 35) - 1));
+  loop
+    drawn := (select (s.last_value >> 36 << 36) + (1::bigint << 35) from pgoffload.request_id s)
+      + (('x' || right(gen_random_uuid()::text, 12))::bit(48)::bigint & ((1::bigint << 35) - 1));
+    -- among 100,000 of these ids one in seven times two would be alike, and one caller would read
+    -- the other's answer
+    exit when not exists (select from ${public_schema}.llm_request q where q.id = drawn)
+      and not exists (select from pgoffload.llm_result r where r.id = drawn);
+  end loop;
+  return drawn;
 end
 $$;
 comment on function pgoffload.next_request_id() is 'Private. An id for an immediate request, also in a READ ONLY transaction.';

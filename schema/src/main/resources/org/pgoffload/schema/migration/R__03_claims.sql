@@ -21,7 +21,7 @@ comment on function pgoffload.register_worker(text, text, text, text) is 'Privat
 revoke all on function pgoffload.register_worker(text, text, text, text) from public;
 grant execute on function pgoffload.register_worker(text, text, text, text) to pgoffload_worker;
 
--- API: Private. Renews a lease; false when it is another epoch's by now. Forgets workers dead for a day.
+-- API: Private. Renews a lease; false when it is another epoch's by now.
 create or replace function pgoffload.renew_lease(worker_name text, worker_epoch bigint, in_flight integer) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -78,6 +78,8 @@ create or replace function pgoffload.claim(
 returns table (id bigint, outcome text, attempt integer, claimed_at timestamptz)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+-- a plan that was made while the tables were small must not scan them when they have grown
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 begin
@@ -102,9 +104,12 @@ begin
 
   return query
   with asked as (
+    -- lateral with a limit: one look into the index for each request, never a scan of all results
     select a.id, a.requested_by_oid, latest.attempt, latest.worker, latest.epoch,
-           exists (select from pgoffload.llm_result r where r.id = a.id) as answered
+           coalesce(result.found, false) as answered
     from unnest(ids, requested_by_oids) a (id, requested_by_oid)
+    left join lateral (
+      select true as found from pgoffload.llm_result r where r.id = a.id limit 1) result on true
     left join lateral (
       select e.attempt, e.worker, e.epoch from pgoffload.execution e
       where e.id = a.id order by e.attempt desc limit 1) latest on true

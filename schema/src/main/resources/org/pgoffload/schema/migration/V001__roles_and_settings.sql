@@ -47,6 +47,8 @@ insert into pgoffload.setting (name, value, description) values
    'How long an answer is wanted when neither the request nor the setting llm.timeout says so.'),
   ('retention', '7 days',
    'How long terminal requests and their results are kept; requests older than half of it are not executed.'),
+  ('public_schema', '${public_schema}',
+   'Where the public tables and functions are; fixed when pgoffload was installed.'),
   ('worker_dead_after', '4 s',
    'A worker whose lease is older than this counts as dead.');
 

@@ -20,8 +20,7 @@ create table ${public_schema}.llm_request (
   created_at timestamptz not null default pg_catalog.clock_timestamp(),
   created_xid xid8 not null default pg_catalog.pg_current_xact_id(),
   immediate boolean not null default false,
-  constraint llm_request_pkey primary key (id),
-  constraint llm_request_kind_is_known check (kind in ('ask'))
+  constraint llm_request_pkey primary key (id)
 ) partition by range (id);
 create table pgoffload.llm_request_0 partition of ${public_schema}.llm_request
   for values from (0) to (68719476736);

@@ -17,6 +17,7 @@ create policy own_executions on pgoffload.execution for select
 create policy own_results on pgoffload.llm_result for select
   using (pg_catalog.pg_has_role(requested_by_oid, 'usage'));
 
+grant usage on schema ${public_schema} to llm_user;
 grant usage on schema pgoffload to llm_user, pgoffload_worker, pgoffload_results, pgoffload_producer;
 grant usage on sequence pgoffload.request_id to llm_user;
 -- what is stamped is not insertable: requested_by, created_at and the like come from their defaults

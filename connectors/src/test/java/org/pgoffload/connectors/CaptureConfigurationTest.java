@@ -1,0 +1,83 @@
+package org.pgoffload.connectors;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.pgoffload.protocol.Secret;
+import org.pgoffload.protocol.TopicNames;
+
+final class CaptureConfigurationTest {
+  @Test
+  void isTheWholeOfWhatTheConnectorIsGiven() {
+    var expected = new TreeMap<String, String>();
+    expected.put("connector.class", "io.debezium.connector.postgresql.PostgresConnector");
+    expected.put("tasks.max", "1");
+    expected.put("topic.prefix", "shop");
+    expected.put("database.hostname", "db.example");
+    expected.put("database.port", "5433");
+    expected.put("database.dbname", "orders");
+    expected.put("database.user", "capture");
+    expected.put("database.password", "hunter2");
+    expected.put("plugin.name", "pgoutput");
+    expected.put("slot.name", "shop_slot");
+    expected.put("slot.drop.on.stop", "false");
+    expected.put("publication.name", "pgoffload");
+    expected.put("publication.autocreate.mode", "disabled");
+    expected.put("message.prefix.include.list", "pgoffload\\.request");
+    expected.put("table.include.list", "pgoffload\\.none");
+    expected.put("snapshot.mode", "no_data");
+    expected.put("binary.handling.mode", "bytes");
+    expected.put("tombstones.on.delete", "false");
+    expected.put("max.batch.size", "1");
+    expected.put("poll.interval.ms", "3");
+    expected.put("max.queue.size", "8192");
+    expected.put("max.queue.size.in.bytes", "67108864");
+    expected.put("status.update.interval.ms", "500");
+    expected.put("errors.max.retries", "0");
+    expected.put("slot.max.retries", "1");
+    expected.put("slot.retry.delay.ms", "200");
+    expected.put("heartbeat.interval.ms", "1500");
+    expected.put(
+        "heartbeat.action.query",
+        "select pg_catalog.pg_logical_emit_message(true, 'pgoffload.heartbeat', '')");
+    expected.put("transforms", "request");
+    expected.put("transforms.request.type", "org.pgoffload.connectors.RequestTransform");
+    expected.put("transforms.request.topic.prefix", "shop");
+
+    assertThat(configuration(Secret.of("hunter2"), Map.of()).properties()).isEqualTo(expected);
+  }
+
+  @Test
+  void hasNoPasswordWhereACertificateServes() {
+    var tls = Map.of("sslmode", "verify-full", "sslcert", "/c.pem", "sslkey", "/k.pk8");
+    assertThat(configuration(null, tls).properties())
+        .doesNotContainKey("database.password")
+        .containsEntry("database.sslmode", "verify-full")
+        .containsEntry("database.sslcert", "/c.pem")
+        .containsEntry("database.sslkey", "/k.pk8");
+  }
+
+  @Test
+  void showsNoPassword() {
+    assertThat(configuration(Secret.of("hunter2"), Map.of()))
+        .hasToString("CaptureConfiguration[capture@db.example:5433/orders, slot=shop_slot]");
+  }
+
+  private static CaptureConfiguration configuration(
+      @Nullable Secret password, Map<String, String> tls) {
+    return new CaptureConfiguration(
+        "db.example",
+        5433,
+        "orders",
+        "capture",
+        password,
+        tls,
+        "shop_slot",
+        new TopicNames("shop"),
+        Duration.ofMillis(1500));
+  }
+}

@@ -1,0 +1,89 @@
+package org.pgoffload.launcher;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/// The `pgoffload` command in a process of its own, as a user runs it. Killed on close if it still
+/// runs.
+final class Command implements AutoCloseable {
+  private final Process process;
+  private final Path output;
+
+  private Command(Process process, Path output) {
+    this.process = process;
+    this.output = output;
+  }
+
+  /// @param environment replaces what the test's own says of pgoffload, databases and providers
+  static Command start(Path directory, Map<String, String> environment, String... arguments) {
+    var command = new ArrayList<String>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.add("--enable-native-access=ALL-UNNAMED");
+    command.add("--sun-misc-unsafe-memory-access=allow");
+    // the command's own logging, not the tests'
+    command.add("-Dlogback.configurationFile=logback.xml");
+    command.add(Main.class.getName());
+    command.addAll(List.of(arguments));
+    try {
+      var output = Files.createTempFile(directory, "command-" + arguments[0], ".log");
+      var builder =
+          new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output.toFile());
+      builder
+          .environment()
+          .keySet()
+          .removeIf(name ->
+              name.startsWith("PG")
+                  || name.startsWith("KAFKA")
+                  || name.startsWith("DATABASE")
+                  || name.startsWith("LLM")
+                  || name.contains("OPENAI")
+                  || name.startsWith("ANTHROPIC"));
+      builder
+          .environment()
+          .put(
+              "CLASSPATH",
+              System.getProperty(
+                  "surefire.test.class.path", System.getProperty("java.class.path")));
+      builder.environment().putAll(environment);
+      return new Command(builder.start(), output);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  Process process() {
+    return process;
+  }
+
+  String output() {
+    try {
+      return Files.readString(output, StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Waits for the end.
+  ///
+  /// @return the exit status
+  /// @throws IllegalStateException if it still runs after that time
+  int awaitExit(Duration patience) throws InterruptedException {
+    if (!process.waitFor(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+      throw new IllegalStateException("still running:\n" + output());
+    }
+    return process.exitValue();
+  }
+
+  @Override
+  public void close() {
+    process.destroyForcibly().onExit().join();
+  }
+}

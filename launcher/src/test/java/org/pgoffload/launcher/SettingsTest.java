@@ -1,0 +1,198 @@
+package org.pgoffload.launcher;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.pgoffload.producer.ProducerConfiguration;
+import org.pgoffload.protocol.Secret;
+import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.results.ResultsConfiguration;
+import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.worker.WorkerConfiguration;
+import picocli.CommandLine;
+
+class SettingsTest {
+  private static final Map<String, String> LEAST =
+      Map.of(
+          "DATABASE_URL", "postgresql://u:p@db.example:5433/d",
+          "KAFKA_BOOTSTRAP_SERVERS", "k:9092",
+          "LLM_PROVIDER", "echo");
+  private static final DatabaseAddress DATABASE =
+      new DatabaseAddress("db.example", 5433, "d", "u", Secret.of("p"), Map.of());
+  private static final Map<String, Object> KAFKA = Map.of("bootstrap.servers", "k:9092");
+
+  @Test
+  void theProducerHasDefaults() {
+    assertThat(ReadConfiguration.producer(new Settings(LEAST)))
+        .isEqualTo(
+            new ProducerConfiguration(DATABASE, "pgoffload", new TopicNames("pgoffload"), KAFKA));
+  }
+
+  @Test
+  void theProducerTakesExplicitValues() {
+    var environment =
+        Map.of(
+            "PGOFFLOAD_PRODUCER_DATABASE_URL", "postgresql://u:p@db.example:5433/d",
+            "DATABASE_URL", "postgresql://somebody@else/where",
+            "KAFKA_BOOTSTRAP_SERVERS", "k:9092",
+            "KAFKA_SECURITY_PROTOCOL", "SSL",
+            "PGOFFLOAD_SLOT", "s",
+            "PGOFFLOAD_TOPIC_PREFIX", "t");
+    assertThat(ReadConfiguration.producer(new Settings(environment)))
+        .isEqualTo(
+            new ProducerConfiguration(
+                DATABASE,
+                "s",
+                new TopicNames("t"),
+                Map.of("bootstrap.servers", "k:9092", "security.protocol", "SSL")));
+  }
+
+  @Test
+  void theWorkerHasDefaults() {
+    try (var provider = ReadConfiguration.worker(new Settings(LEAST)).provider()) {
+      assertThat(provider.name()).isEqualTo("echo");
+    }
+    var worker = ReadConfiguration.worker(new Settings(LEAST)).worker();
+    assertThat(worker)
+        .isEqualTo(
+            new WorkerConfiguration(
+                worker.name(),
+                Version.text(),
+                DATABASE,
+                new TopicNames("pgoffload"),
+                KAFKA,
+                2000,
+                256L << 20,
+                Duration.ofSeconds(5)));
+  }
+
+  @Test
+  void theWorkerTakesExplicitValues() {
+    var environment = new java.util.TreeMap<>(LEAST);
+    environment.put("PGOFFLOAD_WORKER_NAME", "w1");
+    environment.put("PGOFFLOAD_MAX_IN_FLIGHT", "7");
+    environment.put("PGOFFLOAD_MAX_BYTES_IN_FLIGHT", "1000");
+    environment.put("PGOFFLOAD_DRAIN_TIMEOUT", "250ms");
+    assertThat(ReadConfiguration.worker(new Settings(environment)).worker())
+        .isEqualTo(
+            new WorkerConfiguration(
+                "w1",
+                Version.text(),
+                DATABASE,
+                new TopicNames("pgoffload"),
+                KAFKA,
+                7,
+                1000,
+                Duration.ofMillis(250)));
+  }
+
+  @Test
+  void theResultsApplicationHasDefaultsAndTakesExplicitValues() {
+    var environment = new java.util.TreeMap<>(LEAST);
+    environment.put("PGOFFLOAD_STATE_DIR", "/somewhere");
+    assertThat(ReadConfiguration.results(new Settings(environment)))
+        .isEqualTo(
+            new ResultsConfiguration(
+                DATABASE, new TopicNames("pgoffload"), KAFKA, Path.of("/somewhere")));
+    assertThat(ReadConfiguration.results(new Settings(LEAST)).stateDirectory().toString())
+        .endsWith("pgoffload-results");
+  }
+
+  @Test
+  void libpqsOwnVariablesNameTheDatabase() {
+    var settings =
+        new Settings(
+            Map.of(
+                "PGHOST", "h",
+                "PGPORT", "6000",
+                "PGUSER", "me",
+                "PGPASSWORD", "secret",
+                "PGDATABASE", "db",
+                "PGSSLMODE", "verify-full",
+                "PGSSLROOTCERT", "/ca.pem"));
+    assertThat(settings.database(null))
+        .isEqualTo(
+            new DatabaseAddress(
+                "h",
+                6000,
+                "db",
+                "me",
+                Secret.of("secret"),
+                Map.of("sslmode", "verify-full", "sslrootcert", "/ca.pem")));
+  }
+
+  @Test
+  void secretsMayStandInFiles(@TempDir Path directory) throws IOException {
+    var file = Files.writeString(directory.resolve("url"), "postgresql://u:p@db.example:5433/d\n");
+    assertThat(new Settings(Map.of("DATABASE_URL_FILE", file.toString())).database(null))
+        .isEqualTo(DATABASE);
+  }
+
+  @Test
+  void everyProblemIsReportedAtOnce() {
+    assertThatThrownBy(() ->
+            ReadConfiguration.worker(
+                new Settings(
+                    Map.of(
+                        "PGOFFLOAD_MAX_IN_FLIGHT", "many",
+                        "PGOFFLOAD_DRAIN_TIMEOUT", "soon",
+                        "PGOFFLOAD_TOPIC_PREFIX", "no spaces",
+                        "LLM_PROVIDER", "oracle"))))
+        .isInstanceOf(ConfigurationException.class)
+        .hasMessageContaining("DATABASE_URL")
+        .hasMessageContaining("KAFKA_BOOTSTRAP_SERVERS")
+        .hasMessageContaining("PGOFFLOAD_MAX_IN_FLIGHT")
+        .hasMessageContaining("PGOFFLOAD_DRAIN_TIMEOUT")
+        .hasMessageContaining("PGOFFLOAD_TOPIC_PREFIX")
+        .hasMessageContaining("LLM_PROVIDER");
+  }
+
+  @Test
+  void withoutAnyProviderTheWorkerFailsFastAndNamesTheVariable() {
+    var environment = new java.util.TreeMap<>(LEAST);
+    environment.remove("LLM_PROVIDER");
+    assertThatThrownBy(() -> ReadConfiguration.worker(new Settings(environment)))
+        .hasMessageContaining("OPENAI_API_KEY");
+  }
+
+  @Test
+  void aMalformedUrlIsReportedWithoutItsPassword() {
+    assertThatThrownBy(() ->
+            ReadConfiguration.producer(
+                new Settings(
+                    Map.of(
+                        "DATABASE_URL", "mysql://u:hush@h/d",
+                        "KAFKA_BOOTSTRAP_SERVERS", "k:9092"))))
+        .hasMessageContaining("DATABASE_URL")
+        .hasMessageContaining("postgresql://")
+        .hasMessageNotContaining("hush");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"demo", "dev", "install", "adopt", "producer", "worker", "results"})
+  void everyCommandHasHelp(String command) {
+    var out = new StringWriter();
+    int status = Main.commandLine().setOut(new PrintWriter(out)).execute(command, "--help");
+    assertThat(status).isZero();
+    assertThat(out.toString()).contains("Usage: pgoffload " + command);
+  }
+
+  @Test
+  void badUsageExitsWithTwo() {
+    var err = new StringWriter();
+    CommandLine commandLine = Main.commandLine().setErr(new PrintWriter(err));
+    assertThat(commandLine.execute("dev", "--parts", "postgres,zookeeper")).isEqualTo(2);
+    assertThat(err.toString()).contains("zookeeper");
+  }
+}

@@ -1,0 +1,196 @@
+package org.pgoffload.protocol;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class ResultTest {
+  private static final String NUL = "\u0000";
+
+  @Test
+  void readsWhatItWrites() {
+    assertThat(Result.read(Samples.ANSWERED.write())).isEqualTo(Samples.ANSWERED);
+    assertThat(Result.read(Samples.EXPIRED.write())).isEqualTo(Samples.EXPIRED);
+  }
+
+  @Test
+  void leavesOutWhatHasNoValue() {
+    assertThat(new String(Samples.EXPIRED.write(), UTF_8))
+        .isEqualTo(
+            """
+            {"version":1,"id":43,"kind":"ask","status":"expired","requested_by":"app",\
+            "requested_by_oid":16400,"error_code":"deadline_passed","error_message":"ask again",\
+            "attempts":0,"finished_at":"2026-01-02T03:04:06Z"}\
+            """);
+  }
+
+  @Test
+  void ignoresFieldsOfANewerMinorVersion() {
+    var json = new String(Samples.ANSWERED.write(), UTF_8).replaceFirst("\\{", "{\"new\":[1],");
+    assertThat(Result.read(json.getBytes(UTF_8))).isEqualTo(Samples.ANSWERED);
+  }
+
+  @Test
+  void keepsNoNulBecauseTheTableCouldNot() {
+    var result =
+        new Result(
+            1,
+            42,
+            "ask",
+            Result.FAILED,
+            "app",
+            1,
+            "a" + NUL,
+            "c" + NUL,
+            "m" + NUL,
+            "f" + NUL,
+            "p" + NUL,
+            "o" + NUL,
+            "r" + NUL,
+            null,
+            null,
+            null,
+            null,
+            1,
+            null,
+            null,
+            "w",
+            "t");
+    assertThat(result)
+        .isEqualTo(
+            new Result(
+                1,
+                42,
+                "ask",
+                Result.FAILED,
+                "app",
+                1,
+                "a\uFFFD",
+                "c\uFFFD",
+                "m\uFFFD",
+                "f\uFFFD",
+                "p\uFFFD",
+                "o\uFFFD",
+                "r\uFFFD",
+                null,
+                null,
+                null,
+                null,
+                1,
+                null,
+                null,
+                "w",
+                "t"));
+    assertThat(new String(result.write(), UTF_8)).doesNotContain(NUL).doesNotContain("u0000");
+  }
+
+  @Test
+  void writesHalfASurrogatePairAsSomethingThatUtf8CanHold() {
+    var json =
+        new String(Samples.ANSWERED.write(), UTF_8).replace("Rayleigh scattering.", "\\ud83d");
+    assertThat(Result.read(Result.read(json.getBytes(UTF_8)).write()).answer()).isEqualTo("?");
+  }
+
+  @Test
+  void failsWithoutItsAnswerWhenThatCannotBeKept() {
+    assertThat(Samples.ANSWERED.withFailure("too_large", "it is too large"))
+        .isEqualTo(
+            new Result(
+                1,
+                42,
+                "ask",
+                Result.FAILED,
+                "app",
+                16_400,
+                null,
+                "too_large",
+                "it is too large",
+                null,
+                "openai",
+                "a-model",
+                "req_1",
+                12L,
+                3L,
+                5L,
+                0L,
+                1,
+                0.25,
+                812.5,
+                "worker-1",
+                "2026-01-02T03:04:06.5Z"));
+  }
+
+  @Test
+  void isKeyedByTheRequestId() {
+    assertThat(Samples.ANSWERED.recordKey()).isEqualTo("42");
+  }
+
+  @Test
+  void showsNoAnswer() {
+    assertThat(Samples.ANSWERED).hasToString("Result[id=42, status=succeeded]");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "garbage",
+        "[]",
+        "{}",
+        "{\"version\":1,\"id\":1,\"kind\":\"ask\",\"status\":\"running\"}"
+      })
+  void refusesWhatIsNoResult(String text) {
+    assertThatThrownBy(() -> Result.read(text.getBytes(UTF_8)))
+        .isInstanceOf(MalformedMessageException.class);
+  }
+
+  @Test
+  void refusesAnotherMajorVersion() {
+    var json =
+        new String(Samples.ANSWERED.write(), UTF_8).replace("\"version\":1", "\"version\":2");
+    assertThatThrownBy(() -> Result.read(json.getBytes(UTF_8)))
+        .isInstanceOf(MalformedMessageException.class);
+  }
+
+  @Test
+  void hasAnErrorCodeExactlyUnlessItSucceeded() {
+    assertThatThrownBy(() -> ended(Result.SUCCEEDED, "code"))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> ended(Result.FAILED, null))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> ended("running", null))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("'running'");
+  }
+
+  private static Result ended(String status, @Nullable String errorCode) {
+    return new Result(
+        1,
+        42,
+        "ask",
+        status,
+        "app",
+        1,
+        null,
+        errorCode,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        1,
+        null,
+        null,
+        null,
+        "2026-01-02T03:04:06Z");
+  }
+}

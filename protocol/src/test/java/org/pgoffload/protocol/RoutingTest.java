@@ -1,0 +1,57 @@
+package org.pgoffload.protocol;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class RoutingTest {
+  @Test
+  void readsTheFieldsAtTheFront() {
+    assertThat(Routing.read(Samples.ASK.getBytes(UTF_8)))
+        .isEqualTo(new Routing(42, "ask", "customer-7"));
+  }
+
+  @Test
+  void readsNoFurtherThanItMust() {
+    var cutInThePayload = Samples.ASK.substring(0, Samples.ASK.indexOf("prompt"));
+    assertThat(Routing.read(cutInThePayload.getBytes(UTF_8)))
+        .isEqualTo(new Routing(42, "ask", "customer-7"));
+  }
+
+  @Test
+  void keysByTheOrderingKey() {
+    assertThat(new Routing(42, "ask", "customer-7").recordKey()).isEqualTo("customer-7");
+  }
+
+  @Test
+  void keysByTheIdWithoutAnOrderingKey() {
+    assertThat(Routing.read("{\"id\":42,\"kind\":\"ask\",\"ordering_key\":null}".getBytes(UTF_8)))
+        .isEqualTo(new Routing(42, "ask", null))
+        .extracting(Routing::recordKey)
+        .isEqualTo("42");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "garbage",
+        "[]",
+        "{}",
+        "{\"id\":42,\"ordering_key\":null,\"kind\":\"ask\"}",
+        "{\"id\":\"42\",\"kind\":\"ask\",\"ordering_key\":null}",
+        "{\"id\":99999999999999999999,\"kind\":\"ask\",\"ordering_key\":null}",
+        "{\"id\":42,\"kind\":7,\"ordering_key\":null}",
+        "{\"id\":42,\"kind\":\"ask"
+      })
+  void refusesWhatHasNotTheseFieldsFirst(String text) {
+    assertThatThrownBy(() -> Routing.read(text.getBytes(UTF_8)))
+        .isInstanceOfSatisfying(
+            MalformedMessageException.class,
+            e -> assertThat(e.reason()).isEqualTo(DeadLetterReason.MALFORMED));
+  }
+}

@@ -1,0 +1,2 @@
+-- Waiting for a lock must not queue the application behind the installer for long.
+set lock_timeout = '10s';

@@ -1,0 +1,243 @@
+package org.pgoffload.schema;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// What is refused, in words that help, with nothing sent.
+final class BadInputTest extends OnEveryPostgres {
+  private Session app;
+
+  @BeforeEach
+  void logIn() {
+    app = database.open("app");
+  }
+
+  @AfterEach
+  void logOut() {
+    app.close();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "prompt | '' | the prompt of an llm_request must not be empty | Give the text",
+        "prompt | E' \\t\\r\\n ' | the prompt of an llm_request must not be empty | Give the text",
+        "prompt | null | the prompt of an llm_request must not be empty | Give the text",
+        "options | '[1]' | options must be a JSON object, not a JSON array | For example",
+        "options | 'null' | options must be a JSON object, not a JSON null | For example",
+        "options | '{\"temprature\": 1}' | unknown option \"temprature\" | The options are temperature and max_output_tokens.",
+        "options | '{\"temperature\": \"hot\"}' | the option temperature must be a number from 0 to 2 | ``",
+        "options | '{\"temperature\": 2.1}' | the option temperature must be a number from 0 to 2 | ``",
+        "options | '{\"max_output_tokens\": 0}' | the option max_output_tokens must be a positive integer | ``",
+        "options | '{\"max_output_tokens\": 1.5}' | the option max_output_tokens must be a positive integer | ``",
+        "options | '{\"max_output_tokens\": null}' | the option max_output_tokens must be a positive integer | ``",
+        "options | '{\"max_output_tokens\": 3000000000}' | the option max_output_tokens must be a positive integer | ``",
+        "timeout | '0' | timeout must be more than 0 and at most 1 day, not 00:00:00 | ``",
+        "timeout | '-1 s' | timeout must be more than 0 and at most 1 day, not -00:00:01 | ``",
+        "timeout | '25 hours' | timeout must be more than 0 and at most 1 day, not 25:00:00 | ``",
+        "model | '' | model must not be empty | Leave it out",
+        "model | '  ' | model must not be empty | Leave it out",
+        "tags | '[]' | tags must be a JSON object, not a JSON array | For example",
+        "ordering_key | '' | ordering_key must be 1 to 1024 bytes long | ``",
+        "ordering_key | repeat('ä', 513) | ordering_key must be 1 to 1024 bytes long | ``",
+        "messages | '{}' | messages must be a JSON array with at least one element | For example",
+        "messages | '[]' | messages must be a JSON array with at least one element | For example",
+        "messages | '[7]' | each message must be an object with a role and a content that is not empty | The roles are",
+        "messages | '[{\"role\": \"system\", \"content\": \"c\"}]' | each message must be an object with a role and a content that is not empty | The roles are",
+        "messages | '[{\"role\": \"user\"}]' | each message must be an object with a role and a content that is not empty | The roles are",
+        "messages | '[{\"role\": \"user\", \"content\": 7}]' | each message must be an object with a role and a content that is not empty | The roles are",
+        "messages | '[{\"role\": \"user\", \"content\": \" \"}]' | each message must be an object with a role and a content that is not empty | The roles are",
+        "messages | '[{\"role\": \"user\", \"content\": \"c\", \"name\": \"n\"}]' | each message must be an object with a role and a content that is not empty | The roles are",
+      })
+  void refusesAnInvalidColumn(String column, String value, String message, String hint) {
+    var insert =
+        column.equals("prompt")
+            ? "insert into llm_request (prompt) values (" + value + ")"
+            : "insert into llm_request (prompt, " + column + ") values ('p', " + value + ")";
+    var error = app.refused(insert);
+    assertThat(error.state()).isEqualTo("22023");
+    assertThat(error.message()).isEqualTo(message);
+    assertThat(error.hint()).startsWith(hint);
+    assertThat(database.sent()).isEmpty();
+  }
+
+  @Test
+  void refusesAConversationThatEndsWithTheAssistant() {
+    var error =
+        app.refused(
+            "insert into llm_request (messages) values ('[{\"role\": \"assistant\", \"content\": \"c\"}]')");
+    assertThat(error.state()).isEqualTo("22023");
+    assertThat(error.message()).isEqualTo("without a prompt, the last message must be the user's");
+  }
+
+  @Test
+  void takesAConversationWithoutAPrompt() {
+    app.run(
+        "insert into llm_request (messages) values ('[{\"role\": \"user\", \"content\": \"c\"}]')");
+    assertThat(database.onlySent().envelope().payload())
+        .hasToString("{\"messages\":[{\"role\":\"user\",\"content\":\"c\"}]}");
+  }
+
+  @Test
+  void refusesAKindThatItDoesNotKnow() {
+    assertThat(app.refused("insert into llm_request (prompt, kind) values ('p', 'guess')").state())
+        .isEqualTo("22023");
+    assertThat(
+            app.refused(
+                    "select pgoffload.emit_llm_request('guess', 'p', null, null, null, null, null, null, null)")
+                .state())
+        .isEqualTo("22023");
+    assertThat(
+            app.refused(
+                    "select pgoffload.emit_llm_request(null, 'p', null, null, null, null, null, null, null)")
+                .state())
+        .isEqualTo("22023");
+    assertThat(database.sent()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "llm_ask('') | 22023",
+        "llm_ask(null) | 22023",
+        "llm_ask('p', ' ') | 22023",
+        "llm_ask('p', options => '{\"unknown\": 1}') | 22023",
+        "llm_ask('p', options => 'garbage') | 22P02",
+        "llm_ask('p', timeout => '0') | 22023",
+        "llm_ask('p', timeout => 'soon') | 22007",
+        "llm_submit('') | 22023",
+        "llm_submit('p', tags => '7') | 22023",
+      })
+  void refusesTheSameInACall(String call, String state) {
+    assertThat(app.refused("select " + call).state()).isEqualTo(state);
+    assertThat(database.sent()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"soon", "17 parsecs"})
+  void refusesASettingThatIsNoInterval(String timeout) {
+    app.run("select set_config('llm.timeout', ?, false)", timeout);
+    for (var statement :
+        new String[] {"insert into llm_request (prompt) values ('p')", "select llm_ask('p')"}) {
+      assertThat(app.refused(statement))
+          .isEqualTo(
+              new SqlError(
+                  "22023",
+                  "the setting llm.timeout is not an interval: \"" + timeout + "\"",
+                  "",
+                  "For example: set llm.timeout = '30 s'"));
+    }
+    assertThat(database.sent()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"-1 s", "0 s", "2 days"})
+  void refusesASettingOutOfRangeLikeAnArgument(String timeout) {
+    app.run("select set_config('llm.timeout', ?, false)", timeout);
+    for (var statement :
+        new String[] {"insert into llm_request (prompt) values ('p')", "select llm_ask('p')"}) {
+      var error = app.refused(statement);
+      assertThat(error.state()).isEqualTo("22023");
+      assertThat(error.message()).contains("must be more than 0 and at most 1 day");
+    }
+    assertThat(database.sent()).isEmpty();
+  }
+
+  @Test
+  void refusesABlankModelAlsoFromTheSetting() {
+    app.run("set llm.model = '  '");
+    for (var statement :
+        new String[] {"insert into llm_request (prompt) values ('p')", "select llm_ask('p')"}) {
+      assertThat(app.refused(statement).message()).isEqualTo("model must not be empty");
+    }
+    assertThat(database.sent()).isEmpty();
+  }
+
+  @Test
+  void takesAPromptOfFiveMegabytes() {
+    var prompt = "abcdefghijklmnop".repeat(5 << 16);
+    app.run("insert into llm_request (prompt) values (?)", prompt);
+    assertThat(database.onlySent().envelope().payload().path("prompt").textValue())
+        .isEqualTo(prompt);
+  }
+
+  @Test
+  void refusesWhatIsTooLargeAndNamesTheLimit() {
+    var error =
+        app.refused("insert into llm_request (prompt) select repeat('x', 16 * 1024 * 1024)");
+    assertThat(error.state()).isEqualTo("54000");
+    assertThat(error.message())
+        .matches("the request is too large: \\d+ bytes as JSON, the limit is 16777216 bytes");
+    assertThat(error.hint()).contains("max_request_bytes");
+    assertThat(database.sent()).isEmpty();
+  }
+
+  @Test
+  void refusesNulAndInvalidUtf8() {
+    assertThat(app.refused("insert into llm_request (prompt) values (?)", "a\u0000b").state())
+        .isEqualTo("22021");
+    assertThat(
+            app.refused("insert into llm_request (prompt) values (convert_from('\\xff', 'UTF8'))")
+                .state())
+        .isEqualTo("22021");
+    // as psql sends bytes that its terminal gave it
+    assertThat(app.refused("insert into llm_request (prompt) values (E'\\xc3\\x28')").state())
+        .isEqualTo("22021");
+    assertThat(
+            app.refused(
+                    "insert into llm_request (prompt, tags) values ('p', '{\"a\": \"\\u0000\"}')")
+                .state())
+        .isEqualTo("22P05");
+    assertThat(database.sent()).isEmpty();
+  }
+
+  @Test
+  void sendsEveryOtherCharacter() {
+    var prompt = "\u0001 \" \\ \n \t 𝄞 \uFFFF \u200B 世界";
+    app.run("insert into llm_request (prompt) values (?)", prompt);
+    var request = database.onlySent();
+    assertThat(request.envelope().payload().path("prompt").textValue()).isEqualTo(prompt);
+    assertThat(request.text().getBytes(StandardCharsets.UTF_8)).isEqualTo(request.bytes());
+  }
+
+  @Test
+  void refusesTagsThatAreNestedWithoutEnd() {
+    var levels = 200;
+    var nested = "{\"a\":".repeat(levels) + "1" + "}".repeat(levels);
+    var error =
+        app.refused("insert into llm_request (prompt, tags) values ('p', ?::jsonb)", nested);
+    assertThat(error.state()).isEqualTo("22023");
+    assertThat(error.message()).isEqualTo("tags must not be nested deeper than 64 levels");
+    app.run(
+        "insert into llm_request (prompt, tags) values ('p', '{\"a\": {\"b\": [1, {\"c\": 2}]}}')");
+    assertThat(database.sent()).hasSize(1);
+  }
+
+  @Test
+  void sendsTagsThatTheWorkerCanReadHoweverLong() {
+    app.run(
+        """
+        insert into llm_request (prompt, tags)
+        values ('p', jsonb_build_object(repeat('n', 60000), repeat('1', 100000)::numeric))
+        """);
+    assertThat(
+            database
+                .onlySent()
+                .envelope()
+                .payload()
+                .path("tags")
+                .path("n".repeat(60_000))
+                .isNumber())
+        .isTrue();
+  }
+}

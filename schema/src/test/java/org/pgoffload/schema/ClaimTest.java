@@ -1,0 +1,227 @@
+package org.pgoffload.schema;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.concurrent.CompletableFuture;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/// What workers and the write-back are told by the database.
+final class ClaimTest extends OnEveryPostgres {
+  @BeforeEach
+  void forgetWorkers() {
+    database.admin().run("delete from pgoffload.worker");
+  }
+
+  @Test
+  void givesARequestToOneLiveWorker() {
+    database.inserted("app");
+    var request = database.onlySent();
+    try (var first = database.worker("first");
+        var second = database.worker("second")) {
+      assertThat(first.claim(request)).containsExactly("claimed|1");
+      assertThat(first.claim(request)).containsExactly("own|1");
+      assertThat(second.claim(request)).containsExactly("held|1");
+    }
+  }
+
+  @Test
+  void saysThatARequestIsAnswered() {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    database.record(database.answered(id, "app", "a"));
+    try (var worker = database.worker("w")) {
+      assertThat(worker.claim(request)).containsExactly("answered|1");
+    }
+    assertThat(database.admin().rows("select * from pgoffload.execution where id = ?", id))
+        .isEmpty();
+  }
+
+  @Test
+  void givesAReleasedWorkersRequestToTheNextAtOnce() {
+    database.inserted("app");
+    var request = database.onlySent();
+    try (var first = database.worker("first");
+        var second = database.worker("second")) {
+      first.claim(request);
+      first.releaseLease();
+      assertThat(second.claim(request)).containsExactly("claimed|2");
+      assertThat(second.claim(request)).containsExactly("own|2");
+    }
+  }
+
+  @Test
+  void givesADeadWorkersRequestToTheNext() {
+    database.inserted("app");
+    var request = database.onlySent();
+    try (var first = database.worker("first");
+        var second = database.worker("second")) {
+      first.claim(request);
+      database.letLeasesExpire();
+      assertThat(second.renewLease(0)).isTrue();
+      assertThat(second.claim(request)).containsExactly("claimed|2");
+    }
+  }
+
+  @Test
+  void takesARestartedWorkersOwnClaimAsADeadOnes() {
+    database.inserted("app");
+    var request = database.onlySent();
+    try (var before = database.worker("w");
+        var after = database.worker("w")) {
+      assertThat(after.epoch()).isEqualTo(before.epoch() + 1);
+      assertThat(before.refusedClaim(request).state()).isEqualTo("PO001");
+      assertThat(before.renewLease(0)).isFalse();
+      assertThat(after.claim(request)).containsExactly("claimed|1");
+    }
+  }
+
+  @Test
+  void refusesAClaimWithoutALease() {
+    database.inserted("app");
+    var request = database.onlySent();
+    try (var worker = database.worker("w")) {
+      database.letLeasesExpire();
+      var error = worker.refusedClaim(request);
+      assertThat(error.state()).isEqualTo("PO001");
+      assertThat(error.message()).isEqualTo("the lease of worker w epoch 1 is lost");
+      assertThat(worker.renewLease(0)).isTrue();
+      assertThat(worker.claim(request)).containsExactly("claimed|1");
+      worker.releaseLease();
+      assertThat(worker.renewLease(0)).isFalse();
+      assertThat(worker.refusedClaim(request).state()).isEqualTo("PO001");
+    }
+  }
+
+  @Test
+  void claimsABatchWithEachItsOutcome() {
+    database.inserted("app");
+    database.inserted("app");
+    database.inserted("app");
+    var requests = database.sent();
+    try (var first = database.worker("first");
+        var second = database.worker("second")) {
+      first.claim(requests.get(0));
+      database.record(database.answered(requests.get(1).id(), "app", "a"));
+      assertThat(second.claim(requests.toArray(SentRequest[]::new)))
+          .containsExactly("held|1", "answered|1", "claimed|1");
+      assertThat(second.claim()).isEmpty();
+    }
+  }
+
+  @Test
+  void letsOneOfTwoWorkersWinThatClaimAtTheSameMoment() {
+    database.inserted("app");
+    var request = database.onlySent();
+    try (var first = database.worker("first");
+        var second = database.worker("second")) {
+      first.session().run("begin");
+      assertThat(first.claim(request)).containsExactly("claimed|1");
+      var other = CompletableFuture.supplyAsync(() -> second.claim(request));
+      Awaitility.await()
+          .until(
+              () -> database.admin().number("select count(*) from pg_locks where not granted") > 0);
+      first.session().run("commit");
+      assertThat(other.join()).containsExactly("held|1");
+    }
+  }
+
+  @Test
+  void recordsAnImmediateRequestWithItsClaimAndDoesNotSendItAgain() {
+    try (var app = database.open("app");
+        var worker = database.worker("w")) {
+      app.run("set timezone = 'Asia/Tokyo'");
+      var id =
+          app.number(
+              """
+              select pgoffload.emit_llm_request('ask', 'Grüße', 's', '[{"role": "user", "content": "c"}]', 'm',
+                '{"temperature": 1}', '90 s', 'k', '{"a": 1}')
+              """);
+      var request = database.onlySent();
+      assertThat(app.refused("select llm_status(?)", id).state()).isEqualTo("42704");
+      assertThat(worker.claim(request)).containsExactly("claimed|1");
+      assertThat(worker.claim(request)).containsExactly("own|1");
+      assertThat(
+              app.rows(
+                  """
+                  select kind, prompt, system, messages, model, options, timeout = '90 s', ordering_key, tags,
+                         requested_by, requested_by_oid = 'app'::regrole, immediate,
+                         extract(epoch from created_at) * 1000000 = ?
+                  from llm_request where id = ?
+                  """,
+                  ChronoUnit.MICROS.between(Instant.EPOCH, request.envelope().signedAt()),
+                  id))
+          .containsExactly(
+              "ask|Grüße|s|[{\"role\": \"user\", \"content\": \"c\"}]|m|{\"temperature\": 1}|t|k|{\"a\": 1}|app|t|t|t");
+      assertThat(app.value("select llm_status(?)", id)).isEqualTo("running");
+      assertThat(database.sent()).isEmpty();
+    }
+  }
+
+  @Test
+  void keepsTheFirstResult() {
+    var id = database.inserted("app");
+    assertThat(database.record(database.answered(id, "app", "first"))).isEqualTo(1);
+    assertThat(database.record(database.ended(id, "app", "failed", "c", "second"))).isZero();
+    assertThat(
+            database.record(
+                database.answered(id, "app", "third"), database.answered(id, "app", "fourth")))
+        .isZero();
+    assertThat(database.admin().rows("select answer from pgoffload.llm_result where id = ?", id))
+        .containsExactly("first");
+  }
+
+  @Test
+  void writesABatchOfResults() {
+    var first = database.inserted("app");
+    var second = database.inserted("app");
+    assertThat(
+            database.record(
+                database.answered(first, "app", "a"),
+                database.answered(first, "app", "b"),
+                database.ended(second, "app", "expired", "c", "m")))
+        .isEqualTo(2);
+    try (var app = database.open("app")) {
+      assertThat(
+              app.rows(
+                  "select status, answer from pgoffload.llm_result where id in (?, ?) order by id",
+                  first,
+                  second))
+          .containsExactly("succeeded|a", "expired|null");
+    }
+  }
+
+  @Test
+  void refusesAResultThatIsNotTerminal() {
+    try (var results = database.open("results_login")) {
+      assertThat(
+              results
+                  .refused(
+                      "select pgoffload.record_results(?, true)",
+                      (Object)
+                          new String[] {
+                            "{\"id\": 1, \"kind\": \"ask\", \"status\": \"running\", \"requested_by_oid\": 1, \"attempts\": 1, \"finished_at\": \"2026-01-01T00:00:00Z\"}"
+                          })
+                  .state())
+          .isEqualTo("23514");
+    }
+  }
+
+  @Test
+  void keepsThePartsApart() {
+    try (var worker = database.open("worker_login");
+        var results = database.open("results_login")) {
+      assertThat(worker.refused("select pgoffload.record_results('{}', false)").state())
+          .isEqualTo("42501");
+      assertThat(worker.refused("select * from llm_request").state()).isEqualTo("42501");
+      assertThat(worker.refused("select * from pgoffload.signing_key").state()).isEqualTo("42501");
+      assertThat(results.refused("select * from pgoffload.signing_keys()").state())
+          .isEqualTo("42501");
+      assertThat(results.refused("select pgoffload.claim('w', 1, '{}', '{}', '{}')").state())
+          .isEqualTo("42501");
+    }
+  }
+}

@@ -1,0 +1,131 @@
+package org.pgoffload.schema;
+
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// One connection, with SQL as text in and text out. For one thread at a time.
+final class Session implements AutoCloseable {
+  private final Connection connection;
+
+  private Session(Connection connection) {
+    this.connection = connection;
+  }
+
+  static Session open(DatabaseAddress address) {
+    try {
+      return new Session(address.connect("test"));
+    } catch (SQLException e) {
+      throw new AssertionError("no connection to " + address, e);
+    }
+  }
+
+  Connection connection() {
+    return connection;
+  }
+
+  /// Runs a statement, or several without arguments.
+  void run(String sql, @Nullable Object... arguments) {
+    rows(sql, arguments);
+  }
+
+  /// The first column of the one row.
+  @Nullable String value(String sql, @Nullable Object... arguments) {
+    var rows = execute(sql, arguments);
+    if (rows.size() != 1) {
+      throw new AssertionError(rows.size() + " rows instead of one: " + sql);
+    }
+    return rows.getFirst().getFirst();
+  }
+
+  long number(String sql, @Nullable Object... arguments) {
+    var value = value(sql, arguments);
+    if (value == null) {
+      throw new AssertionError("null instead of a number: " + sql);
+    }
+    return Long.parseLong(value);
+  }
+
+  /// All rows, their columns separated by a bar.
+  List<String> rows(String sql, @Nullable Object... arguments) {
+    return execute(sql, arguments).stream()
+        .map(row -> String.join("|", row.stream().map(String::valueOf).toList()))
+        .toList();
+  }
+
+  /// The error with which the statement fails.
+  SqlError refused(String sql, @Nullable Object... arguments) {
+    try {
+      var rows = tryExecute(sql, arguments);
+      throw new AssertionError("not refused, but gave " + rows + ": " + sql);
+    } catch (SQLException e) {
+      return SqlError.of(e);
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      connection.close();
+    } catch (SQLException e) {
+      throw new AssertionError("the connection cannot be closed", e);
+    }
+  }
+
+  private List<List<@Nullable String>> execute(String sql, @Nullable Object... arguments) {
+    try {
+      return tryExecute(sql, arguments);
+    } catch (SQLException e) {
+      throw new AssertionError(
+          SqlError.of(e) + ": " + sql.substring(0, Math.min(sql.length(), 500)), e);
+    }
+  }
+
+  private List<List<@Nullable String>> tryExecute(String sql, @Nullable Object... arguments)
+      throws SQLException {
+    // a question mark is an operator where there is nothing to fill in
+    if (arguments.length == 0) {
+      try (var statement = connection.createStatement()) {
+        statement.setEscapeProcessing(false);
+        return read(statement, statement.execute(sql));
+      }
+    }
+    try (var statement = connection.prepareStatement(sql)) {
+      fill(statement, arguments);
+      return read(statement, statement.execute());
+    }
+  }
+
+  private void fill(PreparedStatement statement, @Nullable Object... arguments)
+      throws SQLException {
+    for (int i = 0; i < arguments.length; i++) {
+      switch (arguments[i]) {
+        case Long[] ids -> statement.setArray(i + 1, connection.createArrayOf("bigint", ids));
+        case String[] texts -> statement.setArray(i + 1, connection.createArrayOf("text", texts));
+        case null, default -> statement.setObject(i + 1, arguments[i]);
+      }
+    }
+  }
+
+  private static List<List<@Nullable String>> read(Statement statement, boolean hasRows)
+      throws SQLException {
+    var rows = new ArrayList<List<@Nullable String>>();
+    if (hasRows) {
+      try (var result = statement.getResultSet()) {
+        var columns = result.getMetaData().getColumnCount();
+        while (result.next()) {
+          var row = new ArrayList<@Nullable String>();
+          for (int column = 1; column <= columns; column++) {
+            row.add(result.getString(column));
+          }
+          rows.add(row);
+        }
+      }
+    }
+    return rows;
+  }
+}

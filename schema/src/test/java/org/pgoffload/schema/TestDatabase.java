@@ -1,0 +1,196 @@
+package org.pgoffload.schema;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.charset.StandardCharsets;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import org.awaitility.Awaitility;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.Secret;
+import org.pgoffload.protocol.SigningKeys;
+
+/// A database with the schema installed, in which the test plays the capture, the worker and the
+/// write-back.
+final class TestDatabase implements AutoCloseable {
+  private final TestServer server;
+  private final DatabaseAddress address;
+  private final String slot;
+  private final Session admin;
+
+  TestDatabase(TestServer server, DatabaseAddress address, String slot) {
+    this.server = server;
+    this.address = address;
+    this.slot = slot;
+    this.admin = Session.open(address);
+  }
+
+  DatabaseAddress address() {
+    return address;
+  }
+
+  boolean isAtLeast(int major) {
+    return server.version().major() >= major;
+  }
+
+  /// The superuser's session, open as long as the database.
+  Session admin() {
+    return admin;
+  }
+
+  Session open(String role) {
+    var session = Session.open(address.as(role, Secret.of(role)));
+    // a call that ought to be refused must not wait for an answer that nobody gives
+    session.run("set statement_timeout = '20 s'");
+    return session;
+  }
+
+  long oid(String role) {
+    return admin.number("select oid from pg_roles where rolname = ?", role);
+  }
+
+  /// What was sent since the last call, in order, each with its signature verified.
+  List<SentRequest> sent() {
+    if (!isAtLeast(17)) {
+      // what the producer does: before 17 a message that is not bound to a commit is not flushed
+      admin.run("select pg_logical_emit_message(true, 'pgoffload.heartbeat', '')");
+    }
+    var sent = new ArrayList<SentRequest>();
+    try (var statement =
+        admin
+            .connection()
+            .prepareStatement(
+                """
+                select data from pg_logical_slot_get_binary_changes(?, null, null,
+                  'proto_version', '1', 'publication_names', 'pgoffload', 'messages', 'true')
+                """)) {
+      statement.setString(1, slot);
+      var row = statement.executeQuery();
+      while (row.next()) {
+        var message = SentRequest.read(row.getBytes(1));
+        if (message != null && message.prefix().equals("pgoffload.request")) {
+          sent.add(message);
+        }
+      }
+    } catch (SQLException e) {
+      throw new AssertionError("the slot cannot be read", e);
+    }
+    var keys = signingKeys();
+    assertThat(sent).allMatch(message -> keys.verify(message.bytes(), message.signature()));
+    return sent;
+  }
+
+  SentRequest onlySent() {
+    var sent = sent();
+    assertThat(sent).hasSize(1);
+    return sent.getFirst();
+  }
+
+  /// What is sent within a few seconds.
+  SentRequest awaitSent() {
+    return Awaitility.await()
+        .pollInterval(Duration.ofMillis(20))
+        .until(this::sent, sent -> !sent.isEmpty())
+        .getFirst();
+  }
+
+  SigningKeys signingKeys() {
+    var keys = new HashMap<Integer, Secret>();
+    try (var worker = open("worker_login")) {
+      for (var row : worker.rows("select key_id, key_hex from pgoffload.signing_keys()")) {
+        var fields = row.split("\\|", -1);
+        keys.put(Integer.valueOf(fields[0]), Secret.of(fields[1]));
+      }
+    }
+    return SigningKeys.ofHex(keys);
+  }
+
+  /// A live worker.
+  PlayedWorker worker(String name) {
+    return new PlayedWorker(open("worker_login"), name);
+  }
+
+  /// Lets every lease look as old as if its worker had been killed a while ago.
+  void letLeasesExpire() {
+    admin.run("update pgoffload.worker set heartbeat_at = heartbeat_at - interval '1 hour'");
+    // no lease counts as expired while the server has only just started
+    Awaitility.await()
+        .atMost(Duration.ofSeconds(20))
+        .until(() ->
+            admin.number(
+                    "select count(*) from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch)")
+                == 0);
+  }
+
+  /// An id that the role has inserted and committed.
+  long inserted(String role) {
+    try (var session = open(role)) {
+      return session.number("insert into llm_request (prompt) values ('p') returning id");
+    }
+  }
+
+  /// Writes results back; how many were new.
+  int record(Result... results) {
+    return record(true, results);
+  }
+
+  int record(boolean wake, Result... results) {
+    var messages = new String[results.length];
+    for (int i = 0; i < messages.length; i++) {
+      messages[i] = new String(results[i].write(), StandardCharsets.UTF_8);
+    }
+    try (var session = open("results_login")) {
+      return (int) session.number("select pgoffload.record_results(?, ?)", messages, wake);
+    }
+  }
+
+  Result answered(long id, String role, String answer) {
+    return result(id, role, Result.SUCCEEDED, answer, null, null);
+  }
+
+  Result ended(long id, String role, String status, String code, String message) {
+    return result(id, role, status, null, code, message);
+  }
+
+  private Result result(
+      long id,
+      String role,
+      String status,
+      @Nullable String answer,
+      @Nullable String code,
+      @Nullable String message) {
+    return new Result(
+        1,
+        id,
+        "ask",
+        status,
+        role,
+        oid(role),
+        answer,
+        code,
+        message,
+        answer == null ? null : "stop",
+        "echo",
+        "echo-1",
+        "req_1",
+        12L,
+        3L,
+        5L,
+        1L,
+        1,
+        250.0,
+        1500.5,
+        "w",
+        "2026-01-02T03:04:05.6Z");
+  }
+
+  @Override
+  public void close() {
+    admin.close();
+    server.drop(address);
+  }
+}

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /// `pgoffload dev`.
@@ -55,6 +56,15 @@ final class DevCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     var out = spec.commandLine().getOut();
+    checkPort("--port", port);
+    checkPort("--kafka-port", kafkaPort);
+    var environment =
+        parts.contains(Part.WORKER)
+            ? ReadConfiguration.withEchoIfLeftOpen(System.getenv())
+            : System.getenv();
+    if (readyFile != null) {
+      ReadyFile.remove(readyFile);
+    }
     var options =
         new LocalOptions(
             dataDirectory == null ? Directory.temporary() : dataDirectory,
@@ -62,8 +72,8 @@ final class DevCommand implements Callable<Integer> {
             port,
             kafkaPort,
             parts,
-            ReadConfiguration.withEchoIfLeftOpen(System.getenv()));
-    if (!options.environment().equals(System.getenv()) && parts.contains(Part.WORKER)) {
+            environment);
+    if (!environment.equals(System.getenv())) {
       out.println(Announcements.ECHO);
     }
     var installation =
@@ -73,7 +83,14 @@ final class DevCommand implements Callable<Integer> {
               out.println(step);
               out.flush();
             });
-    try (var _ = new RunUntilShutdown(installation)) {
+    AutoCloseable everything =
+        () -> {
+          if (readyFile != null) {
+            ReadyFile.remove(readyFile);
+          }
+          installation.close();
+        };
+    try (var _ = new RunUntilShutdown(everything)) {
       if (readyFile != null) {
         ReadyFile.write(readyFile, installation);
       }
@@ -81,6 +98,14 @@ final class DevCommand implements Callable<Integer> {
       out.flush();
       new CountDownLatch(1).await();
       return 0;
+    }
+  }
+
+  private void checkPort(String option, int value) {
+    if (value < 0 || value > 65_535) {
+      throw new ParameterException(
+          spec.commandLine(),
+          option + " must be from 1 to 65535, or 0 for a free one, not " + value);
     }
   }
 }

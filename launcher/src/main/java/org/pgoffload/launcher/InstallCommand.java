@@ -57,15 +57,31 @@ final class InstallCommand implements Callable<Integer> {
         settings.integer("PGOFFLOAD_PARTITIONS", InstallTopics.DEFAULT_PARTITIONS, 1, 10_000);
     int replicationFactor = settings.integer("PGOFFLOAD_REPLICATION_FACTOR", -1, -1, 100);
     var patience = settings.duration("PGOFFLOAD_SLOT_TIMEOUT", Duration.ofSeconds(60));
+    var publicSchema =
+        settings.name(
+            "PGOFFLOAD_PUBLIC_SCHEMA",
+            InstallSchema.DEFAULT_PUBLIC_SCHEMA,
+            "[a-z_][a-z0-9_]{0,62}",
+            "a plain lower-case name");
+    var slot = slot(settings);
     settings.check();
     return new Install(
         Objects.requireNonNull(database),
-        settings.text("PGOFFLOAD_PUBLIC_SCHEMA", InstallSchema.DEFAULT_PUBLIC_SCHEMA),
-        settings.text("PGOFFLOAD_SLOT", InstallSlot.DEFAULT_SLOT),
+        publicSchema,
+        slot,
         patience,
         kafka,
         topics,
         partitions,
         (short) replicationFactor);
+  }
+
+  /// The replication slot's name.
+  static String slot(Settings settings) {
+    return settings.name(
+        "PGOFFLOAD_SLOT",
+        InstallSlot.DEFAULT_SLOT,
+        "[a-z0-9_]{1,63}",
+        "1 to 63 lower-case letters, digits and underscores");
   }
 }

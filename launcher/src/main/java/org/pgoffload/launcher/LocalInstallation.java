@@ -4,7 +4,9 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
@@ -35,7 +37,10 @@ final class LocalInstallation implements AutoCloseable {
   static final String DATABASE = "app";
   static final String APPLICATION_ROLE = "app";
 
-  private final Deque<AutoCloseable> started = new ArrayDeque<>();
+  private static final Duration PATIENCE_WITH_PARTS = Duration.ofSeconds(6);
+
+  private final Deque<AutoCloseable> servers = new ArrayDeque<>();
+  private final List<AutoCloseable> parts = new ArrayList<>();
   private final LocalOptions options;
   private final TreeMap<String, String> environment;
   private @Nullable DatabaseAddress admin;
@@ -63,7 +68,7 @@ final class LocalInstallation implements AutoCloseable {
   private void startParts(Consumer<String> say) throws InterruptedException {
     var directory = Directory.create(options.directory());
     if (!options.keepData()) {
-      started.push(() -> Directory.delete(directory));
+      serve(() -> Directory.delete(directory));
     }
     if (options.parts().contains(Part.POSTGRES)) {
       startPostgres(directory, say);
@@ -106,12 +111,21 @@ final class LocalInstallation implements AutoCloseable {
   private void startPostgres(Path directory, Consumer<String> say) {
     var credentials = LocalCredentials.of(directory);
     var postgres =
-        opened(
-            PostgresServer.start(
-                PostgresOptions.kept(
-                        directory.resolve("postgres"), credentials.password("postgres").reveal())
-                    .withPort(options.port())
-                    .withEndWithJvm(false)));
+        PostgresServer.start(
+            PostgresOptions.kept(
+                    directory.resolve("postgres"), credentials.password("postgres").reveal())
+                .withPort(options.port())
+                .withEndWithJvm(false));
+    serve(
+        new KeepRunning<>(
+            "PostgreSQL",
+            postgres,
+            PostgresServer::isRunning,
+            ended -> {
+              ended.close();
+              return PostgresServer.start(ended.options());
+            },
+            PostgresServer::close));
     say.accept("PostgreSQL listens on port " + postgres.port());
     admin =
         new DatabaseAddress(
@@ -133,11 +147,20 @@ final class LocalInstallation implements AutoCloseable {
 
   private void startKafka(Path directory, Consumer<String> say) {
     var broker =
-        opened(
-            BrokerProcess.start(
-                BrokerOptions.kept(directory.resolve("kafka"))
-                    .withPorts(options.kafkaPort(), 0)
-                    .withEndWithJvm(false)));
+        BrokerProcess.start(
+            BrokerOptions.kept(directory.resolve("kafka"))
+                .withPorts(options.kafkaPort(), 0)
+                .withEndWithJvm(false));
+    serve(
+        new KeepRunning<>(
+            "Kafka",
+            broker,
+            BrokerProcess::isRunning,
+            ended -> {
+              ended.close();
+              return BrokerProcess.start(ended.options());
+            },
+            BrokerProcess::close));
     say.accept("Kafka listens on " + broker.bootstrapServers());
     environment.put("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers());
   }
@@ -218,9 +241,26 @@ final class LocalInstallation implements AutoCloseable {
     }
   }
 
+  private <T extends AutoCloseable> T serve(T server) {
+    keep(server, servers::push);
+    return server;
+  }
+
   private <T extends AutoCloseable> T opened(T part) {
-    started.push(part);
+    keep(part, parts::add);
     return part;
+  }
+
+  /// Whatever comes up while the installation is being ended, is ended as well.
+  private void keep(AutoCloseable opened, Consumer<AutoCloseable> keeper) {
+    synchronized (this) {
+      if (!closed) {
+        keeper.accept(opened);
+        return;
+      }
+    }
+    closeQuietly(opened);
+    throw new IllegalStateException("the installation was ended while it was starting");
   }
 
   /// The superuser's address.
@@ -261,22 +301,41 @@ final class LocalInstallation implements AutoCloseable {
     return joining;
   }
 
-  /// Ends everything that was started, in reverse.
+  /// Ends the parts at the same time, then the servers that they use, within ten seconds in all.
   @Override
   public void close() {
+    Deque<AutoCloseable> closing;
+    List<AutoCloseable> using;
     synchronized (this) {
       if (closed) {
         return;
       }
       closed = true;
+      closing = new ArrayDeque<>(servers);
+      using = List.copyOf(parts);
     }
-    while (!started.isEmpty()) {
-      var part = started.pop();
+    var ending =
+        using.stream().map(part -> Thread.ofVirtual().start(() -> closeQuietly(part))).toList();
+    var deadline = Instant.now().plus(PATIENCE_WITH_PARTS);
+    for (var thread : ending) {
       try {
-        part.close();
-      } catch (Exception e) {
-        LOG.error("{} could not be ended", part.getClass().getSimpleName(), e);
+        if (!thread.join(Duration.between(Instant.now(), deadline).plusMillis(1))) {
+          LOG.warn("A part did not end in time; what it left is taken up by the next one");
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
       }
+    }
+    while (!closing.isEmpty()) {
+      closeQuietly(closing.pop());
+    }
+  }
+
+  private static void closeQuietly(AutoCloseable opened) {
+    try {
+      opened.close();
+    } catch (Exception e) {
+      LOG.error("{} could not be ended", opened.getClass().getSimpleName(), e);
     }
   }
 }

@@ -10,7 +10,6 @@ import java.util.Map;
 import java.util.Objects;
 import org.pgoffload.producer.ProducerConfiguration;
 import org.pgoffload.results.ResultsConfiguration;
-import org.pgoffload.schema.InstallSlot;
 import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.llm.LlmProvider;
 import org.pgoffload.worker.llm.ProviderResolution;
@@ -25,12 +24,9 @@ final class ReadConfiguration {
     var database = settings.database("PRODUCER");
     var topics = settings.topics();
     var kafka = settings.kafka();
+    var slot = InstallCommand.slot(settings);
     settings.check();
-    return new ProducerConfiguration(
-        Objects.requireNonNull(database),
-        settings.text("PGOFFLOAD_SLOT", InstallSlot.DEFAULT_SLOT),
-        topics,
-        kafka);
+    return new ProducerConfiguration(Objects.requireNonNull(database), slot, topics, kafka);
   }
 
   /// @throws ConfigurationException with every problem

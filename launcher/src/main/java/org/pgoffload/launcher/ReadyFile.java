@@ -15,6 +15,15 @@ import java.util.LinkedHashMap;
 final class ReadyFile {
   private ReadyFile() {}
 
+  /// Removes one that an earlier run has left: whoever waits for it must not read old addresses.
+  static void remove(Path file) {
+    try {
+      Files.deleteIfExists(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException("the ready file " + file + " cannot be removed", e);
+    }
+  }
+
   static void write(Path file, LocalInstallation installation) {
     var content = new LinkedHashMap<String, Object>();
     if (installation.hasPostgres()) {

@@ -1,5 +1,8 @@
 package org.pgoffload.launcher;
 
+import java.io.UncheckedIOException;
+import org.apache.kafka.common.config.ConfigException;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.embedded.EmbeddedException;
 import org.pgoffload.schema.InstallException;
 import org.pgoffload.worker.WorkerStartException;
@@ -11,20 +14,39 @@ final class ReportFailure implements CommandLine.IExecutionExceptionHandler {
   @Override
   public int handleExecutionException(
       Exception exception, CommandLine command, CommandLine.ParseResult parsed) {
-    if (exception instanceof ConfigurationException) {
-      command
-          .getErr()
-          .println("pgoffload " + command.getCommandName() + ": " + exception.getMessage());
+    var kafkaProperty = causeOf(exception, ConfigException.class);
+    if (exception instanceof ConfigurationException || kafkaProperty != null) {
+      say(
+          command,
+          kafkaProperty == null
+              ? exception.getMessage()
+              : "a Kafka client property (a KAFKA_… variable) is wrong: "
+                  + kafkaProperty.getMessage());
       return CommandLine.ExitCode.USAGE;
     }
-    command
-        .getErr()
-        .println("pgoffload " + command.getCommandName() + ": " + exception.getMessage());
+    if (exception instanceof UncheckedIOException) {
+      say(command, exception.getMessage() + ": " + exception.getCause());
+      return CommandLine.ExitCode.SOFTWARE;
+    }
+    say(command, exception.getMessage());
     if (!(exception instanceof InstallException
         || exception instanceof EmbeddedException
         || exception instanceof WorkerStartException)) {
       LoggerFactory.getLogger(ReportFailure.class).error("The command failed", exception);
     }
     return CommandLine.ExitCode.SOFTWARE;
+  }
+
+  private static void say(CommandLine command, @Nullable String words) {
+    command.getErr().println("pgoffload " + command.getCommandName() + ": " + words);
+  }
+
+  private static <T extends Throwable> @Nullable T causeOf(Throwable thrown, Class<T> type) {
+    for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+      if (type.isInstance(cause)) {
+        return type.cast(cause);
+      }
+    }
+    return null;
   }
 }

@@ -70,6 +70,17 @@ final class Settings {
     return value == null ? otherwise : value;
   }
 
+  /// A name that has to be of a form.
+  ///
+  /// @param form what it has to be, in words
+  String name(String name, String otherwise, String pattern, String form) {
+    var value = text(name, otherwise);
+    if (!value.matches(pattern)) {
+      problem(name + " must be " + form + ", not '" + value + "'");
+    }
+    return value;
+  }
+
   /// A value that must not be seen: the variable, or the file that `<name>_FILE` names.
   @Nullable Secret secret(String name) {
     var value = text(name);
@@ -113,9 +124,14 @@ final class Settings {
         "a duration such as 500ms, 30s, 5m or PT1H",
         value -> {
           var lower = value.toLowerCase(Locale.ROOT);
-          return lower.endsWith("ms")
-              ? Duration.ofMillis(Long.parseLong(lower.substring(0, lower.length() - 2)))
-              : Duration.parse(lower.startsWith("p") ? lower : "pt" + lower);
+          var duration =
+              lower.endsWith("ms")
+                  ? Duration.ofMillis(Long.parseLong(lower.substring(0, lower.length() - 2)))
+                  : Duration.parse(lower.startsWith("p") ? lower : "pt" + lower);
+          if (duration.isNegative()) {
+            throw new IllegalArgumentException();
+          }
+          return duration;
         });
   }
 
@@ -162,6 +178,12 @@ final class Settings {
               + (own == null ? "" : " (or " + own + ")")
               + " to postgresql://user:password@host:port/database, or libpq's PGHOST, PGPORT, PGUSER,"
               + " PGPASSWORD and PGDATABASE");
+      return null;
+    }
+    if (text("PGHOST", "").startsWith("/")) {
+      problem(
+          "PGHOST is a socket directory, which the JDBC driver cannot use: set it to a host, such as"
+              + " localhost");
       return null;
     }
     return libpqVariables();
@@ -219,6 +241,9 @@ final class Settings {
     }
     if (!properties.containsKey("bootstrap.servers")) {
       problem("no Kafka: set KAFKA_BOOTSTRAP_SERVERS to host:port of one or more brokers");
+    } else if (!String.valueOf(properties.get("bootstrap.servers"))
+        .matches("\\s*[^,:\\s]+:\\d{1,5}\\s*(,\\s*[^,:\\s]+:\\d{1,5}\\s*)*|.*\\[.*")) {
+      problem("KAFKA_BOOTSTRAP_SERVERS must be host:port, several separated by commas");
     }
     return properties;
   }

@@ -91,6 +91,7 @@ final class Story {
 
   private void refused(Connection connection, String sql) throws SQLException {
     out.println("app=> " + sql + ";");
+    var begun = System.nanoTime();
     try (var statement = connection.createStatement()) {
       statement.execute(sql);
     } catch (SQLException e) {
@@ -101,7 +102,7 @@ final class Story {
           out.println("  " + line);
         }
       }
-      out.println("  (SQLSTATE " + e.getSQLState() + ")");
+      out.printf("  (SQLSTATE %s, %.1f ms)%n", e.getSQLState(), (System.nanoTime() - begun) / 1e6);
       return;
     }
     throw new SQLException("this should have been refused: " + sql);

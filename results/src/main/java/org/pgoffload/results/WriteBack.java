@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -225,7 +226,7 @@ final class WriteBack implements AutoCloseable {
         null,
         null,
         null,
-        refused.finishedAt());
+        Clock.systemUTC().instant().toString());
   }
 
   private void record(List<Result> group, boolean wake) throws SQLException {

@@ -84,7 +84,8 @@ public final class InstallSchema {
                 select current_setting('server_version_num')::int,
                        current_setting('server_version'),
                        current_setting('wal_level'),
-                       (select rolsuper or rolcreaterole from pg_catalog.pg_roles where rolname = current_user)
+                       (select rolsuper or rolcreaterole from pg_catalog.pg_roles where rolname = current_user),
+                       current_setting('server_encoding')
                 """)) {
       row.next();
       var problems = new ArrayList<String>();
@@ -100,6 +101,12 @@ public final class InstallSchema {
       if (!row.getBoolean(4)) {
         problems.add(
             "role " + database.user() + " needs CREATEROLE, to make the roles of the parts");
+      }
+      if (!row.getString(5).equals("UTF8")) {
+        problems.add(
+            "the database's encoding is "
+                + row.getString(5)
+                + ": prompts and answers need a database with encoding UTF8");
       }
       var installedIn = publicSchemaOf(connection);
       if (installedIn.isPresent() && !installedIn.get().equals(publicSchema)) {

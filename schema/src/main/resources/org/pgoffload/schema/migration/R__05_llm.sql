@@ -18,13 +18,17 @@ comment on function pgoffload.refuse_to_wait_on_old_snapshot() is 'Private. Rais
 revoke all on function pgoffload.refuse_to_wait_on_old_snapshot() from public;
 grant execute on function pgoffload.refuse_to_wait_on_old_snapshot() to llm_user;
 
--- API: Private. Sleeps for 2 % of the time already waited, from 1 to 250 ms.
+-- API: Private. Sleeps a part of the time already waited: a tenth at first, at least 1 ms, no more than
+-- 10 ms until a fortieth is more than that, at most 250 ms. A lone call is noticed within a millisecond or
+-- two; fifty that wait at once leave the processors to those who answer them.
 create or replace function pgoffload.pause_polling(waiting_since timestamptz) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  waited double precision := extract(epoch from clock_timestamp() - waiting_since);
 begin
-  perform pg_sleep(least(0.25, greatest(0.001, 0.02 * extract(epoch from clock_timestamp() - waiting_since))));
+  perform pg_sleep(least(0.25, greatest(0.001, least(waited / 10, 0.01), waited / 40)));
 end
 $$;
 comment on function pgoffload.pause_polling(timestamptz) is 'Private. One pause of a polling loop.';

@@ -103,36 +103,16 @@ final class WriteBackTest {
   @Test
   void oneBadResultOfFiveHundredFailsAndTheOthersLand() throws Exception {
     var good = results(499);
-    // NUL in a field that nobody looks at
-    var bad =
-        new Result(
-            1,
-            result("").id(),
-            "ask",
-            "succeeded",
-            "postgres",
-            10,
-            "answer",
-            null,
-            null,
-            "stop",
-            "fake",
-            "model",
-            null,
-            1L,
-            0L,
-            1L,
-            0L,
-            1,
-            1.0,
-            2.0,
-            "w",
-            "not a time");
+    var bad = result("refuse me");
+    installation.execute(
+        "alter table pgoffload.llm_result add constraint refuses check (answer <> 'refuse me')");
     try (var writeBack = new WriteBack(installation.results())) {
       IntStream.range(0, 250).forEach(i -> writeBack.write(good.get(i), 100));
       writeBack.write(bad, 100);
       IntStream.range(250, 499).forEach(i -> writeBack.write(good.get(i), 100));
       writeBack.flush();
+    } finally {
+      installation.execute("alter table pgoffload.llm_result drop constraint refuses");
     }
     assertThat(installation.written(good)).isEqualTo(499);
     assertThat(
@@ -141,7 +121,7 @@ final class WriteBackTest {
                     + " from pgoffload.llm_result where id = "
                     + bad.id()))
         .isEqualTo(
-            "failed result_not_storable the database refused the result with SQLSTATE 22007; the"
+            "failed result_not_storable the database refused the result with SQLSTATE 23514; the"
                 + " results topic has it");
   }
 

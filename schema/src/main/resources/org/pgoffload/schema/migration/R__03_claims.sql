@@ -88,19 +88,21 @@ begin
       using errcode = 'PO001', hint = 'Register again; what it had claimed may have been taken over.';
   end if;
 
-  insert into ${public_schema}.llm_request (
-    id, kind, prompt, system, messages, model, options, timeout, ordering_key, tags,
-    requested_by, requested_by_oid, created_at, immediate)
-  select (e ->> 'id')::bigint, e ->> 'kind', p ->> 'prompt', p ->> 'system', p -> 'messages', p ->> 'model',
-         p -> 'options', make_interval(secs => (e ->> 'timeout_ms')::double precision / 1000),
-         e ->> 'ordering_key', p -> 'tags',
-         e #>> '{requested_by,user}', (e #>> '{requested_by,user_oid}')::oid,
-         timestamptz 'epoch' + (e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
-  from unnest(envelopes) envelope,
-       lateral (select envelope::jsonb as e) parsed,
-       lateral (select e -> 'payload' as p) payload
-  where envelope is not null and e ->> 'kind' in ('ask')
-  on conflict (id) do nothing;
+  if cardinality(array_remove(envelopes, null)) > 0 then
+    insert into ${public_schema}.llm_request (
+      id, kind, prompt, system, messages, model, options, timeout, ordering_key, tags,
+      requested_by, requested_by_oid, created_at, immediate)
+    select (e ->> 'id')::bigint, e ->> 'kind', p ->> 'prompt', p ->> 'system', p -> 'messages', p ->> 'model',
+           p -> 'options', make_interval(secs => (e ->> 'timeout_ms')::double precision / 1000),
+           e ->> 'ordering_key', p -> 'tags',
+           e #>> '{requested_by,user}', (e #>> '{requested_by,user_oid}')::oid,
+           timestamptz 'epoch' + (e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
+    from unnest(envelopes) envelope,
+         lateral (select envelope::jsonb as e) parsed,
+         lateral (select e -> 'payload' as p) payload
+    where envelope is not null and e ->> 'kind' in ('ask')
+    on conflict (id) do nothing;
+  end if;
 
   return query
   with asked as (

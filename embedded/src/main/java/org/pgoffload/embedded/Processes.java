@@ -23,12 +23,22 @@ final class Processes {
   /// How a short command ended, with what it wrote to either stream.
   record Outcome(int exitCode, String output) {}
 
+  /// How a prepared command becomes a process.
+  interface Spawning {
+    Process spawn(ProcessBuilder builder) throws IOException;
+  }
+
   private Processes() {}
 
   /// Runs a command to its end, or kills it after the timeout.
   static Outcome run(List<String> command, Duration timeout) {
+    return run(command, timeout, ProcessBuilder::start);
+  }
+
+  /// The same for a command that is spawned in a way of its own.
+  static Outcome run(List<String> command, Duration timeout, Spawning spawning) {
     try {
-      var process = new ProcessBuilder(command).redirectErrorStream(true).start();
+      var process = spawning.spawn(new ProcessBuilder(command).redirectErrorStream(true));
       process.getOutputStream().close();
       CompletableFuture.delayedExecutor(timeout.toMillis(), TimeUnit.MILLISECONDS)
           .execute(process::destroyForcibly);

@@ -49,13 +49,15 @@ public final class BrokerProcess implements KafkaBroker {
   /// Starts the broker, preparing its storage if it is new, and returns once an administrator can
   /// describe the cluster.
   ///
-  /// @throws EmbeddedException if the directory is in use or cannot be used, or the broker does not
-  ///   start within a minute; the message ends with what it logged
+  /// @throws EmbeddedException if the directory is in use or cannot be used, a port that was asked
+  ///   for is in use, or the broker does not start within a minute; the message ends with what it
+  ///   logged
   public static BrokerProcess start(BrokerOptions options) {
     Directories.create(options.directory());
     var lock = DirectoryLock.acquire(options.directory());
     try (var start = new ChildStart()) {
       BrokerOrphan.end(options.directory());
+      options.requireFreePorts(); // after an orphan gave them back
       Directories.create(options.recordsDirectory());
       var broker = launch(options, lock, start);
       start.handOver();

@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -125,6 +126,25 @@ final class Processes {
       return socket.getLocalPort();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Refuses a port on 127.0.0.1 that cannot be had. A port that was only just given back can be:
+  /// its old connections may still be ending, and the servers do not mind them either.
+  static void requireFree(int port) {
+    try (var socket = new ServerSocket()) {
+      socket.setReuseAddress(true);
+      socket.bind(new InetSocketAddress(InetAddress.getByAddress(new byte[] {127, 0, 0, 1}), port));
+    } catch (IOException e) {
+      // The other reason to be refused: ports below 1024 belong to root.
+      var forbidden = String.valueOf(e.getMessage()).contains("Permission denied");
+      throw new EmbeddedException(
+          EmbeddedException.Code.START_FAILED,
+          "Port "
+              + port
+              + (forbidden ? " needs the rights of root" : " is in use by another process")
+              + ": choose another one.",
+          e);
     }
   }
 

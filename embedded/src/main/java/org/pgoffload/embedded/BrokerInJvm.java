@@ -22,13 +22,14 @@ public final class BrokerInJvm implements KafkaBroker {
 
   /// Starts the broker and returns once it takes requests.
   ///
-  /// @throws EmbeddedException if the directory is in use or cannot be used, or the broker does not
-  ///   start
+  /// @throws EmbeddedException if the directory is in use or cannot be used, a port that was asked
+  ///   for is in use, or the broker does not start
   public static BrokerInJvm start(BrokerOptions options) {
     Directories.create(options.directory());
     var lock = DirectoryLock.acquire(options.directory());
     try {
       BrokerOrphan.end(options.directory());
+      options.requireFreePorts(); // after an orphan gave them back
       Directories.create(options.recordsDirectory());
       var chosen = options.withFreePorts();
       return new BrokerInJvm(chosen, BrokerServer.start(BrokerSettings.of(chosen)), lock);

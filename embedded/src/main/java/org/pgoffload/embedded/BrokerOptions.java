@@ -92,6 +92,15 @@ public record BrokerOptions(
     return withPorts(first, second);
   }
 
+  /// Refuses ports that are in use: Kafka tries for long, and its log may end without the reason.
+  void requireFreePorts() {
+    for (var chosen : new int[] {port, controllerPort}) {
+      if (chosen != 0) {
+        Processes.requireFree(chosen);
+      }
+    }
+  }
+
   Path logFile() {
     return directory.resolve("broker.log");
   }

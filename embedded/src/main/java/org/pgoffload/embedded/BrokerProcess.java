@@ -49,15 +49,19 @@ public final class BrokerProcess implements KafkaBroker {
   /// Starts the broker, preparing its storage if it is new, and returns once an administrator can
   /// describe the cluster.
   ///
-  /// @throws EmbeddedException if the directory is in use or cannot be used, or the broker does not
-  ///   start within a minute; the message ends with what it logged
+  /// @throws EmbeddedException if the directory is in use or cannot be used, a port that was asked
+  ///   for is in use, or the broker does not start within a minute; the message ends with what it
+  ///   logged
   public static BrokerProcess start(BrokerOptions options) {
     Directories.create(options.directory());
     var lock = DirectoryLock.acquire(options.directory());
-    try {
+    try (var start = new ChildStart()) {
       BrokerOrphan.end(options.directory());
+      options.requireFreePorts(); // after an orphan gave them back
       Directories.create(options.recordsDirectory());
-      return launch(options, lock);
+      var broker = launch(options, lock, start);
+      start.handOver();
+      return broker;
     } catch (RuntimeException | Error e) {
       lock.close();
       throw e;
@@ -74,12 +78,12 @@ public final class BrokerProcess implements KafkaBroker {
     }
   }
 
-  private static BrokerProcess launch(BrokerOptions options, DirectoryLock lock) {
+  private static BrokerProcess launch(BrokerOptions options, DirectoryLock lock, ChildStart start) {
     var deadline = System.nanoTime() + START_TIMEOUT.toNanos();
     while (true) {
       var chosen = options.withFreePorts();
       Directories.rotate(options.logFile());
-      var process = execute(chosen);
+      var process = execute(chosen, start);
       BrokerOrphan.record(options.directory(), process.pid());
       if (BrokerReadiness.await(chosen, process, deadline)) {
         log.info(
@@ -101,7 +105,7 @@ public final class BrokerProcess implements KafkaBroker {
     }
   }
 
-  private static Process execute(BrokerOptions options) {
+  private static Process execute(BrokerOptions options, ChildStart start) {
     var file = BrokerOrphan.settingsFile(options.directory());
     try (var writer = Files.newBufferedWriter(file)) {
       BrokerSettings.of(options).store(writer, "Written by pgoffload at each start.");
@@ -111,7 +115,8 @@ public final class BrokerProcess implements KafkaBroker {
     return JavaProcess.start(
         JavaProcess.builder(JVM_OPTIONS, BrokerMain.class, List.of(file.toString()))
             .redirectErrorStream(true)
-            .redirectOutput(options.logFile().toFile()));
+            .redirectOutput(options.logFile().toFile()),
+        start);
   }
 
   /// Whether a free port was taken in between.

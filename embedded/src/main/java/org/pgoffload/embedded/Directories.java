@@ -1,9 +1,12 @@
 package org.pgoffload.embedded;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
@@ -103,8 +106,17 @@ final class Directories {
 
   static EmbeddedException unusable(Path path, String what, IOException cause) {
     return new EmbeddedException(
-        EmbeddedException.Code.DIRECTORY_UNUSABLE,
-        path + " " + what + ": " + cause.getMessage(),
-        cause);
+        EmbeddedException.Code.DIRECTORY_UNUSABLE, path + " " + what + ": " + reason(cause), cause);
+  }
+
+  /// The reason in words: the message of many an exception is no more than a path.
+  private static String reason(IOException cause) {
+    return switch (cause) {
+      case AccessDeniedException e -> "permission denied for " + e.getFile();
+      case FileAlreadyExistsException e -> e.getFile() + " is there and is not a directory";
+      case NoSuchFileException e -> e.getFile() + " does not exist";
+      case NotDirectoryException e -> e.getFile() + " is not a directory";
+      default -> String.valueOf(cause.getMessage());
+    };
   }
 }

@@ -3,7 +3,6 @@ package org.pgoffload.embedded;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -44,10 +43,7 @@ final class DirectoryLock implements AutoCloseable {
         throw e;
       }
     } catch (IOException e) {
-      throw new EmbeddedException(
-          EmbeddedException.Code.DIRECTORY_UNUSABLE,
-          "Directory " + directory + " cannot be locked: " + e.getMessage(),
-          e);
+      throw Directories.unusable(directory, "cannot be locked", e);
     }
   }
 
@@ -90,7 +86,7 @@ final class DirectoryLock implements AutoCloseable {
     try (channel) {
       channel.truncate(0);
     } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      throw Directories.unusable(directory, "cannot be unlocked", e);
     } finally {
       HELD.remove(directory);
     }

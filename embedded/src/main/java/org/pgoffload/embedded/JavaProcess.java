@@ -28,9 +28,9 @@ final class JavaProcess {
     return builder;
   }
 
-  static Process start(ProcessBuilder builder) {
+  static Process start(ProcessBuilder builder, ChildStart start) {
     try {
-      return builder.start();
+      return start.spawn(builder);
     } catch (IOException e) {
       throw new EmbeddedException(
           EmbeddedException.Code.START_FAILED, "No JVM can be started: " + e.getMessage(), e);

@@ -16,14 +16,11 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// An unpacked PostgreSQL: `bin`, `lib` and `share`. Unpacked once per user and content of the
-/// archive, into `pgoffload.cache` if that system property is set, `/var/cache/pgoffload` for root
-/// (other users have to be able to read it), and `~/.cache/pgoffload` otherwise.
+/// archive, into the [BinariesCache].
 record PostgresBinaries(Path home) {
 
   /// Names the directory with jars of binaries; only the builds' tests set it.
   static final String JARS_PROPERTY = "pgoffload.postgres.binaries";
-
-  static final String CACHE_PROPERTY = "pgoffload.cache";
 
   Path initdb() {
     return home.resolve("bin/initdb");
@@ -35,7 +32,7 @@ record PostgresBinaries(Path home) {
 
   /// The binaries of a version, unpacked if they are not yet.
   static PostgresBinaries of(PostgresVersion version) {
-    return of(version, cache());
+    return BinariesCache.detect().in(cache -> of(version, cache));
   }
 
   static PostgresBinaries of(PostgresVersion version, Path cache) {
@@ -46,16 +43,6 @@ record PostgresBinaries(Path home) {
       ArchiveUnpacking.unpackOnce(archive, home, unpacked -> checkVersion(unpacked, version));
     }
     return new PostgresBinaries(home);
-  }
-
-  private static Path cache() {
-    var named = System.getProperty(CACHE_PROPERTY);
-    if (named != null) {
-      return Path.of(named);
-    }
-    return ServerAccount.isRoot()
-        ? Path.of("/var/cache/pgoffload")
-        : Path.of(System.getProperty("user.home"), ".cache", "pgoffload");
   }
 
   private static byte[] archive(PostgresVersion version) {

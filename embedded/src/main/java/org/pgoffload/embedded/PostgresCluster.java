@@ -36,7 +36,8 @@ record PostgresCluster(Path directory) {
   }
 
   /// Makes the cluster if there is none. A cluster gets its name only when it is complete.
-  void initialise(PostgresOptions options, PostgresBinaries binaries, ServerAccount account) {
+  void initialise(
+      PostgresOptions options, PostgresBinaries binaries, ServerAccount account, ChildStart start) {
     try {
       var versionFile = data().resolve("PG_VERSION");
       if (Files.exists(versionFile)) {
@@ -48,7 +49,7 @@ record PostgresCluster(Path directory) {
       Files.createDirectory(unfinished, ownerOnly());
       account.own(directory);
       account.own(unfinished);
-      initdb(options, binaries, account, unfinished);
+      initdb(options, binaries, account, unfinished, start);
       Files.move(unfinished, data());
     } catch (IOException e) {
       throw Directories.unusable(directory, "cannot hold a cluster", e);
@@ -70,7 +71,11 @@ record PostgresCluster(Path directory) {
   }
 
   private void initdb(
-      PostgresOptions options, PostgresBinaries binaries, ServerAccount account, Path into)
+      PostgresOptions options,
+      PostgresBinaries binaries,
+      ServerAccount account,
+      Path into,
+      ChildStart start)
       throws IOException {
     var password = directory.resolve("cluster.password");
     Files.deleteIfExists(password);
@@ -90,7 +95,7 @@ record PostgresCluster(Path directory) {
       if (options.version().compareTo(PostgresVersion.V17) >= 0) {
         command.addAll(List.of("--locale-provider=builtin", "--builtin-locale=C.UTF-8"));
       }
-      var outcome = Processes.run(account.command(command), Duration.ofSeconds(60));
+      var outcome = Processes.run(account.command(command), Duration.ofSeconds(60), start::spawn);
       if (outcome.exitCode() != 0) {
         throw new EmbeddedException(
             EmbeddedException.Code.START_FAILED,

@@ -53,12 +53,14 @@ public final class PostgresServer implements AutoCloseable {
   static PostgresServer start(PostgresOptions options, ServerAccount account) {
     Directories.create(options.directory());
     var lock = DirectoryLock.acquire(options.directory());
-    try {
+    try (var start = new ChildStart()) {
       var binaries = PostgresBinaries.of(options.version());
       var cluster = new PostgresCluster(options.directory());
       cluster.endOrphan();
-      cluster.initialise(options, binaries, account);
-      return launch(options, cluster, binaries, account, lock);
+      cluster.initialise(options, binaries, account, start);
+      var server = launch(options, cluster, binaries, account, lock, start);
+      start.handOver();
+      return server;
     } catch (RuntimeException | Error e) {
       lock.close();
       throw e;
@@ -80,13 +82,14 @@ public final class PostgresServer implements AutoCloseable {
       PostgresCluster cluster,
       PostgresBinaries binaries,
       ServerAccount account,
-      DirectoryLock lock) {
+      DirectoryLock lock,
+      ChildStart start) {
     var deadline = System.nanoTime() + START_TIMEOUT.toNanos();
     Directories.rotate(cluster.logFile());
     while (true) {
       var port = options.port() == 0 ? Processes.freePort() : options.port();
       cluster.configure(options, port, account);
-      var process = execute(cluster, binaries, account);
+      var process = execute(cluster, binaries, account, start);
       if (awaitReady(cluster, process, deadline)) {
         log.info(
             "PostgreSQL {} runs as process {} on port {} in {}",
@@ -110,7 +113,7 @@ public final class PostgresServer implements AutoCloseable {
   }
 
   private static Process execute(
-      PostgresCluster cluster, PostgresBinaries binaries, ServerAccount account) {
+      PostgresCluster cluster, PostgresBinaries binaries, ServerAccount account, ChildStart start) {
     // The directory as an argument is how a later start recognises its orphan.
     var command = List.of(binaries.postgres().toString(), "-D", cluster.data().toString());
     var builder =
@@ -123,7 +126,7 @@ public final class PostgresServer implements AutoCloseable {
         .keySet()
         .removeIf(name -> name.startsWith("PG") || name.startsWith("LC_"));
     try {
-      var process = builder.start();
+      var process = start.spawn(builder);
       process.getOutputStream().close();
       return process;
     } catch (IOException e) {

@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,12 +24,22 @@ final class Processes {
   /// How a short command ended, with what it wrote to either stream.
   record Outcome(int exitCode, String output) {}
 
+  /// How a prepared command becomes a process.
+  interface Spawning {
+    Process spawn(ProcessBuilder builder) throws IOException;
+  }
+
   private Processes() {}
 
   /// Runs a command to its end, or kills it after the timeout.
   static Outcome run(List<String> command, Duration timeout) {
+    return run(command, timeout, ProcessBuilder::start);
+  }
+
+  /// The same for a command that is spawned in a way of its own.
+  static Outcome run(List<String> command, Duration timeout, Spawning spawning) {
     try {
-      var process = new ProcessBuilder(command).redirectErrorStream(true).start();
+      var process = spawning.spawn(new ProcessBuilder(command).redirectErrorStream(true));
       process.getOutputStream().close();
       CompletableFuture.delayedExecutor(timeout.toMillis(), TimeUnit.MILLISECONDS)
           .execute(process::destroyForcibly);
@@ -115,6 +126,25 @@ final class Processes {
       return socket.getLocalPort();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Refuses a port on 127.0.0.1 that cannot be had. A port that was only just given back can be:
+  /// its old connections may still be ending, and the servers do not mind them either.
+  static void requireFree(int port) {
+    try (var socket = new ServerSocket()) {
+      socket.setReuseAddress(true);
+      socket.bind(new InetSocketAddress(InetAddress.getByAddress(new byte[] {127, 0, 0, 1}), port));
+    } catch (IOException e) {
+      // The other reason to be refused: ports below 1024 belong to root.
+      var forbidden = String.valueOf(e.getMessage()).contains("Permission denied");
+      throw new EmbeddedException(
+          EmbeddedException.Code.START_FAILED,
+          "Port "
+              + port
+              + (forbidden ? " needs the rights of root" : " is in use by another process")
+              + ": choose another one.",
+          e);
     }
   }
 

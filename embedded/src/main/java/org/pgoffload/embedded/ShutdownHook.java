@@ -9,18 +9,31 @@ final class ShutdownHook {
     this.thread = thread;
   }
 
+  /// Has `end` called when the JVM ends.
+  ///
+  /// @throws EmbeddedException with START_FAILED if the JVM is ending already
   static ShutdownHook register(String name, Runnable end) {
     var thread = Thread.ofPlatform().name(name).unstarted(end);
-    Runtime.getRuntime().addShutdownHook(thread);
+    try {
+      Runtime.getRuntime().addShutdownHook(thread);
+    } catch (IllegalStateException e) {
+      throw tooLate();
+    }
     return new ShutdownHook(thread);
   }
 
-  /// Forgets the hook; while the JVM is ending it can no longer be forgotten, and need not be.
-  void remove() {
+  static EmbeddedException tooLate() {
+    return new EmbeddedException(
+        EmbeddedException.Code.START_FAILED, "This JVM is ending: no server is started any more.");
+  }
+
+  /// Forgets the hook; false if the JVM is ending, when it can no longer be forgotten.
+  boolean remove() {
     try {
       Runtime.getRuntime().removeShutdownHook(thread);
+      return true;
     } catch (IllegalStateException e) {
-      return; // the JVM is ending
+      return false; // the JVM is ending
     }
   }
 }

@@ -2,7 +2,11 @@ package org.pgoffload.embedded;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -129,6 +133,21 @@ abstract class KafkaBrokerConformance {
         .isInstanceOf(EmbeddedException.class)
         .hasMessageContaining("num.io.threads");
     start(kept()).close();
+  }
+
+  @Test
+  void refusesAPortThatIsInUseAtOnce() throws IOException {
+    try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      var port = taken.getLocalPort();
+      for (var options : List.of(kept().withPorts(port, 0), kept().withPorts(0, port))) {
+        var before = System.nanoTime();
+        var refused = catchThrowableOfType(EmbeddedException.class, () -> start(options));
+        assertThat(refused.code()).isEqualTo(EmbeddedException.Code.START_FAILED);
+        assertThat(refused)
+            .hasMessage("Port " + port + " is in use by another process: choose another one.");
+        assertThat(Duration.ofNanos(System.nanoTime() - before)).isLessThan(Duration.ofSeconds(5));
+      }
+    }
   }
 
   final BrokerOptions kept() {

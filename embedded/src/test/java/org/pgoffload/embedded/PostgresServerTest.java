@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.DriverManager;
@@ -254,6 +256,16 @@ final class PostgresServerTest {
         .hasMessageContaining("unrecognized configuration parameter \"no_such_setting\"")
         .hasMessageNotContaining(PASSWORD);
     PostgresServer.start(kept()).close();
+  }
+
+  @Test
+  void tellsThatAPortIsInUse() throws IOException {
+    try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      assertThatThrownBy(() -> PostgresServer.start(kept().withPort(taken.getLocalPort())))
+          .isInstanceOf(EmbeddedException.class)
+          .hasMessageContaining("Address already in use")
+          .hasMessageContaining(String.valueOf(taken.getLocalPort()));
+    }
   }
 
   @Test

@@ -113,10 +113,13 @@ final class ConsumeRequests implements Runnable {
 
   private Iterable<ConsumerRecord<byte[], byte[]>> poll() {
     boolean atTheEdge = atTheEdge();
-    if (atTheEdge) {
+    // only what changes: each call waits for the consumer's own thread
+    if (!atTheEdge) {
+      if (!consumer.paused().isEmpty()) {
+        consumer.resume(consumer.paused());
+      }
+    } else if (!consumer.paused().containsAll(consumer.assignment())) {
       consumer.pause(consumer.assignment());
-    } else {
-      consumer.resume(consumer.paused());
     }
     if (!atTheEdge && !unfinished.hasWaiting() && undecided.isEmpty()) {
       return consumer.poll(POLL);

@@ -61,7 +61,7 @@ final class InstallCommand implements Callable<Integer> {
         settings.name(
             "PGOFFLOAD_PUBLIC_SCHEMA",
             InstallSchema.DEFAULT_PUBLIC_SCHEMA,
-            "[a-z_][a-z0-9_]{0,62}",
+            InstallSchema.PUBLIC_SCHEMA_FORM,
             "a plain lower-case name");
     var slot = slot(settings);
     settings.check();

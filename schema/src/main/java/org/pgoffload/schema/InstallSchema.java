@@ -7,7 +7,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.regex.Pattern;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
 import org.flywaydb.core.api.output.MigrateOutput;
@@ -19,7 +18,9 @@ public final class InstallSchema {
   /// The schema of the public objects when none is configured.
   public static final String DEFAULT_PUBLIC_SCHEMA = "public";
 
-  private static final Pattern PLAIN_NAME = Pattern.compile("[a-z_][a-z0-9_]{0,62}");
+  /// The regular expression of a public schema's name: one that needs no quoting.
+  public static final String PUBLIC_SCHEMA_FORM = "[a-z_][a-z0-9_]{0,62}";
+
   private static final int OLDEST_SERVER = 150000;
 
   private InstallSchema() {}
@@ -31,7 +32,7 @@ public final class InstallSchema {
   /// @return one line for each thing that changed; empty when nothing did
   /// @throws InstallException with what to do, when it cannot be applied; nothing has changed then
   public static List<String> run(DatabaseAddress database, String publicSchema) {
-    if (!PLAIN_NAME.matcher(publicSchema).matches()) {
+    if (!publicSchema.matches(PUBLIC_SCHEMA_FORM)) {
       throw new InstallException(
           "the public schema '" + publicSchema + "' must be a plain lower-case name", null);
     }

@@ -225,7 +225,8 @@ grant execute on function pgoffload.result_types(jsonb) to pgbackground_role;
 
 -- API: Private. A query for the rows of a result. Its parameters are the id, the attempt, the rows that came
 -- with the result, and the text of a large object. Each value is cast from its text form; by way of varchar,
--- because a user's own cast from text would come before the type's input function.
+-- because a user's own cast from text would come before the type's input function. It runs under the search_path
+-- of who wrote the rows, with the rights of who reads them: every operator is the server's own.
 create or replace function pgoffload.rows_query(result pgoffload.sql_result, types text[], large boolean) returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -240,15 +241,18 @@ as $$
          when result.chunks = 0 then 'pg_catalog.jsonb_array_elements($3) r'
          when large then
            'pg_catalog.string_to_table($4, E''\n'') with ordinality l (line, n), '
-           'pg_catalog.jsonb_array_elements(nullif(l.line, '''')::pg_catalog.jsonb) r where n > 1'
+           'pg_catalog.jsonb_array_elements(l.line::pg_catalog.jsonb) r '
+           'where l.n operator(pg_catalog.>) 1 and l.line operator(pg_catalog.<>) '''''
          when not result.split then
-           '(select c.rows from pgoffload.sql_chunk c where c.id = $1 and c.attempt = $2 order by c.number) c, '
+           '(select c.rows from pgoffload.sql_chunk c '
+           'where c.id operator(pg_catalog.=) $1 and c.attempt operator(pg_catalog.=) $2 order by c.number) c, '
            'pg_catalog.jsonb_array_elements(c.rows) r'
          else
            -- the pieces of a row up to its last one
            '(select coalesce((pg_catalog.array_agg(c.rows))[1], pg_catalog.string_agg(c.piece, '''' order by c.number)::pg_catalog.jsonb) as rows '
            'from (select c.*, pg_catalog.count(*) filter (where c.ends) over (order by c.number rows between unbounded preceding and 1 preceding) as ended '
-           'from pgoffload.sql_chunk c where c.id = $1 and c.attempt = $2) c group by c.ended order by c.ended) c, '
+           'from pgoffload.sql_chunk c where c.id operator(pg_catalog.=) $1 and c.attempt operator(pg_catalog.=) $2) c '
+           'group by c.ended order by c.ended) c, '
            'pg_catalog.jsonb_array_elements(c.rows) r'
        end
 $$;

@@ -54,7 +54,7 @@ begin
   where pg_catalog.current_setting(f.name, true) operator(pg_catalog.<>) f.usual;
   if pg_catalog.current_setting('pgoffload.forward_settings', true) operator(pg_catalog.<>) '' then
     foreach custom in array pg_catalog.regexp_split_to_array(
-        pg_catalog.current_setting('pgoffload.forward_settings'), '\s*,\s*') loop
+        pg_catalog.current_setting('pgoffload.forward_settings'), '[[:space:]]*,[[:space:]]*') loop
       if pg_catalog.current_setting(custom, true) is not null then
         settings := pg_catalog.jsonb_set(
           settings, array[custom], pg_catalog.to_jsonb(pg_catalog.current_setting(custom)));
@@ -159,7 +159,7 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  named text[] := regexp_match(current_setting('pgoffload.task', true), '^(\d{1,18})/(\d{1,9})/(\d{1,9})$');
+  named text[] := regexp_match(current_setting('pgoffload.task', true), '^([0-9]{1,18})/([0-9]{1,9})$');
 begin
   if named is not null and exists (
       select from pgoffload.sql_session s
@@ -324,7 +324,7 @@ declare
   read bigint;
 begin
   begin
-    read := case when value ~ '^\s*\d+\s*$' then value::bigint else pg_size_bytes(value) end;
+    read := case when value ~ '^ *[0-9]+ *$' then value::bigint else pg_size_bytes(value) end;
   exception when others then
     read := null;
   end;
@@ -380,7 +380,7 @@ begin
   if timeout operator(pg_catalog.~) '[^0 ]' then
     state.timeout := pgoffload.parse_timeout('pg_background.worker_timeout',
       -- a plain number is milliseconds, as in pg_background
-      case when timeout operator(pg_catalog.~) '^ *\d+ *$' then pg_catalog.concat(timeout, ' ms') else timeout end);
+      case when timeout operator(pg_catalog.~) '^ *[0-9]+ *$' then pg_catalog.concat(timeout, ' ms') else timeout end);
   end if;
   return state;
 end

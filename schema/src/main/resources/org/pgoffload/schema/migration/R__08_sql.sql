@@ -116,6 +116,35 @@ comment on function pgoffload.await_sql(pgoffload.attachment, timestamptz) is 'P
 revoke all on function pgoffload.await_sql(pgoffload.attachment, timestamptz) from public;
 grant execute on function pgoffload.await_sql(pgoffload.attachment, timestamptz) to pgbackground_role;
 
+-- API: Private. Raises a message of a level. Its body has a statement for each level, with and without a detail
+-- and a hint: the level of RAISE is fixed, an option of it must not be null, and an empty one would show.
+do $do$
+begin
+  execute format($function$
+create or replace function pgoffload.raise_notice(severity text, told text, state text, said text, advice text) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  case (concat(severity, case when said is not null then ' detail' end, case when advice is not null then ' hint' end))
+%s
+  end case;
+end
+$$
+$function$, (
+    select string_agg(format(
+      '    when %L then raise %s using message = told, errcode = state%s;',
+      upper(level) || case when d then ' detail' else '' end || case when h then ' hint' else '' end,
+      level,
+      case when d then ', detail = said' else '' end || case when h then ', hint = advice' else '' end), E'\n')
+    from unnest(array['debug', 'log', 'info', 'notice', 'warning']) level,
+         unnest(array[false, true]) d, unnest(array[false, true]) h));
+end
+$do$;
+comment on function pgoffload.raise_notice(text, text, text, text, text) is 'Private. Raises a message of a level.';
+revoke all on function pgoffload.raise_notice(text, text, text, text, text) from public;
+grant execute on function pgoffload.raise_notice(text, text, text, text, text) to pgbackground_role;
+
 -- API: Private. Raises what a task's session said, each with its level.
 create or replace function pgoffload.raise_notices(notices jsonb) returns void
 language plpgsql stable
@@ -123,25 +152,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   notice jsonb;
-  told text;
-  state text;
-  detail text;
-  hint text;
 begin
   for notice in select n from jsonb_array_elements(notices) n loop
-    told := notice ->> 'message';
-    state := coalesce(notice ->> 'sqlstate', '00000');
-    detail := notice ->> 'detail';
-    hint := notice ->> 'hint';
-    -- an option of RAISE must not be null, and an empty one would show
-    told := concat_ws(E'\n', told, 'DETAIL:  ' || detail, 'HINT:  ' || hint);
-    case notice ->> 'severity'
-      when 'WARNING' then raise warning using message = told, errcode = state;
-      when 'INFO' then raise info using message = told, errcode = state;
-      when 'LOG' then raise log using message = told, errcode = state;
-      when 'DEBUG' then raise debug using message = told, errcode = state;
-      else raise notice using message = told, errcode = state;
-    end case;
+    perform pgoffload.raise_notice(
+      case when notice ->> 'severity' in ('WARNING', 'INFO', 'LOG', 'DEBUG') then notice ->> 'severity' else 'NOTICE' end,
+      coalesce(notice ->> 'message', ''), coalesce(notice ->> 'sqlstate', '00000'), notice ->> 'detail', notice ->> 'hint');
   end loop;
 end
 $$;
@@ -185,13 +200,17 @@ comment on function pgoffload.raise_task_error(jsonb) is 'Private. Raises a task
 revoke all on function pgoffload.raise_task_error(jsonb) from public;
 grant execute on function pgoffload.raise_task_error(jsonb) to pgbackground_role;
 
--- API: Private. Raises a task's failure. The statement's comment becomes a line of the error's context.
+-- API: Private. Raises a task's failure. The statement's comment becomes lines of the error's context: that of the
+-- task's own error, and pg_background's line.
 create or replace function pgoffload.raise_task_failure(result pgoffload.sql_result) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  execute format('select pgoffload.raise_task_error($1) -- background worker, pid %s', pgoffload.pid_of(result.id))
+  execute concat('select pgoffload.raise_task_error($1) /* ',
+    -- a comment of SQL ends at its own mark, and begins another one at the other
+    replace(replace(result.error ->> 'context', '*/', '* /'), '/*', '/ *') || E'\n',
+    'background worker, pid ', pgoffload.pid_of(result.id), ' */')
   using result.error;
 end
 $$;
@@ -208,10 +227,13 @@ declare
   types text[];
   gone text;
 begin
-  select array_agg(format_type((c ->> 'type_oid')::oid, (c ->> 'typmod')::integer) order by n),
-         min(c ->> 'type') filter (where not exists (select from pg_type t where t.oid = (c ->> 'type_oid')::oid))
+  -- what nothing can be cast to (record, anyarray in pg_stats, …) stays text
+  select array_agg(case when t.typtype = 'p' and t.typname <> 'void' then 'text'
+                        else format_type(t.oid, (c ->> 'typmod')::integer) end order by n),
+         min(c ->> 'type') filter (where t.oid is null)
   into types, gone
-  from jsonb_array_elements(columns) with ordinality e (c, n);
+  from jsonb_array_elements(columns) with ordinality e (c, n)
+  left join pg_type t on t.oid = (c ->> 'type_oid')::oid;
   if gone is not null then
     raise exception 'the type % of a column of the result does not exist any more', gone
       using errcode = 'undefined_object', hint = 'sql_rows_json and the results topic have the row''s text.';
@@ -234,7 +256,9 @@ as $$
   select 'select '
     || coalesce((select string_agg(
                    case when t = 'void' then '''''::pg_catalog.void'
-                        else format('(r operator(pg_catalog.->>) %s)::pg_catalog.varchar::%s', n - 1, t) end, ', ' order by n)
+                        else format('(r operator(pg_catalog.->>) %s)::pg_catalog.%s::%s', n - 1,
+                               -- the one type whose cast from varchar takes less than its input function
+                               case when t = 'regclass' then 'bpchar' else 'varchar' end, t) end, ', ' order by n)
                  from unnest(types) with ordinality u (t, n)), '')
     || ' from '
     || case
@@ -270,24 +294,26 @@ declare
   plain text;
 begin
   -- the position of the column is the last number, in every language
-  n := (regexp_match(detail, '(\d+)\D*$'))[1];
+  n := (regexp_match(detail, '([0-9]+)[^0-9]*$'))[1];
   if n is null or n > cardinality(types) then
     n := null;
     return;
   end if;
-  plain := regexp_replace(types[n], '\([^)]*\)', '');
+  -- without its modifier and, as an array, without its brackets, which come last; as it is called with a modifier
+  plain := regexp_replace(regexp_replace(types[n], '[(][^)]*[)]', ''), '([[][]])*$', '');
+  plain := case plain when '"bit"' then 'bit' when 'bpchar' then 'character' else plain end;
   select m[1] into type
   from regexp_matches(
     detail,
-    case
-      when plain ~ '^(time|timestamp) with' then '(' || regexp_replace(plain, '^(time|timestamp)', '\1\\(\\d+\\)') || ')'
-      when plain ~ '^interval' then '(interval[a-z ]*(?:\(\d+\))?)'
-      -- an array's brackets come last
-      else '(' || regexp_replace(regexp_replace(plain, '(\[\])*$', ''), '([^\w ])', '\\\1', 'g') || '\(\d+(?:,-?\d+)?\)(?:\[\])*)'
-    end, 'g') m
-  where btrim(m[1]) <> types[n]
+    '(' || case
+      when plain ~ '^(time|timestamp) with' then regexp_replace(plain, '^(time|timestamp)', E'\\1[(][0-9]+[)]')
+      when plain ~ '^interval' then
+        'interval(?: (?:year to month|day to hour|day to minute|day to second|hour to minute|hour to second'
+        '|minute to second|year|month|day|hour|minute|second))?(?:[(][0-9]+[)])?'
+      else regexp_replace(plain, '([^[:alnum:]_ ])', E'\\\\\\1', 'g') || '[(][0-9]+(?:,-?[0-9]+)?[)]'
+    end || '(?:[[][]])*)', 'g') m
+  where m[1] <> types[n]
   limit 1;
-  type := btrim(type);
 end
 $$;
 comment on function pgoffload.declared_type(text[], text) is 'Private. Which column is declared with which modifier.';
@@ -363,7 +389,7 @@ begin
   end if;
   status := r.status;
   tag := r.tags[cardinality(r.tags)];
-  row_count := coalesce(r.row_count, substring(tag from ' (\d+)$')::bigint);
+  row_count := coalesce(r.row_count, substring(tag from ' ([0-9]+)$')::bigint);
   error := r.error ->> 'message';
   sqlstate := r.error ->> 'sqlstate';
   detail := r.error ->> 'detail';
@@ -408,24 +434,51 @@ create or replace function ${public_schema}.sql_rows_json(
 returns setof jsonb      -- an object for each row; of several columns of one name, later ones are numbered
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+-- so that what pgoffload.read_under sets ends with the function
+set intervalstyle = 'postgres'
+set datestyle = 'ISO'
+set lc_monetary = 'C'
 as $$
 declare
   r pgoffload.sql_result := pgoffload.rows_outcome(id);
-  names text[];
+  given text[];
+  name text;
+  unique_name text;
+  number integer;
+  names text[] := '{}';
+  types text[];
+  query text;
 begin
   if r.columns is null then
     return;
   end if;
-  select coalesce(array_agg(case when before = 0 then name else name || '_' || before + 1 end order by n), '{}')
-  into names
-  from (select c ->> 'name' as name, n, count(*) over (partition by c ->> 'name' order by n) - 1 as before
-        from jsonb_array_elements(r.columns) with ordinality e (c, n)) named;
-  perform pgoffload.read_under(r.read_under);
-  return query execute pg_catalog.format(
+  given := array(select c ->> 'name' from jsonb_array_elements(r.columns) with ordinality e (c, n) order by n);
+  foreach name in array given loop
+    number := 1;
+    unique_name := name;
+    while unique_name = any (names) or number > 1 and unique_name = any (given) loop
+      number := number + 1;
+      unique_name := name || '_' || number;
+    end loop;
+    names := names || unique_name;
+  end loop;
+  types := pgoffload.result_types(r.columns);
+  -- A domain's check, a cast to json: a type of somebody's own may run code of theirs with the reader's rights,
+  -- who has named no type here.
+  if r.requested_by_oid <> quote_ident(current_user)::regrole then
+    types := array(
+      select case when t.typnamespace = 'pg_catalog'::regnamespace then u.type else 'text' end
+      from unnest(types) with ordinality u (type, n)
+      join jsonb_array_elements(r.columns) with ordinality e (c, n) using (n)
+      left join pg_type t on t.oid = (c ->> 'type_oid')::oid
+      order by n);
+  end if;
+  query := format(
     'select pg_catalog.to_jsonb(t) from (%s) t%s',
-    pgoffload.rows_query(r, pgoffload.result_types(r.columns), false),
-    (select ' (' || string_agg(quote_ident(x), ', ' order by o) || ')' from unnest(names) with ordinality u (x, o)))
-  using r.id, r.attempt, r.rows, null::text;
+    pgoffload.rows_query(r, types, false),
+    (select ' (' || string_agg(quote_ident(x), ', ' order by o) || ')' from unnest(names) with ordinality u (x, o)));
+  perform pgoffload.read_under(r.read_under);
+  return query execute query using r.id, r.attempt, r.rows, null::text;
 end
 $$;
 comment on function ${public_schema}.sql_rows_json(bigint) is 'The rows of a request as JSON objects; no column list is needed.';

@@ -34,9 +34,9 @@ declare
   left_behind text := coalesce(current_setting('pgoffload.left', true), '');
 begin
   if attached <> '' then
-    perform set_config('pgoffload.attached', regexp_replace(attached, format(',\d+=%s/\d/\d+', id), ''), false);
+    perform set_config('pgoffload.attached', regexp_replace(attached, format(',[0-9]+=%s/[0-9]/[0-9]+', id), ''), false);
   end if;
-  left_behind := regexp_replace(left_behind, format(',\d+=%s/.', id), '');
+  left_behind := regexp_replace(left_behind, format(',[0-9]+=%s/.', id), '');
   -- who reads thousands does not come back to the first of them
   if length(left_behind) > 50000 then
     left_behind := regexp_replace(right(left_behind, 40000), '^[^,]*', '');
@@ -58,7 +58,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- the latest of a number that came twice
-  entry constant text[] := regexp_match(current_setting('pgoffload.attached', true), format('.*,%s=(\d+)/(\d)/(\d+)', pid));
+  entry constant text[] := regexp_match(current_setting('pgoffload.attached', true), format('.*,%s=([0-9]+)/([0-9])/([0-9]+)', pid));
   given_up constant timestamptz := clock_timestamp() + interval '2 s';
   since constant timestamptz := clock_timestamp();
   drawn bigint;
@@ -99,8 +99,7 @@ begin
     end if;
     exit when clock_timestamp() > given_up
       or current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
-      or coalesce(cookie, pid) > drawn
-      or coalesce(cookie, pid) < drawn - 100000;
+      or pgoffload.pid_of(drawn) not between pid and pid::bigint + 100000;
     perform pgoffload.pause_polling(since);
   end loop;
   raise exception 'PID % is not attached to this session', pid
@@ -429,7 +428,7 @@ declare
   r pgoffload.sql_result := pgoffload.sql_outcome(pgoffload.known(pid, cookie));
   tag text := r.tags[cardinality(r.tags)];
 begin
-  return row (coalesce(r.row_count, substring(tag from ' (\d+)$')::bigint), tag, r.id is not null, r.error is not null);
+  return row (coalesce(r.row_count, substring(tag from ' ([0-9]+)$')::bigint), tag, r.id is not null, r.error is not null);
 end
 $$;
 comment on function ${public_schema}.pg_background_result_info_v2(integer, bigint) is
@@ -477,7 +476,7 @@ begin
   outcome.completed := r.id is not null;
   outcome.has_error := r.error is not null;
   outcome.command_tag := r.tags[cardinality(r.tags)];
-  outcome.row_count := coalesce(r.row_count, substring(outcome.command_tag from ' (\d+)$')::bigint);
+  outcome.row_count := coalesce(r.row_count, substring(outcome.command_tag from ' ([0-9]+)$')::bigint);
   outcome.sqlstate := r.error ->> 'sqlstate';
   outcome.error_message := r.error ->> 'message';
   return outcome;
@@ -648,7 +647,7 @@ language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
   select m[1]::integer, m[2]::bigint
-  from regexp_matches(current_setting('pgoffload.attached', true), ',(\d+)=(\d+)/', 'g') m
+  from regexp_matches(current_setting('pgoffload.attached', true), ',([0-9]+)=([0-9]+)/', 'g') m
   union
   -- launched in a transaction that was rolled back
   select t.pid, t.cookie from pgoffload.task t where t.session = (select pgoffload.session_key()) and not t.consumed

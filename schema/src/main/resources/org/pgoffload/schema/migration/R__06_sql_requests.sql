@@ -141,6 +141,12 @@ begin
       'message', format('role "%s" is not a direct member of pgbackground_role, so no worker may log in as it', account.rolname),
       'hint', format('Have an administrator run: select grant_pg_background_privileges(%L)', account.rolname));
   end if;
+  -- it has to call what only members may, before any role is set
+  if not pg_has_role(login, (select g.oid from pg_roles g where g.rolname = 'pgbackground_role'), 'usage') then
+    return jsonb_build_object('sqlstate', '42501',
+      'message', format('role "%s" does not inherit the rights of pgbackground_role, so no worker can run SQL as it', account.rolname),
+      'hint', format('Have an administrator run: alter role %1$I inherit; select grant_pg_background_privileges(%1$L)', account.rolname));
+  end if;
   if login <> requester and not pg_has_role(login, requester, 'member') then
     return jsonb_build_object('sqlstate', '42501',
       'message', format('role "%s" is not a member of the role that the task has to be run as', account.rolname));
@@ -158,16 +164,20 @@ create or replace function pgoffload.current_task(out task bigint, out attempt i
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
 declare
   named text[] := regexp_match(current_setting('pgoffload.task', true), '^([0-9]{1,18})/([0-9]{1,9})$');
 begin
-  if named is not null and exists (
-      select from pgoffload.sql_session s
-      where s.id = named[1]::bigint and s.attempt = named[2]::integer and s.pid = pg_backend_pid()
-        and not exists (select from pgoffload.sql_result r where r.id = s.id)) then
-    task := named[1];
-    attempt := named[2];
-    depth := named[3];
+  if named is not null then
+    select s.id, s.attempt, s.depth into task, attempt, depth
+    from pgoffload.sql_session s
+    join ${public_schema}.sql_request q on q.id = s.id
+    where s.id = named[1]::bigint and s.attempt = named[2]::integer and s.pid = pg_backend_pid()
+      -- the server gives the number of a backend to another one later
+      and q.login_oid = quote_ident(session_user)::regrole
+      and not exists (select from pgoffload.sql_result r where r.id = s.id)
+    order by s.started desc
+    limit 1;
   end if;
 end
 $$;
@@ -228,8 +238,9 @@ begin
     raise exception 'a label must be at most 64 bytes long, not %', octet_length(request.label)
       using errcode = 'invalid_parameter_value', column = 'label';
   end if;
-  if request.timeout <= interval '0' then
-    raise exception 'timeout must be more than 0, not %', request.timeout
+  -- a deadline that no timestamp holds would stop whoever claims it
+  if not coalesce(request.timeout > interval '0' and request.timeout <= interval '1000 days', true) then
+    raise exception 'timeout must be more than 0 and at most 1000 days, not %', request.timeout
       using errcode = 'invalid_parameter_value', column = 'timeout', hint = 'Leave it out (null) for as long as it takes.';
   end if;
   if not coalesce(octet_length(request.ordering_key) between 1 and 1024, true) then
@@ -239,6 +250,11 @@ begin
   if jsonb_typeof(request.tags) <> 'object' then
     raise exception 'tags must be a JSON object, not a JSON %', jsonb_typeof(request.tags)
       using errcode = 'invalid_parameter_value', column = 'tags', hint = 'For example: {"team": "search"}';
+  end if;
+  -- what a worker cannot read would never be answered
+  if request.tags is not null and jsonb_path_exists(request.tags, '$.**{65}') then
+    raise exception 'tags must not be nested deeper than 64 levels'
+      using errcode = 'invalid_parameter_value', column = 'tags';
   end if;
 end
 $$;
@@ -381,6 +397,10 @@ begin
     state.timeout := pgoffload.parse_timeout('pg_background.worker_timeout',
       -- a plain number is milliseconds, as in pg_background
       case when timeout operator(pg_catalog.~) '^ *[0-9]+ *$' then pg_catalog.concat(timeout, ' ms') else timeout end);
+    -- 0 with a unit
+    if state.timeout operator(pg_catalog.=) '0'::pg_catalog.interval then
+      state.timeout := null;
+    end if;
   end if;
   return state;
 end
@@ -419,15 +439,27 @@ $$;
 comment on function pgoffload.send_stamped_sql_request(${public_schema}.sql_request) is 'Private. Sends a stamped request at once.';
 revoke all on function pgoffload.send_stamped_sql_request(${public_schema}.sql_request) from public;
 
--- API: Private. The first of the large objects that may hold a request's answer. Their space is shared with
--- users' own, so that it is one of a few: the upper half is where a server that counts up comes last.
-create or replace function pgoffload.large_object_of(id bigint) returns oid
-language sql immutable parallel safe
-set search_path = pg_catalog, pg_temp
+-- API: Private. What stands before an answer in a large object, and nobody else can know or foretell: anybody may
+-- make a large object of any number. Of the first key, which stays, so that a new one hides no answer.
+create or replace function pgoffload.large_answer_mark(id bigint) returns bytea
+language sql stable
 as $$
-  select (2147483648 + (id & 268435455) * 8)::oid
+  select sha256(k.key || convert_to('large answer ' || id, 'UTF8')) from pgoffload.signing_key k order by k.key_id limit 1
 $$;
-comment on function pgoffload.large_object_of(bigint) is 'Private. The first of the eight large objects that may hold an answer.';
+comment on function pgoffload.large_answer_mark(bigint) is
+  'Private. What proves that a large object is an answer. Runs within its callers'' rights and search_path.';
+revoke all on function pgoffload.large_answer_mark(bigint) from public;
+
+-- API: Private. The first of the large objects that may hold a request's answer. Their space is shared with
+-- users' own, so that it is one of a few, in the upper half, where a server that counts up comes last; and one that
+-- nobody can foretell, so that nobody can take them all.
+create or replace function pgoffload.large_object_of(id bigint) returns oid
+language sql stable
+as $$
+  select (2147483648 + ('x' || left(encode(pgoffload.large_answer_mark(id), 'hex'), 7))::bit(28)::bigint * 8)::oid
+$$;
+comment on function pgoffload.large_object_of(bigint) is
+  'Private. The first of the eight large objects that may hold an answer. Runs within its callers'' rights and search_path.';
 revoke all on function pgoffload.large_object_of(bigint) from public;
 
 create or replace aggregate pgoffload.emit_sql_request(command text, queue_size integer, label text, submitted boolean) (
@@ -475,11 +507,14 @@ begin
   if request.command is null or request.command not in ('cancel', 'progress') or request.id is null then
     raise exception 'unknown command' using errcode = 'invalid_parameter_value';
   end if;
+  if request.command = 'progress' and request.id is distinct from (select t.task from pgoffload.current_task() t) then
+    raise exception 'pg_background_progress can only be called from a background worker' using errcode = 'feature_not_supported';
+  end if;
   select * into strict signer from pgoffload.signer;
   perform pgoffload.send_envelope(
     signer, request.id, request.command, null, null, true, null, request.requested_by, request.requested_by_oid,
     case request.command when 'cancel' then '' else concat_ws(',',
-      '"pct":' || request.queue_size, '"message":' || to_json(request.label), '"pid":' || pg_backend_pid()) end);
+      '"pct":' || request.queue_size, '"message":' || to_json(left(request.label, 1000)), '"pid":' || pg_backend_pid()) end);
   return request.id;
 end
 $$;

@@ -159,8 +159,8 @@ begin
   if not pgoffload.is_last_attempt(mark_autocommit.id, mark_autocommit.attempt) then
     return false;
   end if;
-  insert into pgoffload.sql_session (id, attempt, pid, started, autocommit)
-  select s.id, s.attempt, s.pid, s.started, true
+  insert into pgoffload.sql_session (id, attempt, pid, started, depth, autocommit)
+  select s.id, s.attempt, s.pid, s.started, s.depth, true
   from pgoffload.sql_session s where s.id = mark_autocommit.id and s.attempt = mark_autocommit.attempt and not s.autocommit
   on conflict do nothing;
   return true;
@@ -240,8 +240,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
-  insert into pgoffload.cancellation (id, by_oid) values (record_cancellation.id, record_cancellation.by_oid)
-  on conflict do nothing;
+  begin
+    insert into pgoffload.cancellation (id, by_oid) values (record_cancellation.id, record_cancellation.by_oid)
+    on conflict do nothing;
+  exception when check_violation then
+    return false;  -- no partition holds it: anybody may send any number
+  end;
   return exists (
     select from ${public_schema}.sql_request q
     where q.id = record_cancellation.id
@@ -268,7 +272,9 @@ grant execute on function pgoffload.record_progress(bigint, integer, integer, te
 -- What follows is called on the session of a task, as the role that launched it.
 
 -- API: Private. Records which session executes an attempt. The token proves that it is the worker who asks.
-create or replace function pgoffload.begin_sql_session(id bigint, attempt integer, token uuid, started timestamptz) returns void
+create or replace function pgoffload.begin_sql_session(
+  id bigint, attempt integer, token uuid, started timestamptz, depth integer)
+returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -281,8 +287,9 @@ begin
   end if;
   -- what a crash of the server forgets of this, it has ended as well
   perform set_config('synchronous_commit', 'off', true);
-  insert into pgoffload.sql_session (id, attempt, pid, started, autocommit)
-  values (begin_sql_session.id, begin_sql_session.attempt, pg_backend_pid(), begin_sql_session.started, false)
+  insert into pgoffload.sql_session (id, attempt, pid, started, depth, autocommit)
+  values (begin_sql_session.id, begin_sql_session.attempt, pg_backend_pid(), begin_sql_session.started,
+          begin_sql_session.depth, false)
   on conflict do nothing;
   if exists (
       select from pgoffload.execution e
@@ -291,10 +298,10 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.begin_sql_session(bigint, integer, uuid, timestamptz) is
+comment on function pgoffload.begin_sql_session(bigint, integer, uuid, timestamptz, integer) is
   'Private, for workers. Records the session that executes an attempt.';
-revoke all on function pgoffload.begin_sql_session(bigint, integer, uuid, timestamptz) from public;
-grant execute on function pgoffload.begin_sql_session(bigint, integer, uuid, timestamptz) to pgbackground_role;
+revoke all on function pgoffload.begin_sql_session(bigint, integer, uuid, timestamptz, integer) from public;
+grant execute on function pgoffload.begin_sql_session(bigint, integer, uuid, timestamptz, integer) to pgbackground_role;
 
 -- API: Private. Makes this session what the launcher's was. Has no SET clause, since its settings are to stay.
 create or replace function pgoffload.enter_task(
@@ -309,8 +316,10 @@ as $$
 declare
   wanted pg_catalog.record;
 begin
+  -- first: an error must not show the token
+  perform pg_catalog.set_config('log_parameter_max_length_on_error', '0', false);
   perform pgoffload.begin_sql_session(id, attempt, token,
-    (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a));
+    (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a), depth);
   -- Readers wait for this lock, which wakes them and shows a deadlock to the server. A reader may look at
   -- just this moment; somebody else may hold it for ever, which costs nothing but the wake-up.
   for i in 1 .. 5 loop
@@ -318,7 +327,7 @@ begin
     perform pg_catalog.pg_sleep(0.001);
   end loop;
   perform pg_catalog.set_config('application_name', enter_task.application_name, false),
-          pg_catalog.set_config('pgoffload.task', pg_catalog.concat_ws('/', id, attempt, depth), false),
+          pg_catalog.set_config('pgoffload.task', pg_catalog.concat_ws('/', id, attempt), false),
           pg_catalog.set_config('default_transaction_read_only', 'off', false),
           pg_catalog.set_config('default_transaction_deferrable', 'off', false),
           pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
@@ -326,21 +335,21 @@ begin
   for wanted in
     select f.name, coalesce(settings operator(pg_catalog.->>) f.name, f.usual) as value
     from pgoffload.forwarded_setting f
-    where pg_catalog.current_setting(f.name, true)
+    -- what the server does not know (any more) is null; a custom one that was never set is no different from ''
+    where coalesce(pg_catalog.current_setting(f.name, true), case when f.name operator(pg_catalog.~) '[.]' then '' end)
           operator(pg_catalog.<>) coalesce(settings operator(pg_catalog.->>) f.name, f.usual)
     union all
     select s.key, s.value from pg_catalog.jsonb_each_text(settings) s
-    where s.key operator(pg_catalog.~) '\.' and s.key operator(pg_catalog.!~) '^pgoffload\.'
+    where s.key operator(pg_catalog.~) '[.]' and s.key operator(pg_catalog.!~*) '^pgoffload[.]'
   loop
     perform pg_catalog.set_config(wanted.name,
       -- the driver reads ISO alone; the order of day and month is the launcher's
-      case wanted.name when 'DateStyle'
+      case when wanted.name operator(pg_catalog.=) 'DateStyle'
         then pg_catalog.concat('ISO, ', pg_catalog.split_part(wanted.value, ', ', 2)) else wanted.value end,
       false);
   end loop;
-  if role is not null then
-    perform pg_catalog.set_config('role', role, false);
-  end if;
+  -- a role that ALTER ROLE … SET has set would stay
+  perform pg_catalog.set_config('role', coalesce(role, 'none'), false);
 end
 $$;
 comment on function pgoffload.enter_task(bigint, integer, uuid, jsonb, text, text, integer) is
@@ -361,6 +370,10 @@ declare
 begin
   perform pg_catalog.set_config('role', 'none', true),
           pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  -- its end must not come between the last check and the commit
+  if pg_catalog.current_setting('transaction_timeout', true) operator(pg_catalog.<>) '0' then
+    perform pg_catalog.set_config('transaction_timeout', '0', true);
+  end if;
   return read_under;
 end
 $$;
@@ -396,13 +409,15 @@ grant execute on function pgoffload.complete_sql(bigint, integer, uuid, text, js
 
 -- API: Private. Keeps an answer where a caller with an old snapshot finds it: a large object is read as it is
 -- now, whatever the snapshot. The first line is the result, the others are its chunks.
+-- Anybody may make a large object of any number: before them stands the mark by which ours are known.
 create or replace function pgoffload.write_large_answer(id bigint, first_loid oid) returns void
 language plpgsql volatile
 as $$
 #variable_conflict use_column
 declare
+  mark constant bytea := convert_to(encode(pgoffload.large_answer_mark(write_large_answer.id), 'hex') || E'\n', 'UTF8');
   loid oid;
-  at bigint := 0;
+  at bigint := octet_length(mark);
   line record;
 begin
   if exists (select from pgoffload.large_answer a where a.id = write_large_answer.id) then
@@ -420,6 +435,7 @@ begin
     raise warning 'the answer to request % has no large object, since all eight are taken', write_large_answer.id;
     return;
   end if;
+  perform lo_put(loid, 0, mark);
   for line in
     select convert_to(to_jsonb(r)::text || E'\n', 'UTF8') as bytes, 0 as number
     from pgoffload.sql_result r where r.id = write_large_answer.id
@@ -458,29 +474,26 @@ language plpgsql volatile strict security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  mark constant bytea := convert_to(encode(pgoffload.large_answer_mark(reader.id), 'hex') || E'\n', 'UTF8');
+  first_loid constant bigint := pgoffload.large_object_of(reader.id);
   opened integer;
-  content bytea;
-  header jsonb;
+  content text;
 begin
   for i in 0 .. 7 loop
     begin
       -- for writing too: only then is it read as it is now
-      opened := lo_open((pgoffload.large_object_of(reader.id)::bigint + i)::oid, x'60000'::integer);
-    exception when undefined_object then
+      opened := lo_open((first_loid + i)::oid, x'60000'::integer);
+    exception when undefined_object or insufficient_privilege then
       continue;
     end;
-    content := loread(opened, 2147483000);
+    if loread(opened, octet_length(mark)) = mark then
+      content := convert_from(
+        loread(opened, (lo_lseek64(opened, 0, 2) - lo_lseek64(opened, octet_length(mark), 0))::integer), 'UTF8');
+    end if;
     perform lo_close(opened);
-    begin
-      header := split_part(convert_from(content, 'UTF8'), E'\n', 1)::jsonb;
-    exception when others then
-      continue;  -- somebody else's
-    end;
-    if header ->> 'id' = reader.id::text and jsonb_typeof(header -> 'requested_by_oid') is not null then
-      if not pg_has_role(reader.requested_by_oid, (header ->> 'requested_by_oid')::oid, 'usage') then
-        return null;
-      end if;
-      return convert_from(content, 'UTF8');
+    if content is not null then
+      return case when pg_has_role(
+        reader.requested_by_oid, (split_part(content, E'\n', 1)::jsonb ->> 'requested_by_oid')::oid, 'usage') then content end;
     end if;
   end loop;
   return null;

@@ -394,7 +394,7 @@ begin
   if pct is null or pct not between 0 and 100 then
     raise exception 'progress must be 0 to 100, not %', coalesce(pct::text, 'null') using errcode = 'invalid_parameter_value';
   end if;
-  perform (select pgoffload.emit_command('progress', task, pct, left(msg, 1000)));
+  perform (select pgoffload.emit_command('progress', task, pct, msg));
 end
 $$;
 comment on function ${public_schema}.pg_background_progress(integer, text) is
@@ -737,7 +737,7 @@ create or replace function ${public_schema}.grant_pg_background_privileges(
   user_name text,
   print_commands boolean default false)      -- whether to show them as INFO
 returns boolean                              -- whether it was granted
-language plpgsql volatile
+language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -775,7 +775,7 @@ create or replace function ${public_schema}.revoke_pg_background_privileges(
   user_name text,
   print_commands boolean default false)      -- whether to show them as INFO
 returns boolean                              -- whether the role has the right no more
-language plpgsql volatile
+language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare

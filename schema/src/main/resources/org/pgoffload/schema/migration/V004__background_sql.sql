@@ -82,6 +82,7 @@ create table pgoffload.sql_session (
   attempt integer not null,
   pid integer not null,
   started timestamptz not null,
+  depth integer not null,
   autocommit boolean not null,
   recorded_at timestamptz not null default pg_catalog.clock_timestamp(),
   constraint sql_session_pkey primary key (id, attempt, pid, started, autocommit)

@@ -4,11 +4,20 @@ insert into pgoffload.forwarded_setting (name, usual)
 select s.name, case s.name when 'DateStyle' then 'ISO, MDY' else pg_catalog.current_setting(s.name) end
 from pg_catalog.pg_settings s
 where s.context = 'user'
-  and s.name not like 'transaction\_%' and s.name not like 'default\_transaction\_%' and s.name not like 'tcp\_%'
+  and s.name not like 'default\_transaction\_%' and s.name not like 'tcp\_%'
   and s.name not in (
     'role', 'session_authorization', 'seed', 'application_name',
+    'transaction_isolation', 'transaction_read_only', 'transaction_deferrable',
+    -- it would show a task's claim in an error's context
+    'log_parameter_max_length_on_error',
     -- the worker's driver needs its own
     'client_encoding', 'extra_float_digits',
     -- the pauses of a worker between two statements, and of a pooled session, are not the launcher's
     'idle_in_transaction_session_timeout', 'idle_session_timeout', 'client_connection_check_interval')
+on conflict (name) do nothing;
+
+-- Our own, of which the server knows nothing.
+insert into pgoffload.forwarded_setting (name, usual)
+values ('llm.model', ''), ('llm.provider', ''), ('llm.timeout', ''), ('pgoffload.forward_settings', ''),
+       ('pg_background.max_workers', ''), ('pg_background.default_queue_size', ''), ('pg_background.worker_timeout', '')
 on conflict (name) do nothing;

@@ -62,6 +62,11 @@ public record DatabaseAddress(
     return new DatabaseAddress(host, port, database, otherUser, otherPassword, parameters);
   }
 
+  /// The same place and login, other connection parameters.
+  public DatabaseAddress withParameters(Map<String, String> otherParameters) {
+    return new DatabaseAddress(host, port, database, user, password, otherParameters);
+  }
+
   /// The JDBC URL, without user, password or parameters.
   public String jdbcUrl() {
     return "jdbc:postgresql://"

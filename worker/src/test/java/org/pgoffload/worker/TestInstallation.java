@@ -108,7 +108,7 @@ final class TestInstallation implements AutoCloseable {
 
   WorkerConfiguration configuration(String name) {
     return new WorkerConfiguration(
-        name, "test", worker(), topics, kafka(), 2000, 256 << 20, Duration.ofSeconds(5));
+        name, "test", worker(), null, topics, kafka(), 2000, 256 << 20, Duration.ofSeconds(5));
   }
 
   void stopPostgres() {

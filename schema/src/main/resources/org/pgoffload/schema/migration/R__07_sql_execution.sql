@@ -375,7 +375,7 @@ revoke all on function pgoffload.enter_task(bigint, integer, uuid, jsonb, text, 
 grant execute on function pgoffload.enter_task(bigint, integer, uuid, jsonb, text, text, integer) to pgbackground_role;
 
 -- API: Private. Undoes, until the end of the transaction, what a task may have set, and returns what its rows
--- were written under.
+-- were written under. The worker has set role none before it: a task may have set any role.
 create or replace function pgoffload.leave_task() returns jsonb
 language plpgsql volatile
 as $$
@@ -392,8 +392,7 @@ end
 $$;
 comment on function pgoffload.leave_task() is 'Private, for workers. Undoes what a task may have set.';
 revoke all on function pgoffload.leave_task() from public;
--- a task may have set any role
-grant execute on function pgoffload.leave_task() to public;
+grant execute on function pgoffload.leave_task() to pgbackground_role;
 
 -- API: Private. Records the success of a task in its own transaction: its work and its result are committed
 -- together or not at all.

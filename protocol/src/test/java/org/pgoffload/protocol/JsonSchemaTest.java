@@ -54,8 +54,8 @@ final class JsonSchemaTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "{\"command\":\"\",\"queue_size\":64,\"settings\":{},\"depth\":0}",
-        "{\"command\":\"c\",\"label\":null,\"queue_size\":268435456,\"settings\":{\"a.b\":\"\"},"
+        "{\"command\":\"\",\"queue_size\":64,\"login_oid\":1,\"settings\":{},\"depth\":0,\"submitted\":true}",
+        "{\"command\":\"c\",\"label\":null,\"queue_size\":268435456,\"login_oid\":1,\"submitted\":false,\"settings\":{\"a.b\":\"\"},"
             + "\"session\":null,\"max_workers\":null,\"depth\":0,\"parent\":null,"
             + "\"large_object\":4294967295}"
       })
@@ -122,6 +122,11 @@ final class JsonSchemaTest {
         "\"UTC\" | 7",
         "\"session\":\"s-17\" | \"session\":17",
         "\"max_workers\":4 | \"max_workers\":0",
+        "\"login_oid\":16399, | ''",
+        "\"login_oid\":16399 | \"login_oid\":0",
+        "\"submitted\":false | \"submitted\":null",
+        "\"parent_ordinal\":1 | \"parent_ordinal\":\"1\"",
+        "\"tags\":{} | \"tags\":[]",
         "\"depth\":1, | ''",
         "\"depth\":1 | \"depth\":-1",
         "\"parent\":40 | \"parent\":0",

@@ -37,9 +37,9 @@ final class Samples {
       "signed_at_us":1767323045678901,"timeout_ms":null,\
       "requested_by":{"user":"app","user_oid":16400,"session_user":"login",\
       "session_user_oid":16399,"role":"none"},\
-      "payload":{"command":"vacuum t","label":"nightly","queue_size":65536,\
-      "settings":{"TimeZone":"UTC"},"session":"s-17","max_workers":4,"depth":1,"parent":40,\
-      "large_object":null}}\
+      "payload":{"command":"vacuum t","label":"nightly","queue_size":65536,"login_oid":16399,\
+      "settings":{"TimeZone":"UTC"},"session":"s-17","max_workers":4,"depth":1,\
+      "submitted":false,"parent":40,"parent_ordinal":1,"large_object":null,"tags":{}}}\
       """;
 
   static final String CANCEL =

@@ -16,6 +16,8 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultMessage;
+import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.schema.DatabaseAddress;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,9 +42,41 @@ final class WriteBack implements AutoCloseable {
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(200);
   private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(1);
 
-  /// A message as the text that the database takes, because the values of a chunk of rows would
-  /// need many times its memory as objects.
-  private record Waiting(String json, int bytes) {}
+  /// A message as the database takes it: as text, because the values of a chunk of rows would need
+  /// many times its memory as objects.
+  private sealed interface Waiting {
+    /// The room it takes.
+    int bytes();
+
+    static Waiting of(ResultMessage message) {
+      return switch (message) {
+        case Result result -> LlmResult.of(result);
+        case SqlResult result -> new SqlEnded(result.id());
+        case SqlRows rows -> {
+          byte[] json = rows.write();
+          yield new SqlChunk(rows.toString(), utf8(json), json.length);
+        }
+      };
+    }
+
+    record LlmResult(String json, int bytes) implements Waiting {
+      static LlmResult of(Result result) {
+        byte[] json = result.write();
+        return new LlmResult(utf8(json), json.length);
+      }
+    }
+
+    /// @param name what a log may show of it
+    record SqlChunk(String name, String json, int bytes) implements Waiting {}
+
+    /// A request whose chunks have all come before it. Its result was recorded by the worker.
+    record SqlEnded(long id) implements Waiting {
+      @Override
+      public int bytes() {
+        return 64;
+      }
+    }
+  }
 
   private final DatabaseAddress database;
   private final CountDownLatch closing = new CountDownLatch(1);
@@ -70,8 +104,7 @@ final class WriteBack implements AutoCloseable {
   ///
   /// @throws WriteBackClosedException if it is closing
   void write(ResultMessage message) {
-    byte[] json = message.write();
-    var next = new Waiting(utf8(json), json.length);
+    var next = Waiting.of(message);
     lock.lock();
     try {
       while (bytesQueued > MOST_BYTES_QUEUED && !isClosing()) {
@@ -81,7 +114,7 @@ final class WriteBack implements AutoCloseable {
         throw new WriteBackClosedException();
       }
       queue.add(next);
-      bytesQueued += next.bytes;
+      bytesQueued += next.bytes();
       accepted++;
       changed.signalAll();
     } finally {
@@ -130,21 +163,21 @@ final class WriteBack implements AutoCloseable {
     }
   }
 
-  private List<String> nextGroup() {
+  private List<Waiting> nextGroup() {
     lock.lock();
     try {
       while (queue.isEmpty() && !isClosing()) {
         changed.awaitUninterruptibly();
       }
-      var group = new ArrayList<String>();
+      var group = new ArrayList<Waiting>();
       long bytes = 0;
       while (!isClosing()
           && !queue.isEmpty()
           && group.size() < MOST_RESULTS
           && bytes < MOST_BYTES) {
         var next = queue.remove();
-        group.add(next.json);
-        bytes += next.bytes;
+        group.add(next);
+        bytes += next.bytes();
       }
       bytesQueued -= bytes;
       changed.signalAll();
@@ -156,7 +189,7 @@ final class WriteBack implements AutoCloseable {
 
   /// @param mayReplace whether an LLM result that is refused is replaced by a failed one
   /// @return false if it was given up because of the closing
-  private boolean writeUntilDone(List<String> group, boolean mayReplace) {
+  private boolean writeUntilDone(List<Waiting> group, boolean mayReplace) {
     boolean wake = true;
     while (!isClosing()) {
       try {
@@ -185,26 +218,45 @@ final class WriteBack implements AutoCloseable {
   }
 
   /// Halves the group until what the database will not take is alone.
-  private boolean writeApart(List<String> group, boolean mayReplace, String fault) {
+  private boolean writeApart(List<Waiting> group, boolean mayReplace, String fault) {
     if (group.size() > 1) {
       int half = group.size() / 2;
       return writeUntilDone(group.subList(0, half), mayReplace)
           && writeUntilDone(group.subList(half, group.size()), mayReplace);
     }
-    var refused = group.getFirst();
-    var message = ResultMessage.read(refused.getBytes(StandardCharsets.UTF_8));
-    if (mayReplace && message instanceof Result result) {
-      LOG.error(
-          "The result of request {} cannot be stored ({}); the request ends as failed",
-          result.id(),
-          fault);
-      return writeUntilDone(List.of(utf8(replacement(result, fault).write())), false);
-    }
-    LOG.error(
-        "{} has no place in the database ({}) and is left out; the results topic has it",
-        message,
-        fault);
-    return true;
+    return switch (group.getFirst()) {
+      case Waiting.LlmResult refused -> {
+        var result = Result.read(refused.json.getBytes(StandardCharsets.UTF_8));
+        if (mayReplace) {
+          LOG.error(
+              "The result of request {} cannot be stored ({}); the request ends as failed",
+              result.id(),
+              fault);
+          yield writeUntilDone(List.of(Waiting.LlmResult.of(replacement(result, fault))), false);
+        }
+        LOG.error(
+            "A result of request {} has no place in the database ({}) and is left out; the results"
+                + " topic has it",
+            result.id(),
+            fault);
+        yield true;
+      }
+      case Waiting.SqlChunk refused -> {
+        LOG.error(
+            "{} has no place in the database ({}) and is left out; the results topic has it",
+            refused.name,
+            fault);
+        yield true;
+      }
+      case Waiting.SqlEnded refused -> {
+        LOG.error(
+            "The end of SQL request {} cannot be told to those who listen or hold an old snapshot"
+                + " ({}); its result is recorded",
+            refused.id,
+            fault);
+        yield true;
+      }
+    };
   }
 
   /// A failed result without any text that came from outside: one of them is what was refused.
@@ -234,11 +286,23 @@ final class WriteBack implements AutoCloseable {
         Clock.systemUTC().instant().toString());
   }
 
-  private void record(List<String> group, boolean wake) throws SQLException {
+  private void record(List<Waiting> group, boolean wake) throws SQLException {
     var open = connected();
-    try (var statement = open.prepareStatement("select pgoffload.record_results(?, ?)")) {
-      statement.setArray(1, open.createArrayOf("text", group.toArray()));
-      statement.setBoolean(2, wake);
+    var llmResults = new ArrayList<String>();
+    var sqlChunks = new ArrayList<String>();
+    var sqlEnded = new ArrayList<Long>();
+    for (var each : group) {
+      switch (each) {
+        case Waiting.LlmResult result -> llmResults.add(result.json);
+        case Waiting.SqlChunk chunk -> sqlChunks.add(chunk.json);
+        case Waiting.SqlEnded ended -> sqlEnded.add(ended.id);
+      }
+    }
+    try (var statement = open.prepareStatement("select pgoffload.record_results(?, ?, ?, ?)")) {
+      statement.setArray(1, open.createArrayOf("text", llmResults.toArray()));
+      statement.setArray(2, open.createArrayOf("text", sqlChunks.toArray()));
+      statement.setArray(3, open.createArrayOf("bigint", sqlEnded.toArray()));
+      statement.setBoolean(4, wake);
       statement.execute();
     }
   }

@@ -8,15 +8,20 @@ import static org.pgoffload.results.TestInstallation.results;
 
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.SqlColumn;
+import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
 import org.postgresql.PGConnection;
 
@@ -137,6 +142,36 @@ final class WriteBackTest {
   }
 
   @Test
+  void writesTheRowsOfSqlAndWakesThoseWhoListen() throws Exception {
+    long id = result("").id();
+    var rows = new ArrayList<List<@Nullable String>>();
+    rows.add(Arrays.asList("1", null));
+    try (var listener = installation.admin().connect("test");
+        var statement = listener.createStatement();
+        var writeBack = new WriteBack(installation.results())) {
+      statement.execute("listen sql_done");
+      Stream.of(
+              SqlRows.of(id, 2, 1, 10, rows),
+              SqlRows.piece(id, 2, 2, 10, "[[\"2", false),
+              SqlRows.piece(id, 2, 3, 10, "\"]]", true),
+              // a delivery that was repeated
+              SqlRows.of(id, 2, 1, 10, rows),
+              ended(id))
+          .forEach(writeBack::write);
+      writeBack.flush();
+      assertThat(listener.unwrap(PGConnection.class).getNotifications(5000))
+          .extracting(notification -> notification.getParameter())
+          .containsExactly(Long.toString(id));
+    }
+    assertThat(
+            installation.query(
+                "select string_agg(concat_ws(' ', attempt, number, requested_by_oid, rows, piece,"
+                    + " ends), '; ' order by number) from pgoffload.sql_chunk where id = "
+                    + id))
+        .isEqualTo("2 1 10 [[\"1\", null]] t; 2 2 10 [[\"2 f; 2 3 10 \"]] t");
+  }
+
+  @Test
   void whatIsRefusedOfSqlIsLeftOutAndHoldsUpNobody() throws Exception {
     var before = result("before");
     var after = result("after");
@@ -148,7 +183,7 @@ final class WriteBackTest {
     assertThat(answer(before)).isEqualTo("before");
     assertThat(answer(after)).isEqualTo("after");
     assertThat(
-            installation.query("select count(*) from pgoffload.llm_result where id = " + rows.id()))
+            installation.query("select count(*) from pgoffload.sql_chunk where id = " + rows.id()))
         .isEqualTo("0");
   }
 
@@ -215,6 +250,30 @@ final class WriteBackTest {
     } finally {
       installation.startPostgres();
     }
+  }
+
+  private static SqlResult ended(long id) {
+    return new SqlResult(
+        SqlResult.VERSION,
+        id,
+        SqlResult.KIND,
+        Result.SUCCEEDED,
+        "app",
+        10,
+        2,
+        List.of("SELECT 2"),
+        2L,
+        List.of(new SqlColumn("a", 23, -1, "integer"), new SqlColumn("b", 25, -1, "text")),
+        null,
+        3,
+        true,
+        null,
+        null,
+        null,
+        null,
+        null,
+        "worker",
+        "2026-01-02T03:04:05Z");
   }
 
   private static String answer(Result result) throws SQLException {

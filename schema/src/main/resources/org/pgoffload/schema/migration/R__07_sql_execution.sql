@@ -458,6 +458,9 @@ begin
     at := at + octet_length(line.bytes);
   end loop;
   insert into pgoffload.large_answer (id, loid) values (write_large_answer.id, loid);
+exception when others then
+  -- one caller waits until its own timeout; everybody else's results must not wait with it
+  raise warning 'the answer to request % could not be kept as a large object: %', write_large_answer.id, sqlerrm;
 end
 $$;
 comment on function pgoffload.write_large_answer(bigint, oid) is

@@ -117,7 +117,8 @@ class BackgroundSqlTest {
 
   @Test
   void longMaintenanceRunsOutsideATransactionBlock() throws SQLException {
-    execute(app, "create table if not exists maintained (id int); insert into maintained values (1)");
+    execute(
+        app, "create table if not exists maintained (id int); insert into maintained values (1)");
     assertThat(result("vacuum (analyze) maintained")).containsExactly("VACUUM");
     assertThat(result("create table made (id int); insert into made values (1), (2)"))
         .containsExactly("CREATE TABLE", "INSERT 0 2");
@@ -166,7 +167,9 @@ class BackgroundSqlTest {
   @Test
   void aTimeoutInsideTheTaskHasItsEffect() {
     assertRaises(
-        "57014", "statement timeout", taskOf("set statement_timeout = '100ms'; select pg_sleep(30)"));
+        "57014",
+        "statement timeout",
+        taskOf("set statement_timeout = '100ms'; select pg_sleep(30)"));
   }
 
   @Test
@@ -204,7 +207,8 @@ class BackgroundSqlTest {
   void aRoleIsGrantedTheRightAndLosesIt() throws SQLException {
     try (var stranger = as("stranger");
         var admin = installation.admin().connect("test")) {
-      assertRaises(stranger, "42501", "permission denied", "select pg_background_launch('select 1')");
+      assertRaises(
+          stranger, "42501", "permission denied", "select pg_background_launch('select 1')");
       assertThat(query(admin, "select grant_pg_background_privileges('stranger', true)"))
           .containsExactly("t");
       assertThat(
@@ -214,7 +218,8 @@ class BackgroundSqlTest {
           .containsExactly("stranger");
       assertThat(query(admin, "select revoke_pg_background_privileges('stranger')"))
           .containsExactly("t");
-      assertRaises(stranger, "42501", "permission denied", "select pg_background_launch('select 1')");
+      assertRaises(
+          stranger, "42501", "permission denied", "select pg_background_launch('select 1')");
     }
   }
 
@@ -316,9 +321,12 @@ class BackgroundSqlTest {
   void noticesComeWithTheResult() throws SQLException {
     try (var statement = app.createStatement()) {
       statement.execute(
-          taskOf("do $n$ begin raise notice 'one'; raise warning 'two' using hint = 'three'; end $n$"));
+          taskOf(
+              "do $n$ begin raise notice 'one'; raise warning 'two' using hint = 'three'; end $n$"));
       var said = new ArrayList<String>();
-      for (var warning = statement.getWarnings(); warning != null; warning = warning.getNextWarning()) {
+      for (var warning = statement.getWarnings();
+          warning != null;
+          warning = warning.getNextWarning()) {
         said.add(Objects.requireNonNull(warning.getMessage()));
       }
       assertThat(said).hasSize(2);
@@ -342,9 +350,16 @@ class BackgroundSqlTest {
     assertRaises("42P02", "there is no parameter $1", taskOf("select $1"));
     assertRaises("0A000", "DateStyle", taskOf("set datestyle = 'German'"));
     assertRaises("0A000", "client_encoding", taskOf("set client_encoding = 'LATIN1'"));
-    assertRaises("22023", "queue size must be at least 64", "select pg_background_launch('select 1', 63)");
-    assertRaises("42804", "remote query result rowtype", "select * from pg_background_result(pg_background_launch('select 1')) as (t text)");
-    assertRaises("42704", "PID 4711 is not attached", "select * from pg_background_result(4711) as (t text)");
+    assertRaises(
+        "22023", "queue size must be at least 64", "select pg_background_launch('select 1', 63)");
+    assertRaises(
+        "42804",
+        "remote query result rowtype",
+        "select * from pg_background_result(pg_background_launch('select 1')) as (t text)");
+    assertRaises(
+        "42704",
+        "PID 4711 is not attached",
+        "select * from pg_background_result(4711) as (t text)");
   }
 
   @Test
@@ -417,7 +432,9 @@ class BackgroundSqlTest {
   @Test
   void settingsGoWithTheTaskAndNothingComesBack() throws SQLException {
     execute(app, "set pgoffload.forward_settings = 'app.tenant'");
-    execute(app, "begin; set local work_mem = '7MB'; set local app.tenant = 'seven'; set local timezone = 'Asia/Tokyo'");
+    execute(
+        app,
+        "begin; set local work_mem = '7MB'; set local app.tenant = 'seven'; set local timezone = 'Asia/Tokyo'");
     assertThat(
             query(
                 app,
@@ -465,7 +482,10 @@ class BackgroundSqlTest {
 
     execute(app, "select pg_background_cancel_v2_grace(" + inner(running) + ", 10000)");
     assertThat(state(running)).isEqualTo("canceled");
-    assertRaises("57014", "canceling statement", "select * from pg_background_result_v2" + running + " as (x text)");
+    assertRaises(
+        "57014",
+        "canceling statement",
+        "select * from pg_background_result_v2" + running + " as (x text)");
   }
 
   @Test
@@ -474,12 +494,22 @@ class BackgroundSqlTest {
     try (var other = installation.application().connect("test")) {
       assertThat(query(other, "select t from pg_background_result_v2" + handle + " as (t text)"))
           .containsExactly("from elsewhere");
-      assertThat(query(other, "select sql_preview from pg_background_list where (pid, cookie) = " + handle))
+      assertThat(
+              query(
+                  other,
+                  "select sql_preview from pg_background_list where (pid, cookie) = " + handle))
           .containsExactly("select 'from elsewhere'::text");
     }
     try (var mallory = as("mallory")) {
-      assertRaises(mallory, "42704", "is not attached", "select * from pg_background_result_v2" + handle + " as (t text)");
-      assertThat(query(mallory, "select count(*) from pg_background_list where cookie = " + cookie(handle)))
+      assertRaises(
+          mallory,
+          "42704",
+          "is not attached",
+          "select * from pg_background_result_v2" + handle + " as (t text)");
+      assertThat(
+              query(
+                  mallory,
+                  "select count(*) from pg_background_list where cookie = " + cookie(handle)))
           .containsExactly("0");
     }
   }
@@ -490,10 +520,17 @@ class BackgroundSqlTest {
     await()
         .atMost(PATIENCE)
         .until(() ->
-            query(app, "select progress_pct || ' ' || progress_msg from pg_background_get_progress_v2" + handle)
+            query(
+                    app,
+                    "select progress_pct || ' ' || progress_msg from pg_background_get_progress_v2"
+                        + handle)
                 .equals(List.of("42 half way")));
-    assertThat(query(app, "select application_name from pg_stat_activity a, pg_background_list l where l.cookie = " + cookie(handle)
-            + " and a.application_name like 'pg_background:%:' || l.pid"))
+    assertThat(
+            query(
+                app,
+                "select application_name from pg_stat_activity a, pg_background_list l where l.cookie = "
+                    + cookie(handle)
+                    + " and a.application_name like 'pg_background:%:' || l.pid"))
         .hasSize(1);
     execute(app, "select pg_background_cancel_v2_grace(" + inner(handle) + ", 10000)");
   }
@@ -531,7 +568,9 @@ class BackgroundSqlTest {
         await()
             .atMost(PATIENCE)
             .until(() ->
-                query(other, "select count(*) from sql_queue where command like '%went_on%' and status = 'running'")
+                query(
+                        other,
+                        "select count(*) from sql_queue where command like '%went_on%' and status = 'running'")
                     .equals(List.of("1")));
         statement.cancel();
         assertThat(reading.get(10, TimeUnit.SECONDS)).isEqualTo("57014");
@@ -547,17 +586,27 @@ class BackgroundSqlTest {
   @Test
   void anInsertedCommandRunsWithItsTransaction() throws SQLException {
     execute(app, "create table polled (id int)");
-    var id = query(app, "insert into sql_request (command, label) values ('insert into polled select generate_series(1, 3)', 'fill') returning id").getFirst();
+    var id =
+        query(
+                app,
+                "insert into sql_request (command, label) values ('insert into polled select generate_series(1, 3)', 'fill') returning id")
+            .getFirst();
     assertThat(query(app, "select status from llm_wait(array[" + id + "::bigint], '30 s')"))
         .containsExactly("succeeded");
-    assertThat(query(app, "select concat_ws(' ', status, tag, row_count) from sql_result(" + id + ")"))
+    assertThat(
+            query(app, "select concat_ws(' ', status, tag, row_count) from sql_result(" + id + ")"))
         .containsExactly("succeeded INSERT 0 3 3");
-    var rows = query(app, "insert into sql_request (command) values ('select id, id * 2 as twice from polled order by id') returning id").getFirst();
+    var rows =
+        query(
+                app,
+                "insert into sql_request (command) values ('select id, id * 2 as twice from polled order by id') returning id")
+            .getFirst();
     execute(app, "select * from llm_wait(array[" + rows + "::bigint], '30 s')");
     assertThat(query(app, "select twice from sql_rows(" + rows + ") as (id int, twice int)"))
         .containsExactly("2", "4", "6");
     assertThat(query(app, "select sql_rows_json(" + rows + ")::text"))
-        .containsExactly("{\"id\": 1, \"twice\": 2}", "{\"id\": 2, \"twice\": 4}", "{\"id\": 3, \"twice\": 6}");
+        .containsExactly(
+            "{\"id\": 1, \"twice\": 2}", "{\"id\": 2, \"twice\": 4}", "{\"id\": 3, \"twice\": 6}");
   }
 
   @Test
@@ -570,12 +619,17 @@ class BackgroundSqlTest {
         .atMost(PATIENCE)
         .until(() -> query(app, "select count(*) from ordered").equals(List.of("10")));
     assertThat(query(app, "select n from ordered order by at"))
-        .isEqualTo(IntStream.rangeClosed(1, 10).mapToObj(String::valueOf).collect(Collectors.toList()));
+        .isEqualTo(
+            IntStream.rangeClosed(1, 10).mapToObj(String::valueOf).collect(Collectors.toList()));
   }
 
   @Test
   void aTimeoutExpiresARunningCommand() throws SQLException {
-    var id = query(app, "insert into sql_request (command, timeout) values ('select pg_sleep(60)', '1 s') returning id").getFirst();
+    var id =
+        query(
+                app,
+                "insert into sql_request (command, timeout) values ('select pg_sleep(60)', '1 s') returning id")
+            .getFirst();
     assertThat(query(app, "select status from llm_wait(array[" + id + "::bigint], '30 s')"))
         .containsExactly("expired");
     assertThat(query(app, "select sqlstate from sql_result(" + id + ")")).containsExactly("57014");
@@ -587,7 +641,10 @@ class BackgroundSqlTest {
   void aTaskCannotBecomeAnybodyElse() throws SQLException {
     try (var mallory = as("mallory")) {
       for (var attack :
-          List.of("set role postgres", "set session authorization postgres", "set role pgoffload_worker")) {
+          List.of(
+              "set role postgres",
+              "set session authorization postgres",
+              "set role pgoffload_worker")) {
         assertRaises(mallory, "42501", "permission denied", taskOf(attack + "; select 1"));
       }
       assertThat(
@@ -644,7 +701,8 @@ class BackgroundSqlTest {
       await()
           .atMost(PATIENCE)
           .until(() ->
-              query(admin, "select count(*) from pg_class where relname = 'caught'").equals(List.of("1")));
+              query(admin, "select count(*) from pg_class where relname = 'caught'")
+                  .equals(List.of("1")));
       assertThat(query(admin, "select u from mallory.caught")).containsExactly("mallory");
       execute(admin, "drop table mallory.caught");
 
@@ -661,7 +719,8 @@ class BackgroundSqlTest {
       await()
           .atMost(PATIENCE)
           .until(() ->
-              query(admin, "select count(*) from pg_class where relname = 'caught'").equals(List.of("1")));
+              query(admin, "select count(*) from pg_class where relname = 'caught'")
+                  .equals(List.of("1")));
       assertThat(query(admin, "select u from mallory.caught")).containsExactly("mallory");
     }
   }
@@ -687,14 +746,18 @@ class BackgroundSqlTest {
 
   @Test
   void aTaskThatTerminatesItselfFailsOnce() {
-    assertRaises("57P01", "terminating connection", taskOf("select pg_terminate_backend(pg_backend_pid())"));
+    assertRaises(
+        "57P01", "terminating connection", taskOf("select pg_terminate_backend(pg_backend_pid())"));
   }
 
   @Test
   void whatATaskDoesToItsTransactionIsItsOwnAffair() throws SQLException {
     assertThat(result("set transaction read only; select 'fine'::text")).containsExactly("fine");
     execute(app, "create table read_only (id int)");
-    assertRaises("25006", "read-only", taskOf("insert into read_only values (1); set transaction read only"));
+    assertRaises(
+        "25006",
+        "read-only",
+        taskOf("insert into read_only values (1); set transaction read only"));
     assertThat(query(app, "select count(*) from read_only")).containsExactly("0");
     assertThat(result("deallocate all; select 'fine'::text")).containsExactly("fine");
     assertThat(result("discard all")).containsExactly("DISCARD ALL");
@@ -705,12 +768,15 @@ class BackgroundSqlTest {
   }
 
   private static String taskOf(String command) {
-    return "select r from pg_background_result(pg_background_launch($task$" + command + "$task$)) as (r text)";
+    return "select r from pg_background_result(pg_background_launch($task$"
+        + command
+        + "$task$)) as (r text)";
   }
 
   /// `(pid,cookie)` of a launch.
   private String handle(String command) throws SQLException {
-    return query(app, "select (pg_background_launch_v2($task$" + command + "$task$))::text").getFirst();
+    return query(app, "select (pg_background_launch_v2($task$" + command + "$task$))::text")
+        .getFirst();
   }
 
   private static String inner(String handle) {
@@ -740,7 +806,8 @@ class BackgroundSqlTest {
     assertThatThrownBy(() -> execute(connection, sql))
         .as(sql)
         .isInstanceOfSatisfying(
-            PSQLException.class, e -> assertThat(e.getSQLState()).as(sql + ": " + e.getMessage()).isEqualTo(state))
+            PSQLException.class,
+            e -> assertThat(e.getSQLState()).as(sql + ": " + e.getMessage()).isEqualTo(state))
         .hasMessageContaining(words);
   }
 

@@ -59,6 +59,34 @@ final class Story {
       run(app, "select llm_provider()");
       run(app, "select * from llm_response(" + id + ")");
 
+      heading("SQL in the background, in one statement, with the caller's own login");
+      run(
+          app,
+          "select * from pg_background_result(pg_background_launch('select current_user::text, 6 * 7'))"
+              + " as (who text, answer int)");
+
+      heading("An autonomous transaction: it outlives the rollback");
+      run(app, "create table audit (line text)");
+      run(app, "begin");
+      var pid =
+          run(app, "select pg_background_launch('insert into audit values (''it was tried'')')");
+      run(app, "rollback");
+      run(app, "select * from pg_background_result(" + pid + ") as (tag text)");
+      run(app, "select * from audit");
+
+      heading("Fire and poll, and a cancelled task");
+      var slow =
+          run(
+              app,
+              "insert into sql_request (command, label) values ('select pg_sleep(60)', 'slow') returning id");
+      run(app, "select sql_cancel(" + slow + ")");
+      run(app, "select * from llm_wait(array[" + slow + "], '30 s')");
+
+      heading("A task's error is raised as its own");
+      refused(
+          app,
+          "select * from pg_background_result(pg_background_launch('select 1 / 0')) as (n int)");
+
       heading("Those who LISTEN were told");
       var notifications = app.unwrap(PGConnection.class).getNotifications(1000);
       for (var notification : notifications) {

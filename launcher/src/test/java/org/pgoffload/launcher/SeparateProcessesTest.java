@@ -59,6 +59,15 @@ class SeparateProcessesTest {
         assertThat(query(app, "select llm_ask('all alone')"))
             .containsExactly("stub answer to: all alone");
 
+        execute(app, "create table counted (n int); create table killed (n int)");
+        var task =
+            query(
+                    app,
+                    "insert into sql_request (command) values ('insert into counted values (1);"
+                        + " select pg_sleep(60) where not exists (select from killed)') returning id::text")
+                .getFirst();
+        await().atMost(START).until(() -> sessionsOfTasks(app).equals(List.of("1")));
+
         // a worker that dies in the middle of a call: the next one makes the call again
         vendor.next(StubReply.wire(new WireReply.Silence()));
         var interrupted =
@@ -72,6 +81,7 @@ class SeparateProcessesTest {
                 vendor.questions().stream()
                     .anyMatch(question -> question.turns().getLast().contains("who was killed?")));
         first.process().destroyForcibly();
+        execute(app, "insert into killed values (1)");
 
         try (var second = Command.start(directory, environment, "worker")) {
           awaitOutput(second, "Reading from");
@@ -80,6 +90,16 @@ class SeparateProcessesTest {
               .containsExactly("stub answer to: who was killed?");
           assertThat(query(app, "select attempts::text from llm_response(" + interrupted + ")"))
               .containsExactly("2");
+
+          // and of a task in the middle of its transaction: it takes effect once, and what the dead
+          // worker's session had done by then is undone
+          query(app, "select status from llm_wait(array[" + task + "::bigint], '60 s')");
+          assertThat(
+                  query(
+                      app, "select concat_ws(' ', status, attempts) from sql_result(" + task + ")"))
+              .containsExactly("succeeded 2");
+          assertThat(query(app, "select count(*)::text from counted")).containsExactly("1");
+          assertThat(sessionsOfTasks(app)).containsExactly("0");
 
           // what was asked before is not asked again
           assertThat(vendor.questions())
@@ -195,6 +215,18 @@ class SeparateProcessesTest {
         .atMost(START)
         .until(() -> command.output().contains(text) || !command.process().isAlive());
     assertThat(command.output()).contains(text);
+  }
+
+  private static List<String> sessionsOfTasks(Connection app) throws SQLException {
+    return query(
+        app,
+        "select count(*)::text from pg_stat_activity where application_name like 'pg_background:%' and state = 'active'");
+  }
+
+  private static void execute(Connection connection, String sql) throws SQLException {
+    try (var statement = connection.createStatement()) {
+      statement.execute(sql);
+    }
   }
 
   private static List<String> query(Connection connection, String sql) throws SQLException {

@@ -15,6 +15,9 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultMessage;
+import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.schema.DatabaseAddress;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,8 +26,8 @@ import org.slf4j.LoggerFactory;
 /// was written, so that a lone result waits for nobody and a flood shares its commits.
 ///
 /// Idempotent by request id: the first result that the database sees wins. A fault of the database
-/// is waited out, however long; a single result that the database will not take is replaced by a
-/// failed one, so that it holds up nobody.
+/// is waited out, however long. A single message that the database will not take holds up nobody:
+/// the result of an LLM request is replaced by a failed one, one of SQL is left out.
 ///
 /// Safe to share between threads.
 final class WriteBack implements AutoCloseable {
@@ -39,7 +42,41 @@ final class WriteBack implements AutoCloseable {
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(200);
   private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(1);
 
-  private record Waiting(Result result, int size) {}
+  /// A message as the database takes it: as text, because the values of a chunk of rows would need
+  /// many times its memory as objects.
+  private sealed interface Waiting {
+    /// The room it takes.
+    int bytes();
+
+    static Waiting of(ResultMessage message) {
+      return switch (message) {
+        case Result result -> LlmResult.of(result);
+        case SqlResult result -> new SqlEnded(result.id());
+        case SqlRows rows -> {
+          byte[] json = rows.write();
+          yield new SqlChunk(rows.toString(), utf8(json), json.length);
+        }
+      };
+    }
+
+    record LlmResult(String json, int bytes) implements Waiting {
+      static LlmResult of(Result result) {
+        byte[] json = result.write();
+        return new LlmResult(utf8(json), json.length);
+      }
+    }
+
+    /// @param name what a log may show of it
+    record SqlChunk(String name, String json, int bytes) implements Waiting {}
+
+    /// A request whose chunks have all come before it. Its result was recorded by the worker.
+    record SqlEnded(long id) implements Waiting {
+      @Override
+      public int bytes() {
+        return 64;
+      }
+    }
+  }
 
   private final DatabaseAddress database;
   private final CountDownLatch closing = new CountDownLatch(1);
@@ -63,10 +100,11 @@ final class WriteBack implements AutoCloseable {
     this.thread = Thread.ofPlatform().name("pgoffload-write-back").start(this::run);
   }
 
-  /// Takes a result to be written. Waits while too much is queued.
+  /// Takes a message to be written. Waits while too much is queued.
   ///
   /// @throws WriteBackClosedException if it is closing
-  void write(Result result, int size) {
+  void write(ResultMessage message) {
+    var next = Waiting.of(message);
     lock.lock();
     try {
       while (bytesQueued > MOST_BYTES_QUEUED && !isClosing()) {
@@ -75,8 +113,8 @@ final class WriteBack implements AutoCloseable {
       if (isClosing()) {
         throw new WriteBackClosedException();
       }
-      queue.add(new Waiting(result, size));
-      bytesQueued += size;
+      queue.add(next);
+      bytesQueued += next.bytes();
       accepted++;
       changed.signalAll();
     } finally {
@@ -125,21 +163,21 @@ final class WriteBack implements AutoCloseable {
     }
   }
 
-  private List<Result> nextGroup() {
+  private List<Waiting> nextGroup() {
     lock.lock();
     try {
       while (queue.isEmpty() && !isClosing()) {
         changed.awaitUninterruptibly();
       }
-      var group = new ArrayList<Result>();
+      var group = new ArrayList<Waiting>();
       long bytes = 0;
       while (!isClosing()
           && !queue.isEmpty()
           && group.size() < MOST_RESULTS
           && bytes < MOST_BYTES) {
         var next = queue.remove();
-        group.add(next.result);
-        bytes += next.size;
+        group.add(next);
+        bytes += next.bytes();
       }
       bytesQueued -= bytes;
       changed.signalAll();
@@ -149,9 +187,9 @@ final class WriteBack implements AutoCloseable {
     }
   }
 
-  /// @param mayReplace whether a result that is refused is replaced by a failed one
+  /// @param mayReplace whether an LLM result that is refused is replaced by a failed one
   /// @return false if it was given up because of the closing
-  private boolean writeUntilDone(List<Result> group, boolean mayReplace) {
+  private boolean writeUntilDone(List<Waiting> group, boolean mayReplace) {
     boolean wake = true;
     while (!isClosing()) {
       try {
@@ -180,26 +218,45 @@ final class WriteBack implements AutoCloseable {
   }
 
   /// Halves the group until what the database will not take is alone.
-  private boolean writeApart(List<Result> group, boolean mayReplace, String fault) {
+  private boolean writeApart(List<Waiting> group, boolean mayReplace, String fault) {
     if (group.size() > 1) {
       int half = group.size() / 2;
       return writeUntilDone(group.subList(0, half), mayReplace)
           && writeUntilDone(group.subList(half, group.size()), mayReplace);
     }
-    var refused = group.getFirst();
-    if (mayReplace) {
-      LOG.error(
-          "The result of request {} cannot be stored ({}); the request ends as failed",
-          refused.id(),
-          fault);
-      return writeUntilDone(List.of(replacement(refused, fault)), false);
-    }
-    LOG.error(
-        "A result of request {} has no place in the database ({}) and is left out; the results"
-            + " topic has it",
-        refused.id(),
-        fault);
-    return true;
+    return switch (group.getFirst()) {
+      case Waiting.LlmResult refused -> {
+        var result = Result.read(refused.json.getBytes(StandardCharsets.UTF_8));
+        if (mayReplace) {
+          LOG.error(
+              "The result of request {} cannot be stored ({}); the request ends as failed",
+              result.id(),
+              fault);
+          yield writeUntilDone(List.of(Waiting.LlmResult.of(replacement(result, fault))), false);
+        }
+        LOG.error(
+            "A result of request {} has no place in the database ({}) and is left out; the results"
+                + " topic has it",
+            result.id(),
+            fault);
+        yield true;
+      }
+      case Waiting.SqlChunk refused -> {
+        LOG.error(
+            "{} has no place in the database ({}) and is left out; the results topic has it",
+            refused.name,
+            fault);
+        yield true;
+      }
+      case Waiting.SqlEnded refused -> {
+        LOG.error(
+            "The end of SQL request {} cannot be told to those who listen or hold an old snapshot"
+                + " ({}); its result is recorded",
+            refused.id,
+            fault);
+        yield true;
+      }
+    };
   }
 
   /// A failed result without any text that came from outside: one of them is what was refused.
@@ -229,17 +286,29 @@ final class WriteBack implements AutoCloseable {
         Clock.systemUTC().instant().toString());
   }
 
-  private void record(List<Result> group, boolean wake) throws SQLException {
+  private void record(List<Waiting> group, boolean wake) throws SQLException {
     var open = connected();
-    var messages = new String[group.size()];
-    for (int i = 0; i < messages.length; i++) {
-      messages[i] = new String(group.get(i).write(), StandardCharsets.UTF_8);
+    var llmResults = new ArrayList<String>();
+    var sqlChunks = new ArrayList<String>();
+    var sqlEnded = new ArrayList<Long>();
+    for (var each : group) {
+      switch (each) {
+        case Waiting.LlmResult result -> llmResults.add(result.json);
+        case Waiting.SqlChunk chunk -> sqlChunks.add(chunk.json);
+        case Waiting.SqlEnded ended -> sqlEnded.add(ended.id);
+      }
     }
-    try (var statement = open.prepareStatement("select pgoffload.record_results(?, ?)")) {
-      statement.setArray(1, open.createArrayOf("text", messages));
-      statement.setBoolean(2, wake);
+    try (var statement = open.prepareStatement("select pgoffload.record_results(?, ?, ?, ?)")) {
+      statement.setArray(1, open.createArrayOf("text", llmResults.toArray()));
+      statement.setArray(2, open.createArrayOf("text", sqlChunks.toArray()));
+      statement.setArray(3, open.createArrayOf("bigint", sqlEnded.toArray()));
+      statement.setBoolean(4, wake);
       statement.execute();
     }
+  }
+
+  private static String utf8(byte[] bytes) {
+    return new String(bytes, StandardCharsets.UTF_8);
   }
 
   private Connection connected() throws SQLException {

@@ -8,14 +8,21 @@ import static org.pgoffload.results.TestInstallation.results;
 
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.SqlColumn;
+import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.protocol.SqlRows;
 import org.postgresql.PGConnection;
 
 @Timeout(60)
@@ -59,7 +66,7 @@ final class WriteBackTest {
         var statement = blocker.createStatement()) {
       blocker.setAutoCommit(false);
       statement.execute("lock table pgoffload.llm_result in exclusive mode");
-      results.forEach(each -> writeBack.write(each, 100));
+      results.forEach(writeBack::write);
       blocker.rollback();
       writeBack.flush();
     }
@@ -88,7 +95,7 @@ final class WriteBackTest {
       write(writeBack, results(10));
       installation.stopPostgres();
       var during = results(500);
-      during.forEach(each -> writeBack.write(each, 100));
+      during.forEach(writeBack::write);
       var flushed = CompletableFuture.runAsync(writeBack::flush);
       await()
           .during(Duration.ofMillis(500))
@@ -107,9 +114,9 @@ final class WriteBackTest {
     installation.execute(
         "alter table pgoffload.llm_result add constraint refuses check (answer <> 'refuse me')");
     try (var writeBack = new WriteBack(installation.results())) {
-      IntStream.range(0, 250).forEach(i -> writeBack.write(good.get(i), 100));
-      writeBack.write(bad, 100);
-      IntStream.range(250, 499).forEach(i -> writeBack.write(good.get(i), 100));
+      IntStream.range(0, 250).forEach(i -> writeBack.write(good.get(i)));
+      writeBack.write(bad);
+      IntStream.range(250, 499).forEach(i -> writeBack.write(good.get(i)));
       writeBack.flush();
     } finally {
       installation.execute("alter table pgoffload.llm_result drop constraint refuses");
@@ -132,6 +139,52 @@ final class WriteBackTest {
       write(writeBack, List.of(result(1L << 50, "no partition takes it"), good));
     }
     assertThat(answer(good)).isEqualTo("good");
+  }
+
+  @Test
+  void writesTheRowsOfSqlAndWakesThoseWhoListen() throws Exception {
+    long id = result("").id();
+    var rows = new ArrayList<List<@Nullable String>>();
+    rows.add(Arrays.asList("1", null));
+    try (var listener = installation.admin().connect("test");
+        var statement = listener.createStatement();
+        var writeBack = new WriteBack(installation.results())) {
+      statement.execute("listen sql_done");
+      Stream.of(
+              SqlRows.of(id, 2, 1, 10, rows),
+              SqlRows.piece(id, 2, 2, 10, "[[\"2", false),
+              SqlRows.piece(id, 2, 3, 10, "\"]]", true),
+              // a delivery that was repeated
+              SqlRows.of(id, 2, 1, 10, rows),
+              ended(id))
+          .forEach(writeBack::write);
+      writeBack.flush();
+      assertThat(listener.unwrap(PGConnection.class).getNotifications(5000))
+          .extracting(notification -> notification.getParameter())
+          .containsExactly(Long.toString(id));
+    }
+    assertThat(
+            installation.query(
+                "select string_agg(concat_ws(' ', attempt, number, requested_by_oid, rows, piece,"
+                    + " ends), '; ' order by number) from pgoffload.sql_chunk where id = "
+                    + id))
+        .isEqualTo("2 1 10 [[\"1\", null]] t; 2 2 10 [[\"2 f; 2 3 10 \"]] t");
+  }
+
+  @Test
+  void whatIsRefusedOfSqlIsLeftOutAndHoldsUpNobody() throws Exception {
+    var before = result("before");
+    var after = result("after");
+    var rows = SqlRows.of(1L << 50, 1, 1, 10, List.of(List.of("no partition takes it")));
+    try (var writeBack = new WriteBack(installation.results())) {
+      Stream.of(before, rows, after).forEach(writeBack::write);
+      writeBack.flush();
+    }
+    assertThat(answer(before)).isEqualTo("before");
+    assertThat(answer(after)).isEqualTo("after");
+    assertThat(
+            installation.query("select count(*) from pgoffload.sql_chunk where id = " + rows.id()))
+        .isEqualTo("0");
   }
 
   @Test
@@ -167,7 +220,7 @@ final class WriteBackTest {
         var statement = blocker.createStatement()) {
       blocker.setAutoCommit(false);
       statement.execute("lock table pgoffload.llm_result in exclusive mode");
-      writeBack.write(given, 100);
+      writeBack.write(given);
       var flushed = CompletableFuture.runAsync(writeBack::flush);
       await()
           .atMost(Duration.ofSeconds(10))
@@ -179,7 +232,7 @@ final class WriteBackTest {
                   .equals("1"));
       writeBack.close();
       assertThatThrownBy(flushed::get).hasCauseInstanceOf(WriteBackClosedException.class);
-      assertThatThrownBy(() -> writeBack.write(result("late"), 1))
+      assertThatThrownBy(() -> writeBack.write(result("late")))
           .isInstanceOf(WriteBackClosedException.class);
       assertThatThrownBy(writeBack::flush).isInstanceOf(WriteBackClosedException.class);
     }
@@ -190,7 +243,7 @@ final class WriteBackTest {
     var writeBack = new WriteBack(installation.results());
     installation.stopPostgres();
     try {
-      writeBack.write(result("given up"), 100);
+      writeBack.write(result("given up"));
       var flushed = CompletableFuture.runAsync(writeBack::flush);
       writeBack.close();
       assertThatThrownBy(flushed::get).hasCauseInstanceOf(WriteBackClosedException.class);
@@ -199,12 +252,36 @@ final class WriteBackTest {
     }
   }
 
+  private static SqlResult ended(long id) {
+    return new SqlResult(
+        SqlResult.VERSION,
+        id,
+        SqlResult.KIND,
+        Result.SUCCEEDED,
+        "app",
+        10,
+        2,
+        List.of("SELECT 2"),
+        2L,
+        List.of(new SqlColumn("a", 23, -1, "integer"), new SqlColumn("b", 25, -1, "text")),
+        null,
+        3,
+        true,
+        null,
+        null,
+        null,
+        null,
+        null,
+        "worker",
+        "2026-01-02T03:04:05Z");
+  }
+
   private static String answer(Result result) throws SQLException {
     return installation.query("select answer from pgoffload.llm_result where id = " + result.id());
   }
 
   private static void write(WriteBack writeBack, List<Result> results) {
-    results.forEach(each -> writeBack.write(each, 100));
+    results.forEach(writeBack::write);
     writeBack.flush();
   }
 }

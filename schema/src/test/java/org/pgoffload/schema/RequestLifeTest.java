@@ -169,7 +169,7 @@ final class RequestLifeTest extends OnEveryPostgres {
     var error = app.refused("select llm_wait(array[" + id + "])");
     assertThat(error.state()).isEqualTo("55000");
     assertThat(error.message())
-        .isEqualTo("cannot wait for llm request " + id + ", which this transaction has inserted");
+        .isEqualTo("cannot wait for request " + id + ", which this transaction has inserted");
     assertThat(error.hint()).contains("Commit first").contains("llm_ask");
     app.run("rollback");
   }

@@ -5,13 +5,13 @@
 -- bytes travel verbatim to the worker, which checks them. Runs within the rights and the search_path of
 -- its callers, which are security definers: entering one more such function costs as much as signing.
 create or replace function pgoffload.send_envelope(
-  signer pgoffload.signer,
   id bigint,
   kind text,
   share_group text,        -- messages of one group share a partition; null: of no group
   ordering_key text,       -- and those of one key are executed one after another
   immediate boolean,       -- now, or when the transaction commits
-  timeout interval,        -- null: for as long as it takes
+  timeout interval,        -- null: for as long as it takes, or
+  or_default boolean,      -- default_timeout
   requested_by name,
   requested_by_oid oid,
   payload text)            -- the fields of a JSON object, without its braces
@@ -19,9 +19,11 @@ returns void
 language plpgsql volatile
 as $$
 declare
+  signer pgoffload.signer;
   envelope bytea;
   message bytea;
 begin
+  select * into strict signer from pgoffload.signer;
   -- The routing fields come first and the payload last: the transform reads no further than it must.
   -- Concatenated, every value through to_json: half the time of json_build_object.
   envelope := convert_to(
@@ -33,7 +35,8 @@ begin
     || ',"installation":' || to_json(signer.installation)
     || ',"nonce":"' || gen_random_uuid()
     || '","signed_at_us":' || (extract(epoch from clock_timestamp()) * 1000000)::bigint
-    || ',"timeout_ms":' || coalesce(ceil(extract(epoch from timeout) * 1000)::bigint::text, 'null')
+    || ',"timeout_ms":' || coalesce(ceil(extract(epoch from
+         case when or_default then coalesce(timeout, signer.default_timeout) else timeout end) * 1000)::bigint::text, 'null')
     || ',"requested_by":{"user":' || to_json(requested_by)
     || ',"user_oid":' || requested_by_oid
     || ',"session_user":' || to_json(session_user)
@@ -63,9 +66,9 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.send_envelope(pgoffload.signer, bigint, text, text, text, boolean, interval, name, oid, text) is
+comment on function pgoffload.send_envelope(bigint, text, text, text, boolean, interval, boolean, name, oid, text) is
   'Private. Signs and sends an envelope.';
-revoke all on function pgoffload.send_envelope(pgoffload.signer, bigint, text, text, text, boolean, interval, name, oid, text) from public;
+revoke all on function pgoffload.send_envelope(bigint, text, text, text, boolean, interval, boolean, name, oid, text) from public;
 
 -- API: Private. Raises what is wrong with a request, before anything is stored or sent. Runs within the
 -- rights and the search_path of pgoffload.send_llm_request's callers.
@@ -189,8 +192,6 @@ revoke all on function pgoffload.parse_timeout(text, text) from public;
 create or replace function pgoffload.send_llm_request(request ${public_schema}.llm_request) returns bigint
 language plpgsql volatile
 as $$
-declare
-  signer pgoffload.signer;
 begin
   -- what the settings say is checked like what the caller says
   request.model := coalesce(request.model, nullif(current_setting('llm.model', true), ''));
@@ -205,11 +206,8 @@ begin
     perform pgoffload.check_llm_request(request);
   end if;
 
-  select * into strict signer from pgoffload.signer;
-  request.timeout := coalesce(request.timeout, signer.default_timeout);
-
   perform pgoffload.send_envelope(
-    signer, request.id, request.kind, null, request.ordering_key, request.immediate, request.timeout,
+    request.id, request.kind, null, request.ordering_key, request.immediate, request.timeout, true,
     request.requested_by, request.requested_by_oid,
     concat_ws(',',
       '"prompt":' || to_json(request.prompt),

@@ -273,7 +273,6 @@ returns void
 language plpgsql volatile
 as $$
 declare
-  signer pgoffload.signer;
   refusal jsonb := pgoffload.login_refusal(request.login_oid, request.requested_by_oid);
 begin
   if refusal is not null then
@@ -286,9 +285,8 @@ begin
     raise exception 'tasks that launch tasks are nested deeper than 8 levels'
       using errcode = 'program_limit_exceeded', detail = 'Nothing was sent.';
   end if;
-  select * into strict signer from pgoffload.signer;
   perform pgoffload.send_envelope(
-    signer, request.id, 'sql', share_group, request.ordering_key, request.immediate, request.timeout,
+    request.id, 'sql', share_group, request.ordering_key, request.immediate, request.timeout, false,
     request.requested_by, request.requested_by_oid,
     concat_ws(',',
       '"command":' || to_json(request.command),
@@ -500,8 +498,6 @@ create or replace function pgoffload.send_command(request ${public_schema}.sql_r
 language plpgsql volatile strict security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  signer pgoffload.signer;
 begin
   -- nothing else may be signed this way
   if request.command is null or request.command not in ('cancel', 'progress') or request.id is null then
@@ -510,9 +506,8 @@ begin
   if request.command = 'progress' and request.id is distinct from (select t.task from pgoffload.current_task() t) then
     raise exception 'pg_background_progress can only be called from a background worker' using errcode = 'feature_not_supported';
   end if;
-  select * into strict signer from pgoffload.signer;
   perform pgoffload.send_envelope(
-    signer, request.id, request.command, null, null, true, null, request.requested_by, request.requested_by_oid,
+    request.id, request.command, null, null, true, null, false, request.requested_by, request.requested_by_oid,
     case request.command when 'cancel' then '' else concat_ws(',',
       '"pct":' || request.queue_size, '"message":' || to_json(left(request.label, 1000)), '"pid":' || pg_backend_pid()) end);
   return request.id;

@@ -148,6 +148,32 @@ comment on function pgoffload.is_last_attempt(bigint, integer) is
   'Private. Whether an attempt is the last one. Runs within its callers'' rights and search_path.';
 revoke all on function pgoffload.is_last_attempt(bigint, integer) from public;
 
+-- API: Private. A new attempt of the same worker, after it has lost the session of the last one: what that one
+-- left, its chunks too, must not be taken for the new one's. No row when another has begun it, or it has ended.
+create or replace function pgoffload.claim_sql_again(
+  worker_name text, worker_epoch bigint, id bigint, lost_attempt integer)
+returns table (attempt integer, claimed_at timestamptz, token uuid)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  if pgoffload.worker_is_alive(worker_name, worker_epoch)
+     and pgoffload.is_last_attempt(claim_sql_again.id, lost_attempt)
+     and not exists (select from pgoffload.sql_result r where r.id = claim_sql_again.id) then
+    return query
+      insert into pgoffload.execution as x (id, attempt, worker, epoch, requested_by_oid, token)
+      select e.id, lost_attempt + 1, worker_name, worker_epoch, e.requested_by_oid, gen_random_uuid()
+      from pgoffload.execution e
+      where e.id = claim_sql_again.id and e.attempt = lost_attempt and e.worker = worker_name and e.epoch = worker_epoch
+      returning x.attempt, x.claimed_at, x.token;
+  end if;
+end
+$$;
+comment on function pgoffload.claim_sql_again(text, bigint, bigint, integer) is 'Private, for workers. A new attempt of the same worker.';
+revoke all on function pgoffload.claim_sql_again(text, bigint, bigint, integer) from public;
+grant execute on function pgoffload.claim_sql_again(text, bigint, bigint, integer) to pgoffload_worker;
+
 -- API: Private. Marks an attempt whose command is about to run outside a transaction block. False: it is not
 -- to be run, another attempt has begun.
 create or replace function pgoffload.mark_autocommit(id bigint, attempt integer) returns boolean
@@ -358,7 +384,7 @@ revoke all on function pgoffload.enter_task(bigint, integer, uuid, jsonb, text, 
 grant execute on function pgoffload.enter_task(bigint, integer, uuid, jsonb, text, text, integer) to pgbackground_role;
 
 -- API: Private. Undoes, until the end of the transaction, what a task may have set, and returns what its rows
--- were written under.
+-- were written under. The worker has set role none before it: a task may have set any role.
 create or replace function pgoffload.leave_task() returns jsonb
 language plpgsql volatile
 as $$
@@ -379,8 +405,7 @@ end
 $$;
 comment on function pgoffload.leave_task() is 'Private, for workers. Undoes what a task may have set.';
 revoke all on function pgoffload.leave_task() from public;
--- a task may have set any role
-grant execute on function pgoffload.leave_task() to public;
+grant execute on function pgoffload.leave_task() to pgbackground_role;
 
 -- API: Private. Records the success of a task in its own transaction: its work and its result are committed
 -- together or not at all.
@@ -449,6 +474,9 @@ begin
     at := at + octet_length(line.bytes);
   end loop;
   insert into pgoffload.large_answer (id, loid) values (write_large_answer.id, loid);
+exception when others then
+  -- one caller waits until its own timeout; everybody else's results must not wait with it
+  raise warning 'the answer to request % could not be kept as a large object: %', write_large_answer.id, sqlerrm;
 end
 $$;
 comment on function pgoffload.write_large_answer(bigint, oid) is

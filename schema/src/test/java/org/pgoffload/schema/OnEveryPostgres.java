@@ -1,5 +1,6 @@
 package org.pgoffload.schema;
 
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
@@ -7,18 +8,26 @@ import org.junit.jupiter.params.AfterParameterizedClassInvocation;
 import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
 import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.pgoffload.embedded.PostgresVersion;
 
-/// Runs its tests on each supported version, in a database of the class's own.
+/// Runs its tests on each supported version, or on the one that the system property `postgres`
+/// names (`-Dpostgres=V18`), in a database of the class's own.
 @ParameterizedClass(name = "PostgreSQL {0}")
-@EnumSource(PostgresVersion.class)
+@MethodSource("versions")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(60)
 @SuppressWarnings("NullAway.Init") // JUnit sets both before the first test
 abstract class OnEveryPostgres {
   @Parameter PostgresVersion version;
   TestDatabase database;
+
+  static List<PostgresVersion> versions() {
+    var only = System.getProperty("postgres");
+    return only == null
+        ? List.of(PostgresVersion.values())
+        : List.of(PostgresVersion.valueOf(only));
+  }
 
   @BeforeParameterizedClassInvocation
   void create() {

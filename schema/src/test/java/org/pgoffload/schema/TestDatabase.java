@@ -42,8 +42,12 @@ final class TestDatabase implements AutoCloseable {
     return admin;
   }
 
+  DatabaseAddress as(String role) {
+    return address.as(role, Secret.of(role));
+  }
+
   Session open(String role) {
-    var session = Session.open(address.as(role, Secret.of(role)));
+    var session = Session.open(as(role));
     // a call that ought to be refused must not wait for an answer that nobody gives
     session.run("set statement_timeout = '20 s'");
     return session;
@@ -112,6 +116,20 @@ final class TestDatabase implements AutoCloseable {
   /// A live worker.
   PlayedWorker worker(String name) {
     return new PlayedWorker(open("worker_login"), name);
+  }
+
+  /// A live worker of background SQL.
+  PlayedSqlWorker sqlWorker(String name) {
+    return new PlayedSqlWorker(this, name);
+  }
+
+  /// Waits until the session with this pid waits for what such a name says.
+  void awaitWait(long pid, String waitEvent) {
+    Awaitility.await()
+        .pollInterval(Duration.ofMillis(10))
+        .until(() ->
+            waitEvent.equals(
+                admin.value("select wait_event from pg_stat_activity where pid = ?", pid)));
   }
 
   /// Lets every lease look as old as if its worker had been killed a while ago.

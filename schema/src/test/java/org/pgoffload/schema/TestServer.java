@@ -14,6 +14,7 @@ import org.pgoffload.protocol.Secret;
 ///
 /// - `app`, an ordinary login that is a member of llm_user; `lead`, a member of it
 /// - `mallory`, another member of llm_user, who may create objects where it can
+/// - `ann` and `bea`, members of pgbackground_role; `chief`, one of it and of `ann`
 /// - `nobody`, who was granted nothing
 /// - `worker_login` and `results_login`, members of the parts' roles
 final class TestServer {
@@ -40,11 +41,23 @@ final class TestServer {
     InstallSchema.run(admin(TEMPLATE), InstallSchema.DEFAULT_PUBLIC_SCHEMA);
     try (var admin = Session.open(admin(TEMPLATE))) {
       for (var role :
-          new String[] {"app", "mallory", "lead", "nobody", "worker_login", "results_login"}) {
+          new String[] {
+            "app",
+            "mallory",
+            "lead",
+            "ann",
+            "bea",
+            "chief",
+            "nobody",
+            "worker_login",
+            "results_login"
+          }) {
         admin.run("create role " + role + " login password '" + role + "'");
       }
       admin.run("grant llm_user to app, mallory");
       admin.run("grant app to lead");
+      admin.run("grant pgbackground_role to ann, bea, chief, mallory");
+      admin.run("grant ann to chief");
       admin.run("grant pgoffload_worker to worker_login");
       admin.run("grant pgoffload_results to results_login");
     }

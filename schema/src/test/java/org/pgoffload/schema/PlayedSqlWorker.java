@@ -1,0 +1,159 @@
+package org.pgoffload.schema;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.protocol.SqlRows;
+
+/// What a worker, and the write-back behind it, do for background SQL, each step apart or all at
+/// once.
+final class PlayedSqlWorker implements AutoCloseable {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final TestDatabase database;
+  private final Session session;
+  private final String name;
+  private final long epoch;
+
+  PlayedSqlWorker(TestDatabase database, String name) {
+    this.database = database;
+    this.session = database.open("worker_login");
+    this.name = name;
+    this.epoch =
+        session.number("select pgoffload.register_worker(?, 'echo', 'echo-1', '0.1.0')", name);
+  }
+
+  Session session() {
+    return session;
+  }
+
+  /// What the claim of one request says.
+  JsonNode claim(SentRequest request) {
+    return claim(request.id(), request.envelope().immediate() ? request.text() : null);
+  }
+
+  JsonNode claim(long id, @Nullable String envelope) {
+    var rows =
+        session.rows(
+            "select to_json(c) from pgoffload.claim_sql(?, ?, ?, ?) c",
+            name,
+            epoch,
+            new Long[] {id},
+            new String[] {envelope});
+    assertThat(rows).hasSize(1);
+    return json(rows.getFirst());
+  }
+
+  /// The attempt, login and token of a second attempt after the session of the first was lost.
+  JsonNode claimAgain(long id, int lostAttempt) {
+    var rows =
+        session.rows(
+            "select to_json(c) from pgoffload.claim_sql_again(?, ?, ?, ?) c",
+            name,
+            epoch,
+            id,
+            lostAttempt);
+    return rows.isEmpty() ? JSON.nullNode() : json(rows.getFirst());
+  }
+
+  void releaseLease() {
+    session.run("select pgoffload.release_lease(?, ?)", name, epoch);
+  }
+
+  /// Claims and enters a task, whose transaction is then open.
+  PlayedTask begin(SentRequest request) {
+    var claim = claim(request);
+    assertThat(claim.path("outcome").asText()).isEqualTo("claimed");
+    assertThat(claim.path("ending").isNull()).as(claim.toString()).isTrue();
+    return PlayedTask.begin(database, request, claim);
+  }
+
+  /// Runs a request as a worker does, and writes back what becomes of it.
+  void run(SentRequest request) {
+    var claim = claim(request);
+    assertThat(claim.path("outcome").asText()).isEqualTo("claimed");
+    if (!claim.path("ending").isNull()) {
+      assertThat(
+              end(
+                  request.id(),
+                  1,
+                  "{\"status\": %s, \"error\": %s}"
+                      .formatted(
+                          claim.path("ending").path("status"), claim.path("ending").path("error"))))
+          .isTrue();
+      published(request.id());
+      return;
+    }
+    try (var task = PlayedTask.begin(database, request, claim)) {
+      var result = task.execute(request.envelope().payload().path("command").asText());
+      if (result.status().equals(Result.SUCCEEDED)) {
+        task.complete(result);
+      } else {
+        assertThat(end(request.id(), claim.path("attempt").asInt(), result)).isTrue();
+      }
+    }
+    published(request.id());
+  }
+
+  void runAll() {
+    database.sent().forEach(this::run);
+  }
+
+  boolean end(long id, int attempt, SqlResult result) {
+    return end(id, attempt, new String(result.write(), UTF_8));
+  }
+
+  boolean end(long id, int attempt, String result) {
+    return "t".equals(session.value("select pgoffload.end_sql(?, ?, ?)", id, attempt, result));
+  }
+
+  boolean markAutocommit(long id, int attempt) {
+    return "t".equals(session.value("select pgoffload.mark_autocommit(?, ?)", id, attempt));
+  }
+
+  boolean recordCancellation(long id, String byRole) {
+    return "t"
+        .equals(
+            session.value(
+                "select pgoffload.record_cancellation(?, ?::text::oid)",
+                id,
+                String.valueOf(database.oid(byRole))));
+  }
+
+  /// Writes a result's end back, as when it has come from the topic.
+  void published(long id) {
+    writeBack(new String[0], new Long[] {id});
+  }
+
+  void published(SqlRows... chunks) {
+    writeBack(
+        Arrays.stream(chunks).map(chunk -> new String(chunk.write(), UTF_8)).toArray(String[]::new),
+        new Long[0]);
+  }
+
+  private void writeBack(String[] chunks, Long[] ended) {
+    try (var results = database.open("results_login")) {
+      results.run("select pgoffload.record_results('{}', ?, ?, true)", chunks, ended);
+    }
+  }
+
+  static JsonNode json(String text) {
+    try {
+      return JSON.readTree(text);
+    } catch (JsonProcessingException e) {
+      throw new AssertionError("not JSON: " + text, e);
+    }
+  }
+
+  @Override
+  public void close() {
+    session.close();
+  }
+}

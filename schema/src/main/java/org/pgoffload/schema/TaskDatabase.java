@@ -1,5 +1,6 @@
 package org.pgoffload.schema;
 
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 
@@ -29,6 +30,13 @@ public record TaskDatabase(String host, int port, String database, Map<String, S
     parameters = Map.copyOf(parameters);
   }
 
+  /// What `ALTER ROLE … SET` may have given the role, and would stand in the way before the
+  /// database's own function can change it: entering a task writes a row, as the login itself;
+  /// pooled sessions wait for their next task; and an error's context must not show what proves a
+  /// claim.
+  static final String OPTIONS =
+      "-c default_transaction_read_only=off -c role=none -c idle_session_timeout=0 -c log_parameter_max_length_on_error=0";
+
   /// Reads a libpq connection URI without user, `postgresql://host:port/database?sslmode=…`.
   ///
   /// @throws IllegalArgumentException if it is none; the message never contains the URI
@@ -53,7 +61,9 @@ public record TaskDatabase(String host, int port, String database, Map<String, S
   /// The role's way in, by the certificate that the parameters name, or by a password that pgjdbc
   /// finds in libpq's password file (`PGPASSFILE`, or `~/.pgpass`).
   public DatabaseAddress as(String role) {
-    return new DatabaseAddress(host, port, database, role, null, parameters);
+    var withOptions = new HashMap<>(parameters);
+    withOptions.merge("options", OPTIONS, (given, ours) -> given + " " + ours);
+    return new DatabaseAddress(host, port, database, role, null, withOptions);
   }
 
   /// The libpq URI.

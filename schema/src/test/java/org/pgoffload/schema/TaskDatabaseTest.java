@@ -44,7 +44,21 @@ final class TaskDatabaseTest {
     assertThat(DATABASE.as("app"))
         .isEqualTo(
             new DatabaseAddress(
-                "db.example", 5433, "orders db", "app", null, DATABASE.parameters()));
+                "db.example",
+                5433,
+                "orders db",
+                "app",
+                null,
+                Map.of(
+                    "sslcert",
+                    "/some where/w.crt",
+                    "localSocketAddress",
+                    "::1",
+                    "options",
+                    TaskDatabase.OPTIONS)));
+    assertThat(
+            new TaskDatabase("h", 1, "d", Map.of("options", "-c geqo=off")).as("app").parameters())
+        .containsExactly(Map.entry("options", "-c geqo=off " + TaskDatabase.OPTIONS));
   }
 
   @ParameterizedTest

@@ -342,8 +342,6 @@ as $$
 declare
   wanted pg_catalog.record;
 begin
-  -- first: an error must not show the token
-  perform pg_catalog.set_config('log_parameter_max_length_on_error', '0', false);
   perform pgoffload.begin_sql_session(id, attempt, token,
     (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a), depth);
   -- Readers wait for this lock, which wakes them and shows a deadlock to the server. A reader may look at

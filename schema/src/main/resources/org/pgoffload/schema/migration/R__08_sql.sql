@@ -218,7 +218,8 @@ comment on function pgoffload.raise_task_failure(pgoffload.sql_result) is 'Priva
 revoke all on function pgoffload.raise_task_failure(pgoffload.sql_result) from public;
 grant execute on function pgoffload.raise_task_failure(pgoffload.sql_result) to pgbackground_role;
 
--- API: Private. The types of a result's columns, to be cast to.
+-- API: Private. The types of a result's columns, to be cast to, so that no search_path changes what they mean: by
+-- the words of the SQL standard, which are the server's own, or with their schema.
 create or replace function pgoffload.result_types(columns jsonb) returns text[]
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -228,12 +229,16 @@ declare
   gone text;
 begin
   -- what nothing can be cast to (record, anyarray in pg_stats, …) stays text
-  select array_agg(case when t.typtype = 'p' and t.typname <> 'void' then 'text'
-                        else format_type(t.oid, (c ->> 'typmod')::integer) end order by n),
+  select array_agg(case when t.typtype = 'p' and t.typname <> 'void' then 'pg_catalog.text'
+                        when t.typnamespace <> 'pg_catalog'::regnamespace
+                          or formatted ~ '^(bit|boolean|character|real|double precision|smallint|integer|bigint|numeric|interval|time|timestamp)([^[:alnum:]_]|$)'
+                          then formatted
+                        else 'pg_catalog.' || formatted end order by n),
          min(c ->> 'type') filter (where t.oid is null)
   into types, gone
   from jsonb_array_elements(columns) with ordinality e (c, n)
-  left join pg_type t on t.oid = (c ->> 'type_oid')::oid;
+  left join pg_type t on t.oid = (c ->> 'type_oid')::oid,
+  lateral (select format_type(t.oid, (c ->> 'typmod')::integer) as formatted) f;
   if gone is not null then
     raise exception 'the type % of a column of the result does not exist any more', gone
       using errcode = 'undefined_object', hint = 'sql_rows_json and the results topic have the row''s text.';
@@ -255,10 +260,10 @@ set search_path = pg_catalog, pg_temp
 as $$
   select 'select '
     || coalesce((select string_agg(
-                   case when t = 'void' then '''''::pg_catalog.void'
+                   case when t in ('pg_catalog.void', 'pg_catalog."void"') then '''''::pg_catalog.void'
                         else format('(r operator(pg_catalog.->>) %s)::pg_catalog.%s::%s', n - 1,
                                -- the one type whose cast from varchar takes less than its input function
-                               case when t = 'regclass' then 'bpchar' else 'varchar' end, t) end, ', ' order by n)
+                               case when t in ('pg_catalog.regclass', 'pg_catalog."regclass"') then 'bpchar' else 'varchar' end, t) end, ', ' order by n)
                  from unnest(types) with ordinality u (t, n)), '')
     || ' from '
     || case
@@ -301,7 +306,7 @@ begin
   end if;
   -- without its modifier and, as an array, without its brackets, which come last; as it is called with a modifier
   plain := regexp_replace(regexp_replace(types[n], '[(][^)]*[)]', ''), '([[][]])*$', '');
-  plain := case plain when '"bit"' then 'bit' when 'bpchar' then 'character' else plain end;
+  plain := case replace(plain, 'pg_catalog.', '') when '"bit"' then 'bit' when 'bpchar' then 'character' else plain end;
   select m[1] into type
   from regexp_matches(
     detail,
@@ -467,7 +472,7 @@ begin
   -- who has named no type here.
   if r.requested_by_oid <> quote_ident(current_user)::regrole then
     types := array(
-      select case when t.typnamespace = 'pg_catalog'::regnamespace then u.type else 'text' end
+      select case when t.typnamespace = 'pg_catalog'::regnamespace then u.type else 'pg_catalog.text' end
       from unnest(types) with ordinality u (type, n)
       join jsonb_array_elements(r.columns) with ordinality e (c, n) using (n)
       left join pg_type t on t.oid = (c ->> 'type_oid')::oid
@@ -567,7 +572,7 @@ begin
       if declared.type is null or declared.type operator(pg_catalog.=) types[declared.n] then
         raise exception 'remote query result rowtype does not match the specified FROM clause rowtype'
           using errcode = 'datatype_mismatch', detail = said,
-                hint = pg_catalog.concat('The columns are: ', pg_catalog.array_to_string(types, ', '));
+                hint = pg_catalog.concat('The columns are: ', pg_catalog.replace(pg_catalog.array_to_string(types, ', '), 'pg_catalog.', ''));
       end if;
       types[declared.n] := declared.type;
     end;

@@ -9,6 +9,7 @@ import java.sql.Statement;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlColumn;
@@ -41,7 +42,10 @@ record PlayedTask(
   static PlayedTask login(TestDatabase database, SentRequest request, JsonNode claim) {
     return new PlayedTask(
         database,
-        Session.open(database.as(claim.path("login").asText())),
+        Session.open(
+            database
+                .as(claim.path("login").asText())
+                .withParameters(Map.of("options", TaskDatabase.OPTIONS))),
         request,
         claim.path("attempt").asInt(),
         claim.path("token").asText());

@@ -9,8 +9,14 @@ import java.util.List;
 /// @param latency what a caller waits for an answer
 /// @param hops where that time goes
 /// @param throughput how fast many rows of one statement are answered
+/// @param launchRate tasks per second that one statement launches and reads
 public record BenchmarkResult(
-    BenchmarkPlan plan, Floor floor, Latency latency, List<Hop> hops, Throughput throughput) {
+    BenchmarkPlan plan,
+    Floor floor,
+    Latency latency,
+    List<Hop> hops,
+    Throughput throughput,
+    double launchRate) {
   public BenchmarkResult {
     hops = List.copyOf(hops);
   }
@@ -32,7 +38,8 @@ public record BenchmarkResult(
   ///
   /// @param insertAndWait from before the INSERT, which commits by itself, to `llm_wait`'s return
   /// @param ask one `llm_ask`
-  public record Latency(Percentiles insertAndWait, Percentiles ask) {}
+  /// @param launch one `pg_background_launch('select 1')`, read in the same statement
+  public record Latency(Percentiles insertAndWait, Percentiles ask, Percentiles launch) {}
 
   /// One step of an inserted request's way.
   ///

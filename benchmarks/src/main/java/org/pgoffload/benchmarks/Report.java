@@ -18,6 +18,7 @@ public final class Report {
     text.format("Latency in ms, one caller     %8s %8s %8s %8s%n", "p50", "p95", "p99", "max");
     text.format("  INSERT, then llm_wait       %s%n", row(result.latency().insertAndWait()));
     text.format("  llm_ask                     %s%n", row(result.latency().ask()));
+    text.format("  pg_background_launch, read  %s%n", row(result.latency().launch()));
     text.format("  floor, in the same run      %s%n", row(result.floor().sum()));
     text.format("    plain INSERT and commit   %s%n", row(result.floor().insert()));
     text.format("    two bare Kafka hops       %s%n", row(result.floor().hops()));
@@ -41,6 +42,7 @@ public final class Report {
           "    inserted in %.2f s, all answered after %.2f s: %,.0f rows/s%n",
           round.insertSeconds(), round.answeredSeconds(), round.rate());
     }
+    text.format("Tasks launched and read in one statement: %,.0f a second%n", result.launchRate());
     text.format("%n");
     text.format("%s%n", verdict(result));
     return text.toString();

@@ -11,6 +11,8 @@ public final class RunBenchmark {
   /// Enough for medians.
   private static final int MOST_OBSERVED = 300;
 
+  private static final int LAUNCHES = 1000;
+
   private RunBenchmark() {}
 
   /// Blocks until everything is measured: about a minute with the defaults of the command.
@@ -24,16 +26,22 @@ public final class RunBenchmark {
     try (var _ = PlainTables.create(target)) {
       BenchmarkResult.Floor floor;
       BenchmarkResult.Latency latency;
+      double launchRate;
       try (var measureFloor = MeasureFloor.open(target);
           var measureLatency = MeasureLatency.open(target)) {
         say.accept("warming up: " + plan.warmUp() + " samples");
         sample(measureFloor, measureLatency, plan.warmUp());
         measureFloor.reset();
         measureLatency.reset();
-        say.accept("latency: " + plan.samples() + " samples of the floor and of both ways in");
+        say.accept("latency: " + plan.samples() + " samples of the floor and of each way in");
         sample(measureFloor, measureLatency, plan.samples());
         floor = measureFloor.result();
         latency = measureLatency.result();
+        var rates = new ArrayList<Double>();
+        for (int round = 0; round < plan.rounds(); round++) {
+          rates.add(measureLatency.launchRate(LAUNCHES));
+        }
+        launchRate = Median.of(rates);
       }
       int observed = Math.min(MOST_OBSERVED, plan.samples());
       say.accept("where the time goes: " + observed + " samples");
@@ -51,7 +59,7 @@ public final class RunBenchmark {
         rounds.add(measured);
       }
       return new BenchmarkResult(
-          plan, floor, latency, hops, new BenchmarkResult.Throughput(rounds));
+          plan, floor, latency, hops, new BenchmarkResult.Throughput(rounds), launchRate);
     }
   }
 
@@ -62,6 +70,7 @@ public final class RunBenchmark {
       floor.sample();
       latency.sampleInsertAndWait();
       latency.sampleAsk();
+      latency.sampleLaunch();
     }
   }
 }

@@ -200,17 +200,14 @@ comment on function pgoffload.raise_task_error(jsonb) is 'Private. Raises a task
 revoke all on function pgoffload.raise_task_error(jsonb) from public;
 grant execute on function pgoffload.raise_task_error(jsonb) to pgbackground_role;
 
--- API: Private. Raises a task's failure. The statement's comment becomes lines of the error's context: that of the
--- task's own error, and pg_background's line.
+-- API: Private. Raises a task's failure. The statement's comment becomes a line of the error's context; what the
+-- task's own context was is not made part of a statement, pg_background_error_info_v2 has it.
 create or replace function pgoffload.raise_task_failure(result pgoffload.sql_result) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  execute concat('select pgoffload.raise_task_error($1) /* ',
-    -- a comment of SQL ends at its own mark, and begins another one at the other
-    replace(replace(result.error ->> 'context', '*/', '* /'), '/*', '/ *') || E'\n',
-    'background worker, pid ', pgoffload.pid_of(result.id), ' */')
+  execute format('select pgoffload.raise_task_error($1) -- background worker, pid %s', pgoffload.pid_of(result.id))
   using result.error;
 end
 $$;

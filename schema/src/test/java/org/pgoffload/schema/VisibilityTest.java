@@ -131,12 +131,12 @@ final class VisibilityTest extends OnEveryPostgres {
                     union all
                     select 'relation ' || c.oid::regclass from pg_class c
                     cross join lateral aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
-                    where a.grantee = 0 and (c.relnamespace = 'pgoffload'::regnamespace or c.relname ~ '^(llm_|sql_|pg_background_)')
+                    where a.grantee = 0 and (c.relnamespace = 'pgoffload'::regnamespace or c.relnamespace = 'public'::regnamespace and c.relname ~ '^(llm_|sql_|pg_background_)')
                     union all
                     select 'column ' || a.attrelid::regclass || '.' || a.attname from pg_attribute a
                     join pg_class c on c.oid = a.attrelid
                     cross join lateral aclexplode(a.attacl) g
-                    where g.grantee = 0 and (c.relnamespace = 'pgoffload'::regnamespace or c.relname ~ '^(llm_|sql_|pg_background_)')
+                    where g.grantee = 0 and (c.relnamespace = 'pgoffload'::regnamespace or c.relnamespace = 'public'::regnamespace and c.relname ~ '^(llm_|sql_|pg_background_)')
                     union all
                     select 'schema ' || n.nspname from pg_namespace n
                     cross join lateral aclexplode(n.nspacl) a
@@ -177,7 +177,7 @@ final class VisibilityTest extends OnEveryPostgres {
                       and obj_description(p.oid, 'pg_proc') is null
                     union all
                     select 'relation ' || c.oid::regclass from pg_class c
-                    where (c.relnamespace = 'pgoffload'::regnamespace or c.relname ~ '^(llm_|sql_|pg_background_)')
+                    where (c.relnamespace = 'pgoffload'::regnamespace or c.relnamespace = 'public'::regnamespace and c.relname ~ '^(llm_|sql_|pg_background_)')
                       and c.relkind in ('r', 'p', 'v') and not c.relispartition and c.relname <> 'schema_history'
                       and obj_description(c.oid, 'pg_class') is null
                     union all

@@ -19,12 +19,14 @@ final class PlayedSqlWorker implements AutoCloseable {
 
   private final TestDatabase database;
   private final Session session;
+  private final Session results;
   private final String name;
   private final long epoch;
 
   PlayedSqlWorker(TestDatabase database, String name) {
     this.database = database;
     this.session = database.open("worker_login");
+    this.results = database.open("results_login");
     this.name = name;
     this.epoch =
         session.number("select pgoffload.register_worker(?, 'echo', 'echo-1', '0.1.0')", name);
@@ -139,9 +141,7 @@ final class PlayedSqlWorker implements AutoCloseable {
   }
 
   private void writeBack(String[] chunks, Long[] ended) {
-    try (var results = database.open("results_login")) {
-      results.run("select pgoffload.record_results('{}', ?, ?, true)", chunks, ended);
-    }
+    results.run("select pgoffload.record_results('{}', ?, ?, true)", chunks, ended);
   }
 
   static JsonNode json(String text) {
@@ -154,6 +154,7 @@ final class PlayedSqlWorker implements AutoCloseable {
 
   @Override
   public void close() {
+    results.close();
     session.close();
   }
 }

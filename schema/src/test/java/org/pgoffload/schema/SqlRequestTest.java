@@ -91,7 +91,7 @@ final class SqlRequestTest extends OnEveryPostgres {
         "command, ordering_key | 'x', '' | 22023 | ordering_key must be 1 to 1024 bytes long",
         "command, ordering_key | 'x', repeat('k', 1025) | 22023 | ordering_key must be 1 to 1024 bytes long",
         "command, tags | 'x', '[]' | 22023 | tags must be a JSON object, not a JSON array",
-        "command, tags | 'x', (repeat('{\"a\":', 70) || '1' || repeat('}', 70))::jsonb | 22023 | tags must not be nested deeper than 64 levels",
+        "command, tags | 'x', concat(repeat('{\"a\":', 70), '1', repeat('}', 70))::jsonb | 22023 | tags must not be nested deeper than 64 levels",
         "command | repeat('x', 17000000) | 54000 | the request is too large"
       })
   void refusesABadRequest(String columns, String values, String state, String message) {

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// A request as the database wrote and signed it. The bytes travel verbatim from the database to
@@ -16,7 +17,8 @@ import org.jspecify.annotations.Nullable;
 /// @param immediate whether it was sent at once (a function) or with its transaction (a row)
 /// @param installation which installation signed it
 /// @param signedAt when, by the database's clock, in microseconds
-/// @param timeout how long after `signedAt` an answer is still wanted
+/// @param timeout how long after `signedAt` an answer is still wanted, or null for ever; an LLM
+///   request always has one
 /// @param requestedBy who asked
 /// @param payload the fields of its kind
 public record Envelope(
@@ -26,11 +28,20 @@ public record Envelope(
     boolean immediate,
     String installation,
     Instant signedAt,
-    Duration timeout,
+    @Nullable Duration timeout,
     Identity requestedBy,
     JsonNode payload) {
   /// The major version this code reads.
   public static final int VERSION = 1;
+
+  public Envelope {
+    if (timeout == null
+        && RequestKind.ofWireName(kind)
+            .filter(known -> known.lane() == RequestKind.Lane.LLM)
+            .isPresent()) {
+      throw new IllegalArgumentException("an LLM request has a timeout");
+    }
+  }
 
   /// Reads an envelope. Unknown fields are ignored.
   ///
@@ -49,6 +60,7 @@ public record Envelope(
             "envelope version " + version + " is not " + VERSION + ": upgrade this worker");
       }
       var orderingKey = json.get("ordering_key");
+      var timeout = present(json, "timeout_ms");
       var by = required(json, "requested_by");
       return new Envelope(
           required(json, "id").asLong(),
@@ -57,7 +69,7 @@ public record Envelope(
           required(json, "immediate").asBoolean(),
           required(json, "installation").asText(),
           Instant.EPOCH.plus(required(json, "signed_at_us").asLong(), ChronoUnit.MICROS),
-          Duration.ofMillis(required(json, "timeout_ms").asLong()),
+          timeout.isNull() ? null : Duration.ofMillis(timeout.asLong()),
           new Identity(
               required(by, "user").asText(),
               required(by, "user_oid").asLong(),
@@ -71,9 +83,9 @@ public record Envelope(
     }
   }
 
-  /// When the answer is no longer wanted.
-  public Instant deadline() {
-    return signedAt.plus(timeout);
+  /// When the answer is no longer wanted; empty if it always is.
+  public Optional<Instant> deadline() {
+    return Optional.ofNullable(timeout).map(signedAt::plus);
   }
 
   /// Names the request without its content.
@@ -83,11 +95,23 @@ public record Envelope(
   }
 
   private static JsonNode required(JsonNode json, String field) {
-    var value = json.get(field);
-    if (value == null || value.isNull()) {
-      throw new MalformedMessageException(
-          DeadLetterReason.MALFORMED, "the envelope has no field '" + field + "'");
+    var value = present(json, field);
+    if (value.isNull()) {
+      throw missing(field);
     }
     return value;
+  }
+
+  private static JsonNode present(JsonNode json, String field) {
+    var value = json.get(field);
+    if (value == null) {
+      throw missing(field);
+    }
+    return value;
+  }
+
+  private static MalformedMessageException missing(String field) {
+    return new MalformedMessageException(
+        DeadLetterReason.MALFORMED, "the envelope has no field '" + field + "'");
   }
 }

@@ -10,12 +10,18 @@ public enum RequestKind {
   /// Embeddings of one or more texts.
   EMBED("embed", Lane.LLM),
   /// SQL to run in the background.
-  SQL("sql", Lane.SQL);
+  SQL("sql", Lane.SQL),
+  /// The cancellation of the request whose id it bears.
+  CANCEL("cancel", Lane.COMMANDS),
+  /// What a running SQL task says of its progress.
+  PROGRESS("progress", Lane.COMMANDS);
 
-  /// A topic with workers of its own.
+  /// A topic with consumers of its own.
   public enum Lane {
     LLM,
-    SQL
+    SQL,
+    /// What every worker reads, whoever has the request.
+    COMMANDS
   }
 
   private final String wireName;
@@ -45,6 +51,7 @@ public enum RequestKind {
     return switch (lane) {
       case LLM -> topics.llmRequests();
       case SQL -> topics.sqlRequests();
+      case COMMANDS -> topics.commands();
     };
   }
 }

@@ -12,8 +12,9 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param id the request id
 /// @param kind the wire name of its [RequestKind]
+/// @param group requests of one group share a partition and do not wait for each other, or null
 /// @param orderingKey requests of one ordering key share a partition, or null
-public record Routing(long id, String kind, @Nullable String orderingKey) {
+public record Routing(long id, String kind, @Nullable String group, @Nullable String orderingKey) {
 
   /// Reads the routing fields.
   ///
@@ -21,6 +22,7 @@ public record Routing(long id, String kind, @Nullable String orderingKey) {
   public static Routing read(byte[] envelope) {
     Long id = null;
     String kind = null;
+    String group = null;
     String orderingKey = null;
     try (JsonParser parser = Json.MAPPER.createParser(envelope)) {
       if (parser.nextToken() != JsonToken.START_OBJECT) {
@@ -33,9 +35,11 @@ public record Routing(long id, String kind, @Nullable String orderingKey) {
           id = parser.getLongValue();
         } else if (field.equals("kind") && value == JsonToken.VALUE_STRING) {
           kind = parser.getText();
+        } else if (field.equals("group")) {
+          group = textOrNull(parser, value);
         } else if (field.equals("ordering_key")) {
-          // the last of the three, and present even when it is null
-          orderingKey = value == JsonToken.VALUE_STRING ? parser.getText() : null;
+          // the last of the four, and present even when it is null
+          orderingKey = textOrNull(parser, value);
           break;
         } else {
           parser.skipChildren();
@@ -47,12 +51,25 @@ public record Routing(long id, String kind, @Nullable String orderingKey) {
     if (id == null || kind == null) {
       throw malformed();
     }
-    return new Routing(id, kind, orderingKey);
+    return new Routing(id, kind, group, orderingKey);
   }
 
-  /// The record's key: same-keyed requests are consumed in order.
+  /// The record's key: the ordering key, or else the group, or else the id. Same-keyed requests are
+  /// consumed in order.
   public String recordKey() {
-    return orderingKey == null ? Long.toString(id) : orderingKey;
+    if (orderingKey != null) {
+      return orderingKey;
+    }
+    return group != null ? group : Long.toString(id);
+  }
+
+  private static @Nullable String textOrNull(JsonParser parser, JsonToken value)
+      throws IOException {
+    if (value == JsonToken.VALUE_STRING) {
+      return parser.getText();
+    }
+    parser.skipChildren();
+    return null;
   }
 
   private static MalformedMessageException malformed() {

@@ -21,12 +21,12 @@ public record TopicNames(String prefix) {
     }
   }
 
-  /// Signed SQL requests; key: the ordering key or the request id.
+  /// Signed SQL requests; key: [Routing#recordKey()].
   public String sqlRequests() {
     return prefix + ".requests.sql";
   }
 
-  /// Signed LLM requests; key: the ordering key or the request id.
+  /// Signed LLM requests; key: [Routing#recordKey()].
   public String llmRequests() {
     return prefix + ".requests.llm";
   }
@@ -41,7 +41,8 @@ public record TopicNames(String prefix) {
     return prefix + ".results";
   }
 
-  /// Commands to every worker, such as the cancellation of what runs.
+  /// Signed commands to every worker: the cancellation of a request, the progress of a task; key:
+  /// [Routing#recordKey()].
   public String commands() {
     return prefix + ".commands";
   }

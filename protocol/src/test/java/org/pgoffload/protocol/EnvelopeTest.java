@@ -47,7 +47,22 @@ final class EnvelopeTest {
   @Test
   void isWantedUntilItsTimeoutHasPassed() {
     assertThat(Envelope.read(bytes(Samples.ASK)).deadline())
-        .isEqualTo(Instant.parse("2026-01-02T03:04:35.678901Z"));
+        .contains(Instant.parse("2026-01-02T03:04:35.678901Z"));
+  }
+
+  @Test
+  void isWantedForEverWithoutATimeout() {
+    var envelope = Envelope.read(bytes(Samples.SQL));
+    assertThat(envelope.timeout()).isNull();
+    assertThat(envelope.deadline()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"ask", "embed"})
+  void refusesAnLlmRequestWithoutATimeout(String kind) {
+    var json = Samples.ASK.replace("30000", "null").replace("\"ask\"", "\"" + kind + "\"");
+    assertThatThrownBy(() -> Envelope.read(bytes(json)))
+        .isInstanceOf(MalformedMessageException.class);
   }
 
   @Test

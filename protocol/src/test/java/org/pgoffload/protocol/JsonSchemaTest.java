@@ -40,11 +40,21 @@ final class JsonSchemaTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"embed", "sql"})
-  void takesARequestOfEveryKind(String kind) {
-    var json =
-        withPayload("{\"anything\":1}").replace("\"kind\":\"ask\"", "\"kind\":\"" + kind + "\"");
+  @ValueSource(strings = {Samples.EMBED, Samples.SQL, Samples.CANCEL, Samples.PROGRESS})
+  void takesARequestOfEveryKind(String json) {
     assertThat(errors(REQUEST, json)).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"command\":\"\",\"queue_size\":64,\"settings\":{},\"depth\":0}",
+        "{\"command\":\"c\",\"label\":null,\"queue_size\":268435456,\"settings\":{\"a.b\":\"\"},"
+            + "\"session\":null,\"max_workers\":null,\"depth\":0,\"parent\":null,"
+            + "\"large_object\":4294967295}"
+      })
+  void takesARequestForSql(String payload) {
+    assertThat(errors(REQUEST, withPayload(Samples.SQL, payload))).isEmpty();
   }
 
   @Test
@@ -84,6 +94,55 @@ final class JsonSchemaTest {
   void refusesAWrongRequest(String right, String wrong) {
     assertThat(Samples.ASK).contains(right);
     assertThat(errors(REQUEST, Samples.ASK.replace(right, wrong))).isNotEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "\"group\":\"s-17\" | \"group\":\"\"",
+        "\"group\":\"s-17\" | \"group\":17",
+        "\"timeout_ms\":null, | ''",
+        "\"timeout_ms\":null | \"timeout_ms\":0",
+        "\"command\":\"vacuum t\", | ''",
+        "\"vacuum t\" | 7",
+        "\"nightly\" | 7",
+        "\"queue_size\":65536, | ''",
+        "\"queue_size\":65536 | \"queue_size\":63",
+        "\"queue_size\":65536 | \"queue_size\":268435457",
+        "\"settings\":{\"TimeZone\":\"UTC\"}, | ''",
+        "\"UTC\" | 7",
+        "\"session\":\"s-17\" | \"session\":17",
+        "\"max_workers\":4 | \"max_workers\":0",
+        "\"depth\":1, | ''",
+        "\"depth\":1 | \"depth\":-1",
+        "\"parent\":40 | \"parent\":0",
+        "\"large_object\":null | \"large_object\":4294967296",
+      })
+  void refusesAWrongRequestForSql(String right, String wrong) {
+    assertThat(Samples.SQL).contains(right);
+    assertThat(errors(REQUEST, Samples.SQL.replace(right, wrong))).isNotEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "\"pct\":40, | ''",
+        "\"pct\":40 | \"pct\":40.5",
+        "\"sorting\" | 7",
+        ",\"pid\":4711 | ''",
+        "4711 | \"4711\"",
+      })
+  void refusesAWrongWordOfProgress(String right, String wrong) {
+    assertThat(Samples.PROGRESS).contains(right);
+    assertThat(errors(REQUEST, Samples.PROGRESS.replace(right, wrong))).isNotEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {Samples.ASK, Samples.EMBED})
+  void wantsATimeoutOfAnLlmRequest(String json) {
+    assertThat(errors(REQUEST, json.replace("30000", "null"))).isNotEmpty();
   }
 
   @Test
@@ -152,10 +211,11 @@ final class JsonSchemaTest {
   }
 
   private static String withPayload(String payload) {
-    return Samples.ASK.substring(0, Samples.ASK.indexOf("\"payload\":"))
-        + "\"payload\":"
-        + payload
-        + "}";
+    return withPayload(Samples.ASK, payload);
+  }
+
+  private static String withPayload(String request, String payload) {
+    return request.substring(0, request.indexOf("\"payload\":")) + "\"payload\":" + payload + "}";
   }
 
   private static List<Error> errors(Schema schema, String json) {

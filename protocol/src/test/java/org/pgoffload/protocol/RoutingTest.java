@@ -12,27 +12,48 @@ final class RoutingTest {
   @Test
   void readsTheFieldsAtTheFront() {
     assertThat(Routing.read(Samples.ASK.getBytes(UTF_8)))
-        .isEqualTo(new Routing(42, "ask", "customer-7"));
+        .isEqualTo(new Routing(42, "ask", null, "customer-7"));
   }
 
   @Test
   void readsNoFurtherThanItMust() {
     var cutInThePayload = Samples.ASK.substring(0, Samples.ASK.indexOf("prompt"));
     assertThat(Routing.read(cutInThePayload.getBytes(UTF_8)))
-        .isEqualTo(new Routing(42, "ask", "customer-7"));
+        .isEqualTo(new Routing(42, "ask", null, "customer-7"));
   }
 
   @Test
   void keysByTheOrderingKey() {
-    assertThat(new Routing(42, "ask", "customer-7").recordKey()).isEqualTo("customer-7");
+    assertThat(new Routing(42, "ask", null, "customer-7").recordKey()).isEqualTo("customer-7");
   }
 
   @Test
   void keysByTheIdWithoutAnOrderingKey() {
     assertThat(Routing.read("{\"id\":42,\"kind\":\"ask\",\"ordering_key\":null}".getBytes(UTF_8)))
-        .isEqualTo(new Routing(42, "ask", null))
+        .isEqualTo(new Routing(42, "ask", null, null))
         .extracting(Routing::recordKey)
         .isEqualTo("42");
+  }
+
+  @Test
+  void keysByTheGroupWhereNoOrderingKeyIsGiven() {
+    var json =
+        "{\"version\":1,\"id\":42,\"kind\":\"sql\",\"group\":\"g\",\"ordering_key\":%s,\"payload\":{}}";
+    assertThat(Routing.read(json.formatted("null").getBytes(UTF_8)))
+        .isEqualTo(new Routing(42, "sql", "g", null))
+        .extracting(Routing::recordKey)
+        .isEqualTo("g");
+    assertThat(Routing.read(json.formatted("\"k\"").getBytes(UTF_8)))
+        .isEqualTo(new Routing(42, "sql", "g", "k"))
+        .extracting(Routing::recordKey)
+        .isEqualTo("k");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"null", "7", "{\"ordering_key\":\"inner\"}", "[\"inner\"]"})
+  void takesNoOtherValueForAGroup(String group) {
+    var json = "{\"id\":42,\"kind\":\"sql\",\"group\":" + group + ",\"ordering_key\":null}";
+    assertThat(Routing.read(json.getBytes(UTF_8))).isEqualTo(new Routing(42, "sql", null, null));
   }
 
   @ParameterizedTest

@@ -40,6 +40,7 @@ final class TopicNamesTest {
             switch (kind) {
               case ASK, EMBED -> topics.llmRequests();
               case SQL -> topics.sqlRequests();
+              case CANCEL, PROGRESS -> topics.commands();
             });
     assertThat(RequestKind.ofWireName(kind.wireName())).contains(kind);
   }

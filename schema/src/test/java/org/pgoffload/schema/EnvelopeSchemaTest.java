@@ -50,7 +50,7 @@ final class EnvelopeSchemaTest extends OnEveryPostgres {
           app.number(
               "insert into llm_request (prompt, ordering_key) values ('p', 'k') returning id");
       var request = database.onlySent();
-      assertThat(Routing.read(request.bytes())).isEqualTo(new Routing(id, "ask", "k"));
+      assertThat(Routing.read(request.bytes())).isEqualTo(new Routing(id, "ask", null, "k"));
       var late =
           app.number("select extract(epoch from clock_timestamp())::bigint")
               - request.envelope().signedAt().getEpochSecond();

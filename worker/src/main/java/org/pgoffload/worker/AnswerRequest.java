@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
@@ -94,9 +95,10 @@ final class AnswerRequest {
           UNSUPPORTED_KIND,
           "this worker does not know requests of kind '" + envelope.kind() + "'; upgrade it");
     }
-    var left = Duration.between(claim.claimedAt(), envelope.deadline());
+    var timeout = Objects.requireNonNull(envelope.timeout(), "an LLM request has a timeout");
+    var left = Duration.between(claim.claimedAt(), envelope.signedAt().plus(timeout));
     if (!left.isPositive()) {
-      return Ending.expired(envelope.timeout());
+      return Ending.expired(timeout);
     }
     LlmCall call;
     try {
@@ -108,7 +110,7 @@ final class AnswerRequest {
       case LlmOutcome.Answered answered -> Ending.succeeded(answered);
       // the call had all the time that was left: what ran out is the request's
       case LlmOutcome.Failed failed when failed.error().code() == LlmErrorCode.TIMEOUT ->
-          Ending.expired(envelope.timeout());
+          Ending.expired(timeout);
       case LlmOutcome.Failed failed -> Ending.failed(failed);
     };
   }

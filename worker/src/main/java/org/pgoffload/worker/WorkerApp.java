@@ -64,13 +64,15 @@ public final class WorkerApp implements AutoCloseable {
       var consume =
           new ConsumeRequests(
               configuration,
-              configuration.topics().llmRequests(),
+              new LlmLane(
+                  configuration,
+                  new ClaimRequests(database, lease),
+                  new AnswerRequest(configuration.name(), provider, clock),
+                  publish,
+                  new RunRequests(publish, unfinished),
+                  unfinished),
               new KafkaConsumer<byte[], byte[]>(kafkaProperties(configuration)),
-              new VerifyRequest(trust, clock),
-              new ClaimRequests(database, lease),
-              new RunRequests(
-                  new AnswerRequest(configuration.name(), provider, clock), publish, unfinished),
-              unfinished);
+              new VerifyRequest(trust, clock));
       var thread = Thread.ofPlatform().name("pgoffload-llm-lane").start(consume);
       LOG.info(
           "Worker {} asks {} (model {})",

@@ -12,7 +12,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// A real PostgreSQL as a child process of this JVM, with logical decoding on, durable, reachable
-/// on 127.0.0.1 only and by password only. Works for ordinary users and for root.
+/// on 127.0.0.1 only and by password only, unless the options say otherwise. Works for ordinary
+/// users and for root.
 ///
 /// One server at a time runs on a directory: a second start is refused, and a server that a killed
 /// process left behind is ended by the next start, which recovers from the WAL. Thread-safe.

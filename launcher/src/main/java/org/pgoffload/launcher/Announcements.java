@@ -14,15 +14,15 @@ final class Announcements {
     var text = new StringBuilder("\npgoffload is ready.\n\n");
     if (installation.hasPostgres()) {
       text.append("  Application role:  psql '")
-          .append(installation.application().uri())
+          .append(installation.applicationUri())
           .append("'\n");
-      text.append("  Superuser:         psql '").append(installation.admin().uri()).append("'\n");
+      text.append("  Superuser:         psql '").append(installation.adminUri()).append("'\n");
     }
     text.append("  Kafka:             ").append(installation.kafkaBootstrap()).append('\n');
     text.append("  Results topic:     ").append(installation.topics().results()).append("\n\n");
     if (installation.hasPostgres()) {
       text.append("Try:\n  psql '")
-          .append(installation.application().uri())
+          .append(installation.applicationUri())
           .append("' -c \"select llm_ask('Why is the sky blue?')\"\n\n");
     }
     text.append("Another worker joins with:\n ");

@@ -16,13 +16,16 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.embedded.BrokerOptions;
 import org.pgoffload.embedded.BrokerProcess;
+import org.pgoffload.embedded.Certificates;
 import org.pgoffload.embedded.PostgresOptions;
 import org.pgoffload.embedded.PostgresServer;
+import org.pgoffload.embedded.WorkerLogin;
 import org.pgoffload.producer.ProducerApp;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.results.ResultsApp;
 import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallException;
+import org.pgoffload.schema.TaskDatabase;
 import org.pgoffload.worker.WorkerApp;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,6 +39,10 @@ final class LocalInstallation implements AutoCloseable {
 
   static final String DATABASE = "app";
   static final String APPLICATION_ROLE = "app";
+
+  /// Nothing here leaves the machine, and the driver would encrypt wherever the server can, which
+  /// costs each new session a handshake.
+  private static final Map<String, String> UNENCRYPTED = Map.of("sslmode", "disable");
 
   private static final Duration PATIENCE_WITH_PARTS = Duration.ofSeconds(6);
 
@@ -110,12 +117,14 @@ final class LocalInstallation implements AutoCloseable {
 
   private void startPostgres(Path directory, Consumer<String> say) {
     var credentials = LocalCredentials.of(directory);
+    var taskLogin = WorkerLogin.with(Certificates.in(directory.resolve("certificates")));
     var postgres =
         PostgresServer.start(
-            PostgresOptions.kept(
-                    directory.resolve("postgres"), credentials.password("postgres").reveal())
-                .withPort(options.port())
-                .withEndWithJvm(false));
+            taskLogin.allowedBy(
+                PostgresOptions.kept(
+                        directory.resolve("postgres"), credentials.password("postgres").reveal())
+                    .withPort(options.port())
+                    .withEndWithJvm(false)));
     serve(
         new KeepRunning<>(
             "PostgreSQL",
@@ -134,7 +143,7 @@ final class LocalInstallation implements AutoCloseable {
             DATABASE,
             "postgres",
             credentials.password("postgres"),
-            Map.of());
+            UNENCRYPTED);
     application = admin.as(APPLICATION_ROLE, credentials.password(APPLICATION_ROLE));
     environment.put("DATABASE_URL", admin.uri());
     for (var part : List.of("producer", "worker", "results")) {
@@ -143,6 +152,10 @@ final class LocalInstallation implements AutoCloseable {
           "PGOFFLOAD_" + part.toUpperCase(java.util.Locale.ROOT) + "_DATABASE_URL",
           admin.as(role, credentials.password(role)).uri());
     }
+    environment.put(
+        Settings.TASK_DATABASE,
+        new TaskDatabase(taskLogin.host(), postgres.port(), DATABASE, taskLogin.parameters())
+            .uri());
   }
 
   private void startKafka(Path directory, Consumer<String> say) {
@@ -219,7 +232,7 @@ final class LocalInstallation implements AutoCloseable {
           (exists ? "alter role " : "create role ") + APPLICATION_ROLE,
           credentials.password(APPLICATION_ROLE).reveal());
       try (var statement = connection.createStatement()) {
-        statement.execute("grant llm_user to " + APPLICATION_ROLE);
+        statement.execute("grant llm_user, pgbackground_role to " + APPLICATION_ROLE);
         // a schema of its own, which comes first in its search path
         statement.execute(
             "create schema if not exists "
@@ -271,6 +284,16 @@ final class LocalInstallation implements AutoCloseable {
   /// The ordinary application role's address.
   DatabaseAddress application() {
     return Objects.requireNonNull(application, "PostgreSQL is not among the parts");
+  }
+
+  /// The superuser's URI for other programs, which choose for themselves whether to encrypt.
+  String adminUri() {
+    return admin().withParameters(Map.of()).uri();
+  }
+
+  /// The ordinary application role's URI for other programs.
+  String applicationUri() {
+    return application().withParameters(Map.of()).uri();
   }
 
   boolean hasPostgres() {

@@ -32,6 +32,7 @@ final class ReadConfiguration {
   /// @throws ConfigurationException with every problem
   static WorkerWithProvider worker(Settings settings) {
     var database = settings.database("WORKER");
+    var sqlDatabase = settings.taskDatabase();
     var topics = settings.topics();
     var kafka = settings.kafka();
     int maxInFlight =
@@ -58,6 +59,7 @@ final class ReadConfiguration {
             settings.text("PGOFFLOAD_WORKER_NAME", defaultWorkerName()),
             Version.text(),
             Objects.requireNonNull(database),
+            sqlDatabase,
             topics,
             kafka,
             maxInFlight,

@@ -27,8 +27,8 @@ final class ReadyFile {
   static void write(Path file, LocalInstallation installation) {
     var content = new LinkedHashMap<String, Object>();
     if (installation.hasPostgres()) {
-      content.put("postgres_url", installation.application().uri());
-      content.put("admin_url", installation.admin().uri());
+      content.put("postgres_url", installation.applicationUri());
+      content.put("admin_url", installation.adminUri());
     }
     content.put("kafka_bootstrap", installation.kafkaBootstrap());
     content.put("prefix", installation.topics().prefix());

@@ -15,12 +15,16 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.TaskDatabase;
 
 /// Reads the environment and collects every problem, so that all are reported at once. An empty
 /// variable counts as unset.
 ///
 /// Not safe to share between threads.
 final class Settings {
+  /// The variable that [#taskDatabase()] reads.
+  static final String TASK_DATABASE = "PGOFFLOAD_SQL_DATABASE_URL";
+
   private static final String KAFKA = "KAFKA_";
   private static final String FILE = "_FILE";
 
@@ -194,6 +198,20 @@ final class Settings {
       return DatabaseAddress.parse(url.reveal());
     } catch (IllegalArgumentException e) {
       problem(name + ": " + e.getMessage());
+      return null;
+    }
+  }
+
+  /// Where the worker runs background SQL, or null if nothing says so.
+  @Nullable TaskDatabase taskDatabase() {
+    var url = secret(TASK_DATABASE);
+    if (url == null) {
+      return null;
+    }
+    try {
+      return TaskDatabase.parse(url.reveal());
+    } catch (IllegalArgumentException e) {
+      problem(TASK_DATABASE + ": " + e.getMessage());
       return null;
     }
   }

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
@@ -389,6 +390,19 @@ class EndToEndTest {
           .isInstanceOfSatisfying(
               PSQLException.class, e -> assertThat(e.getSQLState()).isEqualTo("42501"));
     }
+  }
+
+  @Test
+  void aWorkerThatJoinsCanLogInAsTheApplicationRoleWithoutItsPassword() throws SQLException {
+    var tasks =
+        Objects.requireNonNull(new Settings(installation.joiningEnvironment()).taskDatabase());
+    try (var task = tasks.as(LocalInstallation.APPLICATION_ROLE).connect("test")) {
+      assertThat(query(task, "select current_user || ' in ' || current_database()"))
+          .containsExactly("app in app");
+    }
+    assertThatThrownBy(() -> tasks.as("pgoffload_worker").connect("test"))
+        .isInstanceOfSatisfying(
+            PSQLException.class, e -> assertThat(e.getSQLState()).isEqualTo("28000"));
   }
 
   @Test

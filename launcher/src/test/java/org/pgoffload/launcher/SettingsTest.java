@@ -19,6 +19,7 @@ import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.results.ResultsConfiguration;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.TaskDatabase;
 import org.pgoffload.worker.WorkerConfiguration;
 import picocli.CommandLine;
 
@@ -70,6 +71,7 @@ class SettingsTest {
                 worker.name(),
                 Version.text(),
                 DATABASE,
+                null,
                 new TopicNames("pgoffload"),
                 KAFKA,
                 2000,
@@ -81,6 +83,8 @@ class SettingsTest {
   void theWorkerTakesExplicitValues() {
     var environment = new java.util.TreeMap<>(LEAST);
     environment.put("PGOFFLOAD_WORKER_NAME", "w1");
+    environment.put(
+        "PGOFFLOAD_SQL_DATABASE_URL", "postgresql://db.example:5433/d?sslcert=%2Fw.crt");
     environment.put("PGOFFLOAD_MAX_IN_FLIGHT", "7");
     environment.put("PGOFFLOAD_MAX_BYTES_IN_FLIGHT", "1000");
     environment.put("PGOFFLOAD_DRAIN_TIMEOUT", "250ms");
@@ -90,6 +94,7 @@ class SettingsTest {
                 "w1",
                 Version.text(),
                 DATABASE,
+                new TaskDatabase("db.example", 5433, "d", Map.of("sslcert", "/w.crt")),
                 new TopicNames("pgoffload"),
                 KAFKA,
                 7,
@@ -148,6 +153,7 @@ class SettingsTest {
                         "PGOFFLOAD_MAX_IN_FLIGHT", "many",
                         "PGOFFLOAD_DRAIN_TIMEOUT", "soon",
                         "PGOFFLOAD_TOPIC_PREFIX", "no spaces",
+                        "PGOFFLOAD_SQL_DATABASE_URL", "postgresql://u@db.example/d",
                         "LLM_PROVIDER", "oracle"))))
         .isInstanceOf(ConfigurationException.class)
         .hasMessageContaining("DATABASE_URL")
@@ -155,6 +161,7 @@ class SettingsTest {
         .hasMessageContaining("PGOFFLOAD_MAX_IN_FLIGHT")
         .hasMessageContaining("PGOFFLOAD_DRAIN_TIMEOUT")
         .hasMessageContaining("PGOFFLOAD_TOPIC_PREFIX")
+        .hasMessageContaining("PGOFFLOAD_SQL_DATABASE_URL: it must name no user")
         .hasMessageContaining("LLM_PROVIDER");
   }
 

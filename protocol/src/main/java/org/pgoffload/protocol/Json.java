@@ -4,7 +4,12 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStreamWriter;
+import java.nio.charset.StandardCharsets;
 
 /// The one configuration of JSON on the topics.
 final class Json {
@@ -29,4 +34,42 @@ final class Json {
           .build();
 
   private Json() {}
+
+  /// Reads a message, whose compact constructor checks it.
+  ///
+  /// @param otherwise what to say if it is not even the JSON of one
+  /// @throws MalformedMessageException if it is none
+  static <T> T read(byte[] bytes, Class<T> type, String otherwise) {
+    T message;
+    try {
+      message = MAPPER.readValue(bytes, type);
+    } catch (ValueInstantiationException e) {
+      // the constructor's own words, which say what is wrong with it
+      throw new MalformedMessageException(
+          DeadLetterReason.MALFORMED,
+          e.getCause() instanceof IllegalArgumentException refusal
+              ? String.valueOf(refusal.getMessage())
+              : otherwise);
+    } catch (IOException e) {
+      throw new MalformedMessageException(DeadLetterReason.MALFORMED, otherwise);
+    }
+    if (message == null) {
+      throw new MalformedMessageException(DeadLetterReason.MALFORMED, "it is the JSON null");
+    }
+    return message;
+  }
+
+  /// The bytes of a message. What UTF-8 cannot hold, half a surrogate pair, becomes a question
+  /// mark.
+  static byte[] write(Object message) {
+    var bytes = new ByteArrayOutputStream(1024);
+    // through a writer: straight to bytes, Jackson would escape what is beyond the basic plane, in
+    // three times the room, and half a pair in a way that PostgreSQL refuses
+    try (var writer = new OutputStreamWriter(bytes, StandardCharsets.UTF_8)) {
+      MAPPER.writeValue(writer, message);
+    } catch (IOException e) {
+      throw new IllegalStateException("a message always has a JSON form", e);
+    }
+    return bytes.toByteArray();
+  }
 }

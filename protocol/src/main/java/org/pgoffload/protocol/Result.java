@@ -2,9 +2,6 @@ package org.pgoffload.protocol;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -60,7 +57,8 @@ public record Result(
     @JsonProperty("queued_ms") @Nullable Double queuedMs,
     @JsonProperty("ran_ms") @Nullable Double ranMs,
     @JsonProperty("worker") @Nullable String worker,
-    @JsonProperty("finished_at") String finishedAt) {
+    @JsonProperty("finished_at") String finishedAt)
+    implements ResultMessage {
   /// The major version this code writes and reads.
   public static final int VERSION = 1;
 
@@ -69,14 +67,14 @@ public record Result(
   public static final String CANCELLED = "cancelled";
   public static final String EXPIRED = "expired";
 
-  private static final Set<String> STATUSES = Set.of(SUCCEEDED, FAILED, CANCELLED, EXPIRED);
+  static final Set<String> STATUSES = Set.of(SUCCEEDED, FAILED, CANCELLED, EXPIRED);
 
   public Result {
     if (version != VERSION) {
       throw new IllegalArgumentException("result version " + version + " is not " + VERSION);
     }
     if (!STATUSES.contains(status)) {
-      throw new IllegalArgumentException("'" + status + "' is not a terminal status");
+      throw new IllegalArgumentException("the status of a result is not a terminal one");
     }
     if (status.equals(SUCCEEDED) == (errorCode != null)) {
       throw new IllegalArgumentException("a result has an error code unless it succeeded");
@@ -99,12 +97,7 @@ public record Result(
   ///
   /// @throws MalformedMessageException if the bytes are no result, or of another major version
   public static Result read(byte[] bytes) {
-    try {
-      return Json.MAPPER.readValue(bytes, Result.class);
-    } catch (IOException e) {
-      throw new MalformedMessageException(
-          DeadLetterReason.MALFORMED, "not the JSON of a result of version " + VERSION);
-    }
+    return Json.read(bytes, Result.class, "not the JSON of a result of version " + VERSION);
   }
 
   /// The same result as a failed one: without its answer, which could not be kept.
@@ -134,18 +127,9 @@ public record Result(
         finishedAt);
   }
 
-  /// The record's value.
+  @Override
   public byte[] write() {
-    try {
-      return Json.MAPPER.writeValueAsString(this).getBytes(StandardCharsets.UTF_8);
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException("a result always has a JSON form", e);
-    }
-  }
-
-  /// The record's key.
-  public String recordKey() {
-    return Long.toString(id);
+    return Json.write(this);
   }
 
   /// Names the request without its content.

@@ -24,8 +24,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class JsonSchemaTest {
   private static final Schema REQUEST = schema("request.v1.schema.json");
   private static final Schema RESULT = schema("result.v1.schema.json");
+  private static final Schema SQL_RESULT = schema("sql-result.v1.schema.json");
+  private static final Schema SQL_ROWS = schema("sql-rows.v1.schema.json");
   private static final String ANSWERED = new String(Samples.ANSWERED.write(), UTF_8);
   private static final String EXPIRED = new String(Samples.EXPIRED.write(), UTF_8);
+  private static final String RETURNED = new String(Samples.RETURNED.write(), UTF_8);
+  private static final String REFUSED = new String(Samples.REFUSED.write(), UTF_8);
+  private static final String ROWS = new String(Samples.ROWS.write(), UTF_8);
+  private static final String PIECE = new String(Samples.PIECE.write(), UTF_8);
 
   @ParameterizedTest
   @ValueSource(
@@ -61,6 +67,8 @@ final class JsonSchemaTest {
   void takesFieldsOfANewerMinorVersion() {
     assertThat(errors(REQUEST, Samples.ASK.replaceFirst("\\{", "{\"new\":1,"))).isEmpty();
     assertThat(errors(RESULT, ANSWERED.replaceFirst("\\{", "{\"new\":1,"))).isEmpty();
+    assertThat(errors(SQL_RESULT, RETURNED.replaceFirst("\\{", "{\"new\":1,"))).isEmpty();
+    assertThat(errors(SQL_ROWS, ROWS.replaceFirst("\\{", "{\"new\":1,"))).isEmpty();
   }
 
   @ParameterizedTest
@@ -176,26 +184,134 @@ final class JsonSchemaTest {
   }
 
   @Test
-  void hasEveryFieldOfAResultAndNoOther() {
-    assertThat(RESULT.getSchemaNode().get("properties").fieldNames())
-        .toIterable()
-        .containsExactlyElementsOf(
-            Arrays.stream(Result.class.getRecordComponents())
-                .map(component ->
-                    component.getName().replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT))
-                .toList());
+  void takesWhatSqlWrites() {
+    assertThat(errors(SQL_RESULT, RETURNED)).isEmpty();
+    assertThat(errors(SQL_RESULT, REFUSED)).isEmpty();
+    assertThat(errors(SQL_RESULT, new String(Samples.CHUNKED.write(), UTF_8))).isEmpty();
+    assertThat(errors(SQL_ROWS, ROWS)).isEmpty();
+    assertThat(errors(SQL_ROWS, PIECE)).isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "\"version\":1 | \"version\":2",
+        "\"id\":44 | \"id\":0",
+        "\"kind\":\"sql\" | \"kind\":\"ask\"",
+        "\"succeeded\" | \"running\"",
+        "\"succeeded\" | \"failed\"",
+        "\"requested_by\":\"app\", | ''",
+        "\"requested_by_oid\":16400 | \"requested_by_oid\":4294967296",
+        "\"attempt\":1 | \"attempt\":-1",
+        "\"SELECT 2\" | 2",
+        "\"row_count\":2 | \"row_count\":\"2\"",
+        "\"type_oid\":23 | \"type_oid\":0",
+        "\"typmod\":-1, | ''",
+        "\"type\":\"integer\" | \"type\":\"\"",
+        "\"columns\": | \"other\":",
+        "\"rows\":[[\"1\" | \"rows\":[[1",
+        "\"chunks\":0 | \"chunks\":1",
+        "\"split\":false | \"split\":true",
+        "\"postgres\" | 7",
+        "\"read_under\": | \"error\":",
+        "\"NOTICE\" | \"PANIC\"",
+        "\"01000\" | \"0100\"",
+        ",\"message\":\"careful\" | ''",
+        "\"queued_ms\":0.25 | \"queued_ms\":\"0.25\"",
+        "\"finished_at\": | \"at\":",
+      })
+  void refusesAWrongResultOfSql(String right, String wrong) {
+    assertThat(RETURNED).contains(right);
+    assertThat(errors(SQL_RESULT, RETURNED.replace(right, wrong))).isNotEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "\"failed\" | \"succeeded\"",
+        "\"error\": | \"fault\":",
+        "\"sqlstate\":\"23505\", | ''",
+        "\"23505\" | \"2350x\"",
+        "\"message\":\"a secret is not unique\", | ''",
+        "\"position\":17 | \"position\":0",
+      })
+  void refusesAWrongErrorOfSql(String right, String wrong) {
+    assertThat(REFUSED).contains(right);
+    assertThat(errors(SQL_RESULT, REFUSED.replace(right, wrong))).isNotEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "\"version\":1 | \"version\":2",
+        "\"id\":45 | \"id\":0",
+        "\"sql_rows\" | \"sql\"",
+        "\"attempt\":2 | \"attempt\":0",
+        "\"number\":1 | \"number\":0",
+        "\"requested_by_oid\":16400, | ''",
+        "\"rows\": | \"other\":",
+        "\"rows\": | \"ends\":true,\"rows\":",
+        "\"rows\": | \"piece\":\"p\",\"ends\":true,\"rows\":",
+        "[null, | [7,",
+      })
+  void refusesWrongRows(String right, String wrong) {
+    assertThat(ROWS).contains(right);
+    assertThat(errors(SQL_ROWS, ROWS.replace(right, wrong))).isNotEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        ",\"ends\":false | ''",
+        "\"ends\":false | \"ends\":\"false\"",
+        "\"piece\": | \"other\":",
+        "\"piece\": | \"rows\":[],\"piece\":",
+      })
+  void refusesAWrongPieceOfARow(String right, String wrong) {
+    assertThat(PIECE).contains(right);
+    assertThat(errors(SQL_ROWS, PIECE.replace(right, wrong))).isNotEmpty();
+  }
+
+  @Test
+  void hasEveryFieldOfARecordAndNoOther() {
+    var ofSql = SQL_RESULT.getSchemaNode().get("properties");
+    hasTheFieldsOf(Result.class, RESULT.getSchemaNode());
+    hasTheFieldsOf(SqlResult.class, SQL_RESULT.getSchemaNode());
+    hasTheFieldsOf(SqlColumn.class, ofSql.get("columns").get("items"));
+    hasTheFieldsOf(SqlError.class, ofSql.get("error"));
+    hasTheFieldsOf(SqlNotice.class, ofSql.get("notices").get("items"));
+    hasTheFieldsOf(SqlRows.class, SQL_ROWS.getSchemaNode());
   }
 
   @Test
   void describesEveryField() {
     assertThat(withoutDescription("request", REQUEST.getSchemaNode())).isEmpty();
     assertThat(withoutDescription("result", RESULT.getSchemaNode())).isEmpty();
+    assertThat(withoutDescription("sql-result", SQL_RESULT.getSchemaNode())).isEmpty();
+    assertThat(withoutDescription("sql-rows", SQL_ROWS.getSchemaNode())).isEmpty();
+  }
+
+  private static void hasTheFieldsOf(Class<? extends Record> type, JsonNode schema) {
+    assertThat(schema.get("properties").fieldNames())
+        .toIterable()
+        .containsExactlyElementsOf(
+            Arrays.stream(type.getRecordComponents())
+                .map(component ->
+                    component.getName().replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT))
+                .toList());
   }
 
   private static List<String> withoutDescription(String path, JsonNode node) {
     var found = new ArrayList<String>();
     var properties = node.path("properties");
-    if (!path.endsWith("/if") && !path.endsWith("/then") && !path.contains("/oneOf")) {
+    if (!path.endsWith("/if")
+        && !path.endsWith("/then")
+        && !path.endsWith("/else")
+        && !path.contains("/oneOf")) {
       properties
           .properties()
           .forEach(property -> {

@@ -165,7 +165,7 @@ final class ResultTest {
         .isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> ended("running", null))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("'running'");
+        .hasMessageContaining("the status of a result is not a terminal one");
   }
 
   private static Result ended(String status, @Nullable String errorCode) {

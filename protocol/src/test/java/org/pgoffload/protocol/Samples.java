@@ -1,5 +1,10 @@
 package org.pgoffload.protocol;
 
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
 /// Messages that several tests read.
 final class Samples {
   /// As the database writes it: routing fields first, payload last.
@@ -107,6 +112,101 @@ final class Samples {
           null,
           null,
           "2026-01-02T03:04:06Z");
+
+  static final SqlResult RETURNED =
+      new SqlResult(
+          1,
+          44,
+          "sql",
+          Result.SUCCEEDED,
+          "app",
+          16_400,
+          1,
+          List.of("INSERT 0 1", "SELECT 2"),
+          2L,
+          List.of(new SqlColumn("n", 23, -1, "integer"), new SqlColumn("t", 1043, 9, "varchar(5)")),
+          List.of(List.of("1", "Grüße"), Arrays.asList("2", null)),
+          0,
+          false,
+          readUnder(),
+          null,
+          List.of(
+              new SqlNotice("NOTICE", "00000", "in passing", null, null),
+              new SqlNotice("WARNING", "01000", "careful", "it is hot", "wait")),
+          0.25,
+          812.5,
+          "worker-1",
+          "2026-01-02T03:04:06.5Z");
+
+  static final SqlResult CHUNKED =
+      new SqlResult(
+          1,
+          45,
+          "sql",
+          Result.SUCCEEDED,
+          "app",
+          16_400,
+          2,
+          List.of("SELECT 4000000000"),
+          4_000_000_000L,
+          List.of(new SqlColumn("n", 4_294_967_295L, -1, "oddity")),
+          null,
+          7,
+          true,
+          readUnder(),
+          null,
+          null,
+          0.25,
+          812.5,
+          "worker-1",
+          "2026-01-02T03:04:06.5+02:00");
+
+  static final SqlResult REFUSED =
+      new SqlResult(
+          1,
+          46,
+          "sql",
+          Result.FAILED,
+          "app",
+          16_400,
+          1,
+          List.of(),
+          null,
+          null,
+          null,
+          0,
+          false,
+          null,
+          new SqlError(
+              "23505",
+              "a secret is not unique",
+              "the key is there",
+              "take another",
+              "line 1",
+              "public",
+              "t",
+              "c",
+              "text",
+              "t_c_key",
+              17),
+          null,
+          null,
+          null,
+          null,
+          "2026-01-02T03:04:06Z");
+
+  static final SqlRows ROWS =
+      SqlRows.of(45, 2, 1, 16_400, List.of(List.of("1", ""), Arrays.asList(null, "\ud83d\ude00")));
+
+  static final SqlRows PIECE = SqlRows.piece(45, 2, 7, 16_400, "[[\"the beginn", false);
+
+  private static Map<String, String> readUnder() {
+    var settings = new LinkedHashMap<String, String>();
+    settings.put("IntervalStyle", "postgres");
+    settings.put("lc_monetary", "C");
+    settings.put("search_path", "\"$user\", public");
+    return settings;
+  }
 
   private Samples() {}
 }

@@ -1,15 +1,12 @@
 package org.pgoffload.schema;
 
-import java.net.URI;
-import java.net.URISyntaxException;
-import java.net.URLDecoder;
+import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.util.Map;
 import java.util.Properties;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
 
@@ -19,9 +16,10 @@ import org.pgoffload.protocol.Secret;
 /// @param port TCP port, 1 to 65535
 /// @param database database name
 /// @param user login role
-/// @param password the role's password, or null where a certificate or a password file serves
-/// @param parameters libpq's connection parameters that pgjdbc knows: `sslmode`, `sslrootcert`,
-///   `sslcert`, `sslkey`
+/// @param password the role's password, or null where a certificate or a password file serves:
+///   pgjdbc looks into that of `PGPASSFILE`, else into `~/.pgpass`
+/// @param parameters connection parameters that pgjdbc knows, libpq's `sslmode`, `sslrootcert`,
+///   `sslcert` and `sslkey` among them
 public record DatabaseAddress(
     String host,
     int port,
@@ -44,38 +42,19 @@ public record DatabaseAddress(
   ///
   /// @throws IllegalArgumentException if it is none; the message never contains the URI
   public static DatabaseAddress parse(String uri) {
-    URI parsed;
-    try {
-      parsed = new URI(uri);
-    } catch (URISyntaxException e) {
-      throw new IllegalArgumentException(
-          "not a URI (percent-encode special characters in the password): " + e.getReason());
-    }
-    if (!"postgresql".equals(parsed.getScheme()) && !"postgres".equals(parsed.getScheme())) {
-      throw new IllegalArgumentException("it must begin with postgresql://");
-    }
-    if (parsed.getHost() == null || parsed.getRawUserInfo() == null) {
-      throw new IllegalArgumentException("it must be postgresql://user[:password]@host/database");
-    }
-    var login = parsed.getRawUserInfo().split(":", 2);
-    var user = decode(login[0]);
-    var path = parsed.getRawPath() == null ? "" : parsed.getRawPath();
-    var parameters = new TreeMap<String, String>();
-    if (parsed.getRawQuery() != null) {
-      for (var parameter : parsed.getRawQuery().split("&", -1)) {
-        var nameAndValue = parameter.split("=", 2);
-        if (nameAndValue.length == 2) {
-          parameters.put(decode(nameAndValue[0]), decode(nameAndValue[1]));
-        }
-      }
+    var form = "postgresql://user[:password]@host/database";
+    var parsed = DatabaseUri.parse(uri, form);
+    var user = parsed.user();
+    if (user == null) {
+      throw new IllegalArgumentException("it must be " + form);
     }
     return new DatabaseAddress(
-        parsed.getHost(),
-        parsed.getPort() == -1 ? 5432 : parsed.getPort(),
-        path.length() > 1 ? decode(path.substring(1)) : user,
+        parsed.host(),
+        parsed.port(),
+        parsed.database() == null ? user : parsed.database(),
         user,
-        login.length == 2 && !login[1].isEmpty() ? Secret.of(decode(login[1])) : null,
-        parameters);
+        parsed.password(),
+        parsed.parameters());
   }
 
   /// The same place, another login.
@@ -83,37 +62,24 @@ public record DatabaseAddress(
     return new DatabaseAddress(host, port, database, otherUser, otherPassword, parameters);
   }
 
+  /// The same place and login, other connection parameters.
+  public DatabaseAddress withParameters(Map<String, String> otherParameters) {
+    return new DatabaseAddress(host, port, database, user, password, otherParameters);
+  }
+
   /// The JDBC URL, without user, password or parameters.
   public String jdbcUrl() {
     return "jdbc:postgresql://"
-        + (host.contains(":") && !host.startsWith("[") ? "[" + host + "]" : host)
+        + DatabaseUri.bracketed(host)
         + ":"
         + port
         + "/"
-        + java.net.URLEncoder.encode(database, StandardCharsets.UTF_8);
+        + URLEncoder.encode(database, StandardCharsets.UTF_8);
   }
 
   /// The libpq URI with its password: for the person who runs an installation of their own.
   public String uri() {
-    var uri =
-        new StringBuilder("postgresql://")
-            .append(encode(user))
-            .append(password == null ? "" : ":" + encode(password.reveal()))
-            .append('@')
-            .append(host)
-            .append(':')
-            .append(port)
-            .append('/')
-            .append(encode(database));
-    var separator = '?';
-    for (var parameter : new TreeMap<>(parameters).entrySet()) {
-      uri.append(separator)
-          .append(parameter.getKey())
-          .append('=')
-          .append(encode(parameter.getValue()));
-      separator = '&';
-    }
-    return uri.toString();
+    return new DatabaseUri(host, port, database, user, password, parameters).text();
   }
 
   /// pgjdbc's connection properties.
@@ -139,13 +105,5 @@ public record DatabaseAddress(
   @Override
   public String toString() {
     return user + "@" + host + ":" + port + "/" + database;
-  }
-
-  private static String decode(String text) {
-    return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
-  }
-
-  private static String encode(String text) {
-    return java.net.URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
   }
 }

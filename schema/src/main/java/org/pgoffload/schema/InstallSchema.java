@@ -109,6 +109,10 @@ public final class InstallSchema {
                 + row.getString(5)
                 + ": prompts and answers need a database with encoding UTF8");
       }
+      if (pgBackgroundIsInstalled(connection)) {
+        problems.add(
+            "the extension pg_background is installed, whose functions have the same names: drop it first (drop extension pg_background)");
+      }
       var installedIn = publicSchemaOf(connection);
       if (installedIn.isPresent() && !installedIn.get().equals(publicSchema)) {
         problems.add(
@@ -126,6 +130,15 @@ public final class InstallSchema {
       }
     } catch (SQLException e) {
       throw new InstallException("cannot connect to " + database + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static boolean pgBackgroundIsInstalled(Connection connection) throws SQLException {
+    try (var statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                "select from pg_catalog.pg_extension where extname = 'pg_background'")) {
+      return row.next();
     }
   }
 

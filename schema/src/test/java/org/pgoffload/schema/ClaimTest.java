@@ -200,7 +200,7 @@ final class ClaimTest extends OnEveryPostgres {
       assertThat(
               results
                   .refused(
-                      "select pgoffload.record_results(?, true)",
+                      "select pgoffload.record_results(?, '{}', '{}', true)",
                       (Object)
                           new String[] {
                             "{\"id\": 1, \"kind\": \"ask\", \"status\": \"running\", \"requested_by_oid\": 1, \"attempts\": 1, \"finished_at\": \"2026-01-01T00:00:00Z\"}"
@@ -214,7 +214,7 @@ final class ClaimTest extends OnEveryPostgres {
   void keepsThePartsApart() {
     try (var worker = database.open("worker_login");
         var results = database.open("results_login")) {
-      assertThat(worker.refused("select pgoffload.record_results('{}', false)").state())
+      assertThat(worker.refused("select pgoffload.record_results('{}', '{}', '{}', false)").state())
           .isEqualTo("42501");
       assertThat(worker.refused("select * from llm_request").state()).isEqualTo("42501");
       assertThat(worker.refused("select * from pgoffload.signing_key").state()).isEqualTo("42501");

@@ -215,7 +215,7 @@ final class StampingTest extends OnEveryPostgres {
         "select pgoffload.renew_lease('w', 1, 0)",
         "select pgoffload.release_lease('w', 1)",
         "select pgoffload.claim('w', 1, '{}', '{}', '{}')",
-        "select pgoffload.record_results('{}', false)",
+        "select pgoffload.record_results('{}', '{}', '{}', false)",
         "update pgoffload.setting set value = '1'"
       })
   void keepsItsPartsFromThoseWhoAsk(String statement) {

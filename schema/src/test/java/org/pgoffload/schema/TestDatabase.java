@@ -144,7 +144,8 @@ final class TestDatabase implements AutoCloseable {
       messages[i] = new String(results[i].write(), StandardCharsets.UTF_8);
     }
     try (var session = open("results_login")) {
-      return (int) session.number("select pgoffload.record_results(?, ?)", messages, wake);
+      return (int)
+          session.number("select pgoffload.record_results(?, '{}', '{}', ?)", messages, wake);
     }
   }
 

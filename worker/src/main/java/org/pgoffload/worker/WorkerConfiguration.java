@@ -2,14 +2,17 @@ package org.pgoffload.worker;
 
 import java.time.Duration;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.TaskDatabase;
 
 /// What a worker needs to run, besides its [org.pgoffload.worker.llm.LlmProvider].
 ///
 /// @param name unique to this process; shown in claims, leases and results
 /// @param version of the software, shown in `llm_worker`
 /// @param database a login that is a member of pgoffload_worker
+/// @param sqlDatabase where tasks of background SQL are run, or null for a worker that runs none
 /// @param topics the topics' names
 /// @param kafka Kafka's client properties
 /// @param maxInFlight how many requests may be unfinished at once
@@ -19,6 +22,7 @@ public record WorkerConfiguration(
     String name,
     String version,
     DatabaseAddress database,
+    @Nullable TaskDatabase sqlDatabase,
     TopicNames topics,
     Map<String, Object> kafka,
     int maxInFlight,

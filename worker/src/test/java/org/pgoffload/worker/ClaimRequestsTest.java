@@ -291,7 +291,7 @@ final class ClaimRequestsTest {
     return new Lease(
         database,
         new WorkerConfiguration(
-            name, "test", admin, new TopicNames("t"), Map.of(), 1, 1, Duration.ZERO),
+            name, "test", admin, null, new TopicNames("t"), Map.of(), 1, 1, Duration.ZERO),
         "fake",
         "fake-1",
         () -> 0);

@@ -108,7 +108,7 @@ final class TestInstallation implements AutoCloseable {
 
   WorkerConfiguration configuration(String name) {
     return new WorkerConfiguration(
-        name, "test", worker(), topics, kafka(), 2000, 256 << 20, Duration.ofSeconds(5));
+        name, "test", worker(), null, topics, kafka(), 2000, 256 << 20, Duration.ofSeconds(5));
   }
 
   void stopPostgres() {
@@ -279,7 +279,8 @@ final class TestInstallation implements AutoCloseable {
   /// What the results application does.
   void writeBack() throws SQLException {
     try (var connection = admin().connect("test");
-        var statement = connection.prepareStatement("select pgoffload.record_results(?, false)")) {
+        var statement =
+            connection.prepareStatement("select pgoffload.record_results(?, '{}', '{}', false)")) {
       var messages =
           results().stream()
               .map(result -> new String(result.write(), StandardCharsets.UTF_8))

@@ -1,4 +1,71 @@
--- How a request is validated, signed and sent. Both ways in end in pgoffload.send_llm_request.
+-- How a request is validated, signed and sent. Every way in ends in pgoffload.send_envelope.
+
+-- API: Private. Signs and sends an envelope as a logical decoding message: bound to the commit of this
+-- transaction, or at once. The message is the signature, a line feed and the envelope; the envelope's
+-- bytes travel verbatim to the worker, which checks them. Runs within the rights and the search_path of
+-- its callers, which are security definers: entering one more such function costs as much as signing.
+create or replace function pgoffload.send_envelope(
+  signer pgoffload.signer,
+  id bigint,
+  kind text,
+  share_group text,        -- messages of one group share a partition; null: of no group
+  ordering_key text,       -- and those of one key are executed one after another
+  immediate boolean,       -- now, or when the transaction commits
+  timeout interval,        -- null: for as long as it takes
+  requested_by name,
+  requested_by_oid oid,
+  payload text)            -- the fields of a JSON object, without its braces
+returns void
+language plpgsql volatile
+as $$
+declare
+  envelope bytea;
+  message bytea;
+begin
+  -- The routing fields come first and the payload last: the transform reads no further than it must.
+  -- Concatenated, every value through to_json: half the time of json_build_object.
+  envelope := convert_to(
+    '{"version":1,"id":' || id
+    || ',"kind":' || to_json(kind)
+    || coalesce(',"group":' || to_json(share_group), '')
+    || ',"ordering_key":' || coalesce(to_json(ordering_key)::text, 'null')
+    || ',"immediate":' || to_json(immediate)
+    || ',"installation":' || to_json(signer.installation)
+    || ',"nonce":"' || gen_random_uuid()
+    || '","signed_at_us":' || (extract(epoch from clock_timestamp()) * 1000000)::bigint
+    || ',"timeout_ms":' || coalesce(ceil(extract(epoch from timeout) * 1000)::bigint::text, 'null')
+    || ',"requested_by":{"user":' || to_json(requested_by)
+    || ',"user_oid":' || requested_by_oid
+    || ',"session_user":' || to_json(session_user)
+    || ',"session_user_oid":' || quote_ident(session_user)::regrole::oid
+    || ',"role":' || to_json(current_setting('role'))
+    || '},"payload":{' || payload
+    || '}}', 'UTF8');
+
+  if octet_length(envelope) > signer.max_request_bytes then
+    raise exception 'the request is too large: % bytes as JSON, the limit is % bytes',
+        octet_length(envelope), signer.max_request_bytes
+      using errcode = 'program_limit_exceeded',
+            hint = 'Shorten it, or have the owner raise max_request_bytes in pgoffload.setting.';
+  end if;
+
+  message := convert_to(
+      signer.key_id || ':' ||
+      encode(sha256(signer.outer_pad || sha256(signer.inner_pad || envelope)), 'hex') || E'\n', 'UTF8')
+    || envelope;
+
+  if immediate and current_setting('server_version_num')::integer >= 170000 then
+    -- flush: a message that is not bound to a commit would wait for somebody else's
+    perform pg_logical_emit_message(false, 'pgoffload.request', message, true);
+  else
+    -- before 17 the producer commits something every few tens of milliseconds, which flushes this too
+    perform pg_logical_emit_message(not immediate, 'pgoffload.request', message);
+  end if;
+end
+$$;
+comment on function pgoffload.send_envelope(pgoffload.signer, bigint, text, text, text, boolean, interval, name, oid, text) is
+  'Private. Signs and sends an envelope.';
+revoke all on function pgoffload.send_envelope(pgoffload.signer, bigint, text, text, text, boolean, interval, name, oid, text) from public;
 
 -- API: Private. Raises what is wrong with a request, before anything is stored or sent. Runs within the
 -- rights and the search_path of pgoffload.send_llm_request's callers.
@@ -118,18 +185,12 @@ $$;
 comment on function pgoffload.parse_timeout(text, text) is 'Private. Reads an interval from a setting.';
 revoke all on function pgoffload.parse_timeout(text, text) from public;
 
--- API: Private. Validates, signs and sends a stamped request as a logical decoding message: bound to the
--- commit of this transaction, or at once (request.immediate). The message is the signature, a line feed
--- and the envelope; the envelope's bytes travel verbatim to the worker, which checks them. Only its two
--- callers are security definers: it and the check run within their rights and their search_path, since
--- entering one more such function costs as much as signing.
+-- API: Private. Validates, signs and sends a stamped request. Only its two callers are security definers.
 create or replace function pgoffload.send_llm_request(request ${public_schema}.llm_request) returns bigint
 language plpgsql volatile
 as $$
 declare
   signer pgoffload.signer;
-  envelope bytea;
-  message bytea;
 begin
   -- what the settings say is checked like what the caller says
   request.model := coalesce(request.model, nullif(current_setting('llm.model', true), ''));
@@ -147,50 +208,16 @@ begin
   select * into strict signer from pgoffload.signer;
   request.timeout := coalesce(request.timeout, signer.default_timeout);
 
-  -- The routing fields come first and the payload last: the transform reads no further than it must.
-  -- Concatenated, every value through to_json: half the time of json_build_object.
-  envelope := convert_to(
-    '{"version":1,"id":' || request.id
-    || ',"kind":' || to_json(request.kind)
-    || ',"ordering_key":' || coalesce(to_json(request.ordering_key)::text, 'null')
-    || ',"immediate":' || to_json(request.immediate)
-    || ',"installation":' || to_json(signer.installation)
-    || ',"nonce":"' || gen_random_uuid()
-    || '","signed_at_us":' || (extract(epoch from clock_timestamp()) * 1000000)::bigint
-    || ',"timeout_ms":' || ceil(extract(epoch from request.timeout) * 1000)::bigint
-    || ',"requested_by":{"user":' || to_json(request.requested_by)
-    || ',"user_oid":' || request.requested_by_oid
-    || ',"session_user":' || to_json(session_user)
-    || ',"session_user_oid":' || quote_ident(session_user)::regrole::oid
-    || ',"role":' || to_json(current_setting('role'))
-    || '},"payload":{' || concat_ws(',',
-         '"prompt":' || to_json(request.prompt),
-         '"system":' || to_json(request.system),
-         '"messages":' || request.messages::text,
-         '"model":' || to_json(request.model),
-         '"options":' || request.options::text,
-         '"tags":' || request.tags::text)
-    || '}}', 'UTF8');
-
-  if octet_length(envelope) > signer.max_request_bytes then
-    raise exception 'the request is too large: % bytes as JSON, the limit is % bytes',
-        octet_length(envelope), signer.max_request_bytes
-      using errcode = 'program_limit_exceeded',
-            hint = 'Shorten the prompt, or have the owner raise max_request_bytes in pgoffload.setting.';
-  end if;
-
-  message := convert_to(
-      signer.key_id || ':' ||
-      encode(sha256(signer.outer_pad || sha256(signer.inner_pad || envelope)), 'hex') || E'\n', 'UTF8')
-    || envelope;
-
-  if request.immediate and current_setting('server_version_num')::integer >= 170000 then
-    -- flush: a message that is not bound to a commit would wait for somebody else's
-    perform pg_logical_emit_message(false, 'pgoffload.request', message, true);
-  else
-    -- before 17 the producer commits something every few tens of milliseconds, which flushes this too
-    perform pg_logical_emit_message(not request.immediate, 'pgoffload.request', message);
-  end if;
+  perform pgoffload.send_envelope(
+    signer, request.id, request.kind, null, request.ordering_key, request.immediate, request.timeout,
+    request.requested_by, request.requested_by_oid,
+    concat_ws(',',
+      '"prompt":' || to_json(request.prompt),
+      '"system":' || to_json(request.system),
+      '"messages":' || request.messages::text,
+      '"model":' || to_json(request.model),
+      '"options":' || request.options::text,
+      '"tags":' || request.tags::text));
   return request.id;
 end
 $$;
@@ -238,7 +265,8 @@ begin
     -- among 100,000 of these ids one in seven times two would be alike, and one caller would read
     -- the other's answer
     exit when not exists (select from ${public_schema}.llm_request q where q.id = drawn)
-      and not exists (select from pgoffload.llm_result r where r.id = drawn);
+      and not exists (select from pgoffload.llm_result r where r.id = drawn)
+      and not exists (select from ${public_schema}.sql_request q where q.id = drawn);
   end loop;
   return drawn;
 end

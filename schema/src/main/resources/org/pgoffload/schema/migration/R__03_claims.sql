@@ -62,7 +62,7 @@ as $$
 $$;
 comment on function pgoffload.worker_is_alive(text, bigint) is 'Private. Whether a lease is held and fresh, or could not be renewed because the server has just started.';
 revoke all on function pgoffload.worker_is_alive(text, bigint) from public;
-grant execute on function pgoffload.worker_is_alive(text, bigint) to pgoffload_worker, llm_user;
+grant execute on function pgoffload.worker_is_alive(text, bigint) to pgoffload_worker, llm_user, pgbackground_role;
 
 -- API: Private. Claims a batch of requests in one statement. Each comes back as
 --   claimed   the caller runs it, as this attempt

@@ -16,7 +16,7 @@ end
 $$;
 comment on function pgoffload.refuse_to_wait_on_old_snapshot() is 'Private. Raises feature_not_supported above READ COMMITTED.';
 revoke all on function pgoffload.refuse_to_wait_on_old_snapshot() from public;
-grant execute on function pgoffload.refuse_to_wait_on_old_snapshot() to llm_user;
+grant execute on function pgoffload.refuse_to_wait_on_old_snapshot() to llm_user, pgbackground_role;
 
 -- API: Private. Sleeps a part of the time already waited: a tenth at first, at least 1 ms, no more than
 -- 10 ms until a fortieth is more than that, at most 250 ms. A lone call is noticed within a millisecond or
@@ -33,7 +33,7 @@ end
 $$;
 comment on function pgoffload.pause_polling(timestamptz) is 'Private. One pause of a polling loop.';
 revoke all on function pgoffload.pause_polling(timestamptz) from public;
-grant execute on function pgoffload.pause_polling(timestamptz) to llm_user;
+grant execute on function pgoffload.pause_polling(timestamptz) to llm_user, pgbackground_role;
 
 -- API: Private. Raises the error for an id that does not exist or is not the caller's to see: the two are
 -- not told apart.
@@ -50,7 +50,7 @@ end
 $$;
 comment on function pgoffload.raise_unknown_llm_request(bigint) is 'Private. Raises undefined_object.';
 revoke all on function pgoffload.raise_unknown_llm_request(bigint) from public;
-grant execute on function pgoffload.raise_unknown_llm_request(bigint) to llm_user;
+grant execute on function pgoffload.raise_unknown_llm_request(bigint) to llm_user, pgbackground_role;
 
 -- API: Private. Raises the failure of a request that ended without an answer.
 create or replace function pgoffload.raise_llm_failure(result pgoffload.llm_result) returns void
@@ -105,7 +105,7 @@ $$;
 comment on function ${public_schema}.llm_status(bigint) is
   'The state of a request: queued, running, succeeded, failed, cancelled or expired.';
 revoke all on function ${public_schema}.llm_status(bigint) from public;
-grant execute on function ${public_schema}.llm_status(bigint) to llm_user;
+grant execute on function ${public_schema}.llm_status(bigint) to llm_user, pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.llm_result(
@@ -174,9 +174,25 @@ comment on function ${public_schema}.llm_response(bigint) is
 revoke all on function ${public_schema}.llm_response(bigint) from public;
 grant execute on function ${public_schema}.llm_response(bigint) to llm_user;
 
+-- API: Private. The state of a request of either kind.
+create or replace function pgoffload.request_status(id bigint) returns text
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (select from ${public_schema}.sql_request q where q.id = request_status.id) then
+    return ${public_schema}.sql_status(id);
+  end if;
+  return ${public_schema}.llm_status(id);
+end
+$$;
+comment on function pgoffload.request_status(bigint) is 'Private. The state of a request of either kind; raises for an unknown id.';
+revoke all on function pgoffload.request_status(bigint) from public;
+grant execute on function pgoffload.request_status(bigint) to llm_user, pgbackground_role;
+
 -- API: Public.
 create or replace function ${public_schema}.llm_wait(
-  ids bigint[],                      -- of requests that the caller may see
+  ids bigint[],                      -- of requests that the caller may see, for a model or for SQL
   timeout interval default null,     -- how long to wait; null: until they have ended
   mode text default 'all')           -- return when all have ended, or any
 returns table (id bigint, status text)
@@ -199,30 +215,36 @@ begin
   end if;
   perform pgoffload.refuse_to_wait_on_old_snapshot();
 
-  select q.id into other from ${public_schema}.llm_request q
-  where q.id = any (ids) and q.created_xid = pg_current_xact_id_if_assigned();
+  select q.id into other
+  from (select l.id, l.created_xid from ${public_schema}.llm_request l where l.id = any (ids)
+        union all
+        select s.id, s.created_xid from ${public_schema}.sql_request s where s.id = any (ids)) q
+  where q.created_xid = pg_current_xact_id_if_assigned();
   if found then
-    raise exception 'cannot wait for llm request %, which this transaction has inserted', other
+    raise exception 'cannot wait for request %, which this transaction has inserted', other
       using errcode = 'object_not_in_prerequisite_state',
             detail = 'It is sent when the transaction commits.',
-            hint = 'Commit first and wait then, or use llm_ask, which sends at once.';
+            hint = 'Commit first and wait then, or use llm_ask or pg_background_launch, which send at once.';
   end if;
-  perform ${public_schema}.llm_status(i) from unnest(ids) i;  -- raises for an unknown id
+  perform pgoffload.request_status(i) from unnest(ids) i;  -- raises for an unknown id
 
   select case mode when 'any' then least(1, count(distinct i)) else count(distinct i) end
   into needed from unnest(ids) i;
   loop
-    select count(*) into ended from pgoffload.llm_result r where r.id = any (ids);
+    select count(*) into ended
+    from (select r.id from pgoffload.llm_result r where r.id = any (ids)
+          union all
+          select i from unnest(ids) i where (pgoffload.sql_outcome(row (i, false))).id is not null) e;
     exit when ended >= needed or clock_timestamp() >= since + timeout;
     perform pgoffload.pause_polling(since);
   end loop;
-  return query select i, ${public_schema}.llm_status(i) from unnest(ids) i;
+  return query select i, pgoffload.request_status(i) from unnest(ids) i;
 end
 $$;
 comment on function ${public_schema}.llm_wait(bigint[], interval, text) is
   'Waits until all (or any) of the requests have ended, at most for the timeout; returns the state of each.';
 revoke all on function ${public_schema}.llm_wait(bigint[], interval, text) from public;
-grant execute on function ${public_schema}.llm_wait(bigint[], interval, text) to llm_user;
+grant execute on function ${public_schema}.llm_wait(bigint[], interval, text) to llm_user, pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.llm_submit(

@@ -1,0 +1,163 @@
+package org.pgoffload.embedded;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.GeneralSecurityException;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Base64;
+import java.util.Date;
+import java.util.List;
+import java.util.Set;
+
+/// The certificates of a local installation, in a directory of their own: a server's, a worker's,
+/// and that of the authority that signed both. The authority's private key is kept nowhere, so they
+/// are always made together. Immutable; the private keys are readable by their users alone.
+public final class Certificates {
+
+  /// The common name in the worker's certificate.
+  static final String WORKER = "pgoffload-worker";
+
+  /// What an installation that is started once a month needs.
+  static final Duration RENEWAL = Duration.ofDays(30);
+
+  private static final Set<PosixFilePermission> OWNER_ONLY =
+      PosixFilePermissions.fromString("rw-------");
+
+  private final Path directory;
+
+  private Certificates(Path directory) {
+    this.directory = directory.toAbsolutePath().normalize();
+  }
+
+  /// The certificates in the directory, which are made anew if one is missing, was laid open or
+  /// expires within 30 days. A server that runs with the old ones has to be started again then.
+  ///
+  /// @param directory made if missing; its path must not change while a server uses it
+  /// @throws EmbeddedException if the directory cannot be used, or is being used at this moment
+  public static Certificates in(Path directory) {
+    return in(directory, Clock.systemUTC(), ServerAccount.detect());
+  }
+
+  static Certificates in(Path directory, Clock clock, ServerAccount account) {
+    var certificates = new Certificates(directory);
+    Directories.create(certificates.directory);
+    try (var _ = DirectoryLock.acquire(certificates.directory)) {
+      if (!certificates.serveUntil(clock.instant().plus(RENEWAL))) {
+        certificates.make(clock.instant());
+      }
+      account.own(certificates.serverKey());
+      return certificates;
+    } catch (IOException e) {
+      throw Directories.unusable(certificates.directory, "cannot hold certificates", e);
+    }
+  }
+
+  /// The authority's certificate, PEM.
+  public Path authority() {
+    return directory.resolve("authority.crt");
+  }
+
+  /// The server's certificate, PEM, for `localhost`, 127.0.0.1, 127.0.0.2 and ::1.
+  public Path serverCertificate() {
+    return directory.resolve("server.crt");
+  }
+
+  /// The server's private key, PEM, which belongs to the account that PostgreSQL runs under.
+  public Path serverKey() {
+    return directory.resolve("server.key");
+  }
+
+  /// The worker's certificate, PEM, with the common name `pgoffload-worker`.
+  public Path workerCertificate() {
+    return directory.resolve("worker.crt");
+  }
+
+  /// The worker's private key, PKCS #8 in DER, which is the form that pgjdbc reads.
+  public Path workerKey() {
+    return directory.resolve("worker.pk8");
+  }
+
+  private boolean serveUntil(Instant time) throws IOException {
+    for (var key : List.of(serverKey(), workerKey())) {
+      if (!Files.exists(key) || !Files.getPosixFilePermissions(key).equals(OWNER_ONLY)) {
+        return false;
+      }
+    }
+    for (var file : List.of(authority(), serverCertificate(), workerCertificate())) {
+      if (!Files.exists(file)) {
+        return false;
+      }
+      try (var content = Files.newInputStream(file)) {
+        var certificate = CertificateFactory.getInstance("X.509").generateCertificate(content);
+        ((X509Certificate) certificate).checkValidity(Date.from(time));
+      } catch (GeneralSecurityException e) {
+        return false; // it expires, or is none
+      }
+    }
+    return true;
+  }
+
+  private void make(Instant now) throws IOException {
+    // the server, which may run under another account, has to reach its own
+    Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
+    for (var file :
+        List.of(authority(), serverCertificate(), serverKey(), workerCertificate(), workerKey())) {
+      Files.deleteIfExists(file);
+    }
+    var authority = new CertificateAuthority(now);
+    var server = authority.server();
+    var worker = authority.client(WORKER);
+    writeKey(serverKey(), pem("PRIVATE KEY", server.key().getEncoded()));
+    writeKey(workerKey(), worker.key().getEncoded());
+    writeCertificate(serverCertificate(), server.certificate());
+    writeCertificate(workerCertificate(), worker.certificate());
+    // last, so that whoever is interrupted before makes them all anew
+    writeCertificate(authority(), authority.certificate());
+  }
+
+  private static void writeCertificate(Path file, Certificate certificate) throws IOException {
+    try {
+      Files.write(file, pem("CERTIFICATE", certificate.getEncoded()));
+      Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r--r--"));
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("a certificate that was signed has an encoding", e);
+    }
+  }
+
+  private static void writeKey(Path file, byte[] content) throws IOException {
+    try (var channel =
+        Files.newByteChannel(
+            file,
+            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+            PosixFilePermissions.asFileAttribute(OWNER_ONLY))) {
+      var buffer = ByteBuffer.wrap(content);
+      while (buffer.hasRemaining()) {
+        channel.write(buffer);
+      }
+    }
+  }
+
+  private static byte[] pem(String type, byte[] content) {
+    var lines = Base64.getMimeEncoder(64, "\n".getBytes(US_ASCII)).encodeToString(content);
+    return ("-----BEGIN " + type + "-----\n" + lines + "\n-----END " + type + "-----\n")
+        .getBytes(US_ASCII);
+  }
+
+  /// The directory; what is in the files is nobody's business.
+  @Override
+  public String toString() {
+    return "Certificates[" + directory + "]";
+  }
+}

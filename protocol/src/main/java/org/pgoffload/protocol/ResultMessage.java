@@ -1,0 +1,55 @@
+package org.pgoffload.protocol;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import java.io.IOException;
+import org.jspecify.annotations.Nullable;
+
+/// What a record on the results topic holds. Its field `kind` says which: `sql` and `sql_rows` are
+/// those of background SQL, every other one is the kind of an LLM request.
+///
+/// All that belongs to a request has the same key, and so stands in the order in which it was sent.
+public sealed interface ResultMessage permits Result, SqlResult, SqlRows {
+  /// The request id.
+  long id();
+
+  /// The record's key: the request id.
+  default String recordKey() {
+    return Long.toString(id());
+  }
+
+  /// The record's value.
+  byte[] write();
+
+  /// Reads a record's value. Unknown fields are ignored.
+  ///
+  /// @throws MalformedMessageException if the bytes are no such message, or of another major
+  ///   version
+  static ResultMessage read(byte[] bytes) {
+    var kind = kind(bytes);
+    if (SqlResult.KIND.equals(kind)) {
+      return SqlResult.read(bytes);
+    }
+    return SqlRows.KIND.equals(kind) ? SqlRows.read(bytes) : Result.read(bytes);
+  }
+
+  /// The kind, which stands at the front, without parsing what may be large behind it.
+  private static @Nullable String kind(byte[] bytes) {
+    try (JsonParser parser = Json.MAPPER.createParser(bytes)) {
+      if (parser.nextToken() != JsonToken.START_OBJECT) {
+        throw new MalformedMessageException(DeadLetterReason.MALFORMED, "not a JSON object");
+      }
+      while (parser.nextToken() == JsonToken.FIELD_NAME) {
+        var field = parser.currentName();
+        var value = parser.nextToken();
+        if (field.equals("kind")) {
+          return value == JsonToken.VALUE_STRING ? parser.getText() : null;
+        }
+        parser.skipChildren();
+      }
+      return null;
+    } catch (IOException e) {
+      throw new MalformedMessageException(DeadLetterReason.MALFORMED, "not JSON");
+    }
+  }
+}

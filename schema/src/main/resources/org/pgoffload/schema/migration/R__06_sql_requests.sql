@@ -1,0 +1,497 @@
+-- How a request for background SQL is stamped, checked, signed and sent, and the commands to what runs.
+
+-- API: Private. The number by which a session knows a task: what pg_background shows as its pid. The
+-- request id is its cookie, which names it for good.
+create or replace function pgoffload.pid_of(id bigint) returns integer
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when id & 2147483647 = 0 then 2147483647 else (id & 2147483647)::integer end
+$$;
+comment on function pgoffload.pid_of(bigint) is 'Private. The number by which a session knows a task.';
+revoke all on function pgoffload.pid_of(bigint) from public;
+grant execute on function pgoffload.pid_of(bigint) to pgbackground_role, pgoffload_worker;
+
+-- The stamping functions run with the caller's rights, have no SET clause and use no unqualified function
+-- or operator: one of the caller's own, found first, could lie about who calls.
+
+-- API: Private. Stamps whom the worker logs in as. Only who has SET ROLE, and nobody on its behalf, is
+-- logged in as session_user; inside a security definer function or a maintenance command the session's
+-- user has not asked for anything.
+create or replace function pgoffload.login_oid() returns oid
+language plpgsql volatile
+as $$
+begin
+  if current_user::pg_catalog.text operator(pg_catalog.<>) session_user::pg_catalog.text
+     and pg_catalog.current_setting('role') operator(pg_catalog.=) current_user::pg_catalog.text then
+    begin
+      -- setting it to what it is changes nothing, and is refused in exactly those contexts
+      perform pg_catalog.set_config('role', pg_catalog.current_setting('role'), true);
+      return pg_catalog.quote_ident(session_user)::pg_catalog.regrole::pg_catalog.oid;
+    exception when insufficient_privilege then
+      null;
+    end;
+  end if;
+  return pg_catalog.quote_ident(current_user)::pg_catalog.regrole::pg_catalog.oid;
+end
+$$;
+comment on function pgoffload.login_oid() is 'Private. The role that a worker logs in as to run what the caller launches.';
+revoke all on function pgoffload.login_oid() from public;
+grant execute on function pgoffload.login_oid() to pgbackground_role;
+
+-- API: Private. Stamps the settings of the session: those that differ from what needs no telling, and the
+-- custom ones named in pgoffload.forward_settings.
+create or replace function pgoffload.session_settings() returns jsonb
+language plpgsql volatile
+as $$
+declare
+  settings pg_catalog.jsonb;
+  custom pg_catalog.text;
+begin
+  select coalesce(pg_catalog.jsonb_object_agg(f.name, pg_catalog.current_setting(f.name, true)), '{}')
+  into settings
+  from pgoffload.forwarded_setting f
+  where pg_catalog.current_setting(f.name, true) operator(pg_catalog.<>) f.usual;
+  if pg_catalog.current_setting('pgoffload.forward_settings', true) operator(pg_catalog.<>) '' then
+    foreach custom in array pg_catalog.regexp_split_to_array(
+        pg_catalog.current_setting('pgoffload.forward_settings'), '\s*,\s*') loop
+      if pg_catalog.current_setting(custom, true) is not null then
+        settings := pg_catalog.jsonb_set(
+          settings, array[custom], pg_catalog.to_jsonb(pg_catalog.current_setting(custom)));
+      end if;
+    end loop;
+  end if;
+  return settings;
+end
+$$;
+comment on function pgoffload.session_settings() is 'Private. The settings of the session that go with a task.';
+revoke all on function pgoffload.session_settings() from public;
+grant execute on function pgoffload.session_settings() to pgbackground_role;
+
+-- API: Private. Names the session for as long as the server keeps its requests: a pid comes again. Of no
+-- weight for anybody's rights.
+create or replace function pgoffload.session_key() returns text
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  known text := current_setting('pgoffload.session', true);
+begin
+  if split_part(known, '.', 1) = pg_backend_pid()::text then
+    return known;
+  end if;
+  known := pg_backend_pid() || '.' || (extract(epoch from coalesce(
+    (select a.backend_start from pg_stat_get_activity(pg_backend_pid()) a), pg_postmaster_start_time()))
+    * 1000000)::bigint;
+  perform set_config('pgoffload.session', known, false);
+  return known;
+end
+$$;
+comment on function pgoffload.session_key() is 'Private. Names the session.';
+revoke all on function pgoffload.session_key() from public;
+grant execute on function pgoffload.session_key() to pgbackground_role, llm_user;
+
+do $$
+begin
+  if not exists (
+      select from pg_catalog.pg_attrdef d
+      where d.adrelid = '${public_schema}.sql_request'::regclass
+        and pg_catalog.pg_get_expr(d.adbin, d.adrelid) like '%login_oid%') then
+    alter table ${public_schema}.sql_request
+      alter column login_oid set default pgoffload.login_oid(),
+      alter column settings set default pgoffload.session_settings(),
+      alter column session set default pgoffload.session_key();
+  end if;
+end
+$$;
+
+-- API: Private. What stands against logging in as a role to run SQL as another (or as itself), or null.
+-- Asked when a task is launched and again when it is claimed. Membership has to be direct: a role must not
+-- be logged in as because somebody made it a member of a member.
+create or replace function pgoffload.login_refusal(login oid, requester oid) returns jsonb
+language plpgsql stable
+as $$
+declare
+  account pg_roles;
+begin
+  select * into account from pg_roles r where r.oid = login;
+  if not found or not exists (select from pg_roles r where r.oid = requester) then
+    return jsonb_build_object('sqlstate', '42704', 'message', 'the role that launched the task does not exist any more',
+      'detail', 'role with OID ' || case when account.oid is null then login else requester end);
+  end if;
+  if not account.rolcanlogin then
+    return jsonb_build_object('sqlstate', '42501',
+      'message', format('role "%s" is not permitted to log in, so no worker can run SQL as it', account.rolname),
+      'hint', format('Have an administrator run: alter role %I login; or launch as a role that may, after set role.', account.rolname));
+  end if;
+  if account.rolname = any (select trim(n) from pgoffload.setting s, string_to_table(s.value, ',') n
+                            where s.name = 'privileged_sql_roles') then
+    return null;
+  end if;
+  if account.rolsuper or account.rolcreaterole or account.rolreplication then
+    return jsonb_build_object('sqlstate', '42501',
+      'message', format('role "%s" has %s, so no worker may log in as it', account.rolname,
+        case when account.rolsuper then 'SUPERUSER' when account.rolcreaterole then 'CREATEROLE' else 'REPLICATION' end),
+      'hint', 'Launch as an ordinary role, or have the owner name this one in privileged_sql_roles of pgoffload.setting.');
+  end if;
+  if not exists (
+      select from pg_auth_members m
+      where m.member = login and m.roleid = (select g.oid from pg_roles g where g.rolname = 'pgbackground_role')) then
+    return jsonb_build_object('sqlstate', '42501',
+      'message', format('role "%s" is not a direct member of pgbackground_role, so no worker may log in as it', account.rolname),
+      'hint', format('Have an administrator run: select grant_pg_background_privileges(%L)', account.rolname));
+  end if;
+  if login <> requester and not pg_has_role(login, requester, 'member') then
+    return jsonb_build_object('sqlstate', '42501',
+      'message', format('role "%s" is not a member of the role that the task has to be run as', account.rolname));
+  end if;
+  return null;
+end
+$$;
+comment on function pgoffload.login_refusal(oid, oid) is
+  'Private. What stands against running SQL as a role, as the error to raise, or null. Runs within its callers'' search_path.';
+revoke all on function pgoffload.login_refusal(oid, oid) from public;
+
+-- API: Private. The task that this session executes, if it does: a setting names it, and only what the
+-- worker has recorded of this very backend makes it true.
+create or replace function pgoffload.current_task(out task bigint, out attempt integer, out depth integer)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  named text[] := regexp_match(current_setting('pgoffload.task', true), '^(\d{1,18})/(\d{1,9})/(\d{1,9})$');
+begin
+  if named is not null and exists (
+      select from pgoffload.sql_session s
+      where s.id = named[1]::bigint and s.attempt = named[2]::integer and s.pid = pg_backend_pid()
+        and not exists (select from pgoffload.sql_result r where r.id = s.id)) then
+    task := named[1];
+    attempt := named[2];
+    depth := named[3];
+  end if;
+end
+$$;
+comment on function pgoffload.current_task() is 'Private. The task that this session executes, or nulls.';
+revoke all on function pgoffload.current_task() from public;
+grant execute on function pgoffload.current_task() to pgbackground_role;
+
+-- API: Private. An id for what a task launches, the same when the task is executed again: a launch takes
+-- effect at once, so that only its id keeps a second execution from launching it a second time.
+create or replace function pgoffload.next_child_id(task bigint, out id bigint, out ordinal integer)
+language plpgsql volatile
+as $$
+#variable_conflict use_variable
+declare
+  probe integer := 0;
+  known record;
+begin
+  ordinal := coalesce(nullif(current_setting('pgoffload.children', true), '')::integer, 0);
+  -- A rollback to a savepoint takes the setting back, but not what was launched: prepared statements are
+  -- all that a session keeps then.
+  loop
+    ordinal := ordinal + 1;
+    exit when not exists (select from pg_prepared_statements p where p.name = 'pgoffload_child_' || ordinal);
+  end loop;
+  execute format('prepare %I as select', 'pgoffload_child_' || ordinal);
+  perform set_config('pgoffload.children', ordinal::text, false);
+  loop
+    -- in the upper half of the task's own range, like those of READ ONLY callers
+    id := (task >> 36 << 36) + (1::bigint << 35)
+      + (('x' || left(encode(sha256(convert_to(concat_ws('/', task, ordinal, probe), 'UTF8')), 'hex'), 12))::bit(48)::bigint
+         & ((1::bigint << 35) - 1));
+    select q.parent, q.parent_ordinal into known from ${public_schema}.sql_request q where q.id = next_child_id.id;
+    exit when found and known.parent = task and known.parent_ordinal = ordinal
+      or not found
+         and not exists (select from ${public_schema}.llm_request q where q.id = next_child_id.id)
+         and not exists (select from pgoffload.llm_result r where r.id = next_child_id.id);
+    probe := probe + 1;
+  end loop;
+end
+$$;
+comment on function pgoffload.next_child_id(bigint) is
+  'Private. The id of the next launch of a task, the same in each execution. Runs within its caller''s rights and search_path.';
+revoke all on function pgoffload.next_child_id(bigint) from public;
+
+-- API: Private. Raises what is wrong with a request, before anything is stored or sent.
+create or replace function pgoffload.check_sql_request(request ${public_schema}.sql_request) returns void
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if request.queue_size < 64 then
+    raise exception 'queue size must be at least 64 bytes' using errcode = 'invalid_parameter_value', column = 'queue_size';
+  end if;
+  if request.queue_size > 268435456 then
+    raise exception 'queue size must not exceed 268435456 bytes' using errcode = 'invalid_parameter_value', column = 'queue_size';
+  end if;
+  if octet_length(request.label) > 64 then
+    raise exception 'a label must be at most 64 bytes long, not %', octet_length(request.label)
+      using errcode = 'invalid_parameter_value', column = 'label';
+  end if;
+  if request.timeout <= interval '0' then
+    raise exception 'timeout must be more than 0, not %', request.timeout
+      using errcode = 'invalid_parameter_value', column = 'timeout', hint = 'Leave it out (null) for as long as it takes.';
+  end if;
+  if not coalesce(octet_length(request.ordering_key) between 1 and 1024, true) then
+    raise exception 'ordering_key must be 1 to 1024 bytes long'
+      using errcode = 'invalid_parameter_value', column = 'ordering_key';
+  end if;
+  if jsonb_typeof(request.tags) <> 'object' then
+    raise exception 'tags must be a JSON object, not a JSON %', jsonb_typeof(request.tags)
+      using errcode = 'invalid_parameter_value', column = 'tags', hint = 'For example: {"team": "search"}';
+  end if;
+end
+$$;
+comment on function pgoffload.check_sql_request(${public_schema}.sql_request) is
+  'Private. Raises invalid_parameter_value for what is wrong with a request.';
+revoke all on function pgoffload.check_sql_request(${public_schema}.sql_request) from public;
+
+-- API: Private. Validates, signs and sends a stamped request. Only its two callers are security definers.
+create or replace function pgoffload.send_sql_request(
+  request ${public_schema}.sql_request,
+  share_group text,         -- of a launch: its session, whose tasks one worker counts
+  max_workers integer,      -- how many tasks of the session may run at once; null: any number
+  depth integer,            -- 0, or one more than the task that launches it
+  large_object oid)         -- where a caller with an old snapshot looks for the answer, or null
+returns void
+language plpgsql volatile
+as $$
+declare
+  signer pgoffload.signer;
+  refusal jsonb := pgoffload.login_refusal(request.login_oid, request.requested_by_oid);
+begin
+  if refusal is not null then
+    raise exception '%', refusal ->> 'message'
+      using errcode = refusal ->> 'sqlstate', detail = coalesce(refusal ->> 'detail', 'Nothing was sent.'),
+            hint = coalesce(refusal ->> 'hint', 'Nothing was sent.');
+  end if;
+  perform pgoffload.check_sql_request(request);
+  if depth > 8 then
+    raise exception 'tasks that launch tasks are nested deeper than 8 levels'
+      using errcode = 'program_limit_exceeded', detail = 'Nothing was sent.';
+  end if;
+  select * into strict signer from pgoffload.signer;
+  perform pgoffload.send_envelope(
+    signer, request.id, 'sql', share_group, request.ordering_key, request.immediate, request.timeout,
+    request.requested_by, request.requested_by_oid,
+    concat_ws(',',
+      '"command":' || to_json(request.command),
+      '"label":' || to_json(request.label),
+      '"queue_size":' || request.queue_size,
+      '"login_oid":' || request.login_oid,
+      '"settings":' || request.settings::text,
+      '"session":' || to_json(request.session),
+      '"max_workers":' || max_workers,
+      '"depth":' || depth,
+      '"submitted":' || to_json(request.submitted),
+      '"parent":' || request.parent,
+      '"parent_ordinal":' || request.parent_ordinal,
+      '"large_object":' || large_object,
+      '"tags":' || request.tags::text));
+end
+$$;
+comment on function pgoffload.send_sql_request(${public_schema}.sql_request, text, integer, integer, oid) is
+  'Private. Validates, signs and sends a stamped request.';
+revoke all on function pgoffload.send_sql_request(${public_schema}.sql_request, text, integer, integer, oid) from public;
+
+-- The way in with the transaction.
+create or replace function pgoffload.send_inserted_sql_request() returns trigger
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pgoffload.send_sql_request(
+    new, null, null, coalesce((select t.depth + 1 from pgoffload.current_task() t), 0), null);
+  return null;
+end
+$$;
+comment on function pgoffload.send_inserted_sql_request() is 'Private. Sends an inserted request with its transaction.';
+revoke all on function pgoffload.send_inserted_sql_request() from public;
+
+create or replace trigger send_sql_request
+  after insert on ${public_schema}.sql_request
+  for each row
+  when (not new.immediate and new.created_xid = pg_catalog.pg_current_xact_id())
+  execute function pgoffload.send_inserted_sql_request();
+
+-- API: Private. Reads an integer that came as text from a setting.
+create or replace function pgoffload.integer_setting(setting_name text, usual integer, least_value integer) returns integer
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  value text := coalesce(nullif(current_setting(setting_name, true), ''), usual::text);
+  read bigint;
+begin
+  begin
+    read := case when value ~ '^\s*\d+\s*$' then value::bigint else pg_size_bytes(value) end;
+  exception when others then
+    read := null;
+  end;
+  if not coalesce(read between least_value and 2147483647, false) then
+    raise exception 'the setting % is not a number from % up: "%"', setting_name, least_value, value
+      using errcode = 'invalid_parameter_value', hint = format('For example: set %s = ''%s''', setting_name, usual);
+  end if;
+  return read;
+end
+$$;
+comment on function pgoffload.integer_setting(text, integer, integer) is 'Private. Reads a number, or a size in bytes, from a setting.';
+revoke all on function pgoffload.integer_setting(text, integer, integer) from public;
+grant execute on function pgoffload.integer_setting(text, integer, integer) to pgbackground_role;
+
+-- API: Private. The way in at once: stamps with the caller's rights (docs/decisions/0004).
+create or replace function pgoffload.stamp_sql_request(
+  state ${public_schema}.sql_request, command text, queue_size integer, label text, submitted boolean)
+returns ${public_schema}.sql_request
+language plpgsql volatile
+as $$
+declare
+  timeout pg_catalog.text := pg_catalog.current_setting('pg_background.worker_timeout', true);
+begin
+  if state.requested_by is not null then
+    raise exception 'pgoffload.emit_sql_request takes one request, not one for each row'
+      using errcode = 'cardinality_violation', hint = 'Call pg_background_launch in the select list.';
+  end if;
+  if command is null then
+    raise exception 'the command to launch must not be null' using errcode = 'null_value_not_allowed';
+  end if;
+  -- before anything is sent: an answer would have no way back
+  if not submitted and pg_catalog.current_setting('transaction_read_only') operator(pg_catalog.=) 'on'
+     and pg_catalog.current_setting('transaction_isolation') operator(pg_catalog.<>) 'read committed'
+     and pg_catalog.current_setting('transaction_isolation') operator(pg_catalog.<>) 'read uncommitted' then
+    raise exception 'cannot launch in a READ ONLY transaction that is %',
+        pg_catalog.upper(pg_catalog.current_setting('transaction_isolation'))
+      using errcode = 'feature_not_supported',
+            detail = 'It sees neither rows that are committed after its first statement nor large objects. Nothing was sent.',
+            hint = 'Launch in READ COMMITTED or in a READ WRITE transaction, or use pg_background_submit_v2.';
+  end if;
+  state.requested_by := current_user;
+  state.requested_by_oid := pg_catalog.quote_ident(current_user)::pg_catalog.regrole::pg_catalog.oid;
+  state.login_oid := pgoffload.login_oid();
+  state.settings := pgoffload.session_settings();
+  state.session := pgoffload.session_key();
+  state.command := stamp_sql_request.command;
+  state.label := stamp_sql_request.label;
+  state.submitted := stamp_sql_request.submitted;
+  state.queue_size := stamp_sql_request.queue_size;
+  if state.queue_size is null or state.queue_size operator(pg_catalog.=) 0 then
+    state.queue_size := pgoffload.integer_setting('pg_background.default_queue_size', 65536, 64);
+  end if;
+  if timeout operator(pg_catalog.~) '[^0 ]' then
+    state.timeout := pgoffload.parse_timeout('pg_background.worker_timeout',
+      -- a plain number is milliseconds, as in pg_background
+      case when timeout operator(pg_catalog.~) '^ *\d+ *$' then pg_catalog.concat(timeout, ' ms') else timeout end);
+  end if;
+  return state;
+end
+$$;
+comment on function pgoffload.stamp_sql_request(${public_schema}.sql_request, text, integer, text, boolean) is
+  'Private. Stamps an immediate request with the caller''s identity, session and settings.';
+revoke all on function pgoffload.stamp_sql_request(${public_schema}.sql_request, text, integer, text, boolean) from public;
+grant execute on function pgoffload.parse_timeout(text, text) to pgbackground_role;
+
+create or replace function pgoffload.send_stamped_sql_request(request ${public_schema}.sql_request) returns bigint
+language plpgsql volatile strict security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  task bigint;
+  depth integer;
+begin
+  select t.task, t.depth + 1 into task, depth from pgoffload.current_task() t;
+  if task is null then
+    request.id := pgoffload.next_request_id();
+  else
+    select c.id, c.ordinal into request.id, request.parent_ordinal from pgoffload.next_child_id(task) c;
+    request.parent := task;
+  end if;
+  request.immediate := true;
+  perform pgoffload.send_sql_request(
+    request, 'session ' || request.session,
+    pgoffload.integer_setting('pg_background.max_workers', 16, 1),
+    coalesce(depth, 0),
+    case when not request.submitted
+          and current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
+         then pgoffload.large_object_of(request.id) end);
+  return request.id;
+end
+$$;
+comment on function pgoffload.send_stamped_sql_request(${public_schema}.sql_request) is 'Private. Sends a stamped request at once.';
+revoke all on function pgoffload.send_stamped_sql_request(${public_schema}.sql_request) from public;
+
+-- API: Private. The first of the large objects that may hold a request's answer. Their space is shared with
+-- users' own, so that it is one of a few: the upper half is where a server that counts up comes last.
+create or replace function pgoffload.large_object_of(id bigint) returns oid
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select (2147483648 + (id & 268435455) * 8)::oid
+$$;
+comment on function pgoffload.large_object_of(bigint) is 'Private. The first of the eight large objects that may hold an answer.';
+revoke all on function pgoffload.large_object_of(bigint) from public;
+
+create or replace aggregate pgoffload.emit_sql_request(command text, queue_size integer, label text, submitted boolean) (
+  sfunc = pgoffload.stamp_sql_request,
+  stype = ${public_schema}.sql_request,
+  finalfunc = pgoffload.send_stamped_sql_request
+);
+comment on aggregate pgoffload.emit_sql_request(text, integer, text, boolean) is
+  'Sends one request for background SQL at once, whatever becomes of the transaction; returns its id. pg_background_launch calls it.';
+revoke all on function pgoffload.emit_sql_request(text, integer, text, boolean) from public;
+grant execute on function pgoffload.emit_sql_request(text, integer, text, boolean) to pgbackground_role;
+
+-- Commands to what runs: every worker reads them, and obeys those of who may give them.
+
+create or replace function pgoffload.stamp_command(
+  state ${public_schema}.sql_request, kind text, id bigint, pct integer, message text)
+returns ${public_schema}.sql_request
+language plpgsql volatile
+as $$
+begin
+  if state.requested_by is not null then
+    raise exception 'pgoffload.emit_command takes one command, not one for each row' using errcode = 'cardinality_violation';
+  end if;
+  state.id := stamp_command.id;
+  state.command := stamp_command.kind;
+  state.label := stamp_command.message;
+  state.queue_size := stamp_command.pct;
+  state.requested_by := current_user;
+  state.requested_by_oid := pg_catalog.quote_ident(current_user)::pg_catalog.regrole::pg_catalog.oid;
+  return state;
+end
+$$;
+comment on function pgoffload.stamp_command(${public_schema}.sql_request, text, bigint, integer, text) is
+  'Private. Stamps a command with the caller''s identity.';
+revoke all on function pgoffload.stamp_command(${public_schema}.sql_request, text, bigint, integer, text) from public;
+
+create or replace function pgoffload.send_command(request ${public_schema}.sql_request) returns bigint
+language plpgsql volatile strict security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  signer pgoffload.signer;
+begin
+  -- nothing else may be signed this way
+  if request.command is null or request.command not in ('cancel', 'progress') or request.id is null then
+    raise exception 'unknown command' using errcode = 'invalid_parameter_value';
+  end if;
+  select * into strict signer from pgoffload.signer;
+  perform pgoffload.send_envelope(
+    signer, request.id, request.command, null, null, true, null, request.requested_by, request.requested_by_oid,
+    case request.command when 'cancel' then '' else concat_ws(',',
+      '"pct":' || request.queue_size, '"message":' || to_json(request.label), '"pid":' || pg_backend_pid()) end);
+  return request.id;
+end
+$$;
+comment on function pgoffload.send_command(${public_schema}.sql_request) is 'Private. Sends a stamped command at once.';
+revoke all on function pgoffload.send_command(${public_schema}.sql_request) from public;
+
+create or replace aggregate pgoffload.emit_command(kind text, id bigint, pct integer, message text) (
+  sfunc = pgoffload.stamp_command,
+  stype = ${public_schema}.sql_request,
+  finalfunc = pgoffload.send_command
+);
+comment on aggregate pgoffload.emit_command(text, bigint, integer, text) is
+  'Sends one command (cancel, progress) to the workers at once. Who may give it is decided there.';
+revoke all on function pgoffload.emit_command(text, bigint, integer, text) from public;
+grant execute on function pgoffload.emit_command(text, bigint, integer, text) to pgbackground_role;

@@ -1,0 +1,549 @@
+-- Reading background SQL: waiting, rows, errors, and the functions for sql_request. Everything runs with the
+-- caller's own rights, so that row-level security decides.
+
+-- API: Private. Raises the error for an id that does not exist or is not the caller's to see.
+create or replace function pgoffload.raise_unknown_sql_request(id bigint) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'sql request % does not exist', coalesce(id::text, 'null')
+    using errcode = 'undefined_object',
+          detail = 'There is none of this id that role ' || quote_ident(current_user) || ' may see.',
+          hint = 'The id is what INSERT INTO sql_request … RETURNING id gave; a rolled back request does not exist.';
+end
+$$;
+comment on function pgoffload.raise_unknown_sql_request(bigint) is 'Private. Raises undefined_object.';
+revoke all on function pgoffload.raise_unknown_sql_request(bigint) from public;
+grant execute on function pgoffload.raise_unknown_sql_request(bigint) to pgbackground_role, llm_user;
+
+-- API: Private. The result of a request once all of it is here, or null.
+create or replace function pgoffload.sql_outcome(handle pgoffload.attachment) returns pgoffload.sql_result
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  result pgoffload.sql_result;
+  content text;
+begin
+  select r.* into result from pgoffload.sql_result r where r.id = handle.id;
+  if found then
+    -- chunks take another way than the result
+    if result.chunks = 0 or result.chunks = (
+        select count(*) from pgoffload.sql_chunk c where c.id = handle.id and c.attempt = result.attempt) then
+      return result;
+    end if;
+  end if;
+  if handle.large then
+    content := (select pgoffload.read_large_answer(handle.id));
+    if content is not null then
+      return jsonb_populate_record(null::pgoffload.sql_result, split_part(content, E'\n', 1)::jsonb);
+    end if;
+  end if;
+  return null;
+end
+$$;
+comment on function pgoffload.sql_outcome(pgoffload.attachment) is 'Private. A result once all of it is here, or null.';
+revoke all on function pgoffload.sql_outcome(pgoffload.attachment) from public;
+grant execute on function pgoffload.sql_outcome(pgoffload.attachment) to pgbackground_role, llm_user;
+
+-- API: Private. Waits until a request has ended. While it runs, its session holds an advisory lock: waiting
+-- for that wakes at once, and shows the server a task that waits for its caller. The slices are shorter than
+-- deadlock_timeout, so that it is the task's wait that the detector looks at and the task that it ends; now
+-- and then a longer one catches what fell between two of them. Restores the caller's own lock_timeout.
+create or replace function pgoffload.await_sql(
+  handle pgoffload.attachment,
+  deadline timestamptz)         -- or null
+returns boolean                 -- whether it has ended
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = 0
+as $$
+declare
+  lock_space constant integer := 1885826918;
+  number constant integer := pgoffload.pid_of(handle.id);
+  -- in milliseconds
+  patience constant double precision := extract(epoch from current_setting('deadlock_timeout')::interval) * 1000;
+  since timestamptz := clock_timestamp();
+  slices integer := 0;
+  slice double precision;
+  free boolean;
+begin
+  loop
+    if (pgoffload.sql_outcome(handle)).id is not null then
+      return true;
+    end if;
+    if clock_timestamp() >= deadline then
+      return false;
+    end if;
+    if not coalesce(handle.large, false)
+       and current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+      raise exception 'cannot wait for sql request % in a % transaction', handle.id, upper(current_setting('transaction_isolation'))
+        using errcode = 'feature_not_supported',
+              detail = 'It was launched outside this transaction, which does not see what is committed after its first statement.',
+              hint = 'Wait in READ COMMITTED, or launch it in the same transaction.';
+    end if;
+    -- not before it is claimed: the worker must find the lock free
+    free := true;
+    if handle.large or exists (select from pgoffload.execution e where e.id = handle.id) then
+      free := pg_try_advisory_lock_shared(lock_space, number);
+      if free then
+        perform pg_advisory_unlock_shared(lock_space, number);
+      end if;
+    end if;
+    if free then
+      perform pgoffload.pause_polling(since);
+    else
+      slices := slices + 1;
+      slice := case when slices % 5 = 0 then patience * 1.5 else patience * 0.9 end;
+      if deadline is not null then
+        slice := least(slice, extract(epoch from deadline - clock_timestamp()) * 1000);
+      end if;
+      perform set_config('lock_timeout', greatest(1, ceil(slice)::integer)::text, true);
+      begin
+        perform pg_advisory_lock_shared(lock_space, number);
+        perform pg_advisory_unlock_shared(lock_space, number);
+        -- what is still to come comes soon
+        since := clock_timestamp();
+      exception when lock_not_available then
+        null;
+      end;
+    end if;
+  end loop;
+end
+$$;
+comment on function pgoffload.await_sql(pgoffload.attachment, timestamptz) is 'Private. Waits until a request has ended, or the deadline has come.';
+revoke all on function pgoffload.await_sql(pgoffload.attachment, timestamptz) from public;
+grant execute on function pgoffload.await_sql(pgoffload.attachment, timestamptz) to pgbackground_role;
+
+-- API: Private. Raises what a task's session said, each with its level.
+create or replace function pgoffload.raise_notices(notices jsonb) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  notice jsonb;
+  told text;
+  state text;
+  detail text;
+  hint text;
+begin
+  for notice in select n from jsonb_array_elements(notices) n loop
+    told := notice ->> 'message';
+    state := coalesce(notice ->> 'sqlstate', '00000');
+    detail := notice ->> 'detail';
+    hint := notice ->> 'hint';
+    -- an option of RAISE must not be null, and an empty one would show
+    told := concat_ws(E'\n', told, 'DETAIL:  ' || detail, 'HINT:  ' || hint);
+    case notice ->> 'severity'
+      when 'WARNING' then raise warning using message = told, errcode = state;
+      when 'INFO' then raise info using message = told, errcode = state;
+      when 'LOG' then raise log using message = told, errcode = state;
+      when 'DEBUG' then raise debug using message = told, errcode = state;
+      else raise notice using message = told, errcode = state;
+    end case;
+  end loop;
+end
+$$;
+comment on function pgoffload.raise_notices(jsonb) is 'Private. Raises what a task''s session said.';
+revoke all on function pgoffload.raise_notices(jsonb) from public;
+grant execute on function pgoffload.raise_notices(jsonb) to pgbackground_role;
+
+-- API: Private. Raises a task's error as its own.
+create or replace function pgoffload.raise_task_error(error jsonb) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  detail text := error ->> 'detail';
+  hint text := error ->> 'hint';
+  told text := coalesce(error ->> 'message', '');
+  state text := coalesce(error ->> 'sqlstate', 'XX000');
+  schema_name text := coalesce(error ->> 'schema', '');
+  table_name text := coalesce(error ->> 'table', '');
+  column_name text := coalesce(error ->> 'column', '');
+  datatype_name text := coalesce(error ->> 'datatype', '');
+  constraint_name text := coalesce(error ->> 'constraint', '');
+begin
+  -- a missing detail or hint must be missing: an empty one would show
+  if detail is null and hint is null then
+    raise exception using message = told, errcode = state, schema = schema_name, table = table_name,
+      column = column_name, datatype = datatype_name, constraint = constraint_name;
+  elsif hint is null then
+    raise exception using message = told, errcode = state, schema = schema_name, table = table_name,
+      column = column_name, datatype = datatype_name, constraint = constraint_name, detail = detail;
+  elsif detail is null then
+    raise exception using message = told, errcode = state, schema = schema_name, table = table_name,
+      column = column_name, datatype = datatype_name, constraint = constraint_name, hint = hint;
+  else
+    raise exception using message = told, errcode = state, schema = schema_name, table = table_name,
+      column = column_name, datatype = datatype_name, constraint = constraint_name, detail = detail, hint = hint;
+  end if;
+end
+$$;
+comment on function pgoffload.raise_task_error(jsonb) is 'Private. Raises a task''s error as its own.';
+revoke all on function pgoffload.raise_task_error(jsonb) from public;
+grant execute on function pgoffload.raise_task_error(jsonb) to pgbackground_role;
+
+-- API: Private. Raises a task's failure. The statement's comment becomes a line of the error's context.
+create or replace function pgoffload.raise_task_failure(result pgoffload.sql_result) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format('select pgoffload.raise_task_error($1) -- background worker, pid %s', pgoffload.pid_of(result.id))
+  using result.error;
+end
+$$;
+comment on function pgoffload.raise_task_failure(pgoffload.sql_result) is 'Private. Raises a task''s failure with its worker in the context.';
+revoke all on function pgoffload.raise_task_failure(pgoffload.sql_result) from public;
+grant execute on function pgoffload.raise_task_failure(pgoffload.sql_result) to pgbackground_role;
+
+-- API: Private. The types of a result's columns, to be cast to.
+create or replace function pgoffload.result_types(columns jsonb) returns text[]
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  types text[];
+  gone text;
+begin
+  select array_agg(format_type((c ->> 'type_oid')::oid, (c ->> 'typmod')::integer) order by n),
+         min(c ->> 'type') filter (where not exists (select from pg_type t where t.oid = (c ->> 'type_oid')::oid))
+  into types, gone
+  from jsonb_array_elements(columns) with ordinality e (c, n);
+  if gone is not null then
+    raise exception 'the type % of a column of the result does not exist any more', gone
+      using errcode = 'undefined_object', hint = 'sql_rows_json and the results topic have the row''s text.';
+  end if;
+  return types;
+end
+$$;
+comment on function pgoffload.result_types(jsonb) is 'Private. The types of a result''s columns.';
+revoke all on function pgoffload.result_types(jsonb) from public;
+grant execute on function pgoffload.result_types(jsonb) to pgbackground_role;
+
+-- API: Private. A query for the rows of a result. Its parameters are the id, the attempt, the rows that came
+-- with the result, and the text of a large object. Each value is cast from its text form; by way of varchar,
+-- because a user's own cast from text would come before the type's input function.
+create or replace function pgoffload.rows_query(result pgoffload.sql_result, types text[], large boolean) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select 'select '
+    || coalesce((select string_agg(
+                   case when t = 'void' then '''''::pg_catalog.void'
+                        else format('(r operator(pg_catalog.->>) %s)::pg_catalog.varchar::%s', n - 1, t) end, ', ' order by n)
+                 from unnest(types) with ordinality u (t, n)), '')
+    || ' from '
+    || case
+         when result.chunks = 0 then 'pg_catalog.jsonb_array_elements($3) r'
+         when large then
+           'pg_catalog.string_to_table($4, E''\n'') with ordinality l (line, n), '
+           'pg_catalog.jsonb_array_elements(nullif(l.line, '''')::pg_catalog.jsonb) r where n > 1'
+         when not result.split then
+           '(select c.rows from pgoffload.sql_chunk c where c.id = $1 and c.attempt = $2 order by c.number) c, '
+           'pg_catalog.jsonb_array_elements(c.rows) r'
+         else
+           -- the pieces of a row up to its last one
+           '(select coalesce((pg_catalog.array_agg(c.rows))[1], pg_catalog.string_agg(c.piece, '''' order by c.number)::pg_catalog.jsonb) as rows '
+           'from (select c.*, pg_catalog.count(*) filter (where c.ends) over (order by c.number rows between unbounded preceding and 1 preceding) as ended '
+           'from pgoffload.sql_chunk c where c.id = $1 and c.attempt = $2) c group by c.ended order by c.ended) c, '
+           'pg_catalog.jsonb_array_elements(c.rows) r'
+       end
+$$;
+comment on function pgoffload.rows_query(pgoffload.sql_result, text[], boolean) is 'Private. A query for the rows of a result.';
+revoke all on function pgoffload.rows_query(pgoffload.sql_result, text[], boolean) from public;
+grant execute on function pgoffload.rows_query(pgoffload.sql_result, text[], boolean) to pgbackground_role;
+
+-- API: Private. Which column is declared with which modifier, read from the detail of PL/pgSQL's complaint
+-- about it: it compares modifiers, where pg_background compares types alone. Nulls if that is not the matter.
+create or replace function pgoffload.declared_type(types text[], detail text, out n integer, out type text)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  plain text;
+begin
+  -- the position of the column is the last number, in every language
+  n := (regexp_match(detail, '(\d+)\D*$'))[1];
+  if n is null or n > cardinality(types) then
+    n := null;
+    return;
+  end if;
+  plain := regexp_replace(types[n], '\([^)]*\)', '');
+  select m[1] into type
+  from regexp_matches(
+    detail,
+    case
+      when plain ~ '^(time|timestamp) with' then '(' || regexp_replace(plain, '^(time|timestamp)', '\1\\(\\d+\\)') || ')'
+      when plain ~ '^interval' then '(interval[a-z ]*(?:\(\d+\))?)'
+      -- an array's brackets come last
+      else '(' || regexp_replace(regexp_replace(plain, '(\[\])*$', ''), '([^\w ])', '\\\1', 'g') || '\(\d+(?:,-?\d+)?\)(?:\[\])*)'
+    end, 'g') m
+  where btrim(m[1]) <> types[n]
+  limit 1;
+  type := btrim(type);
+end
+$$;
+comment on function pgoffload.declared_type(text[], text) is 'Private. Which column is declared with which modifier.';
+revoke all on function pgoffload.declared_type(text[], text) from public;
+grant execute on function pgoffload.declared_type(text[], text) to pgbackground_role;
+
+-- API: Private. Lets a cast read the text of a value as it was written, until the calling function ends.
+create or replace function pgoffload.read_under(written_under jsonb) returns void
+language plpgsql volatile
+as $$
+begin
+  perform pg_catalog.set_config(s.key, s.value, true) from pg_catalog.jsonb_each_text(written_under) s
+  where s.key operator(pg_catalog.=) any (array['IntervalStyle', 'lc_monetary', 'search_path']);
+end
+$$;
+comment on function pgoffload.read_under(jsonb) is 'Private. Sets what a result was written under.';
+revoke all on function pgoffload.read_under(jsonb) from public;
+grant execute on function pgoffload.read_under(jsonb) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.sql_status(
+  id bigint)         -- of a request that the caller may see
+returns text         -- queued | running | succeeded | failed | cancelled | expired
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  outcome pgoffload.sql_result := pgoffload.sql_outcome(row (id, false));
+  worker text;
+  epoch bigint;
+begin
+  if outcome.id is not null then
+    return outcome.status;
+  end if;
+  if not exists (select from ${public_schema}.sql_request q where q.id = sql_status.id) then
+    perform pgoffload.raise_unknown_sql_request(id);
+  end if;
+  select e.worker, e.epoch into worker, epoch from pgoffload.execution e
+  where e.id = sql_status.id order by e.attempt desc limit 1;
+  -- a dead worker's request waits for the next one
+  return case when found and pgoffload.worker_is_alive(worker, epoch) then 'running' else 'queued' end;
+end
+$$;
+comment on function ${public_schema}.sql_status(bigint) is
+  'The state of a request: queued, running, succeeded, failed, cancelled or expired.';
+revoke all on function ${public_schema}.sql_status(bigint) from public;
+grant execute on function ${public_schema}.sql_status(bigint) to pgbackground_role, llm_user;
+
+-- API: Public.
+create or replace function ${public_schema}.sql_result(
+  id bigint,                  -- of a request that the caller may see
+  out status text,
+  out tag text,               -- of the last statement: INSERT 0 3, CREATE TABLE, …; null while it has not ended
+  out row_count bigint,       -- how many rows the last statement returned or changed
+  out error text,             -- what went wrong, or null
+  out sqlstate text,
+  out detail text,
+  out hint text,
+  out "position" integer,     -- the character of the command that the error is about
+  out attempts integer,
+  out queued interval,        -- from the request to its claim
+  out ran interval,           -- from its claim to its result
+  out finished_at timestamptz)
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  r pgoffload.sql_result := pgoffload.sql_outcome(row (id, false));
+begin
+  if r.id is null then
+    status := ${public_schema}.sql_status(id);
+    return;
+  end if;
+  status := r.status;
+  tag := r.tags[cardinality(r.tags)];
+  row_count := coalesce(r.row_count, substring(tag from ' (\d+)$')::bigint);
+  error := r.error ->> 'message';
+  sqlstate := r.error ->> 'sqlstate';
+  detail := r.error ->> 'detail';
+  hint := r.error ->> 'hint';
+  "position" := r.error ->> 'position';
+  attempts := r.attempt;
+  queued := make_interval(secs => r.queued_ms / 1000);
+  ran := make_interval(secs => r.ran_ms / 1000);
+  finished_at := r.finished_at;
+end
+$$;
+comment on function ${public_schema}.sql_result(bigint) is
+  'What became of a request: its status, command tag, row count and error. Never raises for a failed one.';
+revoke all on function ${public_schema}.sql_result(bigint) from public;
+grant execute on function ${public_schema}.sql_result(bigint) to pgbackground_role;
+
+-- API: Private. The result of a request that has ended well, for its rows.
+create or replace function pgoffload.rows_outcome(id bigint) returns pgoffload.sql_result
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  r pgoffload.sql_result := pgoffload.sql_outcome(row (id, false));
+begin
+  if r.id is null then
+    raise exception 'sql request % is still %', id, ${public_schema}.sql_status(id)
+      using errcode = 'object_not_in_prerequisite_state', hint = 'Wait for it: select * from llm_wait(array[' || id || '])';
+  end if;
+  if r.status <> 'succeeded' then
+    perform pgoffload.raise_task_failure(r);
+  end if;
+  return r;
+end
+$$;
+comment on function pgoffload.rows_outcome(bigint) is 'Private. The result of a request that has ended well.';
+revoke all on function pgoffload.rows_outcome(bigint) from public;
+grant execute on function pgoffload.rows_outcome(bigint) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.sql_rows_json(
+  id bigint)             -- of a request that the caller may see
+returns setof jsonb      -- an object for each row; of several columns of one name, later ones are numbered
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  r pgoffload.sql_result := pgoffload.rows_outcome(id);
+  names text[];
+begin
+  if r.columns is null then
+    return;
+  end if;
+  select coalesce(array_agg(case when before = 0 then name else name || '_' || before + 1 end order by n), '{}')
+  into names
+  from (select c ->> 'name' as name, n, count(*) over (partition by c ->> 'name' order by n) - 1 as before
+        from jsonb_array_elements(r.columns) with ordinality e (c, n)) named;
+  perform pgoffload.read_under(r.read_under);
+  return query execute pg_catalog.format(
+    'select pg_catalog.to_jsonb(t) from (%s) t%s',
+    pgoffload.rows_query(r, pgoffload.result_types(r.columns), false),
+    (select ' (' || string_agg(quote_ident(x), ', ' order by o) || ')' from unnest(names) with ordinality u (x, o)))
+  using r.id, r.attempt, r.rows, null::text;
+end
+$$;
+comment on function ${public_schema}.sql_rows_json(bigint) is 'The rows of a request as JSON objects; no column list is needed.';
+revoke all on function ${public_schema}.sql_rows_json(bigint) from public;
+grant execute on function ${public_schema}.sql_rows_json(bigint) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.sql_cancel(
+  id bigint)          -- of a request that the caller may see
+returns boolean       -- whether it had not ended yet
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if ${public_schema}.sql_status(id) not in ('queued', 'running') then
+    return false;
+  end if;
+  perform (select pgoffload.emit_command('cancel', id, null, null));
+  return true;
+end
+$$;
+comment on function ${public_schema}.sql_cancel(bigint) is
+  'Asks at once, whatever becomes of the transaction, that a request be cancelled; it ends as cancelled, or as what it had become by then.';
+revoke all on function ${public_schema}.sql_cancel(bigint) from public;
+grant execute on function ${public_schema}.sql_cancel(bigint) to pgbackground_role;
+
+-- API: Public.
+create or replace view ${public_schema}.sql_queue with (security_invoker) as
+select q.id, q.requested_by, q.label, pg_catalog.left(q.command, 120) as command,
+       case when pgoffload.worker_is_alive(e.worker, e.epoch) then 'running' else 'queued' end as status,
+       q.created_at, pg_catalog.clock_timestamp() - q.created_at as age, e.attempt as attempts, e.worker,
+       p.pct as progress_pct, p.message as progress_msg
+from ${public_schema}.sql_request q
+left join lateral (
+  select x.attempt, x.worker, x.epoch from pgoffload.execution x
+  where x.id = q.id order by x.attempt desc limit 1) e on true
+left join lateral (
+  select s.pct, s.message from pgoffload.sql_progress s where s.id = q.id order by s.number desc limit 1) p on true
+where not exists (select from pgoffload.sql_result r where r.id = q.id);
+comment on view ${public_schema}.sql_queue is 'The SQL requests that have not ended and that the reader may see.';
+grant select on ${public_schema}.sql_queue to pgbackground_role;
+
+-- The functions that return rows: the same body, because only the function itself knows the caller's column
+-- definition list. They differ in how they find their result.
+do $do$
+declare
+  body constant text := $body$
+create or replace function ${public_schema}.@signature@ returns setof record
+language plpgsql volatile strict
+set search_path = pg_catalog, pg_temp
+set intervalstyle = 'postgres'
+set datestyle = 'ISO'
+set lc_monetary = 'C'
+as $function$
+declare
+  handle pgoffload.attachment;
+  result pgoffload.sql_result;
+  types text[];
+  content text;
+  said text;
+  declared record;
+begin
+  @find@
+  if result.columns is null then
+    begin
+      return query select unnest(result.tags);
+    exception when datatype_mismatch then
+      raise exception 'remote query did not return a result set, but result rowtype is not a single text column'
+        using errcode = 'datatype_mismatch', hint = 'Declare the result as: as (result text)';
+    end;
+    return;
+  end if;
+  types := pgoffload.result_types(result.columns);
+  if handle.large and result.chunks > 0 then
+    content := (select pgoffload.read_large_answer(handle.id));
+  end if;
+  perform pgoffload.read_under(result.read_under);
+  loop
+    begin
+      return query execute pgoffload.rows_query(result, types, content is not null)
+      using result.id, result.attempt, result.rows, content;
+      return;
+    exception when datatype_mismatch then
+      get stacked diagnostics said = pg_exception_detail;
+      select * into declared from pgoffload.declared_type(types, said);
+      if declared.type is null or declared.type operator(pg_catalog.=) types[declared.n] then
+        raise exception 'remote query result rowtype does not match the specified FROM clause rowtype'
+          using errcode = 'datatype_mismatch', detail = said,
+                hint = pg_catalog.concat('The columns are: ', pg_catalog.array_to_string(types, ', '));
+      end if;
+      types[declared.n] := declared.type;
+    end;
+  end loop;
+end
+$function$
+$body$;
+  ended constant text := $find$
+  perform pgoffload.await_sql(handle, null);
+  result := pgoffload.sql_outcome(handle);
+  perform pgoffload.leave(handle.id, 'c');
+  perform pgoffload.raise_notices(result.notices);
+  if result.status <> 'succeeded' then
+    perform pgoffload.raise_task_failure(result);
+  end if;$find$;
+begin
+  execute replace(replace(body, '@signature@', 'sql_rows(id bigint)'), '@find@',
+    'handle := row (id, false); result := pgoffload.rows_outcome(id);');
+  execute replace(replace(body, '@signature@', 'pg_background_result(pid integer)'), '@find@',
+    'handle := pgoffload.resolve(pid, null); perform pgoffload.refuse_results_of_submitted(handle.id, pid);' || ended);
+  execute replace(replace(body, '@signature@', 'pg_background_result_v2(pid integer, cookie bigint)'), '@find@',
+    'handle := pgoffload.resolve(pid, cookie); perform pgoffload.refuse_results_of_submitted(handle.id, pid);' || ended);
+end
+$do$;
+comment on function ${public_schema}.sql_rows(bigint) is
+  'The rows of a request that has ended, cast to the column definition list of the call; the command tags if it returned none. Raises the request''s error.';
+revoke all on function ${public_schema}.sql_rows(bigint) from public;
+grant execute on function ${public_schema}.sql_rows(bigint) to pgbackground_role;
+comment on function ${public_schema}.pg_background_result(integer) is
+  'Waits for a task of this session and returns its rows, once, or its command tags if it returned none; raises its error.';
+revoke all on function ${public_schema}.pg_background_result(integer) from public;
+grant execute on function ${public_schema}.pg_background_result(integer) to pgbackground_role;
+comment on function ${public_schema}.pg_background_result_v2(integer, bigint) is
+  'Waits for a task and returns its rows, once in each session, or its command tags if it returned none; raises its error.';
+revoke all on function ${public_schema}.pg_background_result_v2(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_result_v2(integer, bigint) to pgbackground_role;

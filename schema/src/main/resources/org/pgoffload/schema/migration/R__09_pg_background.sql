@@ -1,0 +1,811 @@
+-- The functions of pg_background, on top of sql_request. A task's pid is a number that is handy within a
+-- session, its cookie is the request id.
+--
+-- What a session has attached, read or detached is in two settings of it, which a rollback takes back:
+--   pgoffload.attached   ,pid=id/large/oid of the launcher   for each launch
+--   pgoffload.left       ,pid=id/c or /d                     for each one read (c) or detached (d), the latest
+
+-- API: Private. Notes a launch of this session.
+create or replace function pgoffload.attach(id bigint) returns integer
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  pid constant integer := pgoffload.pid_of(id);
+begin
+  perform set_config('pgoffload.attached',
+    concat(current_setting('pgoffload.attached', true), ',', pid, '=', id, '/',
+      (current_setting('transaction_isolation') not in ('read committed', 'read uncommitted'))::integer, '/',
+      quote_ident(current_user)::regrole::oid), false);
+  return pid;
+end
+$$;
+comment on function pgoffload.attach(bigint) is 'Private. Notes a launch of this session; returns its pid.';
+revoke all on function pgoffload.attach(bigint) from public;
+grant execute on function pgoffload.attach(bigint) to pgbackground_role;
+
+-- API: Private. Notes that this session has read a task's result, or has detached it.
+create or replace function pgoffload.leave(id bigint, how "char") returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  attached constant text := current_setting('pgoffload.attached', true);
+  left_behind text := coalesce(current_setting('pgoffload.left', true), '');
+begin
+  if attached <> '' then
+    perform set_config('pgoffload.attached', regexp_replace(attached, format(',\d+=%s/\d/\d+', id), ''), false);
+  end if;
+  left_behind := regexp_replace(left_behind, format(',\d+=%s/.', id), '');
+  -- who reads thousands does not come back to the first of them
+  if length(left_behind) > 50000 then
+    left_behind := regexp_replace(right(left_behind, 40000), '^[^,]*', '');
+  end if;
+  perform set_config('pgoffload.left', concat(left_behind, ',', pgoffload.pid_of(id), '=', id, '/', how), false);
+end
+$$;
+comment on function pgoffload.leave(bigint, "char") is 'Private. Notes that a task was read or detached.';
+revoke all on function pgoffload.leave(bigint, "char") from public;
+grant execute on function pgoffload.leave(bigint, "char") to pgbackground_role;
+
+-- API: Private. Finds the task of a handle, or raises pg_background's errors.
+create or replace function pgoffload.resolve(
+  pid integer,
+  cookie bigint)        -- the request id; null for the functions that know the pid alone
+returns pgoffload.attachment
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- the latest of a number that came twice
+  entry constant text[] := regexp_match(current_setting('pgoffload.attached', true), format('.*,%s=(\d+)/(\d)/(\d+)', pid));
+  given_up constant timestamptz := clock_timestamp() + interval '2 s';
+  since constant timestamptz := clock_timestamp();
+  drawn bigint;
+  found_id bigint;
+begin
+  if entry is not null then
+    if cookie is not null and entry[1]::bigint <> cookie then
+      raise exception 'cookie mismatch for PID %', pid
+        using errcode = 'object_not_in_prerequisite_state',
+              hint = 'The handle is stale, or of another task: use the one that pg_background_launch_v2 returned.';
+    end if;
+    if not pg_has_role(entry[3]::oid, 'usage') then
+      raise exception 'permission denied for background worker with PID "%"', pid
+        using errcode = 'insufficient_privilege', detail = 'Another role of this session has launched it.';
+    end if;
+    return row (entry[1]::bigint, entry[2] = '1');
+  end if;
+
+  -- Launched in a transaction that was rolled back, or by another session: it is found when it is recorded,
+  -- which takes a moment. Only an id that this session has drawn can still be on its way.
+  begin
+    drawn := currval('pgoffload.request_id');
+  exception when object_not_in_prerequisite_state then
+    drawn := 0;
+  end;
+  loop
+    if current_setting('pgoffload.left', true) ~ coalesce(',' || pid || '=' || cookie || '/', ',' || pid || '=') then
+      exit;
+    elsif cookie is null then
+      select q.id into found_id from ${public_schema}.sql_request q
+      where q.session = pgoffload.session_key() and q.immediate and pgoffload.pid_of(q.id) = pid
+      order by q.id desc limit 1;
+    elsif pgoffload.pid_of(cookie) = pid then
+      select q.id into found_id from ${public_schema}.sql_request q where q.id = cookie;
+    end if;
+    if found_id is not null then
+      return row (found_id, false);
+    end if;
+    exit when clock_timestamp() > given_up
+      or current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
+      or coalesce(cookie, pid) > drawn
+      or coalesce(cookie, pid) < drawn - 100000;
+    perform pgoffload.pause_polling(since);
+  end loop;
+  raise exception 'PID % is not attached to this session', pid
+    using errcode = 'undefined_object',
+          hint = 'It was never launched by this session, or its result was read, or it was detached.';
+end
+$$;
+comment on function pgoffload.resolve(integer, bigint) is 'Private. Finds the task of a handle.';
+revoke all on function pgoffload.resolve(integer, bigint) from public;
+grant execute on function pgoffload.resolve(integer, bigint) to pgbackground_role;
+
+-- API: Private.
+create or replace function pgoffload.refuse_results_of_submitted(id bigint, pid integer) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('pgoffload.submitted', true) ~ format(',%s,', id)
+     or exists (select from ${public_schema}.sql_request q where q.id = refuse_results_of_submitted.id and q.submitted) then
+    raise exception 'results are disabled for PID % (submitted via submit_v2)', pid
+      using errcode = 'feature_not_supported', hint = 'Use pg_background_launch_v2 for a task whose rows are wanted.';
+  end if;
+end
+$$;
+comment on function pgoffload.refuse_results_of_submitted(bigint, integer) is 'Private. Raises feature_not_supported for what was submitted.';
+revoke all on function pgoffload.refuse_results_of_submitted(bigint, integer) from public;
+grant execute on function pgoffload.refuse_results_of_submitted(bigint, integer) to pgbackground_role;
+
+-- The launching functions run with the caller's rights, have no SET clause and use no unqualified function or
+-- operator: the caller's search_path goes with the task.
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_launch(
+  sql text,                              -- one or more statements, which run as one transaction
+  queue_size integer default 65536)      -- about how many bytes a chunk of its result holds; 0: the setting
+returns integer                          -- the pid, for pg_background_result
+language plpgsql volatile strict
+as $$
+begin
+  return pgoffload.attach((select pgoffload.emit_sql_request(sql, queue_size, null, false)));
+end
+$$;
+comment on function ${public_schema}.pg_background_launch(text, integer) is
+  'Runs SQL in the background, at once and whatever becomes of the transaction; returns a number for pg_background_result.';
+revoke all on function ${public_schema}.pg_background_launch(text, integer) from public;
+grant execute on function ${public_schema}.pg_background_launch(text, integer) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_launch_v2(
+  sql text, queue_size integer default 0, label text default null)
+returns ${public_schema}.pg_background_handle
+language plpgsql volatile
+as $$
+declare
+  id pg_catalog.int8;
+begin
+  if sql is null then
+    return null;
+  end if;
+  id := (select pgoffload.emit_sql_request(sql, queue_size, label, false));
+  return row (pgoffload.attach(id), id);
+end
+$$;
+comment on function ${public_schema}.pg_background_launch_v2(text, integer, text) is
+  'Runs SQL in the background, at once and whatever becomes of the transaction; returns its handle.';
+revoke all on function ${public_schema}.pg_background_launch_v2(text, integer, text) from public;
+grant execute on function ${public_schema}.pg_background_launch_v2(text, integer, text) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_submit_v2(
+  sql text, queue_size integer default 0, label text default null)
+returns ${public_schema}.pg_background_handle
+language plpgsql volatile
+as $$
+declare
+  id pg_catalog.int8;
+begin
+  if sql is null then
+    return null;
+  end if;
+  id := (select pgoffload.emit_sql_request(sql, queue_size, label, true));
+  perform pg_catalog.set_config('pgoffload.submitted',
+    pg_catalog.concat(pg_catalog.right(pg_catalog.current_setting('pgoffload.submitted', true), 4000), ',', id, ','), false);
+  return row (pgoffload.attach(id), id);
+end
+$$;
+comment on function ${public_schema}.pg_background_submit_v2(text, integer, text) is
+  'Runs SQL in the background whose rows are not wanted; returns its handle.';
+revoke all on function ${public_schema}.pg_background_submit_v2(text, integer, text) from public;
+grant execute on function ${public_schema}.pg_background_submit_v2(text, integer, text) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_detach(pid integer) returns void
+language plpgsql volatile strict
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pgoffload.leave((pgoffload.resolve(pid, null)).id, 'd');
+end
+$$;
+comment on function ${public_schema}.pg_background_detach(integer) is
+  'Forgets a task of this session. It goes on running; its result and notices are not to be had here any more.';
+revoke all on function ${public_schema}.pg_background_detach(integer) from public;
+grant execute on function ${public_schema}.pg_background_detach(integer) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_detach_v2(pid integer, cookie bigint) returns void
+language plpgsql volatile strict
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- what was read may still be listed here
+  if current_setting('pgoffload.left', true) ~ format(',%s=%s/c', pid, cookie) then
+    perform pgoffload.leave(cookie, 'd');
+  else
+    perform pgoffload.leave((pgoffload.resolve(pid, cookie)).id, 'd');
+  end if;
+end
+$$;
+comment on function ${public_schema}.pg_background_detach_v2(integer, bigint) is
+  'Forgets a task in this session. It goes on running; other sessions of its role see it as before.';
+revoke all on function ${public_schema}.pg_background_detach_v2(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_detach_v2(integer, bigint) to pgbackground_role;
+
+-- API: Private. A handle's task, also when its result has been read.
+create or replace function pgoffload.known(pid integer, cookie bigint) returns pgoffload.attachment
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('pgoffload.left', true) ~ format(',%s=%s/c', pid, cookie) then
+    return row (cookie, false);
+  end if;
+  return pgoffload.resolve(pid, cookie);
+end
+$$;
+comment on function pgoffload.known(integer, bigint) is 'Private. A handle''s task, also when its result has been read.';
+revoke all on function pgoffload.known(integer, bigint) from public;
+grant execute on function pgoffload.known(integer, bigint) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_cancel_v2(pid integer, cookie bigint) returns void
+language plpgsql volatile strict
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform (select pgoffload.emit_command('cancel', (pgoffload.known(pid, cookie)).id, null, null));
+end
+$$;
+comment on function ${public_schema}.pg_background_cancel_v2(integer, bigint) is
+  'Asks at once that a task be cancelled: a queued one does not begin, a running statement is interrupted within a second.';
+revoke all on function ${public_schema}.pg_background_cancel_v2(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_cancel_v2(integer, bigint) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_wait_v2(pid integer, cookie bigint) returns void
+language plpgsql volatile strict
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pgoffload.await_sql(pgoffload.known(pid, cookie), null);
+end
+$$;
+comment on function ${public_schema}.pg_background_wait_v2(integer, bigint) is 'Waits until a task has ended.';
+revoke all on function ${public_schema}.pg_background_wait_v2(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_wait_v2(integer, bigint) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_wait_v2_timeout(
+  pid integer, cookie bigint, timeout_ms integer) returns boolean
+language plpgsql volatile strict
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return pgoffload.await_sql(
+    pgoffload.known(pid, cookie), clock_timestamp() + greatest(timeout_ms, 0) * interval '1 ms');
+end
+$$;
+comment on function ${public_schema}.pg_background_wait_v2_timeout(integer, bigint, integer) is
+  'Waits until a task has ended, at most so many milliseconds; whether it has.';
+revoke all on function ${public_schema}.pg_background_wait_v2_timeout(integer, bigint, integer) from public;
+grant execute on function ${public_schema}.pg_background_wait_v2_timeout(integer, bigint, integer) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_cancel_v2_grace(
+  pid integer, cookie bigint, grace_ms integer) returns void
+language plpgsql volatile strict
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform ${public_schema}.pg_background_cancel_v2(pid, cookie);
+  perform ${public_schema}.pg_background_wait_v2_timeout(pid, cookie, grace_ms);
+end
+$$;
+comment on function ${public_schema}.pg_background_cancel_v2_grace(integer, bigint, integer) is
+  'Asks that a task be cancelled, and waits at most so many milliseconds until it has ended. Nothing is ever killed.';
+revoke all on function ${public_schema}.pg_background_cancel_v2_grace(integer, bigint, integer) from public;
+grant execute on function ${public_schema}.pg_background_cancel_v2_grace(integer, bigint, integer) to pgbackground_role;
+
+-- API: Private. The tasks of the caller's roles, as pg_background_list shows them.
+create or replace view pgoffload.task with (security_invoker) as
+select pgoffload.pid_of(q.id) as pid, q.id as cookie, q.created_at as launched_at, q.requested_by_oid as user_id, q.queue_size,
+       case when r.status = 'cancelled' then 'canceled'
+            when r.status is not null then 'stopped'
+            when exists (select from pgoffload.execution e
+                         where e.id = q.id and pgoffload.worker_is_alive(e.worker, e.epoch)) then 'running'
+            else 'starting' end as state,
+       pg_catalog.left(q.command, 120) as sql_preview,
+       r.error ->> 'message' as last_error,
+       pg_catalog.strpos(pg_catalog.current_setting('pgoffload.left', true), pg_catalog.concat('=', q.id, '/c')) > 0 is true as consumed,
+       q.label, q.session
+from ${public_schema}.sql_request q
+left join pgoffload.sql_result r on r.id = q.id
+where q.immediate
+  -- by the index, before row-level security asks for each row
+  and q.requested_by_oid in (select o.oid from pg_catalog.pg_roles o where pg_catalog.pg_has_role(o.oid, 'usage'))
+  and pg_catalog.strpos(pg_catalog.current_setting('pgoffload.left', true), pg_catalog.concat('=', q.id, '/d')) > 0 is not true;
+comment on view pgoffload.task is 'Private. The tasks that the reader may see and has not detached.';
+grant select on pgoffload.task to pgbackground_role;
+
+-- API: Public. A column definition list of the first nine columns (as in 1.6 to 1.8) or of all ten.
+create or replace function ${public_schema}.pg_background_list_v2() returns setof record
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  begin
+    return query
+      select t.pid, t.cookie, t.launched_at, t.user_id, t.queue_size, t.state, t.sql_preview, t.last_error, t.consumed, t.label
+      from pgoffload.task t order by t.cookie;
+  exception when datatype_mismatch then
+    return query
+      select t.pid, t.cookie, t.launched_at, t.user_id, t.queue_size, t.state, t.sql_preview, t.last_error, t.consumed
+      from pgoffload.task t order by t.cookie;
+  end;
+end
+$$;
+comment on function ${public_schema}.pg_background_list_v2() is
+  'The tasks that the caller may see, of other sessions too: as (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, sql_preview text, last_error text, consumed bool, label text).';
+revoke all on function ${public_schema}.pg_background_list_v2() from public;
+grant execute on function ${public_schema}.pg_background_list_v2() to pgbackground_role;
+
+-- API: Public.
+create or replace view ${public_schema}.pg_background_list with (security_invoker) as
+select t.pid, t.cookie, t.launched_at, t.user_id, t.queue_size, t.state, t.sql_preview, t.last_error, t.consumed, t.label
+from pgoffload.task t;
+comment on view ${public_schema}.pg_background_list is 'The tasks that the reader may see, of other sessions too.';
+grant select on ${public_schema}.pg_background_list to pgbackground_role;
+
+-- API: Public.
+create or replace view ${public_schema}.pg_background_activity with (security_invoker) as
+select t.pid, t.cookie, t.launched_at, t.user_id, t.queue_size, t.state as pgbg_state, t.sql_preview, t.last_error, t.consumed,
+       t.label, a.state as backend_state, a.wait_event_type, a.wait_event, a.xact_start, a.query_start, a.backend_start, a.query
+from pgoffload.task t
+left join lateral (
+  select s.pid, s.started from pgoffload.sql_session s
+  where s.id = t.cookie and t.state = 'running' order by s.attempt desc limit 1) s on true
+left join pg_catalog.pg_stat_activity a on a.pid = s.pid and a.backend_start = s.started;
+comment on view ${public_schema}.pg_background_activity is 'pg_background_list with what pg_stat_activity says of each task''s session.';
+grant select on ${public_schema}.pg_background_activity to pgbackground_role;
+
+-- API: Public. Of this session's launches.
+create or replace function ${public_schema}.pg_background_stats_v2(
+  out workers_launched bigint, out workers_completed bigint, out workers_failed bigint, out workers_canceled bigint,
+  out workers_active integer, out avg_execution_ms double precision, out max_workers integer)
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select count(*), count(*) filter (where r.status = 'succeeded'), count(*) filter (where r.status in ('failed', 'expired')),
+         count(*) filter (where r.status = 'cancelled'), count(*) filter (where r.status is null)::integer,
+         coalesce(avg(r.ran_ms), 0), pgoffload.integer_setting('pg_background.max_workers', 16, 1)
+  from ${public_schema}.sql_request q
+  left join pgoffload.sql_result r on r.id = q.id
+  where q.immediate and q.session = (select pgoffload.session_key())
+$$;
+comment on function ${public_schema}.pg_background_stats_v2() is
+  'Counts of what this session has launched; a task that is still queued counts as active.';
+revoke all on function ${public_schema}.pg_background_stats_v2() from public;
+grant execute on function ${public_schema}.pg_background_stats_v2() to pgbackground_role;
+
+-- API: Public. To be called inside a task.
+create or replace function ${public_schema}.pg_background_progress(pct integer, msg text default null) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  task bigint := (select t.task from pgoffload.current_task() t);
+begin
+  if task is null then
+    raise exception 'pg_background_progress can only be called from a background worker' using errcode = 'feature_not_supported';
+  end if;
+  if pct is null or pct not between 0 and 100 then
+    raise exception 'progress must be 0 to 100, not %', coalesce(pct::text, 'null') using errcode = 'invalid_parameter_value';
+  end if;
+  perform (select pgoffload.emit_command('progress', task, pct, left(msg, 1000)));
+end
+$$;
+comment on function ${public_schema}.pg_background_progress(integer, text) is
+  'Tells how far the calling task is, in per cent: others see it at once, though its transaction is open.';
+revoke all on function ${public_schema}.pg_background_progress(integer, text) from public;
+grant execute on function ${public_schema}.pg_background_progress(integer, text) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_get_progress_v2(
+  pid integer, cookie bigint, out progress_pct integer, out progress_msg text)
+language plpgsql volatile strict
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  select p.pct, p.message into progress_pct, progress_msg from pgoffload.sql_progress p
+  where p.id = (pgoffload.known(pid, cookie)).id order by p.number desc limit 1;
+end
+$$;
+comment on function ${public_schema}.pg_background_get_progress_v2(integer, bigint) is
+  'What a task last said of its progress; nulls if it has said nothing.';
+revoke all on function ${public_schema}.pg_background_get_progress_v2(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_get_progress_v2(integer, bigint) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_result_info_v2(pid integer, cookie bigint)
+returns ${public_schema}.pg_background_result_info
+language plpgsql volatile strict
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  r pgoffload.sql_result := pgoffload.sql_outcome(pgoffload.known(pid, cookie));
+  tag text := r.tags[cardinality(r.tags)];
+begin
+  return row (coalesce(r.row_count, substring(tag from ' (\d+)$')::bigint), tag, r.id is not null, r.error is not null);
+end
+$$;
+comment on function ${public_schema}.pg_background_result_info_v2(integer, bigint) is
+  'What became of a task, without reading its rows.';
+revoke all on function ${public_schema}.pg_background_result_info_v2(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_result_info_v2(integer, bigint) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_error_info_v2(pid integer, cookie bigint)
+returns ${public_schema}.pg_background_error
+language plpgsql volatile strict
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  r pgoffload.sql_result := pgoffload.sql_outcome(pgoffload.known(pid, cookie));
+begin
+  return row (r.error ->> 'sqlstate', r.error ->> 'message', r.error ->> 'detail', r.error ->> 'hint', r.error ->> 'context');
+end
+$$;
+comment on function ${public_schema}.pg_background_error_info_v2(integer, bigint) is
+  'A task''s error, without raising it; nulls if there is none.';
+revoke all on function ${public_schema}.pg_background_error_info_v2(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_error_info_v2(integer, bigint) to pgbackground_role;
+
+-- API: Public. Never raises: what is not known is null.
+create or replace function ${public_schema}.pg_background_outcome_v2(pid integer, cookie bigint)
+returns ${public_schema}.pg_background_outcome
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  outcome ${public_schema}.pg_background_outcome;
+  r pgoffload.sql_result;
+begin
+  outcome.pid := pid;
+  outcome.cookie := cookie;
+  begin
+    r := pgoffload.sql_outcome(pgoffload.known(pid, cookie));
+  exception when undefined_object or object_not_in_prerequisite_state or insufficient_privilege then
+    return outcome;
+  end;
+  select t.state, t.consumed, t.label, t.launched_at
+  into outcome.state, outcome.consumed, outcome.label, outcome.launched_at
+  from pgoffload.task t where t.cookie = pg_background_outcome_v2.cookie;
+  outcome.completed := r.id is not null;
+  outcome.has_error := r.error is not null;
+  outcome.command_tag := r.tags[cardinality(r.tags)];
+  outcome.row_count := coalesce(r.row_count, substring(outcome.command_tag from ' (\d+)$')::bigint);
+  outcome.sqlstate := r.error ->> 'sqlstate';
+  outcome.error_message := r.error ->> 'message';
+  return outcome;
+end
+$$;
+comment on function ${public_schema}.pg_background_outcome_v2(integer, bigint) is
+  'Everything that is known of a task; never raises.';
+revoke all on function ${public_schema}.pg_background_outcome_v2(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_outcome_v2(integer, bigint) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_status_v2(pid integer, cookie bigint) returns jsonb
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select to_jsonb(${public_schema}.pg_background_outcome_v2(pid, cookie))
+$$;
+comment on function ${public_schema}.pg_background_status_v2(integer, bigint) is 'pg_background_outcome_v2 as JSON.';
+revoke all on function ${public_schema}.pg_background_status_v2(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_status_v2(integer, bigint) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_full_sql_v2(pid integer, cookie bigint) returns text
+language plpgsql volatile strict
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select q.command from ${public_schema}.sql_request q where q.id = (pgoffload.known(pid, cookie)).id);
+end
+$$;
+comment on function ${public_schema}.pg_background_full_sql_v2(integer, bigint) is 'A task''s whole command.';
+revoke all on function ${public_schema}.pg_background_full_sql_v2(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_full_sql_v2(integer, bigint) to pgbackground_role;
+
+-- API: Public. Runs with the caller's search_path, which goes with the task.
+create or replace function ${public_schema}.pg_background_run_v2(
+  sql text,
+  queue_size integer default 0,
+  timeout_ms integer default 0,        -- 0: as long as it takes; then it is cancelled
+  label text default null)
+returns ${public_schema}.pg_background_run_result
+language plpgsql volatile
+as $$
+declare
+  began pg_catalog.timestamptz := pg_catalog.clock_timestamp();
+  handle ${public_schema}.pg_background_handle := ${public_schema}.pg_background_launch_v2(sql, queue_size, label);
+begin
+  return pgoffload.finish_run(handle.pid, handle.cookie, timeout_ms, began);
+end
+$$;
+comment on function ${public_schema}.pg_background_run_v2(text, integer, integer, text) is
+  'Launches a task, waits for it, cancels it when the time is up, and returns what became of it, without its rows.';
+revoke all on function ${public_schema}.pg_background_run_v2(text, integer, integer, text) from public;
+grant execute on function ${public_schema}.pg_background_run_v2(text, integer, integer, text) to pgbackground_role;
+
+-- API: Private. The rest of pg_background_run_v2.
+create or replace function pgoffload.finish_run(pid integer, cookie bigint, timeout_ms integer, began timestamptz)
+returns ${public_schema}.pg_background_run_result
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  done ${public_schema}.pg_background_run_result;
+  outcome ${public_schema}.pg_background_outcome;
+begin
+  done.pid := pid;
+  done.timed_out := false;
+  if timeout_ms > 0 then
+    done.timed_out := not ${public_schema}.pg_background_wait_v2_timeout(pid, cookie, timeout_ms);
+    if done.timed_out then
+      perform ${public_schema}.pg_background_cancel_v2_grace(pid, cookie, 1000);
+    end if;
+  else
+    perform ${public_schema}.pg_background_wait_v2(pid, cookie);
+  end if;
+  outcome := ${public_schema}.pg_background_outcome_v2(pid, cookie);
+  done.completed := coalesce(outcome.completed, false);
+  done.has_error := coalesce(outcome.has_error, false);
+  done.row_count := outcome.row_count;
+  done.command_tag := outcome.command_tag;
+  done.sqlstate := outcome.sqlstate;
+  done.error_message := outcome.error_message;
+  perform ${public_schema}.pg_background_detach_v2(pid, cookie);
+  done.elapsed_ms := extract(epoch from clock_timestamp() - began) * 1000;
+  return done;
+end
+$$;
+comment on function pgoffload.finish_run(integer, bigint, integer, timestamptz) is 'Private. The rest of pg_background_run_v2.';
+revoke all on function pgoffload.finish_run(integer, bigint, integer, timestamptz) from public;
+grant execute on function pgoffload.finish_run(integer, bigint, integer, timestamptz) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_drain_v2(
+  handles ${public_schema}.pg_background_handle[],
+  timeout_ms integer default 0)        -- for all of them together; 0: as long as it takes
+returns setof ${public_schema}.pg_background_outcome
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  deadline timestamptz := case when timeout_ms > 0 then clock_timestamp() + timeout_ms * interval '1 ms' end;
+  handle ${public_schema}.pg_background_handle;
+begin
+  foreach handle in array coalesce(handles, '{}') loop
+    continue when handle is null;
+    begin
+      perform pgoffload.await_sql(pgoffload.known(handle.pid, handle.cookie), deadline);
+      return next ${public_schema}.pg_background_outcome_v2(handle.pid, handle.cookie);
+      perform ${public_schema}.pg_background_detach_v2(handle.pid, handle.cookie);
+    exception when undefined_object or object_not_in_prerequisite_state or insufficient_privilege then
+      return next ${public_schema}.pg_background_outcome_v2(handle.pid, handle.cookie);
+    end;
+  end loop;
+end
+$$;
+comment on function ${public_schema}.pg_background_drain_v2(${public_schema}.pg_background_handle[], integer) is
+  'Waits for tasks, returns what became of each in the order given, and detaches them.';
+revoke all on function ${public_schema}.pg_background_drain_v2(${public_schema}.pg_background_handle[], integer) from public;
+grant execute on function ${public_schema}.pg_background_drain_v2(${public_schema}.pg_background_handle[], integer) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_wait_any_v2(
+  handles ${public_schema}.pg_background_handle[],
+  timeout_ms integer default 0)        -- 0: as long as it takes
+returns ${public_schema}.pg_background_handle     -- the first that has ended; null when the time is up
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  since constant timestamptz := clock_timestamp();
+  handle ${public_schema}.pg_background_handle;
+  known pgoffload.attachment[];
+  waited_for ${public_schema}.pg_background_handle[];
+begin
+  foreach handle in array coalesce(handles, '{}') loop
+    continue when handle is null;
+    begin
+      known := known || pgoffload.known(handle.pid, handle.cookie);
+      waited_for := waited_for || handle;
+    exception when undefined_object or object_not_in_prerequisite_state or insufficient_privilege then
+      null;  -- the others count
+    end;
+  end loop;
+  if cardinality(known) > 0 then
+    loop
+      for i in 1 .. cardinality(known) loop
+        if (pgoffload.sql_outcome(known[i])).id is not null then
+          return waited_for[i];
+        end if;
+      end loop;
+      exit when timeout_ms > 0 and clock_timestamp() >= since + timeout_ms * interval '1 ms';
+      -- raises where no answer can be seen; otherwise a look at the first
+      perform pgoffload.await_sql(known[1], clock_timestamp());
+      perform pgoffload.pause_polling(since);
+    end loop;
+  end if;
+  return null;
+end
+$$;
+comment on function ${public_schema}.pg_background_wait_any_v2(${public_schema}.pg_background_handle[], integer) is
+  'Waits until any of the tasks has ended and returns its handle; null when the time is up.';
+revoke all on function ${public_schema}.pg_background_wait_any_v2(${public_schema}.pg_background_handle[], integer) from public;
+grant execute on function ${public_schema}.pg_background_wait_any_v2(${public_schema}.pg_background_handle[], integer) to pgbackground_role;
+
+-- API: Private. What this session has launched and neither read nor detached.
+create or replace function pgoffload.attached_handles() returns setof ${public_schema}.pg_background_handle
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select m[1]::integer, m[2]::bigint
+  from regexp_matches(current_setting('pgoffload.attached', true), ',(\d+)=(\d+)/', 'g') m
+  union
+  -- launched in a transaction that was rolled back
+  select t.pid, t.cookie from pgoffload.task t where t.session = (select pgoffload.session_key()) and not t.consumed
+$$;
+comment on function pgoffload.attached_handles() is 'Private. What this session has launched and neither read nor detached.';
+revoke all on function pgoffload.attached_handles() from public;
+grant execute on function pgoffload.attached_handles() to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_detach_all_v2() returns integer
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select count(pgoffload.leave(h.cookie, 'd'))::integer from pgoffload.attached_handles() h
+$$;
+comment on function ${public_schema}.pg_background_detach_all_v2() is 'Detaches all tasks of this session; returns how many.';
+revoke all on function ${public_schema}.pg_background_detach_all_v2() from public;
+grant execute on function ${public_schema}.pg_background_detach_all_v2() to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_cancel_all_v2() returns integer
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  handle ${public_schema}.pg_background_handle;
+  cancelled integer := 0;
+begin
+  for handle in select * from pgoffload.attached_handles() loop
+    if (pgoffload.sql_outcome(row (handle.cookie, false))).id is null then
+      perform ${public_schema}.pg_background_cancel_v2(handle.pid, handle.cookie);
+      cancelled := cancelled + 1;
+    end if;
+  end loop;
+  return cancelled;
+end
+$$;
+comment on function ${public_schema}.pg_background_cancel_all_v2() is
+  'Cancels all tasks of this session that have not ended; returns how many.';
+revoke all on function ${public_schema}.pg_background_cancel_all_v2() from public;
+grant execute on function ${public_schema}.pg_background_cancel_all_v2() to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_cancel_by_label_v2(
+  pattern text,                        -- as LIKE takes it
+  grace_ms integer default 0)
+returns integer
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  task record;
+  cancelled integer := 0;
+begin
+  for task in
+    select t.pid, t.cookie from pgoffload.task t where t.label like pattern and t.state in ('starting', 'running')
+  loop
+    perform ${public_schema}.pg_background_cancel_v2_grace(task.pid, task.cookie, coalesce(grace_ms, 0));
+    cancelled := cancelled + 1;
+  end loop;
+  return cancelled;
+end
+$$;
+comment on function ${public_schema}.pg_background_cancel_by_label_v2(text, integer) is
+  'Cancels the tasks that the caller may see, have not ended, and bear such a label; returns how many.';
+revoke all on function ${public_schema}.pg_background_cancel_by_label_v2(text, integer) from public;
+grant execute on function ${public_schema}.pg_background_cancel_by_label_v2(text, integer) to pgbackground_role;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_purge_v2() returns integer
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select count(pgoffload.leave(t.cookie, 'd'))::integer
+  from pgoffload.task t
+  where t.session = (select pgoffload.session_key()) and t.state in ('stopped', 'canceled')
+$$;
+comment on function ${public_schema}.pg_background_purge_v2() is 'Detaches the tasks of this session that have ended; returns how many.';
+revoke all on function ${public_schema}.pg_background_purge_v2() from public;
+grant execute on function ${public_schema}.pg_background_purge_v2() to pgbackground_role;
+
+-- The right to all this is membership in pgbackground_role. The helpers run with the rights of who calls
+-- them, and are for the owner alone.
+
+-- API: Public.
+create or replace function ${public_schema}.grant_pg_background_privileges(
+  user_name text,
+  print_commands boolean default false)      -- whether to show them as INFO
+returns boolean                              -- whether it was granted
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  account pg_roles;
+  command text := format('GRANT pgbackground_role TO %I', user_name);
+begin
+  select * into account from pg_roles r where r.rolname = user_name;
+  if not found then
+    raise notice 'Error granting pg_background privileges to %: role "%" does not exist', user_name, user_name;
+    return false;
+  end if;
+  if (account.rolsuper or account.rolcreaterole or account.rolreplication) and not exists (
+      select from pgoffload.setting s, string_to_table(s.value, ',') n
+      where s.name = 'privileged_sql_roles' and trim(n) = user_name) then
+    raise notice 'Error granting pg_background privileges to %: no worker may log in as a role with SUPERUSER, CREATEROLE or REPLICATION', user_name
+      using hint = 'Grant it to an ordinary role, or name this one in privileged_sql_roles of pgoffload.setting.';
+    return false;
+  end if;
+  if print_commands then
+    raise info '%', command;
+  end if;
+  execute command;
+  return true;
+exception when others then
+  raise notice 'Error granting pg_background privileges to %: %', user_name, sqlerrm;
+  return false;
+end
+$$;
+comment on function ${public_schema}.grant_pg_background_privileges(text, boolean) is
+  'Gives a role the right to run SQL in the background: membership in pgbackground_role. For the owner alone.';
+revoke all on function ${public_schema}.grant_pg_background_privileges(text, boolean) from public;
+
+-- API: Public.
+create or replace function ${public_schema}.revoke_pg_background_privileges(
+  user_name text,
+  print_commands boolean default false)      -- whether to show them as INFO
+returns boolean                              -- whether the role has the right no more
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  command text := format('REVOKE pgbackground_role FROM %I', user_name);
+  grantors text;
+begin
+  if not exists (select from pg_roles r where r.rolname = user_name) then
+    raise notice 'Error revoking pg_background privileges from %: role "%" does not exist', user_name, user_name;
+    return false;
+  end if;
+  if print_commands then
+    raise info '%', command;
+  end if;
+  execute command;
+  -- from 16 on, what somebody else has granted stays
+  select string_agg(m.grantor::regrole::text, ', ') into grantors
+  from pg_auth_members m
+  where m.roleid = 'pgbackground_role'::regrole and m.member = quote_ident(user_name)::regrole;
+  if grantors is not null then
+    raise notice 'Error revoking pg_background privileges from %: it is still a member of pgbackground_role, granted by %', user_name, grantors
+      using hint = format('Run: revoke pgbackground_role from %I granted by …', user_name);
+    return false;
+  end if;
+  return true;
+exception when others then
+  raise notice 'Error revoking pg_background privileges from %: %', user_name, sqlerrm;
+  return false;
+end
+$$;
+comment on function ${public_schema}.revoke_pg_background_privileges(text, boolean) is
+  'Takes the right to run SQL in the background from a role. For the owner alone.';
+revoke all on function ${public_schema}.revoke_pg_background_privileges(text, boolean) from public;

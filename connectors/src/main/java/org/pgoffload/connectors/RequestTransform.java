@@ -20,8 +20,8 @@ import org.pgoffload.protocol.Signature;
 import org.pgoffload.protocol.TopicNames;
 
 /// Turns a captured logical decoding message into a request record: its topic by the request's
-/// kind, its key by the ordering key or the id, the signature as a header, and the envelope's
-/// bytes, as the database signed them, as the value.
+/// kind, its key by the ordering key, the group or the id, the signature as a header, and the
+/// envelope's bytes, as the database signed them, as the value.
 ///
 /// What cannot be read goes to the dead-letter topic with the reason, so that nothing stops the
 /// capture. Nothing is trusted here: any role can emit such a message, and the worker checks the

@@ -114,6 +114,29 @@ final class RequestTransformTest {
   }
 
   @Test
+  void keysSqlByItsGroupSoThatItsTasksMeetInOneWorker() {
+    var envelope =
+        envelope("sql", "null", "select 1")
+            .replace("\"ordering_key\"", "\"group\" : \"s 1\", \"ordering_key\"");
+    var request = transform.apply(message(SIGNATURE + "\n" + envelope));
+    assertThat(Published.of(request))
+        .isEqualTo(
+            new Published(
+                "shop.requests.sql", "s 1", envelope, Map.of("pgoffload-signature", SIGNATURE)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"cancel", "progress"})
+  void sendsCommandsToEveryWorker(String kind) {
+    var envelope = envelope(kind, "null", "p");
+    var command = transform.apply(message(SIGNATURE + "\n" + envelope));
+    assertThat(Published.of(command))
+        .isEqualTo(
+            new Published(
+                "shop.commands", "42", envelope, Map.of("pgoffload-signature", SIGNATURE)));
+  }
+
+  @Test
   void leavesAnUnknownKindToTheLlmWorkerWhichAnswersItsCaller() {
     var request = transform.apply(message(SIGNATURE + "\n" + envelope("translate", "null", "p")));
     assertThat(request.topic()).isEqualTo("shop.requests.llm");

@@ -12,6 +12,9 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.MalformedMessageException;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultMessage;
+import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.protocol.TopicNames;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,9 +49,9 @@ final class ResultsTopology {
     @Override
     public void process(Record<byte[], byte[]> record) {
       byte @Nullable [] value = record.value();
-      Result result;
+      ResultMessage message;
       try {
-        result = read(value == null ? new byte[0] : value);
+        message = read(value == null ? new byte[0] : value);
       } catch (MalformedMessageException e) {
         bury(record, e.reason(), String.valueOf(e.getMessage()));
         return;
@@ -60,7 +63,7 @@ final class ResultsTopology {
             "the results application failed to read it: " + e.getClass().getName());
         return;
       }
-      writeBack.write(result, value == null ? 0 : value.length);
+      writeBack.write(message);
     }
 
     private void bury(Record<byte[], byte[]> record, DeadLetterReason reason, String detail) {
@@ -78,12 +81,17 @@ final class ResultsTopology {
     }
   }
 
-  /// Reads a result and checks what the tables insist on.
-  private static Result read(byte[] value) {
-    @Nullable Result result = Result.read(value);
-    if (result == null) {
-      throw malformed("it is the JSON null");
+  /// Reads a message and checks what the tables insist on. Those of SQL check themselves.
+  private static ResultMessage read(byte[] value) {
+    var message = ResultMessage.read(value);
+    switch (message) {
+      case Result result -> check(result);
+      case SqlResult _, SqlRows _ -> {}
     }
+    return message;
+  }
+
+  private static void check(Result result) {
     requirePresent("kind", result.kind());
     requirePresent("requested_by", result.requestedBy());
     requirePresent("finished_at", result.finishedAt());
@@ -98,7 +106,6 @@ final class ResultsTopology {
     } catch (DateTimeException e) {
       throw malformed("its finished_at is not an ISO-8601 time");
     }
-    return result;
   }
 
   private static void requirePresent(String field, @Nullable String value) {

@@ -15,6 +15,7 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.schema.DatabaseAddress;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,8 +24,8 @@ import org.slf4j.LoggerFactory;
 /// was written, so that a lone result waits for nobody and a flood shares its commits.
 ///
 /// Idempotent by request id: the first result that the database sees wins. A fault of the database
-/// is waited out, however long; a single result that the database will not take is replaced by a
-/// failed one, so that it holds up nobody.
+/// is waited out, however long. A single message that the database will not take holds up nobody:
+/// the result of an LLM request is replaced by a failed one, one of SQL is left out.
 ///
 /// Safe to share between threads.
 final class WriteBack implements AutoCloseable {
@@ -39,7 +40,9 @@ final class WriteBack implements AutoCloseable {
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(200);
   private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(1);
 
-  private record Waiting(Result result, int size) {}
+  /// A message as the text that the database takes, because the values of a chunk of rows would
+  /// need many times its memory as objects.
+  private record Waiting(String json, int bytes) {}
 
   private final DatabaseAddress database;
   private final CountDownLatch closing = new CountDownLatch(1);
@@ -63,10 +66,12 @@ final class WriteBack implements AutoCloseable {
     this.thread = Thread.ofPlatform().name("pgoffload-write-back").start(this::run);
   }
 
-  /// Takes a result to be written. Waits while too much is queued.
+  /// Takes a message to be written. Waits while too much is queued.
   ///
   /// @throws WriteBackClosedException if it is closing
-  void write(Result result, int size) {
+  void write(ResultMessage message) {
+    byte[] json = message.write();
+    var next = new Waiting(utf8(json), json.length);
     lock.lock();
     try {
       while (bytesQueued > MOST_BYTES_QUEUED && !isClosing()) {
@@ -75,8 +80,8 @@ final class WriteBack implements AutoCloseable {
       if (isClosing()) {
         throw new WriteBackClosedException();
       }
-      queue.add(new Waiting(result, size));
-      bytesQueued += size;
+      queue.add(next);
+      bytesQueued += next.bytes;
       accepted++;
       changed.signalAll();
     } finally {
@@ -125,21 +130,21 @@ final class WriteBack implements AutoCloseable {
     }
   }
 
-  private List<Result> nextGroup() {
+  private List<String> nextGroup() {
     lock.lock();
     try {
       while (queue.isEmpty() && !isClosing()) {
         changed.awaitUninterruptibly();
       }
-      var group = new ArrayList<Result>();
+      var group = new ArrayList<String>();
       long bytes = 0;
       while (!isClosing()
           && !queue.isEmpty()
           && group.size() < MOST_RESULTS
           && bytes < MOST_BYTES) {
         var next = queue.remove();
-        group.add(next.result);
-        bytes += next.size;
+        group.add(next.json);
+        bytes += next.bytes;
       }
       bytesQueued -= bytes;
       changed.signalAll();
@@ -149,9 +154,9 @@ final class WriteBack implements AutoCloseable {
     }
   }
 
-  /// @param mayReplace whether a result that is refused is replaced by a failed one
+  /// @param mayReplace whether an LLM result that is refused is replaced by a failed one
   /// @return false if it was given up because of the closing
-  private boolean writeUntilDone(List<Result> group, boolean mayReplace) {
+  private boolean writeUntilDone(List<String> group, boolean mayReplace) {
     boolean wake = true;
     while (!isClosing()) {
       try {
@@ -180,24 +185,24 @@ final class WriteBack implements AutoCloseable {
   }
 
   /// Halves the group until what the database will not take is alone.
-  private boolean writeApart(List<Result> group, boolean mayReplace, String fault) {
+  private boolean writeApart(List<String> group, boolean mayReplace, String fault) {
     if (group.size() > 1) {
       int half = group.size() / 2;
       return writeUntilDone(group.subList(0, half), mayReplace)
           && writeUntilDone(group.subList(half, group.size()), mayReplace);
     }
     var refused = group.getFirst();
-    if (mayReplace) {
+    var message = ResultMessage.read(refused.getBytes(StandardCharsets.UTF_8));
+    if (mayReplace && message instanceof Result result) {
       LOG.error(
           "The result of request {} cannot be stored ({}); the request ends as failed",
-          refused.id(),
+          result.id(),
           fault);
-      return writeUntilDone(List.of(replacement(refused, fault)), false);
+      return writeUntilDone(List.of(utf8(replacement(result, fault).write())), false);
     }
     LOG.error(
-        "A result of request {} has no place in the database ({}) and is left out; the results"
-            + " topic has it",
-        refused.id(),
+        "{} has no place in the database ({}) and is left out; the results topic has it",
+        message,
         fault);
     return true;
   }
@@ -229,17 +234,17 @@ final class WriteBack implements AutoCloseable {
         Clock.systemUTC().instant().toString());
   }
 
-  private void record(List<Result> group, boolean wake) throws SQLException {
+  private void record(List<String> group, boolean wake) throws SQLException {
     var open = connected();
-    var messages = new String[group.size()];
-    for (int i = 0; i < messages.length; i++) {
-      messages[i] = new String(group.get(i).write(), StandardCharsets.UTF_8);
-    }
     try (var statement = open.prepareStatement("select pgoffload.record_results(?, ?)")) {
-      statement.setArray(1, open.createArrayOf("text", messages));
+      statement.setArray(1, open.createArrayOf("text", group.toArray()));
       statement.setBoolean(2, wake);
       statement.execute();
     }
+  }
+
+  private static String utf8(byte[] bytes) {
+    return new String(bytes, StandardCharsets.UTF_8);
   }
 
   private Connection connected() throws SQLException {

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.protocol.TopicNames;
 
 final class ResultsAppTest {
@@ -134,22 +135,29 @@ final class ResultsAppTest {
     var large = new byte[3 << 20];
     var good = result("good");
     var json = new String(result("x").write(), StandardCharsets.UTF_8);
+    var rows =
+        new String(SqlRows.of(1, 1, 1, 10, List.of(List.of("v"))).write(), StandardCharsets.UTF_8);
     var garbage =
-        Map.of(
-            "garbage", new byte[] {0, 1, (byte) 0xff},
-            "empty", new byte[0],
-            "null", utf8("null"),
-            "object", utf8("{}"),
-            "large", large,
-            "time", utf8(json.replace("2026-01-02T03:04:05Z", "yesterday")),
-            "kind", utf8(json.replace("\"kind\"", "\"sort\"")),
-            "id", utf8(json.replaceFirst("\"id\":\\d+", "\"id\":-1")),
-            "version", utf8(json.replace("\"version\":1", "\"version\":2")));
+        Map.ofEntries(
+            Map.entry("garbage", new byte[] {0, 1, (byte) 0xff}),
+            Map.entry("empty", new byte[0]),
+            Map.entry("null", utf8("null")),
+            Map.entry("object", utf8("{}")),
+            Map.entry("large", large),
+            Map.entry("time", utf8(json.replace("2026-01-02T03:04:05Z", "yesterday"))),
+            Map.entry("kind", utf8(json.replace("\"kind\"", "\"sort\""))),
+            Map.entry("id", utf8(json.replaceFirst("\"id\":\\d+", "\"id\":-1"))),
+            Map.entry("version", utf8(json.replace("\"version\":1", "\"version\":2"))),
+            Map.entry("an answer as SQL", utf8(json.replace("\"ask\"", "\"sql\""))),
+            Map.entry("rows' id", utf8(rows.replace("\"id\":1", "\"id\":0"))),
+            Map.entry("rows' number", utf8(rows.replace("\"number\":1", "\"number\":0"))),
+            Map.entry("rows' role", utf8(rows.replace("_oid\":10", "_oid\":4294967296"))),
+            Map.entry("rows' values", utf8(rows.replace("\"v\"", "{}"))));
     garbage.forEach(installation::send);
     installation.send(List.of(good));
     try (var _ = start()) {
       awaitWritten(List.of(good), 1);
-      await().atMost(PATIENCE).until(() -> installation.committed() == 10);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 15);
     }
     var letters =
         installation.read(installation.topics().deadLetters()).stream()
@@ -164,6 +172,15 @@ final class ResultsAppTest {
       assertThat(header(letter, RecordHeaders.ORIGIN))
           .startsWith(installation.topics().results() + "-");
     }
+    assertThat(letters("rows' number"))
+        .extracting(letter -> header(letter, RecordHeaders.REASON_DETAIL))
+        .containsExactly("the number of SQL rows is less than 1");
+  }
+
+  private List<ConsumerRecord<byte[], byte[]>> letters(String key) {
+    return installation.read(installation.topics().deadLetters()).stream()
+        .filter(letter -> new String(letter.key(), StandardCharsets.UTF_8).equals(key))
+        .toList();
   }
 
   @Test

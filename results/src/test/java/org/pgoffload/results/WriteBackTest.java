@@ -11,11 +11,13 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.SqlRows;
 import org.postgresql.PGConnection;
 
 @Timeout(60)
@@ -59,7 +61,7 @@ final class WriteBackTest {
         var statement = blocker.createStatement()) {
       blocker.setAutoCommit(false);
       statement.execute("lock table pgoffload.llm_result in exclusive mode");
-      results.forEach(each -> writeBack.write(each, 100));
+      results.forEach(writeBack::write);
       blocker.rollback();
       writeBack.flush();
     }
@@ -88,7 +90,7 @@ final class WriteBackTest {
       write(writeBack, results(10));
       installation.stopPostgres();
       var during = results(500);
-      during.forEach(each -> writeBack.write(each, 100));
+      during.forEach(writeBack::write);
       var flushed = CompletableFuture.runAsync(writeBack::flush);
       await()
           .during(Duration.ofMillis(500))
@@ -107,9 +109,9 @@ final class WriteBackTest {
     installation.execute(
         "alter table pgoffload.llm_result add constraint refuses check (answer <> 'refuse me')");
     try (var writeBack = new WriteBack(installation.results())) {
-      IntStream.range(0, 250).forEach(i -> writeBack.write(good.get(i), 100));
-      writeBack.write(bad, 100);
-      IntStream.range(250, 499).forEach(i -> writeBack.write(good.get(i), 100));
+      IntStream.range(0, 250).forEach(i -> writeBack.write(good.get(i)));
+      writeBack.write(bad);
+      IntStream.range(250, 499).forEach(i -> writeBack.write(good.get(i)));
       writeBack.flush();
     } finally {
       installation.execute("alter table pgoffload.llm_result drop constraint refuses");
@@ -132,6 +134,22 @@ final class WriteBackTest {
       write(writeBack, List.of(result(1L << 50, "no partition takes it"), good));
     }
     assertThat(answer(good)).isEqualTo("good");
+  }
+
+  @Test
+  void whatIsRefusedOfSqlIsLeftOutAndHoldsUpNobody() throws Exception {
+    var before = result("before");
+    var after = result("after");
+    var rows = SqlRows.of(1L << 50, 1, 1, 10, List.of(List.of("no partition takes it")));
+    try (var writeBack = new WriteBack(installation.results())) {
+      Stream.of(before, rows, after).forEach(writeBack::write);
+      writeBack.flush();
+    }
+    assertThat(answer(before)).isEqualTo("before");
+    assertThat(answer(after)).isEqualTo("after");
+    assertThat(
+            installation.query("select count(*) from pgoffload.llm_result where id = " + rows.id()))
+        .isEqualTo("0");
   }
 
   @Test
@@ -167,7 +185,7 @@ final class WriteBackTest {
         var statement = blocker.createStatement()) {
       blocker.setAutoCommit(false);
       statement.execute("lock table pgoffload.llm_result in exclusive mode");
-      writeBack.write(given, 100);
+      writeBack.write(given);
       var flushed = CompletableFuture.runAsync(writeBack::flush);
       await()
           .atMost(Duration.ofSeconds(10))
@@ -179,7 +197,7 @@ final class WriteBackTest {
                   .equals("1"));
       writeBack.close();
       assertThatThrownBy(flushed::get).hasCauseInstanceOf(WriteBackClosedException.class);
-      assertThatThrownBy(() -> writeBack.write(result("late"), 1))
+      assertThatThrownBy(() -> writeBack.write(result("late")))
           .isInstanceOf(WriteBackClosedException.class);
       assertThatThrownBy(writeBack::flush).isInstanceOf(WriteBackClosedException.class);
     }
@@ -190,7 +208,7 @@ final class WriteBackTest {
     var writeBack = new WriteBack(installation.results());
     installation.stopPostgres();
     try {
-      writeBack.write(result("given up"), 100);
+      writeBack.write(result("given up"));
       var flushed = CompletableFuture.runAsync(writeBack::flush);
       writeBack.close();
       assertThatThrownBy(flushed::get).hasCauseInstanceOf(WriteBackClosedException.class);
@@ -204,7 +222,7 @@ final class WriteBackTest {
   }
 
   private static void write(WriteBack writeBack, List<Result> results) {
-    results.forEach(each -> writeBack.write(each, 100));
+    results.forEach(writeBack::write);
     writeBack.flush();
   }
 }

@@ -1,6 +1,7 @@
 package org.pgoffload.worker.sql;
 
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
@@ -31,9 +32,12 @@ public sealed interface SqlClaim {
     }
 
     /// The same request, as a later attempt of the same worker.
+    ///
+    /// @param lost the session of this attempt
     Claimed again(Again again, EarlierSession lost) {
-      return new Claimed(
-          again.attempt, again.claimedAt, again.token, login, role, null, List.of(lost));
+      var earlier = new ArrayList<>(sessions);
+      earlier.add(lost);
+      return new Claimed(again.attempt, again.claimedAt, again.token, login, role, null, earlier);
     }
   }
 

@@ -133,6 +133,25 @@ final class TaskSession implements AutoCloseable {
     }
   }
 
+  /// What [#complete] does for a command that ran outside a transaction block: returns the settings
+  /// under which its rows were written, as JSON.
+  String leave() throws SQLException {
+    try (var statement =
+        connection.prepareStatement("set role none; select pgoffload.leave_task()")) {
+      statement.execute();
+      statement.getMoreResults();
+      return firstColumn(statement).orElse("{}");
+    }
+  }
+
+  /// Forgets what the task has prepared.
+  void deallocateAll() throws SQLException {
+    try (var statement = connection.createStatement()) {
+      statement.execute("deallocate all");
+    }
+    connection.commit();
+  }
+
   private static Optional<String> firstColumn(PreparedStatement statement) throws SQLException {
     try (var row = statement.getResultSet()) {
       return row.next() ? Optional.of(String.valueOf(row.getString(1))) : Optional.empty();

@@ -50,7 +50,7 @@ final class LlmLane implements Lane {
 
   @Override
   public void received(ReceivedRequest request) {
-    unfinished.received(request);
+    var _ = unfinished.received(request);
   }
 
   @Override
@@ -110,7 +110,12 @@ final class LlmLane implements Lane {
 
   @Override
   public void endUnclaimable(ReceivedRequest request, String sqlState) {
-    run.begin(request, () -> publish.result(answer.unclaimable(request.envelope(), sqlState)));
+    run.begin(
+        request,
+        () -> {
+          publish.result(answer.unclaimable(request.envelope(), sqlState));
+          return true;
+        });
   }
 
   @Override
@@ -120,7 +125,12 @@ final class LlmLane implements Lane {
   }
 
   private void begin(ReceivedRequest request, Claim.Claimed claimed) {
-    run.begin(request, () -> publish.result(result(request, claimed)));
+    run.begin(
+        request,
+        () -> {
+          publish.result(result(request, claimed));
+          return true;
+        });
   }
 
   private Result result(ReceivedRequest request, Claim.Claimed claimed)

@@ -47,12 +47,13 @@ final class RunRequests {
   /// What running a request means.
   @FunctionalInterface
   interface Body {
-    /// Returns when the result is published, or when there is none to publish. Must not throw
-    /// anything else.
+    /// Must not throw anything else.
     ///
+    /// @return true when the result is published, or there is none to publish; false when another
+    ///   worker has the request and the body has seen to it
     /// @throws InterruptedException if the worker is closing: the next worker takes the request
     ///   over
-    void run() throws InterruptedException;
+    boolean run() throws InterruptedException;
   }
 
   /// Runs a request and then counts it as finished.
@@ -60,10 +61,11 @@ final class RunRequests {
     unfinished.running(request.id());
     running.execute(() -> {
       try {
-        body.run();
-        // in this order: between the two the request is both, never neither
-        published.add(request.id());
-        unfinished.finish(request.id());
+        if (body.run()) {
+          // in this order: between the two the request is both, never neither
+          published.add(request.id());
+          unfinished.finish(request.id());
+        }
       } catch (InterruptedException e) {
         LOG.info("Request {} is left for the next worker", request.id());
         Thread.currentThread().interrupt();

@@ -119,7 +119,7 @@ final class AttemptTask {
     var result = succeeded();
     goOn();
     var completion = session.complete(task, claim, DescribeResult.text(result));
-    var readUnder = DescribeResult.withReadUnder(result, settings(completion.readUnder()));
+    var readUnder = result.withReadUnder(settings(completion.readUnder()));
     return completion.recorded()
         ? new TaskOutcome.Recorded(readUnder)
         : record.record(readUnder, describe);
@@ -145,8 +145,7 @@ final class AttemptTask {
     running.left();
     try {
       var result = succeeded();
-      return record.record(
-          DescribeResult.withReadUnder(result, settings(session.leave())), describe);
+      return record.record(result.withReadUnder(settings(session.leave())), describe);
     } catch (SQLException e) {
       return new TaskOutcome.Unknown(session.identity());
     }

@@ -24,6 +24,8 @@ final class CutRow {
   /// Where the pieces go.
   @FunctionalInterface
   interface Pieces {
+    /// Takes the next piece.
+    ///
     /// @param ends whether it is the row's last
     void take(String piece, boolean ends) throws InterruptedException;
   }
@@ -32,6 +34,8 @@ final class CutRow {
     this.pieces = pieces;
   }
 
+  /// Cuts the row and hands each piece on.
+  ///
   /// @throws InterruptedException if the pieces could not be taken
   void cut(List<@Nullable String> row) throws InterruptedException {
     try (var json = JSON.createGenerator(new Text())) {

@@ -5,7 +5,6 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlColumn;
@@ -99,31 +98,6 @@ final class DescribeResult {
         null);
   }
 
-  /// The same result with the settings under which its rows were written.
-  static SqlResult withReadUnder(SqlResult result, Map<String, String> readUnder) {
-    return new SqlResult(
-        result.version(),
-        result.id(),
-        result.kind(),
-        result.status(),
-        result.requestedBy(),
-        result.requestedByOid(),
-        result.attempt(),
-        result.tags(),
-        result.rowCount(),
-        result.columns(),
-        result.rows(),
-        result.chunks(),
-        result.split(),
-        readUnder,
-        result.error(),
-        result.notices(),
-        result.queuedMs(),
-        result.ranMs(),
-        result.worker(),
-        result.finishedAt());
-  }
-
   /// As the database takes it.
   static String text(SqlResult result) {
     return new String(result.write(), StandardCharsets.UTF_8);
@@ -138,6 +112,8 @@ final class DescribeResult {
     return count < 0 ? null : (Long) count;
   }
 
+  // a record's class file does not say that values within its rows may be null
+  @SuppressWarnings("NullAway")
   private SqlResult result(
       String status,
       List<String> tags,

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.SqlError;
 import org.slf4j.Logger;
@@ -26,7 +27,7 @@ public final class RunTask {
   private final String worker;
   private final InstantSource clock;
   private final RecordResult record;
-  private final LogIn logIn;
+  private final LogIn logins;
   private final AttemptTask.Tools tools;
 
   /// @param worker its name, shown in results
@@ -42,7 +43,7 @@ public final class RunTask {
     this.worker = worker;
     this.clock = clock;
     this.record = new RecordResult(records);
-    this.logIn = new LogIn(sessions);
+    this.logins = new LogIn(sessions);
     this.tools = new AttemptTask.Tools(sessions, records, record, topic, new DescribeColumns());
   }
 
@@ -59,6 +60,23 @@ public final class RunTask {
   /// @throws InterruptedException if the worker is closing: nothing is committed that is not
   ///   recorded, and the next worker takes the task over
   public End run(SqlTask task, SqlClaim.Claimed claim, RunningTask running)
+      throws InterruptedException {
+    try {
+      return runToItsEnd(task, claim, running);
+    } catch (RuntimeException | Error e) {
+      // An error too: this thread is all that knows the request, and it would wait for ever.
+      // The words of an exception may contain what was asked: its kind and place are enough.
+      LOG.error(
+          "Request {} met a fault of the worker and ends as failed: {} at {}",
+          task.id(),
+          e.getClass().getName(),
+          e.getStackTrace().length == 0 ? "?" : e.getStackTrace()[0]);
+      var describe = new DescribeResult(task, claim, worker, clock);
+      return publish(task.id(), record.record(describe.failed(fault(), List.of(), null), describe));
+    }
+  }
+
+  private End runToItsEnd(SqlTask task, SqlClaim.Claimed claim, RunningTask running)
       throws InterruptedException {
     var current = claim;
     int lost = 0;
@@ -120,6 +138,24 @@ public final class RunTask {
     return End.FINISHED;
   }
 
+  /// Publishes the failure of a request that the database will not let anybody claim.
+  ///
+  /// @throws InterruptedException if the worker is closing
+  public void endUnclaimable(SqlTask task, String sqlState) throws InterruptedException {
+    var claim =
+        new SqlClaim.Claimed(1, task.signedAt(), new UUID(0, 0), null, null, null, List.of());
+    topic.publish(
+        new DescribeResult(task, claim, worker, clock)
+            .failed(
+                SqlError.of(
+                    "XX000",
+                    "the database refused to have the request claimed, with SQLSTATE " + sqlState,
+                    null,
+                    null),
+                List.of(),
+                null));
+  }
+
   private Optional<SqlClaim.Again> claimAgain(long id, int lostAttempt)
       throws InterruptedException {
     try {
@@ -141,7 +177,7 @@ public final class RunTask {
           ending == null ? describe.failed(noLogin(), List.of(), null) : describe.ended(ending),
           describe);
     }
-    return switch (logIn.logIn(login, task.depth(), running)) {
+    return switch (logins.logIn(login, task.depth(), running)) {
       case LogIn.Attempted.LoggedIn in -> runOn(in.session(), task, claim, running, describe);
       case LogIn.Attempted.Refused refused ->
           record.record(describe.failed(refused.error(), List.of(), null), describe);
@@ -167,16 +203,6 @@ public final class RunTask {
       var outcome = new AttemptTask(task, claim, session, running, tools, describe).run();
       ended = true;
       return outcome;
-    } catch (RuntimeException | Error e) {
-      // An error too: this thread is all that knows the request, and it would wait for ever.
-      // The words of an exception may contain what was asked: its kind and place are enough.
-      LOG.error(
-          "Request {} met a fault of the worker and ends as failed: {} at {}",
-          task.id(),
-          e.getClass().getName(),
-          e.getStackTrace().length == 0 ? "?" : e.getStackTrace()[0]);
-      session.close();
-      return record.record(describe.failed(fault(), List.of(), null), describe);
     } finally {
       if (!ended) {
         session.close();

@@ -76,7 +76,8 @@ public final class RunningTasks implements AutoCloseable {
     running.values().forEach(task -> task.stop(RunningTask.Stop.CLOSING));
   }
 
-  private boolean isCancelled(long id) {
+  /// Whether it was cancelled, as far back as is remembered.
+  public boolean isCancelled(long id) {
     synchronized (cancelled) {
       return cancelled.contains(id);
     }

@@ -1,5 +1,6 @@
 package org.pgoffload.worker.sql;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -168,7 +169,8 @@ final class ExecuteStatementsTest {
         create type mood as enum ('sad', 'ok');
         select 1 as a, 2 as a, '1.5'::numeric(10,2) as "N", 'ok'::mood, null as "ü", array[1]::int8[]
         """);
-    var columns = new DescribeColumns().describe(session.connection(), execute.columns());
+    var columns =
+        new DescribeColumns().describe(session.connection(), requireNonNull(execute.columns()));
     assertThat(columns)
         .extracting(SqlColumn::name, SqlColumn::typmod, SqlColumn::type)
         .containsExactly(
@@ -304,7 +306,9 @@ final class ExecuteStatementsTest {
     assertThat(topic.chunks())
         .allSatisfy(chunk -> assertThat(chunk.write().length).isLessThan(4500));
     var all = new ArrayList<@Nullable String>();
-    topic.chunks().forEach(chunk -> chunk.rows().forEach(row -> all.add(row.getFirst())));
+    topic
+        .chunks()
+        .forEach(chunk -> requireNonNull(chunk.rows()).forEach(row -> all.add(row.getFirst())));
     assertThat(all).hasSize(20_000).startsWith("1", "2").endsWith("19999", "20000");
   }
 
@@ -327,7 +331,7 @@ final class ExecuteStatementsTest {
           for i in 1 .. 2000 loop raise notice 'n%', i; end loop;
         end $$
         """);
-    var all = notices.all();
+    var all = requireNonNull(notices.all());
     assertThat(all).hasSize(1001);
     assertThat(all.subList(0, 4))
         .containsExactly(

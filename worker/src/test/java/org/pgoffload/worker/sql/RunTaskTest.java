@@ -1,5 +1,6 @@
 package org.pgoffload.worker.sql;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -85,7 +86,7 @@ final class RunTaskTest {
 
   private SqlClaim.Claimed claim(SqlTask task) throws SQLException {
     var claims = records.claim(List.of(new TaskRecords.ToClaim(task.id(), null)));
-    return (SqlClaim.Claimed) claims.get(task.id());
+    return (SqlClaim.Claimed) requireNonNull(claims.get(task.id()));
   }
 
   /// Runs it on a thread of its own.
@@ -103,6 +104,14 @@ final class RunTaskTest {
 
   private SqlResult result(long id) {
     return topic.results().stream().filter(result -> result.id() == id).findFirst().orElseThrow();
+  }
+
+  private static SqlError error(SqlResult result) {
+    return requireNonNull(result.error());
+  }
+
+  private List<@Nullable String> firstRow(String command) throws Exception {
+    return requireNonNull(run(command).rows()).getFirst();
   }
 
   private String recorded(long id, String column) throws SQLException {
@@ -132,8 +141,8 @@ final class RunTaskTest {
     assertThat(result.rows()).containsExactly(row("alice", "alice", "2"));
     assertThat(result.tags()).containsExactly("CREATE TABLE", "INSERT 0 2", "SELECT 1");
     assertThat(result.rowCount()).isEqualTo(1);
-    assertThat(result.columns().getLast().name()).isEqualTo("n");
-    assertThat(result.columns().getLast().type()).isEqualTo("integer");
+    assertThat(requireNonNull(result.columns()).getLast().name()).isEqualTo("n");
+    assertThat(requireNonNull(result.columns()).getLast().type()).isEqualTo("integer");
     assertThat(result.readUnder())
         .containsKeys("IntervalStyle", "lc_monetary", "search_path")
         .containsEntry("search_path", "\"$user\", public");
@@ -179,7 +188,7 @@ final class RunTaskTest {
     var command = "create table undone (); select 1/0";
     var result = run(command);
     assertThat(result.status()).isEqualTo("failed");
-    assertThat(result.error().sqlstate()).isEqualTo("22012");
+    assertThat(error(result).sqlstate()).isEqualTo("22012");
     assertThat(result.tags()).containsExactly("CREATE TABLE");
     assertThat(database.query("select to_regclass('undone')")).isEqualTo("null");
     assertThat(recorded(result.id(), "error ->> 'message'")).isEqualTo("division by zero");
@@ -203,8 +212,8 @@ final class RunTaskTest {
             "create table parent (i int primary key);"
                 + " create table child (i int references parent deferrable initially deferred);"
                 + " insert into child values (1)");
-    assertThat(result.error().sqlstate()).isEqualTo("23503");
-    assertThat(result.error().position()).isNull();
+    assertThat(error(result).sqlstate()).isEqualTo("23503");
+    assertThat(error(result).position()).isNull();
     assertThat(database.query("select to_regclass('child')")).isEqualTo("null");
   }
 
@@ -239,7 +248,7 @@ final class RunTaskTest {
   @Test
   void aReadOnlyTransactionThatHasChangedSomethingFails() throws Exception {
     var result = run("create table before_read_only (); set transaction_read_only = on");
-    assertThat(result.error().sqlstate()).isEqualTo("25006");
+    assertThat(error(result).sqlstate()).isEqualTo("25006");
     assertThat(database.query("select to_regclass('before_read_only')")).isEqualTo("null");
   }
 
@@ -247,7 +256,7 @@ final class RunTaskTest {
   @ValueSource(strings = {"begin", "select 1; commit", "copy t from stdin", "listen x"})
   void whatNoTaskMayContainIsRefusedBeforeAnythingRuns(String command) throws Exception {
     var result = run("create table refused (); " + command);
-    assertThat(result.error().sqlstate()).isEqualTo("0A000");
+    assertThat(error(result).sqlstate()).isEqualTo("0A000");
     assertThat(result.tags()).isEmpty();
   }
 
@@ -272,7 +281,7 @@ final class RunTaskTest {
                 "select count(*) from pgoffload.sql_session where autocommit and id = "
                     + call.id()))
         .isEqualTo("1");
-    assertThat(run("vacuum vacuumed; select 1").error().sqlstate()).isEqualTo("25001");
+    assertThat(error(run("vacuum vacuumed; select 1")).sqlstate()).isEqualTo("25001");
   }
 
   @Test
@@ -338,7 +347,7 @@ final class RunTaskTest {
     assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
     var result = result(task.id());
     assertThat(result.status()).isEqualTo("cancelled");
-    assertThat(result.error())
+    assertThat(error(result))
         .extracting(SqlError::sqlstate, SqlError::message)
         .containsExactly("57014", "canceling statement due to user request");
     assertThat(database.query("select to_regclass('cancelled')")).isEqualTo("null");
@@ -387,7 +396,7 @@ final class RunTaskTest {
             Instant.now().plusMillis(300));
     var result = run(withDeadline);
     assertThat(result.status()).isEqualTo("expired");
-    assertThat(result.error().message())
+    assertThat(error(result).message())
         .isEqualTo("canceling statement due to the timeout of the request");
   }
 
@@ -395,7 +404,7 @@ final class RunTaskTest {
   void aTimeoutOfItsOwnIsAFailure() throws Exception {
     var result = run("set statement_timeout = '20ms'; select pg_sleep(60)");
     assertThat(result.status()).isEqualTo("failed");
-    assertThat(result.error().message()).isEqualTo("canceling statement due to statement timeout");
+    assertThat(error(result).message()).isEqualTo("canceling statement due to statement timeout");
   }
 
   @Test
@@ -432,13 +441,13 @@ final class RunTaskTest {
   void aTaskThatEndsItsOwnSessionFailsWithThat() throws Exception {
     var result = run("select pg_terminate_backend(pg_backend_pid()), pg_sleep(5)");
     assertThat(result.status()).isEqualTo("failed");
-    assertThat(result.error().sqlstate()).isEqualTo("57P01");
+    assertThat(error(result).sqlstate()).isEqualTo("57P01");
     assertThat(result.attempt()).isEqualTo(1);
   }
 
   @Test
   void aSettingThatTheDriverCannotReadFails() throws Exception {
-    assertThat(run("set client_encoding = 'latin1'; select 1").error().sqlstate())
+    assertThat(error(run("set client_encoding = 'latin1'; select 1")).sqlstate())
         .isEqualTo("0A000");
   }
 
@@ -476,15 +485,15 @@ final class RunTaskTest {
     var task = TestTasks.task(id, "select 1", 65_536);
     var result = run(task);
     assertThat(result.status()).isEqualTo("failed");
-    assertThat(result.error().sqlstate()).isEqualTo("28000");
-    assertThat(result.error().message()).isEqualTo("the worker cannot log in as role \"nologin\"");
-    assertThat(result.error().hint()).contains("pg_hba.conf");
+    assertThat(error(result).sqlstate()).isEqualTo("28000");
+    assertThat(error(result).message()).isEqualTo("the worker cannot log in as role \"nologin\"");
+    assertThat(error(result).hint()).contains("pg_hba.conf");
   }
 
   @Test
   void aSessionIsUsedAgainWithoutTracesOfTheTaskBefore() throws Exception {
-    var first = run("set work_mem = '9MB'; select pg_backend_pid()").rows().getFirst().getFirst();
-    var second = run("select pg_backend_pid(), current_setting('work_mem')").rows().getFirst();
+    var first = firstRow("set work_mem = '9MB'; select pg_backend_pid()").getFirst();
+    var second = firstRow("select pg_backend_pid(), current_setting('work_mem')");
     assertThat(second.getFirst()).isEqualTo(first);
     assertThat(second.getLast()).isNotEqualTo("9MB");
   }

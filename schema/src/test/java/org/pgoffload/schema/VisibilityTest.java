@@ -127,16 +127,16 @@ final class VisibilityTest extends OnEveryPostgres {
                     """
                     select 'function ' || p.oid::regprocedure from pg_proc p
                     cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-                    where a.grantee = 0 and (p.pronamespace = 'pgoffload'::regnamespace or p.proname like 'llm\\_%')
+                    where a.grantee = 0 and (p.pronamespace = 'pgoffload'::regnamespace or p.proname ~ '^(llm_|sql_|pg_background_|grant_pg_b|revoke_pg_b)')
                     union all
                     select 'relation ' || c.oid::regclass from pg_class c
                     cross join lateral aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
-                    where a.grantee = 0 and (c.relnamespace = 'pgoffload'::regnamespace or c.relname like 'llm\\_%')
+                    where a.grantee = 0 and (c.relnamespace = 'pgoffload'::regnamespace or c.relnamespace = 'public'::regnamespace and c.relname ~ '^(llm_|sql_|pg_background_)')
                     union all
                     select 'column ' || a.attrelid::regclass || '.' || a.attname from pg_attribute a
                     join pg_class c on c.oid = a.attrelid
                     cross join lateral aclexplode(a.attacl) g
-                    where g.grantee = 0 and (c.relnamespace = 'pgoffload'::regnamespace or c.relname like 'llm\\_%')
+                    where g.grantee = 0 and (c.relnamespace = 'pgoffload'::regnamespace or c.relnamespace = 'public'::regnamespace and c.relname ~ '^(llm_|sql_|pg_background_)')
                     union all
                     select 'schema ' || n.nspname from pg_namespace n
                     cross join lateral aclexplode(n.nspacl) a
@@ -153,7 +153,7 @@ final class VisibilityTest extends OnEveryPostgres {
                 .rows(
                     """
                     select p.oid::regprocedure, p.proconfig from pg_proc p
-                    where p.prosecdef and (p.pronamespace = 'pgoffload'::regnamespace or p.proname like 'llm\\_%')
+                    where p.prosecdef and (p.pronamespace = 'pgoffload'::regnamespace or p.proname ~ '^(llm_|sql_|pg_background_|grant_pg_b|revoke_pg_b)')
                       and not coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false)
                     """))
         .isEmpty();
@@ -173,11 +173,11 @@ final class VisibilityTest extends OnEveryPostgres {
                 .rows(
                     """
                     select 'function ' || p.oid::regprocedure from pg_proc p
-                    where (p.pronamespace = 'pgoffload'::regnamespace or p.proname like 'llm\\_%')
+                    where (p.pronamespace = 'pgoffload'::regnamespace or p.proname ~ '^(llm_|sql_|pg_background_|grant_pg_b|revoke_pg_b)')
                       and obj_description(p.oid, 'pg_proc') is null
                     union all
                     select 'relation ' || c.oid::regclass from pg_class c
-                    where (c.relnamespace = 'pgoffload'::regnamespace or c.relname like 'llm\\_%')
+                    where (c.relnamespace = 'pgoffload'::regnamespace or c.relnamespace = 'public'::regnamespace and c.relname ~ '^(llm_|sql_|pg_background_)')
                       and c.relkind in ('r', 'p', 'v') and not c.relispartition and c.relname <> 'schema_history'
                       and obj_description(c.oid, 'pg_class') is null
                     union all

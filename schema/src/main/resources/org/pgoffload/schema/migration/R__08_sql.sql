@@ -73,6 +73,16 @@ begin
     if (pgoffload.sql_outcome(handle)).id is not null then
       return true;
     end if;
+    if slices = 0 and exists (
+        select from ${public_schema}.sql_request q
+        where q.id = handle.id and q.created_xid = pg_current_xact_id_if_assigned()) then
+      raise exception 'cannot wait for request %, which this transaction has inserted', handle.id
+        using errcode = 'object_not_in_prerequisite_state',
+              detail = 'It is sent when the transaction commits.',
+              hint = 'Commit first and wait then, or use pg_background_launch, which sends at once.';
+    end if;
+    -- once
+    slices := greatest(slices, 1);
     if clock_timestamp() >= deadline then
       return false;
     end if;

@@ -416,9 +416,11 @@ create or replace function ${public_schema}.pg_background_get_progress_v2(
 language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  handle constant pgoffload.attachment := pgoffload.known(pid, cookie);
 begin
   select p.pct, p.message into progress_pct, progress_msg from pgoffload.sql_progress p
-  where p.id = (pgoffload.known(pid, cookie)).id order by p.number desc limit 1;
+  where p.id = handle.id order by p.number desc limit 1;
 end
 $$;
 comment on function ${public_schema}.pg_background_get_progress_v2(integer, bigint) is
@@ -511,8 +513,10 @@ create or replace function ${public_schema}.pg_background_full_sql_v2(pid intege
 language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  handle constant pgoffload.attachment := pgoffload.known(pid, cookie);
 begin
-  return (select q.command from ${public_schema}.sql_request q where q.id = (pgoffload.known(pid, cookie)).id);
+  return (select q.command from ${public_schema}.sql_request q where q.id = handle.id);
 end
 $$;
 comment on function ${public_schema}.pg_background_full_sql_v2(integer, bigint) is 'A task''s whole command.';

@@ -27,6 +27,8 @@ import org.postgresql.jdbc.PgConnection;
 ///
 /// For one thread and one attempt.
 final class ExecuteStatements {
+  private static final int[] NO_BINDS = {};
+
   /// Most tasks return few rows, and are done with one round trip.
   private static final int FIRST_STEP_ROWS = 16;
 
@@ -84,7 +86,7 @@ final class ExecuteStatements {
   private void query(String sql, int flags, @Nullable GatherRows rows)
       throws SQLException, InterruptedException {
     // wrapped by hand, the driver neither splits nor changes it
-    var query = executor.wrap(List.of(new NativeQuery(sql, SqlCommand.BLANK)));
+    var query = executor.wrap(List.of(new NativeQuery(sql, NO_BINDS, false, SqlCommand.BLANK)));
     var step = new Step();
     executor.execute(
         query,

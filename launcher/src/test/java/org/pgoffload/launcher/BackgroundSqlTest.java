@@ -736,7 +736,7 @@ class BackgroundSqlTest {
       assertThat(
               query(
                   app,
-                  "select a || b || c || d from pg_background_result(pg_background_launch($q$"
+                  "select concat(a, b, c, d) from pg_background_result(pg_background_launch($q$"
                       + "select (select count(*) from pg_prepared_statements where name = 'left_plan'),"
                       + " (select count(*) from pg_class where relname = 'left_behind' and pg_table_is_visible(oid)),"
                       + " (select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory' and objid in (4711, 4712)),"

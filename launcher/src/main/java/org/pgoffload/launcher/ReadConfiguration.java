@@ -14,6 +14,7 @@ import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.llm.LlmProvider;
 import org.pgoffload.worker.llm.ProviderResolution;
 import org.pgoffload.worker.llm.ResolveProvider;
+import org.pgoffload.worker.sql.SqlLimits;
 
 /// Makes each part's configuration of the environment.
 final class ReadConfiguration {
@@ -33,6 +34,7 @@ final class ReadConfiguration {
   static WorkerWithProvider worker(Settings settings) {
     var database = settings.database("WORKER");
     var sqlDatabase = settings.taskDatabase();
+    var sqlLimits = sqlLimits(settings);
     var topics = settings.topics();
     var kafka = settings.kafka();
     int maxInFlight =
@@ -60,12 +62,27 @@ final class ReadConfiguration {
             Version.text(),
             Objects.requireNonNull(database),
             sqlDatabase,
+            sqlLimits,
             topics,
             kafka,
             maxInFlight,
             maxBytes,
             drain),
         Objects.requireNonNull(provider));
+  }
+
+  private static SqlLimits sqlLimits(Settings settings) {
+    var usual = SqlLimits.DEFAULT;
+    int connections =
+        settings.integer("PGOFFLOAD_SQL_MAX_CONNECTIONS", usual.connections(), 1, 10_000);
+    return new SqlLimits(
+        connections,
+        settings.integer(
+            "PGOFFLOAD_SQL_MAX_CONNECTIONS_PER_ROLE",
+            Math.min(usual.connectionsPerRole(), connections),
+            1,
+            connections),
+        settings.duration("PGOFFLOAD_SQL_IDLE", usual.idle()));
   }
 
   /// @throws ConfigurationException with every problem

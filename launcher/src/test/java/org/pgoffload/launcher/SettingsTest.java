@@ -21,6 +21,7 @@ import org.pgoffload.results.ResultsConfiguration;
 import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.TaskDatabase;
 import org.pgoffload.worker.WorkerConfiguration;
+import org.pgoffload.worker.sql.SqlLimits;
 import picocli.CommandLine;
 
 class SettingsTest {
@@ -72,6 +73,7 @@ class SettingsTest {
                 Version.text(),
                 DATABASE,
                 null,
+                new SqlLimits(32, 16, Duration.ofSeconds(60)),
                 new TopicNames("pgoffload"),
                 KAFKA,
                 2000,
@@ -85,6 +87,9 @@ class SettingsTest {
     environment.put("PGOFFLOAD_WORKER_NAME", "w1");
     environment.put(
         "PGOFFLOAD_SQL_DATABASE_URL", "postgresql://db.example:5433/d?sslcert=%2Fw.crt");
+    environment.put("PGOFFLOAD_SQL_MAX_CONNECTIONS", "9");
+    environment.put("PGOFFLOAD_SQL_MAX_CONNECTIONS_PER_ROLE", "3");
+    environment.put("PGOFFLOAD_SQL_IDLE", "2s");
     environment.put("PGOFFLOAD_MAX_IN_FLIGHT", "7");
     environment.put("PGOFFLOAD_MAX_BYTES_IN_FLIGHT", "1000");
     environment.put("PGOFFLOAD_DRAIN_TIMEOUT", "250ms");
@@ -95,6 +100,7 @@ class SettingsTest {
                 Version.text(),
                 DATABASE,
                 new TaskDatabase("db.example", 5433, "d", Map.of("sslcert", "/w.crt")),
+                new SqlLimits(9, 3, Duration.ofSeconds(2)),
                 new TopicNames("pgoffload"),
                 KAFKA,
                 7,

@@ -108,6 +108,57 @@ public record SqlResult(
     }
   }
 
+  /// The same result with the settings under which its values were written as text.
+  public SqlResult withReadUnder(Map<String, String> settings) {
+    return new SqlResult(
+        version,
+        id,
+        kind,
+        status,
+        requestedBy,
+        requestedByOid,
+        attempt,
+        tags,
+        rowCount,
+        columns,
+        rows,
+        chunks,
+        split,
+        settings,
+        error,
+        notices,
+        queuedMs,
+        ranMs,
+        worker,
+        finishedAt);
+  }
+
+  /// The same result without rows, tags, notices, and the server's words: for a topic that takes no
+  /// more.
+  public SqlResult withoutContent() {
+    return new SqlResult(
+        version,
+        id,
+        kind,
+        status,
+        requestedBy,
+        requestedByOid,
+        attempt,
+        List.of(),
+        rowCount,
+        null,
+        null,
+        0,
+        false,
+        null,
+        error == null ? null : SqlError.of(error.sqlstate(), "", null, null),
+        null,
+        queuedMs,
+        ranMs,
+        worker,
+        finishedAt);
+  }
+
   /// Reads a record's value. Unknown fields are ignored.
   ///
   /// @throws MalformedMessageException if the bytes are no such result, or of another major version

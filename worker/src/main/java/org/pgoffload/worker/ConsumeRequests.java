@@ -4,7 +4,6 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -13,8 +12,8 @@ import org.pgoffload.protocol.DeadLetterReason;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// One lane: a single thread polls, verifies and claims; each claimed request runs on a virtual
-/// thread of its own and they finish in any order; offsets are committed below the lowest
+/// Works one lane: a single thread polls, verifies and claims; each claimed request runs on a
+/// virtual thread of its own and they finish in any order; offsets are committed below the lowest
 /// unfinished request only.
 ///
 /// At the edge of the window (unfinished requests, or their bytes) the partitions are paused. While
@@ -29,7 +28,7 @@ final class ConsumeRequests implements Runnable {
   private static final int LEAST_WATCHED = 50;
 
   private static final Duration POLL = Duration.ofMillis(100);
-  private static final Duration POLL_WHILE_WAITING = Duration.ofMillis(2);
+  private static final Duration POLL_WHILE_UNDECIDED = Duration.ofMillis(2);
   private static final Duration POLL_WITHOUT_DATABASE = Duration.ofMillis(50);
   private static final Duration WATCH_INTERVAL = Duration.ofMillis(500);
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
@@ -40,12 +39,9 @@ final class ConsumeRequests implements Runnable {
   private static final Duration CLOSE = Duration.ofSeconds(1);
 
   private final WorkerConfiguration configuration;
-  private final String topic;
+  private final Lane lane;
   private final Consumer<byte[], byte[]> consumer;
   private final VerifyRequest verify;
-  private final ClaimRequests claims;
-  private final RunRequests run;
-  private final UnfinishedRequests unfinished;
   private final CommitOffsets offsets;
   private final List<Undecided> undecided = new ArrayList<>();
   private long undecidedBytes;
@@ -60,19 +56,13 @@ final class ConsumeRequests implements Runnable {
 
   ConsumeRequests(
       WorkerConfiguration configuration,
-      String topic,
+      Lane lane,
       Consumer<byte[], byte[]> consumer,
-      VerifyRequest verify,
-      ClaimRequests claims,
-      RunRequests run,
-      UnfinishedRequests unfinished) {
+      VerifyRequest verify) {
     this.configuration = configuration;
-    this.topic = topic;
+    this.lane = lane;
     this.consumer = consumer;
     this.verify = verify;
-    this.claims = claims;
-    this.run = run;
-    this.unfinished = unfinished;
     this.offsets = new CommitOffsets(consumer);
   }
 
@@ -80,7 +70,7 @@ final class ConsumeRequests implements Runnable {
   @Override
   public void run() {
     try {
-      consumer.subscribe(List.of(topic), offsets);
+      consumer.subscribe(List.of(lane.topic()), offsets);
       while (!closing) {
         try {
           for (var record : poll()) {
@@ -88,6 +78,7 @@ final class ConsumeRequests implements Runnable {
           }
           decide();
           claimWaiting();
+          recordWaiting();
           watchHeld();
           offsets.commitIfDue();
           lastComplaint = "";
@@ -121,17 +112,19 @@ final class ConsumeRequests implements Runnable {
     } else if (!consumer.paused().containsAll(consumer.assignment())) {
       consumer.pause(consumer.assignment());
     }
-    if (!atTheEdge && !unfinished.hasWaiting() && undecided.isEmpty()) {
+    var whileWaiting = lane.pollWhileWaiting();
+    if (!atTheEdge && whileWaiting.isEmpty() && undecided.isEmpty()) {
       return consumer.poll(POLL);
     }
     boolean withoutDatabase = System.nanoTime() - Math.max(nextClaim, nextKeyRead) < 0;
-    return consumer.poll(withoutDatabase ? POLL_WITHOUT_DATABASE : POLL_WHILE_WAITING);
+    return consumer.poll(
+        withoutDatabase ? POLL_WITHOUT_DATABASE : whileWaiting.orElse(POLL_WHILE_UNDECIDED));
   }
 
   private boolean atTheEdge() {
-    return unfinished.count() + undecided.size() + run.refused() >= configuration.maxInFlight()
-        || unfinished.bytes() + undecidedBytes + run.refusedBytes()
-            >= configuration.maxBytesInFlight();
+    var load = lane.load();
+    return load.count() + undecided.size() >= lane.window()
+        || load.bytes() + undecidedBytes >= configuration.maxBytesInFlight();
   }
 
   /// Must not throw: the consumer has moved past the record, and it would never come again.
@@ -153,13 +146,13 @@ final class ConsumeRequests implements Runnable {
       ConsumerRecord<byte[], byte[]> record, Runnable finish, VerifyRequest.Verdict verdict) {
     switch (verdict) {
       case VerifyRequest.Verdict.Trusted trusted -> {
-        if (run.hasPublished(trusted.envelope().id())) {
+        if (lane.hasPublished(trusted.envelope().id())) {
           finish.run();
         } else {
-          unfinished.received(new ReceivedRequest(trusted.envelope(), record, finish));
+          lane.received(new ReceivedRequest(trusted.envelope(), record, finish));
         }
       }
-      case VerifyRequest.Verdict.Refused refused -> run.refuse(record, refused, finish);
+      case VerifyRequest.Verdict.Refused refused -> lane.refuse(record, refused, finish);
       case VerifyRequest.Verdict.UnknownKey _ -> {
         undecided.add(new Undecided(record, finish));
         undecidedBytes += RunRequests.size(record);
@@ -192,7 +185,7 @@ final class ConsumeRequests implements Runnable {
 
   private void claimWaiting() {
     while (System.nanoTime() - nextClaim >= 0) {
-      var waiting = unfinished.waiting(Math.min(CLAIM_BATCH, free()));
+      var waiting = lane.mayBegin(Math.min(CLAIM_BATCH, lane.claimable()));
       if (waiting.isEmpty()) {
         return;
       }
@@ -200,8 +193,15 @@ final class ConsumeRequests implements Runnable {
     }
   }
 
-  private int free() {
-    return Math.max(0, configuration.maxInFlight() - unfinished.running());
+  private void recordWaiting() {
+    if (System.nanoTime() - nextClaim < 0) {
+      return;
+    }
+    try {
+      lane.recordWaiting();
+    } catch (SQLException e) {
+      waitForDatabase(e);
+    }
   }
 
   /// What another worker held is asked for again, until it is answered or its holder is dead: Kafka
@@ -211,42 +211,33 @@ final class ConsumeRequests implements Runnable {
       return;
     }
     lastWatch = System.nanoTime();
-    var held = unfinished.held();
+    var held = lane.held();
     int from = 0;
-    while (from < held.size() && free() > 0 && System.nanoTime() - nextClaim >= 0) {
-      int to = Math.min(held.size(), from + Math.clamp(free(), LEAST_WATCHED, CLAIM_BATCH));
+    while (from < held.size() && lane.claimable() > 0 && System.nanoTime() - nextClaim >= 0) {
+      int to =
+          Math.min(held.size(), from + Math.clamp(lane.claimable(), LEAST_WATCHED, CLAIM_BATCH));
       claim(held.subList(from, to));
       from = to;
     }
   }
 
   private void claim(List<ReceivedRequest> requests) {
-    Map<Long, Claim> outcomes;
     try {
-      outcomes = claims.claim(requests);
+      lane.claim(requests);
     } catch (SQLException e) {
       if (ClaimRequests.isTheDatas(e)) {
         claimApart(requests, e);
       } else {
-        complain(
-            "Requests wait, because the database could not be asked to claim them: "
-                + e.getMessage());
-        nextClaim = System.nanoTime() + PAUSE_AFTER_FAULT.toNanos();
-      }
-      return;
-    }
-    for (var request : requests) {
-      switch (outcomes.get(request.id())) {
-        case Claim.Claimed claimed -> run.begin(request, claimed);
-        // what runs here is not asked for and what was published is known: the claim was made, but
-        // its reply was lost with the connection
-        case Claim.Own own -> run.begin(request, own.claimed());
-        case Claim.Held _ -> unfinished.heldElsewhere(request);
-        case Claim.Answered _ -> unfinished.finish(request.id());
-        case null ->
-            throw new IllegalStateException("no claim came back for request " + request.id());
+        waitForDatabase(e);
       }
     }
+  }
+
+  private void waitForDatabase(SQLException fault) {
+    complain(
+        "Requests wait, because the database could not be asked to claim them: "
+            + fault.getMessage());
+    nextClaim = System.nanoTime() + PAUSE_AFTER_FAULT.toNanos();
   }
 
   /// Halves the batch until what the database will not let anybody claim is alone, and ends it.
@@ -257,7 +248,7 @@ final class ConsumeRequests implements Runnable {
           "Request {} cannot be claimed ({}) and ends as failed",
           request.id(),
           fault.getSQLState());
-      run.fail(request, String.valueOf(fault.getSQLState()));
+      lane.endUnclaimable(request, String.valueOf(fault.getSQLState()));
       return;
     }
     int half = requests.size() / 2;
@@ -282,7 +273,7 @@ final class ConsumeRequests implements Runnable {
   }
 
   private void end() {
-    run.drain(configuration.drain());
+    lane.drain(configuration.drain());
     offsets.commitNow();
     try {
       consumer.close(CloseOptions.timeout(CLOSE));

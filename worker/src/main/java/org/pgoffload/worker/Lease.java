@@ -6,6 +6,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntSupplier;
 import javax.sql.DataSource;
+import org.pgoffload.worker.sql.WorkerLease;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -14,7 +15,7 @@ import org.slf4j.LoggerFactory;
 /// before it stood still may have been taken over by then, and the first result wins.
 ///
 /// Safe to share between threads.
-final class Lease implements AutoCloseable {
+final class Lease implements AutoCloseable, WorkerLease {
   private static final Logger LOG = LoggerFactory.getLogger(Lease.class);
 
   private final DataSource database;
@@ -46,11 +47,13 @@ final class Lease implements AutoCloseable {
     var _ = timer.scheduleWithFixedDelay(this::renew, 1, 1, TimeUnit.SECONDS);
   }
 
-  String worker() {
+  @Override
+  public String worker() {
     return configuration.name();
   }
 
-  long epoch() {
+  @Override
+  public long epoch() {
     return epoch;
   }
 
@@ -59,7 +62,8 @@ final class Lease implements AutoCloseable {
   /// claimed. Otherwise this registers with the next epoch.
   ///
   /// @param lost the epoch that was found to be lost; nothing is done if it is no longer this one
-  synchronized void recover(long lost) throws SQLException {
+  @Override
+  public synchronized void recover(long lost) throws SQLException {
     if (lost == epoch && !renewed()) {
       LOG.warn("The lease of worker {} is gone; registering again", configuration.name());
       register();

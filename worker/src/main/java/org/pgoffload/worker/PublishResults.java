@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -19,7 +20,10 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultMessage;
+import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.worker.sql.ResultsTopic;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,7 +31,7 @@ import org.slf4j.LoggerFactory;
 /// until then it tries again, so that nothing that was done is forgotten.
 ///
 /// Safe to share between threads; made to be called on virtual threads.
-final class PublishResults implements AutoCloseable {
+final class PublishResults implements ResultsTopic, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PublishResults.class);
 
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
@@ -54,6 +58,45 @@ final class PublishResults implements AutoCloseable {
           "The answer to request {} is larger than the results topic takes; it ends as failed",
           result.id());
       sendFailure(result);
+    }
+  }
+
+  @Override
+  public Future<?> begin(ResultMessage message) {
+    try {
+      return kafka.send(record(message));
+    } catch (KafkaException | IllegalStateException e) {
+      if (e instanceof InterruptException) {
+        Thread.currentThread().interrupt();
+      }
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  /// A result that is larger than the topic takes is published without its rows and words: the
+  /// database has it.
+  @Override
+  public void publish(ResultMessage message) throws InterruptedException {
+    try {
+      send(record(message));
+    } catch (RecordTooLargeException e) {
+      if (!(message instanceof SqlResult result)) {
+        throw e;
+      }
+      LOG.warn(
+          "The result of request {} is larger than the results topic takes; the topic has it without"
+              + " its content",
+          result.id());
+      send(record(result.withoutContent()));
+    }
+  }
+
+  @Override
+  public void publish(long id, String json) throws InterruptedException {
+    try {
+      send(new ProducerRecord<>(topics.results(), utf8(Long.toString(id)), utf8(json)));
+    } catch (RecordTooLargeException e) {
+      publish(SqlResult.read(utf8(json)).withoutContent());
     }
   }
 
@@ -84,8 +127,8 @@ final class PublishResults implements AutoCloseable {
     }
   }
 
-  private ProducerRecord<byte[], byte[]> record(Result result) {
-    return new ProducerRecord<>(topics.results(), utf8(result.recordKey()), result.write());
+  private ProducerRecord<byte[], byte[]> record(ResultMessage message) {
+    return new ProducerRecord<>(topics.results(), utf8(message.recordKey()), message.write());
   }
 
   private void sendFailure(Result tooLarge) throws InterruptedException {

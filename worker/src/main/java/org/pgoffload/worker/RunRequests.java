@@ -7,13 +7,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.pgoffload.protocol.Result;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Runs each claimed request, and sends away each refused record, on a virtual thread of its own.
-/// Whatever happens on it, the request ends or is left for the next worker: none is forgotten while
-/// this worker lives.
+/// Runs each claimed request of a lane, and sends away each refused record, on a virtual thread of
+/// its own. Whatever happens on it, the request ends or is left for the next worker: none is
+/// forgotten while this worker lives.
 ///
 /// Safe to share between threads.
 final class RunRequests {
@@ -25,7 +24,6 @@ final class RunRequests {
   /// For what was interrupted to notice it, and for an answer that is there to be published.
   private static final Duration AFTER_THE_DRAIN = Duration.ofSeconds(1);
 
-  private final AnswerRequest answer;
   private final PublishResults publish;
   private final UnfinishedRequests unfinished;
   private final RecentIds published = new RecentIds(REMEMBERED);
@@ -35,8 +33,7 @@ final class RunRequests {
       Executors.newThreadPerTaskExecutor(
           Thread.ofVirtual().name("pgoffload-request-", 0).factory());
 
-  RunRequests(AnswerRequest answer, PublishResults publish, UnfinishedRequests unfinished) {
-    this.answer = answer;
+  RunRequests(PublishResults publish, UnfinishedRequests unfinished) {
     this.publish = publish;
     this.unfinished = unfinished;
   }
@@ -47,16 +44,33 @@ final class RunRequests {
     return published.contains(id);
   }
 
-  /// Makes the call and publishes what comes of it.
-  void begin(ReceivedRequest request, Claim.Claimed claimed) {
-    unfinished.running(request.id());
-    running.execute(() -> publish(request, () -> result(request, claimed)));
+  /// What running a request means.
+  @FunctionalInterface
+  interface Body {
+    /// Must not throw anything else.
+    ///
+    /// @return true when the result is published, or there is none to publish; false when another
+    ///   worker has the request and the body has seen to it
+    /// @throws InterruptedException if the worker is closing: the next worker takes the request
+    ///   over
+    boolean run() throws InterruptedException;
   }
 
-  /// Ends a request that the database will not let anybody claim.
-  void fail(ReceivedRequest request, String sqlState) {
+  /// Runs a request and then counts it as finished.
+  void begin(ReceivedRequest request, Body body) {
     unfinished.running(request.id());
-    running.execute(() -> publish(request, () -> answer.unclaimable(request.envelope(), sqlState)));
+    running.execute(() -> {
+      try {
+        if (body.run()) {
+          // in this order: between the two the request is both, never neither
+          published.add(request.id());
+          unfinished.finish(request.id());
+        }
+      } catch (InterruptedException e) {
+        LOG.info("Request {} is left for the next worker", request.id());
+        Thread.currentThread().interrupt();
+      }
+    });
   }
 
   /// Sends a record that is not executed to the dead letters.
@@ -99,57 +113,32 @@ final class RunRequests {
     return refusedBytes.get();
   }
 
-  /// Lets what runs finish within the time, interrupts the rest and leaves it for the next worker.
-  void drain(Duration patience) {
+  /// Begins nothing more and lets what runs finish.
+  ///
+  /// @return whether everything has finished within the time
+  boolean finishWithin(Duration patience) {
     running.shutdown();
     try {
-      if (!running.awaitTermination(patience.toMillis(), TimeUnit.MILLISECONDS)) {
-        LOG.info("{} requests are left for the next worker", unfinished.running());
-        running.shutdownNow();
-        if (!running.awaitTermination(AFTER_THE_DRAIN.toMillis(), TimeUnit.MILLISECONDS)) {
-          LOG.warn("Some requests did not end when interrupted; their results may still come");
-        }
-      }
+      return running.awaitTermination(patience.toMillis(), TimeUnit.MILLISECONDS);
     } catch (InterruptedException e) {
-      running.shutdownNow();
       Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
+  /// Interrupts what still runs: it is left for the next worker.
+  void leaveTheRest() {
+    if (running.isTerminated()) {
+      return;
+    }
+    LOG.info("{} requests are left for the next worker", unfinished.running());
+    running.shutdownNow();
+    if (!finishWithin(AFTER_THE_DRAIN)) {
+      LOG.warn("Some requests did not end when interrupted; their results may still come");
     }
   }
 
   static int size(ConsumerRecord<byte[], byte[]> record) {
     return Math.max(0, record.serializedKeySize()) + Math.max(0, record.serializedValueSize());
-  }
-
-  @FunctionalInterface
-  private interface ResultOfRequest {
-    Result get() throws InterruptedException;
-  }
-
-  private void publish(ReceivedRequest request, ResultOfRequest result) {
-    try {
-      publish.result(result.get());
-      // in this order: between the two the request is both, never neither
-      published.add(request.id());
-      unfinished.finish(request.id());
-    } catch (InterruptedException e) {
-      LOG.info("Request {} is left for the next worker", request.id());
-      Thread.currentThread().interrupt();
-    }
-  }
-
-  private Result result(ReceivedRequest request, Claim.Claimed claimed)
-      throws InterruptedException {
-    try {
-      return answer.answer(request.envelope(), claimed);
-    } catch (RuntimeException | Error e) {
-      // An error too: this thread is all that knows the request, and it would wait for ever.
-      // The words of an exception may contain what was asked: its kind and place are enough.
-      LOG.error(
-          "Request {} met a fault of the worker and ends as failed: {} at {}",
-          request.id(),
-          e.getClass().getName(),
-          e.getStackTrace().length == 0 ? "?" : e.getStackTrace()[0]);
-      return answer.fault(request.envelope(), claimed);
-    }
   }
 }

@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /// Every request that this worker has received and not finished: waiting to be claimed, running, or
 /// held by another worker. Counts them and their bytes, which is the window.
@@ -19,13 +20,22 @@ final class UnfinishedRequests {
 
   /// A request was received: it waits to be claimed, unless the same one is here already (delivered
   /// twice), in which case both finish together.
-  synchronized void received(ReceivedRequest request) {
+  ///
+  /// @return whether it is the first
+  synchronized boolean received(ReceivedRequest request) {
     bytes += request.size();
     var same = all.computeIfAbsent(request.id(), id -> new ArrayList<>(1));
     same.add(request);
     if (same.size() == 1) {
       waiting.put(request.id(), request);
+      return true;
     }
+    return false;
+  }
+
+  /// What waits to be claimed under this id.
+  synchronized Optional<ReceivedRequest> waitingOf(long id) {
+    return Optional.ofNullable(waiting.get(id));
   }
 
   /// Up to this many that wait to be claimed, in the order of their arrival.

@@ -1,22 +1,23 @@
 package org.pgoffload.worker;
 
-import com.zaxxer.hikari.HikariConfig;
-import com.zaxxer.hikari.HikariDataSource;
-import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Clock;
-import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.Properties;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.GroupProtocol;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.worker.llm.LlmProvider;
+import org.pgoffload.worker.sql.ChooseTasks;
+import org.pgoffload.worker.sql.RunTask;
+import org.pgoffload.worker.sql.RunningTasks;
+import org.pgoffload.worker.sql.TaskRecords;
+import org.pgoffload.worker.sql.TaskSessions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,18 +25,17 @@ import org.slf4j.LoggerFactory;
 public final class WorkerApp implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(WorkerApp.class);
 
-  private static final Duration PATIENCE_AT_START = Duration.ofSeconds(30);
-
   /// In the order in which they were started: closed in reverse.
   private final Deque<AutoCloseable> started;
 
-  private final ConsumeRequests consume;
-  private final Thread thread;
+  private final List<Loop> loops;
 
-  private WorkerApp(Deque<AutoCloseable> started, ConsumeRequests consume, Thread thread) {
+  /// What works until it is told to end.
+  private record Loop(Thread thread, Runnable end) {}
+
+  private WorkerApp(Deque<AutoCloseable> started, List<Loop> loops) {
     this.started = started;
-    this.consume = consume;
-    this.thread = thread;
+    this.loops = loops;
   }
 
   /// Registers and begins to work in the background.
@@ -46,10 +46,12 @@ public final class WorkerApp implements AutoCloseable {
     var started = new ArrayDeque<AutoCloseable>();
     started.push(provider);
     try {
-      var database = opened(started, pool(configuration));
+      var database = opened(started, OpenPool.open(configuration));
       var clock = Clock.systemUTC();
       var trust = new Trust(database);
-      var unfinished = new UnfinishedRequests();
+      var verify = new VerifyRequest(trust, clock);
+      var asked = new UnfinishedRequests();
+      var launched = new UnfinishedRequests();
       var publish =
           opened(started, new PublishResults(configuration.kafka(), configuration.topics()));
       var lease =
@@ -60,24 +62,54 @@ public final class WorkerApp implements AutoCloseable {
                   configuration,
                   provider.name(),
                   provider.defaultModel(),
-                  unfinished::running));
-      var consume =
-          new ConsumeRequests(
+                  () -> asked.running() + launched.running()));
+      var loops = new ArrayList<Loop>();
+      var llm =
+          new LlmLane(
               configuration,
-              configuration.topics().llmRequests(),
-              new KafkaConsumer<byte[], byte[]>(kafkaProperties(configuration)),
-              new VerifyRequest(trust, clock),
               new ClaimRequests(database, lease),
-              new RunRequests(
-                  new AnswerRequest(configuration.name(), provider, clock), publish, unfinished),
-              unfinished);
-      var thread = Thread.ofPlatform().name("pgoffload-llm-lane").start(consume);
+              new AnswerRequest(configuration.name(), provider, clock),
+              publish,
+              new RunRequests(publish, asked),
+              asked);
+      loops.add(loop("pgoffload-llm-lane", consume(configuration, "llm", llm, verify)));
       LOG.info(
           "Worker {} asks {} (model {})",
           configuration.name(),
           provider.name(),
           provider.defaultModel());
-      return new WorkerApp(started, consume, thread);
+      var sqlDatabase = configuration.sqlDatabase();
+      if (sqlDatabase != null) {
+        var limits = configuration.sqlLimits();
+        var records = new TaskRecords(database, lease);
+        var sessions = opened(started, new TaskSessions(sqlDatabase, configuration.name(), limits));
+        var tasks = opened(started, new RunningTasks());
+        var cancellations = new EarlyCancellations();
+        var sql =
+            new SqlLane(
+                configuration.topics().sqlRequests(),
+                clock,
+                new ChooseTasks(limits),
+                records,
+                new RunTask(sessions, records, publish, configuration.name(), clock),
+                tasks,
+                new RunRequests(publish, launched),
+                launched,
+                cancellations);
+        loops.add(loop("pgoffload-sql-lane", consume(configuration, "sql", sql, verify)));
+        loops.add(
+            loop(
+                "pgoffload-commands",
+                new ListenToCommands(
+                    configuration.topics().commands(),
+                    new KafkaConsumer<byte[], byte[]>(commandsProperties(configuration)),
+                    verify,
+                    new ObeySqlCommands(records, tasks, sql, cancellations))));
+        var _ = opened(started, new SweepLargeAnswers(records));
+        LOG.info("Worker {} runs SQL in {}", configuration.name(), sqlDatabase);
+      }
+      loops.forEach(each -> each.thread.start());
+      return new WorkerApp(started, List.copyOf(loops));
     } catch (SQLException e) {
       closeAll(started);
       throw new WorkerStartException(
@@ -93,18 +125,37 @@ public final class WorkerApp implements AutoCloseable {
     return part;
   }
 
+  private static ConsumeRequests consume(
+      WorkerConfiguration configuration, String group, Lane lane, VerifyRequest verify) {
+    return new ConsumeRequests(
+        configuration,
+        lane,
+        new KafkaConsumer<byte[], byte[]>(laneProperties(configuration, group)),
+        verify);
+  }
+
+  private static Loop loop(String name, ConsumeRequests consume) {
+    return new Loop(Thread.ofPlatform().name(name).unstarted(consume), consume::close);
+  }
+
+  private static Loop loop(String name, ListenToCommands listen) {
+    return new Loop(Thread.ofPlatform().name(name).unstarted(listen), listen::close);
+  }
+
   /// Waits until the worker ends, which it does only when it is closed.
   public void awaitEnd() throws InterruptedException {
-    thread.join();
+    for (var loop : loops) {
+      loop.thread.join();
+    }
   }
 
   /// Begins nothing more, lets what runs finish within the drain time, leaves the rest to the next
   /// worker, and gives the lease up. Idempotent.
   @Override
   public void close() {
-    consume.close();
+    loops.forEach(loop -> loop.end.run());
     try {
-      thread.join();
+      awaitEnd();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -124,71 +175,46 @@ public final class WorkerApp implements AutoCloseable {
     }
   }
 
-  private static HikariDataSource pool(WorkerConfiguration configuration) {
-    var pool = new HikariConfig();
-    pool.setPoolName("pgoffload-worker");
-    pool.setJdbcUrl(configuration.database().jdbcUrl());
-    var properties =
-        configuration.database().properties("pgoffload worker " + configuration.name());
-    // a server that has vanished must not hold the lane for ever; above the server's own timeout
-    properties.setProperty("socketTimeout", "15");
-    pool.setDataSourceProperties(properties);
-    pool.setConnectionInitSql("set statement_timeout = '10s'");
-    // claims are made by one thread, the lease is renewed by another, keys are read now and then
-    pool.setMaximumPoolSize(4);
-    pool.setMinimumIdle(1);
-    pool.setConnectionTimeout(Duration.ofSeconds(2).toMillis());
-    pool.setValidationTimeout(Duration.ofSeconds(1).toMillis());
-    // once it has been there, a database that is away is waited for by whoever needs it
-    pool.setInitializationFailTimeout(-1);
-    awaitDatabase(configuration, properties);
-    return new HikariDataSource(pool);
-  }
-
-  /// Started together with its database, a worker waits for it, but not for a login or a database
-  /// that is not there.
-  private static void awaitDatabase(WorkerConfiguration configuration, Properties properties) {
-    var address = configuration.database();
-    long deadline = System.nanoTime() + PATIENCE_AT_START.toNanos();
-    while (true) {
-      try (var _ = DriverManager.getConnection(address.jdbcUrl(), properties)) {
-        return;
-      } catch (SQLException e) {
-        var state = String.valueOf(e.getSQLState());
-        if (state.startsWith("28") || state.startsWith("3D") || System.nanoTime() > deadline) {
-          throw new WorkerStartException(
-              "the worker cannot connect to " + address + ": " + e.getMessage(), e);
-        }
-      }
-      pause(address);
-    }
-  }
-
-  private static void pause(DatabaseAddress address) {
-    try {
-      Thread.sleep(200);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new WorkerStartException("interrupted while waiting for " + address, e);
-    }
-  }
-
-  private static Map<String, Object> kafkaProperties(WorkerConfiguration configuration) {
-    var properties = new HashMap<>(configuration.kafka());
-    properties.put(ConsumerConfig.KEY_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
-    properties.put(ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
-    properties.put(ConsumerConfig.GROUP_ID_CONFIG, configuration.topics().prefix() + ".worker.llm");
+  private static Map<String, Object> laneProperties(
+      WorkerConfiguration configuration, String group) {
+    var properties = consumerProperties(configuration, group);
+    properties.put(
+        ConsumerConfig.GROUP_ID_CONFIG, configuration.topics().prefix() + ".worker." + group);
     // the new protocol rebalances without stopping anybody
     properties.put(ConsumerConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CONSUMER.name());
-    // only what is finished is committed
-    properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
     // a group without offsets begins with what was asked before the first worker came
     properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
     // what is polled counts as unfinished, whether it has begun or not
     properties.put(
         ConsumerConfig.MAX_POLL_RECORDS_CONFIG, Math.min(500, configuration.maxInFlight()));
-    properties.putIfAbsent(
-        ConsumerConfig.CLIENT_ID_CONFIG, "pgoffload-worker-" + configuration.name());
+    return properties;
+  }
+
+  private static Map<String, Object> commandsProperties(WorkerConfiguration configuration) {
+    var properties = consumerProperties(configuration, "commands");
+    // every worker reads all of them: a group would share them out
+    properties.remove(ConsumerConfig.GROUP_ID_CONFIG);
+    // what was removed while it was away is a day old
+    properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
+    return properties;
+  }
+
+  private static Map<String, Object> consumerProperties(
+      WorkerConfiguration configuration, String purpose) {
+    var properties = new HashMap<>(configuration.kafka());
+    properties.put(ConsumerConfig.KEY_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
+    properties.put(ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
+    // only what is finished is committed
+    properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+    // each its own, or their metrics would be taken for one another's
+    properties.put(
+        ConsumerConfig.CLIENT_ID_CONFIG,
+        configuration
+                .kafka()
+                .getOrDefault(
+                    ConsumerConfig.CLIENT_ID_CONFIG, "pgoffload-worker-" + configuration.name())
+            + "-"
+            + purpose);
     return properties;
   }
 }

@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.TaskDatabase;
+import org.pgoffload.worker.sql.SqlLimits;
 
 /// What a worker needs to run, besides its [org.pgoffload.worker.llm.LlmProvider].
 ///
@@ -13,6 +14,7 @@ import org.pgoffload.schema.TaskDatabase;
 /// @param version of the software, shown in `llm_worker`
 /// @param database a login that is a member of pgoffload_worker
 /// @param sqlDatabase where tasks of background SQL are run, or null for a worker that runs none
+/// @param sqlLimits how many of them at once
 /// @param topics the topics' names
 /// @param kafka Kafka's client properties
 /// @param maxInFlight how many requests may be unfinished at once
@@ -23,6 +25,7 @@ public record WorkerConfiguration(
     String version,
     DatabaseAddress database,
     @Nullable TaskDatabase sqlDatabase,
+    SqlLimits sqlLimits,
     TopicNames topics,
     Map<String, Object> kafka,
     int maxInFlight,

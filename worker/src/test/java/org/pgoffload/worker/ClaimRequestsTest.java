@@ -23,6 +23,7 @@ import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallSchema;
+import org.pgoffload.worker.sql.SqlLimits;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /// What the worker asks of the database: claims, leases and keys. All as the role pgoffload_worker.
@@ -291,7 +292,16 @@ final class ClaimRequestsTest {
     return new Lease(
         database,
         new WorkerConfiguration(
-            name, "test", admin, null, new TopicNames("t"), Map.of(), 1, 1, Duration.ZERO),
+            name,
+            "test",
+            admin,
+            null,
+            SqlLimits.DEFAULT,
+            new TopicNames("t"),
+            Map.of(),
+            1,
+            1,
+            Duration.ZERO),
         "fake",
         "fake-1",
         () -> 0);

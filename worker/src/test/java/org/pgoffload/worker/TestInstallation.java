@@ -37,6 +37,7 @@ import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.InstallTopics;
+import org.pgoffload.worker.sql.SqlLimits;
 
 /// A real PostgreSQL with the schema and a real Kafka, of one test class, which plays producer and
 /// results application: it signs requests, sends them, and writes results back.
@@ -108,7 +109,16 @@ final class TestInstallation implements AutoCloseable {
 
   WorkerConfiguration configuration(String name) {
     return new WorkerConfiguration(
-        name, "test", worker(), null, topics, kafka(), 2000, 256 << 20, Duration.ofSeconds(5));
+        name,
+        "test",
+        worker(),
+        null,
+        SqlLimits.DEFAULT,
+        topics,
+        kafka(),
+        2000,
+        256 << 20,
+        Duration.ofSeconds(5));
   }
 
   void stopPostgres() {

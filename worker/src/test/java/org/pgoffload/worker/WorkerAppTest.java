@@ -22,6 +22,7 @@ import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmProvider;
+import org.pgoffload.worker.sql.SqlLimits;
 
 final class WorkerAppTest {
   private static final Duration PATIENCE = Duration.ofSeconds(20);
@@ -428,6 +429,7 @@ final class WorkerAppTest {
                     "test",
                     right.database().as("pgoffload_results", right.database().password()),
                     null,
+                    SqlLimits.DEFAULT,
                     right.topics(),
                     right.kafka(),
                     1,
@@ -489,6 +491,7 @@ final class WorkerAppTest {
         "test",
         installation.worker(),
         null,
+        SqlLimits.DEFAULT,
         installation.topics(),
         installation.kafka(),
         maxInFlight,

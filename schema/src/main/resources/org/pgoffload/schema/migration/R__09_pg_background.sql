@@ -59,9 +59,9 @@ as $$
 declare
   -- the latest of a number that came twice
   entry constant text[] := regexp_match(current_setting('pgoffload.attached', true), format('.*,%s=([0-9]+)/([0-9])/([0-9]+)', pid));
-  given_up constant timestamptz := clock_timestamp() + interval '2 s';
+  given_up constant timestamptz := clock_timestamp() + interval '1 s';
   since constant timestamptz := clock_timestamp();
-  drawn bigint;
+  on_its_way boolean;
   found_id bigint;
 begin
   if entry is not null then
@@ -78,12 +78,20 @@ begin
   end if;
 
   -- Launched in a transaction that was rolled back, or by another session: it is found when it is recorded,
-  -- which takes a moment. Only an id that this session has drawn can still be on its way.
-  begin
-    drawn := currval('pgoffload.request_id');
-  exception when object_not_in_prerequisite_state then
-    drawn := 0;
-  end;
+  -- which takes a moment. Only an id that has been drawn, by this session if no more is known of it than its
+  -- pid, can still be on its way; those of READ ONLY callers and of tasks, in the upper half, may have been.
+  if cookie is not null then
+    on_its_way := pgoffload.pid_of(cookie) = pid
+      and (cookie >> 35 & 1 = 1
+           or cookie between pg_sequence_last_value('pgoffload.request_id') - 100000
+                         and pg_sequence_last_value('pgoffload.request_id'));
+  else
+    begin
+      on_its_way := pgoffload.pid_of(currval('pgoffload.request_id')) between pid and pid::bigint + 100000;
+    exception when object_not_in_prerequisite_state then
+      on_its_way := false;
+    end;
+  end if;
   loop
     if current_setting('pgoffload.left', true) ~ coalesce(',' || pid || '=' || cookie || '/', ',' || pid || '=') then
       exit;
@@ -99,7 +107,7 @@ begin
     end if;
     exit when clock_timestamp() > given_up
       or current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
-      or pgoffload.pid_of(drawn) not between pid and pid::bigint + 100000;
+      or on_its_way is not true;
     perform pgoffload.pause_polling(since);
   end loop;
   raise exception 'PID % is not attached to this session', pid

@@ -1,0 +1,70 @@
+package org.pgoffload.worker;
+
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+
+/// What differs between the lanes: which topic they read, which of their requests may begin, how
+/// they are claimed, and what running one means. [ConsumeRequests] does for all of them what is the
+/// same, and calls everything here on its one thread.
+interface Lane {
+  /// The topic of its requests.
+  String topic();
+
+  /// Whether a request needs nothing, because this worker has published its result.
+  boolean hasPublished(long id);
+
+  /// Takes a verified request; it waits until it may begin. Must not throw.
+  void received(ReceivedRequest request);
+
+  /// Sends a record that is not executed to the dead letters.
+  ///
+  /// @param finish is run when it is there
+  void refuse(
+      ConsumerRecord<byte[], byte[]> record,
+      VerifyRequest.Verdict.Refused verdict,
+      Runnable finish);
+
+  /// How many records are not finished, and their bytes.
+  Load load();
+
+  /// So many unfinished records make it take no more.
+  int window();
+
+  /// How long a poll may take while something waits; empty when nothing does.
+  Optional<Duration> pollWhileWaiting();
+
+  /// How many may be claimed now.
+  int claimable();
+
+  /// Up to this many that may begin now, in the order of their arrival. They are to be claimed.
+  List<ReceivedRequest> mayBegin(int atMost);
+
+  /// What other workers hold.
+  List<ReceivedRequest> held();
+
+  /// Claims requests, begins what was claimed, and finishes or sets aside the rest.
+  ///
+  /// @throws SQLException if the database could not be asked; nothing has begun then
+  void claim(List<ReceivedRequest> requests) throws SQLException;
+
+  /// Ends a request that the database will not let anybody claim.
+  void endUnclaimable(ReceivedRequest request, String sqlState);
+
+  /// Makes known to the database what has to wait. Called after each round of claims.
+  ///
+  /// @throws SQLException if the database could not be asked; to be called again
+  default void recordWaiting() throws SQLException {}
+
+  /// Begins nothing more, lets what runs finish within the time and leaves the rest to the next
+  /// worker.
+  void drain(Duration patience);
+
+  /// Records that are not finished.
+  ///
+  /// @param count how many
+  /// @param bytes of all of them
+  record Load(int count, long bytes) {}
+}

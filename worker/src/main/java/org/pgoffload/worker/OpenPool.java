@@ -1,0 +1,72 @@
+package org.pgoffload.worker;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Properties;
+import org.pgoffload.schema.DatabaseAddress;
+
+/// Opens the worker's own connections, once the database is there.
+final class OpenPool {
+  private static final Duration PATIENCE_AT_START = Duration.ofSeconds(30);
+
+  /// Claims are made by one thread, the lease is renewed by another, keys are read now and then.
+  private static final int CONNECTIONS = 4;
+
+  /// And each task may have a result to record.
+  private static final int CONNECTIONS_WITH_SQL = 8;
+
+  private OpenPool() {}
+
+  /// @throws WorkerStartException if there is no way in, with what to do
+  static HikariDataSource open(WorkerConfiguration configuration) {
+    var pool = new HikariConfig();
+    pool.setPoolName("pgoffload-worker");
+    pool.setJdbcUrl(configuration.database().jdbcUrl());
+    var properties =
+        configuration.database().properties("pgoffload worker " + configuration.name());
+    // a server that has vanished must not hold the lane for ever; above the server's own timeout
+    properties.setProperty("socketTimeout", "15");
+    pool.setDataSourceProperties(properties);
+    pool.setConnectionInitSql("set statement_timeout = '10s'");
+    pool.setMaximumPoolSize(
+        configuration.sqlDatabase() == null ? CONNECTIONS : CONNECTIONS_WITH_SQL);
+    pool.setMinimumIdle(1);
+    pool.setConnectionTimeout(Duration.ofSeconds(2).toMillis());
+    pool.setValidationTimeout(Duration.ofSeconds(1).toMillis());
+    // once it has been there, a database that is away is waited for by whoever needs it
+    pool.setInitializationFailTimeout(-1);
+    awaitDatabase(configuration, properties);
+    return new HikariDataSource(pool);
+  }
+
+  /// Started together with its database, a worker waits for it, but not for a login or a database
+  /// that is not there.
+  private static void awaitDatabase(WorkerConfiguration configuration, Properties properties) {
+    var address = configuration.database();
+    long deadline = System.nanoTime() + PATIENCE_AT_START.toNanos();
+    while (true) {
+      try (var _ = DriverManager.getConnection(address.jdbcUrl(), properties)) {
+        return;
+      } catch (SQLException e) {
+        var state = String.valueOf(e.getSQLState());
+        if (state.startsWith("28") || state.startsWith("3D") || System.nanoTime() > deadline) {
+          throw new WorkerStartException(
+              "the worker cannot connect to " + address + ": " + e.getMessage(), e);
+        }
+      }
+      pause(address);
+    }
+  }
+
+  private static void pause(DatabaseAddress address) {
+    try {
+      Thread.sleep(200);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new WorkerStartException("interrupted while waiting for " + address, e);
+    }
+  }
+}

@@ -1,0 +1,252 @@
+package org.pgoffload.worker.sql;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.sql.SQLException;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.SqlResult;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// One attempt at a task on one session: everything in one transaction, whose last act records the
+/// result. Another result is recorded before the session is left, so that whoever waits for the
+/// task's lock finds it.
+///
+/// For one thread.
+final class AttemptTask {
+  private static final Logger LOG = LoggerFactory.getLogger(AttemptTask.class);
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final TypeReference<Map<String, String>> SETTINGS = new TypeReference<>() {};
+
+  private static final String SUPERSEDED = "PO002";
+  private static final String QUERY_CANCELED = "57014";
+
+  private final SqlTask task;
+  private final SqlClaim.Claimed claim;
+  private final TaskSession session;
+  private final RunningTask running;
+  private final TaskSessions sessions;
+  private final TaskRecords records;
+  private final RecordResult record;
+  private final DescribeColumns columns;
+  private final DescribeResult describe;
+  private final GatherNotices notices = new GatherNotices();
+  private final ExecuteStatements execute;
+  private GatherRows rows;
+  private final ResultsTopic topic;
+  private @Nullable SqlStatement current;
+  private boolean outsideTransaction;
+
+  AttemptTask(
+      SqlTask task,
+      SqlClaim.Claimed claim,
+      TaskSession session,
+      RunningTask running,
+      Tools tools,
+      DescribeResult describe) {
+    this.task = task;
+    this.claim = claim;
+    this.session = session;
+    this.running = running;
+    this.sessions = tools.sessions;
+    this.records = tools.records;
+    this.record = tools.record;
+    this.columns = tools.columns;
+    this.topic = tools.topic;
+    this.describe = describe;
+    this.execute = new ExecuteStatements(session.connection(), notices);
+    this.rows = new GatherRows(task, claim.attempt(), topic);
+  }
+
+  /// What all attempts share.
+  record Tools(
+      TaskSessions sessions,
+      TaskRecords records,
+      RecordResult record,
+      ResultsTopic topic,
+      DescribeColumns columns) {}
+
+  /// The task is to stop before its next statement.
+  private static final class StoppedException extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    private final RunningTask.Stop reason;
+
+    StoppedException(RunningTask.Stop reason) {
+      this.reason = reason;
+    }
+  }
+
+  /// Runs it. The transaction is over then, or the session is broken.
+  ///
+  /// @throws InterruptedException if the worker is closing: the transaction is not committed
+  TaskOutcome run() throws InterruptedException {
+    try {
+      EndSessions.run(session.connection(), task.id(), claim.sessions());
+      session.enter(task, claim);
+      running.entered(session, claim.attempt());
+      try {
+        return execute();
+      } finally {
+        running.left();
+      }
+    } catch (StoppedException e) {
+      return stopped(e.reason);
+    } catch (SQLException e) {
+      return failed(e);
+    }
+  }
+
+  private TaskOutcome execute() throws SQLException, InterruptedException, StoppedException {
+    var statements = SplitStatements.of(task.command(), session.standardConformingStrings());
+    RefusedStatement.check(statements);
+    for (int i = 0; i < statements.size(); i++) {
+      goOn();
+      current = statements.get(i);
+      try {
+        execute.execute(current, i == statements.size() - 1 ? rows : null);
+      } catch (SQLException e) {
+        if (statements.size() == 1 && OutsideTransaction.isNeeded(e, current)) {
+          return executeOutsideTransaction(current);
+        }
+        throw e;
+      }
+    }
+    current = null;
+    var result = succeeded();
+    goOn();
+    var completion = session.complete(task, claim, DescribeResult.text(result));
+    var readUnder = result.withReadUnder(settings(completion.readUnder()));
+    return completion.recorded()
+        ? new TaskOutcome.Recorded(readUnder)
+        : record.record(readUnder, describe);
+  }
+
+  /// The server has refused the transaction block; what ran is rolled back. From here on a lost
+  /// session leaves an unknown outcome, which is marked first.
+  private TaskOutcome executeOutsideTransaction(SqlStatement statement)
+      throws SQLException, InterruptedException, StoppedException {
+    session.rollback();
+    // the tasks that the first try has launched are counted in prepared statements: this one is to
+    // find them again
+    session.deallocateAll();
+    goOn();
+    if (!UntilAnswered.ask(task.id(), () -> records.markAutocommit(task.id(), claim.attempt()))) {
+      return new TaskOutcome.Superseded();
+    }
+    goOn();
+    rows = new GatherRows(task, claim.attempt(), topic);
+    outsideTransaction = true;
+    execute.executeOutsideTransaction(statement, rows);
+    // it has taken effect: from here on nothing can make it a failure
+    running.left();
+    try {
+      var result = succeeded();
+      return record.record(result.withReadUnder(settings(session.leave())), describe);
+    } catch (SQLException e) {
+      return new TaskOutcome.Unknown(session.identity());
+    }
+  }
+
+  private void goOn() throws StoppedException {
+    var stopped = running.stopped();
+    if (stopped.isPresent()) {
+      throw new StoppedException(stopped.get());
+    }
+  }
+
+  private SqlResult succeeded() throws SQLException, InterruptedException {
+    var fields = execute.columns();
+    var described = fields == null ? null : columns.describe(session.connection(), fields);
+    return describe.succeeded(execute.tags(), described, rows.end(), notices.all());
+  }
+
+  private TaskOutcome stopped(RunningTask.Stop reason) throws InterruptedException {
+    endTransaction();
+    if (reason == RunningTask.Stop.CLOSING) {
+      throw new InterruptedException("closing");
+    }
+    return record.record(describe.stopped(reason, execute.tags(), notices.all()), describe);
+  }
+
+  private TaskOutcome failed(SQLException fault) throws InterruptedException {
+    if (Thread.currentThread().isInterrupted()) {
+      throw new InterruptedException("closing");
+    }
+    endTransaction();
+    if (SUPERSEDED.equals(fault.getSQLState())) {
+      return new TaskOutcome.Superseded();
+    }
+    var reason = running.stopped();
+    if (reason.isPresent()
+        && (reason.get() == RunningTask.Stop.CLOSING
+            || QUERY_CANCELED.equals(fault.getSQLState()))) {
+      return stopped(reason.get());
+    }
+    if (isLost(fault)) {
+      LOG.warn(
+          "The session of request {} (pid {}) was lost: {}",
+          task.id(),
+          session.identity().pid(),
+          fault.getSQLState());
+      if (outsideTransaction) {
+        return new TaskOutcome.Unknown(session.identity());
+      }
+      return running.attempt() == claim.attempt()
+          ? new TaskOutcome.Lost(session.identity())
+          : new TaskOutcome.NotBegun();
+    }
+    return record.record(
+        describe.failed(DescribeError.of(fault, current), execute.tags(), notices.all()), describe);
+  }
+
+  private void endTransaction() {
+    try {
+      session.rollback();
+    } catch (SQLException e) {
+      // it is over with the connection
+      session.close();
+    }
+  }
+
+  /// Whether the session is gone without the task's own doing.
+  private boolean isLost(SQLException fault) throws InterruptedException {
+    if (!session.isBroken()
+        || fault instanceof RefusedStatement
+        || DescribeError.isUnreadableSetting(fault)) {
+      return false;
+    }
+    if (DescribeError.server(fault) == null) {
+      return true;
+    }
+    return switch (String.valueOf(fault.getSQLState())) {
+      // another backend's crash; a server that is not there for anybody
+      case "57P02", "57P03" -> true;
+      default -> hasServerGone();
+    };
+  }
+
+  /// The server has ended the session with an error of its own: the task's, unless it ended all
+  /// sessions. A new one tells: while it stops it lets nobody in.
+  private boolean hasServerGone() throws InterruptedException {
+    try (var other = sessions.open(session.login())) {
+      return !other.serverStarted().equals(session.serverStarted());
+    } catch (SQLException e) {
+      if (Thread.currentThread().isInterrupted()) {
+        throw new InterruptedException("closing");
+      }
+      return UntilAnswered.isAway(e);
+    }
+  }
+
+  private static Map<String, String> settings(String json) throws SQLException {
+    try {
+      return JSON.readValue(json, SETTINGS);
+    } catch (JsonProcessingException e) {
+      throw new SQLException("pgoffload.leave_task returned no JSON of settings", "XX000", e);
+    }
+  }
+}

@@ -1,0 +1,148 @@
+package org.pgoffload.worker.sql;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.SqlColumn;
+import org.pgoffload.protocol.SqlError;
+import org.pgoffload.protocol.SqlNotice;
+import org.pgoffload.protocol.SqlResult;
+
+/// Makes the terminal results of one attempt at a task.
+final class DescribeResult {
+  private final SqlTask task;
+  private final SqlClaim.Claimed claim;
+  private final String worker;
+  private final InstantSource clock;
+  private final long begun = System.nanoTime();
+
+  DescribeResult(SqlTask task, SqlClaim.Claimed claim, String worker, InstantSource clock) {
+    this.task = task;
+    this.claim = claim;
+    this.worker = worker;
+    this.clock = clock;
+  }
+
+  /// @param columns of the last statement, or null if it returned no rows
+  SqlResult succeeded(
+      List<String> tags,
+      @Nullable List<SqlColumn> columns,
+      GatherRows.Gathered rows,
+      @Nullable List<SqlNotice> notices) {
+    boolean withRows = columns != null && task.rowsWanted();
+    return result(
+        Result.SUCCEEDED,
+        tags,
+        rowCount(tags, columns, rows),
+        withRows ? columns : null,
+        withRows ? rows : null,
+        null,
+        notices);
+  }
+
+  SqlResult failed(SqlError error, List<String> tags, @Nullable List<SqlNotice> notices) {
+    return result(Result.FAILED, tags, null, null, null, error, notices);
+  }
+
+  /// What the database has decided before it was run.
+  SqlResult ended(SqlClaim.Ending ending) {
+    return result(ending.status(), List.of(), null, null, null, ending.error(), null);
+  }
+
+  /// Stopped by somebody or by its deadline.
+  SqlResult stopped(RunningTask.Stop reason, List<String> tags, @Nullable List<SqlNotice> notices) {
+    boolean expired = reason == RunningTask.Stop.EXPIRED;
+    return result(
+        expired ? Result.EXPIRED : Result.CANCELLED,
+        tags,
+        null,
+        null,
+        null,
+        SqlError.of(
+            "57014",
+            expired
+                ? "canceling statement due to the timeout of the request"
+                : "canceling statement due to user request",
+            null,
+            null),
+        notices);
+  }
+
+  /// Its session was lost each time it was run.
+  SqlResult lost() {
+    return failed(
+        SqlError.of(
+            "08006",
+            "lost connection to worker process with PID " + task.pid(),
+            "The connection to the database broke each time the task ran; nothing of it was"
+                + " committed.",
+            null),
+        List.of(),
+        null);
+  }
+
+  /// Its session was lost while it ran outside a transaction block.
+  SqlResult unknown() {
+    return failed(
+        SqlError.of(
+            "08006",
+            "lost connection to worker process with PID " + task.pid(),
+            "The connection was lost while the command ran outside a transaction block: its outcome"
+                + " is unknown.",
+            "Look whether it took effect before you run it again."),
+        List.of(),
+        null);
+  }
+
+  /// As the database takes it.
+  static String text(SqlResult result) {
+    return new String(result.write(), StandardCharsets.UTF_8);
+  }
+
+  private static @Nullable Long rowCount(
+      List<String> tags, @Nullable List<SqlColumn> columns, GatherRows.Gathered rows) {
+    if (columns != null) {
+      return rows.count();
+    }
+    long count = tags.isEmpty() ? -1 : CommandTag.count(tags.getLast());
+    return count < 0 ? null : (Long) count;
+  }
+
+  // a record's class file does not say that values within its rows may be null
+  @SuppressWarnings("NullAway")
+  private SqlResult result(
+      String status,
+      List<String> tags,
+      @Nullable Long rowCount,
+      @Nullable List<SqlColumn> columns,
+      GatherRows.@Nullable Gathered rows,
+      @Nullable SqlError error,
+      @Nullable List<SqlNotice> notices) {
+    var queued = Duration.between(task.signedAt(), claim.claimedAt()).toNanos() / 1e6;
+    return new SqlResult(
+        SqlResult.VERSION,
+        task.id(),
+        SqlResult.KIND,
+        status,
+        task.user(),
+        task.userOid(),
+        claim.attempt(),
+        tags,
+        rowCount,
+        columns,
+        rows == null ? null : rows.inline(),
+        rows == null ? 0 : rows.chunks(),
+        rows != null && rows.split(),
+        null,
+        error,
+        notices,
+        Math.max(0, queued),
+        (System.nanoTime() - begun) / 1e6,
+        worker,
+        clock.instant().truncatedTo(ChronoUnit.MICROS).toString());
+  }
+}

@@ -1,0 +1,191 @@
+package org.pgoffload.worker.sql;
+
+import java.sql.SQLException;
+import java.sql.SQLWarning;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.postgresql.copy.CopyOut;
+import org.postgresql.core.Field;
+import org.postgresql.core.NativeQuery;
+import org.postgresql.core.Oid;
+import org.postgresql.core.Query;
+import org.postgresql.core.QueryExecutor;
+import org.postgresql.core.ResultCursor;
+import org.postgresql.core.ResultHandlerBase;
+import org.postgresql.core.SqlCommand;
+import org.postgresql.core.Tuple;
+import org.postgresql.jdbc.PgConnection;
+
+/// Executes a task's statements one after another, just as they are written.
+///
+/// It talks to the driver's executor rather than through a JDBC statement, which keeps the command
+/// tag for itself, splits, rewrites, and chains warnings without end. Rows are read in steps, so
+/// that their number does not matter to the memory; which is why the server runs no parallel plan
+/// for them.
+///
+/// For one thread and one attempt.
+final class ExecuteStatements {
+  private static final int[] NO_BINDS = {};
+
+  /// Most tasks return few rows, and are done with one round trip.
+  private static final int FIRST_STEP_ROWS = 16;
+
+  private static final int MOST_STEP_ROWS = 1000;
+
+  /// About so much is in memory of one step, when its rows are like those before.
+  private static final int STEP_BYTES = 1 << 20;
+
+  private final PgConnection connection;
+  private final QueryExecutor executor;
+  private final GatherNotices notices;
+  private final List<String> tags = new ArrayList<>();
+  private Field @Nullable [] columns;
+
+  ExecuteStatements(PgConnection connection, GatherNotices notices) {
+    this.connection = connection;
+    this.executor = connection.getQueryExecutor();
+    this.notices = notices;
+  }
+
+  /// The command tags of what has been executed.
+  List<String> tags() {
+    return List.copyOf(tags);
+  }
+
+  /// The columns of the last statement, or null if it returned no rows.
+  Field @Nullable [] columns() {
+    return columns == null ? null : columns.clone();
+  }
+
+  /// Executes a statement in the transaction, which it begins if there is none.
+  ///
+  /// @param rows where its rows go, or null to drop them
+  /// @throws SQLException the statement's failure, or the connection's
+  /// @throws InterruptedException if the worker is closing
+  void execute(SqlStatement statement, @Nullable GatherRows rows)
+      throws SQLException, InterruptedException {
+    if (statement.kind() == SqlStatement.Kind.COPY_TO_STDOUT) {
+      copy(statement, rows);
+    } else {
+      query(statement.text(), QueryExecutor.QUERY_FORWARD_CURSOR, rows);
+    }
+  }
+
+  /// Executes a statement outside a transaction block. Its rows, if any, are read at once: only
+  /// procedures return some, and those one.
+  ///
+  /// @throws SQLException the statement's failure, or the connection's
+  /// @throws InterruptedException if the worker is closing
+  void executeOutsideTransaction(SqlStatement statement, GatherRows rows)
+      throws SQLException, InterruptedException {
+    query(statement.text(), QueryExecutor.QUERY_SUPPRESS_BEGIN, rows);
+  }
+
+  private void query(String sql, int flags, @Nullable GatherRows rows)
+      throws SQLException, InterruptedException {
+    // wrapped by hand, the driver neither splits nor changes it
+    var query = executor.wrap(List.of(new NativeQuery(sql, NO_BINDS, false, SqlCommand.BLANK)));
+    var step = new Step();
+    executor.execute(
+        query,
+        null,
+        step,
+        0,
+        FIRST_STEP_ROWS,
+        flags | QueryExecutor.QUERY_ONESHOT | QueryExecutor.QUERY_BOTH_ROWS_AND_STATUS);
+    columns = step.fields;
+    long count = 0;
+    long largest = 1;
+    while (true) {
+      for (var tuple : step.tuples) {
+        count++;
+        largest = Math.max(largest, tuple.length());
+        if (rows != null) {
+          rows.add(values(tuple));
+        }
+      }
+      var cursor = step.cursor;
+      if (cursor == null) {
+        break;
+      }
+      step = new Step();
+      executor.fetch(cursor, step, Math.clamp(STEP_BYTES / largest, 1, MOST_STEP_ROWS), false);
+    }
+    if (columns == null) {
+      tags.add(step.tag);
+    } else {
+      tags.add(
+          step.tag.isEmpty() ? CommandTag.of(sql, count) : CommandTag.counting(step.tag, count));
+    }
+  }
+
+  private static byte[] @Nullable [] values(Tuple tuple) {
+    var values = new byte[tuple.fieldCount()] @Nullable [];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = tuple.get(i);
+    }
+    return values;
+  }
+
+  /// The lines of a COPY become rows of one column.
+  private void copy(SqlStatement statement, @Nullable GatherRows rows)
+      throws SQLException, InterruptedException {
+    columns = new Field[] {new Field("copy", Oid.TEXT)};
+    long count = 0;
+    connection.clearWarnings();
+    if (!(executor.startCopy(statement.text(), false) instanceof CopyOut copy)) {
+      throw RefusedStatement.copy();
+    }
+    if (copy.getFormat() != 0) {
+      // what is on its way has no end that the driver could find
+      connection.close();
+      throw RefusedStatement.copy();
+    }
+    for (var line = copy.readFromCopy(); line != null; line = copy.readFromCopy()) {
+      count++;
+      if (rows != null) {
+        rows.add(new byte[] @Nullable [] {withoutLineEnd(line)});
+      }
+    }
+    notices.addAll(connection.getWarnings());
+    connection.clearWarnings();
+    tags.add("COPY " + count);
+  }
+
+  private static byte[] withoutLineEnd(byte[] line) {
+    return line.length > 0 && line[line.length - 1] == '\n'
+        ? Arrays.copyOf(line, line.length - 1)
+        : line;
+  }
+
+  /// What the server says to one step.
+  private final class Step extends ResultHandlerBase {
+    private Field @Nullable [] fields;
+    private List<Tuple> tuples = List.of();
+    private @Nullable ResultCursor cursor;
+    private String tag = "";
+
+    @Override
+    public void handleResultRows(
+        Query query,
+        Field @Nullable [] described,
+        List<Tuple> received,
+        @Nullable ResultCursor more) {
+      fields = described;
+      tuples = received;
+      cursor = more;
+    }
+
+    @Override
+    public void handleCommandStatus(String status, long updateCount, long insertOid) {
+      tag = status;
+    }
+
+    @Override
+    public void handleWarning(SQLWarning warning) {
+      notices.add(warning);
+    }
+  }
+}

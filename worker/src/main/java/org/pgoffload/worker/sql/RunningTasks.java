@@ -1,0 +1,104 @@
+package org.pgoffload.worker.sql;
+
+import java.time.Duration;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// All tasks that run here. A thread of its own interrupts those that are to stop, again and again
+/// until they have.
+///
+/// Safe to share between threads.
+public final class RunningTasks implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(RunningTasks.class);
+
+  private static final long LOOK_EVERY_MILLIS = 50;
+
+  /// More than are ever between the claim of a request and its beginning.
+  private static final int MOST_CANCELLED = 10_000;
+
+  private final Map<Long, RunningTask> running = new ConcurrentHashMap<>();
+  private final LinkedHashSet<Long> cancelled = new LinkedHashSet<>();
+  private final ScheduledExecutorService watch =
+      Executors.newSingleThreadScheduledExecutor(
+          Thread.ofPlatform().name("pgoffload-sql-watch").daemon().factory());
+  private final ExecutorService cancels =
+      Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("pgoffload-cancel-", 0).factory());
+
+  /// Begins to watch.
+  public RunningTasks() {
+    var _ =
+        watch.scheduleWithFixedDelay(
+            this::interrupt, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+  }
+
+  /// A task begins.
+  public RunningTask begin(SqlTask task, SqlClaim.Claimed claim) {
+    // by the database's clock alone
+    var left = task.deadline().map(deadline -> Duration.between(claim.claimedAt(), deadline));
+    var begun = new RunningTask(task.id(), left);
+    running.put(task.id(), begun);
+    if (isCancelled(task.id())) {
+      begun.stop(RunningTask.Stop.CANCELLED);
+    }
+    return begun;
+  }
+
+  /// It runs here no longer.
+  public void end(long id) {
+    running.remove(id);
+  }
+
+  /// The task of this id, if it runs here.
+  public Optional<RunningTask> find(long id) {
+    return Optional.ofNullable(running.get(id));
+  }
+
+  /// Stops a task, or lets it stop when it begins: it may just have been claimed.
+  public void cancel(long id) {
+    synchronized (cancelled) {
+      if (cancelled.add(id) && cancelled.size() > MOST_CANCELLED) {
+        cancelled.removeFirst();
+      }
+    }
+    find(id).ifPresent(task -> task.stop(RunningTask.Stop.CANCELLED));
+  }
+
+  /// Stops all, so that the next worker runs them.
+  public void leaveAll() {
+    running.values().forEach(task -> task.stop(RunningTask.Stop.CLOSING));
+  }
+
+  /// Whether it was cancelled, as far back as is remembered.
+  public boolean isCancelled(long id) {
+    synchronized (cancelled) {
+      return cancelled.contains(id);
+    }
+  }
+
+  private void interrupt() {
+    try {
+      for (var task : running.values()) {
+        if (task.isToBeCancelled()) {
+          cancels.execute(task::cancel);
+        }
+      }
+    } catch (RuntimeException e) {
+      LOG.warn("The tasks that are to stop could not be looked at; trying again", e);
+    }
+  }
+
+  /// Watches no longer. The tasks must have ended.
+  @Override
+  public void close() {
+    watch.shutdownNow();
+    cancels.shutdownNow();
+  }
+}

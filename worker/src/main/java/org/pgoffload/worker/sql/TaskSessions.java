@@ -1,0 +1,173 @@
+package org.pgoffload.worker.sql;
+
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.NoSuchElementException;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.commons.pool2.BaseKeyedPooledObjectFactory;
+import org.apache.commons.pool2.PooledObject;
+import org.apache.commons.pool2.impl.DefaultPooledObject;
+import org.apache.commons.pool2.impl.GenericKeyedObjectPool;
+import org.apache.commons.pool2.impl.GenericKeyedObjectPoolConfig;
+import org.pgoffload.schema.TaskDatabase;
+import org.postgresql.jdbc.PgConnection;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The sessions of tasks, kept by login: real logins of the roles that launched, bounded in total
+/// and for each role, closed when idle. Each depth of nesting has sessions of its own.
+///
+/// Safe to share between threads; made for virtual threads.
+public final class TaskSessions implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(TaskSessions.class);
+
+  /// A session that has rested longer is tried before a task begins on it.
+  private static final Duration TRUSTED = Duration.ofSeconds(1);
+
+  private static final int VALIDATION_SECONDS = 5;
+
+  private final TaskDatabase database;
+  private final String worker;
+  private final SqlLimits limits;
+  private final ConcurrentHashMap<Integer, GenericKeyedObjectPool<String, TaskSession>> pools =
+      new ConcurrentHashMap<>();
+  private volatile boolean closed;
+
+  /// @param worker its name, shown as application_name between tasks
+  public TaskSessions(TaskDatabase database, String worker, SqlLimits limits) {
+    this.database = database;
+    this.worker = worker;
+    this.limits = limits;
+  }
+
+  /// A session that is at rest, or a new one.
+  ///
+  /// @param patience how long to wait while all are in use
+  /// @return empty if the time has passed
+  /// @throws SQLException if the role cannot be logged in as
+  Optional<TaskSession> borrow(String login, int depth, Duration patience)
+      throws SQLException, InterruptedException {
+    try {
+      return Optional.of(pool(depth).borrowObject(login, patience));
+    } catch (SQLException | InterruptedException | RuntimeException e) {
+      if (e instanceof NoSuchElementException) {
+        return Optional.empty();
+      }
+      if (closed) {
+        throw new InterruptedException("closed");
+      }
+      throw e;
+    } catch (Exception e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// Takes a session back. It is reset for the next task, or closed if it cannot be.
+  void giveBack(TaskSession session, int depth) {
+    if (session.isReusable()) {
+      try {
+        session.reset();
+        if (session.isReusable()) {
+          pool(depth).returnObject(session.login(), session);
+          return;
+        }
+      } catch (SQLException e) {
+        LOG.debug("{} could not be reset and is closed", session, e);
+      }
+    }
+    discard(session, depth);
+  }
+
+  private void discard(TaskSession session, int depth) {
+    try {
+      pool(depth).invalidateObject(session.login(), session);
+    } catch (Exception e) {
+      LOG.warn("{} could not be taken from its pool", session, e);
+    }
+  }
+
+  /// A session apart from all others, for who must not wait for one of them.
+  ///
+  /// @throws SQLException if the role cannot be logged in as
+  TaskSession open(String login) throws SQLException {
+    var properties = database.as(login).properties("pgoffload worker " + worker);
+    // rows are PostgreSQL's own text, whatever their type
+    properties.setProperty("binaryTransfer", "false");
+    // a task may deallocate whatever the driver has prepared
+    properties.setProperty("prepareThreshold", "0");
+    // a task's error is the task's: no savepoints of the driver's
+    properties.setProperty("autosave", "never");
+    // a task may run for days; a server that is gone is noticed by the keepalives of the address
+    properties.setProperty("socketTimeout", "0");
+    properties.setProperty("loginTimeout", "15");
+    // cancelling must not outlast its repetition for long
+    properties.setProperty("cancelSignalTimeout", "5");
+    var connection =
+        DriverManager.getConnection(database.as(login).jdbcUrl(), properties)
+            .unwrap(PgConnection.class);
+    try {
+      return new TaskSession(login, connection);
+    } catch (SQLException e) {
+      connection.close();
+      throw e;
+    }
+  }
+
+  private GenericKeyedObjectPool<String, TaskSession> pool(int depth) {
+    return pools.computeIfAbsent(depth, added -> newPool());
+  }
+
+  private GenericKeyedObjectPool<String, TaskSession> newPool() {
+    var configuration = new GenericKeyedObjectPoolConfig<TaskSession>();
+    configuration.setMaxTotal(limits.connections());
+    configuration.setMaxTotalPerKey(limits.connectionsPerRole());
+    configuration.setMaxIdlePerKey(limits.connectionsPerRole());
+    configuration.setMinEvictableIdleDuration(limits.idle());
+    configuration.setTimeBetweenEvictionRuns(
+        limits.idle().dividedBy(2).plus(Duration.ofMillis(100)));
+    // all that rest are looked at
+    configuration.setNumTestsPerEvictionRun(-1);
+    configuration.setTestOnBorrow(true);
+    // monitoring is ours
+    configuration.setJmxEnabled(false);
+    return new GenericKeyedObjectPool<>(new Sessions(), configuration);
+  }
+
+  /// Closes what rests; what is in use is closed when it comes back.
+  @Override
+  public void close() {
+    closed = true;
+    pools.values().forEach(GenericKeyedObjectPool::close);
+  }
+
+  private final class Sessions extends BaseKeyedPooledObjectFactory<String, TaskSession> {
+    @Override
+    public TaskSession create(String login) throws SQLException {
+      return open(login);
+    }
+
+    @Override
+    public PooledObject<TaskSession> wrap(TaskSession session) {
+      return new DefaultPooledObject<>(session);
+    }
+
+    @Override
+    public boolean validateObject(String login, PooledObject<TaskSession> pooled) {
+      if (pooled.getIdleDuration().compareTo(TRUSTED) < 0) {
+        return true;
+      }
+      try {
+        return pooled.getObject().connection().isValid(VALIDATION_SECONDS);
+      } catch (SQLException e) {
+        return false;
+      }
+    }
+
+    @Override
+    public void destroyObject(String login, PooledObject<TaskSession> pooled) {
+      pooled.getObject().close();
+    }
+  }
+}

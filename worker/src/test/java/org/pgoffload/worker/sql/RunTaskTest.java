@@ -1,0 +1,500 @@
+package org.pgoffload.worker.sql;
+
+import static java.util.Objects.requireNonNull;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.sql.SQLException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.pgoffload.protocol.SqlError;
+import org.pgoffload.protocol.SqlResult;
+
+/// Tasks with the database's own functions, from their claim to their result.
+final class RunTaskTest {
+  private static final Duration PATIENCE = Duration.ofSeconds(20);
+
+  private static TestDatabase database;
+
+  private TestTopic topic;
+  private TaskSessions sessions;
+  private TaskRecords records;
+  private RunningTasks running;
+  private RunTask run;
+
+  @BeforeAll
+  static void install() throws SQLException {
+    database = new TestDatabase();
+  }
+
+  @AfterAll
+  static void end() {
+    database.close();
+  }
+
+  @BeforeEach
+  void open() {
+    topic = new TestTopic();
+    sessions = new TaskSessions(database.tasks(), "w", new SqlLimits(8, 4, Duration.ofSeconds(30)));
+    records = new TaskRecords(database.worker("test"), database);
+    running = new RunningTasks();
+    run = new RunTask(sessions, records, topic, "w", Clock.systemUTC());
+  }
+
+  @AfterEach
+  void close() {
+    running.close();
+    sessions.close();
+  }
+
+  private SqlResult run(String command) throws Exception {
+    return run(database.launch("alice", "", command));
+  }
+
+  private SqlResult run(SqlTask task) throws Exception {
+    assertThat(runToItsEnd(task)).isEqualTo(RunTask.End.FINISHED);
+    return result(task.id());
+  }
+
+  private RunTask.End runToItsEnd(SqlTask task) throws Exception {
+    return runClaimed(task, claim(task));
+  }
+
+  private RunTask.End runClaimed(SqlTask task, SqlClaim.Claimed claim) throws InterruptedException {
+    try {
+      return run.run(task, claim, running.begin(task, claim));
+    } finally {
+      running.end(task.id());
+    }
+  }
+
+  private SqlClaim.Claimed claim(SqlTask task) throws SQLException {
+    var claims = records.claim(List.of(new TaskRecords.ToClaim(task.id(), null)));
+    return (SqlClaim.Claimed) requireNonNull(claims.get(task.id()));
+  }
+
+  /// Runs it on a thread of its own.
+  private CompletableFuture<RunTask.End> begin(SqlTask task) {
+    return CompletableFuture.supplyAsync(
+        () -> {
+          try {
+            return runToItsEnd(task);
+          } catch (Exception e) {
+            throw new CompletionException(e);
+          }
+        },
+        runnable -> Thread.ofVirtual().start(runnable));
+  }
+
+  private SqlResult result(long id) {
+    return topic.results().stream().filter(result -> result.id() == id).findFirst().orElseThrow();
+  }
+
+  private static SqlError error(SqlResult result) {
+    return requireNonNull(result.error());
+  }
+
+  private List<@Nullable String> firstRow(String command) throws Exception {
+    return requireNonNull(run(command).rows()).getFirst();
+  }
+
+  private String recorded(long id, String column) throws SQLException {
+    return database.query("select " + column + " from pgoffload.sql_result where id = " + id);
+  }
+
+  private static List<@Nullable String> row(@Nullable String... values) {
+    return Arrays.asList(values);
+  }
+
+  private void awaitSleeping() {
+    await()
+        .atMost(PATIENCE)
+        .until(() ->
+            database
+                .query(
+                    "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and state = 'active'")
+                .equals("1"));
+  }
+
+  @Test
+  void aTaskRunsAsItsLauncherAndItsResultIsRecordedWithIt() throws Exception {
+    var result =
+        run(
+            "create table work (i int); insert into work values (1), (2);"
+                + " select current_user, session_user, count(*)::int as n from work");
+    assertThat(result.rows()).containsExactly(row("alice", "alice", "2"));
+    assertThat(result.tags()).containsExactly("CREATE TABLE", "INSERT 0 2", "SELECT 1");
+    assertThat(result.rowCount()).isEqualTo(1);
+    assertThat(requireNonNull(result.columns()).getLast().name()).isEqualTo("n");
+    assertThat(requireNonNull(result.columns()).getLast().type()).isEqualTo("integer");
+    assertThat(result.readUnder())
+        .containsKeys("IntervalStyle", "lc_monetary", "search_path")
+        .containsEntry("search_path", "\"$user\", public");
+    assertThat(recorded(result.id(), "status")).isEqualTo("succeeded");
+    assertThat(recorded(result.id(), "rows")).isEqualTo("[[\"alice\", \"alice\", \"2\"]]");
+    assertThat(recorded(result.id(), "worker")).isEqualTo("w");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "-- nothing", "/* a */ ;;"})
+  void nothingToRunSucceedsWithoutRows(String command) throws Exception {
+    var result = run(command);
+    assertThat(result.status()).isEqualTo("succeeded");
+    assertThat(result.tags()).isEmpty();
+    assertThat(result.columns()).isNull();
+  }
+
+  @Test
+  void settingsLabelAndRoleComeAlong() throws Exception {
+    var task =
+        database.launch(
+            "alice",
+            "set role team; set work_mem = '7MB'; set DateStyle = 'ISO, DMY'; set search_path = pg_catalog, public",
+            "select current_user, session_user, current_setting('work_mem'), current_setting('search_path'),"
+                + " current_setting('application_name'), date '01.02.2024'",
+            "häls\n",
+            65_536);
+    var result = run(task);
+    assertThat(result.rows())
+        .containsExactly(
+            row(
+                "team",
+                "alice",
+                "7MB",
+                "pg_catalog, public",
+                "pg_background:h?ls?:" + task.pid(),
+                "2024-02-01"));
+    assertThat(result.readUnder()).containsEntry("search_path", "pg_catalog, public");
+  }
+
+  @Test
+  void aFailureUndoesEverythingAndNamesItsPlace() throws Exception {
+    var command = "create table undone (); select 1/0";
+    var result = run(command);
+    assertThat(result.status()).isEqualTo("failed");
+    assertThat(error(result).sqlstate()).isEqualTo("22012");
+    assertThat(result.tags()).containsExactly("CREATE TABLE");
+    assertThat(database.query("select to_regclass('undone')")).isEqualTo("null");
+    assertThat(recorded(result.id(), "error ->> 'message'")).isEqualTo("division by zero");
+  }
+
+  @Test
+  void noticesTravel() throws Exception {
+    var result = run("do $$ begin raise warning 'careful'; end $$");
+    assertThat(result.notices())
+        .singleElement()
+        .satisfies(notice -> {
+          assertThat(notice.severity()).isEqualTo("WARNING");
+          assertThat(notice.message()).isEqualTo("careful");
+        });
+  }
+
+  @Test
+  void deferredConstraintsAreCheckedAsTheTask() throws Exception {
+    var result =
+        run(
+            "create table parent (i int primary key);"
+                + " create table child (i int references parent deferrable initially deferred);"
+                + " insert into child values (1)");
+    assertThat(error(result).sqlstate()).isEqualTo("23503");
+    assertThat(error(result).position()).isNull();
+    assertThat(database.query("select to_regclass('child')")).isEqualTo("null");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "set role pg_monitor",
+        "set search_path = nowhere; set statement_timeout = '1ms'; select pg_sleep(0)",
+        "deallocate all",
+        "discard plans",
+        "set session characteristics as transaction read only",
+        "set default_transaction_isolation = 'serializable'",
+        "set transaction isolation level serializable; select 1",
+        "set lock_timeout = 1; set idle_in_transaction_session_timeout = 100000"
+      })
+  void whateverATaskLeavesItsResultIsRecorded(String command) throws Exception {
+    database.execute("grant pg_monitor to alice");
+    assertThat(run(command).status()).isEqualTo("succeeded");
+    assertThat(run("create table next_task (); drop table next_task").status())
+        .isEqualTo("succeeded");
+  }
+
+  @Test
+  void aReadOnlyTransactionThatChangedNothingSucceeds() throws Exception {
+    var result = run("set transaction read only; select 1");
+    assertThat(result.status()).isEqualTo("succeeded");
+    assertThat(result.rows()).containsExactly(row("1"));
+    assertThat(result.readUnder()).containsKey("search_path");
+    assertThat(recorded(result.id(), "status")).isEqualTo("succeeded");
+  }
+
+  @Test
+  void aReadOnlyTransactionThatHasChangedSomethingFails() throws Exception {
+    var result = run("create table before_read_only (); set transaction_read_only = on");
+    assertThat(error(result).sqlstate()).isEqualTo("25006");
+    assertThat(database.query("select to_regclass('before_read_only')")).isEqualTo("null");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"begin", "select 1; commit", "copy t from stdin", "listen x"})
+  void whatNoTaskMayContainIsRefusedBeforeAnythingRuns(String command) throws Exception {
+    var result = run("create table refused (); " + command);
+    assertThat(error(result).sqlstate()).isEqualTo("0A000");
+    assertThat(result.tags()).isEmpty();
+  }
+
+  @Test
+  void whatCannotRunInATransactionRunsOnceOutsideOne() throws Exception {
+    run("create table vacuumed (i int)");
+    var vacuum = run("vacuum (analyze) vacuumed");
+    assertThat(vacuum.status()).isEqualTo("succeeded");
+    assertThat(vacuum.tags()).containsExactly("VACUUM");
+    assertThat(run("create index concurrently on vacuumed (i)").status()).isEqualTo("succeeded");
+    run(
+        """
+        create procedure commits(inout a int) language plpgsql
+        as $$ begin insert into vacuumed values (a); commit; insert into vacuumed values (a); a := a + 1; end $$
+        """);
+    var call = run("call commits(1)");
+    assertThat(call.rows()).containsExactly(row("2"));
+    assertThat(call.tags()).containsExactly("CALL");
+    assertThat(database.query("select count(*) from vacuumed")).isEqualTo("2");
+    assertThat(
+            database.query(
+                "select count(*) from pgoffload.sql_session where autocommit and id = "
+                    + call.id()))
+        .isEqualTo("1");
+    assertThat(error(run("vacuum vacuumed; select 1")).sqlstate()).isEqualTo("25001");
+  }
+
+  @Test
+  void manyRowsStandInChunksBeforeTheirResult() throws Exception {
+    var task = database.launch("alice", "", "select i from generate_series(1, 5000) i", null, 4096);
+    var result = run(task);
+    assertThat(result.rows()).isNull();
+    assertThat(result.rowCount()).isEqualTo(5000);
+    assertThat(result.chunks()).isEqualTo(topic.chunks().size()).isGreaterThan(5);
+    assertThat(topic.chunks()).allSatisfy(chunk -> assertThat(chunk.attempt()).isEqualTo(1));
+  }
+
+  @Test
+  void aRowLargerThanAChunkIsCutAndCanBePutTogether() throws Exception {
+    var result = run("select i, repeat(E'\\U0001F600\"\\n', 400000) from generate_series(1, 2) i");
+    assertThat(result.split()).isTrue();
+    var text = new StringBuilder();
+    for (var chunk : topic.chunks()) {
+      assertThat(chunk.write().length).isLessThan((1 << 20) + 500);
+      text.append(chunk.piece());
+      if (Boolean.TRUE.equals(chunk.ends())) {
+        text.append('\n');
+      }
+    }
+    var rows = text.toString().split("\n", -1);
+    assertThat(rows).hasSize(3);
+    var json = new ObjectMapper().readTree(rows[1]);
+    assertThat(json.get(0).get(0).asText()).isEqualTo("2");
+    assertThat(json.get(0).get(1).asText()).isEqualTo("😀\"\n".repeat(400_000));
+  }
+
+  @Test
+  void rowsThatNobodyWantsAreDropped() throws Exception {
+    var task = database.launch("alice", "", "select generate_series(1, 1000)");
+    var unwanted =
+        new SqlTask(
+            task.id(),
+            task.user(),
+            task.userOid(),
+            task.command(),
+            null,
+            64,
+            "{}",
+            null,
+            null,
+            0,
+            false,
+            null,
+            task.signedAt(),
+            null);
+    var result = run(unwanted);
+    assertThat(result.columns()).isNull();
+    assertThat(result.rowCount()).isEqualTo(1000);
+    assertThat(topic.chunks()).isEmpty();
+  }
+
+  @Test
+  void cancellingEndsATask() throws Exception {
+    var task = database.launch("alice", "", "create table cancelled (); select pg_sleep(60)");
+    var ended = begin(task);
+    awaitSleeping();
+    running.cancel(task.id());
+    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    var result = result(task.id());
+    assertThat(result.status()).isEqualTo("cancelled");
+    assertThat(error(result))
+        .extracting(SqlError::sqlstate, SqlError::message)
+        .containsExactly("57014", "canceling statement due to user request");
+    assertThat(database.query("select to_regclass('cancelled')")).isEqualTo("null");
+  }
+
+  @Test
+  void aTaskThatCatchesItsCancellationIsCancelledAgain() throws Exception {
+    var task =
+        database.launch(
+            "alice",
+            "",
+            "do $$ begin for i in 1 .. 3 loop begin perform pg_sleep(60);"
+                + " exception when query_canceled then null; end; end loop; end $$");
+    var ended = begin(task);
+    awaitSleeping();
+    running.cancel(task.id());
+    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(result(task.id()).status()).isEqualTo("cancelled");
+  }
+
+  @Test
+  void aCancellationThatComesBeforeTheBeginningCounts() throws Exception {
+    var task = database.launch("alice", "", "create table never ()");
+    running.cancel(task.id());
+    assertThat(run(task).status()).isEqualTo("cancelled");
+  }
+
+  @Test
+  void whatIsPastItsDeadlineExpires() throws Exception {
+    var task = database.launch("alice", "", "select pg_sleep(60)");
+    var withDeadline =
+        new SqlTask(
+            task.id(),
+            task.user(),
+            task.userOid(),
+            task.command(),
+            null,
+            65_536,
+            "{}",
+            null,
+            null,
+            0,
+            true,
+            null,
+            Instant.now(),
+            Instant.now().plusMillis(300));
+    var result = run(withDeadline);
+    assertThat(result.status()).isEqualTo("expired");
+    assertThat(error(result).message())
+        .isEqualTo("canceling statement due to the timeout of the request");
+  }
+
+  @Test
+  void aTimeoutOfItsOwnIsAFailure() throws Exception {
+    var result = run("set statement_timeout = '20ms'; select pg_sleep(60)");
+    assertThat(result.status()).isEqualTo("failed");
+    assertThat(error(result).message()).isEqualTo("canceling statement due to statement timeout");
+  }
+
+  @Test
+  void closingLeavesATaskWithoutAResultAndTheNextAttemptRunsIt() throws Exception {
+    var task = database.launch("alice", "", "create table by_whom (); select pg_sleep(0.3)");
+    var ended = begin(task);
+    awaitSleeping();
+    running.leaveAll();
+    assertThatThrownBy(ended::get).hasRootCauseInstanceOf(InterruptedException.class);
+    assertThat(database.query("select count(*) from pgoffload.sql_result where id = " + task.id()))
+        .isEqualTo("0");
+    database.execute("update pgoffload.execution set worker = 'dead' where id = " + task.id());
+    assertThat(run(task).attempt()).isEqualTo(2);
+  }
+
+  @Test
+  void aTakeoverEndsTheSessionThatStillRuns() throws Exception {
+    var task = database.launch("alice", "", "create table taken_over (); select pg_sleep(1)");
+    var first = begin(task);
+    awaitSleeping();
+    database.execute("update pgoffload.execution set worker = 'dead' where id = " + task.id());
+    var claim = claim(task);
+    assertThat(claim.attempt()).isEqualTo(2);
+    assertThat(claim.sessions()).hasSize(1);
+    assertThat(runClaimed(task, claim)).isEqualTo(RunTask.End.FINISHED);
+    // its session was ended under it, and the failure was not the last attempt's
+    assertThat(first.get()).isEqualTo(RunTask.End.HELD);
+    assertThat(topic.results()).extracting(SqlResult::attempt).containsOnly(2);
+    assertThat(database.query("select count(*) from pg_class where relname = 'taken_over'"))
+        .isEqualTo("1");
+  }
+
+  @Test
+  void aTaskThatEndsItsOwnSessionFailsWithThat() throws Exception {
+    var result = run("select pg_terminate_backend(pg_backend_pid()), pg_sleep(5)");
+    assertThat(result.status()).isEqualTo("failed");
+    assertThat(error(result).sqlstate()).isEqualTo("57P01");
+    assertThat(result.attempt()).isEqualTo(1);
+  }
+
+  @Test
+  void aSettingThatTheDriverCannotReadFails() throws Exception {
+    assertThat(error(run("set client_encoding = 'latin1'; select 1")).sqlstate())
+        .isEqualTo("0A000");
+  }
+
+  @Test
+  void theServersRestartIsSurvivedByANewAttempt() throws Exception {
+    var task = database.launch("alice", "", "create table restarted (); select pg_sleep(1)");
+    var ended = begin(task);
+    awaitSleeping();
+    database.restart();
+    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    var result = result(task.id());
+    assertThat(result.status()).isEqualTo("succeeded");
+    assertThat(result.attempt()).isEqualTo(2);
+    assertThat(database.query("select count(*) from pg_class where relname = 'restarted'"))
+        .isEqualTo("1");
+  }
+
+  @Test
+  void aResultThatStandsIsPublishedAgain() throws Exception {
+    var task = database.launch("alice", "", "select 1 as one");
+    run(task);
+    assertThat(records.claim(List.of(new TaskRecords.ToClaim(task.id(), null))))
+        .isEqualTo(Map.of(task.id(), new SqlClaim.Answered()));
+    assertThat(run.publishStanding(task.id())).isEqualTo(RunTask.End.FINISHED);
+    assertThat(topic.results()).hasSize(2);
+    assertThat(topic.results().getLast().rows()).containsExactly(row("1"));
+  }
+
+  @Test
+  void aRoleThatCannotBeLoggedInAsIsToldWhatIsMissing() throws Exception {
+    database.execute(
+        "insert into sql_request (command, requested_by, requested_by_oid, login_oid, settings, session)"
+            + " select 'select 1', 'nologin', 'nologin'::regrole, 'nologin'::regrole, '{}', 's'");
+    long id = Long.parseLong(database.query("select max(id) from sql_request"));
+    var task = TestTasks.task(id, "select 1", 65_536);
+    var result = run(task);
+    assertThat(result.status()).isEqualTo("failed");
+    assertThat(error(result).sqlstate()).isEqualTo("28000");
+    assertThat(error(result).message()).isEqualTo("the worker cannot log in as role \"nologin\"");
+    assertThat(error(result).hint()).contains("pg_hba.conf");
+  }
+
+  @Test
+  void aSessionIsUsedAgainWithoutTracesOfTheTaskBefore() throws Exception {
+    var first = firstRow("set work_mem = '9MB'; select pg_backend_pid()").getFirst();
+    var second = firstRow("select pg_backend_pid(), current_setting('work_mem')");
+    assertThat(second.getFirst()).isEqualTo(first);
+    assertThat(second.getLast()).isNotEqualTo("9MB");
+  }
+}

@@ -1,0 +1,30 @@
+package org.pgoffload.worker.sql;
+
+import java.time.Instant;
+
+/// Tasks without a database behind them.
+final class TestTasks {
+  private TestTasks() {}
+
+  static SqlTask task(String command) {
+    return task(1, command, 65_536);
+  }
+
+  static SqlTask task(long id, String command, int queueSize) {
+    return new SqlTask(
+        id,
+        "alice",
+        10,
+        command,
+        null,
+        queueSize,
+        "{}",
+        null,
+        null,
+        0,
+        true,
+        null,
+        Instant.EPOCH,
+        null);
+  }
+}

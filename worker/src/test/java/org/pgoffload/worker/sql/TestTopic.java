@@ -1,0 +1,52 @@
+package org.pgoffload.worker.sql;
+
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Future;
+import org.pgoffload.protocol.ResultMessage;
+import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.protocol.SqlRows;
+
+/// A results topic in memory.
+final class TestTopic implements ResultsTopic {
+  private final List<ResultMessage> messages = new CopyOnWriteArrayList<>();
+
+  @Override
+  public Future<?> begin(ResultMessage message) {
+    messages.add(ResultMessage.read(message.write()));
+    return CompletableFuture.completedFuture(null);
+  }
+
+  @Override
+  public void publish(ResultMessage message) {
+    var _ = begin(message);
+  }
+
+  @Override
+  public void publish(long id, String json) {
+    messages.add(ResultMessage.read(json.getBytes(StandardCharsets.UTF_8)));
+  }
+
+  List<SqlRows> chunks() {
+    var chunks = new ArrayList<SqlRows>();
+    for (var message : messages) {
+      if (message instanceof SqlRows rows) {
+        chunks.add(rows);
+      }
+    }
+    return chunks;
+  }
+
+  List<SqlResult> results() {
+    var results = new ArrayList<SqlResult>();
+    for (var message : messages) {
+      if (message instanceof SqlResult result) {
+        results.add(result);
+      }
+    }
+    return results;
+  }
+}

@@ -1,6 +1,7 @@
 package org.pgoffload.schema;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.Objects.requireNonNull;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.sql.ResultSet;
@@ -86,7 +87,10 @@ record PlayedTask(
             rows = rows(result, columns.size());
           }
         }
-        tags.add(hasRows ? "SELECT " + rows.size() : "UPDATE " + statement.getUpdateCount());
+        tags.add(
+            hasRows
+                ? "SELECT " + requireNonNull(rows).size()
+                : "UPDATE " + statement.getUpdateCount());
         hasRows = statement.getMoreResults();
       }
       return result(Result.SUCCEEDED, tags, columns, rows, null, notices(statement));
@@ -96,6 +100,8 @@ record PlayedTask(
     }
   }
 
+  // across modules NullAway does not see that the elements of rows may be null
+  @SuppressWarnings("NullAway")
   SqlResult result(
       String status,
       List<String> tags,

@@ -1,5 +1,6 @@
 package org.pgoffload.schema;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.sql.SQLException;
@@ -295,7 +296,7 @@ final class SqlReadingTest extends OnEveryPostgres {
       statement.execute("select * from pg_background_result(" + id + ") as (a text)");
       throw new AssertionError("no error was raised");
     } catch (PSQLException e) {
-      var error = e.getServerErrorMessage();
+      var error = requireNonNull(e.getServerErrorMessage());
       assertThat(
               List.of(
                   String.valueOf(error.getSQLState()),

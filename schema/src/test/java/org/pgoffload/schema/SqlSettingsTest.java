@@ -1,5 +1,6 @@
 package org.pgoffload.schema;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
@@ -230,7 +231,9 @@ final class SqlSettingsTest extends OnEveryPostgres {
       statement.execute();
       throw new AssertionError("a bad setting was taken");
     } catch (java.sql.SQLException e) {
-      assertThat(((org.postgresql.util.PSQLException) e).getServerErrorMessage().getWhere())
+      assertThat(
+              requireNonNull(((org.postgresql.util.PSQLException) e).getServerErrorMessage())
+                  .getWhere())
           .contains("enter_task")
           .doesNotContain(claim.path("token").asText());
     } finally {

@@ -172,7 +172,7 @@ record PlayedTask(
       }
       return columns;
     } catch (ReflectiveOperationException e) {
-      throw new AssertionError("the driver has changed", e);
+      throw new LinkageError("the driver has changed", e);
     }
   }
 

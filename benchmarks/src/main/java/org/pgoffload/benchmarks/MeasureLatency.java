@@ -32,8 +32,8 @@ final class MeasureLatency implements AutoCloseable {
         connection.prepareStatement(
             """
             with launched as materialized (
-              select pg_background_launch('select 1') as pid from generate_series(1, ?))
-            select sum(n) from launched l, lateral pg_background_result(l.pid) as (n int)
+              select array_agg(pg_background_launch('select 1')) as pids from generate_series(1, ?))
+            select sum(n) from launched l, unnest(l.pids) pid, lateral pg_background_result(pid) as (n int)
             """);
   }
 

@@ -110,8 +110,10 @@ class BackgroundSqlTest {
                 app,
                 """
                 with launched as materialized (
-                  select n, pg_background_launch(format('select %s', n)) as pid from generate_series(1, 1000) n)
-                select count(*) from launched l, lateral pg_background_result(l.pid) as (m int) where m = n
+                  select array_agg(pg_background_launch(format('select %s', n)) order by n) as pids
+                  from generate_series(1, 1000) n)
+                select count(*) from launched l, unnest(l.pids) with ordinality u (pid, n),
+                  lateral pg_background_result(u.pid) as (m int) where m = n
                 """))
         .containsExactly("1000");
   }
@@ -158,9 +160,9 @@ class BackgroundSqlTest {
                 app,
                 """
                 with launched as materialized (
-                  select pg_background_launch(format('select sum(value) from measured_%s', p)) as pid
+                  select array_agg(pg_background_launch(format('select sum(value) from measured_%s', p))) as pids
                   from generate_series(1, 3) p)
-                select sum(s) from launched l, lateral pg_background_result(l.pid) as (s bigint)
+                select sum(s) from launched l, unnest(l.pids) pid, lateral pg_background_result(pid) as (s bigint)
                 """))
         .containsExactly("15150");
   }
@@ -544,10 +546,10 @@ class BackgroundSqlTest {
                 app,
                 """
                 with launched as materialized (
-                  select pg_background_launch(
-                    'select n from pg_background_result(pg_background_launch(''select 1'')) as (n int)') as pid
+                  select array_agg(pg_background_launch(
+                    'select n from pg_background_result(pg_background_launch(''select 1'')) as (n int)')) as pids
                   from generate_series(1, 60))
-                select sum(n) from launched l, lateral pg_background_result(l.pid) as (n int)
+                select sum(n) from launched l, unnest(l.pids) pid, lateral pg_background_result(pid) as (n int)
                 """))
         .containsExactly("60");
   }
@@ -736,7 +738,7 @@ class BackgroundSqlTest {
       assertThat(
               query(
                   app,
-                  "select a || b || c || d from pg_background_result(pg_background_launch($q$"
+                  "select concat(a, b, c, d) from pg_background_result(pg_background_launch($q$"
                       + "select (select count(*) from pg_prepared_statements where name = 'left_plan'),"
                       + " (select count(*) from pg_class where relname = 'left_behind' and pg_table_is_visible(oid)),"
                       + " (select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory' and objid in (4711, 4712)),"

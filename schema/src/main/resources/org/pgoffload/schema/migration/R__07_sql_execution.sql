@@ -311,8 +311,6 @@ begin
       where e.id = begin_sql_session.id and e.attempt = begin_sql_session.attempt and e.token = begin_sql_session.token) then
     raise exception 'this is not the claim of request %', begin_sql_session.id using errcode = 'insufficient_privilege';
   end if;
-  -- what a crash of the server forgets of this, it has ended as well
-  perform set_config('synchronous_commit', 'off', true);
   insert into pgoffload.sql_session (id, attempt, pid, started, depth, autocommit)
   values (begin_sql_session.id, begin_sql_session.attempt, pg_backend_pid(), begin_sql_session.started,
           begin_sql_session.depth, false)
@@ -374,6 +372,8 @@ begin
   end loop;
   -- a role that ALTER ROLE … SET has set would stay
   perform pg_catalog.set_config('role', coalesce(role, 'none'), false);
+  -- until this call commits: what a crash of the server would forget of it, the crash has ended as well
+  perform pg_catalog.set_config('synchronous_commit', 'off', true);
 end
 $$;
 comment on function pgoffload.enter_task(bigint, integer, uuid, jsonb, text, text, integer) is

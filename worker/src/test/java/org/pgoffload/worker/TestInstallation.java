@@ -62,16 +62,19 @@ final class TestInstallation implements AutoCloseable {
   }
 
   static TestInstallation start() throws SQLException {
-    return new TestInstallation(
-        PostgresServer.start(PostgresOptions.temporary(PASSWORD)),
-        BrokerInJvm.start(brokerOptions()));
+    return new TestInstallation(startPostgresAnew(), BrokerInJvm.start(brokerOptions()));
+  }
+
+  /// Where alice and bob log in without a password.
+  private static PostgresServer startPostgresAnew() {
+    return PostgresServer.start(
+        PostgresOptions.temporary(PASSWORD)
+            .withAuthentication(List.of("host all alice,bob 127.0.0.1/32 trust"), List.of()));
   }
 
   /// With a broker that can be killed.
   static TestInstallation startWithBrokerProcess() throws SQLException {
-    return new TestInstallation(
-        PostgresServer.start(PostgresOptions.temporary(PASSWORD)),
-        BrokerProcess.start(brokerOptions()));
+    return new TestInstallation(startPostgresAnew(), BrokerProcess.start(brokerOptions()));
   }
 
   private static BrokerOptions brokerOptions() {
@@ -241,8 +244,11 @@ final class TestInstallation implements AutoCloseable {
   }
 
   void send(String key, byte[] value, String signature) {
-    var record =
-        new ProducerRecord<>(topics.llmRequests(), key.getBytes(StandardCharsets.UTF_8), value);
+    send(topics.llmRequests(), key, value, signature);
+  }
+
+  void send(String topic, String key, byte[] value, String signature) {
+    var record = new ProducerRecord<>(topic, key.getBytes(StandardCharsets.UTF_8), value);
     if (!signature.isEmpty()) {
       record.headers().add(RecordHeaders.SIGNATURE, signature.getBytes(StandardCharsets.UTF_8));
     }
@@ -302,9 +308,14 @@ final class TestInstallation implements AutoCloseable {
 
   /// The sum of the offsets that the workers have committed.
   long committed() {
+    return committed("llm");
+  }
+
+  /// The same of one lane.
+  long committed(String lane) {
     try (var admin = Admin.create(kafka())) {
       return admin
-          .listConsumerGroupOffsets(topics.prefix() + ".worker.llm")
+          .listConsumerGroupOffsets(topics.prefix() + ".worker." + lane)
           .partitionsToOffsetAndMetadata()
           .get()
           .values()

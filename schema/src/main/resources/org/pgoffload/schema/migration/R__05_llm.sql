@@ -205,6 +205,7 @@ declare
   needed integer;
   ended integer;
   other bigint;
+  task bigint;
 begin
   if mode is null or mode not in ('all', 'any') then
     raise exception 'llm_wait mode must be ''all'' or ''any'', not %', quote_nullable(mode)
@@ -230,6 +231,12 @@ begin
 
   select case mode when 'any' then least(1, count(distinct i)) else count(distinct i) end
   into needed from unnest(ids) i;
+  -- one after another, where all have to end anyway: that shows the server a task that waits for its caller
+  if needed = (select count(distinct i) from unnest(ids) i) then
+    for task in select q.id from ${public_schema}.sql_request q where q.id = any (ids) order by q.id loop
+      perform pgoffload.await_sql(row (task, false), since + timeout);
+    end loop;
+  end if;
   loop
     select count(*) into ended
     from (select r.id from pgoffload.llm_result r where r.id = any (ids)

@@ -239,7 +239,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if current_setting('pgoffload.left', true) ~ format(',%s=%s/c', pid, cookie) then
-    return row (cookie, false);
+    -- what this very transaction has launched and read, it sees in no table above READ COMMITTED
+    return row (cookie, current_setting('transaction_isolation') not in ('read committed', 'read uncommitted'));
   end if;
   return pgoffload.resolve(pid, cookie);
 end
@@ -632,7 +633,12 @@ begin
       null;  -- the others count
     end;
   end loop;
-  if cardinality(known) > 0 then
+  if cardinality(known) = 1 then
+    -- shows the server a task that waits for its caller
+    if pgoffload.await_sql(known[1], case when timeout_ms > 0 then since + timeout_ms * interval '1 ms' end) then
+      return waited_for[1];
+    end if;
+  elsif cardinality(known) > 1 then
     loop
       for i in 1 .. cardinality(known) loop
         if (pgoffload.sql_outcome(known[i])).id is not null then

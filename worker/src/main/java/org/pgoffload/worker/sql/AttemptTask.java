@@ -21,7 +21,6 @@ final class AttemptTask {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final TypeReference<Map<String, String>> SETTINGS = new TypeReference<>() {};
 
-  private static final String SUPERSEDED = "PO002";
   private static final String QUERY_CANCELED = "57014";
 
   private final SqlTask task;
@@ -177,9 +176,6 @@ final class AttemptTask {
       throw new InterruptedException("closing");
     }
     endTransaction();
-    if (SUPERSEDED.equals(fault.getSQLState())) {
-      return new TaskOutcome.Superseded();
-    }
     var reason = running.stopped();
     if (reason.isPresent()
         && (reason.get() == RunningTask.Stop.CLOSING
@@ -199,6 +195,8 @@ final class AttemptTask {
           ? new TaskOutcome.Lost(session.identity())
           : new TaskOutcome.NotBegun();
     }
+    // Being superseded is a failure too, whose result is not taken: its SQLSTATE alone proves
+    // nothing, since a task may raise it itself.
     return record.record(
         describe.failed(DescribeError.of(fault, current), execute.tags(), notices.all()), describe);
   }

@@ -438,6 +438,13 @@ final class RunTaskTest {
   }
 
   @Test
+  void aTaskThatRaisesTheSqlStateOfASupersededAttemptFailsWithThat() throws Exception {
+    var result = run("do $$ begin raise exception 'mine' using errcode = 'PO002'; end $$");
+    assertThat(result.status()).isEqualTo("failed");
+    assertThat(error(result).sqlstate()).isEqualTo("PO002");
+  }
+
+  @Test
   void aTaskThatEndsItsOwnSessionFailsWithThat() throws Exception {
     var result = run("select pg_terminate_backend(pg_backend_pid()), pg_sleep(5)");
     assertThat(result.status()).isEqualTo("failed");

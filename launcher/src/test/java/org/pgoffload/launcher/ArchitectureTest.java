@@ -72,6 +72,17 @@ class ArchitectureTest {
   }
 
   @Test
+  void tasksAreRunWithoutKnowingTheRestOfTheWorker() {
+    noClasses()
+        .that()
+        .resideInAPackage("org.pgoffload.worker.sql..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("org.pgoffload.worker", "org.pgoffload.worker.llm..")
+        .check(classes);
+  }
+
+  @Test
   void nobodyPrintsToTheConsoleButTheCommand() {
     noClasses()
         .that()

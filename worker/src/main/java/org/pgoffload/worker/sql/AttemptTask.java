@@ -57,7 +57,7 @@ final class AttemptTask {
     this.topic = tools.topic;
     this.describe = describe;
     this.execute = new ExecuteStatements(session.connection(), notices);
-    this.rows = new GatherRows(task, claim.attempt(), topic);
+    this.rows = new GatherRows(task, claim.attempt(), topic, running);
   }
 
   /// What all attempts share.
@@ -67,17 +67,6 @@ final class AttemptTask {
       RecordResult record,
       ResultsTopic topic,
       DescribeColumns columns) {}
-
-  /// The task is to stop before its next statement.
-  private static final class StoppedException extends Exception {
-    private static final long serialVersionUID = 1L;
-
-    private final RunningTask.Stop reason;
-
-    StoppedException(RunningTask.Stop reason) {
-      this.reason = reason;
-    }
-  }
 
   /// Runs it. The transaction is over then, or the session is broken.
   ///
@@ -93,7 +82,7 @@ final class AttemptTask {
         running.left();
       }
     } catch (StoppedException e) {
-      return stopped(e.reason);
+      return stopped(e.reason());
     } catch (SQLException e) {
       return failed(e);
     }
@@ -103,7 +92,7 @@ final class AttemptTask {
     var statements = SplitStatements.of(task.command(), session.standardConformingStrings());
     RefusedStatement.check(statements);
     for (int i = 0; i < statements.size(); i++) {
-      goOn();
+      running.goOn();
       current = statements.get(i);
       try {
         execute.execute(current, i == statements.size() - 1 ? rows : null);
@@ -116,7 +105,7 @@ final class AttemptTask {
     }
     current = null;
     var result = succeeded();
-    goOn();
+    running.goOn();
     var completion = session.complete(task, claim, DescribeResult.text(result));
     var readUnder = result.withReadUnder(settings(completion.readUnder()));
     return completion.recorded()
@@ -132,15 +121,27 @@ final class AttemptTask {
     // the tasks that the first try has launched are counted in prepared statements: this one is to
     // find them again
     session.deallocateAll();
-    goOn();
+    running.goOn();
     if (!UntilAnswered.ask(task.id(), () -> records.markAutocommit(task.id(), claim.attempt()))) {
       return new TaskOutcome.Superseded();
     }
-    goOn();
-    rows = new GatherRows(task, claim.attempt(), topic);
+    running.goOn();
+    rows = new GatherRows(task, claim.attempt(), topic, running);
     outsideTransaction = true;
-    execute.executeOutsideTransaction(statement, rows);
-    // it has taken effect: from here on nothing can make it a failure
+    try {
+      execute.executeOutsideTransaction(statement, rows);
+      return succeededOutsideTransaction();
+    } catch (StoppedException e) {
+      // only its rows are on their way: it has taken effect
+      if (e.reason() == RunningTask.Stop.CLOSING) {
+        throw new InterruptedException("closing");
+      }
+      return new TaskOutcome.Unknown(session.identity());
+    }
+  }
+
+  /// It has taken effect: nothing can make it a failure any more.
+  private TaskOutcome succeededOutsideTransaction() throws InterruptedException, StoppedException {
     running.left();
     try {
       var result = succeeded();
@@ -150,14 +151,7 @@ final class AttemptTask {
     }
   }
 
-  private void goOn() throws StoppedException {
-    var stopped = running.stopped();
-    if (stopped.isPresent()) {
-      throw new StoppedException(stopped.get());
-    }
-  }
-
-  private SqlResult succeeded() throws SQLException, InterruptedException {
+  private SqlResult succeeded() throws SQLException, InterruptedException, StoppedException {
     var fields = execute.columns();
     var described = fields == null ? null : columns.describe(session.connection(), fields);
     return describe.succeeded(execute.tags(), described, rows.end(), notices.all());

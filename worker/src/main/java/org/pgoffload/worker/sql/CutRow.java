@@ -3,7 +3,6 @@ package org.pgoffload.worker.sql;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.io.Writer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +26,7 @@ final class CutRow {
     /// Takes the next piece.
     ///
     /// @param ends whether it is the row's last
-    void take(String piece, boolean ends) throws InterruptedException;
+    void take(String piece, boolean ends) throws InterruptedException, StoppedException;
   }
 
   CutRow(Pieces pieces) {
@@ -36,8 +35,9 @@ final class CutRow {
 
   /// Cuts the row and hands each piece on.
   ///
-  /// @throws InterruptedException if the pieces could not be taken
-  void cut(List<@Nullable String> row) throws InterruptedException {
+  /// @throws InterruptedException if the worker is closing
+  /// @throws StoppedException if the task is to stop
+  void cut(List<@Nullable String> row) throws InterruptedException, StoppedException {
     try (var json = JSON.createGenerator(new Text())) {
       // what it has begun is ours to end
       json.disable(JsonGenerator.Feature.AUTO_CLOSE_JSON_CONTENT);
@@ -48,12 +48,26 @@ final class CutRow {
       }
       json.writeEndArray();
       json.writeEndArray();
-    } catch (IOException e) {
+    } catch (NotTaken e) {
+      if (e.getCause() instanceof StoppedException stopped) {
+        throw stopped;
+      }
       var interrupted = new InterruptedException("closing, before all of a row was sent");
       interrupted.initCause(e);
       throw interrupted;
+    } catch (IOException e) {
+      throw new IllegalStateException("text is written to memory alone", e);
     }
     pieces.take(piece.toString(), true);
+  }
+
+  /// Carries what stopped the pieces through the writer.
+  private static final class NotTaken extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    NotTaken(Exception cause) {
+      super(cause);
+    }
   }
 
   private final class Text extends Writer {
@@ -72,7 +86,7 @@ final class CutRow {
     }
 
     /// A pair of surrogates stays together.
-    private void take() throws InterruptedIOException {
+    private void take() throws NotTaken {
       char last = piece.charAt(piece.length() - 1);
       boolean torn = Character.isHighSurrogate(last);
       if (torn) {
@@ -80,8 +94,8 @@ final class CutRow {
       }
       try {
         pieces.take(piece.toString(), false);
-      } catch (InterruptedException e) {
-        throw new InterruptedIOException(e.getMessage());
+      } catch (InterruptedException | StoppedException e) {
+        throw new NotTaken(e);
       }
       piece.setLength(0);
       if (torn) {

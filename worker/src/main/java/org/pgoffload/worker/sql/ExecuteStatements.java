@@ -64,8 +64,9 @@ final class ExecuteStatements {
   /// @param rows where its rows go, or null to drop them
   /// @throws SQLException the statement's failure, or the connection's
   /// @throws InterruptedException if the worker is closing
+  /// @throws StoppedException if the task is to stop
   void execute(SqlStatement statement, @Nullable GatherRows rows)
-      throws SQLException, InterruptedException {
+      throws SQLException, InterruptedException, StoppedException {
     if (statement.kind() == SqlStatement.Kind.COPY_TO_STDOUT) {
       copy(statement, rows);
     } else {
@@ -78,13 +79,14 @@ final class ExecuteStatements {
   ///
   /// @throws SQLException the statement's failure, or the connection's
   /// @throws InterruptedException if the worker is closing
+  /// @throws StoppedException if the task is to stop
   void executeOutsideTransaction(SqlStatement statement, GatherRows rows)
-      throws SQLException, InterruptedException {
+      throws SQLException, InterruptedException, StoppedException {
     query(statement.text(), QueryExecutor.QUERY_SUPPRESS_BEGIN, rows);
   }
 
   private void query(String sql, int flags, @Nullable GatherRows rows)
-      throws SQLException, InterruptedException {
+      throws SQLException, InterruptedException, StoppedException {
     // wrapped by hand, the driver neither splits nor changes it
     var query = executor.wrap(List.of(new NativeQuery(sql, NO_BINDS, false, SqlCommand.BLANK)));
     var step = new Step();
@@ -131,7 +133,7 @@ final class ExecuteStatements {
 
   /// The lines of a COPY become rows of one column.
   private void copy(SqlStatement statement, @Nullable GatherRows rows)
-      throws SQLException, InterruptedException {
+      throws SQLException, InterruptedException, StoppedException {
     columns = new Field[] {new Field("copy", Oid.TEXT)};
     long count = 0;
     connection.clearWarnings();

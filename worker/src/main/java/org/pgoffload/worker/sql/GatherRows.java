@@ -33,11 +33,12 @@ final class GatherRows {
   private int chunks;
   private boolean split;
 
-  GatherRows(SqlTask task, int attempt, ResultsTopic topic) {
+  /// @param running may stop while it waits for the topic
+  GatherRows(SqlTask task, int attempt, ResultsTopic topic, RunningTask running) {
     this.task = task;
     this.attempt = attempt;
     this.chunkBytes = Math.clamp(task.queueSize(), LEAST_CHUNK_BYTES, MOST_CHUNK_BYTES);
-    this.publish = new PublishRows(topic);
+    this.publish = new PublishRows(topic, running);
   }
 
   /// All rows of an attempt.
@@ -53,7 +54,8 @@ final class GatherRows {
   ///
   /// @param values PostgreSQL's own text in UTF-8, null for NULL
   /// @throws InterruptedException if the worker is closing
-  void add(byte[] @Nullable [] values) throws InterruptedException {
+  /// @throws StoppedException if the task is to stop
+  void add(byte[] @Nullable [] values) throws InterruptedException, StoppedException {
     count++;
     if (!task.rowsWanted()) {
       return;
@@ -80,7 +82,8 @@ final class GatherRows {
   /// Ends the collection: returns when every chunk is safe.
   ///
   /// @throws InterruptedException if the worker is closing
-  Gathered end() throws InterruptedException {
+  /// @throws StoppedException if the task is to stop
+  Gathered end() throws InterruptedException, StoppedException {
     if (!task.rowsWanted()) {
       return new Gathered(count, null, 0, false);
     }
@@ -92,7 +95,7 @@ final class GatherRows {
     return new Gathered(count, null, chunks, split);
   }
 
-  private void publishChunk() throws InterruptedException {
+  private void publishChunk() throws InterruptedException, StoppedException {
     if (!rows.isEmpty()) {
       publish.send(SqlRows.of(task.id(), attempt, ++chunks, task.userOid(), rows));
       rows = new ArrayList<>();
@@ -100,7 +103,8 @@ final class GatherRows {
     }
   }
 
-  private void publishPiece(String piece, boolean ends) throws InterruptedException {
+  private void publishPiece(String piece, boolean ends)
+      throws InterruptedException, StoppedException {
     publish.send(SqlRows.piece(task.id(), attempt, ++chunks, task.userOid(), piece, ends));
   }
 
@@ -125,11 +129,11 @@ final class GatherRows {
   private static long escaped(byte[] text) {
     long size = text.length;
     for (byte b : text) {
-      if (b == '"' || b == '\\') {
-        size += 1;
-      } else if (b >= 0 && b < ' ') {
-        size += 5;
-      }
+      size +=
+          switch (b) {
+            case '"', '\\', '\b', '\t', '\n', '\f', '\r' -> 1;
+            default -> b >= 0 && b < ' ' ? 5 : 0;
+          };
     }
     return size;
   }

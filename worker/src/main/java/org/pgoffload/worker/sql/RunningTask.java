@@ -76,6 +76,14 @@ public final class RunningTask {
     return Optional.ofNullable(stop.get());
   }
 
+  /// @throws StoppedException if it is to stop
+  void goOn() throws StoppedException {
+    var reason = stopped();
+    if (reason.isPresent()) {
+      throw new StoppedException(reason.get());
+    }
+  }
+
   /// From now on stopping it interrupts what this session runs.
   void entered(TaskSession entered, int ofAttempt) {
     cancelling.lock();

@@ -99,8 +99,9 @@ public final class TaskSessions implements AutoCloseable {
     properties.setProperty("prepareThreshold", "0");
     // a task's error is the task's: no savepoints of the driver's
     properties.setProperty("autosave", "never");
-    // a task may run for days; a server that is gone is noticed by the keepalives of the address
+    // a task may run for days; keepalives notice a server that is gone
     properties.setProperty("socketTimeout", "0");
+    properties.setProperty("socketFactory", KeepAliveSockets.class.getName());
     properties.setProperty("loginTimeout", "15");
     // cancelling must not outlast its repetition for long
     properties.setProperty("cancelSignalTimeout", "5");

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -72,7 +73,7 @@ final class ExecuteStatementsTest {
   private void begin(SqlTask task) {
     topic = new TestTopic();
     notices = new GatherNotices();
-    rows = new GatherRows(task, 1, topic);
+    rows = new GatherRows(task, 1, topic, new RunningTask(1, Optional.empty()));
     execute = new ExecuteStatements(session.connection(), notices);
   }
 

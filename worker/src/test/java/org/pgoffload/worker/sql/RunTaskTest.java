@@ -472,6 +472,79 @@ final class RunTaskTest {
         .isEqualTo("1");
   }
 
+  /// As a fault of the server would end it: without a word.
+  private static void killBackendThatSleeps() throws SQLException {
+    long pid =
+        Long.parseLong(
+            database.query("select pid from pg_stat_activity where wait_event = 'PgSleep'"));
+    ProcessHandle.of(pid).orElseThrow().destroyForcibly();
+    await().atMost(PATIENCE).until(() -> isBackAfter(pid));
+  }
+
+  private static boolean isBackAfter(long pid) {
+    try {
+      return database.query("select count(*) from pg_stat_activity where pid = " + pid).equals("0");
+    } catch (SQLException e) {
+      return false;
+    }
+  }
+
+  @Test
+  void aTaskWhoseSessionIsLostEachTimeEndsAsLost() throws Exception {
+    var task = database.launch("alice", "", "create table lost (); select pg_sleep(60)");
+    var ended = begin(task);
+    for (int i = 0; i < 4; i++) {
+      awaitSleeping();
+      killBackendThatSleeps();
+    }
+    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    var result = result(task.id());
+    assertThat(error(result))
+        .extracting(SqlError::sqlstate, SqlError::message)
+        .containsExactly("08006", "lost connection to worker process with PID " + task.pid());
+    assertThat(result.attempt()).isEqualTo(4);
+    assertThat(database.query("select to_regclass('lost')")).isEqualTo("null");
+  }
+
+  @Test
+  void whatRanOutsideATransactionWhenItsSessionWasLostIsUnknownAndNotRunAgain() throws Exception {
+    run(
+        """
+        create table effects (i int);
+        create procedure has_effects() language plpgsql
+        as $$ begin insert into effects values (1); commit; perform pg_sleep(60); end $$
+        """);
+    var task = database.launch("alice", "", "call has_effects()");
+    var ended = begin(task);
+    awaitSleeping();
+    killBackendThatSleeps();
+    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    var result = result(task.id());
+    assertThat(error(result).sqlstate()).isEqualTo("08006");
+    assertThat(error(result).detail()).contains("outcome is unknown");
+    assertThat(result.attempt()).isEqualTo(1);
+    assertThat(database.query("select count(*) from effects")).isEqualTo("1");
+  }
+
+  @Test
+  void aCommandOutsideATransactionWhoseWorkerDiedIsNotRunAgain() throws Exception {
+    run(
+        "create procedure outside() language plpgsql as $$ begin commit; perform pg_sleep(2); end $$");
+    var task = database.launch("alice", "", "call outside()");
+    var first = begin(task);
+    awaitSleeping();
+    database.execute("update pgoffload.execution set worker = 'dead' where id = " + task.id());
+    var claim = claim(task);
+    assertThat(claim.ending()).isNotNull();
+    assertThat(runClaimed(task, claim)).isEqualTo(RunTask.End.FINISHED);
+    assertThat(error(result(task.id())).detail()).contains("outcome is unknown");
+    assertThat(first.get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(topic.results())
+        .filteredOn(result -> result.id() == task.id())
+        .extracting(SqlResult::attempt)
+        .containsOnly(2);
+  }
+
   @Test
   void aResultThatStandsIsPublishedAgain() throws Exception {
     var task = database.launch("alice", "", "select 1 as one");

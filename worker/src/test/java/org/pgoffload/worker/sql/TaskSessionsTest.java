@@ -1,0 +1,137 @@
+package org.pgoffload.worker.sql;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.sql.SQLException;
+import java.time.Duration;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+final class TaskSessionsTest {
+  private static final Duration AT_ONCE = Duration.ofMillis(1);
+
+  private static TestDatabase database;
+
+  private TaskSessions sessions;
+
+  @BeforeAll
+  static void install() throws SQLException {
+    database = new TestDatabase();
+  }
+
+  @AfterAll
+  static void end() {
+    database.close();
+  }
+
+  @BeforeEach
+  void open() {
+    sessions = new TaskSessions(database.tasks(), "w", new SqlLimits(3, 2, Duration.ofSeconds(60)));
+  }
+
+  @AfterEach
+  void close() {
+    sessions.close();
+  }
+
+  private TaskSession borrow(String login, int depth) throws Exception {
+    return sessions.borrow(login, depth, Duration.ofSeconds(5)).orElseThrow();
+  }
+
+  private static String count(String condition) throws SQLException {
+    return database.query(
+        "select count(*) from pg_stat_activity where usename in ('alice', 'bob') and " + condition);
+  }
+
+  @Test
+  void areBoundedForEachRoleAndInAllAtEachDepth() throws Exception {
+    var first = borrow("alice", 0);
+    borrow("alice", 0);
+    assertThat(sessions.borrow("alice", 0, AT_ONCE)).isEmpty();
+    borrow("bob", 0);
+    assertThat(sessions.borrow("bob", 0, AT_ONCE)).isEmpty();
+    borrow("alice", 1);
+    sessions.giveBack(first, 0);
+    assertThat(borrow("alice", 0).identity()).isEqualTo(first.identity());
+  }
+
+  @Test
+  void thatRestGiveWayToAnotherRoles() throws Exception {
+    for (var login : new String[] {"alice", "bob"}) {
+      var one = borrow(login, 0);
+      sessions.giveBack(one, 0);
+    }
+    var first = borrow("alice", 0);
+    borrow("alice", 0);
+    sessions.giveBack(first, 0);
+    borrow("bob", 0);
+    borrow("bob", 0);
+    assertThat(count("true")).isEqualTo("3");
+  }
+
+  @Test
+  void thatRestTooLongAreClosed() throws Exception {
+    try (var impatient =
+        new TaskSessions(database.tasks(), "w", new SqlLimits(3, 2, Duration.ofMillis(100)))) {
+      var session = impatient.borrow("bob", 0, Duration.ofSeconds(5)).orElseThrow();
+      impatient.giveBack(session, 0);
+      await()
+          .atMost(Duration.ofSeconds(10))
+          .until(() -> count("pid = " + session.identity().pid()).equals("0"));
+    }
+  }
+
+  @Test
+  void thatWereCancelledOrBrokenAreNotUsedAgain() throws Exception {
+    var cancelled = borrow("alice", 0);
+    cancelled.cancel();
+    sessions.giveBack(cancelled, 0);
+    var next = borrow("alice", 0);
+    assertThat(next.identity()).isNotEqualTo(cancelled.identity());
+    database.execute("select pg_terminate_backend(" + next.identity().pid() + ")");
+    assertThatThrownBy(() -> next.connection().createStatement().execute("select 1"))
+        .isInstanceOf(SQLException.class);
+    sessions.giveBack(next, 0);
+    assertThat(borrow("alice", 0).identity()).isNotEqualTo(next.identity());
+  }
+
+  @Test
+  void thatDiedWhileTheyRestedAreReplaced() throws Exception {
+    var session = borrow("alice", 0);
+    sessions.giveBack(session, 0);
+    database.execute("select pg_terminate_backend(" + session.identity().pid() + ")");
+    // longer than one is trusted without being asked
+    await()
+        .pollDelay(Duration.ofMillis(1100))
+        .atMost(Duration.ofSeconds(10))
+        .until(() -> count("pid = " + session.identity().pid()).equals("0"));
+    var next = borrow("alice", 0);
+    assertThat(next.connection().isValid(5)).isTrue();
+  }
+
+  @Test
+  void areTheRolesOwnLogins() throws Exception {
+    var session = borrow("bob", 0);
+    try (var statement = session.connection().createStatement();
+        var row =
+            statement.executeQuery(
+                "select session_user, current_setting('is_superuser'), current_setting('application_name')")) {
+      row.next();
+      assertThat(row.getString(1)).isEqualTo("bob");
+      assertThat(row.getString(2)).isEqualTo("off");
+      assertThat(row.getString(3)).isEqualTo("pgoffload worker w");
+    }
+  }
+
+  @Test
+  void cannotBeHadOfARoleThatMayNotLogIn() {
+    assertThatThrownBy(() -> sessions.borrow("nologin", 0, AT_ONCE))
+        .isInstanceOfSatisfying(
+            SQLException.class, e -> assertThat(e.getSQLState()).isEqualTo("28000"));
+  }
+}

@@ -538,7 +538,8 @@ final class RunTaskTest {
     assertThat(claim.ending()).isNotNull();
     assertThat(runClaimed(task, claim)).isEqualTo(RunTask.End.FINISHED);
     assertThat(error(result(task.id())).detail()).contains("outcome is unknown");
-    assertThat(first.get()).isEqualTo(RunTask.End.FINISHED);
+    // it may see that it is not the last attempt before there is a result
+    assertThat(first.get()).isIn(RunTask.End.FINISHED, RunTask.End.HELD);
     assertThat(topic.results())
         .filteredOn(result -> result.id() == task.id())
         .extracting(SqlResult::attempt)

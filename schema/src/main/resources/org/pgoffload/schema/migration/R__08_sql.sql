@@ -301,7 +301,7 @@ as $$
     || case
          when result.chunks = 0 then 'pg_catalog.jsonb_array_elements($3) r'
          when large then
-           'pg_catalog.string_to_table($4, E''\n'') with ordinality l (line, n), '
+           'pg_catalog.string_to_table($4, pg_catalog.chr(10)) with ordinality l (line, n), '
            'pg_catalog.jsonb_array_elements(l.line::pg_catalog.jsonb) r '
            'where l.n operator(pg_catalog.>) 1 and l.line operator(pg_catalog.<>) '''''
          when not result.split then

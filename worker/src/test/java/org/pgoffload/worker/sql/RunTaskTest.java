@@ -445,6 +445,14 @@ final class RunTaskTest {
   }
 
   @Test
+  void aSessionThatEndedWhileItRestedIsNotTheNextTasksFailure() throws Exception {
+    var pid = firstRow("select pg_backend_pid()").getFirst();
+    database.query("select pg_terminate_backend(%s, 5000)".formatted(pid));
+    var result = run("select 1");
+    assertThat(result.status()).isEqualTo("succeeded");
+  }
+
+  @Test
   void aTaskThatEndsItsOwnSessionFailsWithThat() throws Exception {
     var result = run("select pg_terminate_backend(pg_backend_pid()), pg_sleep(5)");
     assertThat(result.status()).isEqualTo("failed");

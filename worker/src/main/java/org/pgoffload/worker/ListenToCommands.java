@@ -43,6 +43,7 @@ final class ListenToCommands implements Runnable {
 
   private long nextLook = System.nanoTime();
   private long nextKeyRead = System.nanoTime();
+  private String lastComplaint = "";
   private volatile boolean closing;
 
   /// What one command means.
@@ -73,6 +74,11 @@ final class ListenToCommands implements Runnable {
       while (!closing) {
         try {
           assignNewPartitions();
+          if (consumer.assignment().isEmpty()) {
+            complain("There is no topic " + topic + " yet: nobody can cancel what runs here");
+            pauseAfterFault();
+            continue;
+          }
           if (pending.size() < MOST_PENDING) {
             for (var record : consumer.poll(POLL)) {
               act(record, verify.verify(record));
@@ -80,14 +86,12 @@ final class ListenToCommands implements Runnable {
           }
           decide();
           obeyPending();
+          lastComplaint = "";
         } catch (KafkaException e) {
-          LOG.warn("Kafka could not be asked for commands; trying again: {}", e.toString());
+          complain("Kafka could not be asked for commands; trying again: " + e);
           pauseAfterFault();
         } catch (SQLException e) {
-          LOG.warn(
-              "{} commands wait, because the database could not be asked: {}",
-              pending.size() + undecided.size(),
-              e.getMessage());
+          complain("Commands wait, because the database could not be asked: " + e.getMessage());
           pauseAfterFault();
         } catch (RuntimeException e) {
           LOG.error("Commands met a fault of the worker; it goes on", e);
@@ -182,6 +186,13 @@ final class ListenToCommands implements Runnable {
         LOG.warn("A command to request {} is not obeyed ({})", command.id(), e.getSQLState());
       }
       commands.remove();
+    }
+  }
+
+  private void complain(String complaint) {
+    if (!complaint.equals(lastComplaint)) {
+      LOG.warn("{}", complaint);
+      lastComplaint = complaint;
     }
   }
 

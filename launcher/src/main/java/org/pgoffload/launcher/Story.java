@@ -29,6 +29,7 @@ final class Story {
     out.println("\nAs role app, which is no superuser:");
     try (var app = installation.application().connect("pgoffload demo")) {
       run(app, "listen llm_done");
+      run(app, "listen sql_done");
 
       heading("Fire and poll");
       var id =

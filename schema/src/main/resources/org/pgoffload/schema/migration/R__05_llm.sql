@@ -180,7 +180,8 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if exists (select from ${public_schema}.sql_request q where q.id = request_status.id) then
+  if exists (select from ${public_schema}.sql_request q where q.id = request_status.id)
+     or pgoffload.is_launched_here(id) then
     return ${public_schema}.sql_status(id);
   end if;
   return ${public_schema}.llm_status(id);
@@ -233,7 +234,9 @@ begin
   into needed from unnest(ids) i;
   -- one after another, where all have to end anyway: that shows the server a task that waits for its caller
   if needed = (select count(distinct i) from unnest(ids) i) then
-    for task in select q.id from ${public_schema}.sql_request q where q.id = any (ids) order by q.id loop
+    for task in
+        select distinct i from unnest(ids) i
+        where not exists (select from ${public_schema}.llm_request l where l.id = i) order by i loop
       perform pgoffload.await_sql(row (task, false), since + timeout);
     end loop;
   end if;

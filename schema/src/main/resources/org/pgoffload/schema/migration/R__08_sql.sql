@@ -17,6 +17,31 @@ comment on function pgoffload.raise_unknown_sql_request(bigint) is 'Private. Rai
 revoke all on function pgoffload.raise_unknown_sql_request(bigint) from public;
 grant execute on function pgoffload.raise_unknown_sql_request(bigint) to pgbackground_role, llm_user;
 
+-- API: Private. Whether this session has launched a request; read or detached, it is one of its own all the same.
+-- It may not be recorded yet, and its launcher may see no table in which it is.
+create or replace function pgoffload.is_launched_here(id bigint) returns boolean
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(current_setting('pgoffload.attached', true) ~ format('=%s/', id), false)
+      or coalesce(current_setting('pgoffload.left', true) ~ format('=%s/', id), false)
+$$;
+comment on function pgoffload.is_launched_here(bigint) is 'Private. Whether this session knows a request by a handle.';
+revoke all on function pgoffload.is_launched_here(bigint) from public;
+grant execute on function pgoffload.is_launched_here(bigint) to pgbackground_role, llm_user;
+
+-- API: Private. The handle of a request id.
+create or replace function pgoffload.handle_of(id bigint) returns pgoffload.attachment
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select row (id, current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
+                  and pgoffload.is_launched_here(id))::pgoffload.attachment
+$$;
+comment on function pgoffload.handle_of(bigint) is 'Private. The handle of a request id.';
+revoke all on function pgoffload.handle_of(bigint) from public;
+grant execute on function pgoffload.handle_of(bigint) to pgbackground_role, llm_user;
+
 -- API: Private. The result of a request once all of it is here, or null.
 create or replace function pgoffload.sql_outcome(handle pgoffload.attachment) returns pgoffload.sql_result
 language plpgsql volatile
@@ -276,7 +301,7 @@ as $$
     || case
          when result.chunks = 0 then 'pg_catalog.jsonb_array_elements($3) r'
          when large then
-           'pg_catalog.string_to_table($4, E''\n'') with ordinality l (line, n), '
+           'pg_catalog.string_to_table($4, pg_catalog.chr(10)) with ordinality l (line, n), '
            'pg_catalog.jsonb_array_elements(l.line::pg_catalog.jsonb) r '
            'where l.n operator(pg_catalog.>) 1 and l.line operator(pg_catalog.<>) '''''
          when not result.split then
@@ -353,7 +378,7 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  outcome pgoffload.sql_result := pgoffload.sql_outcome(row (id, false));
+  outcome pgoffload.sql_result := pgoffload.sql_outcome(pgoffload.handle_of(id));
   worker text;
   epoch bigint;
 begin
@@ -361,7 +386,10 @@ begin
     return outcome.status;
   end if;
   if not exists (select from ${public_schema}.sql_request q where q.id = sql_status.id) then
-    perform pgoffload.raise_unknown_sql_request(id);
+    if not pgoffload.is_launched_here(id) then
+      perform pgoffload.raise_unknown_sql_request(id);
+    end if;
+    return 'queued';
   end if;
   select e.worker, e.epoch into worker, epoch from pgoffload.execution e
   where e.id = sql_status.id order by e.attempt desc limit 1;
@@ -393,7 +421,7 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  r pgoffload.sql_result := pgoffload.sql_outcome(row (id, false));
+  r pgoffload.sql_result := pgoffload.sql_outcome(pgoffload.handle_of(id));
 begin
   if r.id is null then
     status := ${public_schema}.sql_status(id);
@@ -424,7 +452,7 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  r pgoffload.sql_result := pgoffload.sql_outcome(row (id, false));
+  r pgoffload.sql_result := pgoffload.sql_outcome(pgoffload.handle_of(id));
 begin
   if r.id is null then
     raise exception 'sql request % is still %', id, ${public_schema}.sql_status(id)
@@ -460,6 +488,7 @@ declare
   names text[] := '{}';
   types text[];
   query text;
+  content text;
 begin
   if r.columns is null then
     return;
@@ -485,12 +514,15 @@ begin
       left join pg_type t on t.oid = (c ->> 'type_oid')::oid
       order by n);
   end if;
+  if (pgoffload.handle_of(id)).large and r.chunks > 0 then
+    content := (select pgoffload.read_large_answer(id));
+  end if;
   query := format(
     'select pg_catalog.to_jsonb(t) from (%s) t%s',
-    pgoffload.rows_query(r, types, false),
+    pgoffload.rows_query(r, types, content is not null),
     (select ' (' || string_agg(quote_ident(x), ', ' order by o) || ')' from unnest(names) with ordinality u (x, o)));
   perform pgoffload.read_under(r.read_under);
-  return query execute query using r.id, r.attempt, r.rows, null::text;
+  return query execute query using r.id, r.attempt, r.rows, content;
 end
 $$;
 comment on function ${public_schema}.sql_rows_json(bigint) is 'The rows of a request as JSON objects; no column list is needed.';
@@ -597,7 +629,7 @@ $body$;
   end if;$find$;
 begin
   execute replace(replace(body, '@signature@', 'sql_rows(id bigint)'), '@find@',
-    'handle := row (id, false); result := pgoffload.rows_outcome(id);');
+    'handle := pgoffload.handle_of(id); result := pgoffload.rows_outcome(id);');
   execute replace(replace(body, '@signature@', 'pg_background_result(pid integer)'), '@find@',
     'handle := pgoffload.resolve(pid, null); perform pgoffload.refuse_results_of_submitted(handle.id, pid);' || ended);
   execute replace(replace(body, '@signature@', 'pg_background_result_v2(pid integer, cookie bigint)'), '@find@',

@@ -695,7 +695,7 @@ declare
   cancelled integer := 0;
 begin
   for handle in select * from pgoffload.attached_handles() loop
-    if (pgoffload.sql_outcome(row (handle.cookie, false))).id is null then
+    if (pgoffload.sql_outcome(pgoffload.handle_of(handle.cookie))).id is null then
       perform ${public_schema}.pg_background_cancel_v2(handle.pid, handle.cookie);
       cancelled := cancelled + 1;
     end if;

@@ -212,7 +212,7 @@ final class AttemptTask {
         || DescribeError.isUnreadableSetting(fault)) {
       return false;
     }
-    if (DescribeError.server(fault) == null) {
+    if (DescribeError.server(fault) == null || endedWhileItRested()) {
       return true;
     }
     return switch (String.valueOf(fault.getSQLState())) {
@@ -220,6 +220,11 @@ final class AttemptTask {
       case "57P02", "57P03" -> true;
       default -> hasServerGone();
     };
+  }
+
+  /// What ended the session of an earlier task is not the doing of one that has not begun.
+  private boolean endedWhileItRested() {
+    return session.isUsed() && running.attempt() != claim.attempt();
   }
 
   /// The server has ended the session with an error of its own: the task's, unless it ended all

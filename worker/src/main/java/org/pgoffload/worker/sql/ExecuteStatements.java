@@ -29,8 +29,11 @@ import org.postgresql.jdbc.PgConnection;
 final class ExecuteStatements {
   private static final int[] NO_BINDS = {};
 
-  /// Most tasks return few rows, and are done with one round trip.
-  private static final int FIRST_STEP_ROWS = 16;
+  /// Most tasks return few rows, and are done with one round trip. Their size is not known yet.
+  private static final int FIRST_STEP_ROWS = 4;
+
+  /// A step may have so many times the rows of the one before: larger rows may follow small ones.
+  private static final int STEP_GROWTH = 8;
 
   private static final int MOST_STEP_ROWS = 1000;
 
@@ -98,6 +101,7 @@ final class ExecuteStatements {
         FIRST_STEP_ROWS,
         flags | QueryExecutor.QUERY_ONESHOT | QueryExecutor.QUERY_BOTH_ROWS_AND_STATUS);
     columns = step.fields;
+    int size = FIRST_STEP_ROWS;
     long count = 0;
     long largest = 1;
     while (true) {
@@ -112,8 +116,9 @@ final class ExecuteStatements {
       if (cursor == null) {
         break;
       }
+      size = Math.clamp(STEP_BYTES / largest, 1, Math.min(MOST_STEP_ROWS, size * STEP_GROWTH));
       step = new Step();
-      executor.fetch(cursor, step, Math.clamp(STEP_BYTES / largest, 1, MOST_STEP_ROWS), false);
+      executor.fetch(cursor, step, size, false);
     }
     if (columns == null) {
       tags.add(step.tag);

@@ -42,6 +42,7 @@ final class TaskSession implements AutoCloseable {
   private final String serverStarted;
   private final ReentrantLock cancelling = new ReentrantLock();
   private boolean cancelled;
+  private boolean used;
 
   /// @param login the role it logged in as
   /// @throws SQLException if the server could not be asked who this is; the connection is the
@@ -168,6 +169,7 @@ final class TaskSession implements AutoCloseable {
   /// Forgets all that a task has left: settings, role, locks, prepared statements, temporary
   /// tables.
   void reset() throws SQLException {
+    used = true;
     rollback();
     connection.setAutoCommit(true);
     try (var statement = connection.createStatement()) {
@@ -198,6 +200,11 @@ final class TaskSession implements AutoCloseable {
     } finally {
       cancelling.unlock();
     }
+  }
+
+  /// Whether it has rested since another task: it may have ended meanwhile.
+  boolean isUsed() {
+    return used;
   }
 
   /// Whether the connection is gone.

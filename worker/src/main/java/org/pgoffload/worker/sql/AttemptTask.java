@@ -172,8 +172,9 @@ final class AttemptTask {
     endTransaction();
     var reason = running.stopped();
     if (reason.isPresent()
-        && (reason.get() == RunningTask.Stop.CLOSING
-            || QUERY_CANCELED.equals(fault.getSQLState()))) {
+        && (reason.get() == RunningTask.Stop.CLOSING || QUERY_CANCELED.equals(fault.getSQLState()))
+        // the next worker could not run it again, and would not know what became of it
+        && !(outsideTransaction && reason.get() == RunningTask.Stop.CLOSING)) {
       return stopped(reason.get());
     }
     if (isLost(fault)) {

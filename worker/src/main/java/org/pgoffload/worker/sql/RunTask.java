@@ -61,28 +61,11 @@ public final class RunTask {
   ///   recorded, and the next worker takes the task over
   public End run(SqlTask task, SqlClaim.Claimed claim, RunningTask running)
       throws InterruptedException {
-    try {
-      return runToItsEnd(task, claim, running);
-    } catch (RuntimeException | Error e) {
-      // An error too: this thread is all that knows the request, and it would wait for ever.
-      // The words of an exception may contain what was asked: its kind and place are enough.
-      LOG.error(
-          "Request {} met a fault of the worker and ends as failed: {} at {}",
-          task.id(),
-          e.getClass().getName(),
-          e.getStackTrace().length == 0 ? "?" : e.getStackTrace()[0]);
-      var describe = new DescribeResult(task, claim, worker, clock);
-      return publish(task.id(), record.record(describe.failed(fault(), List.of(), null), describe));
-    }
-  }
-
-  private End runToItsEnd(SqlTask task, SqlClaim.Claimed claim, RunningTask running)
-      throws InterruptedException {
     var current = claim;
     int lost = 0;
     while (true) {
       var describe = new DescribeResult(task, current, worker, clock);
-      switch (attempt(task, current, running, describe)) {
+      switch (attemptGuarded(task, current, running, describe)) {
         case TaskOutcome.Final ended -> {
           return publish(task.id(), ended);
         }
@@ -163,6 +146,23 @@ public final class RunTask {
     } catch (SQLException e) {
       LOG.error("Request {} could not be claimed again ({})", id, e.getSQLState());
       return Optional.empty();
+    }
+  }
+
+  private TaskOutcome attemptGuarded(
+      SqlTask task, SqlClaim.Claimed claim, RunningTask running, DescribeResult describe)
+      throws InterruptedException {
+    try {
+      return attempt(task, claim, running, describe);
+    } catch (RuntimeException | Error e) {
+      // An error too: this thread is all that knows the request, and it would wait for ever.
+      // The words of an exception may contain what was asked: its kind and place are enough.
+      LOG.error(
+          "Request {} met a fault of the worker and ends as failed: {} at {}",
+          task.id(),
+          e.getClass().getName(),
+          e.getStackTrace().length == 0 ? "?" : e.getStackTrace()[0]);
+      return record.record(describe.failed(fault(), List.of(), null), describe);
     }
   }
 

@@ -1,8 +1,10 @@
 package org.pgoffload.worker.sql;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.sql.Array;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -25,7 +27,10 @@ import org.pgoffload.protocol.SqlError;
 /// say that another was first. Safe to share between threads.
 public final class TaskRecords {
   private static final String LEASE_LOST = "PO001";
-  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /// A newer database may say more of an error.
+  private static final ObjectMapper JSON =
+      JsonMapper.builder().disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
 
   private final DataSource database;
   private final WorkerLease lease;

@@ -421,6 +421,19 @@ final class RunTaskTest {
   }
 
   @Test
+  void closingReportsWhatItInterruptsOutsideATransaction() throws Exception {
+    run(
+        "create procedure slow() language plpgsql as $$ begin commit; perform pg_sleep(60); end $$");
+    var task = database.launch("alice", "", "call slow()");
+    var ended = begin(task);
+    awaitSleeping();
+    running.leaveAll();
+    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(result(task.id()).status()).isEqualTo("failed");
+    assertThat(error(result(task.id())).sqlstate()).isEqualTo("57014");
+  }
+
+  @Test
   void aTakeoverEndsTheSessionThatStillRuns() throws Exception {
     var task = database.launch("alice", "", "create table taken_over (); select pg_sleep(1)");
     var first = begin(task);

@@ -25,6 +25,10 @@ final class PlayedSqlWorker implements AutoCloseable {
 
   PlayedSqlWorker(TestDatabase database, String name) {
     this.database = database;
+    // it renews no lease, and a busy machine must not let it run out
+    database
+        .admin()
+        .run("update pgoffload.setting set value = '10 min' where name = 'worker_dead_after'");
     this.session = database.open("worker_login");
     this.results = database.open("results_login");
     this.name = name;

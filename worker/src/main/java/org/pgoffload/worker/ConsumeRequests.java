@@ -40,6 +40,8 @@ final class ConsumeRequests implements Runnable {
 
   private final WorkerConfiguration configuration;
   private final Lane lane;
+  private final RunRequests run;
+  private final UnfinishedRequests unfinished;
   private final Consumer<byte[], byte[]> consumer;
   private final VerifyRequest verify;
   private final CommitOffsets offsets;
@@ -54,13 +56,19 @@ final class ConsumeRequests implements Runnable {
   /// A record whose key is not known until the keys have been read again.
   private record Undecided(ConsumerRecord<byte[], byte[]> record, Runnable finish) {}
 
+  /// @param run what the lane runs its requests by
+  /// @param unfinished what the lane keeps its requests in
   ConsumeRequests(
       WorkerConfiguration configuration,
       Lane lane,
+      RunRequests run,
+      UnfinishedRequests unfinished,
       Consumer<byte[], byte[]> consumer,
       VerifyRequest verify) {
     this.configuration = configuration;
     this.lane = lane;
+    this.run = run;
+    this.unfinished = unfinished;
     this.consumer = consumer;
     this.verify = verify;
     this.offsets = new CommitOffsets(consumer);
@@ -122,9 +130,9 @@ final class ConsumeRequests implements Runnable {
   }
 
   private boolean atTheEdge() {
-    var load = lane.load();
-    return load.count() + undecided.size() >= lane.window()
-        || load.bytes() + undecidedBytes >= configuration.maxBytesInFlight();
+    return unfinished.count() + undecided.size() + run.refused() >= lane.window()
+        || unfinished.bytes() + undecidedBytes + run.refusedBytes()
+            >= configuration.maxBytesInFlight();
   }
 
   /// Must not throw: the consumer has moved past the record, and it would never come again.
@@ -146,13 +154,13 @@ final class ConsumeRequests implements Runnable {
       ConsumerRecord<byte[], byte[]> record, Runnable finish, VerifyRequest.Verdict verdict) {
     switch (verdict) {
       case VerifyRequest.Verdict.Trusted trusted -> {
-        if (lane.hasPublished(trusted.envelope().id())) {
+        if (run.hasPublished(trusted.envelope().id())) {
           finish.run();
         } else {
           lane.received(new ReceivedRequest(trusted.envelope(), record, finish));
         }
       }
-      case VerifyRequest.Verdict.Refused refused -> lane.refuse(record, refused, finish);
+      case VerifyRequest.Verdict.Refused refused -> run.refuse(record, refused, finish);
       case VerifyRequest.Verdict.UnknownKey _ -> {
         undecided.add(new Undecided(record, finish));
         undecidedBytes += RunRequests.size(record);
@@ -211,7 +219,7 @@ final class ConsumeRequests implements Runnable {
       return;
     }
     lastWatch = System.nanoTime();
-    var held = lane.held();
+    var held = unfinished.held();
     int from = 0;
     while (from < held.size() && lane.claimable() > 0 && System.nanoTime() - nextClaim >= 0) {
       int to =

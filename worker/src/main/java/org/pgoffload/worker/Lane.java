@@ -4,7 +4,6 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
 
 /// What differs between the lanes: which topic they read, which of their requests may begin, how
 /// they are claimed, and what running one means. [ConsumeRequests] does for all of them what is the
@@ -13,22 +12,8 @@ interface Lane {
   /// The topic of its requests.
   String topic();
 
-  /// Whether a request needs nothing, because this worker has published its result.
-  boolean hasPublished(long id);
-
   /// Takes a verified request; it waits until it may begin. Must not throw.
   void received(ReceivedRequest request);
-
-  /// Sends a record that is not executed to the dead letters.
-  ///
-  /// @param finish is run when it is there
-  void refuse(
-      ConsumerRecord<byte[], byte[]> record,
-      VerifyRequest.Verdict.Refused verdict,
-      Runnable finish);
-
-  /// How many records are not finished, and their bytes.
-  Load load();
 
   /// So many unfinished records make it take no more.
   int window();
@@ -41,9 +26,6 @@ interface Lane {
 
   /// Up to this many that may begin now, in the order of their arrival. They are to be claimed.
   List<ReceivedRequest> mayBegin(int atMost);
-
-  /// What other workers hold.
-  List<ReceivedRequest> held();
 
   /// Claims requests, begins what was claimed, and finishes or sets aside the rest.
   ///
@@ -61,10 +43,4 @@ interface Lane {
   /// Begins nothing more, lets what runs finish within the time and leaves the rest to the next
   /// worker.
   void drain(Duration patience);
-
-  /// Records that are not finished.
-  ///
-  /// @param count how many
-  /// @param bytes of all of them
-  record Load(int count, long bytes) {}
 }

@@ -4,7 +4,6 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.pgoffload.protocol.Result;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,26 +43,8 @@ final class LlmLane implements Lane {
   }
 
   @Override
-  public boolean hasPublished(long id) {
-    return run.hasPublished(id);
-  }
-
-  @Override
   public void received(ReceivedRequest request) {
     var _ = unfinished.received(request);
-  }
-
-  @Override
-  public void refuse(
-      ConsumerRecord<byte[], byte[]> record,
-      VerifyRequest.Verdict.Refused verdict,
-      Runnable finish) {
-    run.refuse(record, verdict, finish);
-  }
-
-  @Override
-  public Load load() {
-    return new Load(unfinished.count() + run.refused(), unfinished.bytes() + run.refusedBytes());
   }
 
   @Override
@@ -84,11 +65,6 @@ final class LlmLane implements Lane {
   @Override
   public List<ReceivedRequest> mayBegin(int atMost) {
     return unfinished.waiting(atMost);
-  }
-
-  @Override
-  public List<ReceivedRequest> held() {
-    return unfinished.held();
   }
 
   @Override

@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.pgoffload.worker.sql.ChooseTasks;
 import org.pgoffload.worker.sql.RunTask;
 import org.pgoffload.worker.sql.RunningTasks;
@@ -82,11 +81,6 @@ final class SqlLane implements Lane {
   }
 
   @Override
-  public boolean hasPublished(long id) {
-    return run.hasPublished(id);
-  }
-
-  @Override
   public void received(ReceivedRequest request) {
     if (!unfinished.received(request)) {
       return;
@@ -99,19 +93,6 @@ final class SqlLane implements Lane {
       unrecorded.put(request.id(), request);
     }
     lastBeginning = System.nanoTime();
-  }
-
-  @Override
-  public void refuse(
-      ConsumerRecord<byte[], byte[]> record,
-      VerifyRequest.Verdict.Refused verdict,
-      Runnable finish) {
-    run.refuse(record, verdict, finish);
-  }
-
-  @Override
-  public Load load() {
-    return new Load(unfinished.count() + run.refused(), unfinished.bytes() + run.refusedBytes());
   }
 
   @Override
@@ -144,11 +125,6 @@ final class SqlLane implements Lane {
       unfinished.waitingOf(id).ifPresent(requests::add);
     }
     return requests;
-  }
-
-  @Override
-  public List<ReceivedRequest> held() {
-    return unfinished.held();
   }
 
   @Override

@@ -64,15 +64,17 @@ public final class WorkerApp implements AutoCloseable {
                   provider.defaultModel(),
                   () -> asked.running() + launched.running()));
       var loops = new ArrayList<Loop>();
+      var runAsked = new RunRequests(publish, asked);
       var llm =
           new LlmLane(
               configuration,
               new ClaimRequests(database, lease),
               new AnswerRequest(configuration.name(), provider, clock),
               publish,
-              new RunRequests(publish, asked),
+              runAsked,
               asked);
-      loops.add(loop("pgoffload-llm-lane", consume(configuration, "llm", llm, verify)));
+      loops.add(
+          loop("pgoffload-llm-lane", consume(configuration, "llm", llm, runAsked, asked, verify)));
       LOG.info(
           "Worker {} asks {} (model {})",
           configuration.name(),
@@ -85,6 +87,7 @@ public final class WorkerApp implements AutoCloseable {
         var sessions = opened(started, new TaskSessions(sqlDatabase, configuration.name(), limits));
         var tasks = opened(started, new RunningTasks());
         var cancellations = new EarlyCancellations();
+        var runLaunched = new RunRequests(publish, launched);
         var sql =
             new SqlLane(
                 configuration.topics().sqlRequests(),
@@ -93,10 +96,13 @@ public final class WorkerApp implements AutoCloseable {
                 records,
                 new RunTask(sessions, records, publish, configuration.name(), clock),
                 tasks,
-                new RunRequests(publish, launched),
+                runLaunched,
                 launched,
                 cancellations);
-        loops.add(loop("pgoffload-sql-lane", consume(configuration, "sql", sql, verify)));
+        loops.add(
+            loop(
+                "pgoffload-sql-lane",
+                consume(configuration, "sql", sql, runLaunched, launched, verify)));
         loops.add(
             loop(
                 "pgoffload-commands",
@@ -126,10 +132,17 @@ public final class WorkerApp implements AutoCloseable {
   }
 
   private static ConsumeRequests consume(
-      WorkerConfiguration configuration, String group, Lane lane, VerifyRequest verify) {
+      WorkerConfiguration configuration,
+      String group,
+      Lane lane,
+      RunRequests run,
+      UnfinishedRequests unfinished,
+      VerifyRequest verify) {
     return new ConsumeRequests(
         configuration,
         lane,
+        run,
+        unfinished,
         new KafkaConsumer<byte[], byte[]>(laneProperties(configuration, group)),
         verify);
   }

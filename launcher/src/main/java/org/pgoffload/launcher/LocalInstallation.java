@@ -97,12 +97,12 @@ final class LocalInstallation implements AutoCloseable {
     var resultsApp = results == null ? null : opened(ResultsApp.start(results));
     var producerApp = producer == null ? null : opened(ProducerApp.start(producer));
     if (worker != null) {
-      opened(WorkerApp.start(worker.worker(), worker.provider()));
+      opened(WorkerApp.start(worker.worker(), worker.providers()));
       say.accept(
           "worker asks "
-              + worker.provider().name()
+              + worker.providers().primary().name()
               + " (model "
-              + worker.provider().defaultModel()
+              + worker.providers().primary().defaultModel()
               + ")");
     }
     if (producerApp != null) {

@@ -11,7 +11,7 @@ import java.util.Objects;
 import org.pgoffload.producer.ProducerConfiguration;
 import org.pgoffload.results.ResultsConfiguration;
 import org.pgoffload.worker.WorkerConfiguration;
-import org.pgoffload.worker.llm.LlmProvider;
+import org.pgoffload.worker.llm.LlmProviders;
 import org.pgoffload.worker.llm.ProviderResolution;
 import org.pgoffload.worker.llm.ResolveProvider;
 import org.pgoffload.worker.sql.SqlLimits;
@@ -31,7 +31,7 @@ final class ReadConfiguration {
   }
 
   /// @throws ConfigurationException with every problem
-  static WorkerWithProvider worker(Settings settings) {
+  static WorkerWithProviders worker(Settings settings) {
     var database = settings.database("WORKER");
     var sqlDatabase = settings.taskDatabase();
     var sqlLimits = sqlLimits(settings);
@@ -47,16 +47,16 @@ final class ReadConfiguration {
             1,
             Long.MAX_VALUE);
     var drain = settings.duration("PGOFFLOAD_DRAIN_TIMEOUT", WorkerConfiguration.DEFAULT_DRAIN);
-    var provider = provider(settings);
+    var providers = providers(settings);
     try {
       settings.check();
     } catch (ConfigurationException e) {
-      if (provider != null) {
-        provider.close();
+      if (providers != null) {
+        providers.close();
       }
       throw e;
     }
-    return new WorkerWithProvider(
+    return new WorkerWithProviders(
         new WorkerConfiguration(
             settings.text("PGOFFLOAD_WORKER_NAME", defaultWorkerName()),
             Version.text(),
@@ -68,7 +68,7 @@ final class ReadConfiguration {
             maxInFlight,
             maxBytes,
             drain),
-        Objects.requireNonNull(provider));
+        Objects.requireNonNull(providers));
   }
 
   private static SqlLimits sqlLimits(Settings settings) {
@@ -102,11 +102,11 @@ final class ReadConfiguration {
   }
 
   /// A worker's configuration, and what it asks.
-  record WorkerWithProvider(WorkerConfiguration worker, LlmProvider provider) {}
+  record WorkerWithProviders(WorkerConfiguration worker, LlmProviders providers) {}
 
-  private static @org.jspecify.annotations.Nullable LlmProvider provider(Settings settings) {
+  private static @org.jspecify.annotations.Nullable LlmProviders providers(Settings settings) {
     return switch (ResolveProvider.from(settings.environment(), Clock.systemUTC())) {
-      case ProviderResolution.Resolved resolved -> resolved.provider();
+      case ProviderResolution.Resolved resolved -> resolved.providers();
       case ProviderResolution.Unresolved unresolved -> {
         unresolved.problems().forEach(settings::problem);
         yield null;

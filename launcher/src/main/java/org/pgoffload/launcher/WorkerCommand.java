@@ -20,7 +20,7 @@ final class WorkerCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     var configuration = ReadConfiguration.worker(options.settings());
-    var app = WorkerApp.start(configuration.worker(), configuration.provider());
+    var app = WorkerApp.start(configuration.worker(), configuration.providers());
     try (var _ = new RunUntilShutdown(app)) {
       app.awaitEnd();
       return 1;

@@ -62,8 +62,8 @@ class SettingsTest {
 
   @Test
   void theWorkerHasDefaults() {
-    try (var provider = ReadConfiguration.worker(new Settings(LEAST)).provider()) {
-      assertThat(provider.name()).isEqualTo("echo");
+    try (var providers = ReadConfiguration.worker(new Settings(LEAST)).providers()) {
+      assertThat(providers.primary().name()).isEqualTo("echo");
     }
     var worker = ReadConfiguration.worker(new Settings(LEAST)).worker();
     assertThat(worker)

@@ -2,6 +2,7 @@ package org.pgoffload.protocol;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -34,6 +35,10 @@ import org.jspecify.annotations.Nullable;
 /// @param ranMs milliseconds from its claim to its result
 /// @param worker the worker that produced the result
 /// @param finishedAt ISO-8601, by the worker's clock
+/// @param embeddings one vector for each input, in order, of a succeeded request for embeddings
+/// @param cachedFrom the id of the request whose answer this is; null if a call was made for it
+/// @param calls every call that was made for it by this worker, in order, those that failed too
+/// @param lastSeq the number of the last [LlmPiece] of a streamed answer
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Result(
     @JsonProperty("version") int version,
@@ -57,7 +62,11 @@ public record Result(
     @JsonProperty("queued_ms") @Nullable Double queuedMs,
     @JsonProperty("ran_ms") @Nullable Double ranMs,
     @JsonProperty("worker") @Nullable String worker,
-    @JsonProperty("finished_at") String finishedAt)
+    @JsonProperty("finished_at") String finishedAt,
+    @JsonProperty("embeddings") @Nullable List<float[]> embeddings,
+    @JsonProperty("cached_from") @Nullable Long cachedFrom,
+    @JsonProperty("calls") @Nullable List<Call> calls,
+    @JsonProperty("last_seq") @Nullable Long lastSeq)
     implements ResultMessage {
   /// The major version this code writes and reads.
   public static final int VERSION = 1;
@@ -79,7 +88,6 @@ public record Result(
     if (status.equals(SUCCEEDED) == (errorCode != null)) {
       throw new IllegalArgumentException("a result has an error code unless it succeeded");
     }
-    // PostgreSQL's text has no NUL: a model's answer with one must not block its write-back
     answer = withoutNul(answer);
     errorCode = withoutNul(errorCode);
     errorMessage = withoutNul(errorMessage);
@@ -90,7 +98,7 @@ public record Result(
   }
 
   private static @Nullable String withoutNul(@Nullable String text) {
-    return text == null ? null : text.replace('\u0000', '\uFFFD');
+    return text == null ? null : Text.withoutNul(text);
   }
 
   /// Reads a record's value. Unknown fields are ignored.
@@ -124,7 +132,11 @@ public record Result(
         queuedMs,
         ranMs,
         worker,
-        finishedAt);
+        finishedAt,
+        null,
+        cachedFrom,
+        calls,
+        lastSeq);
   }
 
   @Override

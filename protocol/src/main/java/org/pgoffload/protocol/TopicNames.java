@@ -41,6 +41,11 @@ public record TopicNames(String prefix) {
     return prefix + ".results";
   }
 
+  /// Pieces of streamed answers; key: always the request id.
+  public String pieces() {
+    return prefix + ".pieces";
+  }
+
   /// Signed commands to every worker: the cancellation of a request, the progress of a task; key:
   /// [Routing#recordKey()].
   public String commands() {
@@ -60,6 +65,13 @@ public record TopicNames(String prefix) {
   /// Every topic, in the order in which they are created.
   public List<String> all() {
     return List.of(
-        sqlRequests(), llmRequests(), deferred(), results(), commands(), deadLetters(), usage());
+        sqlRequests(),
+        llmRequests(),
+        deferred(),
+        results(),
+        pieces(),
+        commands(),
+        deadLetters(),
+        usage());
   }
 }

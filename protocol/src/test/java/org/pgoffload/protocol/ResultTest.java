@@ -60,7 +60,11 @@ final class ResultTest {
             null,
             null,
             "w",
-            "t");
+            "t",
+            null,
+            null,
+            null,
+            null);
     assertThat(result)
         .isEqualTo(
             new Result(
@@ -85,7 +89,11 @@ final class ResultTest {
                 null,
                 null,
                 "w",
-                "t"));
+                "t",
+                null,
+                null,
+                null,
+                null));
     assertThat(new String(result.write(), UTF_8)).doesNotContain(NUL).doesNotContain("u0000");
   }
 
@@ -122,7 +130,11 @@ final class ResultTest {
                 0.25,
                 812.5,
                 "worker-1",
-                "2026-01-02T03:04:06.5Z"));
+                "2026-01-02T03:04:06.5Z",
+                null,
+                null,
+                null,
+                null));
   }
 
   @Test
@@ -191,6 +203,10 @@ final class ResultTest {
         null,
         null,
         null,
-        "2026-01-02T03:04:06Z");
+        "2026-01-02T03:04:06Z",
+        null,
+        null,
+        null,
+        null);
   }
 }

@@ -86,7 +86,11 @@ final class Samples {
           0.25,
           812.5,
           "worker-1",
-          "2026-01-02T03:04:06.5Z");
+          "2026-01-02T03:04:06.5Z",
+          null,
+          null,
+          null,
+          null);
 
   static final Result EXPIRED =
       new Result(
@@ -111,7 +115,11 @@ final class Samples {
           null,
           null,
           null,
-          "2026-01-02T03:04:06Z");
+          "2026-01-02T03:04:06Z",
+          null,
+          null,
+          null,
+          null);
 
   static final SqlResult RETURNED =
       new SqlResult(

@@ -19,6 +19,7 @@ final class TopicNamesTest {
             "a.b_c-1.requests.llm",
             "a.b_c-1.deferred",
             "a.b_c-1.results",
+            "a.b_c-1.pieces",
             "a.b_c-1.commands",
             "a.b_c-1.dead-letters",
             "a.b_c-1.usage");

@@ -283,7 +283,11 @@ final class WriteBack implements AutoCloseable {
         null,
         null,
         null,
-        Clock.systemUTC().instant().toString());
+        Clock.systemUTC().instant().toString(),
+        null,
+        null,
+        null,
+        null);
   }
 
   private void record(List<Waiting> group, boolean wake) throws SQLException {

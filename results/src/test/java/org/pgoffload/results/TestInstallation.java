@@ -170,7 +170,11 @@ final class TestInstallation implements AutoCloseable {
         1.0,
         2.0,
         "w",
-        "2026-01-02T03:04:05Z");
+        "2026-01-02T03:04:05Z",
+        null,
+        null,
+        null,
+        null);
   }
 
   static List<Result> results(int count) {

@@ -204,7 +204,11 @@ final class TestDatabase implements AutoCloseable {
         250.0,
         1500.5,
         "w",
-        "2026-01-02T03:04:05.6Z");
+        "2026-01-02T03:04:05.6Z",
+        null,
+        null,
+        null,
+        null);
   }
 
   @Override

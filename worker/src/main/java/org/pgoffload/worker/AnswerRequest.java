@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Envelope;
@@ -12,8 +13,10 @@ import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.llm.LlmCall;
 import org.pgoffload.worker.llm.LlmErrorCode;
+import org.pgoffload.worker.llm.LlmOptions;
 import org.pgoffload.worker.llm.LlmOutcome;
 import org.pgoffload.worker.llm.LlmProvider;
+import org.pgoffload.worker.llm.PieceListener;
 import org.pgoffload.worker.llm.Turn;
 
 /// Makes the call that a claimed request asks for, and its result of whatever comes back. Runs on
@@ -86,7 +89,11 @@ final class AnswerRequest {
         Math.max(0, queuedMs),
         ranMs,
         worker,
-        clock.instant().truncatedTo(ChronoUnit.MICROS).toString());
+        clock.instant().truncatedTo(ChronoUnit.MICROS).toString(),
+        null,
+        null,
+        null,
+        null);
   }
 
   private Ending end(Envelope envelope, Claim.Claimed claim) throws InterruptedException {
@@ -106,8 +113,9 @@ final class AnswerRequest {
     } catch (IllegalArgumentException e) {
       return Ending.failed(LlmErrorCode.INVALID_REQUEST.code(), String.valueOf(e.getMessage()));
     }
-    return switch (provider.ask(call)) {
+    return switch (provider.ask(call, PieceListener.NONE)) {
       case LlmOutcome.Answered answered -> Ending.succeeded(answered);
+      case LlmOutcome.Embedded _ -> throw new IllegalStateException("a question was embedded");
       // the call had all the time that was left: what ran out is the request's
       case LlmOutcome.Failed failed when failed.error().code() == LlmErrorCode.TIMEOUT ->
           Ending.expired(timeout);
@@ -138,8 +146,13 @@ final class AnswerRequest {
         text(payload, "model"),
         text(payload, "system"),
         turns,
-        options.has("temperature") ? options.get("temperature").asDouble() : null,
-        options.has("max_output_tokens") ? options.get("max_output_tokens").asInt() : null,
+        new LlmOptions(
+            options.has("temperature") ? options.get("temperature").asDouble() : null,
+            options.has("max_output_tokens") ? options.get("max_output_tokens").asInt() : null,
+            List.of(),
+            null,
+            null),
+        false,
         timeout);
   }
 

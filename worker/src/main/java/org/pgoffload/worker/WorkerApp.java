@@ -12,7 +12,7 @@ import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.GroupProtocol;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.pgoffload.worker.llm.LlmProvider;
+import org.pgoffload.worker.llm.LlmProviders;
 import org.pgoffload.worker.sql.ChooseTasks;
 import org.pgoffload.worker.sql.RunTask;
 import org.pgoffload.worker.sql.RunningTasks;
@@ -40,11 +40,12 @@ public final class WorkerApp implements AutoCloseable {
 
   /// Registers and begins to work in the background.
   ///
-  /// @param provider is closed with the worker, also when it cannot begin
+  /// @param providers are closed with the worker, also when it cannot begin
   /// @throws WorkerStartException if the database cannot be asked, with what to do
-  public static WorkerApp start(WorkerConfiguration configuration, LlmProvider provider) {
+  public static WorkerApp start(WorkerConfiguration configuration, LlmProviders providers) {
     var started = new ArrayDeque<AutoCloseable>();
-    started.push(provider);
+    started.push(providers);
+    var provider = providers.primary();
     try {
       var database = opened(started, OpenPool.open(configuration));
       var clock = Clock.systemUTC();

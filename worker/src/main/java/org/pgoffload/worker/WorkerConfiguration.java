@@ -8,7 +8,7 @@ import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.TaskDatabase;
 import org.pgoffload.worker.sql.SqlLimits;
 
-/// What a worker needs to run, besides its [org.pgoffload.worker.llm.LlmProvider].
+/// What a worker needs to run, besides its [org.pgoffload.worker.llm.LlmProviders].
 ///
 /// @param name unique to this process; shown in claims, leases and results
 /// @param version of the software, shown in `llm_worker`

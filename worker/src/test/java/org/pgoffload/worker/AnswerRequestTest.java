@@ -14,6 +14,7 @@ import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.llm.LlmCall;
 import org.pgoffload.worker.llm.LlmErrorCode;
+import org.pgoffload.worker.llm.LlmOptions;
 import org.pgoffload.worker.llm.Turn;
 
 final class AnswerRequestTest {
@@ -51,7 +52,11 @@ final class AnswerRequestTest {
                 20.0,
                 0.0,
                 "w",
-                "2026-01-02T03:04:05.600Z"));
+                "2026-01-02T03:04:05.600Z",
+                null,
+                null,
+                null,
+                null));
     assertThat(result.ranMs()).isNotNegative();
   }
 
@@ -79,8 +84,8 @@ final class AnswerRequestTest {
                 "m",
                 "be brief",
                 List.of(Turn.user("hi"), Turn.assistant("yo"), Turn.user("and now?")),
-                0.5,
-                7,
+                new LlmOptions(0.5, 7, List.of(), null, null),
+                false,
                 Duration.ofSeconds(1)));
   }
 

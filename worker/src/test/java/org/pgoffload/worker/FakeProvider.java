@@ -1,6 +1,7 @@
 package org.pgoffload.worker;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -14,6 +15,7 @@ import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmOutcome;
 import org.pgoffload.worker.llm.LlmProvider;
 import org.pgoffload.worker.llm.Origin;
+import org.pgoffload.worker.llm.PieceListener;
 import org.pgoffload.worker.llm.Usage;
 
 /// Answers with what was asked, counts its calls, and holds back those that it is told to.
@@ -47,12 +49,19 @@ final class FakeProvider implements LlmProvider {
 
   static LlmOutcome answer(String text) {
     return new LlmOutcome.Answered(
-        text, FinishReason.STOP, new Origin("fake", "fake-1", "call-1"), new Usage(3, 2, 1, 0));
+        text,
+        FinishReason.STOP,
+        new Origin("fake", "fake-1", "call-1"),
+        new Usage(3, 2, 1, 0),
+        List.of());
   }
 
   static LlmOutcome failure(LlmErrorCode code) {
     return new LlmOutcome.Failed(
-        new LlmError(code, "the words of the vendor", 500, null, "call-1"), "fake-1", Usage.NONE);
+        new LlmError(code, "the words of the vendor", 500, null, "call-1"),
+        "fake-1",
+        Usage.NONE,
+        List.of());
   }
 
   /// Calls that ask this wait until they are released.
@@ -109,7 +118,7 @@ final class FakeProvider implements LlmProvider {
   }
 
   @Override
-  public LlmOutcome ask(LlmCall call) throws InterruptedException {
+  public LlmOutcome ask(LlmCall call, PieceListener pieces) throws InterruptedException {
     calls.merge(call.id(), 1, Integer::sum);
     mostRunning.accumulateAndGet(running.incrementAndGet(), Math::max);
     try {

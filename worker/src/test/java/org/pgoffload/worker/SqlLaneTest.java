@@ -15,6 +15,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.worker.TestLaunches.Launch;
+import org.pgoffload.worker.llm.LlmProviders;
 
 /// Background SQL from its topic to its result, with a real database and a real broker.
 final class SqlLaneTest {
@@ -53,7 +54,8 @@ final class SqlLaneTest {
 
   private WorkerApp start(String name, int connections, int perRole, Duration drain) {
     return WorkerApp.start(
-        launches.configuration(name, connections, perRole, drain), new FakeProvider());
+        launches.configuration(name, connections, perRole, drain),
+        LlmProviders.of(new FakeProvider()));
   }
 
   private static SqlResult awaitResult(long id) {

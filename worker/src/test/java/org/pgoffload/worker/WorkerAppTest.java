@@ -22,6 +22,7 @@ import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmProvider;
+import org.pgoffload.worker.llm.LlmProviders;
 import org.pgoffload.worker.sql.SqlLimits;
 
 final class WorkerAppTest {
@@ -435,7 +436,7 @@ final class WorkerAppTest {
                     1,
                     1,
                     Duration.ZERO),
-                provider))
+                LlmProviders.of(provider)))
         .isInstanceOf(WorkerStartException.class)
         .hasMessageContaining("pgoffload_results@");
     assertThat(provider.isClosed()).isTrue();
@@ -473,7 +474,7 @@ final class WorkerAppTest {
   }
 
   private static WorkerApp start(LlmProvider provider, WorkerConfiguration configuration) {
-    return WorkerApp.start(configuration, provider);
+    return WorkerApp.start(configuration, LlmProviders.of(provider));
   }
 
   private static WorkerConfiguration configuration(String name, Duration drain) {

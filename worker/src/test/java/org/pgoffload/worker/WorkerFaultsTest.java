@@ -11,6 +11,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.worker.llm.LlmProviders;
 
 /// The worker while its database or its broker is away.
 final class WorkerFaultsTest {
@@ -36,7 +37,7 @@ final class WorkerFaultsTest {
   @Test
   void beginsNothingWithoutTheDatabaseAndGoesOnAfterwards() throws Exception {
     var provider = new FakeProvider().hold("slow");
-    try (var _ = WorkerApp.start(installation.configuration("w"), provider)) {
+    try (var _ = WorkerApp.start(installation.configuration("w"), LlmProviders.of(provider))) {
       long slow = installation.ask("slow");
       await().atMost(PATIENCE).until(() -> provider.running() == 1);
       var envelope = installation.envelope(installation.newId(), "during");
@@ -58,7 +59,8 @@ final class WorkerFaultsTest {
 
   @Test
   void aKeyOfTheTimeWithoutTheDatabaseIsTrustedAfterwards() throws Exception {
-    try (var _ = WorkerApp.start(installation.configuration("w"), new FakeProvider())) {
+    try (var _ =
+        WorkerApp.start(installation.configuration("w"), LlmProviders.of(new FakeProvider()))) {
       installation.execute("select pgoffload.new_signing_key()");
       var envelope = installation.envelope(installation.newId(), "why?");
       var signature = installation.signature(envelope);
@@ -77,7 +79,7 @@ final class WorkerFaultsTest {
   @Test
   void anAnswerOfTheTimeWithoutKafkaIsPublishedAfterwards() throws Exception {
     var provider = new FakeProvider().hold("during");
-    try (var _ = WorkerApp.start(installation.configuration("w"), provider)) {
+    try (var _ = WorkerApp.start(installation.configuration("w"), LlmProviders.of(provider))) {
       long during = installation.ask("during");
       await().atMost(PATIENCE).until(() -> provider.running() == 1);
       installation.killKafka();
@@ -97,7 +99,7 @@ final class WorkerFaultsTest {
   @Test
   void closesInTimeWhenBothAreAway() throws Exception {
     var provider = new FakeProvider().hold("during");
-    var worker = WorkerApp.start(installation.configuration("w"), provider);
+    var worker = WorkerApp.start(installation.configuration("w"), LlmProviders.of(provider));
     installation.ask("during");
     await().atMost(PATIENCE).until(() -> provider.running() == 1);
     installation.killKafka();
@@ -112,7 +114,7 @@ final class WorkerFaultsTest {
       installation.startKafka();
     }
     var next = new FakeProvider();
-    try (var _ = WorkerApp.start(installation.configuration("next"), next)) {
+    try (var _ = WorkerApp.start(installation.configuration("next"), LlmProviders.of(next))) {
       await().atMost(PATIENCE).until(() -> installation.answeredIds().size() == 1);
     }
   }

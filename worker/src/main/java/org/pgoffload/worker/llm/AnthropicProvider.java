@@ -68,7 +68,10 @@ record AnthropicProvider(URI baseUrl, @Nullable Secret key, String defaultModel,
 
   @Override
   public ObjectNode question(LlmCall call, String model) {
-    var limit = call.maxOutputTokens() == null ? DEFAULT_MAX_TOKENS : call.maxOutputTokens();
+    var limit =
+        call.options().maxOutputTokens() == null
+            ? DEFAULT_MAX_TOKENS
+            : call.options().maxOutputTokens();
     var question = Json.object().put("model", model).put("max_tokens", limit);
     if (call.system() != null) {
       question.put("system", call.system());
@@ -77,8 +80,8 @@ record AnthropicProvider(URI baseUrl, @Nullable Secret key, String defaultModel,
     call.turns()
         .forEach(turn ->
             messages.addObject().put("role", turn.role().word()).put("content", turn.text()));
-    if (call.temperature() != null) {
-      question.put("temperature", call.temperature());
+    if (call.options().temperature() != null) {
+      question.put("temperature", call.options().temperature());
     }
     return question;
   }

@@ -19,11 +19,11 @@ final class ChatCompletionsFormat {
     call.turns()
         .forEach(turn ->
             messages.addObject().put("role", turn.role().word()).put("content", turn.text()));
-    if (call.temperature() != null) {
-      question.put("temperature", call.temperature());
+    if (call.options().temperature() != null) {
+      question.put("temperature", call.options().temperature());
     }
-    if (call.maxOutputTokens() != null) {
-      question.put(tokenLimitField, call.maxOutputTokens());
+    if (call.options().maxOutputTokens() != null) {
+      question.put(tokenLimitField, call.options().maxOutputTokens());
     }
     return question;
   }

@@ -1,6 +1,7 @@
 package org.pgoffload.worker.llm;
 
 import java.time.Duration;
+import java.util.List;
 
 /// Answers without any model, and says so in its name, its model and every answer: for trying
 /// pgoffload out and for measuring what is not the model. Deterministic; counts no tokens.
@@ -33,7 +34,7 @@ record EchoProvider(Duration delay) implements LlmProvider {
   }
 
   @Override
-  public LlmOutcome ask(LlmCall call) throws InterruptedException {
+  public LlmOutcome ask(LlmCall call, PieceListener pieces) throws InterruptedException {
     var late = delay.compareTo(call.timeout()) > 0;
     if (delay.isPositive()) {
       Thread.sleep(late ? call.timeout() : delay);
@@ -41,12 +42,16 @@ record EchoProvider(Duration delay) implements LlmProvider {
     if (late) {
       var message = "echo: no whole reply within " + call.timeout().toMillis() + " ms";
       return new LlmOutcome.Failed(
-          new LlmError(LlmErrorCode.TIMEOUT, message, null, null, null), MODEL, Usage.NONE);
+          new LlmError(LlmErrorCode.TIMEOUT, message, null, null, null),
+          MODEL,
+          Usage.NONE,
+          List.of());
     }
     return new LlmOutcome.Answered(
         "[echo, no model] " + call.turns().getLast().text(),
         FinishReason.STOP,
         new Origin(NAME, MODEL, null),
-        Usage.NONE);
+        Usage.NONE,
+        List.of());
   }
 }

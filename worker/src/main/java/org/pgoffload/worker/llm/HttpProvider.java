@@ -37,7 +37,7 @@ interface HttpProvider extends LlmProvider {
   LlmOutcome answer(VendorReply reply);
 
   @Override
-  default LlmOutcome ask(LlmCall call) throws InterruptedException {
+  default LlmOutcome ask(LlmCall call, PieceListener pieces) throws InterruptedException {
     var model = Objects.requireNonNullElse(call.model(), defaultModel());
     var words = new RedactWords(key(), call);
     var question = Json.bytes(question(call, model));
@@ -73,6 +73,9 @@ interface HttpProvider extends LlmProvider {
 
   private LlmOutcome failed(LlmErrorCode code, String message, String model) {
     return new LlmOutcome.Failed(
-        new LlmError(code, name() + ": " + message, null, null, null), model, Usage.NONE);
+        new LlmError(code, name() + ": " + message, null, null, null),
+        model,
+        Usage.NONE,
+        List.of());
   }
 }

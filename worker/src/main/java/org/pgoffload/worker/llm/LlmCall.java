@@ -10,17 +10,16 @@ import org.jspecify.annotations.Nullable;
 /// @param model the model (for Azure the deployment) to ask, or null for the provider's default
 /// @param system the instructions that precede the conversation, or null
 /// @param turns the conversation so far, oldest first, at least one
-/// @param temperature of sampling, 0 to 2, or null for the model's own; models that take none
-///   refuse the request
-/// @param maxOutputTokens the most tokens to write, reasoning included, or null for the default
+/// @param options how it is to be answered
+/// @param stream whether the answer is wanted piece by piece, while the model writes it
 /// @param timeout for the whole call, from connecting to the last byte
 public record LlmCall(
     long id,
     @Nullable String model,
     @Nullable String system,
     List<Turn> turns,
-    @Nullable Double temperature,
-    @Nullable Integer maxOutputTokens,
+    LlmOptions options,
+    boolean stream,
     Duration timeout) {
 
   public LlmCall {
@@ -31,15 +30,14 @@ public record LlmCall(
     if (turns.isEmpty()) {
       throw new IllegalArgumentException("request " + id + ": at least one turn is needed");
     }
-    if (temperature != null && !(temperature >= 0 && temperature <= 2)) {
-      throw new IllegalArgumentException("request " + id + ": the temperature must be 0 to 2");
-    }
-    if (maxOutputTokens != null && maxOutputTokens < 1) {
-      throw new IllegalArgumentException("request " + id + ": max_output_tokens must be positive");
-    }
     if (!timeout.isPositive()) {
       throw new IllegalArgumentException("request " + id + ": the timeout must be positive");
     }
+  }
+
+  /// The same question to this model, with this much time.
+  public LlmCall to(String otherModel, Duration left) {
+    return new LlmCall(id, otherModel, system, turns, options, stream, left);
   }
 
   @Override

@@ -14,6 +14,10 @@ public enum LlmErrorCode {
   ENDPOINT_NOT_FOUND(false),
   /// The vendor does not take this request, or this option with this model (400, 422).
   INVALID_REQUEST(false),
+  /// The model, or the API that it is asked by, does not take one of the request's options.
+  UNSUPPORTED_OPTION(false),
+  /// The provider has no embeddings.
+  EMBEDDINGS_NOT_SUPPORTED(false),
   /// Prompt and answer do not fit the model's context window.
   CONTEXT_LENGTH_EXCEEDED(false),
   /// The request has more bytes than the vendor takes (413).

@@ -5,8 +5,8 @@ import java.util.List;
 /// What an environment says about the provider to use.
 public sealed interface ProviderResolution {
 
-  /// This provider, ready to be asked. Whoever receives it closes it.
-  record Resolved(LlmProvider provider) implements ProviderResolution {}
+  /// These providers, ready to be asked. Whoever receives them closes them.
+  record Resolved(LlmProviders providers) implements ProviderResolution {}
 
   /// None, for these reasons, each with what to set.
   ///

@@ -36,7 +36,7 @@ public final class ResolveProvider {
       http.close();
     }
     if (provider != null && variables.problems().isEmpty()) {
-      return new ProviderResolution.Resolved(provider);
+      return new ProviderResolution.Resolved(LlmProviders.of(provider));
     }
     http.close();
     return new ProviderResolution.Unresolved(variables.problems());

@@ -18,11 +18,11 @@ final class ResponsesFormat {
     call.turns()
         .forEach(
             turn -> input.addObject().put("role", turn.role().word()).put("content", turn.text()));
-    if (call.temperature() != null) {
-      question.put("temperature", call.temperature());
+    if (call.options().temperature() != null) {
+      question.put("temperature", call.options().temperature());
     }
-    if (call.maxOutputTokens() != null) {
-      question.put("max_output_tokens", call.maxOutputTokens());
+    if (call.options().maxOutputTokens() != null) {
+      question.put("max_output_tokens", call.options().maxOutputTokens());
     }
     return question;
   }

@@ -2,6 +2,7 @@ package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// One reply of a vendor beside the call that it belongs to, and the ways to conclude from it.
@@ -30,7 +31,8 @@ record VendorReply(
               : "the model finished without a word";
       return failed(LlmErrorCode.EMPTY_ANSWER, why, usage);
     }
-    return new LlmOutcome.Answered(text, reason, new Origin(provider, model, requestId), usage);
+    return new LlmOutcome.Answered(
+        text, reason, new Origin(provider, model, requestId), usage, List.of());
   }
 
   /// The model, or the filter before or behind it, declined; these are its words, if it has any.
@@ -71,6 +73,7 @@ record VendorReply(
     return new LlmOutcome.Failed(
         new LlmError(code, provider + ": " + words.redact(message), http.status(), wait, requestId),
         model,
-        usage);
+        usage,
+        List.of());
   }
 }

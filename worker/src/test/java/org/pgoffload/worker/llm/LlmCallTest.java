@@ -13,13 +13,25 @@ class LlmCallTest {
 
   @Test
   void refusesWhatNoVendorTakes() {
-    refuses(() -> new LlmCall(9, " ", null, TURNS, null, null, TIMEOUT), "the model must not");
-    refuses(() -> new LlmCall(9, null, null, List.of(), null, null, TIMEOUT), "one turn");
-    refuses(() -> new LlmCall(9, null, null, TURNS, 2.1, null, TIMEOUT), "temperature");
-    refuses(() -> new LlmCall(9, null, null, TURNS, Double.NaN, null, TIMEOUT), "temperature");
-    refuses(() -> new LlmCall(9, null, null, TURNS, null, 0, TIMEOUT), "max_output_tokens");
-    refuses(() -> new LlmCall(9, null, null, TURNS, null, null, Duration.ZERO), "timeout");
+    refuses(
+        () -> new LlmCall(9, " ", null, TURNS, LlmOptions.DEFAULTS, false, TIMEOUT),
+        "the model must not");
+    refuses(
+        () -> new LlmCall(9, null, null, List.of(), LlmOptions.DEFAULTS, false, TIMEOUT),
+        "one turn");
+    refusesOptions(() -> new LlmOptions(2.1, null, List.of(), null, null), "temperature");
+    refusesOptions(() -> new LlmOptions(Double.NaN, null, List.of(), null, null), "temperature");
+    refusesOptions(() -> new LlmOptions(null, 0, List.of(), null, null), "max_output_tokens");
+    refuses(
+        () -> new LlmCall(9, null, null, TURNS, LlmOptions.DEFAULTS, false, Duration.ZERO),
+        "timeout");
     assertThatThrownBy(() -> Turn.user(" \n")).hasMessageContaining("must not be blank");
+  }
+
+  private static void refusesOptions(ThrowingCallable options, String words) {
+    assertThatThrownBy(options)
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(words);
   }
 
   private static void refuses(ThrowingCallable call, String words) {

@@ -14,7 +14,14 @@ import org.pgoffload.worker.llm.stub.VendorStub;
 /// What OpenAI's provider does beyond what all do.
 class OpenAiProviderTest {
   private static final LlmCall CALL =
-      new LlmCall(1, null, null, List.of(Turn.user("Why?")), null, 64, Duration.ofSeconds(30));
+      new LlmCall(
+          1,
+          null,
+          null,
+          List.of(Turn.user("Why?")),
+          new LlmOptions(null, 64, List.of(), null, null),
+          false,
+          Duration.ofSeconds(30));
 
   private final VendorStub stub = VendorStub.start();
   private final PostJson http = new PostJson(HttpSettings.defaults(), InstantSource.system());
@@ -29,7 +36,7 @@ class OpenAiProviderTest {
   void asksAServerThatWantsNoKeyWithoutOne() throws InterruptedException {
     var provider = chatCompletions(OpenAiProvider.COMPATIBLE_NAME);
 
-    assertThat(provider.ask(CALL)).isInstanceOf(LlmOutcome.Answered.class);
+    assertThat(provider.ask(CALL, PieceListener.NONE)).isInstanceOf(LlmOutcome.Answered.class);
   }
 
   @Test
@@ -45,7 +52,7 @@ class OpenAiProviderTest {
   void asksOpenAiByChatCompletionsWhereThatIsChosen() throws InterruptedException {
     var provider = chatCompletions(OpenAiProvider.NAME);
 
-    provider.ask(CALL);
+    provider.ask(CALL, PieceListener.NONE);
 
     assertThat(stub.questions())
         .containsExactly(

@@ -77,15 +77,24 @@ class ProviderConformanceTest {
                 "stub answer to: " + PROMPT,
                 FinishReason.STOP,
                 new Origin(vendor.provider, "model-1-2026-11-01", VendorStub.REQUEST_ID),
-                new Usage(120, 40, 12, 5)));
+                new Usage(120, 40, 12, 5),
+                List.of()));
   }
 
   @Test
   void sendsTheWholeConversationAndEveryOption() throws InterruptedException {
     var turns = List.of(Turn.user("One?"), Turn.assistant("Yes: one."), Turn.user("And two?"));
-    var call = new LlmCall(7, "model-2", "Be brief.", turns, 0.5, 64, Duration.ofSeconds(5));
+    var call =
+        new LlmCall(
+            7,
+            "model-2",
+            "Be brief.",
+            turns,
+            new LlmOptions(0.5, 64, List.of(), null, null),
+            false,
+            Duration.ofSeconds(5));
 
-    provider().ask(call);
+    provider().ask(call, PieceListener.NONE);
 
     assertThat(stub.questions())
         .containsExactly(
@@ -141,7 +150,8 @@ class ProviderConformanceTest {
                 "The sky is",
                 FinishReason.LENGTH,
                 new Origin(vendor.provider, "model-1-2026-11-01", VendorStub.REQUEST_ID),
-                new Usage(120, 40, 12, 5)));
+                new Usage(120, 40, 12, 5),
+                List.of()));
   }
 
   @Test
@@ -167,7 +177,8 @@ class ProviderConformanceTest {
                     null,
                     VendorStub.REQUEST_ID),
                 "model-1-2026-11-01",
-                new Usage(120, 40, 12, 5)));
+                new Usage(120, 40, 12, 5),
+                List.of()));
   }
 
   @Test
@@ -206,7 +217,8 @@ class ProviderConformanceTest {
   void reportsAWrongKeyWithoutShowingIt() throws InterruptedException {
     var wrongKey = "sk-wrong-9876543210fedcba";
 
-    var outcome = vendor.at(stub.url().toString(), wrongKey, http).ask(call(PROMPT));
+    var outcome =
+        vendor.at(stub.url().toString(), wrongKey, http).ask(call(PROMPT), PieceListener.NONE);
 
     var error = error(outcome);
     assertThat(error.code()).isEqualTo(LlmErrorCode.AUTHENTICATION_FAILED);
@@ -227,11 +239,11 @@ class ProviderConformanceTest {
             VendorStub.UNKNOWN_MODEL,
             null,
             List.of(Turn.user(PROMPT)),
-            null,
-            null,
+            LlmOptions.DEFAULTS,
+            false,
             Duration.ofSeconds(5));
 
-    var outcome = provider().ask(call);
+    var outcome = provider().ask(call, PieceListener.NONE);
 
     assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.MODEL_NOT_FOUND);
     assertThat(error(outcome).httpStatus()).isEqualTo(404);
@@ -240,7 +252,7 @@ class ProviderConformanceTest {
 
   @Test
   void reportsAWrongBaseUrl() throws InterruptedException {
-    var outcome = vendor.at(stub.url() + "/nowhere", http).ask(call(PROMPT));
+    var outcome = vendor.at(stub.url() + "/nowhere", http).ask(call(PROMPT), PieceListener.NONE);
 
     assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.ENDPOINT_NOT_FOUND);
     assertThat(error(outcome).message()).contains("check the base URL");
@@ -352,7 +364,7 @@ class ProviderConformanceTest {
   void reportsAReplyThatDoesNotComeInTime() throws InterruptedException {
     stub.next(StubReply.wire(new WireReply.Silence()));
 
-    var error = error(provider().ask(call(PROMPT, Duration.ofMillis(600))));
+    var error = error(provider().ask(call(PROMPT, Duration.ofMillis(600)), PieceListener.NONE));
 
     assertThat(error.code()).isEqualTo(LlmErrorCode.TIMEOUT);
     assertThat(stub.awaitDisconnect(5)).isTrue();
@@ -370,14 +382,16 @@ class ProviderConformanceTest {
       freed = socket.getLocalPort();
     }
 
-    var outcome = vendor.at("http://localhost:" + freed, http).ask(call(PROMPT));
+    var outcome =
+        vendor.at("http://localhost:" + freed, http).ask(call(PROMPT), PieceListener.NONE);
 
     assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.PROVIDER_UNREACHABLE);
   }
 
   @Test
   void reportsAnUnknownHost() throws InterruptedException {
-    var outcome = vendor.at("http://no-such-host.invalid", http).ask(call(PROMPT));
+    var outcome =
+        vendor.at("http://no-such-host.invalid", http).ask(call(PROMPT), PieceListener.NONE);
 
     assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.PROVIDER_UNREACHABLE);
   }
@@ -406,7 +420,7 @@ class ProviderConformanceTest {
         Thread.ofVirtual()
             .start(() -> {
               try {
-                provider().ask(call(PROMPT, Duration.ofMinutes(5)));
+                provider().ask(call(PROMPT, Duration.ofMinutes(5)), PieceListener.NONE);
                 ended.completeExceptionally(new AssertionError("not interrupted"));
               } catch (InterruptedException interrupted) {
                 ended.complete(interrupted);
@@ -423,7 +437,7 @@ class ProviderConformanceTest {
   @Test
   void refusesASelfSignedCertificate() throws InterruptedException {
     try (var secure = VendorStub.startWithTls(certificate())) {
-      var outcome = vendor.at(secure.url().toString(), http).ask(call(PROMPT));
+      var outcome = vendor.at(secure.url().toString(), http).ask(call(PROMPT), PieceListener.NONE);
 
       assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.TLS_FAILURE);
       assertThat(secure.questions()).isEmpty();
@@ -434,7 +448,8 @@ class ProviderConformanceTest {
   void asksOverTlsWithATrustedCertificate() throws InterruptedException {
     try (var secure = VendorStub.startWithTls(certificate());
         var trusting = new PostJson(settings(), InstantSource.fixed(NOW), certificate())) {
-      var outcome = vendor.at(secure.url().toString(), trusting).ask(call(PROMPT));
+      var outcome =
+          vendor.at(secure.url().toString(), trusting).ask(call(PROMPT), PieceListener.NONE);
 
       assertThat(outcome).isInstanceOf(LlmOutcome.Answered.class);
     }
@@ -456,7 +471,8 @@ class ProviderConformanceTest {
     var call = call(PROMPT);
     var provider = provider();
 
-    var shown = List.of(call, call.turns(), provider, provider.ask(call)).toString();
+    var shown =
+        List.of(call, call.turns(), provider, provider.ask(call, PieceListener.NONE)).toString();
 
     assertThat(shown).doesNotContain(VendorStub.KEY, "Prague", "private");
   }
@@ -480,11 +496,12 @@ class ProviderConformanceTest {
   }
 
   private static LlmCall call(String prompt, Duration timeout) {
-    return new LlmCall(7, null, null, List.of(Turn.user(prompt)), null, null, timeout);
+    return new LlmCall(
+        7, null, null, List.of(Turn.user(prompt)), LlmOptions.DEFAULTS, false, timeout);
   }
 
   private LlmOutcome ask(String prompt) throws InterruptedException {
-    return provider().ask(call(prompt));
+    return provider().ask(call(prompt), PieceListener.NONE);
   }
 
   private LlmError failure(String prompt) throws InterruptedException {
@@ -502,6 +519,7 @@ class ProviderConformanceTest {
     return switch (outcome) {
       case LlmOutcome.Failed failed -> failed.error();
       case LlmOutcome.Answered answered -> throw new AssertionError("answered: " + answered);
+      case LlmOutcome.Embedded embedded -> throw new AssertionError("embedded: " + embedded);
     };
   }
 

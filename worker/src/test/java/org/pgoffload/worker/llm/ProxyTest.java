@@ -43,9 +43,10 @@ class ProxyTest {
                         null,
                         null,
                         List.of(Turn.user("Why?")),
-                        null,
-                        null,
-                        Duration.ofSeconds(30)));
+                        LlmOptions.DEFAULTS,
+                        false,
+                        Duration.ofSeconds(30)),
+                    PieceListener.NONE);
 
         assertThat(outcome).isInstanceOf(LlmOutcome.Answered.class);
         assertThat(proxy.asked).containsExactly("CONNECT vendor.example:443 HTTP/1.1");

@@ -79,7 +79,14 @@ class RedactWordsTest {
 
   private static String redact(String words, String prompt, @Nullable String system) {
     var call =
-        new LlmCall(1, null, system, List.of(Turn.user(prompt)), null, null, Duration.ofSeconds(1));
+        new LlmCall(
+            1,
+            null,
+            system,
+            List.of(Turn.user(prompt)),
+            LlmOptions.DEFAULTS,
+            false,
+            Duration.ofSeconds(1));
     return new RedactWords(KEY, call).redact(words);
   }
 }

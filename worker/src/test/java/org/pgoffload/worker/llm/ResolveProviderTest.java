@@ -291,8 +291,8 @@ class ResolveProviderTest {
 
   private static List<String> problems(Map<String, String> environment) {
     return switch (ResolveProvider.from(environment, InstantSource.system())) {
-      case ProviderResolution.Resolved(var provider) ->
-          throw new AssertionError("resolved to " + provider.name());
+      case ProviderResolution.Resolved(var providers) ->
+          throw new AssertionError("resolved to " + providers.names());
       case ProviderResolution.Unresolved(var problems) -> problems;
     };
   }

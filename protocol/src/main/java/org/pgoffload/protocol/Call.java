@@ -1,0 +1,46 @@
+package org.pgoffload.protocol;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import org.jspecify.annotations.Nullable;
+
+/// One call to a provider that was made for a request, as it stands in [Result#calls()]. Fields
+/// without a value are left out.
+///
+/// @param provider who was asked
+/// @param model the model, as the provider names it
+/// @param startedAt ISO-8601, by the worker's clock
+/// @param ranMs milliseconds until it ended
+/// @param errorCode a stable code; null if it answered
+/// @param errorMessage the provider's words, free of keys and prompts
+/// @param httpStatus of the reply; null if none came
+/// @param retryAfterMs how long the provider asked to wait before the next call
+/// @param providerRequestId the provider's own id of the call
+/// @param inputTokens all input tokens, cached ones included
+/// @param cachedTokens those of them that were read from the provider's cache
+/// @param outputTokens all output tokens, reasoning included
+/// @param reasoningTokens those of them that were spent on reasoning
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record Call(
+    @JsonProperty("provider") String provider,
+    @JsonProperty("model") String model,
+    @JsonProperty("started_at") String startedAt,
+    @JsonProperty("ran_ms") double ranMs,
+    @JsonProperty("error_code") @Nullable String errorCode,
+    @JsonProperty("error_message") @Nullable String errorMessage,
+    @JsonProperty("http_status") @Nullable Integer httpStatus,
+    @JsonProperty("retry_after_ms") @Nullable Long retryAfterMs,
+    @JsonProperty("provider_request_id") @Nullable String providerRequestId,
+    @JsonProperty("input_tokens") long inputTokens,
+    @JsonProperty("cached_tokens") long cachedTokens,
+    @JsonProperty("output_tokens") long outputTokens,
+    @JsonProperty("reasoning_tokens") long reasoningTokens) {
+
+  public Call {
+    // PostgreSQL's jsonb has no NUL
+    provider = Text.withoutNul(provider);
+    model = Text.withoutNul(model);
+    errorMessage = errorMessage == null ? null : Text.withoutNul(errorMessage);
+    providerRequestId = providerRequestId == null ? null : Text.withoutNul(providerRequestId);
+  }
+}

@@ -1,0 +1,66 @@
+package org.pgoffload.protocol;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+
+/// A piece of an answer while the model writes it, as it stands on the pieces topic and in its
+/// table: the JSON's field names are the table's column names. The JSON schema is
+/// `llm-piece.v1.schema.json`; the record's key is the request id.
+///
+/// The pieces of a request from its last reset on, in the order of their numbers, are its answer.
+///
+/// @param version major version of the message
+/// @param id the request id
+/// @param requestedByOid the oid of the role that asked, which decides who may read it
+/// @param attempt which claim of the request it belongs to
+/// @param seq its number, which grows from one piece to the next, over all attempts; gaps are
+///   normal
+/// @param reset whether the text begins anew with this piece: the call before was cut, or another
+///   worker makes it again
+/// @param text the next words
+public record LlmPiece(
+    @JsonProperty("version") int version,
+    @JsonProperty("id") long id,
+    @JsonProperty("requested_by_oid") long requestedByOid,
+    @JsonProperty("attempt") int attempt,
+    @JsonProperty("seq") long seq,
+    @JsonProperty("reset") boolean reset,
+    @JsonProperty("text") String text) {
+  /// The major version this code writes and reads.
+  public static final int VERSION = 1;
+
+  /// What the numbers of an attempt's pieces exceed: the attempt times this.
+  private static final long NUMBERS_OF_AN_ATTEMPT = 1_000_000_000;
+
+  public LlmPiece {
+    if (version != VERSION) {
+      throw new IllegalArgumentException("piece version " + version + " is not " + VERSION);
+    }
+    if (id <= 0) {
+      throw new IllegalArgumentException("the id of a request is positive");
+    }
+    text = Text.withoutNul(text);
+  }
+
+  /// The number before the first piece of an attempt.
+  public static long seqBefore(int attempt) {
+    return attempt * NUMBERS_OF_AN_ATTEMPT;
+  }
+
+  /// Reads a record's value. Unknown fields are ignored.
+  ///
+  /// @throws MalformedMessageException if the bytes are no piece, or of another major version
+  public static LlmPiece read(byte[] bytes) {
+    return Json.read(bytes, LlmPiece.class, "not the JSON of a piece of version " + VERSION);
+  }
+
+  /// The record's value.
+  public byte[] write() {
+    return Json.write(this);
+  }
+
+  /// Names the piece without its words.
+  @Override
+  public String toString() {
+    return "LlmPiece[id=" + id + ", seq=" + seq + "]";
+  }
+}

@@ -1,0 +1,203 @@
+package org.pgoffload.worker.calls;
+
+import java.time.Duration;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.worker.llm.EmbedCall;
+import org.pgoffload.worker.llm.LlmCall;
+import org.pgoffload.worker.llm.LlmError;
+import org.pgoffload.worker.llm.LlmErrorCode;
+import org.pgoffload.worker.llm.LlmOutcome;
+import org.pgoffload.worker.llm.ModelTarget;
+import org.pgoffload.worker.llm.PieceListener;
+
+/// Makes the calls for a request until there is an answer, a failure that another try would not
+/// mend, or no time left. It blocks the request's own virtual thread and nothing else.
+///
+/// A refusal for a rate limit only delays: as long as the vendor asks, and then in turn. Other
+/// passing failures are tried again a few times, then the next one of the fallbacks is asked, which
+/// also happens at once when a provider is known to be down or out of quota.
+///
+/// Safe to share between threads.
+public final class MakeCalls implements AutoCloseable {
+  private final CallSettings settings;
+  private final InstantSource clock;
+  private final Backoff backoff;
+  private final LimitModels limits;
+
+  public MakeCalls(CallSettings settings, InstantSource clock) {
+    this.settings = settings;
+    this.clock = clock;
+    this.backoff = new Backoff(settings.firstBackoff(), settings.maxBackoff());
+    this.limits = new LimitModels(settings);
+  }
+
+  /// One call to a target, with this much time.
+  @FunctionalInterface
+  private interface OneCall {
+    LlmOutcome make(ModelTarget target, Duration time) throws InterruptedException;
+  }
+
+  /// How many workers share the configured limits.
+  public void shareWith(int workersAlive) {
+    limits.shareWith(workersAlive);
+  }
+
+  /// Asks the first of the targets that is able to answer.
+  ///
+  /// @param targets at least one, in the order in which they are asked
+  /// @param pieces takes the answer while it is written, if it is to be streamed; begins anew with
+  ///   each call
+  /// @throws InterruptedException if the thread is interrupted: a call under way ends at once
+  public CallsMade ask(
+      LlmCall call,
+      List<ModelTarget> targets,
+      Deadline deadline,
+      PieceListener pieces,
+      CallProgress progress)
+      throws InterruptedException {
+    return make(
+        targets,
+        EstimateTokens.of(call),
+        deadline,
+        progress,
+        (target, time) -> target.provider().ask(call.to(target.model(), time), pieces));
+  }
+
+  /// Embeds with one model only: the vectors of two models have nothing to do with each other.
+  ///
+  /// @throws InterruptedException if the thread is interrupted: a call under way ends at once
+  public CallsMade embed(
+      List<String> inputs,
+      @Nullable Integer dimensions,
+      ModelTarget target,
+      Deadline deadline,
+      CallProgress progress)
+      throws InterruptedException {
+    return make(
+        List.of(target),
+        EstimateTokens.of(inputs),
+        deadline,
+        progress,
+        (asked, time) ->
+            asked.provider().embed(new EmbedCall(asked.model(), inputs, dimensions, time)));
+  }
+
+  private CallsMade make(
+      List<ModelTarget> targets,
+      int estimatedTokens,
+      Deadline deadline,
+      CallProgress progress,
+      OneCall one)
+      throws InterruptedException {
+    var calls = new ArrayList<Call>();
+    LlmOutcome last = null;
+    var asked = targets.getFirst();
+    for (int i = 0; i < targets.size(); i++) {
+      boolean another = i + 1 < targets.size();
+      var limit = limits.of(targets.get(i));
+      if (another && (limit.isToBeAvoided() || isTooLong(limit.closedFor(), deadline))) {
+        continue;
+      }
+      asked = targets.get(i);
+      int tries = 0;
+      while (true) {
+        progress.waits(limit.closedFor());
+        var permit = limit.acquire(estimatedTokens, deadline.left());
+        if (permit == null) {
+          return new CallsMade(last, asked.provider().name(), true, calls);
+        }
+        last = call(asked, limit, permit, deadline, progress, calls, one);
+        if (!(last instanceof LlmOutcome.Failed failed)) {
+          return new CallsMade(last, asked.provider().name(), false, calls);
+        }
+        var error = failed.error();
+        if (deadline.hasPassed()) {
+          return new CallsMade(last, asked.provider().name(), true, calls);
+        }
+        if (!error.retryable()) {
+          if (error.code() == LlmErrorCode.QUOTA_EXHAUSTED && another) {
+            break;
+          }
+          return new CallsMade(last, asked.provider().name(), false, calls);
+        }
+        if (error.code() != LlmErrorCode.RATE_LIMITED) {
+          tries++;
+        }
+        var wait = waitAfter(error, tries);
+        boolean enough = tries >= settings.maxTries() || isTooLong(wait, deadline);
+        if (another && (enough || limit.isToBeAvoided())) {
+          break;
+        }
+        if (enough) {
+          // to wait for what can only come too late would help nobody
+          boolean late = tries < settings.maxTries();
+          return new CallsMade(last, asked.provider().name(), late, calls);
+        }
+        progress.waits(wait);
+        Thread.sleep(wait);
+      }
+    }
+    return new CallsMade(last, asked.provider().name(), false, calls);
+  }
+
+  private static boolean isTooLong(Duration wait, Deadline deadline) {
+    return wait.compareTo(deadline.left()) >= 0;
+  }
+
+  /// The vendor's word is obeyed in full. A refusal without one waits for its turn alone, which the
+  /// limit has slowed down.
+  private Duration waitAfter(LlmError error, int tries) {
+    var asked = error.retryAfter();
+    if (asked != null) {
+      return asked;
+    }
+    return backoff.after(Math.max(1, tries));
+  }
+
+  private LlmOutcome call(
+      ModelTarget target,
+      LimitModel limit,
+      LimitModel.Permit permit,
+      Deadline deadline,
+      CallProgress progress,
+      List<Call> calls,
+      OneCall one)
+      throws InterruptedException {
+    boolean ended = false;
+    try {
+      var time = shorter(deadline.left(), settings.callTimeout());
+      if (!time.isPositive()) {
+        time = Duration.ofMillis(1);
+      }
+      progress.calls();
+      var startedAt = clock.instant().truncatedTo(ChronoUnit.MICROS);
+      long begun = System.nanoTime();
+      var outcome = one.make(target, time);
+      double ranMs = (System.nanoTime() - begun) / 1e6;
+      ended = true;
+      limit.ended(permit, outcome);
+      var made = DescribeCall.of(target, startedAt, ranMs, outcome);
+      calls.add(made);
+      progress.called(made);
+      return outcome;
+    } finally {
+      if (!ended) {
+        limit.giveBack(permit);
+      }
+    }
+  }
+
+  private static Duration shorter(Duration one, Duration other) {
+    return one.compareTo(other) <= 0 ? one : other;
+  }
+
+  @Override
+  public void close() {
+    limits.close();
+  }
+}

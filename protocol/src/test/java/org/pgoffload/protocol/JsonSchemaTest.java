@@ -39,7 +39,10 @@ final class JsonSchemaTest {
         "{\"prompt\":\"p\"}",
         "{\"messages\":[{\"role\":\"user\",\"content\":\"c\"}]}",
         "{\"prompt\":\"p\",\"system\":\"s\",\"messages\":[{\"role\":\"assistant\",\"content\":\"c\"}],"
-            + "\"model\":\"m\",\"options\":{\"temperature\":0.5,\"max_output_tokens\":9},\"tags\":{\"a\":1}}"
+            + "\"model\":\"m\",\"options\":{\"temperature\":0.5,\"max_output_tokens\":9},\"tags\":{\"a\":1}}",
+        "{\"prompt\":\"p\",\"provider\":\"azure_openai\",\"response_schema\":{\"type\":\"object\"},\"retry_of\":7,"
+            + "\"options\":{\"stop\":[\"a\",\"b\"],\"reasoning_effort\":\"xhigh\",\"stream\":false,\"cache\":\"1 h\"}}",
+        "{\"prompt\":\"p\",\"options\":{\"stop\":\"END\"}}"
       })
   void takesARequestForACompletion(String payload) {
     assertThat(errors(REQUEST, withPayload(payload))).isEmpty();

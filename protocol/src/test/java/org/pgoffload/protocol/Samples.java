@@ -26,7 +26,7 @@ final class Samples {
       "nonce":"1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bf1",\
       "signed_at_us":1767323045678901,"timeout_ms":30000,\
       "requested_by":{"user":"app","user_oid":16400,"session_user":"login",\
-      "session_user_oid":16399,"role":"none"},"payload":{"anything":1}}\
+      "session_user_oid":16399,"role":"none"},"payload":{"inputs":["i"]}}\
       """;
 
   static final String SQL =

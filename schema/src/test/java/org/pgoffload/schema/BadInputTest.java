@@ -31,16 +31,41 @@ final class BadInputTest extends OnEveryPostgres {
       value = {
         "prompt | '' | the prompt of an llm_request must not be empty | Give the text",
         "prompt | E' \\t\\r\\n ' | the prompt of an llm_request must not be empty | Give the text",
+        "prompt | U&'\\3000\\2028' | the prompt of an llm_request must not be empty | Give the text",
         "prompt | null | the prompt of an llm_request must not be empty | Give the text",
         "options | '[1]' | options must be a JSON object, not a JSON array | For example",
         "options | 'null' | options must be a JSON object, not a JSON null | For example",
-        "options | '{\"temprature\": 1}' | unknown option \"temprature\" | The options are temperature and max_output_tokens.",
+        "options | '{\"temprature\": 1}' | unknown option \"temprature\" | The options of kind ask are temperature, max_output_tokens, stop, reasoning_effort, stream and cache.",
         "options | '{\"temperature\": \"hot\"}' | the option temperature must be a number from 0 to 2 | ``",
         "options | '{\"temperature\": 2.1}' | the option temperature must be a number from 0 to 2 | ``",
         "options | '{\"max_output_tokens\": 0}' | the option max_output_tokens must be a positive integer | ``",
         "options | '{\"max_output_tokens\": 1.5}' | the option max_output_tokens must be a positive integer | ``",
         "options | '{\"max_output_tokens\": null}' | the option max_output_tokens must be a positive integer | ``",
         "options | '{\"max_output_tokens\": 3000000000}' | the option max_output_tokens must be a positive integer | ``",
+        "options | '{\"stop\": \"\"}' | the option stop must be a text or an array of 1 to 4 texts, none of them empty | For example",
+        "options | '{\"stop\": []}' | the option stop must be a text or an array of 1 to 4 texts, none of them empty | For example",
+        "options | '{\"stop\": [\"a\", \"\"]}' | the option stop must be a text or an array of 1 to 4 texts, none of them empty | For example",
+        "options | '{\"stop\": [\"a\", 7]}' | the option stop must be a text or an array of 1 to 4 texts, none of them empty | For example",
+        "options | '{\"stop\": [\"1\", \"2\", \"3\", \"4\", \"5\"]}' | the option stop must be a text or an array of 1 to 4 texts, none of them empty | For example",
+        "options | '{\"stop\": null}' | the option stop must be a text or an array of 1 to 4 texts, none of them empty | For example",
+        "options | '{\"reasoning_effort\": \"extreme\"}' | the option reasoning_effort must be none, minimal, low, medium, high or xhigh | Leave it out",
+        "options | '{\"reasoning_effort\": null}' | the option reasoning_effort must be none, minimal, low, medium, high or xhigh | Leave it out",
+        "options | '{\"stream\": \"true\"}' | the option stream must be true or false | ``",
+        "options | '{\"cache\": \"soon\"}' | the option cache must be an interval, as text, of more than 0 and at most 7 days | For example",
+        "options | '{\"cache\": 60}' | the option cache must be an interval, as text, of more than 0 and at most 7 days | For example",
+        "options | '{\"cache\": \"0 s\"}' | the option cache must be an interval, as text, of more than 0 and at most 7 days | For example",
+        "options | '{\"cache\": \"-1 h\"}' | the option cache must be an interval, as text, of more than 0 and at most 7 days | For example",
+        "options | '{\"cache\": \"8 days\"}' | the option cache must be an interval, as text, of more than 0 and at most 7 days | For example",
+        "options | '{\"dimensions\": 3}' | unknown option \"dimensions\" | The options of kind ask are",
+        "options, response_schema | '{\"stream\": true}', '{}' | the option stream does not go with a response_schema | Leave one",
+        "response_schema | '[]' | response_schema must be a JSON object, not a JSON array | For example",
+        "response_schema | 'null' | response_schema must be a JSON object, not a JSON null | For example",
+        "response_schema | ('{\"a\":' || repeat('[', 70) || repeat(']', 70) || '}')::jsonb | response_schema must not be nested deeper than 64 levels | ``",
+        "inputs | '{i}' | inputs is for requests of kind embed alone | To have texts embedded",
+        "provider | '' | provider must be a name such as openai or azure_openai, not \"\" | Leave it out",
+        "provider | 'Open AI' | provider must be a name such as openai or azure_openai, not \"Open AI\" | Leave it out",
+        "retry_of | 4711 | retry_of must be the id of a request that the role may see, which 4711 is not | llm_retry sets it.",
+        "model | U&'\\2003' | model must not be empty | Leave it out",
         "timeout | '0' | timeout must be more than 0 and at most 1 day, not 00:00:00 | ``",
         "timeout | '-1 s' | timeout must be more than 0 and at most 1 day, not -00:00:01 | ``",
         "timeout | '25 hours' | timeout must be more than 0 and at most 1 day, not 25:00:00 | ``",
@@ -70,6 +95,70 @@ final class BadInputTest extends OnEveryPostgres {
     assertThat(database.sent()).isEmpty();
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "prompt | null | an llm_request of kind embed needs an input that is not empty | Give the texts",
+        "prompt | ' ' | an llm_request of kind embed needs an input that is not empty | Give the texts",
+        "prompt, inputs | 'p', '{i}' | an llm_request of kind embed has its texts in inputs or one of them in prompt, not in both | ``",
+        "inputs | '{}' | inputs must be an array of one dimension with 1 to 100000 texts | Split",
+        "inputs | '{{a,b},{c,d}}' | inputs must be an array of one dimension with 1 to 100000 texts | Split",
+        "inputs | array_fill('i'::text, array[100001]) | inputs must be an array of one dimension with 1 to 100000 texts | Split",
+        "inputs | '{a,\"\"}' | input 2 of 2 is empty | No model embeds",
+        "inputs | '{a,b,null}' | input 3 of 3 is empty | No model embeds",
+        "inputs | array[U&'\\2003', 'a'] | input 1 of 2 is empty | No model embeds",
+        "inputs, system | '{i}', 's' | system is not for requests of kind embed | They have inputs",
+        "inputs, messages | '{i}', '[]' | messages is not for requests of kind embed | They have inputs",
+        "inputs, response_schema | '{i}', '{}' | response_schema is not for requests of kind embed | They have inputs",
+        "inputs, options | '{i}', '{\"temperature\": 1}' | unknown option \"temperature\" | The options of kind embed are dimensions and cache.",
+        "inputs, options | '{i}', '{\"dimensions\": 0}' | the option dimensions must be a positive integer | How many",
+        "inputs, options | '{i}', '{\"cache\": \"\"}' | the option cache must be an interval, as text, of more than 0 and at most 7 days | For example",
+      })
+  void refusesAnInvalidColumnOfARequestForEmbeddings(
+      String columns, String values, String message, String hint) {
+    var error =
+        app.refused(
+            "insert into llm_request (kind, " + columns + ") values ('embed', " + values + ")");
+    assertThat(error.state()).isEqualTo("22023");
+    assertThat(error.message()).isEqualTo(message);
+    assertThat(error.hint()).startsWith(hint);
+    assertThat(database.sent()).isEmpty();
+  }
+
+  @Test
+  void takesEveryOptionAtItsLimits() {
+    for (var options :
+        new String[] {
+          "{\"stop\": \"END\", \"reasoning_effort\": \"none\", \"stream\": true, \"cache\": \"7 days\"}",
+          "{\"stop\": [\"1\", \"2\", \"3\", \"4\"], \"reasoning_effort\": \"xhigh\", \"stream\": false, \"cache\": \"1 ms\"}",
+          "{\"max_output_tokens\": 2147483647, \"temperature\": 2}",
+          "{}"
+        }) {
+      app.run("insert into llm_request (prompt, options) values ('p', ?::jsonb)", options);
+      assertThat(database.onlySent().envelope().payload().path("options"))
+          .isEqualTo(PlayedSqlWorker.json(options));
+    }
+    app.run(
+        "insert into llm_request (kind, inputs) values ('embed', array_fill('i'::text, array[100000]))");
+    assertThat(database.onlySent().envelope().payload().path("inputs")).hasSize(100_000);
+  }
+
+  @Test
+  void takesTheRetentionOfTheInstallationForTheOldestAnswerOfTheCache() {
+    database.admin().run("update pgoffload.setting set value = '1 h' where name = 'retention'");
+    try {
+      var insert =
+          "insert into llm_request (prompt, options) values ('p', '{\"cache\": \"61 min\"}')";
+      assertThat(app.refused(insert).message()).endsWith("at most 01:00:00");
+    } finally {
+      database
+          .admin()
+          .run("update pgoffload.setting set value = '7 days' where name = 'retention'");
+    }
+  }
+
   @Test
   void refusesAConversationThatEndsWithTheAssistant() {
     var error =
@@ -93,12 +182,12 @@ final class BadInputTest extends OnEveryPostgres {
         .isEqualTo("22023");
     assertThat(
             app.refused(
-                    "select pgoffload.emit_llm_request('guess', 'p', null, null, null, null, null, null, null)")
+                    "select pgoffload.emit_llm_request('guess', 'p', null, null, null, null, null, null, null, null, null, null)")
                 .state())
         .isEqualTo("22023");
     assertThat(
             app.refused(
-                    "select pgoffload.emit_llm_request(null, 'p', null, null, null, null, null, null, null)")
+                    "select pgoffload.emit_llm_request(null, 'p', null, null, null, null, null, null, null, null, null, null)")
                 .state())
         .isEqualTo("22023");
     assertThat(database.sent()).isEmpty();
@@ -116,6 +205,17 @@ final class BadInputTest extends OnEveryPostgres {
         "llm_ask('p', timeout => '0') | 22023",
         "llm_ask('p', timeout => 'soon') | 22007",
         "llm_submit('') | 22023",
+        "llm_submit('p', provider => 'Open AI') | 22023",
+        "llm_submit('p', response_schema => '7') | 22023",
+        "llm_ask('p', provider => '') | 22023",
+        "llm_ask_json('p', null) | 22023",
+        "llm_ask_json('', '{}') | 22023",
+        "llm_ask_json('p', '{}', options => '{\"stream\": true}') | 22023",
+        "llm_embed('') | 22023",
+        "llm_embed(null) | 22023",
+        "llm_embed('i', dimensions => -1) | 22023",
+        "llm_embed(array['i', '']) | 22023",
+        "llm_embed(array[]::text[]) | 22023",
         "llm_submit('p', tags => '7') | 22023",
       })
   void refusesTheSameInACall(String call, String state) {
@@ -149,6 +249,16 @@ final class BadInputTest extends OnEveryPostgres {
       var error = app.refused(statement);
       assertThat(error.state()).isEqualTo("22023");
       assertThat(error.message()).contains("must be more than 0 and at most 1 day");
+    }
+    assertThat(database.sent()).isEmpty();
+  }
+
+  @Test
+  void refusesAWrongProviderAlsoFromTheSetting() {
+    app.run("set llm.provider = 'Open AI'");
+    for (var statement :
+        new String[] {"insert into llm_request (prompt) values ('p')", "select llm_ask('p')"}) {
+      assertThat(app.refused(statement).message()).startsWith("provider must be a name");
     }
     assertThat(database.sent()).isEmpty();
   }

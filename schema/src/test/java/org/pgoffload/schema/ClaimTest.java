@@ -138,7 +138,7 @@ final class ClaimTest extends OnEveryPostgres {
           app.number(
               """
               select pgoffload.emit_llm_request('ask', 'Grüße', 's', '[{"role": "user", "content": "c"}]', 'm',
-                '{"temperature": 1}', '90 s', 'k', '{"a": 1}')
+                '{"temperature": 1}', '90 s', 'k', '{"a": 1}', 'p', null, null)
               """);
       var request = database.onlySent();
       assertThat(app.refused("select llm_status(?)", id).state()).isEqualTo("42704");
@@ -158,6 +158,122 @@ final class ClaimTest extends OnEveryPostgres {
               "ask|Grüße|s|[{\"role\": \"user\", \"content\": \"c\"}]|m|{\"temperature\": 1}|t|k|{\"a\": 1}|app|t|t|t");
       assertThat(app.value("select llm_status(?)", id)).isEqualTo("running");
       assertThat(database.sent()).isEmpty();
+    }
+  }
+
+  @Test
+  void claimsWhatIsCancelledSoThatItsEndCanBePublished() {
+    var id = database.inserted("app");
+    var other = database.inserted("app");
+    var requests = database.sent();
+    try (var first = database.worker("first");
+        var second = database.worker("second")) {
+      // a cancellation that came before its request, and one by somebody who may not
+      assertThat(first.cancel(id, database.oid("app"))).isEqualTo("claimed|ask|1|app");
+      assertThat(second.cancel(other, database.oid("mallory"))).isEqualTo("denied|ask|null|app");
+      first.releaseLease();
+      assertThat(second.claim(requests.toArray(SentRequest[]::new)))
+          .containsExactly("cancelled|2", "claimed|1");
+      assertThat(second.claim(requests.getFirst())).containsExactly("own|2");
+      assertThat(second.detail(requests.getFirst())).isNull();
+    }
+  }
+
+  @Test
+  void saysWhoHasCancelledARequestBeforeItCame() {
+    try (var app = database.open("app");
+        var worker = database.worker("w")) {
+      app.run("begin");
+      var id = app.number("select llm_submit('p')");
+      for (var role : new String[] {"mallory", "nobody", "lead"}) {
+        assertThat(worker.cancel(id, database.oid(role))).isEqualTo("unknown|null|null|null");
+      }
+      app.run("commit");
+      var request = database.onlySent();
+      assertThat(worker.detail(request)).isEqualTo("lead");
+      assertThat(worker.claim(request)).containsExactly("own|1");
+    }
+  }
+
+  @Test
+  void givesACancelledRequestThatNobodyHasToOneWorker() {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    var app = database.oid("app");
+    try (var first = database.worker("first");
+        var second = database.worker("second")) {
+      assertThat(first.cancel(id, app)).isEqualTo("claimed|ask|1|app");
+      assertThat(second.cancel(id, app)).isEqualTo("held|ask|1|app");
+      assertThat(first.cancel(id, app)).isEqualTo("held|ask|1|app");
+      assertThat(second.claim(request)).containsExactly("held|1");
+      database.record(database.ended(id, "app", "cancelled", "cancelled", "by app"));
+      assertThat(second.cancel(id, app)).isEqualTo("ended|ask|null|app");
+      assertThat(second.claim(request)).containsExactly("answered|1");
+    }
+  }
+
+  @Test
+  void leavesACancelledRequestToTheWorkerThatHasItUnlessItIsDead() {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    try (var first = database.worker("first");
+        var second = database.worker("second")) {
+      first.claim(request);
+      assertThat(second.cancel(id, database.oid("app"))).isEqualTo("held|ask|1|app");
+      assertThat(first.cancel(id, database.oid("lead"))).isEqualTo("held|ask|1|app");
+      first.releaseLease();
+      assertThat(second.cancel(id, database.oid("app"))).isEqualTo("claimed|ask|2|app");
+    }
+  }
+
+  @Test
+  void letsOneWorkerWinThatCancelsWhatAnotherClaimsAtTheSameMoment() {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    var app = database.oid("app");
+    try (var first = database.worker("first");
+        var second = database.worker("second")) {
+      first.session().run("begin");
+      assertThat(first.claim(request)).containsExactly("claimed|1");
+      var other = CompletableFuture.supplyAsync(() -> second.cancel(id, app));
+      Awaitility.await()
+          .until(
+              () -> database.admin().number("select count(*) from pg_locks where not granted") > 0);
+      first.session().run("commit");
+      assertThat(other.join()).isEqualTo("held|ask|1|app");
+    }
+  }
+
+  @Test
+  void obeysNoCommandForWhatIsNoRequestOfThisKind() {
+    try (var worker = database.worker("w")) {
+      var app = database.oid("app");
+      assertThat(worker.cancel(4711, app)).isEqualTo("unknown|null|null|null");
+      assertThat(worker.cancel(Long.MAX_VALUE, app)).isEqualTo("unknown|null|null|null");
+      var id = database.inserted("app");
+      assertThat(worker.cancel(id, 1)).isEqualTo("denied|ask|null|app");
+      worker.releaseLease();
+      assertThat(
+              worker
+                  .session()
+                  .refused(
+                      "select pgoffload.cancel_llm('w', 1, ?, ?::text::oid)",
+                      id,
+                      String.valueOf(app))
+                  .state())
+          .isEqualTo("PO001");
+    }
+  }
+
+  @Test
+  void countsTheLiveWorkersButNeverNone() {
+    try (var first = database.worker("first");
+        var second = database.worker("second")) {
+      assertThat(first.session().number("select pgoffload.live_workers()")).isEqualTo(2);
+      first.releaseLease();
+      assertThat(first.session().number("select pgoffload.live_workers()")).isEqualTo(1);
+      second.releaseLease();
+      assertThat(first.session().number("select pgoffload.live_workers()")).isEqualTo(1);
     }
   }
 
@@ -200,7 +316,7 @@ final class ClaimTest extends OnEveryPostgres {
       assertThat(
               results
                   .refused(
-                      "select pgoffload.record_results(?, '{}', '{}', true)",
+                      "select pgoffload.record_results(?, '{}', '{}', '{}', '{}', true)",
                       (Object)
                           new String[] {
                             "{\"id\": 1, \"kind\": \"ask\", \"status\": \"running\", \"requested_by_oid\": 1, \"attempts\": 1, \"finished_at\": \"2026-01-01T00:00:00Z\"}"
@@ -214,7 +330,10 @@ final class ClaimTest extends OnEveryPostgres {
   void keepsThePartsApart() {
     try (var worker = database.open("worker_login");
         var results = database.open("results_login")) {
-      assertThat(worker.refused("select pgoffload.record_results('{}', '{}', '{}', false)").state())
+      assertThat(
+              worker
+                  .refused("select pgoffload.record_results('{}', '{}', '{}', '{}', '{}', false)")
+                  .state())
           .isEqualTo("42501");
       assertThat(worker.refused("select * from llm_request").state()).isEqualTo("42501");
       assertThat(worker.refused("select * from pgoffload.signing_key").state()).isEqualTo("42501");

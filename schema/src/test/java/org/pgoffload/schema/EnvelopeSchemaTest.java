@@ -26,7 +26,13 @@ final class EnvelopeSchemaTest extends OnEveryPostgres {
                 '{"temperature": 0.5, "max_output_tokens": 10}', '1 day', 'k', '{"a": null}')
         """,
         "select llm_submit('p', timeout => '1 microsecond')",
-        "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null, null)"
+        """
+        select llm_submit('p', provider => 'azure_openai', response_schema => '{"type": "object"}',
+          options => '{"stop": ["a"], "reasoning_effort": "low", "stream": false, "cache": "1 h"}')
+        """,
+        "insert into llm_request (kind, inputs, options) values ('embed', '{a,b}', '{\"dimensions\": 3}')",
+        "insert into llm_request (kind, prompt, provider) values ('embed', 'a', 'p')",
+        "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null, null, null, null, null)"
       })
   void validates(String statement) throws IOException {
     try (var app = database.open("app");

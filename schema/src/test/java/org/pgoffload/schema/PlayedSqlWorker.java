@@ -145,7 +145,7 @@ final class PlayedSqlWorker implements AutoCloseable {
   }
 
   private void writeBack(String[] chunks, Long[] ended) {
-    results.run("select pgoffload.record_results('{}', ?, ?, true)", chunks, ended);
+    results.run("select pgoffload.record_results('{}', '{}', '{}', ?, ?, true)", chunks, ended);
   }
 
   static JsonNode json(String text) {

@@ -30,6 +30,37 @@ final class PlayedWorker implements AutoCloseable {
     return session.rows(CLAIM, arguments(requests));
   }
 
+  /// What the claim says of the one request.
+  @Nullable String detail(SentRequest request) {
+    return session.value(
+        "select detail from pgoffload.claim(?, ?, ?, ?::oid[], ?)", arguments(request));
+  }
+
+  /// `outcome|kind|attempt|requested_by` of a command to cancel it.
+  String cancel(long id, long byOid) {
+    return session
+        .rows(
+            "select outcome, kind, attempt, requested_by from pgoffload.cancel_llm(?, ?, ?, ?::text::oid)",
+            name,
+            epoch,
+            id,
+            String.valueOf(byOid))
+        .getFirst();
+  }
+
+  /// `outcome|leader_id` for a request that this worker has claimed; the key is any text.
+  String consult(long id, String key, String maxAge) {
+    return session
+        .rows("select outcome, leader_id from " + CONSULT, name, epoch, id, key, maxAge)
+        .getFirst();
+  }
+
+  /// The answer that the cache gives.
+  @Nullable String cachedAnswer(long id, String key, String maxAge) {
+    return session.value(
+        "select result ->> 'answer' from " + CONSULT, name, epoch, id, key, maxAge);
+  }
+
   SqlError refusedClaim(SentRequest... requests) {
     return session.refused(CLAIM, arguments(requests));
   }
@@ -42,6 +73,9 @@ final class PlayedWorker implements AutoCloseable {
     return "t"
         .equals(session.value("select pgoffload.renew_lease(?, ?, ?)", name, epoch, inFlight));
   }
+
+  private static final String CONSULT =
+      "pgoffload.consult_cache(?, ?, ?, sha256(convert_to(?, 'UTF8')), ?::interval)";
 
   private static final String CLAIM =
       "select outcome, attempt from pgoffload.claim(?, ?, ?, ?::oid[], ?) order by id";

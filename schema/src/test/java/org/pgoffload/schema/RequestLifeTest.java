@@ -75,13 +75,13 @@ final class RequestLifeTest extends OnEveryPostgres {
   void showsEverythingThatIsKnown() {
     var id = database.inserted("app");
     assertThat(app.rows("select * from llm_response(?)", id))
-        .containsExactly("queued" + "|null".repeat(15));
+        .containsExactly("queued" + "|null".repeat(21));
     app.run("set timezone = 'UTC'");
     database.record(database.answered(id, "app", "a"));
     assertThat(app.rows("select * from llm_response(?)", id))
         .containsExactly(
             "succeeded|a|null|null|stop|echo|echo-1|req_1|12|3|5|1|1|00:00:00.25|00:00:01.5005|"
-                + "2026-01-02 03:04:05.6+00");
+                + "2026-01-02 03:04:05.6+00|f|null|null|null|null|null");
     var failed = database.inserted("app");
     database.record(database.ended(failed, "app", "failed", "a_code", "what to do"));
     assertThat(

@@ -203,14 +203,34 @@ final class SendingTest extends OnEveryPostgres {
   }
 
   @Test
+  void takesTheProviderFromTheSessionsSettings() {
+    try (var app = database.open("app")) {
+      app.run("set llm.provider = 'anthropic'");
+      app.run("insert into llm_request (prompt) values ('p')");
+      app.run("select llm_submit('p')");
+      app.run("select llm_submit('p', provider => 'openai')");
+      assertThat(database.sent())
+          .extracting(r -> r.envelope().payload().path("provider").asText())
+          .containsExactly("anthropic", "anthropic", "openai");
+      assertThat(app.rows("select distinct provider from llm_request where provider is not null"))
+          .containsExactlyInAnyOrder("anthropic", "openai");
+      app.run("set llm.provider = ''");
+      app.run("select llm_submit('p')");
+      assertThat(database.onlySent().envelope().payload()).hasToString("{\"prompt\":\"p\"}");
+    }
+  }
+
+  @Test
   void takesTheDefaultsOfARole() {
     database.admin().run("alter role app set llm.model = 'of the role'");
+    database.admin().run("alter role app set llm.provider = 'of_the_role'");
     try (var app = database.open("app")) {
       app.run("select llm_submit('p')");
-      assertThat(database.onlySent().envelope().payload().path("model").asText())
-          .isEqualTo("of the role");
+      assertThat(database.onlySent().envelope().payload())
+          .hasToString("{\"prompt\":\"p\",\"model\":\"of the role\",\"provider\":\"of_the_role\"}");
     } finally {
       database.admin().run("alter role app reset llm.model");
+      database.admin().run("alter role app reset llm.provider");
     }
   }
 
@@ -220,14 +240,14 @@ final class SendingTest extends OnEveryPostgres {
       var error =
           app.refused(
               """
-              select pgoffload.emit_llm_request('ask', i::text, null, null, null, null, null, null, null)
+              select pgoffload.emit_llm_request('ask', i::text, null, null, null, null, null, null, null, null, null, null)
               from generate_series(1, 2) i
               """);
       assertThat(error.state()).isEqualTo("21000");
       assertThat(error.message()).contains("one request, not one for each row");
       assertThat(
               app.value(
-                  "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null, null) where false"))
+                  "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null, null, null, null, null) where false"))
           .isNull();
     }
     assertThat(database.sent()).isEmpty();

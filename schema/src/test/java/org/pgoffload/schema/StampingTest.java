@@ -15,7 +15,7 @@ import org.pgoffload.protocol.Identity;
 /// Nobody can ask in another's name, nor send what the database did not stamp.
 final class StampingTest extends OnEveryPostgres {
   private static final String EMIT =
-      "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null, null)";
+      "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null, null, null, null, null)";
 
   private Session mallory;
 
@@ -90,7 +90,7 @@ final class StampingTest extends OnEveryPostgres {
         create function public.on_behalf() returns void language plpgsql security definer as $$
         begin
           perform public.llm_submit('p');
-          perform pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null, null);
+          perform pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null, null, null, null, null);
         end
         $$
         """);
@@ -202,7 +202,7 @@ final class StampingTest extends OnEveryPostgres {
       strings = {
         "select pgoffload.send_llm_request(null)",
         "select pgoffload.send_stamped_llm_request(q) from llm_request q",
-        "select pgoffload.stamp_llm_request(null, 'ask', 'p', null, null, null, null, null, null, null)",
+        "select pgoffload.stamp_llm_request(null, 'ask', 'p', null, null, null, null, null, null, null, null, null, null)",
         "select pgoffload.check_llm_request(null)",
         "select pgoffload.next_request_id()",
         "select pgoffload.new_signing_key()",
@@ -215,7 +215,19 @@ final class StampingTest extends OnEveryPostgres {
         "select pgoffload.renew_lease('w', 1, 0)",
         "select pgoffload.release_lease('w', 1)",
         "select pgoffload.claim('w', 1, '{}', '{}', '{}')",
-        "select pgoffload.record_results('{}', '{}', '{}', false)",
+        "select pgoffload.record_results('{}', '{}', '{}', '{}', '{}', false)",
+        "select pgoffload.record_usage('{}')",
+        "select pgoffload.cancel_llm('w', 1, 1, 1)",
+        "select pgoffload.consult_cache('w', 1, 1, '', '1 h')",
+        "select pgoffload.live_workers()",
+        "select pgoffload.require_lease('w', 1)",
+        "select pgoffload.used_up_budgets('{}')",
+        "select * from pgoffload.llm_cache",
+        "select * from pgoffload.llm_usage_hour",
+        "select * from pgoffload.budget",
+        "insert into pgoffload.budget (role, period, max_tokens) values ('app', 'day', 0)",
+        "insert into pgoffload.llm_price (provider, model, input_per_million) values ('p', 'm', 0)",
+        "insert into pgoffload.llm_piece (id, seq, attempt, requested_by_oid, text) values (1, 1, 1, 1, 't')",
         "update pgoffload.setting set value = '1'"
       })
   void keepsItsPartsFromThoseWhoAsk(String statement) {

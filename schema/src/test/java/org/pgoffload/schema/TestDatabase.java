@@ -10,6 +10,8 @@ import java.util.HashMap;
 import java.util.List;
 import org.awaitility.Awaitility;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.SigningKeys;
@@ -96,10 +98,19 @@ final class TestDatabase implements AutoCloseable {
 
   /// What is sent within a few seconds.
   SentRequest awaitSent() {
-    return Awaitility.await()
+    return awaitSent(1).getFirst();
+  }
+
+  /// The requests that are sent within a few seconds, once there are so many.
+  List<SentRequest> awaitSent(int count) {
+    var sent = new ArrayList<SentRequest>();
+    Awaitility.await()
         .pollInterval(Duration.ofMillis(20))
-        .until(this::sent, sent -> !sent.isEmpty())
-        .getFirst();
+        .until(() -> {
+          sent.addAll(sent());
+          return sent.size() >= count;
+        });
+    return sent;
   }
 
   SigningKeys signingKeys() {
@@ -163,16 +174,48 @@ final class TestDatabase implements AutoCloseable {
     }
     try (var session = open("results_login")) {
       return (int)
-          session.number("select pgoffload.record_results(?, '{}', '{}', ?)", messages, wake);
+          session.number(
+              "select pgoffload.record_results(?, '{}', '{}', '{}', '{}', ?)", messages, wake);
+    }
+  }
+
+  /// Writes messages of pieces or of usage back.
+  void record(List<LlmPiece> pieces, List<String> usage) {
+    try (var session = open("results_login")) {
+      session.run(
+          "select pgoffload.record_results('{}', ?, ?, '{}', '{}', true)",
+          pieces.stream()
+              .map(piece -> new String(piece.write(), StandardCharsets.UTF_8))
+              .toArray(String[]::new),
+          usage.toArray(String[]::new));
     }
   }
 
   Result answered(long id, String role, String answer) {
-    return result(id, role, Result.SUCCEEDED, answer, null, null);
+    return result(id, role, Result.SUCCEEDED, answer, null, null, null, null, null, null);
+  }
+
+  /// An answer whose pieces have come, up to this one.
+  Result streamed(long id, String role, String answer, long lastSeq) {
+    return result(id, role, Result.SUCCEEDED, answer, null, null, null, null, null, lastSeq);
+  }
+
+  /// An answer that is another request's.
+  Result cached(long id, String role, String answer, long from) {
+    return result(id, role, Result.SUCCEEDED, answer, null, null, null, from, List.of(), null);
+  }
+
+  Result called(long id, String role, String answer, Call... calls) {
+    return result(id, role, Result.SUCCEEDED, answer, null, null, null, null, List.of(calls), null);
+  }
+
+  Result embedded(long id, String role, float[]... embeddings) {
+    return result(
+        id, role, Result.SUCCEEDED, null, null, null, List.of(embeddings), null, null, null);
   }
 
   Result ended(long id, String role, String status, String code, String message) {
-    return result(id, role, status, null, code, message);
+    return result(id, role, status, null, code, message, null, null, null, null);
   }
 
   private Result result(
@@ -181,11 +224,15 @@ final class TestDatabase implements AutoCloseable {
       String status,
       @Nullable String answer,
       @Nullable String code,
-      @Nullable String message) {
+      @Nullable String message,
+      @Nullable List<float[]> embeddings,
+      @Nullable Long cachedFrom,
+      @Nullable List<Call> calls,
+      @Nullable Long lastSeq) {
     return new Result(
         1,
         id,
-        "ask",
+        embeddings == null ? "ask" : "embed",
         status,
         role,
         oid(role),
@@ -205,10 +252,10 @@ final class TestDatabase implements AutoCloseable {
         1500.5,
         "w",
         "2026-01-02T03:04:05.6Z",
-        null,
-        null,
-        null,
-        null);
+        embeddings,
+        cachedFrom,
+        calls,
+        lastSeq);
   }
 
   @Override

@@ -25,7 +25,14 @@ final class VisibilityTest extends OnEveryPostgres {
     try (var mallory = database.open("mallory")) {
       for (var call :
           new String[] {
-            "llm_status(%d)", "llm_result(%d)", "llm_response(%d)", "llm_wait(array[%d])"
+            "llm_status(%d)",
+            "llm_result(%d)",
+            "llm_response(%d)",
+            "llm_wait(array[%d])",
+            "llm_embeddings(%d)",
+            "llm_stream(%d)",
+            "llm_cancel(%d)",
+            "llm_retry(%d)"
           }) {
         var error = mallory.refused("select " + call.formatted(id));
         assertThat(error.state()).isEqualTo("42704");
@@ -105,9 +112,22 @@ final class VisibilityTest extends OnEveryPostgres {
         "select llm_response(1)",
         "select llm_wait('{1}')",
         "select llm_provider()",
+        "select llm_ask_json('p', '{}')",
+        "select llm_ask_many('{p}')",
+        "select llm_embed('i')",
+        "select llm_embed('{i}'::text[])",
+        "select llm_embeddings(1)",
+        "select llm_stream(1)",
+        "select llm_cancel(1)",
+        "select llm_retry(1)",
+        "select * from llm_usage",
+        "select * from pgoffload.llm_piece",
+        "select * from pgoffload.llm_usage_minute",
+        "select * from pgoffload.llm_price",
+        "select pgoffload.emit_command('cancel', 1, null, null)",
         "select * from pgoffload.llm_result",
         "select * from pgoffload.signing_key",
-        "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null, null)"
+        "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null, null, null, null, null)"
       })
   void refusesARoleWithoutTheGrant(String statement) {
     try (var nobody = database.open("nobody")) {

@@ -70,22 +70,172 @@ comment on function pgoffload.send_envelope(bigint, text, text, text, boolean, i
   'Private. Signs and sends an envelope.';
 revoke all on function pgoffload.send_envelope(bigint, text, text, text, boolean, interval, boolean, name, oid, text) from public;
 
--- API: Private. Raises what is wrong with a request, before anything is stored or sent. Runs within the
--- rights and the search_path of pgoffload.send_llm_request's callers.
-create or replace function pgoffload.check_llm_request(request ${public_schema}.llm_request) returns void
+-- API: Private. Whether a text has nothing but white space, as the worker sees it: what a model is asked
+-- must not. Runs within the search_path of its callers, so that it is inlined.
+create or replace function pgoffload.is_blank(said text) returns boolean
+language sql immutable
+as $$
+  -- most begin with a letter: no need to look at the rest
+  select case when ascii(said) between 33 and 126 then false
+              else btrim(said, E' \t\n\x0b\f\r\x1c\x1d\x1e\x1f\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006'
+                               '\u2008\u2009\u200a\u2028\u2029\u205f\u3000') = '' end
+$$;
+comment on function pgoffload.is_blank(text) is 'Private. Whether a text has nothing but white space.';
+revoke all on function pgoffload.is_blank(text) from public;
+grant execute on function pgoffload.is_blank(text) to llm_user;
+
+-- API: Private. Whether JSON is an integer that a model takes for a number of something. Runs within the
+-- search_path of its callers.
+create or replace function pgoffload.is_positive_integer(value jsonb) returns boolean
+language sql immutable
+as $$
+  select case when jsonb_typeof(value) = 'number'
+              then value::numeric % 1 = 0 and value::numeric between 1 and 2147483647
+              else false end
+$$;
+comment on function pgoffload.is_positive_integer(jsonb) is 'Private. Whether JSON is an integer from 1 to 2147483647.';
+revoke all on function pgoffload.is_positive_integer(jsonb) from public;
+
+-- API: Private. Raises what is wrong with the options of a request. Runs within the rights and the
+-- search_path of pgoffload.send_llm_request's callers.
+create or replace function pgoffload.check_llm_options(kind text, options jsonb) returns void
+language plpgsql stable
+as $$
+declare
+  taken text[] := case kind
+    when 'ask' then array['temperature', 'max_output_tokens', 'stop', 'reasoning_effort', 'stream', 'cache']
+    else array['dimensions', 'cache'] end;
+  kept interval;
+  retention interval;
+begin
+  if jsonb_typeof(options) <> 'object' then
+    raise exception 'options must be a JSON object, not a JSON %', jsonb_typeof(options)
+      using errcode = 'invalid_parameter_value', column = 'options',
+            hint = 'For example: {"temperature": 0.2, "max_output_tokens": 500}';
+  end if;
+  if options - taken <> '{}' then
+    raise exception 'unknown option "%"', (select min(k) from jsonb_object_keys(options - taken) k)
+      using errcode = 'invalid_parameter_value', column = 'options',
+            hint = format('The options of kind %s are %s and %s.',
+                     kind, array_to_string(trim_array(taken, 1), ', '), taken[cardinality(taken)]);
+  end if;
+  if options ? 'temperature'
+     and (jsonb_typeof(options -> 'temperature') <> 'number'
+          or not (options ->> 'temperature')::numeric between 0 and 2) then
+    raise exception 'the option temperature must be a number from 0 to 2'
+      using errcode = 'invalid_parameter_value', column = 'options';
+  end if;
+  if options ? 'max_output_tokens' and not pgoffload.is_positive_integer(options -> 'max_output_tokens') then
+    raise exception 'the option max_output_tokens must be a positive integer'
+      using errcode = 'invalid_parameter_value', column = 'options';
+  end if;
+  if options ? 'dimensions' and not pgoffload.is_positive_integer(options -> 'dimensions') then
+    raise exception 'the option dimensions must be a positive integer'
+      using errcode = 'invalid_parameter_value', column = 'options',
+            hint = 'How many numbers each embedding is to have; the model says which it can give.';
+  end if;
+  -- a condition with a query of its own takes several times as long as one without: it is asked apart
+  if options ? 'stop' then
+    if not (case jsonb_typeof(options -> 'stop')
+              when 'string' then options ->> 'stop' <> ''
+              when 'array' then jsonb_array_length(options -> 'stop') between 1 and 4
+                and not exists (select from jsonb_array_elements(options -> 'stop') s
+                                where jsonb_typeof(s) <> 'string' or s #>> '{}' = '')
+              else false end) then
+      raise exception 'the option stop must be a text or an array of 1 to 4 texts, none of them empty'
+        using errcode = 'invalid_parameter_value', column = 'options', hint = 'For example: {"stop": ["END", "###"]}';
+    end if;
+  end if;
+  if options ? 'reasoning_effort'
+     and coalesce(options ->> 'reasoning_effort', '') not in ('none', 'minimal', 'low', 'medium', 'high', 'xhigh') then
+    raise exception 'the option reasoning_effort must be none, minimal, low, medium, high or xhigh'
+      using errcode = 'invalid_parameter_value', column = 'options',
+            hint = 'Leave it out for the model''s own; not every model takes every one.';
+  end if;
+  if options ? 'stream' and jsonb_typeof(options -> 'stream') <> 'boolean' then
+    raise exception 'the option stream must be true or false'
+      using errcode = 'invalid_parameter_value', column = 'options';
+  end if;
+  if options ? 'cache' then
+    begin
+      kept := case when jsonb_typeof(options -> 'cache') = 'string' then (options ->> 'cache')::interval end;
+    exception when others then
+      kept := null;
+    end;
+    retention := (select s.value::interval from pgoffload.setting s where s.name = 'retention');
+    if not coalesce(kept > interval '0' and kept <= retention, false) then
+      raise exception 'the option cache must be an interval, as text, of more than 0 and at most %', retention
+        using errcode = 'invalid_parameter_value', column = 'options',
+              hint = 'For example: {"cache": "1 h"}. Results are not kept longer than retention in pgoffload.setting.';
+    end if;
+  end if;
+end
+$$;
+comment on function pgoffload.check_llm_options(text, jsonb) is
+  'Private. Raises invalid_parameter_value for what is wrong with the options of a request.';
+revoke all on function pgoffload.check_llm_options(text, jsonb) from public;
+
+-- API: Private. Raises what is wrong with what a request for embeddings asks for. Runs within the rights and
+-- the search_path of pgoffload.send_llm_request's callers.
+create or replace function pgoffload.check_embed_request(request ${public_schema}.llm_request) returns void
 language plpgsql immutable
 as $$
 declare
-  unknown text;
+  misplaced text := case
+    when request.system is not null then 'system'
+    when request.messages is not null then 'messages'
+    when request.response_schema is not null then 'response_schema' end;
+  blank bigint;
+begin
+  if misplaced is not null then
+    raise exception '% is not for requests of kind embed', misplaced
+      using errcode = 'invalid_parameter_value', column = misplaced,
+            hint = 'They have inputs (or one input in prompt), and model, provider and options.';
+  end if;
+  if request.inputs is null then
+    if coalesce(pgoffload.is_blank(request.prompt), true) then
+      raise exception 'an llm_request of kind embed needs an input that is not empty'
+        using errcode = 'invalid_parameter_value', column = 'inputs',
+              hint = 'Give the texts to embed in inputs, or one of them in prompt.';
+    end if;
+    return;
+  end if;
+  if request.prompt is not null then
+    raise exception 'an llm_request of kind embed has its texts in inputs or one of them in prompt, not in both'
+      using errcode = 'invalid_parameter_value', column = 'inputs';
+  end if;
+  if cardinality(request.inputs) not between 1 and 100000 or array_ndims(request.inputs) <> 1 then
+    raise exception 'inputs must be an array of one dimension with 1 to 100000 texts'
+      using errcode = 'invalid_parameter_value', column = 'inputs', hint = 'Split more of them into several requests.';
+  end if;
+  select i.n into blank
+  from unnest(request.inputs) with ordinality i (said, n)
+  where coalesce(pgoffload.is_blank(i.said), true) limit 1;
+  if found then
+    raise exception 'input % of % is empty', blank, cardinality(request.inputs)
+      using errcode = 'invalid_parameter_value', column = 'inputs', hint = 'No model embeds an empty text: leave it out.';
+  end if;
+end
+$$;
+comment on function pgoffload.check_embed_request(${public_schema}.llm_request) is
+  'Private. Raises invalid_parameter_value for what is wrong with a request for embeddings.';
+revoke all on function pgoffload.check_embed_request(${public_schema}.llm_request) from public;
+
+-- API: Private. Raises what is wrong with what a request for an answer asks for. Runs within the rights and the
+-- search_path of pgoffload.send_llm_request's callers.
+create or replace function pgoffload.check_ask_request(request ${public_schema}.llm_request) returns void
+language plpgsql immutable
+as $$
+declare
   turn jsonb;
   last_role text;
 begin
-  -- the kinds of this surface only: sql has one of its own, for another right
-  if request.kind is distinct from 'ask' then
-    raise exception 'unknown kind of llm_request: %', quote_nullable(request.kind)
-      using errcode = 'invalid_parameter_value', column = 'kind', hint = 'The kinds are: ask.';
+  if request.inputs is not null then
+    raise exception 'inputs is for requests of kind embed alone'
+      using errcode = 'invalid_parameter_value', column = 'inputs',
+            hint = 'To have texts embedded, set kind to embed; to ask, give the text in prompt.';
   end if;
-  if request.prompt is null and request.messages is null or btrim(request.prompt, E' \t\r\n') = '' then
+  if request.prompt is null and request.messages is null or pgoffload.is_blank(request.prompt) then
     raise exception 'the prompt of an llm_request must not be empty'
       using errcode = 'invalid_parameter_value', column = 'prompt',
             hint = 'Give the text to send to the model in prompt, or earlier turns in messages.';
@@ -101,7 +251,7 @@ begin
       if jsonb_typeof(turn) <> 'object'
          or coalesce(turn ->> 'role', '') not in ('user', 'assistant')
          or jsonb_typeof(turn -> 'content') is distinct from 'string'
-         or btrim(turn ->> 'content', E' \t\r\n') = ''
+         or pgoffload.is_blank(turn ->> 'content')
          or exists (select from jsonb_object_keys(turn) k where k not in ('role', 'content')) then
         raise exception 'each message must be an object with a role and a content that is not empty'
           using errcode = 'invalid_parameter_value', column = 'messages',
@@ -115,43 +265,60 @@ begin
     end if;
   end if;
 
-  if request.options is not null then
-    if jsonb_typeof(request.options) <> 'object' then
-      raise exception 'options must be a JSON object, not a JSON %', jsonb_typeof(request.options)
+  if request.response_schema is not null then
+    if jsonb_typeof(request.response_schema) <> 'object' then
+      raise exception 'response_schema must be a JSON object, not a JSON %', jsonb_typeof(request.response_schema)
+        using errcode = 'invalid_parameter_value', column = 'response_schema',
+              hint = 'For example: {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}';
+    end if;
+    if jsonb_path_exists(request.response_schema, '$.**{65}') then
+      raise exception 'response_schema must not be nested deeper than 64 levels'
+        using errcode = 'invalid_parameter_value', column = 'response_schema';
+    end if;
+    if request.options -> 'stream' = 'true' then
+      raise exception 'the option stream does not go with a response_schema'
         using errcode = 'invalid_parameter_value', column = 'options',
-              hint = 'For example: {"temperature": 0.2, "max_output_tokens": 500}';
-    end if;
-    select k into unknown from jsonb_object_keys(request.options) k
-    where k not in ('temperature', 'max_output_tokens')
-    limit 1;
-    if found then
-      raise exception 'unknown option "%"', unknown
-        using errcode = 'invalid_parameter_value', column = 'options',
-              hint = 'The options are temperature and max_output_tokens.';
-    end if;
-    if request.options ? 'temperature'
-       and (jsonb_typeof(request.options -> 'temperature') <> 'number'
-            or not (request.options ->> 'temperature')::numeric between 0 and 2) then
-      raise exception 'the option temperature must be a number from 0 to 2'
-        using errcode = 'invalid_parameter_value', column = 'options';
-    end if;
-    if request.options ? 'max_output_tokens'
-       and (jsonb_typeof(request.options -> 'max_output_tokens') <> 'number'
-            or (request.options ->> 'max_output_tokens')::numeric % 1 <> 0
-            or not (request.options ->> 'max_output_tokens')::numeric between 1 and 2147483647) then
-      raise exception 'the option max_output_tokens must be a positive integer'
-        using errcode = 'invalid_parameter_value', column = 'options';
+              detail = 'An answer that does not satisfy the schema is asked for again.',
+              hint = 'Leave one of the two out.';
     end if;
   end if;
+end
+$$;
+comment on function pgoffload.check_ask_request(${public_schema}.llm_request) is
+  'Private. Raises invalid_parameter_value for what is wrong with a request for an answer.';
+revoke all on function pgoffload.check_ask_request(${public_schema}.llm_request) from public;
 
+-- API: Private. Raises what is wrong with a request, before anything is stored or sent. Runs within the
+-- rights and the search_path of pgoffload.send_llm_request's callers.
+create or replace function pgoffload.check_llm_request(request ${public_schema}.llm_request) returns void
+language plpgsql stable
+as $$
+begin
+  -- the kinds of this surface only: sql has one of its own, for another right
+  case request.kind
+    when 'ask' then perform pgoffload.check_ask_request(request);
+    when 'embed' then perform pgoffload.check_embed_request(request);
+    else
+      raise exception 'unknown kind of llm_request: %', quote_nullable(request.kind)
+        using errcode = 'invalid_parameter_value', column = 'kind', hint = 'The kinds are: ask, embed.';
+  end case;
+  if request.options is not null then
+    perform pgoffload.check_llm_options(request.kind, request.options);
+  end if;
   if not coalesce(request.timeout > interval '0' and request.timeout <= interval '1 day', true) then
     raise exception 'timeout must be more than 0 and at most 1 day, not %', request.timeout
       using errcode = 'invalid_parameter_value', column = 'timeout';
   end if;
-  if btrim(request.model) = '' then
+  if pgoffload.is_blank(request.model) then
     raise exception 'model must not be empty'
       using errcode = 'invalid_parameter_value', column = 'model',
             hint = 'Leave it out (null) for the setting llm.model or the worker''s default.';
+  end if;
+  -- which there are, the workers know
+  if request.provider !~ '^[a-z][a-z0-9_]{0,62}$' then
+    raise exception 'provider must be a name such as openai or azure_openai, not "%"', left(request.provider, 80)
+      using errcode = 'invalid_parameter_value', column = 'provider',
+            hint = 'Leave it out (null) for the setting llm.provider or the worker''s own; llm_provider() names it.';
   end if;
   if not coalesce(octet_length(request.ordering_key) between 1 and 1024, true) then
     raise exception 'ordering_key must be 1 to 1024 bytes long'
@@ -166,6 +333,14 @@ begin
   if request.tags is not null and jsonb_path_exists(request.tags, '$.**{65}') then
     raise exception 'tags must not be nested deeper than 64 levels'
       using errcode = 'invalid_parameter_value', column = 'tags';
+  end if;
+  if request.retry_of is not null then
+    if not exists (
+        select from ${public_schema}.llm_request q
+        where q.id = request.retry_of and pg_has_role(request.requested_by_oid, q.requested_by_oid, 'usage')) then
+      raise exception 'retry_of must be the id of a request that the role may see, which % is not', request.retry_of
+        using errcode = 'invalid_parameter_value', column = 'retry_of', hint = 'llm_retry sets it.';
+    end if;
   end if;
 end
 $$;
@@ -192,30 +367,42 @@ revoke all on function pgoffload.parse_timeout(text, text) from public;
 create or replace function pgoffload.send_llm_request(request ${public_schema}.llm_request) returns bigint
 language plpgsql volatile
 as $$
+declare
+  payload text;
 begin
   -- what the settings say is checked like what the caller says
   request.model := coalesce(request.model, nullif(current_setting('llm.model', true), ''));
+  request.provider := coalesce(request.provider, nullif(current_setting('llm.provider', true), ''));
   if request.timeout is null and current_setting('llm.timeout', true) <> '' then
     request.timeout := pgoffload.parse_timeout('llm.timeout', current_setting('llm.timeout'));
   end if;
-  -- a plain prompt, which is most of them, has nothing else to be checked
-  if btrim(request.prompt, E' \t\r\n') <> '' and request.kind = 'ask' and num_nonnulls(
-      request.messages, request.options, request.timeout, request.model, request.ordering_key, request.tags) = 0 then
-    null;
+  -- a plain prompt, which is most of them, has nothing else to be checked or sent
+  if request.kind = 'ask' and not pgoffload.is_blank(request.prompt) and num_nonnulls(
+      request.messages, request.options, request.timeout, request.model, request.provider, request.response_schema,
+      request.inputs, request.ordering_key, request.tags, request.retry_of) = 0 then
+    payload := '"prompt":' || to_json(request.prompt) || coalesce(',"system":' || to_json(request.system), '');
   else
     perform pgoffload.check_llm_request(request);
-  end if;
-
-  perform pgoffload.send_envelope(
-    request.id, request.kind, null, request.ordering_key, request.immediate, request.timeout, true,
-    request.requested_by, request.requested_by_oid,
-    concat_ws(',',
+    if request.kind = 'embed' and request.inputs is null then
+      request.inputs := array[request.prompt];
+      request.prompt := null;
+    end if;
+    payload := concat_ws(',',
       '"prompt":' || to_json(request.prompt),
       '"system":' || to_json(request.system),
       '"messages":' || request.messages::text,
       '"model":' || to_json(request.model),
+      '"provider":' || to_json(request.provider),
       '"options":' || request.options::text,
-      '"tags":' || request.tags::text));
+      '"response_schema":' || request.response_schema::text,
+      '"inputs":' || to_json(request.inputs),
+      '"retry_of":' || request.retry_of,
+      '"tags":' || request.tags::text);
+  end if;
+
+  perform pgoffload.send_envelope(
+    request.id, request.kind, null, request.ordering_key, request.immediate, request.timeout, true,
+    request.requested_by, request.requested_by_oid, payload);
   return request.id;
 end
 $$;
@@ -276,10 +463,15 @@ revoke all on function pgoffload.next_request_id() from public;
 -- is checked against the aggregate's owner, while its state function runs with the caller's identity:
 -- the one sees who calls, the other may sign, and neither can be called apart (docs/decisions/0004).
 
+-- as they were before requests had a provider, a response_schema and inputs
+drop aggregate if exists pgoffload.emit_llm_request(text, text, text, jsonb, text, jsonb, interval, text, jsonb);
+drop function if exists pgoffload.stamp_llm_request(
+  ${public_schema}.llm_request, text, text, text, jsonb, text, jsonb, interval, text, jsonb);
+
 create or replace function pgoffload.stamp_llm_request(
   state ${public_schema}.llm_request,
   kind text, prompt text, system text, messages jsonb, model text, options jsonb, timeout interval,
-  ordering_key text, tags jsonb)
+  ordering_key text, tags jsonb, provider text, response_schema jsonb, inputs text[])
 returns ${public_schema}.llm_request
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -301,12 +493,15 @@ begin
   state.timeout := stamp_llm_request.timeout;
   state.ordering_key := stamp_llm_request.ordering_key;
   state.tags := stamp_llm_request.tags;
+  state.provider := stamp_llm_request.provider;
+  state.response_schema := stamp_llm_request.response_schema;
+  state.inputs := stamp_llm_request.inputs;
   return state;
 end
 $$;
-comment on function pgoffload.stamp_llm_request(${public_schema}.llm_request, text, text, text, jsonb, text, jsonb, interval, text, jsonb) is
+comment on function pgoffload.stamp_llm_request(${public_schema}.llm_request, text, text, text, jsonb, text, jsonb, interval, text, jsonb, text, jsonb, text[]) is
   'Private. Stamps an immediate request with the caller''s identity.';
-revoke all on function pgoffload.stamp_llm_request(${public_schema}.llm_request, text, text, text, jsonb, text, jsonb, interval, text, jsonb) from public;
+revoke all on function pgoffload.stamp_llm_request(${public_schema}.llm_request, text, text, text, jsonb, text, jsonb, interval, text, jsonb, text, jsonb, text[]) from public;
 
 create or replace function pgoffload.send_stamped_llm_request(request ${public_schema}.llm_request) returns bigint
 language plpgsql volatile strict security definer
@@ -324,12 +519,12 @@ revoke all on function pgoffload.send_stamped_llm_request(${public_schema}.llm_r
 
 create or replace aggregate pgoffload.emit_llm_request(
   kind text, prompt text, system text, messages jsonb, model text, options jsonb, timeout interval,
-  ordering_key text, tags jsonb) (
+  ordering_key text, tags jsonb, provider text, response_schema jsonb, inputs text[]) (
   sfunc = pgoffload.stamp_llm_request,
   stype = ${public_schema}.llm_request,
   finalfunc = pgoffload.send_stamped_llm_request
 );
-comment on aggregate pgoffload.emit_llm_request(text, text, text, jsonb, text, jsonb, interval, text, jsonb) is
-  'Sends one LLM request at once, whatever becomes of the transaction; returns its id. llm_ask calls it.';
-revoke all on function pgoffload.emit_llm_request(text, text, text, jsonb, text, jsonb, interval, text, jsonb) from public;
-grant execute on function pgoffload.emit_llm_request(text, text, text, jsonb, text, jsonb, interval, text, jsonb) to llm_user;
+comment on aggregate pgoffload.emit_llm_request(text, text, text, jsonb, text, jsonb, interval, text, jsonb, text, jsonb, text[]) is
+  'Sends one LLM request at once, whatever becomes of the transaction; returns its id. llm_ask and its like call it.';
+revoke all on function pgoffload.emit_llm_request(text, text, text, jsonb, text, jsonb, interval, text, jsonb, text, jsonb, text[]) from public;
+grant execute on function pgoffload.emit_llm_request(text, text, text, jsonb, text, jsonb, interval, text, jsonb, text, jsonb, text[]) to llm_user;

@@ -125,6 +125,10 @@ begin
   if result.status <> 'succeeded' then
     perform pgoffload.raise_llm_failure(result);
   end if;
+  if result.kind = 'embed' then
+    raise exception 'llm request % asked for embeddings, which are no text', id
+      using errcode = 'wrong_object_type', hint = 'select * from llm_embeddings(' || id || ')';
+  end if;
   return result.answer;
 end
 $$;
@@ -132,6 +136,17 @@ comment on function ${public_schema}.llm_result(bigint) is
   'The answer to a request, or null while it is pending; raises LM001 when it failed, LM002 when it expired, 57014 when it was cancelled.';
 revoke all on function ${public_schema}.llm_result(bigint) from public;
 grant execute on function ${public_schema}.llm_result(bigint) to llm_user;
+
+-- as it was before there were embeddings, a cache and prices
+do $$
+begin
+  if not exists (
+      select from pg_catalog.pg_proc p
+      where p.oid = pg_catalog.to_regprocedure('${public_schema}.llm_response(bigint)') and 'retry_of' = any (p.proargnames)) then
+    drop function if exists ${public_schema}.llm_response(bigint);
+  end if;
+end
+$$;
 
 -- API: Public.
 create or replace function ${public_schema}.llm_response(
@@ -151,21 +166,53 @@ create or replace function ${public_schema}.llm_response(
   out attempts integer,
   out queued interval,           -- from the request to its claim
   out ran interval,              -- from its claim to its result
-  out finished_at timestamptz)
+  out finished_at timestamptz,
+  out cached boolean,            -- whether the answer is an earlier one
+  out "json" jsonb,              -- the answer, when a response_schema was given
+  out embeddings real[],         -- of kind embed: a row for each input, in order
+  out calls jsonb,               -- each call that was made, in order
+  out cost numeric,              -- of all calls, by pgoffload.llm_price; null without a price
+  out retry_of bigint)           -- the request that this one repeats
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  result pgoffload.llm_result;
+  schema_given boolean;
 begin
-  select r.status, r.answer, r.error_code, r.error_message, r.finish_reason, r.provider, r.model,
-         r.provider_request_id, r.input_tokens, r.cached_tokens, r.output_tokens, r.reasoning_tokens,
-         r.attempts, make_interval(secs => r.queued_ms / 1000), make_interval(secs => r.ran_ms / 1000),
-         r.finished_at
-  into status, answer, error_code, error_message, finish_reason, provider, model,
-       provider_request_id, input_tokens, cached_tokens, output_tokens, reasoning_tokens,
-       attempts, queued, ran, finished_at
-  from pgoffload.llm_result r where r.id = llm_response.id;
-  if not found then
+  select r.* into result from pgoffload.llm_result r where r.id = llm_response.id;
+  select q.retry_of, q.response_schema is not null into retry_of, schema_given
+  from ${public_schema}.llm_request q where q.id = llm_response.id;
+  if result.id is null then
     status := ${public_schema}.llm_status(id);
+    return;
+  end if;
+  status := result.status;
+  answer := result.answer;
+  error_code := result.error_code;
+  error_message := result.error_message;
+  finish_reason := result.finish_reason;
+  provider := result.provider;
+  model := result.model;
+  provider_request_id := result.provider_request_id;
+  input_tokens := result.input_tokens;
+  cached_tokens := result.cached_tokens;
+  output_tokens := result.output_tokens;
+  reasoning_tokens := result.reasoning_tokens;
+  attempts := result.attempts;
+  queued := make_interval(secs => result.queued_ms / 1000);
+  ran := make_interval(secs => result.ran_ms / 1000);
+  finished_at := result.finished_at;
+  cached := result.cached_from is not null;
+  embeddings := result.embeddings;
+  calls := result.calls;
+  cost := pgoffload.cost_of_calls(result);
+  if schema_given and result.answer is not null then
+    begin
+      "json" := result.answer::jsonb;
+    exception when others then
+      null;  -- what jsonb does not take, such as \u0000, is in the answer
+    end;
   end if;
 end
 $$;
@@ -256,6 +303,10 @@ comment on function ${public_schema}.llm_wait(bigint[], interval, text) is
 revoke all on function ${public_schema}.llm_wait(bigint[], interval, text) from public;
 grant execute on function ${public_schema}.llm_wait(bigint[], interval, text) to llm_user, pgbackground_role;
 
+-- as they were before a request named its provider: a call would fit both
+drop function if exists ${public_schema}.llm_submit(text, text, text, jsonb, interval, jsonb, text, jsonb);
+drop function if exists ${public_schema}.llm_ask(text, text, text, jsonb, interval);
+
 -- API: Public.
 create or replace function ${public_schema}.llm_submit(
   prompt text,
@@ -265,20 +316,97 @@ create or replace function ${public_schema}.llm_submit(
   timeout interval default null,     -- null: the setting llm.timeout, else default_timeout
   messages jsonb default null,       -- earlier turns, as llm_request.messages
   ordering_key text default null,
-  tags jsonb default null)
+  tags jsonb default null,
+  provider text default null,        -- null: the setting llm.provider, else the worker's
+  response_schema jsonb default null)  -- a JSON schema that the answer has to satisfy
 returns bigint                       -- the request id
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  insert into ${public_schema}.llm_request (prompt, model, system, options, timeout, messages, ordering_key, tags)
+  insert into ${public_schema}.llm_request (
+    prompt, model, system, options, timeout, messages, ordering_key, tags, provider, response_schema)
   values (prompt, coalesce(model, nullif(current_setting('llm.model', true), '')), system, options, timeout,
-          messages, ordering_key, tags)
+          messages, ordering_key, tags, coalesce(provider, nullif(current_setting('llm.provider', true), '')),
+          response_schema)
   returning id
 $$;
-comment on function ${public_schema}.llm_submit(text, text, text, jsonb, interval, jsonb, text, jsonb) is
+comment on function ${public_schema}.llm_submit(text, text, text, jsonb, interval, jsonb, text, jsonb, text, jsonb) is
   'Inserts a request and returns its id. It is sent when the transaction commits; a rollback means no call.';
-revoke all on function ${public_schema}.llm_submit(text, text, text, jsonb, interval, jsonb, text, jsonb) from public;
-grant execute on function ${public_schema}.llm_submit(text, text, text, jsonb, interval, jsonb, text, jsonb) to llm_user;
+revoke all on function ${public_schema}.llm_submit(text, text, text, jsonb, interval, jsonb, text, jsonb, text, jsonb) from public;
+grant execute on function ${public_schema}.llm_submit(text, text, text, jsonb, interval, jsonb, text, jsonb, text, jsonb) to llm_user;
+
+-- API: Private. Until when a caller waits for what it has sent at once: the worker reports an expired request
+-- itself, the caller gives up a little later.
+create or replace function pgoffload.give_up_at(since timestamptz, timeout interval) returns timestamptz
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return since + interval '2 s' + coalesce(
+    timeout,
+    nullif(current_setting('llm.timeout', true), '')::interval,
+    (select s.value::interval from pgoffload.setting s where s.name = 'default_timeout'));
+end
+$$;
+comment on function pgoffload.give_up_at(timestamptz, interval) is 'Private. Until when a caller waits.';
+revoke all on function pgoffload.give_up_at(timestamptz, interval) from public;
+grant execute on function pgoffload.give_up_at(timestamptz, interval) to llm_user;
+
+-- API: Private. Waits for the result of a request that was sent at once; nulls when it does not come in time.
+create or replace function pgoffload.await_llm(id bigint, since timestamptz, give_up timestamptz) returns pgoffload.llm_result
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  result pgoffload.llm_result;
+begin
+  loop
+    select r.* into result from pgoffload.llm_result r where r.id = await_llm.id;
+    exit when found or clock_timestamp() >= give_up;
+    perform pgoffload.pause_polling(since);
+  end loop;
+  return result;
+end
+$$;
+comment on function pgoffload.await_llm(bigint, timestamptz, timestamptz) is 'Private. Waits for the result of a request.';
+revoke all on function pgoffload.await_llm(bigint, timestamptz, timestamptz) from public;
+grant execute on function pgoffload.await_llm(bigint, timestamptz, timestamptz) to llm_user;
+
+-- API: Private. Sends one request at once and waits for its end, in one statement; raises its failure.
+create or replace function pgoffload.ask_llm(
+  kind text, prompt text, model text, system text, options jsonb, timeout interval, provider text,
+  response_schema jsonb, inputs text[])
+returns pgoffload.llm_result
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  since timestamptz := clock_timestamp();
+  request_id bigint;
+  result pgoffload.llm_result;
+begin
+  perform pgoffload.refuse_to_wait_on_old_snapshot();
+  request_id := (select pgoffload.emit_llm_request(
+    kind, prompt, system, null, model, options, timeout, null, null, provider, response_schema, inputs));
+  result := pgoffload.await_llm(request_id, since, pgoffload.give_up_at(since, timeout));
+  if result.id is null then
+    raise exception 'llm request % was not answered in time', request_id
+      using errcode = 'LM002',
+            detail = case when exists (select from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch))
+                          then 'A worker is alive, but nothing came back.'
+                          else 'No worker is alive.' end,
+            hint = 'Check that producer, worker and results are running; llm_status(' || request_id || ') may show it later.';
+  end if;
+  if result.status <> 'succeeded' then
+    perform pgoffload.raise_llm_failure(result);
+  end if;
+  return result;
+end
+$$;
+comment on function pgoffload.ask_llm(text, text, text, text, jsonb, interval, text, jsonb, text[]) is
+  'Private. Sends one request at once and waits for its result; raises its failure.';
+revoke all on function pgoffload.ask_llm(text, text, text, text, jsonb, interval, text, jsonb, text[]) from public;
+grant execute on function pgoffload.ask_llm(text, text, text, text, jsonb, interval, text, jsonb, text[]) to llm_user;
 
 -- API: Public.
 create or replace function ${public_schema}.llm_ask(
@@ -286,47 +414,20 @@ create or replace function ${public_schema}.llm_ask(
   model text default null,           -- null: the setting llm.model, else the worker's
   system text default null,          -- instructions to the model
   options jsonb default null,        -- as llm_request.options
-  timeout interval default null)     -- null: the setting llm.timeout, else default_timeout
+  timeout interval default null,     -- null: the setting llm.timeout, else default_timeout
+  provider text default null)        -- null: the setting llm.provider, else the worker's
 returns text                         -- the answer
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  since timestamptz := clock_timestamp();
-  request_id bigint;
-  give_up timestamptz;
-  result pgoffload.llm_result;
 begin
-  perform pgoffload.refuse_to_wait_on_old_snapshot();
-  request_id := (select pgoffload.emit_llm_request('ask', prompt, system, null, model, options, timeout, null, null));
-  -- the worker reports an expired request itself; the caller gives up a little later
-  give_up := since + interval '2 s' + coalesce(
-    timeout,
-    nullif(current_setting('llm.timeout', true), '')::interval,
-    (select s.value::interval from pgoffload.setting s where s.name = 'default_timeout'));
-  loop
-    select r.* into result from pgoffload.llm_result r where r.id = request_id;
-    exit when found;
-    if clock_timestamp() >= give_up then
-      raise exception 'llm request % was not answered in time', request_id
-        using errcode = 'LM002',
-              detail = case when exists (select from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch))
-                            then 'A worker is alive, but nothing came back.'
-                            else 'No worker is alive.' end,
-              hint = 'Check that producer, worker and results are running; llm_status(' || request_id || ') may show it later.';
-    end if;
-    perform pgoffload.pause_polling(since);
-  end loop;
-  if result.status <> 'succeeded' then
-    perform pgoffload.raise_llm_failure(result);
-  end if;
-  return result.answer;
+  return (pgoffload.ask_llm('ask', prompt, model, system, options, timeout, provider, null, null)).answer;
 end
 $$;
-comment on function ${public_schema}.llm_ask(text, text, text, jsonb, interval) is
+comment on function ${public_schema}.llm_ask(text, text, text, jsonb, interval, text) is
   'Asks a language model and waits for the answer, in one statement, also inside an open transaction; the call is made even if the transaction rolls back.';
-revoke all on function ${public_schema}.llm_ask(text, text, text, jsonb, interval) from public;
-grant execute on function ${public_schema}.llm_ask(text, text, text, jsonb, interval) to llm_user;
+revoke all on function ${public_schema}.llm_ask(text, text, text, jsonb, interval, text) from public;
+grant execute on function ${public_schema}.llm_ask(text, text, text, jsonb, interval, text) to llm_user;
 
 -- API: Public.
 create or replace function ${public_schema}.llm_provider()
@@ -355,7 +456,8 @@ grant execute on function ${public_schema}.llm_provider() to llm_user;
 create or replace view ${public_schema}.llm_queue with (security_invoker) as
 select q.id, q.requested_by, q.model,
        case when pgoffload.worker_is_alive(e.worker, e.epoch) then 'running' else 'queued' end as status,
-       q.created_at, pg_catalog.clock_timestamp() - q.created_at as age, e.attempt as attempts, e.worker
+       q.created_at, pg_catalog.clock_timestamp() - q.created_at as age, e.attempt as attempts, e.worker,
+       q.kind, q.provider
 from ${public_schema}.llm_request q
 left join lateral (
   select x.attempt, x.worker, x.epoch from pgoffload.execution x

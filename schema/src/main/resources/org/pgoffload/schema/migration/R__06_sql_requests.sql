@@ -524,4 +524,4 @@ create or replace aggregate pgoffload.emit_command(kind text, id bigint, pct int
 comment on aggregate pgoffload.emit_command(text, bigint, integer, text) is
   'Sends one command (cancel, progress) to the workers at once. Who may give it is decided there.';
 revoke all on function pgoffload.emit_command(text, bigint, integer, text) from public;
-grant execute on function pgoffload.emit_command(text, bigint, integer, text) to pgbackground_role;
+grant execute on function pgoffload.emit_command(text, bigint, integer, text) to pgbackground_role, llm_user;

@@ -16,7 +16,7 @@ as $$
          (p ->> 'parent')::bigint, (p ->> 'parent_ordinal')::integer, (p ->> 'large_object')::oid,
          timestamptz 'epoch' + (e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
   from unnest(envelopes) envelope,
-       lateral (select envelope::jsonb as e) parsed,
+       lateral (select envelope::jsonb as e offset 0) parsed,  -- once, not for each of the fields
        lateral (select e -> 'payload' as p) payload
   where envelope is not null and e ->> 'kind' = 'sql'
   on conflict (id) do nothing

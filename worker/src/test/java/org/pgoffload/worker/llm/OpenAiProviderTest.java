@@ -67,6 +67,7 @@ class OpenAiProviderTest {
         OpenAiProvider.Api.CHAT_COMPLETIONS,
         null,
         "model-1",
+        null,
         http);
   }
 }

@@ -13,6 +13,7 @@ import java.net.Socket;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /// HTTP/1.1 on one connection, with full say over every byte, which a server library would not
@@ -59,6 +60,13 @@ final class Connection {
         full(full);
         return true;
       }
+      case WireReply.Stream stream -> {
+        return stream(stream, onDisconnect);
+      }
+      case WireReply.EndlessHeaders() -> {
+        send(HEADERS_200);
+        repeat("X-Padding: 0123456789\r\n", onDisconnect);
+      }
       case WireReply.CutBody(var begin) ->
           send(HEADERS_200 + "Content-Length: 100000\r\n\r\n" + begin);
       case WireReply.StalledBody(var begin) -> {
@@ -82,6 +90,59 @@ final class Connection {
     out.write(head.toString().getBytes(ISO_8859_1));
     out.write(body);
     out.flush();
+  }
+
+  private boolean stream(WireReply.Stream stream, Runnable onDisconnect) throws IOException {
+    var head = new StringBuilder("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n");
+    stream
+        .headers()
+        .forEach((name, value) -> head.append(name).append(": ").append(value).append("\r\n"));
+    send(head.append("\r\n").toString());
+    for (var part : stream.begin()) {
+      chunk(part, stream.bytes());
+    }
+    switch (stream.ending()) {
+      case WHOLE -> send("0\r\n\r\n");
+      case CUT -> {}
+      case STALLED -> waitForDisconnect(onDisconnect);
+      case REPEATED_SLOWLY -> repeat(chunk(stream.begin().getLast()), onDisconnect);
+      case REPEATED -> {
+        var chunk = chunk(stream.begin().getLast());
+        try {
+          while (true) {
+            send(chunk);
+          }
+        } catch (IOException gone) {
+          onDisconnect.run();
+        }
+      }
+    }
+    return stream.ending() == WireReply.Ending.WHOLE;
+  }
+
+  private void chunk(String text, int bytes) throws IOException {
+    var all = chunk(text).getBytes(UTF_8);
+    var step = bytes == 0 ? all.length : bytes;
+    for (var at = 0; at < all.length; at += step) {
+      out.write(all, at, Math.min(step, all.length - at));
+      out.flush();
+    }
+  }
+
+  private static String chunk(String text) {
+    return Integer.toHexString(text.getBytes(UTF_8).length) + "\r\n" + text + "\r\n";
+  }
+
+  /// Sends the same every few milliseconds until the client goes.
+  private void repeat(String text, Runnable onDisconnect) {
+    try {
+      while (!Thread.currentThread().isInterrupted()) {
+        send(text);
+        LockSupport.parkNanos(2_000_000);
+      }
+    } catch (IOException gone) {
+      onDisconnect.run();
+    }
   }
 
   private void send(String text) throws IOException {

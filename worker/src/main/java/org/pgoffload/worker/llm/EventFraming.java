@@ -9,7 +9,7 @@ enum EventFraming {
 
   /// The events of a reply.
   StreamedEvents read(OpenReply reply) {
-    var lines = new ReadLines(reply);
+    var lines = new ReadLines(reply::next);
     return switch (this) {
       case SERVER_SENT_EVENTS -> new ServerSentEvents(lines);
       case JSON_LINES ->

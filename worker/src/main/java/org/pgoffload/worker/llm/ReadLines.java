@@ -10,14 +10,20 @@ import org.jspecify.annotations.Nullable;
 final class ReadLines {
   private static final byte[] NONE = {};
 
-  private final OpenReply reply;
+  private final Source source;
   private final ByteArrayOutputStream line = new ByteArrayOutputStream();
   private byte[] bytes = NONE;
   private int at;
   private boolean afterReturn;
 
-  ReadLines(OpenReply reply) {
-    this.reply = reply;
+  ReadLines(Source source) {
+    this.source = source;
+  }
+
+  /// Where the bytes come from, such as [OpenReply#next].
+  @FunctionalInterface
+  interface Source {
+    byte @Nullable [] next() throws BrokenExchange, InterruptedException;
   }
 
   /// The next line without its end; null at the end of the reply. Bytes after the last line's end
@@ -40,7 +46,7 @@ final class ReadLines {
         }
       }
       line.write(bytes, from, at - from);
-      var more = reply.next();
+      var more = source.next();
       bytes = more == null ? NONE : more;
       at = 0;
       if (more == null) {

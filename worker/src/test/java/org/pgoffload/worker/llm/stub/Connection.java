@@ -13,6 +13,8 @@ import java.net.Socket;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -65,7 +67,7 @@ final class Connection {
       }
       case WireReply.EndlessHeaders() -> {
         send(HEADERS_200);
-        repeat("X-Padding: 0123456789\r\n", onDisconnect);
+        repeat("X-Padding: 0123456789\r\n", 2, onDisconnect);
       }
       case WireReply.CutBody(var begin) ->
           send(HEADERS_200 + "Content-Length: 100000\r\n\r\n" + begin);
@@ -105,17 +107,8 @@ final class Connection {
       case WHOLE -> send("0\r\n\r\n");
       case CUT -> {}
       case STALLED -> waitForDisconnect(onDisconnect);
-      case REPEATED_SLOWLY -> repeat(chunk(stream.begin().getLast()), onDisconnect);
-      case REPEATED -> {
-        var chunk = chunk(stream.begin().getLast());
-        try {
-          while (true) {
-            send(chunk);
-          }
-        } catch (IOException gone) {
-          onDisconnect.run();
-        }
-      }
+      case REPEATED_SLOWLY -> repeat(chunk(stream.begin().getLast()), 2, onDisconnect);
+      case REPEATED -> repeat(chunk(stream.begin().getLast()), 0, onDisconnect);
     }
     return stream.ending() == WireReply.Ending.WHOLE;
   }
@@ -133,15 +126,18 @@ final class Connection {
     return Integer.toHexString(text.getBytes(UTF_8).length) + "\r\n" + text + "\r\n";
   }
 
-  /// Sends the same every few milliseconds until the client goes.
-  private void repeat(String text, Runnable onDisconnect) {
-    try {
-      while (!Thread.currentThread().isInterrupted()) {
-        send(text);
-        LockSupport.parkNanos(2_000_000);
-      }
-    } catch (IOException gone) {
-      onDisconnect.run();
+  /// Sends the same with pauses until the client goes. Whether it has gone is read, not written:
+  /// the client's system may take what is written for seconds after.
+  private void repeat(String text, int pauseMillis, Runnable onDisconnect) throws IOException {
+    var gone = new AtomicBoolean();
+    Thread.ofVirtual()
+        .start(() -> {
+          waitForDisconnect(onDisconnect);
+          gone.set(true);
+        });
+    while (!gone.get()) {
+      send(text);
+      LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(pauseMillis));
     }
   }
 

@@ -1,9 +1,7 @@
 package org.pgoffload.worker.llm;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -22,10 +20,6 @@ record AnthropicProvider(URI baseUrl, @Nullable Secret key, String defaultModel,
   /// The model that balances speed and intelligence (platform.claude.com/docs/en/models/overview,
   /// November 2026).
   static final String DEFAULT_MODEL = "claude-sonnet-5-5";
-
-  /// The API wants a limit in every request. It covers the model's thinking too, for which 4096 is
-  /// little; much more would be refused without streaming, as too long to wait for.
-  static final int DEFAULT_MAX_TOKENS = 16_000;
 
   private static final String API_VERSION = "2023-06-01";
 
@@ -47,18 +41,16 @@ record AnthropicProvider(URI baseUrl, @Nullable Secret key, String defaultModel,
   }
 
   @Override
-  public URI endpoint() {
+  public URI endpoint(LlmCall call, String model) {
     return URI.create(baseUrl + "/v1/messages");
   }
 
   @Override
-  public Map<String, String> headers() {
-    var headers = new LinkedHashMap<String, String>();
-    headers.put("anthropic-version", API_VERSION);
-    if (key != null) {
-      headers.put("x-api-key", key.reveal());
-    }
-    return headers;
+  public Credentials credentials() {
+    return key == null
+        ? new Credentials.Headers(Map.of("anthropic-version", API_VERSION), null)
+        : new Credentials.Headers(
+            Map.of("anthropic-version", API_VERSION, "x-api-key", key.reveal()), key);
   }
 
   @Override
@@ -67,61 +59,29 @@ record AnthropicProvider(URI baseUrl, @Nullable Secret key, String defaultModel,
   }
 
   @Override
+  public @Nullable String refuses(LlmCall call) {
+    var options = call.options();
+    if (options.temperature() != null && options.temperature() > 1) {
+      return "the option temperature is 0 to 1 in Anthropic's Messages API";
+    }
+    return "minimal".equals(options.reasoningEffort())
+        ? "the option reasoning_effort knows no minimal in Anthropic's Messages API: ask with none"
+            + " or low"
+        : null;
+  }
+
+  @Override
   public ObjectNode question(LlmCall call, String model) {
-    var limit =
-        call.options().maxOutputTokens() == null
-            ? DEFAULT_MAX_TOKENS
-            : call.options().maxOutputTokens();
-    var question = Json.object().put("model", model).put("max_tokens", limit);
-    if (call.system() != null) {
-      question.put("system", call.system());
-    }
-    var messages = question.putArray("messages");
-    call.turns()
-        .forEach(turn ->
-            messages.addObject().put("role", turn.role().word()).put("content", turn.text()));
-    if (call.options().temperature() != null) {
-      question.put("temperature", call.options().temperature());
-    }
-    return question;
+    return MessagesFormat.question(call, model);
   }
 
   @Override
   public LlmOutcome answer(VendorReply reply) {
-    var body = reply.body();
-    var usage = usage(body.path("usage"));
-    if (body.path("error").isObject()) {
-      var error = VendorError.read(body);
-      // A code that is new to us counts as the vendor's own failure.
-      return reply.vendorFailed(error.classify(500), error, usage);
-    }
-    if (!body.path("content").isArray()) {
-      return reply.malformed("the reply has no content");
-    }
-    var text = new StringBuilder();
-    for (var block : body.path("content")) {
-      if (block.path("type").asText().equals("text")) {
-        text.append(block.path("text").asText(""));
-      }
-    }
-    return switch (body.path("stop_reason").asText()) {
-      case "end_turn", "stop_sequence" -> reply.answered(text.toString(), FinishReason.STOP, usage);
-      case "max_tokens", "model_context_window_exceeded" ->
-          reply.answered(text.toString(), FinishReason.LENGTH, usage);
-      case "refusal" ->
-          reply.declined(
-              LlmErrorCode.REFUSAL, Json.text(body.path("stop_details"), "explanation"), usage);
-      default -> reply.answered(text.toString(), FinishReason.OTHER, usage);
-    };
+    return MessagesFormat.answer(reply);
   }
 
-  private static Usage usage(JsonNode usage) {
-    var cached = Json.count(usage, "cache_read_input_tokens");
-    var written = Json.count(usage, "cache_creation_input_tokens");
-    return new Usage(
-        Json.count(usage, "input_tokens") + cached + written,
-        cached,
-        Json.count(usage, "output_tokens"),
-        Json.count(usage.path("output_tokens_details"), "thinking_tokens"));
+  @Override
+  public FoldEvents fold() {
+    return new FoldMessage();
   }
 }

@@ -12,7 +12,13 @@ import org.pgoffload.protocol.Secret;
 ///
 /// @param baseUrl up to and with `/openai/v1`
 /// @param defaultModel the deployment that answers a call which names none
-record AzureOpenAiProvider(URI baseUrl, Secret key, String defaultModel, PostJson http)
+/// @param defaultEmbeddingModel the deployment that embeds for a call which names none, or null
+record AzureOpenAiProvider(
+    URI baseUrl,
+    Secret key,
+    String defaultModel,
+    @Nullable String defaultEmbeddingModel,
+    PostJson http)
     implements HttpProvider {
 
   static final String NAME = "azure_openai";
@@ -41,7 +47,12 @@ record AzureOpenAiProvider(URI baseUrl, Secret key, String defaultModel, PostJso
     if (resource == null || key == null || deployment == null) {
       return null;
     }
-    return new AzureOpenAiProvider(withVersion(resource), key, deployment, http);
+    return new AzureOpenAiProvider(
+        withVersion(resource),
+        key,
+        deployment,
+        environment.text("AZURE_OPENAI_EMBEDDING_DEPLOYMENT"),
+        http);
   }
 
   /// The portal shows the endpoint both with and without the path of the v1 API.
@@ -56,18 +67,23 @@ record AzureOpenAiProvider(URI baseUrl, Secret key, String defaultModel, PostJso
   }
 
   @Override
-  public URI endpoint() {
+  public URI endpoint(LlmCall call, String model) {
     return URI.create(baseUrl + "/responses");
   }
 
   @Override
-  public Map<String, String> headers() {
-    return Map.of("api-key", key.reveal());
+  public Credentials credentials() {
+    return new Credentials.Headers(Map.of("api-key", key.reveal()), key);
   }
 
   @Override
   public List<String> requestIdHeaders() {
     return List.of("apim-request-id", "x-request-id");
+  }
+
+  @Override
+  public @Nullable String refuses(LlmCall call) {
+    return ResponsesFormat.refuses(call, "ask another provider by llm.provider");
   }
 
   @Override
@@ -78,5 +94,21 @@ record AzureOpenAiProvider(URI baseUrl, Secret key, String defaultModel, PostJso
   @Override
   public LlmOutcome answer(VendorReply reply) {
     return ResponsesFormat.answer(reply);
+  }
+
+  @Override
+  public FoldEvents fold() {
+    return ResponsesFormat.fold();
+  }
+
+  @Override
+  public EmbeddingFormat embeddings() {
+    return new OpenAiEmbeddings(
+        URI.create(baseUrl + "/embeddings"), "AZURE_OPENAI_EMBEDDING_DEPLOYMENT", true);
+  }
+
+  @Override
+  public EmbedLimits embedLimits() {
+    return OpenAiEmbeddings.LIMITS;
   }
 }

@@ -19,13 +19,32 @@ final class ChatCompletionsFormat {
     call.turns()
         .forEach(turn ->
             messages.addObject().put("role", turn.role().word()).put("content", turn.text()));
-    if (call.options().temperature() != null) {
-      question.put("temperature", call.options().temperature());
+    var options = call.options();
+    if (options.temperature() != null) {
+      question.put("temperature", options.temperature());
     }
-    if (call.options().maxOutputTokens() != null) {
-      question.put(tokenLimitField, call.options().maxOutputTokens());
+    if (options.maxOutputTokens() != null) {
+      question.put(tokenLimitField, options.maxOutputTokens());
+    }
+    if (!options.stop().isEmpty()) {
+      options.stop().forEach(question.putArray("stop")::add);
+    }
+    if (options.reasoningEffort() != null) {
+      question.put("reasoning_effort", options.reasoningEffort());
+    }
+    if (options.responseSchema() != null) {
+      var format = question.putObject("response_format").put("type", "json_schema");
+      StrictSchema.describe(format.putObject("json_schema"), options.responseSchema());
+    }
+    if (call.stream()) {
+      // The tokens are not told of a stream otherwise.
+      question.put("stream", true).putObject("stream_options").put("include_usage", true);
     }
     return question;
+  }
+
+  static FoldEvents fold() {
+    return new FoldChunks();
   }
 
   static LlmOutcome answer(VendorReply reply) {

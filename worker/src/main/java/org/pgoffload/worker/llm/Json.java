@@ -48,9 +48,33 @@ final class Json {
     }
   }
 
+  /// The object that the text holds; empty if it holds anything else.
+  static Optional<JsonNode> readObject(String text) {
+    try {
+      return Optional.ofNullable(MAPPER.readTree(text)).filter(JsonNode::isObject);
+    } catch (IOException notJson) {
+      return Optional.empty();
+    }
+  }
+
   /// The text of a field; null where it is missing, null or no text.
   static @Nullable String text(JsonNode node, String field) {
     return node.path(field).textValue();
+  }
+
+  /// An array of numbers; null if it is anything else.
+  static float @Nullable [] floats(JsonNode array) {
+    if (!array.isArray()) {
+      return null;
+    }
+    var numbers = new float[array.size()];
+    for (var i = 0; i < numbers.length; i++) {
+      if (!array.get(i).isNumber()) {
+        return null;
+      }
+      numbers[i] = array.get(i).floatValue();
+    }
+    return numbers;
   }
 
   /// A count; 0 where it is missing, null or no count.

@@ -2,6 +2,7 @@ package org.pgoffload.worker.llm;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// One question to a model. Its text form names the request and never what was asked.
@@ -38,6 +39,12 @@ public record LlmCall(
   /// The same question to this model, with this much time.
   public LlmCall to(String otherModel, Duration left) {
     return new LlmCall(id, otherModel, system, turns, options, stream, left);
+  }
+
+  /// Everything that is said in it, which no error may show.
+  List<String> texts() {
+    var said = turns.stream().map(Turn::text);
+    return (system == null ? said : Stream.concat(Stream.of(system), said)).toList();
   }
 
   @Override

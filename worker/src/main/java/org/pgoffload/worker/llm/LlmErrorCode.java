@@ -2,8 +2,15 @@ package org.pgoffload.worker.llm;
 
 import java.util.Locale;
 
-/// The stable reasons for which a call has no answer. Whether to try again belongs to the reason.
+/// The stable reasons for which a question has no answer. Whether to try again belongs to the
+/// reason. The first three are the worker's own, all others a provider's.
 public enum LlmErrorCode {
+  /// The worker is not configured for the provider that the request names.
+  PROVIDER_NOT_CONFIGURED(false),
+  /// A budget of the requester is used up: the call was not made.
+  BUDGET_EXCEEDED(false),
+  /// The answer does not meet the response schema, asked again with the error included.
+  SCHEMA_MISMATCH(false),
   /// The key is missing, wrong or revoked (401).
   AUTHENTICATION_FAILED(false),
   /// The key is known but may not do this (403).
@@ -12,7 +19,7 @@ public enum LlmErrorCode {
   MODEL_NOT_FOUND(false),
   /// Nothing answers at this path: the base URL or the chosen API is wrong (404, 405).
   ENDPOINT_NOT_FOUND(false),
-  /// The vendor does not take this request, or this option with this model (400, 422).
+  /// The vendor does not take this request (400, 422).
   INVALID_REQUEST(false),
   /// The model, or the API that it is asked by, does not take one of the request's options.
   UNSUPPORTED_OPTION(false),
@@ -30,7 +37,7 @@ public enum LlmErrorCode {
   QUOTA_EXHAUSTED(false),
   /// Too many requests or tokens per minute (429).
   RATE_LIMITED(true),
-  /// The vendor failed, or the request collided with another (5xx, 408, 409).
+  /// The vendor failed, or the request collided with another (5xx, 408, 409, 425).
   PROVIDER_ERROR(true),
   /// The vendor has no capacity at the moment (503, 529).
   PROVIDER_OVERLOADED(true),

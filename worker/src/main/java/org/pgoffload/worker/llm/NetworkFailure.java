@@ -14,26 +14,23 @@ import org.jspecify.annotations.Nullable;
 final class NetworkFailure {
   private NetworkFailure() {}
 
-  static HttpOutcome.Broken classify(Throwable failure) {
+  static BrokenExchange classify(Throwable failure) {
     var causes = causes(failure);
-    if (find(causes, ReplyProgress.ReplyTooLarge.class) instanceof ReplyProgress.ReplyTooLarge e) {
-      return new HttpOutcome.Broken(LlmErrorCode.RESPONSE_TOO_LARGE, words(e));
-    }
     if (find(causes, UnresolvedAddressException.class) != null) {
-      return new HttpOutcome.Broken(LlmErrorCode.PROVIDER_UNREACHABLE, "no such host");
+      return new BrokenExchange(LlmErrorCode.PROVIDER_UNREACHABLE, "no such host");
     }
     if (find(causes, HttpConnectTimeoutException.class) != null) {
-      return new HttpOutcome.Broken(LlmErrorCode.PROVIDER_UNREACHABLE, "connecting took too long");
+      return new BrokenExchange(LlmErrorCode.PROVIDER_UNREACHABLE, "connecting took too long");
     }
     if (find(causes, ConnectException.class) instanceof ConnectException e) {
-      return new HttpOutcome.Broken(LlmErrorCode.PROVIDER_UNREACHABLE, words(e));
+      return new BrokenExchange(LlmErrorCode.PROVIDER_UNREACHABLE, words(e));
     }
     // A handshake that the other side cut off says nothing against its certificate.
     if (find(causes, SSLException.class) instanceof SSLException e
         && find(causes, EOFException.class) == null) {
-      return new HttpOutcome.Broken(LlmErrorCode.TLS_FAILURE, words(e));
+      return new BrokenExchange(LlmErrorCode.TLS_FAILURE, words(e));
     }
-    return new HttpOutcome.Broken(LlmErrorCode.CONNECTION_LOST, words(causes.getLast()));
+    return new BrokenExchange(LlmErrorCode.CONNECTION_LOST, words(causes.getLast()));
   }
 
   private static String words(Throwable failure) {

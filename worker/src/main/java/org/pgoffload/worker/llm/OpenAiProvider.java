@@ -14,8 +14,15 @@ import org.pgoffload.protocol.Secret;
 /// @param baseUrl up to and with `/v1`
 /// @param api which of the two APIs is spoken
 /// @param key null for a server that wants none
+/// @param defaultEmbeddingModel null where nothing tells which one the server has
 record OpenAiProvider(
-    String name, URI baseUrl, Api api, @Nullable Secret key, String defaultModel, PostJson http)
+    String name,
+    URI baseUrl,
+    Api api,
+    @Nullable Secret key,
+    String defaultModel,
+    @Nullable String defaultEmbeddingModel,
+    PostJson http)
     implements HttpProvider {
 
   static final String NAME = "openai";
@@ -25,6 +32,9 @@ record OpenAiProvider(
   /// The model that balances intelligence and cost (developers.openai.com/api/docs/models, November
   /// 2026).
   static final String DEFAULT_MODEL = "gpt-6.1-sol";
+
+  /// The smaller of OpenAI's two present ones (developers.openai.com/api/docs/guides/embeddings).
+  static final String DEFAULT_EMBEDDING_MODEL = "text-embedding-3-small";
 
   /// OpenAI's two APIs for a question and an answer.
   enum Api {
@@ -61,12 +71,14 @@ record OpenAiProvider(
     var api =
         environment.choice(
             "OPENAI_API", Api.class, compatible ? Api.CHAT_COMPLETIONS : Api.RESPONSES);
+    var embeddingModel = environment.text("OPENAI_EMBEDDING_MODEL");
     return new OpenAiProvider(
         compatible ? COMPATIBLE_NAME : NAME,
         baseUrl,
         api,
         key,
         environment.text("OPENAI_MODEL", DEFAULT_MODEL),
+        embeddingModel == null && !compatible ? DEFAULT_EMBEDDING_MODEL : embeddingModel,
         http);
   }
 
@@ -77,18 +89,27 @@ record OpenAiProvider(
   }
 
   @Override
-  public URI endpoint() {
+  public URI endpoint(LlmCall call, String model) {
     return URI.create(baseUrl + api.path);
   }
 
   @Override
-  public Map<String, String> headers() {
-    return key == null ? Map.of() : Map.of("Authorization", "Bearer " + key.reveal());
+  public Credentials credentials() {
+    return key == null
+        ? new Credentials.Headers(Map.of(), null)
+        : new Credentials.Headers(Map.of("Authorization", "Bearer " + key.reveal()), key);
   }
 
   @Override
   public List<String> requestIdHeaders() {
     return List.of("x-request-id");
+  }
+
+  @Override
+  public @Nullable String refuses(LlmCall call) {
+    return api == Api.RESPONSES
+        ? ResponsesFormat.refuses(call, "set OPENAI_API=chat_completions for the worker")
+        : null;
   }
 
   @Override
@@ -107,5 +128,24 @@ record OpenAiProvider(
       case RESPONSES -> ResponsesFormat.answer(reply);
       case CHAT_COMPLETIONS -> ChatCompletionsFormat.answer(reply);
     };
+  }
+
+  @Override
+  public FoldEvents fold() {
+    return switch (api) {
+      case RESPONSES -> ResponsesFormat.fold();
+      case CHAT_COMPLETIONS -> ChatCompletionsFormat.fold();
+    };
+  }
+
+  @Override
+  public EmbeddingFormat embeddings() {
+    return new OpenAiEmbeddings(
+        URI.create(baseUrl + "/embeddings"), "OPENAI_EMBEDDING_MODEL", name.equals(NAME));
+  }
+
+  @Override
+  public EmbedLimits embedLimits() {
+    return name.equals(NAME) ? OpenAiEmbeddings.LIMITS : OpenAiEmbeddings.COMPATIBLE_LIMITS;
   }
 }

@@ -6,6 +6,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -17,8 +18,8 @@ import java.util.concurrent.TimeoutException;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
-/// Posts JSON to a vendor and reads the whole reply, bounded in time and size. Safe for any number
-/// of threads; the one client inside keeps and reuses their connections. Nothing is retried.
+/// Posts JSON to a vendor and reads the reply, bounded in time and size. Safe for any number of
+/// threads; the one client inside keeps and reuses their connections. Nothing is retried.
 final class PostJson implements AutoCloseable {
   private final HttpSettings settings;
   private final InstantSource clock;
@@ -49,55 +50,51 @@ final class PostJson implements AutoCloseable {
     this.client = builder.build();
   }
 
-  /// Posts the body and waits, on the calling thread, until the reply is in, the time is over or
-  /// the reply stands still for the idle timeout.
+  /// Posts the body and waits, on the calling thread, for the headers of the reply alone. Whoever
+  /// opens the reply closes it.
   ///
   /// @param timeout from connecting to the last byte
+  /// @throws BrokenExchange if no reply begins in time
   /// @throws InterruptedException if the thread is interrupted; the connection is closed at once
-  HttpOutcome post(URI uri, Map<String, String> headers, byte[] body, Duration timeout)
-      throws InterruptedException {
+  OpenReply open(URI uri, Map<String, String> headers, byte[] body, Duration timeout)
+      throws BrokenExchange, InterruptedException {
     var request =
         HttpRequest.newBuilder(uri)
             .header("Content-Type", "application/json")
-            .header("Accept", "application/json")
+            .header("Accept", "application/json, text/event-stream")
             .header("User-Agent", "pgoffload")
             .POST(BodyPublishers.ofByteArray(body));
     headers.forEach(request::header);
-    var progress = new ReplyProgress(settings.maxResponseBytes());
-    return waitFor(client.sendAsync(request.build(), progress), progress, timeout);
+    var deadline = System.nanoTime() + TimeUnit.NANOSECONDS.convert(timeout);
+    var reply = new ReplyBody();
+    var exchange = client.sendAsync(request.build(), _ -> reply);
+    var response = awaitHeaders(exchange, reply, timeout);
+    return new OpenReply(response, settings, timeout, deadline);
   }
 
-  private HttpOutcome waitFor(
-      CompletableFuture<HttpResponse<byte[]>> exchange, ReplyProgress progress, Duration timeout)
-      throws InterruptedException {
-    var deadline = System.nanoTime() + TimeUnit.NANOSECONDS.convert(timeout);
-    var idle = TimeUnit.NANOSECONDS.convert(settings.idleTimeout());
+  /// The present, to which the dates in a reply are relative.
+  Instant now() {
+    return clock.instant();
+  }
+
+  private static HttpResponse<ReplyBody> awaitHeaders(
+      CompletableFuture<HttpResponse<ReplyBody>> exchange, ReplyBody reply, Duration timeout)
+      throws BrokenExchange, InterruptedException {
+    var begun = false;
     try {
-      while (true) {
-        var now = System.nanoTime();
-        if (deadline - now <= 0) {
-          return new HttpOutcome.Broken(
-              LlmErrorCode.TIMEOUT, "no whole reply within " + timeout.toMillis() + " ms");
-        }
-        var idleLeft = progress.hasBegun() ? progress.lastBytesAt() + idle - now : idle;
-        if (idleLeft <= 0) {
-          return new HttpOutcome.Broken(
-              LlmErrorCode.RESPONSE_STALLED,
-              "the reply stood still for " + settings.idleTimeout().toMillis() + " ms");
-        }
-        try {
-          var reply = exchange.get(Math.min(deadline - now, idleLeft), TimeUnit.NANOSECONDS);
-          return new HttpOutcome.Reply(
-              reply.statusCode(), reply.headers(), reply.body(), clock.instant());
-        } catch (TimeoutException expired) {
-          // Which of the two times is over is decided above.
-        }
-      }
+      var response = exchange.get(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
+      begun = true;
+      return response;
+    } catch (TimeoutException expired) {
+      throw OpenReply.timedOut(timeout);
     } catch (ExecutionException failure) {
-      return NetworkFailure.classify(failure);
+      throw NetworkFailure.classify(failure);
     } finally {
-      // Closes the connection of a call that is given up; does nothing to one that is complete.
-      exchange.cancel(true);
+      if (!begun) {
+        // Both close the connection: the one before the headers are in, the other after.
+        exchange.cancel(true);
+        reply.cancel();
+      }
     }
   }
 

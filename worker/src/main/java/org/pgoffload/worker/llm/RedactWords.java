@@ -28,11 +28,13 @@ final class RedactWords {
   private static final Pattern NOT_TEXT = Pattern.compile("[\\p{Cntrl}\\s]+");
 
   private final @Nullable Secret key;
-  private final LlmCall call;
+  private final List<String> asked;
 
-  RedactWords(@Nullable Secret key, LlmCall call) {
+  /// @param key what lets the call in, or null
+  /// @param asked every text of the question
+  RedactWords(@Nullable Secret key, List<String> asked) {
     this.key = key;
-    this.call = call;
+    this.asked = asked;
   }
 
   /// These words, made fit.
@@ -43,10 +45,7 @@ final class RedactWords {
       hideShared(hidden, text, key.reveal(), SHARED_WITH_KEY);
       MASKED_KEY.matcher(text).results().forEach(mask -> hidden.set(mask.start(), mask.end()));
     }
-    if (call.system() != null) {
-      hideShared(hidden, text, call.system(), SHARED_WITH_PROMPT);
-    }
-    call.turns().forEach(turn -> hideShared(hidden, text, turn.text(), SHARED_WITH_PROMPT));
+    asked.forEach(said -> hideShared(hidden, text, said, SHARED_WITH_PROMPT));
     var shown = NOT_TEXT.matcher(withoutHidden(text, hidden)).replaceAll(" ").strip();
     return shown.length() > MAX_LENGTH ? shown.substring(0, MAX_LENGTH) + "…" : shown;
   }

@@ -2,6 +2,7 @@ package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import org.jspecify.annotations.Nullable;
 
 /// OpenAI's Responses API, which Azure OpenAI speaks alike
 /// (developers.openai.com/api/reference/resources/responses).
@@ -18,13 +19,71 @@ final class ResponsesFormat {
     call.turns()
         .forEach(
             turn -> input.addObject().put("role", turn.role().word()).put("content", turn.text()));
-    if (call.options().temperature() != null) {
-      question.put("temperature", call.options().temperature());
+    var options = call.options();
+    if (options.temperature() != null) {
+      question.put("temperature", options.temperature());
     }
-    if (call.options().maxOutputTokens() != null) {
-      question.put("max_output_tokens", call.options().maxOutputTokens());
+    if (options.maxOutputTokens() != null) {
+      question.put("max_output_tokens", options.maxOutputTokens());
+    }
+    if (options.reasoningEffort() != null) {
+      question.putObject("reasoning").put("effort", options.reasoningEffort());
+    }
+    if (options.responseSchema() != null) {
+      var format = question.putObject("text").putObject("format").put("type", "json_schema");
+      StrictSchema.describe(format, options.responseSchema());
+    }
+    if (call.stream()) {
+      question.put("stream", true);
     }
     return question;
+  }
+
+  /// The API has no stop sequences.
+  ///
+  /// @param instead what to do about it, beside leaving them out
+  static @Nullable String refuses(LlmCall call, String instead) {
+    return call.options().stop().isEmpty()
+        ? null
+        : "the option stop is not known to OpenAI's Responses API: leave it out, or " + instead;
+  }
+
+  /// The last event has the whole response; those before it are for the pieces alone.
+  static FoldEvents fold() {
+    return new FoldEvents() {
+      private JsonNode body = Json.object();
+
+      @Override
+      public boolean take(JsonNode event, PieceListener pieces) {
+        return switch (event.path("type").asText()) {
+          case "response.output_text.delta" -> {
+            pieces.piece(event.path("delta").asText(""));
+            yield false;
+          }
+          case "response.completed", "response.incomplete", "response.failed" -> {
+            body = event.path("response");
+            yield true;
+          }
+          case "error" -> {
+            // Bare, or below a field of its own.
+            body =
+                Json.object().set("error", event.hasNonNull("error") ? event.get("error") : event);
+            yield true;
+          }
+          default -> false;
+        };
+      }
+
+      @Override
+      public boolean isComplete() {
+        return false;
+      }
+
+      @Override
+      public JsonNode body() {
+        return body;
+      }
+    };
   }
 
   static LlmOutcome answer(VendorReply reply) {

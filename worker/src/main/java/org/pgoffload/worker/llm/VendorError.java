@@ -4,15 +4,34 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// What a vendor says of a failure: its codes, the most precise first, and its words.
+/// What a vendor says of a failure: its codes, the most precise first, and its words. The codes
+/// decide what it means, since a status says too little: a 429 may be a spent budget.
 ///
 /// One reader for all: OpenAI, Azure, Anthropic and most compatible servers send an `error` object
 /// with `code`, `type` and `message`; Anthropic adds `details.error_code`, Azure `innererror.code`;
 /// older vLLM puts the fields at the top; Ollama's own and FastAPI's errors are a bare text.
 record VendorError(List<String> codes, String message) {
+  /// Limits of spending and usage of whatever they bound: the organization, the project, a
+  /// contract.
+  private static final Pattern SPENT =
+      Pattern.compile("\\w*(?:spend|usage|credit)_limit_(?:exceeded|reached)");
+
+  /// The fields of the vendors' APIs by which our options are told.
+  private static final Pattern OPTION =
+      Pattern.compile(
+          "\\b(?:temperature|max_tokens|max_completion_tokens|max_output_tokens|stop|stop_sequences"
+              + "|reasoning|reasoning_effort|effort|thinking|output_config|text\\.format"
+              + "|response_format|json_schema|stream|stream_options|dimensions)\\b");
+
+  private static final Pattern REFUSED =
+      Pattern.compile(
+          "unsupported|not support|n't support|not permitted|not allowed|deprecated"
+              + "|unknown parameter|unrecognized|not available|not enabled",
+          Pattern.CASE_INSENSITIVE);
 
   VendorError {
     codes = List.copyOf(codes);
@@ -56,22 +75,30 @@ record VendorError(List<String> codes, String message) {
     if (message.contains("blocked by content filtering policy")) {
       return LlmErrorCode.CONTENT_FILTER;
     }
+    if (status == 400 || status == 422) {
+      return refusesOption() ? LlmErrorCode.UNSUPPORTED_OPTION : LlmErrorCode.INVALID_REQUEST;
+    }
     return byStatus(status);
   }
 
+  /// Whether the words name one of our options as something that is not taken. Anthropic and the
+  /// compatible servers have no code for it.
+  private boolean refusesOption() {
+    return OPTION.matcher(message).find() && REFUSED.matcher(message).find();
+  }
+
   private static @Nullable LlmErrorCode byVendorCode(String code) {
+    if (SPENT.matcher(code).matches()) {
+      return LlmErrorCode.QUOTA_EXHAUSTED;
+    }
     return switch (code) {
       case "insufficient_quota",
           "credit_balance_exhausted",
           "billing_not_active",
           "billing_hard_limit_reached",
-          "billing_error",
-          "organization_usage_limit_exceeded",
-          "organization_spend_limit_exceeded",
-          "project_spend_limit_exceeded",
-          "enforced_spend_limit_reached",
-          "contract_spend_limit_reached" ->
+          "billing_error" ->
           LlmErrorCode.QUOTA_EXHAUSTED;
+      case "unsupported_parameter", "unsupported_value" -> LlmErrorCode.UNSUPPORTED_OPTION;
       case "rate_limit_exceeded", "rate_limit_error", "ratelimitreached", "slow_down" ->
           LlmErrorCode.RATE_LIMITED;
       case "invalid_api_key", "authentication_error" -> LlmErrorCode.AUTHENTICATION_FAILED;

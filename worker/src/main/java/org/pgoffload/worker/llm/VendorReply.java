@@ -1,7 +1,9 @@
 package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.net.http.HttpHeaders;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -9,14 +11,18 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param provider the name of the provider that asked
 /// @param model as the vendor reported it, else as it was asked for
-/// @param http the reply as it came
-/// @param body its JSON
+/// @param status of the reply
+/// @param headers of the reply
+/// @param receivedAt to which dates in the headers are relative
+/// @param body its JSON; of a streamed one the events folded
 /// @param requestId the vendor's id of the call, or null
 /// @param words makes the vendor's words fit for an error
 record VendorReply(
     String provider,
     String model,
-    HttpOutcome.Reply http,
+    int status,
+    HttpHeaders headers,
+    Instant receivedAt,
     JsonNode body,
     @Nullable String requestId,
     RedactWords words) {
@@ -32,7 +38,7 @@ record VendorReply(
       return failed(LlmErrorCode.EMPTY_ANSWER, why, usage);
     }
     return new LlmOutcome.Answered(
-        text, reason, new Origin(provider, model, requestId), usage, List.of());
+        text, reason, new Origin(provider, model, requestId), usage, limits());
   }
 
   /// The model, or the filter before or behind it, declined; these are its words, if it has any.
@@ -49,7 +55,7 @@ record VendorReply(
 
   /// The vendor says by status 200 or any other that it failed, and the code is this.
   LlmOutcome vendorFailed(LlmErrorCode code, VendorError error, Usage usage) {
-    var told = new StringBuilder("HTTP ").append(http.status());
+    var told = new StringBuilder("HTTP ").append(status);
     if (!error.codes().isEmpty()) {
       told.append(" (").append(error.codes().getFirst()).append(')');
     }
@@ -68,12 +74,34 @@ record VendorReply(
     return failed(LlmErrorCode.MALFORMED_RESPONSE, what, Usage.NONE);
   }
 
+  /// The reply began and did not come to its end.
+  LlmOutcome broken(LlmErrorCode code, String why) {
+    return failed(code, why, Usage.NONE);
+  }
+
+  /// The texts were embedded so.
+  LlmOutcome embedded(List<float[]> vectors, int inputs, Usage usage) {
+    if (vectors.size() != inputs || vectors.isEmpty()) {
+      return malformed("%d texts were embedded as %d vectors".formatted(inputs, vectors.size()));
+    }
+    var dimensions = vectors.getFirst().length;
+    if (dimensions == 0 || vectors.stream().anyMatch(vector -> vector.length != dimensions)) {
+      return malformed("the vectors are not all of one length");
+    }
+    return new LlmOutcome.Embedded(
+        vectors, new Origin(provider, model, requestId), usage, limits());
+  }
+
+  private List<RateLimit> limits() {
+    return ReadRateLimits.from(headers, receivedAt);
+  }
+
   private LlmOutcome failed(LlmErrorCode code, String message, Usage usage) {
-    Duration wait = RetryAfter.of(http.headers(), http.receivedAt()).orElse(null);
+    Duration wait = RetryAfter.of(headers, receivedAt).orElse(null);
     return new LlmOutcome.Failed(
-        new LlmError(code, provider + ": " + words.redact(message), http.status(), wait, requestId),
+        new LlmError(code, provider + ": " + words.redact(message), status, wait, requestId),
         model,
         usage,
-        List.of());
+        limits());
   }
 }

@@ -8,6 +8,7 @@ import java.time.InstantSource;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.worker.llm.stub.StubOptions;
 import org.pgoffload.worker.llm.stub.StubQuestion;
 import org.pgoffload.worker.llm.stub.VendorStub;
 
@@ -57,7 +58,12 @@ class OpenAiProviderTest {
     assertThat(stub.questions())
         .containsExactly(
             new StubQuestion(
-                "/v1/chat/completions", "model-1", null, List.of("user: Why?"), null, 64));
+                "/v1/chat/completions",
+                "model-1",
+                null,
+                List.of("user: Why?"),
+                StubOptions.limit(64),
+                false));
   }
 
   private OpenAiProvider chatCompletions(String name) {
@@ -67,6 +73,7 @@ class OpenAiProviderTest {
         OpenAiProvider.Api.CHAT_COMPLETIONS,
         null,
         "model-1",
+        null,
         http);
   }
 }

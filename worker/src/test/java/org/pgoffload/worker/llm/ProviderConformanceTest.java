@@ -1,15 +1,18 @@
 package org.pgoffload.worker.llm;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
-import java.time.Instant;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -18,12 +21,16 @@ import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.pgoffload.worker.llm.Vendor.Lack;
+import org.pgoffload.worker.llm.stub.StubLimits;
+import org.pgoffload.worker.llm.stub.StubOptions;
 import org.pgoffload.worker.llm.stub.StubQuestion;
 import org.pgoffload.worker.llm.stub.StubReply;
 import org.pgoffload.worker.llm.stub.StubReply.Kind;
@@ -34,20 +41,19 @@ import org.pgoffload.worker.llm.stub.WireReply;
 /// not document. It is long because it is the one list of what a provider guarantees.
 @ParameterizedClass
 @EnumSource
-class ProviderConformanceTest {
-  private static final Instant NOW = Instant.parse("2026-11-21T10:00:00Z");
-  private static final String PROMPT = "Why is the sky over Prague so blue?";
-  private static final Duration IDLE = Duration.ofMillis(300);
-  private static final int MAX_BYTES = 200_000;
+class ProviderConformanceTest extends ConformanceSuite {
+  private static final JsonNode CLOSED_SCHEMA =
+      Json.readObject(
+              """
+              {"type": "object", "properties": {"name": {"type": "string"}},
+               "required": ["name"], "additionalProperties": false}
+              """)
+          .orElseThrow();
 
   private static @Nullable SSLContext tls;
 
-  private final Vendor vendor;
-  private final VendorStub stub = VendorStub.start();
-  private final PostJson http = new PostJson(settings(), InstantSource.fixed(NOW));
-
   ProviderConformanceTest(Vendor vendor) {
-    this.vendor = vendor;
+    super(vendor);
   }
 
   @BeforeAll
@@ -61,12 +67,6 @@ class ProviderConformanceTest {
     tls = null;
   }
 
-  @AfterEach
-  void close() {
-    http.close();
-    stub.close();
-  }
-
   // --- answers
 
   @Test
@@ -74,37 +74,33 @@ class ProviderConformanceTest {
     assertThat(ask(PROMPT))
         .isEqualTo(
             new LlmOutcome.Answered(
-                "stub answer to: " + PROMPT,
-                FinishReason.STOP,
-                new Origin(vendor.provider, "model-1-2026-11-01", VendorStub.REQUEST_ID),
-                new Usage(120, 40, 12, 5),
-                List.of()));
+                "stub answer to: " + PROMPT, FinishReason.STOP, origin(), USAGE, List.of()));
   }
 
   @Test
   void sendsTheWholeConversationAndEveryOption() throws InterruptedException {
     var turns = List.of(Turn.user("One?"), Turn.assistant("Yes: one."), Turn.user("And two?"));
-    var call =
-        new LlmCall(
-            7,
-            "model-2",
-            "Be brief.",
-            turns,
-            new LlmOptions(0.5, 64, List.of(), null, null),
-            false,
-            Duration.ofSeconds(5));
+    var stop = vendor.has(Lack.STOP) ? List.of("END", "\n") : List.<String>of();
+    var effort = vendor.has(Lack.REASONING_EFFORT) ? "low" : null;
+    var options = new LlmOptions(0.5, 64, stop, effort, CLOSED_SCHEMA);
 
-    provider().ask(call, PieceListener.NONE);
+    var outcome =
+        provider()
+            .ask(
+                new LlmCall(
+                    7, "model-2", "Be brief.", turns, options, false, Duration.ofSeconds(30)),
+                PieceListener.NONE);
 
+    assertThat(outcome).isInstanceOf(LlmOutcome.Answered.class);
     assertThat(stub.questions())
         .containsExactly(
             new StubQuestion(
-                vendor.path,
+                vendor.path("model-2"),
                 "model-2",
                 "Be brief.",
                 List.of("user: One?", "assistant: Yes: one.", "user: And two?"),
-                0.5,
-                64));
+                new StubOptions(0.5, 64, stop, effort, CLOSED_SCHEMA, null, false),
+                false));
   }
 
   @Test
@@ -116,7 +112,73 @@ class ProviderConformanceTest {
     assertThat(stub.questions())
         .containsExactly(
             new StubQuestion(
-                vendor.path, "model-1", null, List.of("user: " + PROMPT), null, limit));
+                vendor.path("model-1"),
+                "model-1",
+                null,
+                List.of("user: " + PROMPT),
+                StubOptions.limit(limit),
+                false));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"none", "minimal", "low", "medium", "high", "xhigh"})
+  void sendsOrRefusesEveryEffort(String effort) throws InterruptedException {
+    var outcome = ask(new LlmOptions(null, null, List.of(), effort, null));
+
+    if (outcome instanceof LlmOutcome.Answered) {
+      assertThat(stub.questions().getFirst().options().reasoningEffort()).isEqualTo(effort);
+    } else {
+      assertRefused(outcome, "reasoning_effort");
+    }
+  }
+
+  @Test
+  void refusesStopWhereTheApiHasNone() throws InterruptedException {
+    assumeFalse(vendor.has(Lack.STOP));
+
+    assertRefused(ask(new LlmOptions(null, null, List.of("END"), null, null)), "stop");
+  }
+
+  @Test
+  void takesASchemaThatTheVendorDoesNotTakeAsItIs() throws InterruptedException {
+    var schema =
+        Json.readObject(
+                """
+                {"type": "object", "properties": {
+                  "name": {"type": "string", "minLength": 1},
+                  "age": {"type": "integer", "description": "In years.", "minimum": 0}}}
+                """)
+            .orElseThrow();
+
+    assertThat(ask(new LlmOptions(null, null, List.of(), null, schema)))
+        .isInstanceOf(LlmOutcome.Answered.class);
+  }
+
+  @Test
+  void reportsAnOptionThatTheModelRefusesInTheVendorsWords() throws InterruptedException {
+    stub.next(StubReply.failure(Kind.UNSUPPORTED_OPTION));
+
+    var error = error(ask(new LlmOptions(0.5, null, List.of(), null, null)));
+
+    assertThat(error.code()).isEqualTo(LlmErrorCode.UNSUPPORTED_OPTION);
+    assertThat(error.httpStatus()).isEqualTo(400);
+    assertThat(error.message()).contains("temperature");
+  }
+
+  @Test
+  void tellsTheVendorsLimits() throws InterruptedException {
+    assumeTrue(vendor.has(Lack.LIMITS));
+    stub.tell(
+        new StubLimits(
+            500, 499, Duration.ofMillis(120), 200_000, 12_345, Duration.ofSeconds(90), NOW));
+    var limits =
+        List.of(
+            new RateLimit(RateLimit.Unit.REQUESTS, 500L, 499, Duration.ofMillis(120)),
+            new RateLimit(RateLimit.Unit.TOKENS, 200_000L, 12_345, Duration.ofSeconds(90)));
+
+    assertThat(ask(PROMPT).limits()).isEqualTo(limits);
+    stub.next(StubReply.failure(Kind.RATE_LIMITED));
+    assertThat(ask(PROMPT).limits()).isEqualTo(limits);
   }
 
   @Test
@@ -146,12 +208,7 @@ class ProviderConformanceTest {
 
     assertThat(ask(PROMPT))
         .isEqualTo(
-            new LlmOutcome.Answered(
-                "The sky is",
-                FinishReason.LENGTH,
-                new Origin(vendor.provider, "model-1-2026-11-01", VendorStub.REQUEST_ID),
-                new Usage(120, 40, 12, 5),
-                List.of()));
+            new LlmOutcome.Answered("The sky is", FinishReason.LENGTH, origin(), USAGE, List.of()));
   }
 
   @Test
@@ -176,8 +233,8 @@ class ProviderConformanceTest {
                     200,
                     null,
                     VendorStub.REQUEST_ID),
-                "model-1-2026-11-01",
-                new Usage(120, 40, 12, 5),
+                REPORTED_MODEL,
+                USAGE,
                 List.of()));
   }
 
@@ -354,7 +411,9 @@ class ProviderConformanceTest {
 
   @Test
   void reportsAStalledBodyLongBeforeTheTimeout() throws InterruptedException {
-    var error = failure(new WireReply.StalledBody("{\"id\":"));
+    stub.next(StubReply.wire(new WireReply.StalledBody("{\"id\":")));
+
+    var error = error(impatientProvider().ask(call(PROMPT), PieceListener.NONE));
 
     assertThat(error.code()).isEqualTo(LlmErrorCode.RESPONSE_STALLED);
     assertThat(stub.awaitDisconnect(5)).isTrue();
@@ -364,10 +423,44 @@ class ProviderConformanceTest {
   void reportsAReplyThatDoesNotComeInTime() throws InterruptedException {
     stub.next(StubReply.wire(new WireReply.Silence()));
 
-    var error = error(provider().ask(call(PROMPT, Duration.ofMillis(600)), PieceListener.NONE));
+    var error = error(provider().ask(call(PROMPT, Duration.ofMillis(300)), PieceListener.NONE));
 
     assertThat(error.code()).isEqualTo(LlmErrorCode.TIMEOUT);
     assertThat(stub.awaitDisconnect(5)).isTrue();
+  }
+
+  @Test
+  void reportsHeadersThatNeverEndInTime() throws InterruptedException {
+    stub.next(StubReply.wire(new WireReply.EndlessHeaders()));
+
+    var error = error(provider().ask(call(PROMPT, Duration.ofMillis(300)), PieceListener.NONE));
+
+    assertThat(error.code()).isEqualTo(LlmErrorCode.TIMEOUT);
+    assertThat(stub.awaitDisconnect(5)).isTrue();
+  }
+
+  @Test
+  void asksOthersWhileOneVendorStandsStill() throws InterruptedException {
+    stub.next(
+        StubReply.wire(new WireReply.Silence()),
+        StubReply.wire(new WireReply.EndlessHeaders()),
+        StubReply.wire(new WireReply.StalledBody("{")));
+    var waiting = new ArrayList<Thread>();
+    for (var i = 0; i < 3; i++) {
+      waiting.add(
+          Thread.ofVirtual()
+              .start(() -> {
+                try {
+                  provider().ask(call(PROMPT), PieceListener.NONE);
+                } catch (InterruptedException ended) {
+                  // The test is over.
+                }
+              }));
+      assertThat(stub.awaitQuestion(5)).isTrue();
+    }
+
+    assertThat(ask(PROMPT)).isInstanceOf(LlmOutcome.Answered.class);
+    waiting.forEach(Thread::interrupt);
   }
 
   @Test
@@ -398,7 +491,7 @@ class ProviderConformanceTest {
 
   @Test
   void followsNoRedirect() throws InterruptedException {
-    var elsewhere = Map.of("Location", stub.url() + vendor.path);
+    var elsewhere = Map.of("Location", stub.url() + vendor.path("model-1"));
 
     var error = failure(new WireReply.Full(307, elsewhere, ""));
 
@@ -447,7 +540,9 @@ class ProviderConformanceTest {
   @Test
   void asksOverTlsWithATrustedCertificate() throws InterruptedException {
     try (var secure = VendorStub.startWithTls(certificate());
-        var trusting = new PostJson(settings(), InstantSource.fixed(NOW), certificate())) {
+        var trusting =
+            new PostJson(
+                settings(Duration.ofSeconds(5)), InstantSource.fixed(NOW), certificate())) {
       var outcome =
           vendor.at(secure.url().toString(), trusting).ask(call(PROMPT), PieceListener.NONE);
 
@@ -479,48 +574,19 @@ class ProviderConformanceTest {
 
   // --- the words above
 
-  private static HttpSettings settings() {
-    return new HttpSettings(Duration.ofSeconds(5), IDLE, MAX_BYTES, EnvironmentProxies.NONE);
-  }
-
   private static SSLContext certificate() {
     return Objects.requireNonNull(tls);
   }
 
-  private LlmProvider provider() {
-    return vendor.at(stub.url().toString(), http);
+  private LlmOutcome ask(LlmOptions options) throws InterruptedException {
+    return provider().ask(call(PROMPT, options, Duration.ofSeconds(30)), PieceListener.NONE);
   }
 
-  private static LlmCall call(String prompt) {
-    return call(prompt, Duration.ofSeconds(30));
-  }
-
-  private static LlmCall call(String prompt, Duration timeout) {
-    return new LlmCall(
-        7, null, null, List.of(Turn.user(prompt)), LlmOptions.DEFAULTS, false, timeout);
-  }
-
-  private LlmOutcome ask(String prompt) throws InterruptedException {
-    return provider().ask(call(prompt), PieceListener.NONE);
-  }
-
-  private LlmError failure(String prompt) throws InterruptedException {
-    return error(ask(prompt));
-  }
-
-  private LlmError failure(WireReply wire) throws InterruptedException {
-    stub.next(StubReply.wire(wire));
-    var error = failure(PROMPT);
-    assertThat(error.message()).doesNotContain("Prague", VendorStub.KEY);
-    return error;
-  }
-
-  private static LlmError error(LlmOutcome outcome) {
-    return switch (outcome) {
-      case LlmOutcome.Failed failed -> failed.error();
-      case LlmOutcome.Answered answered -> throw new AssertionError("answered: " + answered);
-      case LlmOutcome.Embedded embedded -> throw new AssertionError("embedded: " + embedded);
-    };
+  /// Refused before any call, in words that name the option and the provider.
+  private void assertRefused(LlmOutcome outcome, String option) {
+    assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.UNSUPPORTED_OPTION);
+    assertThat(error(outcome).message()).startsWith(vendor.provider + ": ").contains(option);
+    assertThat(stub.questions()).isEmpty();
   }
 
   private void assertFailure(Kind kind, LlmErrorCode code, int status) throws InterruptedException {

@@ -87,6 +87,6 @@ class RedactWordsTest {
             LlmOptions.DEFAULTS,
             false,
             Duration.ofSeconds(1));
-    return new RedactWords(KEY, call).redact(words);
+    return new RedactWords(KEY, call.texts()).redact(words);
   }
 }

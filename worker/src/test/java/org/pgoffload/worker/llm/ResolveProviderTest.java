@@ -50,6 +50,7 @@ class ResolveProviderTest {
                 OpenAiProvider.Api.CHAT_COMPLETIONS,
                 KEY,
                 "gpt-5.6-luna",
+                "text-embedding-3-small",
                 HTTP));
   }
 
@@ -63,6 +64,7 @@ class ResolveProviderTest {
                 OpenAiProvider.Api.CHAT_COMPLETIONS,
                 null,
                 "gpt-6.1-sol",
+                null,
                 HTTP));
   }
 
@@ -74,6 +76,7 @@ class ResolveProviderTest {
             "OPENAI_BASE_URL", "https://llm.example/v1",
             "OPENAI_API_KEY", "sk-1",
             "OPENAI_MODEL", "llama3.3",
+            "OPENAI_EMBEDDING_MODEL", "nomic-embed-text",
             "OPENAI_API", "responses");
 
     assertThat(provider(environment))
@@ -84,6 +87,7 @@ class ResolveProviderTest {
                 OpenAiProvider.Api.RESPONSES,
                 KEY,
                 "llama3.3",
+                "nomic-embed-text",
                 HTTP));
   }
 
@@ -100,6 +104,7 @@ class ResolveProviderTest {
                 OpenAiProvider.Api.RESPONSES,
                 null,
                 "gpt-6.1-sol",
+                "text-embedding-3-small",
                 HTTP));
   }
 
@@ -114,7 +119,7 @@ class ResolveProviderTest {
     assertThat(provider(environment))
         .isEqualTo(
             new AzureOpenAiProvider(
-                URI.create("https://mine.openai.azure.com/openai/v1"), KEY, "chat", HTTP));
+                URI.create("https://mine.openai.azure.com/openai/v1"), KEY, "chat", null, HTTP));
   }
 
   @Test
@@ -125,12 +130,13 @@ class ResolveProviderTest {
             "AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com/openai/v1",
             "AZURE_OPENAI_API_KEY", "sk-1",
             "AZURE_OPENAI_KEY", "sk-1",
-            "AZURE_OPENAI_DEPLOYMENT", "chat");
+            "AZURE_OPENAI_DEPLOYMENT", "chat",
+            "AZURE_OPENAI_EMBEDDING_DEPLOYMENT", "embed");
 
     assertThat(provider(environment))
         .isEqualTo(
             new AzureOpenAiProvider(
-                URI.create("https://mine.openai.azure.com/openai/v1"), KEY, "chat", HTTP));
+                URI.create("https://mine.openai.azure.com/openai/v1"), KEY, "chat", "embed", HTTP));
   }
 
   @Test
@@ -273,6 +279,7 @@ class ResolveProviderTest {
         OpenAiProvider.Api.RESPONSES,
         KEY,
         model,
+        "text-embedding-3-small",
         HTTP);
   }
 

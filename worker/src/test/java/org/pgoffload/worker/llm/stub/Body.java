@@ -59,6 +59,53 @@ record Body(JsonNode json) {
     return value.intValue();
   }
 
+  boolean flag(String field) throws Violation {
+    var value = json.path(field);
+    if (!value.isMissingNode() && !value.isBoolean()) {
+      throw new Violation("Invalid type for '" + field + "': expected a boolean.");
+    }
+    return value.booleanValue();
+  }
+
+  /// One of these words, or null.
+  @Nullable String oneOf(String field, Set<String> words) throws Violation {
+    var value = text(field);
+    if (value != null && !words.contains(value)) {
+      throw new Violation("Invalid value for '" + field + "': '" + value + "'.");
+    }
+    return value;
+  }
+
+  /// The object of a field, which knows these fields alone; an empty one if it is missing.
+  Body object(String field, Set<String> known) throws Violation {
+    var value = json.path(field);
+    if (!value.isMissingNode() && !value.isObject()) {
+      throw new Violation("Invalid type for '" + field + "': expected an object.");
+    }
+    var object = new Body(value);
+    object.allowOnly(known);
+    return object;
+  }
+
+  /// At most so many texts, none of them empty.
+  List<String> texts(String field, int most) throws Violation {
+    var values = json.path(field);
+    if (values.isMissingNode()) {
+      return List.of();
+    }
+    if (!values.isArray() || values.isEmpty() || values.size() > most) {
+      throw new Violation("Invalid type for '" + field + "': expected 1 to " + most + " strings.");
+    }
+    var texts = new ArrayList<String>();
+    for (var value : values) {
+      if (!value.isTextual() || value.textValue().isEmpty()) {
+        throw new Violation("Invalid type for '" + field + "': expected strings.");
+      }
+      texts.add(value.textValue());
+    }
+    return texts;
+  }
+
   /// The messages of a field as `role: text`.
   List<String> messages(String field, Set<String> roles) throws Violation {
     var messages = json.path(field);

@@ -13,6 +13,9 @@ import java.net.Socket;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /// HTTP/1.1 on one connection, with full say over every byte, which a server library would not
@@ -59,6 +62,13 @@ final class Connection {
         full(full);
         return true;
       }
+      case WireReply.Stream stream -> {
+        return stream(stream, onDisconnect);
+      }
+      case WireReply.EndlessHeaders() -> {
+        send(HEADERS_200);
+        repeat("X-Padding: 0123456789\r\n", 2, onDisconnect);
+      }
       case WireReply.CutBody(var begin) ->
           send(HEADERS_200 + "Content-Length: 100000\r\n\r\n" + begin);
       case WireReply.StalledBody(var begin) -> {
@@ -82,6 +92,53 @@ final class Connection {
     out.write(head.toString().getBytes(ISO_8859_1));
     out.write(body);
     out.flush();
+  }
+
+  private boolean stream(WireReply.Stream stream, Runnable onDisconnect) throws IOException {
+    var head = new StringBuilder("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n");
+    stream
+        .headers()
+        .forEach((name, value) -> head.append(name).append(": ").append(value).append("\r\n"));
+    send(head.append("\r\n").toString());
+    for (var part : stream.begin()) {
+      chunk(part, stream.bytes());
+    }
+    switch (stream.ending()) {
+      case WHOLE -> send("0\r\n\r\n");
+      case CUT -> {}
+      case STALLED -> waitForDisconnect(onDisconnect);
+      case REPEATED_SLOWLY -> repeat(chunk(stream.begin().getLast()), 2, onDisconnect);
+      case REPEATED -> repeat(chunk(stream.begin().getLast()), 0, onDisconnect);
+    }
+    return stream.ending() == WireReply.Ending.WHOLE;
+  }
+
+  private void chunk(String text, int bytes) throws IOException {
+    var all = chunk(text).getBytes(UTF_8);
+    var step = bytes == 0 ? all.length : bytes;
+    for (var at = 0; at < all.length; at += step) {
+      out.write(all, at, Math.min(step, all.length - at));
+      out.flush();
+    }
+  }
+
+  private static String chunk(String text) {
+    return Integer.toHexString(text.getBytes(UTF_8).length) + "\r\n" + text + "\r\n";
+  }
+
+  /// Sends the same with pauses until the client goes. Whether it has gone is read, not written:
+  /// the client's system may take what is written for seconds after.
+  private void repeat(String text, int pauseMillis, Runnable onDisconnect) throws IOException {
+    var gone = new AtomicBoolean();
+    Thread.ofVirtual()
+        .start(() -> {
+          waitForDisconnect(onDisconnect);
+          gone.set(true);
+        });
+    while (!gone.get()) {
+      send(text);
+      LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(pauseMillis));
+    }
   }
 
   private void send(String text) throws IOException {

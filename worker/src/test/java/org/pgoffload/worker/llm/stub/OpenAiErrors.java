@@ -42,6 +42,13 @@ final class OpenAiErrors {
               invalid,
               "invalid_value",
               headers);
+      case UNSUPPORTED_OPTION ->
+          error(
+              400,
+              "Unsupported parameter: 'temperature' is not supported with this model.",
+              invalid,
+              "unsupported_parameter",
+              headers);
       case TOO_LARGE -> error(413, "Request body is too large.", invalid, "", headers);
       case RATE_LIMITED ->
           error(
@@ -94,7 +101,7 @@ final class OpenAiErrors {
       case RATE_LIMITED ->
           bare(429, "RateLimitReached", "Requests have exceeded call rate limit.", headers);
       case NO_QUOTA -> bare(429, "insufficient_quota", "You exceeded your quota.", headers);
-      case BAD_REQUEST, TOO_LARGE, SERVER_ERROR, UNAVAILABLE, OVERLOADED ->
+      case BAD_REQUEST, UNSUPPORTED_OPTION, TOO_LARGE, SERVER_ERROR, UNAVAILABLE, OVERLOADED ->
           openAi(kind, question, headers);
     };
   }
@@ -119,6 +126,15 @@ final class OpenAiErrors {
               Dialect.object()
                   .put("object", "error")
                   .put("message", "cannot take " + question.lastText())
+                  .put("type", "BadRequestError")
+                  .put("code", 400));
+      case UNSUPPORTED_OPTION ->
+          Dialect.reply(
+              400,
+              headers,
+              Dialect.object()
+                  .put("object", "error")
+                  .put("message", "This server does not support temperature.")
                   .put("type", "BadRequestError")
                   .put("code", 400));
       case NO_QUOTA -> error(429, "Out of credit.", "insufficient_quota", "", headers);

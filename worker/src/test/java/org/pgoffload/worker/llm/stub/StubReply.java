@@ -1,43 +1,79 @@
 package org.pgoffload.worker.llm.stub;
 
+import java.util.List;
 import java.util.Map;
 
 /// What the stub does with a question, in no vendor's format: the vendor asked renders it.
 public sealed interface StubReply {
 
-  /// Answers this text.
-  record Answer(String text, Tokens tokens) implements StubReply {}
+  /// What every vendor has a form for, in one piece and as a stream.
+  sealed interface InForm extends StubReply {}
+
+  /// Answers this text; texts to embed with [VendorStub#vector].
+  record Answer(String text, Tokens tokens) implements InForm {}
 
   /// Answers this text, cut short by the token limit.
-  record Truncated(String text) implements StubReply {}
+  record Truncated(String text) implements InForm {}
 
   /// Declines in these words.
-  record Refusal(String words) implements StubReply {}
+  record Refusal(String words) implements InForm {}
 
   /// The vendor's filter stops the answer, its status being 200.
-  record FilteredAnswer() implements StubReply {}
+  record FilteredAnswer() implements InForm {}
 
   /// The vendor's filter stops the prompt, its status being 400.
-  record FilteredPrompt() implements StubReply {}
+  record FilteredPrompt() implements InForm {}
 
-  /// Fails with status 200.
-  record FailedWith200(String message) implements StubReply {}
+  /// Fails with status 200; a stream in an event.
+  record FailedWith200(String message) implements InForm {}
 
   /// Succeeds without a word.
-  record Empty() implements StubReply {}
+  record Empty() implements InForm {}
 
-  /// Fails as the vendor documents that it does.
+  /// Embeds as these vectors, however many were asked for.
+  record Vectors(List<List<Float>> vectors) implements InForm {
+
+    public Vectors {
+      vectors = List.copyOf(vectors);
+    }
+  }
+
+  /// Fails as the vendor documents that it does, a stream before its first event.
   ///
   /// @param headers beside the vendor's own
-  record Failure(Kind kind, Map<String, String> headers) implements StubReply {
+  record Failure(Kind kind, Map<String, String> headers) implements InForm {
 
     public Failure {
       headers = Map.copyOf(headers);
     }
   }
 
+  /// Streams this text, and then does not end as a stream should.
+  record BadStream(String text, Fault fault) implements StubReply {}
+
+  /// Streams this text with so many bytes in each write, whatever they tear apart.
+  record TornStream(String text, int bytes) implements StubReply {}
+
   /// Misbehaves below the vendor's format.
   record Misbehaviour(WireReply wire) implements StubReply {}
+
+  /// What befalls a stream after its last word.
+  enum Fault {
+    /// The connection closes in the middle of the body.
+    CUT,
+    /// The body ends without the vendor's last event.
+    UNFINISHED,
+    /// Nothing comes any more.
+    STALLED,
+    /// Nothing but signs of life comes any more.
+    KEPT_ALIVE,
+    /// The same words come again and again.
+    ENDLESS,
+    /// An event comes that is none of the vendor's.
+    GARBAGE,
+    /// The vendor tells an error in an event: it is overloaded.
+    ERROR
+  }
 
   /// The documented kinds of failure.
   enum Kind {
@@ -46,6 +82,8 @@ public sealed interface StubReply {
     UNKNOWN_MODEL,
     /// Echoes the prompt, as the vendors do.
     BAD_REQUEST,
+    /// The model does not take the temperature.
+    UNSUPPORTED_OPTION,
     TOO_LARGE,
     RATE_LIMITED,
     NO_QUOTA,

@@ -2,30 +2,39 @@ package org.pgoffload.worker.llm.stub;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Queue;
+import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import javax.net.ServerSocketFactory;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.llm.stub.WireReply.Ending;
 
 /// OpenAI, Azure OpenAI, Anthropic and a compatible server at one address of this machine.
 ///
-/// It answers `stub answer to: …` to whoever brings [#KEY] and asks as the vendor documents; a
-/// wrong key is a 401, the model `unknown-model` a 404, a deviation a 400, another path a 404.
-/// [#next] scripts what happens instead. Safe for any number of clients.
+/// It answers `stub answer to: …`, and embeds texts as [#vector], for whoever brings [#KEY] and
+/// asks as the vendor documents; a wrong key is a 401, the model `unknown-model` a 404, a deviation
+/// a 400, another path a 404. [#next] scripts what happens instead. Safe for any number of clients.
 public final class VendorStub implements AutoCloseable {
   /// The one key that is right.
   public static final String KEY = "sk-stub-0123456789abcdef";
@@ -36,26 +45,38 @@ public final class VendorStub implements AutoCloseable {
   /// The id that every vendor reports for every call.
   public static final String REQUEST_ID = "req_stub_1";
 
+  /// Thousands may connect at once; who finds no place tries again after a second.
+  private static final int BACKLOG = 4096;
+
   private static final ObjectMapper JSON = new ObjectMapper();
+  private static final StubReply.Failure WRONG_KEY =
+      new StubReply.Failure(StubReply.Kind.WRONG_KEY, Map.of());
+  private static final StubReply REJECTED =
+      new StubReply.Failure(StubReply.Kind.RATE_LIMITED, Map.of("Retry-After", "1"));
   private static final List<Dialect> DIALECTS =
       List.of(
           new ResponsesDialect(false),
           new ResponsesDialect(true),
           new ChatCompletionsDialect(),
-          new MessagesDialect());
+          new MessagesDialect(),
+          new EmbeddingsDialect("/v1/embeddings", new ChatCompletionsDialect()),
+          new EmbeddingsDialect("/openai/v1/embeddings", new ResponsesDialect(true)));
 
   private final ServerSocket server;
   private final String scheme;
   private final Queue<StubReply> script = new ConcurrentLinkedQueue<>();
   private final Queue<StubQuestion> questions = new ConcurrentLinkedQueue<>();
   private final Set<Socket> connections = ConcurrentHashMap.newKeySet();
+  private final AtomicInteger accepted = new AtomicInteger();
   private final Semaphore asked = new Semaphore(0);
   private final Semaphore disconnected = new Semaphore(0);
+  private volatile @Nullable StubLimits told;
+  private volatile @Nullable TokenBucket bucket;
   private volatile Function<StubQuestion, StubReply> otherwise =
       question -> StubReply.answer("stub answer to: " + question.lastText());
 
   private VendorStub(ServerSocketFactory sockets, String scheme) throws IOException {
-    this.server = sockets.createServerSocket(0, 200, InetAddress.getLoopbackAddress());
+    this.server = sockets.createServerSocket(0, BACKLOG, InetAddress.getLoopbackAddress());
     this.scheme = scheme;
     Thread.ofVirtual().name("vendor-stub").start(this::accept);
   }
@@ -94,10 +115,71 @@ public final class VendorStub implements AutoCloseable {
     otherwise = reply;
   }
 
+  /// What every reply in a vendor's form tells of limits from now on, in the vendor's way.
+  public void tell(StubLimits limits) {
+    told = limits;
+  }
+
+  /// Lets so many questions through in each second from now on. The others are refused with 429 and
+  /// `Retry-After`; every reply tells what is left.
+  public void limit(int perSecond) {
+    bucket = new TokenBucket(perSecond);
+  }
+
+  /// How many questions came, and were refused, since the limit was set.
+  ///
+  /// @param after counts only what came so long after the first of them, or later
+  public Served served(Duration after) {
+    var limited = bucket;
+    return limited == null ? new Served(0, 0) : limited.served(after);
+  }
+
+  /// What became of questions under a limit.
+  ///
+  /// @param calls all of them
+  /// @param rejected those that were refused with 429
+  public record Served(int calls, int rejected) {}
+
+  /// The vector of a text, which is always the same; without dimensions it has 8.
+  public static List<Float> vector(String text, @Nullable Integer dimensions) {
+    var random = new Random(text.hashCode());
+    return Stream.generate(() -> random.nextFloat() * 2 - 1)
+        .limit(dimensions == null ? 8 : dimensions)
+        .toList();
+  }
+
+  static List<List<Float>> vectors(StubQuestion question) {
+    return question.inputs().stream()
+        .map(input -> vector(input, question.options().dimensions()))
+        .toList();
+  }
+
+  /// An object that the stub has written itself.
+  static ObjectNode json(String text) {
+    try {
+      return (ObjectNode) JSON.readTree(text);
+    } catch (JsonProcessingException impossible) {
+      throw new IllegalArgumentException(impossible);
+    }
+  }
+
   /// The questions so far that were asked as documented and with the key, in the order of their
   /// arrival.
   public List<StubQuestion> questions() {
     return List.copyOf(questions);
+  }
+
+  /// How many connections there were.
+  public int connections() {
+    return accepted.get();
+  }
+
+  /// The answer of the vendor at this path in one piece, for a client that asked for a stream.
+  public WireReply inOnePiece(String path, String text) {
+    var question =
+        new StubQuestion(path, "model-1", null, List.of("user: Why?"), StubOptions.NONE, false);
+    return Objects.requireNonNull(dialect(path))
+        .render(new StubReply.Answer(text, StubReply.Tokens.DEFAULT), question);
   }
 
   /// Waits for one more question, documented or not.
@@ -126,6 +208,7 @@ public final class VendorStub implements AutoCloseable {
     while (!server.isClosed()) {
       try {
         var socket = server.accept();
+        accepted.incrementAndGet();
         connections.add(socket);
         Thread.ofVirtual().name("vendor-stub-connection").start(() -> serve(socket));
       } catch (IOException closed) {
@@ -163,17 +246,100 @@ public final class VendorStub implements AutoCloseable {
     try {
       var question = read(request, dialect);
       if (!dialect.knows(request.headers())) {
-        return dialect.render(StubReply.failure(StubReply.Kind.WRONG_KEY), question);
+        return dialect.render(WRONG_KEY, question);
       }
       questions.add(question);
-      var scripted = script.poll();
-      return switch (scripted == null ? unscripted(question) : scripted) {
-        case StubReply.Misbehaviour(var wire) -> wire;
-        case StubReply inForm -> dialect.render(inForm, question);
-      };
+      var limited = bucket;
+      if (limited != null) {
+        var granted = limited.take();
+        var reply = granted ? scripted(question) : REJECTED;
+        return told(write(reply, dialect, question), dialect.limits(limited.told()));
+      }
+      var limits = told;
+      var reply = write(scripted(question), dialect, question);
+      return limits == null ? reply : told(reply, dialect.limits(limits));
     } catch (Violation violation) {
       return dialect.violated(violation);
     }
+  }
+
+  private StubReply scripted(StubQuestion question) {
+    var scripted = script.poll();
+    return scripted == null ? unscripted(question) : scripted;
+  }
+
+  private static WireReply write(StubReply reply, Dialect dialect, StubQuestion question) {
+    return switch (reply) {
+      case StubReply.Misbehaviour(var wire) -> wire;
+      case StubReply.InForm inForm when !question.stream() -> dialect.render(inForm, question);
+      case StubReply.InForm inForm ->
+          switch (dialect.stream(inForm, question)) {
+            case Dialect.Events.None(var whole) -> whole;
+            case Dialect.Events.Some events -> stream(events, events.all(), Ending.WHOLE, 0);
+          };
+      case StubReply.TornStream(var text, var bytes) -> {
+        var events = events(text, dialect, question);
+        yield stream(events, events.all(), Ending.WHOLE, bytes);
+      }
+      case StubReply.BadStream(var text, var fault) ->
+          bad(events(text, dialect, question), fault, dialect);
+    };
+  }
+
+  private static WireReply bad(Dialect.Events.Some events, StubReply.Fault fault, Dialect dialect) {
+    var more = new ArrayList<>(events.words());
+    return switch (fault) {
+      case CUT -> stream(events, more, Ending.CUT, 0);
+      case UNFINISHED -> stream(events, more, Ending.WHOLE, 0);
+      case STALLED -> stream(events, more, Ending.STALLED, 0);
+      case ENDLESS -> stream(events, more, Ending.REPEATED, 0);
+      case KEPT_ALIVE -> {
+        more.add(events.keepAlive());
+        yield stream(events, more, Ending.REPEATED_SLOWLY, 0);
+      }
+      case GARBAGE -> {
+        more.add("data: {\"private\": tru\n\n");
+        more.addAll(events.rest());
+        yield stream(events, more, Ending.WHOLE, 0);
+      }
+      case ERROR -> {
+        more.add(dialect.errorEvent());
+        yield stream(events, more, Ending.WHOLE, 0);
+      }
+    };
+  }
+
+  private static Dialect.Events.Some events(String text, Dialect dialect, StubQuestion question) {
+    if (question.stream()
+        && dialect.stream(new StubReply.Answer(text, StubReply.Tokens.DEFAULT), question)
+            instanceof Dialect.Events.Some events) {
+      return events;
+    }
+    throw new IllegalArgumentException("no stream was asked for: " + question);
+  }
+
+  private static WireReply stream(
+      Dialect.Events.Some events, List<String> sent, Ending ending, int bytes) {
+    var headers = new HashMap<>(events.headers());
+    headers.put("Content-Type", events.contentType());
+    return new WireReply.Stream(headers, sent, ending, bytes);
+  }
+
+  /// The same reply with these headers besides.
+  private static WireReply told(WireReply reply, Map<String, String> limits) {
+    return switch (reply) {
+      case WireReply.Full(var status, var headers, var body) ->
+          new WireReply.Full(status, both(headers, limits), body);
+      case WireReply.Stream(var headers, var begin, var ending, var bytes) ->
+          new WireReply.Stream(both(headers, limits), begin, ending, bytes);
+      case WireReply misbehaviour -> misbehaviour;
+    };
+  }
+
+  private static Map<String, String> both(Map<String, String> some, Map<String, String> others) {
+    var both = new HashMap<>(some);
+    both.putAll(others);
+    return both;
   }
 
   private static StubQuestion read(Connection.Request request, Dialect dialect) throws Violation {
@@ -184,7 +350,7 @@ public final class VendorStub implements AutoCloseable {
       throw new Violation("Content-Type must be application/json");
     }
     try {
-      return dialect.read(request.headers(), new Body(JSON.readTree(request.body())));
+      return dialect.read(request, new Body(JSON.readTree(request.body())));
     } catch (JsonProcessingException notJson) {
       throw new Violation("We could not parse the JSON body of your request.");
     }
@@ -197,6 +363,6 @@ public final class VendorStub implements AutoCloseable {
   }
 
   private static @Nullable Dialect dialect(String path) {
-    return DIALECTS.stream().filter(d -> d.path().equals(path)).findFirst().orElse(null);
+    return DIALECTS.stream().filter(d -> d.serves(path)).findFirst().orElse(null);
   }
 }

@@ -1,5 +1,6 @@
 package org.pgoffload.worker.llm.stub;
 
+import java.util.List;
 import java.util.Map;
 
 /// What the stub does on the connection.
@@ -13,11 +14,42 @@ public sealed interface WireReply {
     }
   }
 
+  /// A chunked body of status 200 that comes bit by bit.
+  ///
+  /// @param begin sent as one chunk each
+  /// @param ending what follows
+  /// @param bytes in each write; 0 for a whole chunk
+  record Stream(Map<String, String> headers, List<String> begin, Ending ending, int bytes)
+      implements WireReply {
+
+    public Stream {
+      headers = Map.copyOf(headers);
+      begin = List.copyOf(begin);
+    }
+  }
+
+  /// How a stream ends.
+  enum Ending {
+    /// With the last chunk of the body.
+    WHOLE,
+    /// With a closed connection.
+    CUT,
+    /// Not: nothing follows until the client goes.
+    STALLED,
+    /// Not: the last chunk is sent again every few milliseconds until the client goes.
+    REPEATED_SLOWLY,
+    /// Not: the last chunk is sent again at once until the client goes.
+    REPEATED
+  }
+
   /// Promises a longer body than it sends, and closes the connection.
   record CutBody(String begin) implements WireReply {}
 
   /// Sends headers and the begin of a body, then nothing until the client goes.
   record StalledBody(String begin) implements WireReply {}
+
+  /// Sends one header after the other, every few milliseconds, until the client goes.
+  record EndlessHeaders() implements WireReply {}
 
   /// Sends nothing until the client goes.
   record Silence() implements WireReply {}

@@ -1,0 +1,187 @@
+package org.pgoffload.worker.llm;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.net.URI;
+import java.time.Duration;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/// One call to a vendor, from the question to the outcome, alike for all of them.
+final class AskVendor {
+  private static final String END_OF_STREAM = "[DONE]";
+
+  private final HttpProvider provider;
+  private final String model;
+  private final RedactWords words;
+
+  private AskVendor(HttpProvider provider, String model, RedactWords words) {
+    this.provider = provider;
+    this.model = model;
+    this.words = words;
+  }
+
+  static LlmOutcome ask(HttpProvider provider, LlmCall call, PieceListener pieces)
+      throws InterruptedException {
+    var model = Objects.requireNonNullElse(call.model(), provider.defaultModel());
+    var refusal = provider.refuses(call);
+    if (refusal != null) {
+      return failed(provider, LlmErrorCode.UNSUPPORTED_OPTION, refusal, model);
+    }
+    return switch (provider.credentials()) {
+      case Credentials.Missing(var code, var why) -> failed(provider, code, why, model);
+      case Credentials.Headers credentials -> {
+        var asking =
+            new AskVendor(provider, model, new RedactWords(credentials.secret(), call.texts()));
+        yield asking.post(
+            provider.endpoint(call, model),
+            credentials,
+            provider.question(call, model),
+            call.timeout(),
+            reply ->
+                call.stream()
+                    ? asking.readStream(reply, pieces)
+                    : asking.readWhole(reply, provider::answer));
+      }
+    };
+  }
+
+  static LlmOutcome embed(HttpProvider provider, EmbeddingFormat format, EmbedCall call)
+      throws InterruptedException {
+    var model = call.model() == null ? provider.defaultEmbeddingModel() : call.model();
+    if (model == null) {
+      var why =
+          "no model for embeddings: set %s, or name one in the request"
+              .formatted(format.modelSetting());
+      return failed(provider, LlmErrorCode.EMBEDDINGS_NOT_SUPPORTED, why, provider.defaultModel());
+    }
+    return switch (provider.credentials()) {
+      case Credentials.Missing(var code, var why) -> failed(provider, code, why, model);
+      case Credentials.Headers credentials -> {
+        var asking =
+            new AskVendor(provider, model, new RedactWords(credentials.secret(), call.inputs()));
+        yield asking.post(
+            format.endpoint(model),
+            credentials,
+            format.question(call, model),
+            call.timeout(),
+            reply -> asking.readWhole(reply, body -> format.answer(body, call)));
+      }
+    };
+  }
+
+  @FunctionalInterface
+  private interface ReadReply {
+    LlmOutcome read(OpenReply reply) throws BrokenExchange, InterruptedException;
+  }
+
+  @FunctionalInterface
+  private interface ReadBody {
+    LlmOutcome read(VendorReply reply);
+  }
+
+  private LlmOutcome post(
+      URI endpoint,
+      Credentials.Headers credentials,
+      ObjectNode question,
+      Duration timeout,
+      ReadReply reader)
+      throws InterruptedException {
+    var body = Json.bytes(question);
+    try (var reply = provider.http().open(endpoint, credentials.headers(), body, timeout)) {
+      try {
+        return reader.read(reply);
+      } catch (BrokenExchange broken) {
+        return vendorReply(reply, Json.object()).broken(broken.code(), broken.words());
+      }
+    } catch (BrokenExchange neverBegun) {
+      return failed(provider, neverBegun.code(), words.redact(neverBegun.words()), model);
+    }
+  }
+
+  private LlmOutcome readWhole(OpenReply reply, ReadBody reader)
+      throws BrokenExchange, InterruptedException {
+    var body = Json.readObject(reply.readAll());
+    var vendorReply = vendorReply(reply, body.orElseGet(Json::object));
+    if (reply.status() != 200) {
+      var error = VendorError.read(vendorReply.body());
+      return vendorReply.vendorFailed(error.classify(reply.status()), error, Usage.NONE);
+    }
+    return body.isEmpty()
+        ? vendorReply.malformed("the reply is not a JSON object")
+        : reader.read(vendorReply);
+  }
+
+  private LlmOutcome readStream(OpenReply reply, PieceListener listener)
+      throws BrokenExchange, InterruptedException {
+    var pieces = new JoinPieces(listener);
+    if (reply.status() != 200 || reply.isJson()) {
+      var outcome = readWhole(reply, provider::answer);
+      pieces.complete(outcome);
+      return outcome;
+    }
+    var body = fold(reply, pieces);
+    if (body == null) {
+      return vendorReply(reply, Json.object())
+          .malformed("the stream has an event that is not a JSON object");
+    }
+    reply.finish();
+    var vendorReply = vendorReply(reply, body);
+    var outcome = provider.answer(vendorReply);
+    return pieces.complete(outcome)
+        ? outcome
+        : vendorReply.malformed("the stream ends with another answer than it was made of");
+  }
+
+  /// The body that the events fold into; null if one of them is no event.
+  private @Nullable JsonNode fold(OpenReply reply, PieceListener pieces)
+      throws BrokenExchange, InterruptedException {
+    var fold = provider.fold();
+    var events = provider.framing().read(reply);
+    for (var data = events.next(); data != null; data = events.next()) {
+      if (data.equals(END_OF_STREAM)) {
+        break;
+      }
+      var event = Json.readObject(data);
+      if (event.isEmpty()) {
+        return null;
+      }
+      if (fold.take(event.get(), pieces)) {
+        return fold.body();
+      }
+    }
+    if (!fold.isComplete()) {
+      throw new BrokenExchange(
+          LlmErrorCode.CONNECTION_LOST, "the stream ended before the answer did");
+    }
+    return fold.body();
+  }
+
+  private VendorReply vendorReply(OpenReply reply, JsonNode body) {
+    var told = Objects.requireNonNullElse(Json.text(body, "model"), model);
+    var requestId =
+        provider.requestIdHeaders().stream()
+            .flatMap(name -> reply.headers().firstValue(name).stream())
+            .findFirst()
+            .orElse(null);
+    return new VendorReply(
+        provider.name(),
+        told,
+        reply.status(),
+        reply.headers(),
+        provider.http().now(),
+        body,
+        requestId,
+        words);
+  }
+
+  private static LlmOutcome failed(
+      HttpProvider provider, LlmErrorCode code, String why, String model) {
+    return new LlmOutcome.Failed(
+        new LlmError(code, provider.name() + ": " + why, null, null, null),
+        model,
+        Usage.NONE,
+        List.of());
+  }
+}

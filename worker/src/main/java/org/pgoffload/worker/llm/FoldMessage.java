@@ -1,0 +1,64 @@
+package org.pgoffload.worker.llm;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+/// Folds the events of Anthropic's Messages API
+/// (platform.claude.com/docs/en/build-with-claude/streaming): an empty message, deltas of its
+/// blocks, then why it ended. Only blocks of text are gathered, all as one.
+final class FoldMessage implements FoldEvents {
+  private final StringBuilder text = new StringBuilder();
+  private ObjectNode message = Json.object();
+
+  @Override
+  public boolean take(JsonNode event, PieceListener pieces) {
+    switch (event.path("type").asText()) {
+      case "message_start" -> {
+        if (event.path("message") instanceof ObjectNode begun) {
+          message = begun;
+        }
+      }
+      case "content_block_start" -> add(event.path("content_block"), "text", pieces);
+      case "content_block_delta" -> add(event.path("delta"), "text_delta", pieces);
+      case "message_delta" -> {
+        message.setAll(fields(event.path("delta")));
+        // The counts are of the whole message so far, and those that stay are not repeated.
+        message.withObject("usage").setAll(fields(event.path("usage")));
+      }
+      case "error" -> {
+        message.set("error", event.path("error"));
+        return true;
+      }
+      case "message_stop" -> {
+        return true;
+      }
+      default -> {
+        // Pings, ends of blocks, and kinds to come.
+      }
+    }
+    return false;
+  }
+
+  @Override
+  public boolean isComplete() {
+    return false;
+  }
+
+  @Override
+  public JsonNode body() {
+    message.putArray("content").addObject().put("type", "text").put("text", text.toString());
+    return message;
+  }
+
+  private void add(JsonNode part, String type, PieceListener pieces) {
+    if (part.path("type").asText().equals(type)) {
+      var piece = part.path("text").asText("");
+      text.append(piece);
+      pieces.piece(piece);
+    }
+  }
+
+  private static ObjectNode fields(JsonNode node) {
+    return node instanceof ObjectNode object ? object : Json.object();
+  }
+}

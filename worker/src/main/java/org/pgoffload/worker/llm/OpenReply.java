@@ -1,0 +1,120 @@
+package org.pgoffload.worker.llm;
+
+import java.io.ByteArrayOutputStream;
+import java.net.http.HttpHeaders;
+import java.net.http.HttpResponse;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// A reply whose headers are in and whose body is still to be read, bounded in time and size. Used
+/// by the thread that made the call; closing it ends the connection unless the body is whole.
+final class OpenReply implements AutoCloseable {
+  /// How long the end of a body may take that has nothing more to say. A connection whose body is
+  /// read to its end is used again.
+  private static final long LAST_BYTES = TimeUnit.MILLISECONDS.toNanos(100);
+
+  private final HttpResponse<ReplyBody> response;
+  private final HttpSettings settings;
+  private final Duration timeout;
+  private final long deadline;
+  private long received;
+  private boolean ended;
+
+  /// @param timeout of the whole call, for words
+  /// @param deadline of the whole call, on the clock of `System.nanoTime`
+  OpenReply(
+      HttpResponse<ReplyBody> response, HttpSettings settings, Duration timeout, long deadline) {
+    this.response = response;
+    this.settings = settings;
+    this.timeout = timeout;
+    this.deadline = deadline;
+  }
+
+  int status() {
+    return response.statusCode();
+  }
+
+  HttpHeaders headers() {
+    return response.headers();
+  }
+
+  /// Whether the body is one JSON value, which some servers send though a stream was asked for.
+  boolean isJson() {
+    var type = headers().firstValue("content-type").orElse("").toLowerCase(Locale.ROOT);
+    return type.split(";", 2)[0].strip().equals("application/json");
+  }
+
+  /// The next bytes; null at the end of the body.
+  ///
+  /// @throws BrokenExchange if they do not come in time, are too many, or the connection breaks
+  /// @throws InterruptedException if the thread is interrupted
+  byte @Nullable [] next() throws BrokenExchange, InterruptedException {
+    if (ended) {
+      return null;
+    }
+    var idle = TimeUnit.NANOSECONDS.convert(settings.idleTimeout());
+    var left = deadline - System.nanoTime();
+    if (left <= 0) {
+      throw timedOut(timeout);
+    }
+    return switch (response.body().next(Math.min(left, idle))) {
+      case null -> {
+        if (left <= idle) {
+          throw timedOut(timeout);
+        }
+        throw new BrokenExchange(
+            LlmErrorCode.RESPONSE_STALLED,
+            "the reply stood still for " + settings.idleTimeout().toMillis() + " ms");
+      }
+      case ReplyBody.Arrival.Bytes(var bytes) -> {
+        received += bytes.length;
+        if (received > settings.maxResponseBytes()) {
+          throw new BrokenExchange(
+              LlmErrorCode.RESPONSE_TOO_LARGE,
+              "the reply is larger than " + settings.maxResponseBytes() + " bytes");
+        }
+        yield bytes;
+      }
+      case ReplyBody.Arrival.End() -> {
+        ended = true;
+        yield null;
+      }
+      case ReplyBody.Arrival.Failure(var cause) -> {
+        ended = true;
+        throw NetworkFailure.classify(cause);
+      }
+    };
+  }
+
+  /// Reads the whole body.
+  byte[] readAll() throws BrokenExchange, InterruptedException {
+    var bytes = new ByteArrayOutputStream();
+    for (var next = next(); next != null; next = next()) {
+      bytes.writeBytes(next);
+    }
+    return bytes.toByteArray();
+  }
+
+  /// Waits a moment for the end of a body that has said all it has to say, however it ends.
+  void finish() throws InterruptedException {
+    var until = System.nanoTime() + LAST_BYTES;
+    while (!ended
+        && received <= settings.maxResponseBytes()
+        && response.body().next(until - System.nanoTime())
+            instanceof ReplyBody.Arrival.Bytes(var bytes)) {
+      received += bytes.length;
+    }
+  }
+
+  @Override
+  public void close() {
+    response.body().cancel();
+  }
+
+  static BrokenExchange timedOut(Duration timeout) {
+    return new BrokenExchange(
+        LlmErrorCode.TIMEOUT, "no whole reply within " + timeout.toMillis() + " ms");
+  }
+}

@@ -1,0 +1,219 @@
+package org.pgoffload.worker.llm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.pgoffload.worker.llm.stub.StubReply;
+import org.pgoffload.worker.llm.stub.StubReply.Fault;
+import org.pgoffload.worker.llm.stub.StubReply.Kind;
+import org.pgoffload.worker.llm.stub.VendorStub;
+import org.pgoffload.worker.llm.stub.WireReply;
+
+/// What every provider has to do with an answer that comes piece by piece, over real HTTP: end as
+/// the same answer does in one piece, and with an error that says what befell the stream.
+@ParameterizedClass
+@EnumSource
+class StreamConformanceTest extends ConformanceSuite {
+  private final List<String> pieces = new ArrayList<>();
+
+  StreamConformanceTest(Vendor vendor) {
+    super(vendor);
+  }
+
+  @Test
+  void givesTheAnswerWordByWord() throws InterruptedException {
+    assertThat(stream()).isEqualTo(ask(PROMPT));
+    assertThat(pieces)
+        .containsExactly(
+            "stub ", "answer ", "to: ", "Why ", "is ", "the ", "sky ", "over ", "Prague ", "so ",
+            "blue?");
+  }
+
+  @Test
+  void asksForAStreamWithNothingElseChanged() throws InterruptedException {
+    ask(PROMPT);
+    stream();
+
+    var whole = stub.questions().getFirst();
+    var streamed = stub.questions().getLast();
+    assertThat(whole.stream()).isFalse();
+    assertThat(streamed.stream()).isTrue();
+    assertThat(streamed.options()).isEqualTo(whole.options());
+    assertThat(streamed.turns()).isEqualTo(whole.turns());
+  }
+
+  @Test
+  void handsAPieceOnBeforeTheNextIsThere() throws InterruptedException {
+    stub.next(new StubReply.BadStream("One two ", Fault.STALLED));
+    var first = new CompletableFuture<String>();
+    var asking = start(first::complete);
+
+    assertThat(first).succeedsWithin(5, TimeUnit.SECONDS).isEqualTo("One ");
+    asking.interrupt();
+    assertThat(stub.awaitDisconnect(5)).isTrue();
+  }
+
+  @Test
+  void putsTogetherWhatTheNetworkTearsApart() throws InterruptedException {
+    var text = "\"quotes\" \\ \n\t ž € 😀 \u2028 \u0001";
+    stub.next(new StubReply.TornStream(text, 1));
+
+    assertThat(stream())
+        .isEqualTo(new LlmOutcome.Answered(text, FinishReason.STOP, origin(), USAGE, List.of()));
+    assertThat(String.join("", pieces)).isEqualTo(text);
+  }
+
+  @Test
+  void reusesTheConnectionOfAStream() throws InterruptedException {
+    stream();
+    stream();
+    stream();
+
+    assertThat(stub.connections()).isEqualTo(1);
+  }
+
+  @Test
+  void endsLikeTheAnswerInOnePiece() throws InterruptedException {
+    for (var reply :
+        List.of(
+            new StubReply.Truncated("The sky is"),
+            new StubReply.Refusal("I cannot help with that."),
+            new StubReply.FilteredAnswer(),
+            new StubReply.FilteredPrompt(),
+            new StubReply.Empty(),
+            new StubReply.FailedWith200("The upstream is on fire."),
+            StubReply.failure(Kind.WRONG_KEY),
+            StubReply.failure(Kind.NO_QUOTA),
+            StubReply.failure(Kind.UNSUPPORTED_OPTION),
+            new StubReply.Failure(Kind.RATE_LIMITED, Map.of("Retry-After", "7")),
+            StubReply.failure(Kind.OVERLOADED))) {
+      stub.next(reply, reply);
+
+      var streamed = stream();
+
+      // The tokens of an error that comes with status 200 are not told of a stream by every vendor.
+      assertThat(streamed).as("%s", reply).isEqualTo(ask(PROMPT));
+    }
+  }
+
+  @Test
+  void takesAnAnswerInOnePieceThoughAStreamWasAskedFor() throws InterruptedException {
+    var whole = stub.inOnePiece(vendor.path("model-1"), "The sky is blue.");
+    stub.next(StubReply.wire(whole));
+
+    assertThat(stream()).isInstanceOf(LlmOutcome.Answered.class);
+    assertThat(pieces).containsExactly("The sky is blue.");
+  }
+
+  @Test
+  void reportsAStreamThatIsCut() throws InterruptedException {
+    assertFault(Fault.CUT, LlmErrorCode.CONNECTION_LOST);
+  }
+
+  @Test
+  void reportsAStreamThatEndsWithoutItsLastEvent() throws InterruptedException {
+    assertFault(Fault.UNFINISHED, LlmErrorCode.CONNECTION_LOST);
+  }
+
+  @Test
+  void reportsAnErrorInTheMiddle() throws InterruptedException {
+    assertFault(Fault.ERROR, LlmErrorCode.PROVIDER_OVERLOADED);
+  }
+
+  @Test
+  void reportsAnEventThatIsNone() throws InterruptedException {
+    assertFault(Fault.GARBAGE, LlmErrorCode.MALFORMED_RESPONSE);
+  }
+
+  @Test
+  void readsNoStreamBeyondTheLimit() throws InterruptedException {
+    assertFault(Fault.ENDLESS, LlmErrorCode.RESPONSE_TOO_LARGE);
+    assertThat(stub.awaitDisconnect(5)).isTrue();
+  }
+
+  @Test
+  void reportsAStalledStreamLongBeforeTheTimeout() throws InterruptedException {
+    stub.next(new StubReply.BadStream("The sky is", Fault.STALLED));
+
+    var error = error(impatientProvider().ask(streamed(Duration.ofSeconds(30)), pieces::add));
+
+    assertThat(error.code()).isEqualTo(LlmErrorCode.RESPONSE_STALLED);
+    assertThat(error.providerRequestId()).isEqualTo(VendorStub.REQUEST_ID);
+    assertThat(stub.awaitDisconnect(5)).isTrue();
+  }
+
+  @Test
+  void reportsAStreamOfNothingButSignsOfLifeAtItsTimeout() throws InterruptedException {
+    stub.next(new StubReply.BadStream("The sky is", Fault.KEPT_ALIVE));
+
+    var error = error(provider().ask(streamed(Duration.ofMillis(400)), pieces::add));
+
+    assertThat(error.code()).isEqualTo(LlmErrorCode.TIMEOUT);
+    assertThat(stub.awaitDisconnect(5)).isTrue();
+  }
+
+  @Test
+  void reportsHeadersThatNeverEndInTime() throws InterruptedException {
+    stub.next(StubReply.wire(new WireReply.EndlessHeaders()));
+
+    var error = error(provider().ask(streamed(Duration.ofMillis(300)), pieces::add));
+
+    assertThat(error.code()).isEqualTo(LlmErrorCode.TIMEOUT);
+    assertThat(stub.awaitDisconnect(5)).isTrue();
+  }
+
+  @Test
+  void endsTheCallWhenItsThreadIsInterrupted() throws InterruptedException {
+    stub.next(new StubReply.BadStream("The sky is", Fault.KEPT_ALIVE));
+    var begun = new CompletableFuture<String>();
+    var asking = start(begun::complete);
+    assertThat(begun).succeedsWithin(5, TimeUnit.SECONDS);
+
+    asking.interrupt();
+
+    assertThat(asking.join(Duration.ofSeconds(5))).isTrue();
+    assertThat(stub.awaitDisconnect(5)).isTrue();
+  }
+
+  private void assertFault(Fault fault, LlmErrorCode code) throws InterruptedException {
+    stub.next(new StubReply.BadStream("The private sky is", fault));
+
+    var error = error(stream());
+
+    assertThat(error.code()).isEqualTo(code);
+    assertThat(error.httpStatus()).isEqualTo(200);
+    assertThat(error.providerRequestId()).isEqualTo(VendorStub.REQUEST_ID);
+    assertThat(error.message()).doesNotContain("Prague", "private", VendorStub.KEY);
+    assertThat(String.join("", pieces)).startsWith("The private sky is");
+  }
+
+  private Thread start(PieceListener listener) {
+    var provider = provider();
+    return Thread.ofVirtual()
+        .start(() -> {
+          try {
+            provider.ask(streamed(Duration.ofMinutes(5)), listener);
+          } catch (InterruptedException ended) {
+            // As the test wanted it.
+          }
+        });
+  }
+
+  private LlmOutcome stream() throws InterruptedException {
+    pieces.clear();
+    return provider().ask(streamed(Duration.ofSeconds(30)), pieces::add);
+  }
+
+  private static LlmCall streamed(Duration timeout) {
+    return new LlmCall(
+        7, null, null, List.of(Turn.user(PROMPT)), LlmOptions.DEFAULTS, true, timeout);
+  }
+}

@@ -46,6 +46,18 @@ final class ReadConfiguration {
             WorkerConfiguration.DEFAULT_MAX_BYTES_IN_FLIGHT,
             1,
             Long.MAX_VALUE);
+    int maxDeferred =
+        settings.integer(
+            "PGOFFLOAD_MAX_DEFERRED",
+            Math.max(maxInFlight, WorkerConfiguration.DEFAULT_MAX_DEFERRED),
+            maxInFlight,
+            10_000_000);
+    var deferAfter =
+        settings.duration("PGOFFLOAD_DEFER_AFTER", WorkerConfiguration.DEFAULT_DEFER_AFTER);
+    if (deferAfter.isZero()) {
+      settings.problem("PGOFFLOAD_DEFER_AFTER must be longer than zero");
+    }
+    var calls = ReadCallSettings.from(settings);
     var drain = settings.duration("PGOFFLOAD_DRAIN_TIMEOUT", WorkerConfiguration.DEFAULT_DRAIN);
     var providers = providers(settings);
     try {
@@ -67,6 +79,9 @@ final class ReadConfiguration {
             kafka,
             maxInFlight,
             maxBytes,
+            maxDeferred,
+            deferAfter,
+            calls,
             drain),
         Objects.requireNonNull(providers));
   }

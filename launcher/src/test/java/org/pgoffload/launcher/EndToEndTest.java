@@ -217,8 +217,8 @@ class EndToEndTest {
         .satisfies(question -> {
           assertThat(question.system()).isEqualTo("be brief");
           assertThat(question.model()).isEqualTo("some-model");
-          assertThat(question.temperature()).isEqualTo(0.5);
-          assertThat(question.maxOutputTokens()).isEqualTo(77);
+          assertThat(question.options().temperature()).isEqualTo(0.5);
+          assertThat(question.options().maxOutputTokens()).isEqualTo(77);
         });
 
     execute(

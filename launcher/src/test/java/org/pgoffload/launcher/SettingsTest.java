@@ -21,6 +21,7 @@ import org.pgoffload.results.ResultsConfiguration;
 import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.TaskDatabase;
 import org.pgoffload.worker.WorkerConfiguration;
+import org.pgoffload.worker.calls.CallSettings;
 import org.pgoffload.worker.sql.SqlLimits;
 import picocli.CommandLine;
 
@@ -78,6 +79,9 @@ class SettingsTest {
                 KAFKA,
                 2000,
                 256L << 20,
+                50_000,
+                Duration.ofSeconds(5),
+                CallSettings.DEFAULTS,
                 Duration.ofSeconds(5)));
   }
 
@@ -105,6 +109,9 @@ class SettingsTest {
                 KAFKA,
                 7,
                 1000,
+                50_000,
+                Duration.ofSeconds(5),
+                CallSettings.DEFAULTS,
                 Duration.ofMillis(250)));
   }
 

@@ -15,5 +15,12 @@ public final class RecordHeaders {
   /// record came from.
   public static final String ORIGIN = "pgoffload-origin";
 
+  /// On deferred requests: before which time there is nothing to do, in milliseconds since the
+  /// epoch.
+  public static final String NOT_BEFORE = "pgoffload-not-before";
+
+  /// On deferred requests: the calls that were made so far, a JSON array of [Call].
+  public static final String CALLS = "pgoffload-calls";
+
   private RecordHeaders() {}
 }

@@ -1,60 +1,160 @@
 package org.pgoffload.worker;
 
-import com.fasterxml.jackson.databind.JsonNode;
+import java.sql.SQLException;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.worker.calls.CallProgress;
+import org.pgoffload.worker.calls.CallsMade;
+import org.pgoffload.worker.calls.Deadline;
+import org.pgoffload.worker.calls.EmbedTogether;
+import org.pgoffload.worker.calls.MakeCalls;
+import org.pgoffload.worker.llm.FinishReason;
 import org.pgoffload.worker.llm.LlmCall;
 import org.pgoffload.worker.llm.LlmErrorCode;
-import org.pgoffload.worker.llm.LlmOptions;
 import org.pgoffload.worker.llm.LlmOutcome;
-import org.pgoffload.worker.llm.LlmProvider;
+import org.pgoffload.worker.llm.LlmProviders;
+import org.pgoffload.worker.llm.ModelTarget;
 import org.pgoffload.worker.llm.PieceListener;
 import org.pgoffload.worker.llm.Turn;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/// Makes the call that a claimed request asks for, and its result of whatever comes back. Runs on
-/// the request's own virtual thread.
+/// Has the calls made that a claimed request asks for, and makes its result of whatever comes back.
+/// Runs on the request's own virtual thread.
 ///
-/// Stateless; safe to share between threads.
+/// Safe to share between threads.
 final class AnswerRequest {
+  private static final Logger LOG = LoggerFactory.getLogger(AnswerRequest.class);
+
   private static final String UNSUPPORTED_KIND = "unsupported_kind";
   private static final String NOT_CLAIMABLE = "not_claimable";
   private static final String INTERNAL_ERROR = "internal_error";
 
+  /// Between two looks at whether the request that was followed has its answer.
+  private static final Duration FIRST_LOOK = Duration.ofMillis(20);
+
+  private static final Duration LAST_LOOK = Duration.ofSeconds(1);
+
   private final String worker;
-  private final LlmProvider provider;
+  private final LlmProviders providers;
+  private final MakeCalls make;
+  private final EmbedTogether embed;
+  private final Cache cache;
+  private final Function<LlmPiece, Future<?>> publish;
+  private final ScheduledExecutorService timer;
   private final InstantSource clock;
 
-  AnswerRequest(String worker, LlmProvider provider, InstantSource clock) {
+  /// @param publish begins to publish a piece of a streamed answer
+  /// @param timer for when to publish them
+  AnswerRequest(
+      String worker,
+      LlmProviders providers,
+      MakeCalls make,
+      EmbedTogether embed,
+      Cache cache,
+      Function<LlmPiece, Future<?>> publish,
+      ScheduledExecutorService timer,
+      InstantSource clock) {
     this.worker = worker;
-    this.provider = provider;
+    this.providers = providers;
+    this.make = make;
+    this.embed = embed;
+    this.cache = cache;
+    this.publish = publish;
+    this.timer = timer;
     this.clock = clock;
+  }
+
+  /// Knows which questions have been answered, or are being asked, already.
+  @FunctionalInterface
+  interface Cache {
+    /// Says what to do for a request.
+    ///
+    /// @param key the same for the same question
+    /// @param maxAge of an answer, as an interval's text
+    /// @throws SQLException if the database could not be asked
+    Advice consult(long id, byte[] key, String maxAge) throws SQLException;
+
+    /// What to do.
+    sealed interface Advice {
+      /// Take this answer.
+      record Hit(Result result) implements Advice {}
+
+      /// Make the call.
+      record Lead() implements Advice {}
+
+      /// Another request makes the call: ask again later.
+      record Follow(long leader) implements Advice {}
+    }
   }
 
   /// Blocks until the request has ended; at the latest at its deadline.
   ///
-  /// @throws InterruptedException if the worker is closing: there is no result, and the next worker
-  ///   takes the request over
-  Result answer(Envelope envelope, Claim.Claimed claim) throws InterruptedException {
+  /// @throws InterruptedException if it is cancelled, or the worker is closing
+  Result answer(AskedRequest asked, Claim.Claimed claim) throws InterruptedException {
     var begun = System.nanoTime();
-    var ending = end(envelope, claim);
-    return result(envelope, claim, ending, (System.nanoTime() - begun) / 1e6);
+    var envelope = asked.request().envelope();
+    var ending = end(asked, envelope, claim);
+    return result(envelope, claim, ending, asked.callsMade(), (System.nanoTime() - begun) / 1e6);
   }
 
   /// The result of a request that met a fault of this worker.
-  Result fault(Envelope envelope, Claim.Claimed claim) {
+  Result fault(AskedRequest asked, Claim.Claimed claim) {
     var ending =
         Ending.failed(
             INTERNAL_ERROR,
             "the worker met a fault of its own; its log has the place under this id");
-    return result(envelope, claim, ending, 0);
+    return result(asked.request().envelope(), claim, ending, asked.callsMade(), 0);
+  }
+
+  /// The result of a request that was cancelled while it was seen to.
+  Result cancelled(AskedRequest asked, Claim.Claimed claim) {
+    var ranMs = Duration.between(claim.claimedAt(), clock.instant()).toNanos() / 1e6;
+    return result(
+        asked.request().envelope(),
+        claim,
+        Ending.cancelled(""),
+        asked.callsMade(),
+        Math.max(0, ranMs));
+  }
+
+  /// The result of a request that was cancelled before anybody had begun it.
+  Result cancelled(ObeyCancellations.CancelledRequest request) {
+    var queuedMs = Duration.between(request.createdAt(), request.claimedAt()).toNanos() / 1e6;
+    return result(
+        request.id(),
+        request.kind(),
+        request.requestedBy(),
+        request.requestedByOid(),
+        request.attempt(),
+        Math.max(0, queuedMs),
+        Ending.cancelled(""),
+        List.of(),
+        0);
+  }
+
+  /// The result of a request that is ended without a call.
+  Result refused(Envelope envelope, Claim.Refused refused) {
+    var ending =
+        switch (refused.reason()) {
+          case CANCELLED -> Ending.cancelled(refused.detail());
+          case OVER_BUDGET -> Ending.failed(Ending.BUDGET_EXCEEDED, refused.detail());
+        };
+    return result(envelope, refused.claimed(), ending, List.of(), 0);
   }
 
   /// The result of a request that the database will not let anybody claim.
@@ -62,102 +162,331 @@ final class AnswerRequest {
     var ending =
         Ending.failed(
             NOT_CLAIMABLE, "the database refused to have it claimed, with SQLSTATE " + sqlState);
-    return result(envelope, new Claim.Claimed(1, envelope.signedAt()), ending, 0);
+    return result(envelope, new Claim.Claimed(1, envelope.signedAt()), ending, List.of(), 0);
   }
 
-  private Result result(Envelope envelope, Claim.Claimed claim, Ending ending, double ranMs) {
+  private Result result(
+      Envelope envelope, Claim.Claimed claim, Ending ending, List<Call> calls, double ranMs) {
     var queuedMs = Duration.between(envelope.signedAt(), claim.claimedAt()).toNanos() / 1e6;
-    return new Result(
-        Result.VERSION,
+    return result(
         envelope.id(),
         envelope.kind(),
-        ending.status(),
         envelope.requestedBy().user(),
         envelope.requestedBy().userOid(),
+        claim.attempt(),
+        Math.max(0, queuedMs),
+        ending,
+        calls,
+        ranMs);
+  }
+
+  private Result result(
+      long id,
+      String kind,
+      String requestedBy,
+      long requestedByOid,
+      int attempt,
+      double queuedMs,
+      Ending ending,
+      List<Call> calls,
+      double ranMs) {
+    var usage = CallsMade.usage(calls);
+    return new Result(
+        Result.VERSION,
+        id,
+        kind,
+        ending.status(),
+        requestedBy,
+        requestedByOid,
         ending.answer(),
         ending.errorCode(),
         ending.errorMessage(),
         ending.finishReason(),
-        provider.name(),
+        ending.provider() == null ? providers.primary().name() : ending.provider(),
         ending.model(),
         ending.providerRequestId(),
-        ending.usage().inputTokens(),
-        ending.usage().cachedInputTokens(),
-        ending.usage().outputTokens(),
-        ending.usage().reasoningTokens(),
-        claim.attempt(),
-        Math.max(0, queuedMs),
+        usage.inputTokens(),
+        usage.cachedInputTokens(),
+        usage.outputTokens(),
+        usage.reasoningTokens(),
+        attempt,
+        queuedMs,
         ranMs,
         worker,
         clock.instant().truncatedTo(ChronoUnit.MICROS).toString(),
-        null,
-        null,
-        null,
-        null);
+        ending.embeddings(),
+        ending.cachedFrom(),
+        calls.isEmpty() ? null : calls,
+        ending.lastSeq());
   }
 
-  private Ending end(Envelope envelope, Claim.Claimed claim) throws InterruptedException {
-    if (RequestKind.ofWireName(envelope.kind()).filter(RequestKind.ASK::equals).isEmpty()) {
+  private Ending end(AskedRequest asked, Envelope envelope, Claim.Claimed claim)
+      throws InterruptedException {
+    var kind = RequestKind.ofWireName(envelope.kind());
+    if (kind.isEmpty() || kind.get().lane() != RequestKind.Lane.LLM) {
       return Ending.failed(
           UNSUPPORTED_KIND,
           "this worker does not know requests of kind '" + envelope.kind() + "'; upgrade it");
     }
     var timeout = Objects.requireNonNull(envelope.timeout(), "an LLM request has a timeout");
+    // from the database's times alone, whatever this machine's clock says
     var left = Duration.between(claim.claimedAt(), envelope.signedAt().plus(timeout));
     if (!left.isPositive()) {
-      return Ending.expired(timeout);
+      return Ending.expired(timeout, null);
     }
-    LlmCall call;
+    var deadline = Deadline.in(left);
+    Question question;
     try {
-      call = call(envelope, left);
+      question = Question.of(envelope, kind.get());
     } catch (IllegalArgumentException e) {
-      return Ending.failed(LlmErrorCode.INVALID_REQUEST.code(), String.valueOf(e.getMessage()));
+      return Ending.failed(LlmErrorCode.INVALID_REQUEST, String.valueOf(e.getMessage()));
     }
-    return switch (provider.ask(call, PieceListener.NONE)) {
-      case LlmOutcome.Answered answered -> Ending.succeeded(answered);
-      case LlmOutcome.Embedded _ -> throw new IllegalStateException("a question was embedded");
-      // the call had all the time that was left: what ran out is the request's
-      case LlmOutcome.Failed failed when failed.error().code() == LlmErrorCode.TIMEOUT ->
-          Ending.expired(timeout);
-      case LlmOutcome.Failed failed -> Ending.failed(failed);
+    if (!waitedOut(asked, deadline)) {
+      return Ending.expired(timeout, null);
+    }
+    var named = question.provider();
+    var provider = named == null ? providers.primary() : providers.find(named).orElse(null);
+    if (provider == null) {
+      return Ending.failed(
+          Ending.PROVIDER_NOT_CONFIGURED,
+          "no provider '"
+              + named
+              + "' is configured at the workers; those that are: "
+              + String.join(", ", providers.names()));
+    }
+    return switch (question) {
+      case Question.Ask ask -> {
+        var first =
+            new ModelTarget(
+                provider, Objects.requireNonNullElse(ask.model(), provider.defaultModel()));
+        var stream = ask.streams() ? pieces(envelope, claim) : null;
+        yield cached(
+            asked,
+            ask,
+            first,
+            deadline,
+            timeout,
+            stream,
+            () -> ask(asked, ask, targets(first), deadline, timeout, stream));
+      }
+      case Question.Embed texts -> {
+        var model = texts.model() == null ? provider.defaultEmbeddingModel() : texts.model();
+        var target =
+            new ModelTarget(provider, Objects.requireNonNullElse(model, provider.defaultModel()));
+        yield cached(
+            asked,
+            texts,
+            target,
+            deadline,
+            timeout,
+            null,
+            () -> embed(asked, texts, target, deadline, timeout));
+      }
     };
   }
 
-  private static LlmCall call(Envelope envelope, Duration timeout) {
-    var payload = envelope.payload();
-    var turns = new ArrayList<Turn>();
-    var messages = payload.get("messages");
-    if (messages != null) {
-      for (var message : messages) {
-        var text = message.path("content").asText();
-        turns.add(
-            message.path("role").asText().equals("assistant")
-                ? Turn.assistant(text)
-                : Turn.user(text));
-      }
+  /// A request that another worker has left waiting for its next try waits on.
+  private boolean waitedOut(AskedRequest asked, Deadline deadline) throws InterruptedException {
+    Instant notBefore = DeferredHeaders.notBefore(asked.request().record().headers());
+    if (notBefore == null) {
+      return true;
     }
-    var prompt = text(payload, "prompt");
-    if (prompt != null) {
-      turns.add(Turn.user(prompt));
+    var wait = Duration.between(clock.instant(), notBefore);
+    if (!wait.isPositive()) {
+      return true;
     }
-    var options = payload.path("options");
-    return new LlmCall(
-        envelope.id(),
-        text(payload, "model"),
-        text(payload, "system"),
-        turns,
-        new LlmOptions(
-            options.has("temperature") ? options.get("temperature").asDouble() : null,
-            options.has("max_output_tokens") ? options.get("max_output_tokens").asInt() : null,
-            List.of(),
-            null,
-            null),
-        false,
-        timeout);
+    asked.waits(wait);
+    var left = deadline.left();
+    Thread.sleep(wait.compareTo(left) < 0 ? wait : left);
+    return wait.compareTo(left) < 0;
   }
 
-  private static @Nullable String text(JsonNode payload, String field) {
-    var value = payload.get(field);
-    return value == null || value.isNull() ? null : value.asText();
+  private List<ModelTarget> targets(ModelTarget first) {
+    var targets = new ArrayList<ModelTarget>();
+    targets.add(first);
+    providers.fallbacks().stream()
+        .filter(fallback -> !fallback.toString().equals(first.toString()))
+        .forEach(targets::add);
+    return targets;
+  }
+
+  private StreamPieces pieces(Envelope envelope, Claim.Claimed claim) {
+    return new StreamPieces(
+        publish, timer, envelope.id(), envelope.requestedBy().userOid(), claim.attempt());
+  }
+
+  /// What makes the calls when no earlier answer is there to be taken.
+  @FunctionalInterface
+  private interface Calls {
+    Ending make() throws InterruptedException;
+  }
+
+  private Ending cached(
+      AskedRequest asked,
+      Question question,
+      ModelTarget target,
+      Deadline deadline,
+      Duration timeout,
+      @Nullable StreamPieces stream,
+      Calls calls)
+      throws InterruptedException {
+    var maxAge = question.cache();
+    if (maxAge == null) {
+      return calls.make();
+    }
+    var key = question.cacheKey(target);
+    var pause = FIRST_LOOK;
+    while (true) {
+      try {
+        switch (cache.consult(asked.id(), key, maxAge)) {
+          case Cache.Advice.Lead _ -> {
+            return calls.make();
+          }
+          case Cache.Advice.Hit(var result) -> {
+            return taken(result, stream);
+          }
+          case Cache.Advice.Follow _ -> {}
+        }
+      } catch (SQLException e) {
+        // as with claims: while the database cannot be asked, nothing is begun
+        LOG.debug("The cache could not be asked for request {}: {}", asked.id(), e.getMessage());
+        pause = LAST_LOOK;
+      }
+      if (deadline.hasPassed()) {
+        return Ending.expired(timeout, null);
+      }
+      asked.waits(Duration.ZERO);
+      var left = deadline.left();
+      Thread.sleep(pause.compareTo(left) < 0 ? pause : left);
+      pause = pause.multipliedBy(2).compareTo(LAST_LOOK) < 0 ? pause.multipliedBy(2) : LAST_LOOK;
+    }
+  }
+
+  private static Ending taken(Result result, @Nullable StreamPieces stream)
+      throws InterruptedException {
+    var ending =
+        new Ending(
+            Result.SUCCEEDED,
+            result.answer(),
+            result.embeddings(),
+            null,
+            null,
+            result.finishReason(),
+            result.provider(),
+            result.model(),
+            null,
+            result.cachedFrom() == null ? (Long) result.id() : result.cachedFrom(),
+            null);
+    if (stream != null && result.answer() != null) {
+      stream.piece(result.answer());
+      return ending.streamedTo(stream.finish());
+    }
+    return ending;
+  }
+
+  private Ending ask(
+      AskedRequest asked,
+      Question.Ask question,
+      List<ModelTarget> targets,
+      Deadline deadline,
+      Duration timeout,
+      @Nullable StreamPieces stream)
+      throws InterruptedException {
+    var progress = stream == null ? asked : new Streaming(asked, stream);
+    var pieces = stream == null ? PieceListener.NONE : stream;
+    var made = make.ask(question.call(), targets, deadline, pieces, progress);
+    var schema = question.schema();
+    if (schema != null && made.outcome() instanceof LlmOutcome.Answered first) {
+      var wrong = schema.mismatch(first.text());
+      if (wrong.isPresent()) {
+        var again = askedAgain(question.call(), first, wrong.get());
+        made = make.ask(again, targets, deadline, pieces, progress);
+        if (made.outcome() instanceof LlmOutcome.Answered second) {
+          var stillWrong = schema.mismatch(second.text());
+          if (stillWrong.isPresent()) {
+            return mismatch(second, stillWrong.get());
+          }
+        }
+      }
+    }
+    var ending = ending(made, timeout);
+    if (stream != null) {
+      long last = stream.finish();
+      if (ending.status().equals(Result.SUCCEEDED)) {
+        return ending.streamedTo(last);
+      }
+    }
+    return ending;
+  }
+
+  /// The same question, with the answer that did not fit and why.
+  private static LlmCall askedAgain(LlmCall call, LlmOutcome.Answered answer, String wrong) {
+    var turns = new ArrayList<>(call.turns());
+    if (!answer.text().isBlank()) {
+      turns.add(Turn.assistant(answer.text()));
+    }
+    turns.add(
+        Turn.user(
+            "Your answer does not match the JSON schema: "
+                + wrong
+                + "\nAnswer again, with nothing but JSON that matches it."));
+    return new LlmCall(
+        call.id(),
+        call.model(),
+        call.system(),
+        turns,
+        call.options(),
+        call.stream(),
+        call.timeout());
+  }
+
+  private static Ending mismatch(LlmOutcome.Answered answer, String wrong) {
+    var cut =
+        answer.finishReason() == FinishReason.LENGTH
+            ? "; it was cut short: raise max_output_tokens"
+            : "";
+    var failed =
+        Ending.failed(
+            Ending.SCHEMA_MISMATCH,
+            "the answer, asked for twice, does not match response_schema: " + wrong + cut);
+    return failed.by(answer.origin());
+  }
+
+  private Ending embed(
+      AskedRequest asked,
+      Question.Embed question,
+      ModelTarget target,
+      Deadline deadline,
+      Duration timeout)
+      throws InterruptedException {
+    return ending(
+        embed.embed(question.inputs(), question.dimensions(), target, deadline, asked), timeout);
+  }
+
+  private static Ending ending(CallsMade made, Duration timeout) {
+    var outcome = made.outcome();
+    if (made.expired() || outcome == null) {
+      return Ending.expired(timeout, outcome);
+    }
+    return Ending.of(outcome, made.provider());
+  }
+
+  /// Tells the stream when a call begins.
+  private record Streaming(AskedRequest asked, StreamPieces stream) implements CallProgress {
+    @Override
+    public void waits(Duration atLeast) {
+      asked.waits(atLeast);
+    }
+
+    @Override
+    public void calls() {
+      stream.begin();
+      asked.calls();
+    }
+
+    @Override
+    public void called(Call call) {
+      asked.called(call);
+    }
   }
 }

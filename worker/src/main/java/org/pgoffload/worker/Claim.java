@@ -10,6 +10,17 @@ sealed interface Claim {
   /// @param claimedAt by the database's clock
   record Claimed(int attempt, Instant claimedAt) implements Claim {}
 
+  /// It is this worker's, to be ended without a call.
+  ///
+  /// @param reason why
+  /// @param detail for people
+  record Refused(Claimed claimed, Reason reason, String detail) implements Claim {
+    enum Reason {
+      CANCELLED,
+      OVER_BUDGET
+    }
+  }
+
   /// It has its result.
   record Answered() implements Claim {}
 

@@ -6,6 +6,7 @@ import java.sql.SQLException;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 
@@ -64,7 +65,7 @@ final class ClaimRequests {
       throws SQLException {
     try (var statement =
         connection.prepareStatement(
-            "select id, outcome, attempt, claimed_at from pgoffload.claim(?, ?, ?, ?::oid[], ?)")) {
+            "select id, outcome, attempt, claimed_at, detail from pgoffload.claim(?, ?, ?, ?::oid[], ?)")) {
       statement.setString(1, lease.worker());
       statement.setLong(2, lease.epoch());
       statement.setArray(3, connection.createArrayOf("bigint", ids));
@@ -86,9 +87,16 @@ final class ClaimRequests {
       case "answered" -> new Claim.Answered();
       case "own" -> new Claim.Own(claimed(row));
       case "held" -> new Claim.Held();
+      case "cancelled" -> refused(row, Claim.Refused.Reason.CANCELLED);
+      case "over_budget" -> refused(row, Claim.Refused.Reason.OVER_BUDGET);
       default ->
           throw new SQLException("pgoffload.claim returned '" + outcome + "': upgrade this worker");
     };
+  }
+
+  private static Claim refused(ResultSet row, Claim.Refused.Reason reason) throws SQLException {
+    return new Claim.Refused(
+        claimed(row), reason, Objects.requireNonNullElse(row.getString(5), ""));
   }
 
   private static Claim.Claimed claimed(ResultSet row) throws SQLException {

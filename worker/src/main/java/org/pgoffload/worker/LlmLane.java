@@ -2,44 +2,70 @@ package org.pgoffload.worker;
 
 import java.sql.SQLException;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import org.pgoffload.protocol.Result;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The lane of questions to a language model: whatever was received may begin, up to the window.
+/// The lane of requests to a language model, new ones or deferred ones: whatever was received is
+/// claimed and begins, up to the window. Each waits for its turn by itself.
+///
+/// There are two of it in a worker, which share what has begun. A record of the topic of deferred
+/// requests is there in case its worker dies: while that lives, it is watched.
 final class LlmLane implements Lane {
   private static final Logger LOG = LoggerFactory.getLogger(LlmLane.class);
 
   /// Something ends all the time: whatever waits begins within this.
   private static final Duration POLL_WHILE_WAITING = Duration.ofMillis(2);
 
+  private static final Duration POLL_WHILE_FULL = Duration.ofMillis(20);
+
+  private final String topic;
+  private final int window;
+  private final boolean deferrable;
   private final WorkerConfiguration configuration;
   private final ClaimRequests claims;
   private final AnswerRequest answer;
   private final PublishResults publish;
   private final RunRequests run;
   private final UnfinishedRequests unfinished;
+  private final AskedRequests asked;
+  private final InstantSource clock;
 
+  /// @param topic of its requests
+  /// @param window so many unfinished records make it take no more
+  /// @param deferrable whether its records may be handed over to the topic of deferred ones
+  /// @param asked what has begun, in either lane
   LlmLane(
+      String topic,
+      int window,
+      boolean deferrable,
       WorkerConfiguration configuration,
       ClaimRequests claims,
       AnswerRequest answer,
       PublishResults publish,
       RunRequests run,
-      UnfinishedRequests unfinished) {
+      UnfinishedRequests unfinished,
+      AskedRequests asked,
+      InstantSource clock) {
+    this.topic = topic;
+    this.window = window;
+    this.deferrable = deferrable;
     this.configuration = configuration;
     this.claims = claims;
     this.answer = answer;
     this.publish = publish;
     this.run = run;
     this.unfinished = unfinished;
+    this.asked = asked;
+    this.clock = clock;
   }
 
   @Override
   public String topic() {
-    return configuration.topics().llmRequests();
+    return topic;
   }
 
   @Override
@@ -49,17 +75,24 @@ final class LlmLane implements Lane {
 
   @Override
   public int window() {
-    return configuration.maxInFlight();
+    return window;
   }
 
   @Override
   public Optional<Duration> pollWhileWaiting() {
-    return unfinished.hasWaiting() ? Optional.of(POLL_WHILE_WAITING) : Optional.empty();
+    if (!unfinished.hasWaiting()) {
+      return Optional.empty();
+    }
+    return Optional.of(claimable() > 0 ? POLL_WHILE_WAITING : POLL_WHILE_FULL);
   }
 
   @Override
   public int claimable() {
-    return Math.max(0, configuration.maxInFlight() - unfinished.running());
+    if (asked.bytes() >= configuration.maxBytesInFlight()) {
+      return 0;
+    }
+    int room = configuration.maxDeferred() - asked.count();
+    return Math.max(0, Math.min(window - unfinished.running(), room));
   }
 
   @Override
@@ -72,10 +105,12 @@ final class LlmLane implements Lane {
     var outcomes = claims.claim(requests);
     for (var request : requests) {
       switch (outcomes.get(request.id())) {
-        case Claim.Claimed claimed -> begin(request, claimed);
-        // what runs here is not asked for and what was published is known: the claim was made, but
+        case Claim.Claimed claimed -> beginOrFollow(request, claimed);
+        // what runs here is followed and what was published is known: else the claim was made, but
         // its reply was lost with the connection
-        case Claim.Own own -> begin(request, own.claimed());
+        case Claim.Own own -> beginOrFollow(request, own.claimed());
+        case Claim.Refused refused ->
+            end(request, () -> answer.refused(request.envelope(), refused));
         case Claim.Held _ -> unfinished.heldElsewhere(request);
         case Claim.Answered _ -> unfinished.finish(request.id());
         case null ->
@@ -86,12 +121,7 @@ final class LlmLane implements Lane {
 
   @Override
   public void endUnclaimable(ReceivedRequest request, String sqlState) {
-    run.begin(
-        request,
-        () -> {
-          publish.result(answer.unclaimable(request.envelope(), sqlState));
-          return true;
-        });
+    end(request, () -> answer.unclaimable(request.envelope(), sqlState));
   }
 
   @Override
@@ -100,28 +130,81 @@ final class LlmLane implements Lane {
     run.leaveTheRest();
   }
 
-  private void begin(ReceivedRequest request, Claim.Claimed claimed) {
+  private interface MakeResult {
+    Result make();
+  }
+
+  private void end(ReceivedRequest request, MakeResult result) {
     run.begin(
+        unfinished,
         request,
         () -> {
-          publish.result(result(request, claimed));
+          publish.result(result.make());
           return true;
         });
   }
 
-  private Result result(ReceivedRequest request, Claim.Claimed claimed)
-      throws InterruptedException {
+  /// A request may be received again while it runs here: its deferred record, or a delivery that
+  /// was repeated.
+  private void beginOrFollow(ReceivedRequest request, Claim.Claimed claimed) {
+    var running = asked.find(request.id());
+    if (running.isEmpty()) {
+      if (run.hasPublished(request.id())) {
+        unfinished.finish(request.id());
+      } else {
+        begin(request, claimed);
+      }
+      return;
+    }
+    if (deferrable && running.get().isDeferred()) {
+      // its record is in the other topic: this one needs nothing
+      unfinished.finish(request.id());
+      return;
+    }
+    unfinished.running(request.id());
+    running.get().whenEnded(() -> unfinished.finish(request.id()));
+  }
+
+  private void begin(ReceivedRequest request, Claim.Claimed claimed) {
+    var headers = request.record().headers();
+    var begun =
+        new AskedRequest(request, unfinished, deferrable, DeferredHeaders.calls(headers), clock);
+    asked.begin(begun);
+    run.begin(
+        unfinished,
+        request,
+        () -> {
+          try {
+            publish.result(result(begun, claimed));
+          } finally {
+            asked.remove(begun);
+          }
+          // not of one that is left for the next worker: its other records must stay unfinished
+          begun.end();
+          return true;
+        });
+  }
+
+  private Result result(AskedRequest begun, Claim.Claimed claimed) throws InterruptedException {
+    begun.runsOn(Thread.currentThread());
     try {
-      return answer.answer(request.envelope(), claimed);
+      return answer.answer(begun, claimed);
+    } catch (InterruptedException e) {
+      if (begun.isCancelled()) {
+        return answer.cancelled(begun, claimed);
+      }
+      throw e;
     } catch (RuntimeException | Error e) {
       // An error too: this thread is all that knows the request, and it would wait for ever.
       // The words of an exception may contain what was asked: its kind and place are enough.
       LOG.error(
           "Request {} met a fault of the worker and ends as failed: {} at {}",
-          request.id(),
+          begun.id(),
           e.getClass().getName(),
           e.getStackTrace().length == 0 ? "?" : e.getStackTrace()[0]);
-      return answer.fault(request.envelope(), claimed);
+      return answer.fault(begun, claimed);
+    } finally {
+      begun.settle();
     }
   }
 }

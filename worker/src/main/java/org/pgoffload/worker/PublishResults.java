@@ -2,7 +2,9 @@ package org.pgoffload.worker;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -17,7 +19,10 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.DeadLetterReason;
+import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultMessage;
@@ -63,14 +68,7 @@ final class PublishResults implements ResultsTopic, AutoCloseable {
 
   @Override
   public Future<?> begin(ResultMessage message) {
-    try {
-      return kafka.send(record(message));
-    } catch (KafkaException | IllegalStateException e) {
-      if (e instanceof InterruptException) {
-        Thread.currentThread().interrupt();
-      }
-      return CompletableFuture.failedFuture(e);
-    }
+    return begin(record(message));
   }
 
   /// A result that is larger than the topic takes is published without its rows and words: the
@@ -97,6 +95,35 @@ final class PublishResults implements ResultsTopic, AutoCloseable {
       send(new ProducerRecord<>(topics.results(), utf8(Long.toString(id)), utf8(json)));
     } catch (RecordTooLargeException e) {
       publish(SqlResult.read(utf8(json)).withoutContent());
+    }
+  }
+
+  /// Begins to publish a piece of an answer.
+  Future<?> begin(LlmPiece piece) {
+    return begin(
+        new ProducerRecord<>(topics.pieces(), utf8(Long.toString(piece.id())), piece.write()));
+  }
+
+  /// Begins to hand a request over to the topic of deferred ones, as it was signed.
+  ///
+  /// @param notBefore before which there is nothing to do for it, or null
+  /// @param calls that were made for it
+  Future<?> beginToDefer(
+      ConsumerRecord<byte[], byte[]> request, @Nullable Instant notBefore, List<Call> calls) {
+    var deferred = new ProducerRecord<>(topics.deferred(), request.key(), request.value());
+    request.headers().forEach(header -> deferred.headers().add(header));
+    DeferredHeaders.write(deferred.headers(), notBefore, calls);
+    return begin(deferred);
+  }
+
+  private Future<?> begin(ProducerRecord<byte[], byte[]> record) {
+    try {
+      return kafka.send(record);
+    } catch (KafkaException | IllegalStateException e) {
+      if (e instanceof InterruptException) {
+        Thread.currentThread().interrupt();
+      }
+      return CompletableFuture.failedFuture(e);
     }
   }
 

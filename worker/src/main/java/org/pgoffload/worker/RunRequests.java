@@ -3,6 +3,7 @@ package org.pgoffload.worker;
 import java.time.Duration;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -24,8 +25,9 @@ final class RunRequests {
   /// For what was interrupted to notice it, and for an answer that is there to be published.
   private static final Duration AFTER_THE_DRAIN = Duration.ofSeconds(1);
 
+  private static final UnfinishedRequests NOTHING = new UnfinishedRequests();
+
   private final PublishResults publish;
-  private final UnfinishedRequests unfinished;
   private final RecentIds published = new RecentIds(REMEMBERED);
   private final AtomicInteger refused = new AtomicInteger();
   private final AtomicLong refusedBytes = new AtomicLong();
@@ -33,9 +35,8 @@ final class RunRequests {
       Executors.newThreadPerTaskExecutor(
           Thread.ofVirtual().name("pgoffload-request-", 0).factory());
 
-  RunRequests(PublishResults publish, UnfinishedRequests unfinished) {
+  RunRequests(PublishResults publish) {
     this.publish = publish;
-    this.unfinished = unfinished;
   }
 
   /// Whether this worker has published the result of a request: delivered again, it needs nothing,
@@ -57,20 +58,33 @@ final class RunRequests {
   }
 
   /// Runs a request and then counts it as finished.
-  void begin(ReceivedRequest request, Body body) {
+  ///
+  /// @param unfinished where it counts as unfinished
+  void begin(UnfinishedRequests unfinished, ReceivedRequest request, Body body) {
     unfinished.running(request.id());
-    running.execute(() -> {
-      try {
-        if (body.run()) {
-          // in this order: between the two the request is both, never neither
-          published.add(request.id());
-          unfinished.finish(request.id());
-        }
-      } catch (InterruptedException e) {
-        LOG.info("Request {} is left for the next worker", request.id());
-        Thread.currentThread().interrupt();
+    try {
+      running.execute(() -> run(unfinished, request.id(), body));
+    } catch (RejectedExecutionException e) {
+      LOG.info("Request {} came while the worker closes; it is left for the next", request.id());
+    }
+  }
+
+  /// Runs a request that was never received here: if it comes, it needs nothing.
+  void begin(long id, Body body) {
+    running.execute(() -> run(NOTHING, id, body));
+  }
+
+  private void run(UnfinishedRequests unfinished, long id, Body body) {
+    try {
+      if (body.run()) {
+        // in this order: between the two the request is both, never neither
+        published.add(id);
+        unfinished.finish(id);
       }
-    });
+    } catch (InterruptedException e) {
+      LOG.info("Request {} is left for the next worker", id);
+      Thread.currentThread().interrupt();
+    }
   }
 
   /// Sends a record that is not executed to the dead letters.
@@ -131,7 +145,7 @@ final class RunRequests {
     if (running.isTerminated()) {
       return;
     }
-    LOG.info("{} requests are left for the next worker", unfinished.running());
+    LOG.info("What still runs is left for the next worker");
     running.shutdownNow();
     if (!finishWithin(AFTER_THE_DRAIN)) {
       LOG.warn("Some requests did not end when interrupted; their results may still come");

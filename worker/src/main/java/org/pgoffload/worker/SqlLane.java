@@ -145,7 +145,8 @@ final class SqlLane implements Lane {
         case SqlClaim.Claimed claimed -> begin(request, claimed);
         case SqlClaim.Answered _ -> {
           choose.running(request.id());
-          run.begin(request, () -> finished(request, runTask.publishStanding(request.id())));
+          run.begin(
+              unfinished, request, () -> finished(request, runTask.publishStanding(request.id())));
         }
         case SqlClaim.Held _ -> setAside(request);
         case SqlClaim.Missing _ -> {
@@ -164,6 +165,7 @@ final class SqlLane implements Lane {
     forgetRecording(request.id());
     choose.running(request.id());
     run.begin(
+        unfinished,
         request,
         () -> {
           runTask.endUnclaimable(SqlTask.of(request.envelope()), sqlState);
@@ -239,6 +241,7 @@ final class SqlLane implements Lane {
     choose.running(task.id());
     var running = tasks.begin(task, claimed);
     run.begin(
+        unfinished,
         request,
         () -> {
           RunTask.End end;

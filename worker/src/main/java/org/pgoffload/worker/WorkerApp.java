@@ -8,10 +8,13 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Executors;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.GroupProtocol;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.pgoffload.worker.calls.EmbedTogether;
+import org.pgoffload.worker.calls.MakeCalls;
 import org.pgoffload.worker.llm.LlmProviders;
 import org.pgoffload.worker.sql.ChooseTasks;
 import org.pgoffload.worker.sql.RunTask;
@@ -51,8 +54,10 @@ public final class WorkerApp implements AutoCloseable {
       var clock = Clock.systemUTC();
       var trust = new Trust(database);
       var verify = new VerifyRequest(trust, clock);
-      var asked = new UnfinishedRequests();
+      var received = new UnfinishedRequests();
+      var deferred = new UnfinishedRequests();
       var launched = new UnfinishedRequests();
+      var asked = new AskedRequests();
       var publish =
           opened(started, new PublishResults(configuration.kafka(), configuration.topics()));
       var lease =
@@ -63,32 +68,84 @@ public final class WorkerApp implements AutoCloseable {
                   configuration,
                   provider.name(),
                   provider.defaultModel(),
-                  () -> asked.running() + launched.running()));
+                  () -> asked.count() + launched.running()));
+      var make = opened(started, new MakeCalls(configuration.calls(), clock));
+      var timer =
+          opened(
+              started,
+              Executors.newSingleThreadScheduledExecutor(
+                  Thread.ofPlatform().daemon().name("pgoffload-timer").factory()));
+      CountWorkers.every(timer, database, make);
+      var answer =
+          new AnswerRequest(
+              configuration.name(),
+              providers,
+              make,
+              opened(started, new EmbedTogether(make, configuration.calls())),
+              new ConsultCache(database, lease),
+              publish::begin,
+              timer,
+              clock);
+      var claims = new ClaimRequests(database, lease);
+      var runAsked = new RunRequests(publish);
       var loops = new ArrayList<Loop>();
-      var runAsked = new RunRequests(publish, asked);
       var llm =
           new LlmLane(
+              configuration.topics().llmRequests(),
+              configuration.maxInFlight(),
+              true,
               configuration,
-              new ClaimRequests(database, lease),
-              new AnswerRequest(configuration.name(), provider, clock),
+              claims,
+              answer,
               publish,
               runAsked,
-              asked);
+              received,
+              asked,
+              clock);
       loops.add(
-          loop("pgoffload-llm-lane", consume(configuration, "llm", llm, runAsked, asked, verify)));
+          loop(
+              "pgoffload-llm-lane",
+              consume(configuration, "llm", llm, runAsked, received, verify)));
+      var later =
+          new LlmLane(
+              configuration.topics().deferred(),
+              configuration.maxDeferred(),
+              false,
+              configuration,
+              claims,
+              answer,
+              publish,
+              runAsked,
+              deferred,
+              asked,
+              clock);
+      loops.add(
+          loop(
+              "pgoffload-deferred-lane",
+              consume(configuration, "deferred", later, runAsked, deferred, verify)));
+      var _ =
+          opened(
+              started,
+              new DeferRequests(
+                  asked,
+                  received,
+                  configuration.maxInFlight(),
+                  configuration.deferAfter(),
+                  publish));
       LOG.info(
           "Worker {} asks {} (model {})",
           configuration.name(),
           provider.name(),
           provider.defaultModel());
       var sqlDatabase = configuration.sqlDatabase();
+      ListenToCommands.ObeyCommand obeySql = null;
       if (sqlDatabase != null) {
         var limits = configuration.sqlLimits();
         var records = new TaskRecords(database, lease);
         var sessions = opened(started, new TaskSessions(sqlDatabase, configuration.name(), limits));
         var tasks = opened(started, new RunningTasks());
         var cancellations = new EarlyCancellations();
-        var runLaunched = new RunRequests(publish, launched);
+        var runLaunched = new RunRequests(publish);
         var sql =
             new SqlLane(
                 configuration.topics().sqlRequests(),
@@ -104,17 +161,29 @@ public final class WorkerApp implements AutoCloseable {
             loop(
                 "pgoffload-sql-lane",
                 consume(configuration, "sql", sql, runLaunched, launched, verify)));
-        loops.add(
-            loop(
-                "pgoffload-commands",
-                new ListenToCommands(
-                    configuration.topics().commands(),
-                    new KafkaConsumer<byte[], byte[]>(commandsProperties(configuration)),
-                    verify,
-                    new ObeySqlCommands(records, tasks, sql, cancellations))));
+        obeySql = new ObeySqlCommands(records, tasks, sql, cancellations);
         var _ = opened(started, new SweepLargeAnswers(records));
         LOG.info("Worker {} runs SQL in {}", configuration.name(), sqlDatabase);
       }
+      loops.add(
+          loop(
+              "pgoffload-commands",
+              new ListenToCommands(
+                  configuration.topics().commands(),
+                  new KafkaConsumer<byte[], byte[]>(commandsProperties(configuration)),
+                  verify,
+                  new ObeyCancellations(
+                      database,
+                      lease,
+                      asked,
+                      cancelled ->
+                          runAsked.begin(
+                              cancelled.id(),
+                              () -> {
+                                publish.result(answer.cancelled(cancelled));
+                                return true;
+                              }),
+                      obeySql))));
       loops.forEach(each -> each.thread.start());
       return new WorkerApp(started, List.copyOf(loops));
     } catch (SQLException e) {

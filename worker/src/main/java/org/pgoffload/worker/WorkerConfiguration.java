@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.TaskDatabase;
+import org.pgoffload.worker.calls.CallSettings;
 import org.pgoffload.worker.sql.SqlLimits;
 
 /// What a worker needs to run, besides its [org.pgoffload.worker.llm.LlmProviders].
@@ -19,6 +20,11 @@ import org.pgoffload.worker.sql.SqlLimits;
 /// @param kafka Kafka's client properties
 /// @param maxInFlight how many requests may be unfinished at once
 /// @param maxBytesInFlight how many bytes of requests may be unfinished at once
+/// @param maxDeferred how many LLM requests may be seen to at once, most of them waiting for a
+///   model or for a limit
+/// @param deferAfter when an LLM request that has not ended no longer holds up the offsets of its
+///   topic
+/// @param calls how calls to models are made
 /// @param drain how long a closing worker waits for what it has begun; the rest is left to the next
 public record WorkerConfiguration(
     String name,
@@ -30,9 +36,14 @@ public record WorkerConfiguration(
     Map<String, Object> kafka,
     int maxInFlight,
     long maxBytesInFlight,
+    int maxDeferred,
+    Duration deferAfter,
+    CallSettings calls,
     Duration drain) {
   public static final int DEFAULT_MAX_IN_FLIGHT = 2000;
   public static final long DEFAULT_MAX_BYTES_IN_FLIGHT = 256L << 20;
+  public static final int DEFAULT_MAX_DEFERRED = 50_000;
+  public static final Duration DEFAULT_DEFER_AFTER = Duration.ofSeconds(5);
   public static final Duration DEFAULT_DRAIN = Duration.ofSeconds(5);
 
   public WorkerConfiguration {
@@ -44,6 +55,12 @@ public record WorkerConfiguration(
     }
     if (maxBytesInFlight < 1) {
       throw new IllegalArgumentException("max bytes in flight must be at least 1");
+    }
+    if (maxDeferred < maxInFlight) {
+      throw new IllegalArgumentException("max deferred must not be less than max in flight");
+    }
+    if (!deferAfter.isPositive()) {
+      throw new IllegalArgumentException("the time before a request is deferred must be positive");
     }
     if (drain.isNegative()) {
       throw new IllegalArgumentException("the drain time must not be negative");

@@ -9,12 +9,21 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.worker.calls.EmbedTogether;
+import org.pgoffload.worker.calls.MakeCalls;
 import org.pgoffload.worker.llm.LlmCall;
 import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmOptions;
+import org.pgoffload.worker.llm.LlmProviders;
 import org.pgoffload.worker.llm.Turn;
 
 final class AnswerRequestTest {
@@ -22,13 +31,23 @@ final class AnswerRequestTest {
   private static final Claim.Claimed AT_ONCE = new Claim.Claimed(1, SIGNED.plusMillis(20));
   private static final InstantSource CLOCK =
       InstantSource.fixed(Instant.parse("2026-01-02T03:04:05.6Z"));
+  private static final MakeCalls MAKE = new MakeCalls(TestInstallation.CALLS, CLOCK);
+  private static final EmbedTogether EMBED = new EmbedTogether(MAKE, TestInstallation.CALLS);
+  private static final ScheduledExecutorService TIMER = Executors.newScheduledThreadPool(1);
+
+  @AfterAll
+  static void close() {
+    EMBED.close();
+    MAKE.close();
+    TIMER.shutdownNow();
+  }
 
   @Test
   void answersWithEverythingThatTheProviderTold() throws Exception {
     var result = answer(new FakeProvider(), envelope("{\"prompt\": \"why?\"}"), AT_ONCE);
     assertThat(result)
         .usingRecursiveComparison()
-        .ignoringFields("ranMs")
+        .ignoringFieldsMatchingRegexes(".*ranMs")
         .isEqualTo(
             new Result(
                 1,
@@ -55,7 +74,21 @@ final class AnswerRequestTest {
                 "2026-01-02T03:04:05.600Z",
                 null,
                 null,
-                null,
+                List.of(
+                    new Call(
+                        "fake",
+                        "fake-1",
+                        "2026-01-02T03:04:05.600Z",
+                        0,
+                        null,
+                        null,
+                        null,
+                        null,
+                        "call-1",
+                        3,
+                        2,
+                        1,
+                        0)),
                 null));
     assertThat(result.ranMs()).isNotNegative();
   }
@@ -77,6 +110,9 @@ final class AnswerRequestTest {
              "options": {"temperature": 0.5, "max_output_tokens": 7}}\
             """),
         new Claim.Claimed(3, SIGNED.plusSeconds(59)));
+    assertThat(calls).hasSize(1);
+    var left = calls.getFirst().timeout();
+    assertThat(left).isBetween(Duration.ofMillis(500), Duration.ofSeconds(1));
     assertThat(calls)
         .containsExactly(
             new LlmCall(
@@ -86,7 +122,7 @@ final class AnswerRequestTest {
                 List.of(Turn.user("hi"), Turn.assistant("yo"), Turn.user("and now?")),
                 new LlmOptions(0.5, 7, List.of(), null, null),
                 false,
-                Duration.ofSeconds(1)));
+                left));
   }
 
   @Test
@@ -107,9 +143,9 @@ final class AnswerRequestTest {
   void expiresWhenTheCallHadAllTheTimeThatWasLeft() throws Exception {
     var result =
         answer(
-            new FakeProvider(call -> FakeProvider.failure(LlmErrorCode.TIMEOUT)),
+            new FakeProvider().hold("why?"),
             envelope("{\"prompt\": \"why?\"}"),
-            AT_ONCE);
+            new Claim.Claimed(1, SIGNED.plusMillis(59_980)));
     assertThat(result.status()).isEqualTo("expired");
   }
 
@@ -130,7 +166,7 @@ final class AnswerRequestTest {
   @Test
   void failsForAKindThatItDoesNotKnow() throws Exception {
     var provider = new FakeProvider();
-    for (var kind : List.of("embed", "sql", "of-tomorrow")) {
+    for (var kind : List.of("sql", "of-tomorrow")) {
       var result =
           answer(
               provider,
@@ -168,16 +204,37 @@ final class AnswerRequestTest {
 
   @Test
   void aFaultOfTheWorkerFailsWithoutItsWords() {
-    var result =
-        new AnswerRequest("w", new FakeProvider(), CLOCK)
-            .fault(envelope("{\"prompt\": \"why?\"}"), AT_ONCE);
+    var asked = asked(envelope("{\"prompt\": \"why?\"}"));
+    var result = answerer(new FakeProvider()).fault(asked, AT_ONCE);
     assertThat(result.errorCode()).isEqualTo("internal_error");
     assertThat(result.attempts()).isEqualTo(1);
   }
 
   private static Result answer(FakeProvider provider, Envelope envelope, Claim.Claimed claim)
       throws InterruptedException {
-    return new AnswerRequest("w", provider, CLOCK).answer(envelope, claim);
+    return answerer(provider).answer(asked(envelope), claim);
+  }
+
+  private static AnswerRequest answerer(FakeProvider provider) {
+    return new AnswerRequest(
+        "w",
+        LlmProviders.of(provider),
+        MAKE,
+        EMBED,
+        (id, key, maxAge) -> new AnswerRequest.Cache.Advice.Lead(),
+        piece -> CompletableFuture.completedFuture(null),
+        TIMER,
+        CLOCK);
+  }
+
+  private static AskedRequest asked(Envelope envelope) {
+    var record = new ConsumerRecord<byte[], byte[]>("t", 0, 0, null, new byte[0]);
+    return new AskedRequest(
+        new ReceivedRequest(envelope, record, () -> {}),
+        new UnfinishedRequests(),
+        true,
+        List.of(),
+        CLOCK);
   }
 
   private static Envelope envelope(String payload) {

@@ -23,6 +23,7 @@ import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallSchema;
+import org.pgoffload.worker.calls.CallSettings;
 import org.pgoffload.worker.sql.SqlLimits;
 import org.postgresql.ds.PGSimpleDataSource;
 
@@ -301,6 +302,9 @@ final class ClaimRequestsTest {
             Map.of(),
             1,
             1,
+            1,
+            WorkerConfiguration.DEFAULT_DEFER_AFTER,
+            CallSettings.DEFAULTS,
             Duration.ZERO),
         "fake",
         "fake-1",

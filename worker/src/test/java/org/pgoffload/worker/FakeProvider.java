@@ -8,6 +8,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import org.pgoffload.worker.llm.EmbedCall;
 import org.pgoffload.worker.llm.FinishReason;
 import org.pgoffload.worker.llm.LlmCall;
 import org.pgoffload.worker.llm.LlmError;
@@ -19,7 +20,7 @@ import org.pgoffload.worker.llm.PieceListener;
 import org.pgoffload.worker.llm.Usage;
 
 /// Answers with what was asked, counts its calls, and holds back those that it is told to.
-final class FakeProvider implements LlmProvider {
+class FakeProvider implements LlmProvider {
   private final Map<Long, Integer> calls = new ConcurrentHashMap<>();
   private final Map<String, CountDownLatch> held = new ConcurrentHashMap<>();
   private final AtomicInteger running = new AtomicInteger();
@@ -129,10 +130,25 @@ final class FakeProvider implements LlmProvider {
       if (latch != null && !latch.await(call.timeout().toMillis(), TimeUnit.MILLISECONDS)) {
         return failure(LlmErrorCode.TIMEOUT);
       }
-      return behaviour.apply(call);
+      var outcome = behaviour.apply(call);
+      if (call.stream() && outcome instanceof LlmOutcome.Answered answered) {
+        for (var word : answered.text().split("(?<= )", -1)) {
+          pieces.piece(word);
+        }
+      }
+      return outcome;
     } finally {
       running.decrementAndGet();
     }
+  }
+
+  @Override
+  public LlmOutcome embed(EmbedCall call) {
+    return new LlmOutcome.Embedded(
+        call.inputs().stream().map(input -> new float[] {input.length(), 0.5f}).toList(),
+        new Origin("fake", "fake-embed", null),
+        new Usage(call.inputs().size(), 0, 0, 0),
+        List.of());
   }
 
   @Override

@@ -37,11 +37,24 @@ import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.InstallTopics;
+import org.pgoffload.worker.calls.CallLimits;
+import org.pgoffload.worker.calls.CallSettings;
 import org.pgoffload.worker.sql.SqlLimits;
 
 /// A real PostgreSQL with the schema and a real Kafka, of one test class, which plays producer and
 /// results application: it signs requests, sends them, and writes results back.
 final class TestInstallation implements AutoCloseable {
+  /// Failures are tried again soon.
+  static final CallSettings CALLS =
+      new CallSettings(
+          3,
+          Duration.ofMillis(5),
+          Duration.ofMillis(20),
+          Duration.ofMinutes(1),
+          Duration.ofMillis(3),
+          CallLimits.NONE,
+          Map.of());
+
   private static final String PASSWORD = "secret";
   private static final AtomicInteger NEXT_PREFIX = new AtomicInteger();
   private static final AtomicLong NEXT_ID = new AtomicLong();
@@ -121,6 +134,9 @@ final class TestInstallation implements AutoCloseable {
         kafka(),
         2000,
         256 << 20,
+        2000,
+        WorkerConfiguration.DEFAULT_DEFER_AFTER,
+        CALLS,
         Duration.ofSeconds(5));
   }
 
@@ -223,6 +239,27 @@ final class TestInstallation implements AutoCloseable {
     send(Long.toString(id), envelope.getBytes(StandardCharsets.UTF_8), signature(envelope));
   }
 
+  /// Sends a request of any kind and payload, which its claim records; returns its id.
+  long askAtOnce(String kind, String payload) throws SQLException {
+    var id = newId();
+    var envelope =
+        envelope(id, kind, "", Instant.now(), Duration.ofMinutes(5))
+            .replace("\"immediate\": false", "\"immediate\": true")
+            .replace("{\"prompt\": \"\"}", payload);
+    send(Long.toString(id), envelope.getBytes(StandardCharsets.UTF_8), signature(envelope));
+    return id;
+  }
+
+  /// Sends the command to cancel a request.
+  void cancel(long id) throws SQLException {
+    var envelope = envelope(id, "cancel", "", Instant.now(), Duration.ofMinutes(5));
+    send(
+        topics.commands(),
+        Long.toString(id),
+        envelope.getBytes(StandardCharsets.UTF_8),
+        signature(envelope));
+  }
+
   /// Sends many at once, each of which asks its own id.
   List<Long> askMany(int count) throws SQLException {
     var ids = new ArrayList<Long>();
@@ -296,7 +333,8 @@ final class TestInstallation implements AutoCloseable {
   void writeBack() throws SQLException {
     try (var connection = admin().connect("test");
         var statement =
-            connection.prepareStatement("select pgoffload.record_results(?, '{}', '{}', false)")) {
+            connection.prepareStatement(
+                "select pgoffload.record_results(?, '{}', '{}', '{}', '{}', false)")) {
       var messages =
           results().stream()
               .map(result -> new String(result.write(), StandardCharsets.UTF_8))

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.schema.TaskDatabase;
+import org.pgoffload.worker.calls.CallSettings;
 import org.pgoffload.worker.sql.SqlLimits;
 
 /// Launches and commands of alice and bob, signed and sent as the database would.
@@ -53,6 +54,9 @@ final class TestLaunches {
         installation.kafka(),
         2000,
         256 << 20,
+        2000,
+        WorkerConfiguration.DEFAULT_DEFER_AFTER,
+        CallSettings.DEFAULTS,
         drain);
   }
 

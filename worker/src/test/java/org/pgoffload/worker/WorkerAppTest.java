@@ -20,6 +20,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.worker.calls.CallSettings;
 import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmProvider;
 import org.pgoffload.worker.llm.LlmProviders;
@@ -387,7 +388,7 @@ final class WorkerAppTest {
                 switch (call.turns().getLast().text()) {
                   case "fault" -> throw new IllegalStateException("the prompt in words");
                   case "error" -> throw new StackOverflowError();
-                  case "vendor" -> FakeProvider.failure(LlmErrorCode.RATE_LIMITED);
+                  case "vendor" -> FakeProvider.failure(LlmErrorCode.MODEL_NOT_FOUND);
                   default -> FakeProvider.echo(call);
                 }))) {
       awaitAnswers(4);
@@ -396,7 +397,7 @@ final class WorkerAppTest {
     assertThat(installation.resultOf(fault).errorCode()).isEqualTo("internal_error");
     assertThat(installation.resultOf(fault).errorMessage()).doesNotContain("prompt");
     assertThat(installation.resultOf(error).errorCode()).isEqualTo("internal_error");
-    assertThat(installation.resultOf(vendor).errorCode()).isEqualTo("rate_limited");
+    assertThat(installation.resultOf(vendor).errorCode()).isEqualTo("model_not_found");
     assertThat(installation.resultOf(good).status()).isEqualTo("succeeded");
   }
 
@@ -435,6 +436,9 @@ final class WorkerAppTest {
                     right.kafka(),
                     1,
                     1,
+                    1,
+                    WorkerConfiguration.DEFAULT_DEFER_AFTER,
+                    CallSettings.DEFAULTS,
                     Duration.ZERO),
                 LlmProviders.of(provider)))
         .isInstanceOf(WorkerStartException.class)
@@ -497,6 +501,9 @@ final class WorkerAppTest {
         installation.kafka(),
         maxInFlight,
         maxBytes,
+        maxInFlight,
+        WorkerConfiguration.DEFAULT_DEFER_AFTER,
+        TestInstallation.CALLS,
         drain);
   }
 }

@@ -27,7 +27,7 @@ import org.pgoffload.worker.llm.Usage;
 /// Safe to share between threads.
 final class LimitModel {
   /// Calls at a time before anything is known.
-  private static final int FIRST_WINDOW = 64;
+  private static final int FIRST_WINDOW = 256;
 
   /// Below what got through before a refusal, since some of it came from what had been saved up.
   private static final double AFTER_REFUSAL = 0.9;

@@ -120,7 +120,8 @@ public final class MakeCalls implements AutoCloseable {
           return new CallsMade(last, asked.provider().name(), true, calls);
         }
         if (!error.retryable()) {
-          if (error.code() == LlmErrorCode.QUOTA_EXHAUSTED && another) {
+          // a fallback that cannot do what the first one could says nothing of the question
+          if (another && (i > 0 || error.code() == LlmErrorCode.QUOTA_EXHAUSTED)) {
             break;
           }
           return new CallsMade(last, asked.provider().name(), false, calls);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -105,8 +106,7 @@ class LimitModelTest {
   void waitsForWhatAReplySaidIsLeft() {
     var vendor = new SimulatedVendor(10_000, LATENCY, null, false);
     var limit = vendor.limit(CallLimits.NONE);
-    vendor.tellNext(
-        new RateLimit(RateLimit.Unit.TOKENS, 1_000L, 0, Duration.ofSeconds(60)));
+    vendor.tellNext(new RateLimit(RateLimit.Unit.TOKENS, 1_000L, 0, Duration.ofSeconds(60)));
     vendor.want(limit);
     vendor.wantAt(Duration.ofSeconds(1), limit);
 
@@ -120,8 +120,7 @@ class LimitModelTest {
   @Test
   void whoGivesUpTakesNothing() throws InterruptedException {
     var limit = new LimitModel(new CallLimits(1, null, null), System::nanoTime, (_, _) -> {});
-    var first = limit.acquire(1, LONG);
-    assertThat(first).isNotNull();
+    var first = Objects.requireNonNull(limit.acquire(1, LONG));
 
     assertThat(limit.acquire(1, Duration.ofMillis(1))).isNull();
     limit.giveBack(first);

@@ -1,0 +1,164 @@
+package org.pgoffload.worker;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.worker.calls.CallProgress;
+
+/// A claimed LLM request while this worker sees to it: waiting for its turn or its next try, or in
+/// the middle of a call.
+///
+/// Safe to share between threads.
+final class AskedRequest implements CallProgress {
+  private final ReceivedRequest request;
+  private final UnfinishedRequests receivedIn;
+  private final boolean deferrable;
+  private final InstantSource clock;
+  private final long begunAt = System.nanoTime();
+  private final List<Call> calls;
+  private final List<Runnable> whenEnded = new ArrayList<>();
+  private @Nullable Thread thread;
+  private @Nullable Instant waitsUntil;
+  private boolean waits = true;
+  private boolean deferring;
+  private boolean cancelled;
+  private boolean settled;
+  private boolean ended;
+
+  /// @param receivedIn where its record counts as unfinished
+  /// @param deferrable whether its record may be finished before the request is
+  /// @param calls which another worker has made before
+  AskedRequest(
+      ReceivedRequest request,
+      UnfinishedRequests receivedIn,
+      boolean deferrable,
+      List<Call> calls,
+      InstantSource clock) {
+    this.request = request;
+    this.receivedIn = receivedIn;
+    this.deferrable = deferrable;
+    this.calls = new ArrayList<>(calls);
+    this.clock = clock;
+  }
+
+  ReceivedRequest request() {
+    return request;
+  }
+
+  long id() {
+    return request.id();
+  }
+
+  @Override
+  public synchronized void waits(Duration atLeast) {
+    waits = true;
+    waitsUntil = atLeast.isPositive() ? clock.instant().plus(atLeast) : null;
+  }
+
+  @Override
+  public synchronized void calls() {
+    waits = false;
+    waitsUntil = null;
+  }
+
+  @Override
+  public synchronized void called(Call call) {
+    calls.add(call);
+  }
+
+  /// Every call that was made for it, in order.
+  synchronized List<Call> callsMade() {
+    return List.copyOf(calls);
+  }
+
+  /// Before which there is nothing to do for it; null if nobody knows.
+  synchronized @Nullable Instant waitsUntil() {
+    return waitsUntil;
+  }
+
+  /// Whether it is time to hand its record over to the topic of deferred ones: it has been here for
+  /// long, or it waits while others have no room. True once.
+  synchronized boolean beginsToDefer(
+      Duration longest, Duration longestUnderPressure, boolean pressure) {
+    if (!deferrable || deferring || settled) {
+      return false;
+    }
+    var age = Duration.ofNanos(System.nanoTime() - begunAt);
+    deferring =
+        age.compareTo(longest) >= 0
+            || (pressure && waits && age.compareTo(longestUnderPressure) >= 0);
+    return deferring;
+  }
+
+  /// Its record is safe in the topic of deferred ones.
+  void deferred() {
+    receivedIn.finish(id());
+  }
+
+  /// Its record could not be handed over: to be tried again.
+  synchronized void notDeferred() {
+    deferring = false;
+  }
+
+  /// Whether its record has been handed over, or is about to be.
+  synchronized boolean isDeferred() {
+    return deferring;
+  }
+
+  /// This thread sees to it from now on, and may be interrupted to cancel it.
+  synchronized void runsOn(Thread current) {
+    thread = current;
+    if (cancelled) {
+      current.interrupt();
+    }
+  }
+
+  /// There is a result: nothing can be cancelled any more.
+  synchronized void settle() {
+    settled = true;
+    if (cancelled) {
+      // an interrupt that came too late must not hit what follows
+      var _ = Thread.interrupted();
+    }
+  }
+
+  /// Ends it, its call under way included.
+  synchronized void cancel() {
+    if (!settled && !cancelled) {
+      cancelled = true;
+      if (thread != null) {
+        thread.interrupt();
+      }
+    }
+  }
+
+  synchronized boolean isCancelled() {
+    return cancelled;
+  }
+
+  /// Runs something once it has ended; at once if it has.
+  void whenEnded(Runnable action) {
+    synchronized (this) {
+      if (!ended) {
+        whenEnded.add(action);
+        return;
+      }
+    }
+    action.run();
+  }
+
+  /// Its result is published.
+  void end() {
+    List<Runnable> actions;
+    synchronized (this) {
+      ended = true;
+      actions = List.copyOf(whenEnded);
+      whenEnded.clear();
+    }
+    actions.forEach(Runnable::run);
+  }
+}

@@ -1,0 +1,225 @@
+package org.pgoffload.worker.calls;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.worker.llm.LlmCall;
+import org.pgoffload.worker.llm.LlmErrorCode;
+import org.pgoffload.worker.llm.LlmOptions;
+import org.pgoffload.worker.llm.LlmOutcome;
+import org.pgoffload.worker.llm.ModelTarget;
+import org.pgoffload.worker.llm.PieceListener;
+import org.pgoffload.worker.llm.Turn;
+
+class MakeCallsTest {
+  private static final CallSettings SETTINGS =
+      new CallSettings(
+          3,
+          Duration.ofMillis(1),
+          Duration.ofMillis(2),
+          Duration.ofSeconds(7),
+          Duration.ofMillis(3),
+          CallLimits.NONE,
+          Map.of());
+
+  private final MakeCalls make = new MakeCalls(SETTINGS, InstantSource.system());
+  private final ScriptedProvider first = new ScriptedProvider("first");
+  private final ScriptedProvider second = new ScriptedProvider("second");
+
+  @AfterEach
+  void close() {
+    make.close();
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      names = {
+        "PROVIDER_ERROR",
+        "PROVIDER_OVERLOADED",
+        "PROVIDER_UNREACHABLE",
+        "CONNECTION_LOST",
+        "RESPONSE_STALLED",
+        "MALFORMED_RESPONSE"
+      })
+  void triesAgainWhatMayPass(LlmErrorCode code) throws InterruptedException {
+    first.fails(code, null, 2);
+
+    var made = ask(Duration.ofMinutes(1), first);
+
+    assertThat(made.outcome()).isInstanceOf(LlmOutcome.Answered.class);
+    assertThat(made.calls())
+        .extracting(Call::errorCode)
+        .containsExactly(code.code(), code.code(), null);
+    assertThat(CallsMade.usage(made.calls()).inputTokens()).isEqualTo(12);
+    // a call may not take the whole time that the request has
+    assertThat(first.timeouts).allMatch(Duration.ofSeconds(7)::equals);
+  }
+
+  @Test
+  void givesUpAfterItsTries() throws InterruptedException {
+    first.fails(LlmErrorCode.PROVIDER_ERROR, null, 9);
+
+    var made = ask(Duration.ofMinutes(1), first);
+
+    assertThat(made.expired()).isFalse();
+    assertThat(error(made)).isEqualTo(LlmErrorCode.PROVIDER_ERROR);
+    assertThat(made.calls()).hasSize(3);
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      names = {
+        "AUTHENTICATION_FAILED",
+        "PERMISSION_DENIED",
+        "MODEL_NOT_FOUND",
+        "INVALID_REQUEST",
+        "REQUEST_TOO_LARGE",
+        "CONTENT_FILTER",
+        "REFUSAL",
+        "QUOTA_EXHAUSTED"
+      })
+  void doesNotTryAgainWhatIsFinal(LlmErrorCode code) throws InterruptedException {
+    first.fails(code, null, 1);
+
+    assertThat(error(ask(Duration.ofMinutes(1), first))).isEqualTo(code);
+    assertThat(first.calls).isOne();
+  }
+
+  @Test
+  void aRateLimitOnlyDelaysHoweverOftenItRefuses() throws InterruptedException {
+    first.fails(LlmErrorCode.RATE_LIMITED, Duration.ofMillis(20), 8);
+
+    var made = ask(Duration.ofMinutes(1), first);
+
+    assertThat(made.outcome()).isInstanceOf(LlmOutcome.Answered.class);
+    assertThat(made.calls()).hasSize(9);
+  }
+
+  @Test
+  void doesNotWaitForWhatCanOnlyComeTooLate() throws InterruptedException {
+    first.fails(LlmErrorCode.RATE_LIMITED, Duration.ofHours(1), 1);
+
+    var made = ask(Duration.ofSeconds(30), first);
+
+    assertThat(made.expired()).isTrue();
+    assertThat(error(made)).isEqualTo(LlmErrorCode.RATE_LIMITED);
+  }
+
+  @Test
+  void asksTheFallbackWhenTheFirstIsDown() throws InterruptedException {
+    first.fails(LlmErrorCode.PROVIDER_UNREACHABLE, null, 9);
+
+    var made = ask(Duration.ofMinutes(1), first, second);
+
+    assertThat(made.provider()).isEqualTo("second");
+    assertThat(made.calls())
+        .extracting(Call::provider)
+        .containsExactly("first", "first", "first", "second");
+  }
+
+  @Test
+  void asksTheFallbackAtOnceWhenTheFirstIsOutOfQuotaOrKnownToBeDown() throws InterruptedException {
+    first.fails(LlmErrorCode.QUOTA_EXHAUSTED, null, 1);
+
+    assertThat(ask(Duration.ofMinutes(1), first, second).calls())
+        .extracting(Call::provider)
+        .containsExactly("first", "second");
+    assertThat(ask(Duration.ofMinutes(1), first, second).calls())
+        .extracting(Call::provider)
+        .containsExactly("second");
+  }
+
+  @Test
+  void asksTheFallbackWhenTheWaitIsLongerThanTheRequestHas() throws InterruptedException {
+    first.fails(LlmErrorCode.RATE_LIMITED, Duration.ofHours(1), 1);
+
+    assertThat(ask(Duration.ofMinutes(1), first, second).provider()).isEqualTo("second");
+    assertThat(ask(Duration.ofMinutes(1), first, second).calls()).hasSize(1);
+  }
+
+  @Test
+  void aQuestionThatIsRefusedIsNotAskedOfAnother() throws InterruptedException {
+    first.fails(LlmErrorCode.INVALID_REQUEST, null, 1);
+
+    assertThat(error(ask(Duration.ofMinutes(1), first, second)))
+        .isEqualTo(LlmErrorCode.INVALID_REQUEST);
+    assertThat(second.calls).isZero();
+  }
+
+  @Test
+  void whatTheFallbackCannotDoIsLeftToTheNext() throws InterruptedException {
+    var third = new ScriptedProvider("third");
+    first.fails(LlmErrorCode.QUOTA_EXHAUSTED, null, 1);
+    second.fails(LlmErrorCode.UNSUPPORTED_OPTION, null, 1);
+
+    assertThat(ask(Duration.ofMinutes(1), first, second, third).provider()).isEqualTo("third");
+  }
+
+  @Test
+  void tellsWhatItDoes() throws InterruptedException {
+    var told = new ArrayList<String>();
+    first.fails(LlmErrorCode.PROVIDER_ERROR, null, 1);
+
+    make.ask(
+        call(),
+        List.of(new ModelTarget(first, "m")),
+        Deadline.in(Duration.ofMinutes(1)),
+        PieceListener.NONE,
+        new CallProgress() {
+          @Override
+          public void waits(Duration atLeast) {
+            told.add("waits");
+          }
+
+          @Override
+          public void calls() {
+            told.add("calls");
+          }
+
+          @Override
+          public void called(Call call) {
+            told.add("called");
+          }
+        });
+
+    assertThat(told)
+        .containsExactly("waits", "calls", "called", "waits", "waits", "calls", "called");
+  }
+
+  private CallsMade ask(Duration time, ScriptedProvider... providers) throws InterruptedException {
+    return make.ask(
+        call(),
+        Arrays.stream(providers).map(provider -> new ModelTarget(provider, "m")).toList(),
+        Deadline.in(time),
+        PieceListener.NONE,
+        CallProgress.UNSEEN);
+  }
+
+  private static LlmCall call() {
+    return new LlmCall(
+        1,
+        null,
+        null,
+        List.of(Turn.user("Why?")),
+        LlmOptions.DEFAULTS,
+        false,
+        Duration.ofMillis(1));
+  }
+
+  private static LlmErrorCode error(CallsMade made) {
+    if (made.outcome() instanceof LlmOutcome.Failed failed) {
+      return failed.error().code();
+    }
+    throw new AssertionError("not failed: " + made);
+  }
+}

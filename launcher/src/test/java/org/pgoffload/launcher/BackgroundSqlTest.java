@@ -3,6 +3,8 @@ package org.pgoffload.launcher;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
+import static org.pgoffload.launcher.Sql.execute;
+import static org.pgoffload.launcher.Sql.query;
 
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -812,22 +814,5 @@ class BackgroundSqlTest {
             PSQLException.class,
             e -> assertThat(e.getSQLState()).as(sql + ": " + e.getMessage()).isEqualTo(state))
         .hasMessageContaining(words);
-  }
-
-  private static void execute(Connection connection, String sql) throws SQLException {
-    try (var statement = connection.createStatement()) {
-      statement.execute(sql);
-    }
-  }
-
-  private static List<String> query(Connection connection, String sql) throws SQLException {
-    try (var statement = connection.createStatement();
-        var rows = statement.executeQuery(sql)) {
-      var values = new ArrayList<String>();
-      while (rows.next()) {
-        values.add(rows.getString(1));
-      }
-      return values;
-    }
   }
 }

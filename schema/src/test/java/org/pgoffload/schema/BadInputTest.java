@@ -60,7 +60,7 @@ final class BadInputTest extends OnEveryPostgres {
         "options, response_schema | '{\"stream\": true}', '{}' | the option stream does not go with a response_schema | Leave one",
         "response_schema | '[]' | response_schema must be a JSON object, not a JSON array | For example",
         "response_schema | 'null' | response_schema must be a JSON object, not a JSON null | For example",
-        "response_schema | ('{\"a\":' || repeat('[', 70) || repeat(']', 70) || '}')::jsonb | response_schema must not be nested deeper than 64 levels | ``",
+        "response_schema | concat('{\"a\":', repeat('[', 70), repeat(']', 70), '}')::jsonb | response_schema must not be nested deeper than 64 levels | ``",
         "inputs | '{i}' | inputs is for requests of kind embed alone | To have texts embedded",
         "provider | '' | provider must be a name such as openai or azure_openai, not \"\" | Leave it out",
         "provider | 'Open AI' | provider must be a name such as openai or azure_openai, not \"Open AI\" | Leave it out",

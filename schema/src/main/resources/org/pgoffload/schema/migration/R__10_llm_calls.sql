@@ -44,16 +44,19 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   since timestamptz := clock_timestamp();
-  give_up timestamptz := pgoffload.give_up_at(since, timeout);
+  give_up timestamptz;
   prompt text;
   ids bigint[] := '{}';
-  refusals jsonb := '{}';
+  too_large jsonb := '{}';  -- what was said of it, by its ord
   result pgoffload.llm_result;
 begin
   perform pgoffload.refuse_to_wait_on_old_snapshot();
+  if coalesce(cardinality(prompts), 0) = 0 then
+    return;
+  end if;
   -- what would be refused is, before anything is sent
   ord := 0;
-  foreach prompt in array coalesce(prompts, '{}') loop
+  foreach prompt in array prompts loop
     ord := ord + 1;
     if coalesce(pgoffload.is_blank(prompt), true) then
       raise exception 'prompt % of % is empty', ord, cardinality(prompts)
@@ -63,22 +66,23 @@ begin
   end loop;
 
   ord := 0;
-  foreach prompt in array coalesce(prompts, '{}') loop
+  foreach prompt in array prompts loop
     ord := ord + 1;
     begin
       ids[ord] := (select pgoffload.emit_llm_request(
         'ask', prompt, system, null, model, options, timeout, null, null, provider, null, null));
     exception when program_limit_exceeded then
       -- what was sent before it is not to be paid for in vain
-      refusals := refusals || jsonb_build_object(ord::text, sqlerrm);
+      too_large := too_large || jsonb_build_object(ord, sqlerrm);
     end;
   end loop;
 
+  give_up := pgoffload.give_up_at(since, timeout);
   -- one after another: nobody has to wait longer for all of them
-  for n in 1 .. coalesce(cardinality(prompts), 0) loop
+  for n in 1 .. cardinality(prompts) loop
     ord := n;
     answer := null;
-    error := 'request_too_large: ' || (refusals ->> n::text);
+    error := 'request_too_large: ' || (too_large ->> n::text);
     if error is null then
       result := pgoffload.await_llm(ids[n], since, give_up);
       answer := result.answer;

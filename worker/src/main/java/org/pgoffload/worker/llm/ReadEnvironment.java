@@ -32,6 +32,11 @@ final class ReadEnvironment {
     this.environment = Map.copyOf(environment);
   }
 
+  /// The same environment, to be read for another purpose: its problems are its own.
+  ReadEnvironment anew() {
+    return new ReadEnvironment(environment);
+  }
+
   /// What is wrong so far, in the order in which it was read.
   List<String> problems() {
     return List.copyOf(problems);

@@ -8,6 +8,7 @@ import java.time.InstantSource;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.protocol.Secret;
 import org.pgoffload.worker.llm.stub.StubOptions;
 import org.pgoffload.worker.llm.stub.StubQuestion;
 import org.pgoffload.worker.llm.stub.VendorStub;
@@ -23,6 +24,8 @@ class OpenAiProviderTest {
           new LlmOptions(null, 64, List.of(), null, null),
           false,
           Duration.ofSeconds(30));
+
+  private static final Secret KEY = Secret.of(VendorStub.KEY);
 
   private final VendorStub stub = VendorStub.start();
   private final PostJson http = new PostJson(HttpSettings.defaults(), InstantSource.system());
@@ -64,6 +67,66 @@ class OpenAiProviderTest {
                 List.of("user: Why?"),
                 StubOptions.limit(64),
                 false));
+  }
+
+  @Test
+  void saysWhatToSetWhereNoModelForEmbeddingsIsKnown() throws InterruptedException {
+    var call = new EmbedCall(null, List.of("Why?"), null, Duration.ofSeconds(30));
+    var azure =
+        new AzureOpenAiProvider(URI.create(stub.url() + "/openai/v1"), KEY, "chat", null, http);
+
+    assertThat(chatCompletions(OpenAiProvider.COMPATIBLE_NAME).embed(call))
+        .isEqualTo(
+            notSupported(
+                "openai_compatible: no model for embeddings: set OPENAI_EMBEDDING_MODEL, or name"
+                    + " one in the request",
+                "model-1"));
+    assertThat(azure.embed(call))
+        .isEqualTo(
+            notSupported(
+                "azure_openai: no model for embeddings: set AZURE_OPENAI_EMBEDDING_DEPLOYMENT, or"
+                    + " name one in the request",
+                "chat"));
+  }
+
+  @Test
+  void holdsTheModelToASchemaOnlyWhereOpenAiCan() {
+    assertThat(isStrict("{'type': 'object', 'properties': {}, 'additionalProperties': false}"))
+        .isTrue();
+    assertThat(
+            isStrict(
+                """
+                {'type': 'object', 'required': ['a', 'b'], 'additionalProperties': false,
+                 'properties': {
+                   'a': {'type': ['string', 'null'], 'pattern': '^x'},
+                   'b': {'type': 'array', 'items': {'$ref': '#/$defs/c'}, 'minItems': 2}},
+                 '$defs': {'c': {'anyOf': [{'type': 'integer', 'minimum': 0}, {'enum': [null]}]}}}
+                """))
+        .isTrue();
+    for (var loose :
+        List.of(
+            "{'type': 'array', 'items': {'type': 'string'}}",
+            "{'type': 'object', 'properties': {'a': {'type': 'string'}}}",
+            "{'type': 'object', 'properties': {'a': {}}, 'additionalProperties': false}",
+            "{'type': 'object', 'additionalProperties': false, 'allOf': []}",
+            "{'type': 'object', 'additionalProperties': false, 'properties': {'a': true},"
+                + " 'required': ['a']}",
+            "{'type': 'object', 'additionalProperties': false, 'properties': {'a': {'anyOf':"
+                + " [{'type': ['object', 'null']}]}}, 'required': ['a']}")) {
+      assertThat(isStrict(loose)).as(loose).isFalse();
+    }
+  }
+
+  private static boolean isStrict(String schema) {
+    return StrictSchema.isStrict(Json.readObject(schema.replace('\'', '"')).orElseThrow());
+  }
+
+  private static LlmOutcome notSupported(String message, String model) {
+    return new LlmOutcome.Failed(
+        new LlmError(LlmErrorCode.EMBEDDINGS_NOT_SUPPORTED, message, null, null, null),
+        model,
+        Usage.NONE,
+        List.of());
   }
 
   private OpenAiProvider chatCompletions(String name) {

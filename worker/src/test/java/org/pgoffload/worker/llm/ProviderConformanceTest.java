@@ -567,7 +567,13 @@ class ProviderConformanceTest extends ConformanceSuite {
     var provider = provider();
 
     var shown =
-        List.of(call, call.turns(), provider, provider.ask(call, PieceListener.NONE)).toString();
+        List.of(
+                call,
+                call.turns(),
+                provider,
+                ((HttpProvider) provider).credentials(),
+                provider.ask(call, PieceListener.NONE))
+            .toString();
 
     assertThat(shown).doesNotContain(VendorStub.KEY, "Prague", "private");
   }

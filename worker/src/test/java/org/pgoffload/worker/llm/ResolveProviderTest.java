@@ -15,6 +15,8 @@ import java.util.Objects;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Secret;
 
 class ResolveProviderTest {
@@ -192,6 +194,106 @@ class ResolveProviderTest {
   }
 
   @Test
+  void offersEveryProviderWhoseSettingsAreComplete() {
+    var environment =
+        Map.of(
+            "LLM_PROVIDER", "anthropic",
+            "ANTHROPIC_API_KEY", "sk-1",
+            "OPENAI_API_KEY", "sk-2",
+            "AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com");
+
+    try (var providers = resolved(environment)) {
+      assertThat(providers.primary().name()).isEqualTo("anthropic");
+      assertThat(providers.names()).containsExactly("anthropic", "openai");
+      assertThat(providers.fallbacks()).isEmpty();
+    }
+    try (var alone = resolved(Map.of("LLM_PROVIDER", "echo"))) {
+      assertThat(alone.names()).containsExactly("echo");
+    }
+    try (var compatible =
+        resolved(Map.of("LLM_PROVIDER", "echo", "OPENAI_BASE_URL", "http://localhost:11434/v1"))) {
+      assertThat(compatible.names()).containsExactly("echo", "openai_compatible");
+    }
+  }
+
+  @Test
+  void offersOneOfTheTwoThatShareTheirSettings() {
+    var environment =
+        Map.of(
+            "LLM_PROVIDER", "openai",
+            "OPENAI_API_KEY", "sk-1",
+            "OPENAI_BASE_URL", "https://gateway.example/v1");
+
+    try (var providers = resolved(environment)) {
+      assertThat(providers.names()).containsExactly("openai");
+    }
+  }
+
+  @Test
+  void readsFallbacksInTheirOrder() {
+    var environment =
+        Map.of(
+            "LLM_FALLBACKS", " Anthropic:claude-opus-5-5, openai:ft:gpt-6.1:mine::1 ,openai,echo",
+            "ANTHROPIC_API_KEY", "sk-1",
+            "OPENAI_API_KEY", "sk-2");
+
+    try (var providers = resolved(environment)) {
+      assertThat(providers.primary().name()).isEqualTo("anthropic");
+      assertThat(providers.fallbacks())
+          .extracting(ModelTarget::toString)
+          .containsExactly(
+              "anthropic:claude-opus-5-5",
+              "openai:ft:gpt-6.1:mine::1",
+              "openai:gpt-6.1-sol",
+              "echo:echo-no-model");
+      assertThat(providers.names()).containsExactly("anthropic", "echo", "openai");
+      assertThat(providers.fallbacks().getFirst().provider()).isSameAs(providers.primary());
+    }
+  }
+
+  @Test
+  void asksAFallbackAsItIsNamed() {
+    var environment =
+        Map.of(
+            "LLM_FALLBACKS", "openai",
+            "ANTHROPIC_API_KEY", "sk-1",
+            "OPENAI_BASE_URL", "https://gateway.example/v1");
+
+    try (var providers = resolved(environment)) {
+      assertThat(providers.names()).containsExactly("anthropic", "openai");
+    }
+  }
+
+  @Test
+  void saysWhatAFallbackLacksBesideEveryOtherProblem() {
+    var environment =
+        Map.of(
+            "LLM_PROVIDER", "openai",
+            "LLM_FALLBACKS", "anthropic:claude-opus-5-5,oracle,openai_compatible,azure_openai");
+
+    assertThat(problems(environment))
+        .hasSize(7)
+        .anyMatch(problem -> problem.startsWith("no key for OpenAI: set OPENAI_API_KEY"))
+        .anyMatch(
+            problem -> problem.startsWith("LLM_FALLBACKS has anthropic: no key for Anthropic: set"))
+        .anyMatch(problem ->
+            problem.startsWith("LLM_FALLBACKS has a provider that there is not: they are"))
+        .anyMatch(problem -> problem.startsWith("LLM_FALLBACKS has openai and openai_compatible"))
+        .anyMatch(problem -> problem.startsWith("LLM_FALLBACKS has azure_openai: no endpoint"))
+        .anyMatch(problem -> problem.startsWith("LLM_FALLBACKS has azure_openai: no key"))
+        .anyMatch(problem -> problem.startsWith("LLM_FALLBACKS has azure_openai: no deployment"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"anthropic:", ":m", "anthropic,,openai", ","})
+  void refusesFallbacksThatNameNothing(String fallbacks) {
+    assertThat(problems(Map.of("LLM_PROVIDER", "echo", "LLM_FALLBACKS", fallbacks)))
+        .singleElement()
+        .asString()
+        .startsWith("LLM_FALLBACKS must be provider:model or a provider");
+  }
+
+  @Test
   void readsAKeyFromAFile(@TempDir Path directory) throws IOException {
     var file = Files.writeString(directory.resolve("key"), "sk-1\n");
 
@@ -294,6 +396,13 @@ class ResolveProviderTest {
     var provider = ResolveProvider.choose(variables, HTTP);
     assertThat(variables.problems()).isEmpty();
     return Objects.requireNonNull(provider);
+  }
+
+  private static LlmProviders resolved(Map<String, String> environment) {
+    return switch (ResolveProvider.from(environment, InstantSource.system())) {
+      case ProviderResolution.Resolved(var providers) -> providers;
+      case ProviderResolution.Unresolved(var problems) -> throw new AssertionError(problems);
+    };
   }
 
   private static List<String> problems(Map<String, String> environment) {

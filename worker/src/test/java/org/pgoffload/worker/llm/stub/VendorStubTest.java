@@ -9,6 +9,14 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -81,6 +89,59 @@ class VendorStubTest {
   void knowsNoOtherPath() throws IOException, InterruptedException {
     assertThat(post("/v1/completions", QUESTION, "Authorization", BEARER).statusCode())
         .isEqualTo(404);
+  }
+
+  @Test
+  void refusesOptionsOfAnotherForm() throws IOException, InterruptedException {
+    for (var option :
+        List.of(
+            "\"reasoning\":{\"effort\":\"huge\"}",
+            "\"reasoning\":\"low\"",
+            "\"stream\":1",
+            "\"text\":{\"format\":{\"type\":\"json_schema\",\"schema\":{}}}",
+            "\"text\":{\"format\":{\"type\":\"json_schema\",\"name\":\"a\",\"strict\":true,"
+                + "\"schema\":{\"properties\":{\"a\":{}}}}}")) {
+      var question = QUESTION.replace("\"model\"", option + ",\"model\"");
+
+      assertThat(post("/v1/responses", question, "Authorization", BEARER).statusCode())
+          .as(option)
+          .isEqualTo(400);
+    }
+  }
+
+  @Test
+  void letsSoManyThroughInASecondThoughThousandsAsk()
+      throws InterruptedException, ExecutionException {
+    stub.limit(200);
+    var begun = System.nanoTime();
+    var statuses = new TreeMap<Integer, Integer>();
+    Callable<Integer> asking =
+        () -> post("/v1/responses", QUESTION, "Authorization", BEARER).statusCode();
+    try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      for (var status : threads.invokeAll(Collections.nCopies(2_000, asking))) {
+        statuses.merge(status.get(), 1, Integer::sum);
+      }
+    }
+
+    var served = stub.served(Duration.ZERO);
+    assertThat(served.calls()).isEqualTo(2_000);
+    assertThat(statuses).isEqualTo(Map.of(200, 2_000 - served.rejected(), 429, served.rejected()));
+    // The bucket is full at the beginning, and fills while the questions come.
+    var seconds = (System.nanoTime() - begun) / 1e9;
+    assertThat(2_000 - served.rejected()).isBetween(200, 201 + (int) (200 * seconds));
+    assertThat(stub.served(Duration.ofHours(1))).isEqualTo(new VendorStub.Served(0, 0));
+  }
+
+  @Test
+  void tellsWhenToComeAgainAndWhatIsLeft() throws IOException, InterruptedException {
+    stub.limit(1);
+    var granted = post("/v1/responses", QUESTION, "Authorization", BEARER);
+    var refused = post("/v1/responses", QUESTION, "Authorization", BEARER);
+
+    assertThat(granted.headers().firstValue("x-ratelimit-remaining-requests")).contains("0");
+    assertThat(refused.statusCode()).isEqualTo(429);
+    assertThat(refused.headers().firstValue("Retry-After")).contains("1");
+    assertThat(refused.headers().firstValue("x-ratelimit-limit-requests")).contains("1");
   }
 
   private HttpResponse<String> post(String path, String body, String header, String value)

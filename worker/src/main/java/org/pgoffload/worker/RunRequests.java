@@ -62,16 +62,20 @@ final class RunRequests {
   /// @param unfinished where it counts as unfinished
   void begin(UnfinishedRequests unfinished, ReceivedRequest request, Body body) {
     unfinished.running(request.id());
-    try {
-      running.execute(() -> run(unfinished, request.id(), body));
-    } catch (RejectedExecutionException e) {
-      LOG.info("Request {} came while the worker closes; it is left for the next", request.id());
-    }
+    execute(unfinished, request.id(), body);
   }
 
   /// Runs a request that was never received here: if it comes, it needs nothing.
   void begin(long id, Body body) {
-    running.execute(() -> run(NOTHING, id, body));
+    execute(NOTHING, id, body);
+  }
+
+  private void execute(UnfinishedRequests unfinished, long id, Body body) {
+    try {
+      running.execute(() -> run(unfinished, id, body));
+    } catch (RejectedExecutionException e) {
+      LOG.info("Request {} came while the worker closes; it is left for the next", id);
+    }
   }
 
   private void run(UnfinishedRequests unfinished, long id, Body body) {

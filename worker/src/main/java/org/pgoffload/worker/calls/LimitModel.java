@@ -53,6 +53,7 @@ final class LimitModel {
   private static final int DOWN_AFTER = 5;
   private static final long DOWN_NANOS = Duration.ofSeconds(10).toNanos();
   private static final long OUT_OF_QUOTA_NANOS = Duration.ofMinutes(1).toNanos();
+  private static final long FORGOTTEN_AFTER = Duration.ofMinutes(1).toNanos();
   private static final long SECOND = Duration.ofSeconds(1).toNanos();
 
   private final CallLimits configured;
@@ -165,6 +166,16 @@ final class LimitModel {
   /// How many wait for their turn.
   synchronized int waiting() {
     return queue.size();
+  }
+
+  /// Whether there is nothing to be remembered of it.
+  synchronized boolean isUnused() {
+    long now = clock.getAsLong();
+    return running == 0
+        && queue.isEmpty()
+        && now - lastEnded > FORGOTTEN_AFTER
+        && now - closedUntil >= 0
+        && now - avoidUntil >= 0;
   }
 
   /// Waits for the right to make a call.

@@ -11,6 +11,9 @@ import org.pgoffload.worker.llm.ModelTarget;
 ///
 /// Safe to share between threads.
 final class LimitModels implements AutoCloseable {
+  /// Callers name models as they like: beyond so many, those that nobody uses are forgotten.
+  private static final int USUAL = 1000;
+
   private final CallSettings settings;
   private final Map<String, LimitModel> byTarget = new ConcurrentHashMap<>();
   private final ScheduledExecutorService timer =
@@ -25,7 +28,13 @@ final class LimitModels implements AutoCloseable {
   LimitModel of(ModelTarget target) {
     var name = target.toString();
     var known = byTarget.get(name);
-    return known != null ? known : byTarget.computeIfAbsent(name, this::limit);
+    if (known != null) {
+      return known;
+    }
+    if (byTarget.size() >= USUAL) {
+      byTarget.values().removeIf(LimitModel::isUnused);
+    }
+    return byTarget.computeIfAbsent(name, this::limit);
   }
 
   private LimitModel limit(String target) {

@@ -148,14 +148,14 @@ final class ClaimTest extends OnEveryPostgres {
               app.rows(
                   """
                   select kind, prompt, system, messages, model, options, timeout = '90 s', ordering_key, tags,
-                         requested_by, requested_by_oid = 'app'::regrole, immediate,
+                         provider, requested_by, requested_by_oid = 'app'::regrole, immediate,
                          extract(epoch from created_at) * 1000000 = ?
                   from llm_request where id = ?
                   """,
                   ChronoUnit.MICROS.between(Instant.EPOCH, request.envelope().signedAt()),
                   id))
           .containsExactly(
-              "ask|Grüße|s|[{\"role\": \"user\", \"content\": \"c\"}]|m|{\"temperature\": 1}|t|k|{\"a\": 1}|app|t|t|t");
+              "ask|Grüße|s|[{\"role\": \"user\", \"content\": \"c\"}]|m|{\"temperature\": 1}|t|k|{\"a\": 1}|p|app|t|t|t");
       assertThat(app.value("select llm_status(?)", id)).isEqualTo("running");
       assertThat(database.sent()).isEmpty();
     }

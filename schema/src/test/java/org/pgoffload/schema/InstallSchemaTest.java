@@ -69,6 +69,8 @@ final class InstallSchemaTest {
       InstallSlot.run(address, address.database(), Duration.ofSeconds(30), _ -> {});
 
       var database = new TestDatabase(server, address, address.database());
+      // the worker renews no lease, and a busy machine must not let it run out
+      admin.run("update pgoffload.setting set value = '10 min' where name = 'worker_dead_after'");
       try (var app = database.open("app");
           var worker = database.worker("w")) {
         assertThat(app.rows("select from pg_class where relnamespace = 'public'::regnamespace"))
@@ -94,6 +96,20 @@ final class InstallSchemaTest {
         database.record(database.answered(request.id(), "app", "b"));
         assertThat(answer.join()).isEqualTo("b");
         assertThat(app.refused("select llm.llm_ask('')").state()).isEqualTo("22023");
+        var many =
+            CompletableFuture.supplyAsync(() -> app.rows("select * from llm.llm_ask_many('{p}')"));
+        request = database.awaitSent();
+        database.record(database.answered(request.id(), "app", "c"));
+        assertThat(many.join()).containsExactly("1|c|null");
+        var embedding = CompletableFuture.supplyAsync(() -> app.value("select llm.llm_embed('i')"));
+        request = database.awaitSent();
+        database.record(database.embedded(request.id(), "app", new float[] {1, 2}));
+        assertThat(embedding.join()).isEqualTo("{1,2}");
+        var again = app.number("select llm.llm_retry(?)", id);
+        assertThat(database.onlySent().id()).isEqualTo(again);
+        assertThat(app.value("select llm.llm_cancel(?)", again)).isEqualTo("t");
+        assertThat(app.rows("select text from llm.llm_stream(?)", id)).containsExactly("a");
+        assertThat(app.rows("select * from llm.llm_usage")).isEmpty();
         assertThat(app.refused("select llm.llm_status(4711)").state()).isEqualTo("42704");
       }
       database.admin().close();

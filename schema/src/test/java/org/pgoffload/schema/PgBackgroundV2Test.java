@@ -380,9 +380,11 @@ final class PgBackgroundV2Test extends OnEveryPostgres {
         CompletableFuture.supplyAsync(() ->
             ann.rows(
                 "select completed, timed_out, has_error, sqlstate from pg_background_run_v2('x', 0, 50, 'l')"));
-    var request = database.awaitSent();
+    // on a busy machine both come at once
+    var sent = database.awaitSent(2);
+    var request = sent.getFirst();
     assertThat(request.envelope().payload().path("label").asText()).isEqualTo("l");
-    assertThat(database.awaitSent().envelope().kind()).isEqualTo("cancel");
+    assertThat(sent.getLast().envelope().kind()).isEqualTo("cancel");
     worker.recordCancellation(request.id(), "ann");
     worker.run(request);
     assertThat(done.join()).containsExactly("t|t|t|57014");

@@ -13,8 +13,10 @@ final class FoldChunks implements FoldEvents {
 
   @Override
   public boolean take(JsonNode chunk, PieceListener pieces) {
-    if (chunk.hasNonNull("error")) {
-      body.set("error", chunk.get("error"));
+    // Of older vLLM the chunk itself is the error.
+    var error = chunk.path("object").asText().equals("error") ? chunk : chunk.path("error");
+    if (!error.isMissingNode() && !error.isNull()) {
+      body.set("error", error);
       return true;
     }
     if (chunk.hasNonNull("model")) {

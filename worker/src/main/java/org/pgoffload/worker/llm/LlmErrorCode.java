@@ -2,15 +2,8 @@ package org.pgoffload.worker.llm;
 
 import java.util.Locale;
 
-/// The stable reasons for which a question has no answer. Whether to try again belongs to the
-/// reason. The first three are the worker's own, all others a provider's.
+/// The stable reasons for which a call has no answer. Whether to try again belongs to the reason.
 public enum LlmErrorCode {
-  /// The worker is not configured for the provider that the request names.
-  PROVIDER_NOT_CONFIGURED(false),
-  /// A budget of the requester is used up: the call was not made.
-  BUDGET_EXCEEDED(false),
-  /// The answer does not meet the response schema, asked again with the error included.
-  SCHEMA_MISMATCH(false),
   /// The key is missing, wrong or revoked (401).
   AUTHENTICATION_FAILED(false),
   /// The key is known but may not do this (403).

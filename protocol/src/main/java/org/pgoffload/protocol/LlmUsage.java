@@ -2,9 +2,9 @@ package org.pgoffload.protocol;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.nio.charset.StandardCharsets;
-import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.regex.Pattern;
 
 /// What one role has used of one model of one provider in one minute, as it stands on the usage
 /// topic and in its table: the JSON's field names are the table's column names. The JSON schema is
@@ -50,9 +50,13 @@ public record LlmUsage(
   /// The major version this code writes and reads.
   public static final int VERSION = 1;
 
+  private static final Pattern MINUTE =
+      Pattern.compile("[+-]?\\d{4,}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:00Z");
+
   public LlmUsage {
     Require.that(version == VERSION, "the version of usage is not 1");
-    Require.that(isMinute(minute), "the minute of usage is not the beginning of one");
+    Require.that(
+        MINUTE.matcher(minute).matches(), "the minute of usage is not the beginning of one");
     Require.that(Require.isOid(requestedByOid), "the requested_by_oid of usage is no oid");
     Require.that(
         Math.min(Math.min(requests, failed), Math.min(cached, calls)) >= 0
@@ -62,14 +66,6 @@ public record LlmUsage(
     requestedBy = Text.withoutNul(requestedBy);
     provider = Text.withoutNul(provider);
     model = Text.withoutNul(model);
-  }
-
-  private static boolean isMinute(String text) {
-    try {
-      return minuteOf(Instant.parse(text)).equals(text);
-    } catch (DateTimeException e) {
-      return false;
-    }
   }
 
   /// The minute in which something was, as [#minute()] has it.

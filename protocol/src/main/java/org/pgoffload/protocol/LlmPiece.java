@@ -32,12 +32,11 @@ public record LlmPiece(
   private static final long NUMBERS_OF_AN_ATTEMPT = 1_000_000_000;
 
   public LlmPiece {
-    if (version != VERSION) {
-      throw new IllegalArgumentException("piece version " + version + " is not " + VERSION);
-    }
-    if (id <= 0) {
-      throw new IllegalArgumentException("the id of a request is positive");
-    }
+    Require.that(version == VERSION, "the version of a piece is not 1");
+    Require.that(id > 0, "the id of a piece is not positive");
+    Require.that(Require.isOid(requestedByOid), "the requested_by_oid of a piece is no oid");
+    Require.that(attempt >= 1, "the attempt of a piece is less than 1");
+    Require.that(seq >= 1, "the seq of a piece is less than 1");
     text = Text.withoutNul(text);
   }
 
@@ -51,6 +50,11 @@ public record LlmPiece(
   /// @throws MalformedMessageException if the bytes are no piece, or of another major version
   public static LlmPiece read(byte[] bytes) {
     return Json.read(bytes, LlmPiece.class, "not the JSON of a piece of version " + VERSION);
+  }
+
+  /// The record's key: the request id.
+  public String recordKey() {
+    return Long.toString(id);
   }
 
   /// The record's value.

@@ -33,6 +33,14 @@ public sealed interface ResultMessage permits Result, SqlResult, SqlRows {
     return SqlRows.KIND.equals(kind) ? SqlRows.read(bytes) : Result.read(bytes);
   }
 
+  /// Whether a record's value is of background SQL, by its kind alone: it may be a broken one.
+  ///
+  /// @throws MalformedMessageException if the bytes are no JSON object
+  static boolean isOfSql(byte[] bytes) {
+    var kind = kind(bytes);
+    return SqlResult.KIND.equals(kind) || SqlRows.KIND.equals(kind);
+  }
+
   /// The kind, which stands at the front, without parsing what may be large behind it.
   private static @Nullable String kind(byte[] bytes) {
     try (JsonParser parser = Json.MAPPER.createParser(bytes)) {

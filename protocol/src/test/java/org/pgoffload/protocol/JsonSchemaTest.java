@@ -24,10 +24,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class JsonSchemaTest {
   private static final Schema REQUEST = schema("request.v1.schema.json");
   private static final Schema RESULT = schema("result.v1.schema.json");
+  private static final Schema LLM_PIECE = schema("llm-piece.v1.schema.json");
+  private static final Schema LLM_USAGE = schema("llm-usage.v1.schema.json");
   private static final Schema SQL_RESULT = schema("sql-result.v1.schema.json");
   private static final Schema SQL_ROWS = schema("sql-rows.v1.schema.json");
   private static final String ANSWERED = new String(Samples.ANSWERED.write(), UTF_8);
   private static final String EXPIRED = new String(Samples.EXPIRED.write(), UTF_8);
+  private static final String STREAMED = new String(Samples.LLM_PIECE.write(), UTF_8);
+  private static final String USAGE = new String(Samples.USAGE.write(), UTF_8);
   private static final String RETURNED = new String(Samples.RETURNED.write(), UTF_8);
   private static final String REFUSED = new String(Samples.REFUSED.write(), UTF_8);
   private static final String ROWS = new String(Samples.ROWS.write(), UTF_8);
@@ -70,6 +74,8 @@ final class JsonSchemaTest {
   void takesFieldsOfANewerMinorVersion() {
     assertThat(errors(REQUEST, Samples.ASK.replaceFirst("\\{", "{\"new\":1,"))).isEmpty();
     assertThat(errors(RESULT, ANSWERED.replaceFirst("\\{", "{\"new\":1,"))).isEmpty();
+    assertThat(errors(LLM_PIECE, STREAMED.replaceFirst("\\{", "{\"new\":1,"))).isEmpty();
+    assertThat(errors(LLM_USAGE, USAGE.replaceFirst("\\{", "{\"new\":1,"))).isEmpty();
     assertThat(errors(SQL_RESULT, RETURNED.replaceFirst("\\{", "{\"new\":1,"))).isEmpty();
     assertThat(errors(SQL_ROWS, ROWS.replaceFirst("\\{", "{\"new\":1,"))).isEmpty();
   }
@@ -192,6 +198,57 @@ final class JsonSchemaTest {
   }
 
   @Test
+  void takesWhatAPieceAndUsageWrite() {
+    assertThat(errors(LLM_PIECE, STREAMED)).isEmpty();
+    assertThat(errors(LLM_USAGE, USAGE)).isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "\"version\":1 | \"version\":2",
+        "\"id\":42 | \"id\":0",
+        "\"requested_by_oid\":16400 | \"requested_by_oid\":4294967296",
+        "\"attempt\":2 | \"attempt\":0",
+        "\"seq\":2000000001 | \"seq\":0",
+        "\"reset\":true, | ''",
+        "\"reset\":true | \"reset\":\"true\"",
+        "\"Ray | \"\\u0000",
+        "\"text\": | \"words\":",
+      })
+  void refusesAWrongPiece(String right, String wrong) {
+    assertThat(STREAMED).contains(right);
+    assertThat(errors(LLM_PIECE, STREAMED.replace(right, wrong))).isNotEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "\"version\":1 | \"version\":2",
+        "03:04:00Z | 03:04:05Z",
+        "03:04:00Z | 03:04:00+00:00",
+        "\"requested_by_oid\":16400 | \"requested_by_oid\":0",
+        "\"requested_by\":\"app\", | ''",
+        "\"provider\":\"openai\" | \"provider\":null",
+        "\"model\":\"a-model\", | ''",
+        "\"requests\":7 | \"requests\":-1",
+        "\"failed\":2 | \"failed\":0.5",
+        "\"cached\":1 | \"cached\":\"1\"",
+        "\"calls\":9, | ''",
+        "\"failed_calls\":3 | \"failed_calls\":-1",
+        "\"input_tokens\":1200 | \"input_tokens\":null",
+        "\"cached_tokens\":300, | ''",
+        "\"output_tokens\":500, | ''",
+        "\"reasoning_tokens\":20 | \"thinking_tokens\":20",
+      })
+  void refusesWrongUsage(String right, String wrong) {
+    assertThat(USAGE).contains(right);
+    assertThat(errors(LLM_USAGE, USAGE.replace(right, wrong))).isNotEmpty();
+  }
+
+  @Test
   void takesWhatSqlWrites() {
     assertThat(errors(SQL_RESULT, RETURNED)).isEmpty();
     assertThat(errors(SQL_RESULT, REFUSED)).isEmpty();
@@ -288,6 +345,9 @@ final class JsonSchemaTest {
   void hasEveryFieldOfARecordAndNoOther() {
     var ofSql = SQL_RESULT.getSchemaNode().get("properties");
     hasTheFieldsOf(Result.class, RESULT.getSchemaNode());
+    hasTheFieldsOf(Call.class, RESULT.getSchemaNode().get("properties").get("calls").get("items"));
+    hasTheFieldsOf(LlmPiece.class, LLM_PIECE.getSchemaNode());
+    hasTheFieldsOf(LlmUsage.class, LLM_USAGE.getSchemaNode());
     hasTheFieldsOf(SqlResult.class, SQL_RESULT.getSchemaNode());
     hasTheFieldsOf(SqlColumn.class, ofSql.get("columns").get("items"));
     hasTheFieldsOf(SqlError.class, ofSql.get("error"));
@@ -299,6 +359,8 @@ final class JsonSchemaTest {
   void describesEveryField() {
     assertThat(withoutDescription("request", REQUEST.getSchemaNode())).isEmpty();
     assertThat(withoutDescription("result", RESULT.getSchemaNode())).isEmpty();
+    assertThat(withoutDescription("llm-piece", LLM_PIECE.getSchemaNode())).isEmpty();
+    assertThat(withoutDescription("llm-usage", LLM_USAGE.getSchemaNode())).isEmpty();
     assertThat(withoutDescription("sql-result", SQL_RESULT.getSchemaNode())).isEmpty();
     assertThat(withoutDescription("sql-rows", SQL_ROWS.getSchemaNode())).isEmpty();
   }

@@ -121,6 +121,27 @@ final class Samples {
           null,
           null);
 
+  static final LlmPiece LLM_PIECE =
+      new LlmPiece(1, 42, 16_400, 2, LlmPiece.seqBefore(2) + 1, true, "Ray\ud83d\ude00");
+
+  static final LlmUsage USAGE =
+      new LlmUsage(
+          1,
+          "2026-01-02T03:04:00Z",
+          16_400,
+          "app",
+          "openai",
+          "a-model",
+          7,
+          2,
+          1,
+          9,
+          3,
+          1200,
+          300,
+          500,
+          20);
+
   static final SqlResult RETURNED =
       new SqlResult(
           1,

@@ -41,6 +41,14 @@ final class SqlMessagesTest {
 
   @ParameterizedTest
   @MethodSource("messages")
+  void areToldFromThoseOfLlmsByTheirKind(ResultMessage message) {
+    assertThat(ResultMessage.isOfSql(message.write())).isEqualTo(!(message instanceof Result));
+    assertThatThrownBy(() -> ResultMessage.isOfSql("[1]".getBytes(UTF_8)))
+        .isInstanceOf(MalformedMessageException.class);
+  }
+
+  @ParameterizedTest
+  @MethodSource("messages")
   void areKeyedByTheRequestId(ResultMessage message) {
     assertThat(message.recordKey()).isEqualTo(Long.toString(message.id()));
   }

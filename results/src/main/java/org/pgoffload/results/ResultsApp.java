@@ -16,13 +16,14 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Writes results back to the database, at least once and idempotent by request id, for as long as
-/// it is open.
+/// Writes results, pieces and usage back to the database, at least once and idempotent, and counts
+/// the usage, for as long as it is open.
 public final class ResultsApp implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ResultsApp.class);
 
   private final KafkaStreams streams;
   private final WriteBack writeBack;
+  private final UsageApp usage;
   private final CountDownLatch running;
   private final CountDownLatch closing;
   private final CountDownLatch ended;
@@ -30,11 +31,13 @@ public final class ResultsApp implements AutoCloseable {
   private ResultsApp(
       KafkaStreams streams,
       WriteBack writeBack,
+      UsageApp usage,
       CountDownLatch running,
       CountDownLatch closing,
       CountDownLatch ended) {
     this.streams = streams;
     this.writeBack = writeBack;
+    this.usage = usage;
     this.running = running;
     this.closing = closing;
     this.ended = ended;
@@ -85,7 +88,8 @@ public final class ResultsApp implements AutoCloseable {
       }
     });
     streams.start();
-    return new ResultsApp(streams, writeBack, running, closing, ended);
+    return new ResultsApp(
+        streams, writeBack, UsageApp.start(configuration, running), running, closing, ended);
   }
 
   private static boolean isWriteBackClosed(@Nullable Throwable fault) {
@@ -127,6 +131,7 @@ public final class ResultsApp implements AutoCloseable {
   @Override
   public void close() {
     closing.countDown();
+    var usageEnding = Thread.ofVirtual().start(usage::close);
     // leaving the group lets the next one begin at once, rather than after the session timeout
     var leaving =
         CloseOptions.groupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP);
@@ -134,6 +139,11 @@ public final class ResultsApp implements AutoCloseable {
     writeBack.close();
     if (!closed) {
       streams.close(Duration.ofSeconds(2));
+    }
+    try {
+      usageEnding.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
     ended.countDown();
   }
@@ -176,6 +186,12 @@ public final class ResultsApp implements AutoCloseable {
     properties.put(
         StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, WallclockTimestampExtractor.class);
     properties.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG), 1000);
+    // Usage is counted in transactions; what is not committed yet may be counted otherwise later.
+    // The other topics have none: of those, a read ends at the same offset with and without this.
+    properties.put(
+        StreamsConfig.consumerPrefix(ConsumerConfig.ISOLATION_LEVEL_CONFIG), "read_committed");
+    // whatever has come is handed over at once: a result need not wait for pieces that are older
+    properties.put(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, StreamsConfig.MAX_TASK_IDLE_MS_DISABLED);
     // one thread is enough: it only hands over, and the writer groups what it hands
     properties.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
     return properties;

@@ -14,6 +14,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.LlmPiece;
+import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
@@ -25,9 +27,12 @@ import org.slf4j.LoggerFactory;
 /// Writes results to the database in groups: the next group is whatever came in while the last one
 /// was written, so that a lone result waits for nobody and a flood shares its commits.
 ///
-/// Idempotent by request id: the first result that the database sees wins. A fault of the database
-/// is waited out, however long. A single message that the database will not take holds up nobody:
-/// the result of an LLM request is replaced by a failed one, one of SQL is left out.
+/// Idempotent: of results of a request, and of pieces of a number, the first that the database sees
+/// wins; of totals of usage the largest. A fault of the database is waited out, however long. A
+/// single message that the database will not take holds up nobody: the result of an LLM request is
+/// replaced by a failed one, everything else is left out.
+///
+/// Whatever has one key is written in the order in which it was taken.
 ///
 /// Safe to share between threads.
 final class WriteBack implements AutoCloseable {
@@ -59,12 +64,28 @@ final class WriteBack implements AutoCloseable {
       };
     }
 
+    static Waiting of(LlmPiece piece) {
+      byte[] json = piece.write();
+      return new Piece(piece.toString(), utf8(json), json.length);
+    }
+
+    static Waiting of(LlmUsage usage) {
+      byte[] json = usage.write();
+      return new Usage(usage.recordKey(), utf8(json), json.length);
+    }
+
     record LlmResult(String json, int bytes) implements Waiting {
       static LlmResult of(Result result) {
         byte[] json = result.write();
         return new LlmResult(utf8(json), json.length);
       }
     }
+
+    /// @param name what a log may show of it
+    record Piece(String name, String json, int bytes) implements Waiting {}
+
+    /// @param key what it is the whole of
+    record Usage(String key, String json, int bytes) implements Waiting {}
 
     /// @param name what a log may show of it
     record SqlChunk(String name, String json, int bytes) implements Waiting {}
@@ -104,7 +125,24 @@ final class WriteBack implements AutoCloseable {
   ///
   /// @throws WriteBackClosedException if it is closing
   void write(ResultMessage message) {
-    var next = Waiting.of(message);
+    add(Waiting.of(message));
+  }
+
+  /// As for a result.
+  ///
+  /// @throws WriteBackClosedException if it is closing
+  void write(LlmPiece piece) {
+    add(Waiting.of(piece));
+  }
+
+  /// As for a result.
+  ///
+  /// @throws WriteBackClosedException if it is closing
+  void write(LlmUsage usage) {
+    add(Waiting.of(usage));
+  }
+
+  private void add(Waiting next) {
     lock.lock();
     try {
       while (bytesQueued > MOST_BYTES_QUEUED && !isClosing()) {
@@ -241,6 +279,21 @@ final class WriteBack implements AutoCloseable {
             fault);
         yield true;
       }
+      case Waiting.Piece refused -> {
+        LOG.error(
+            "{} has no place in the database ({}) and is left out; the answer has it",
+            refused.name,
+            fault);
+        yield true;
+      }
+      case Waiting.Usage refused -> {
+        LOG.error(
+            "The usage of {} has no place in the database ({}) and is left out; the usage topic has"
+                + " it",
+            refused.key,
+            fault);
+        yield true;
+      }
       case Waiting.SqlChunk refused -> {
         LOG.error(
             "{} has no place in the database ({}) and is left out; the results topic has it",
@@ -293,20 +346,27 @@ final class WriteBack implements AutoCloseable {
   private void record(List<Waiting> group, boolean wake) throws SQLException {
     var open = connected();
     var llmResults = new ArrayList<String>();
+    var pieces = new ArrayList<String>();
+    var usage = new ArrayList<String>();
     var sqlChunks = new ArrayList<String>();
     var sqlEnded = new ArrayList<Long>();
     for (var each : group) {
       switch (each) {
         case Waiting.LlmResult result -> llmResults.add(result.json);
+        case Waiting.Piece piece -> pieces.add(piece.json);
+        case Waiting.Usage total -> usage.add(total.json);
         case Waiting.SqlChunk chunk -> sqlChunks.add(chunk.json);
         case Waiting.SqlEnded ended -> sqlEnded.add(ended.id);
       }
     }
-    try (var statement = open.prepareStatement("select pgoffload.record_results(?, ?, ?, ?)")) {
+    try (var statement =
+        open.prepareStatement("select pgoffload.record_results(?, ?, ?, ?, ?, ?)")) {
       statement.setArray(1, open.createArrayOf("text", llmResults.toArray()));
-      statement.setArray(2, open.createArrayOf("text", sqlChunks.toArray()));
-      statement.setArray(3, open.createArrayOf("bigint", sqlEnded.toArray()));
-      statement.setBoolean(4, wake);
+      statement.setArray(2, open.createArrayOf("text", pieces.toArray()));
+      statement.setArray(3, open.createArrayOf("text", usage.toArray()));
+      statement.setArray(4, open.createArrayOf("text", sqlChunks.toArray()));
+      statement.setArray(5, open.createArrayOf("bigint", sqlEnded.toArray()));
+      statement.setBoolean(6, wake);
       statement.execute();
     }
   }

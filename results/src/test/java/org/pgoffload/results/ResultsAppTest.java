@@ -7,23 +7,25 @@ import static org.pgoffload.results.TestInstallation.results;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
+import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.protocol.TopicNames;
+import org.postgresql.PGConnection;
 
+@ExtendWith(TestInstallation.Shared.class)
 final class ResultsAppTest {
   private static final Duration PATIENCE = Duration.ofSeconds(30);
 
@@ -32,13 +34,8 @@ final class ResultsAppTest {
   @TempDir Path directory;
 
   @BeforeAll
-  static void install() throws SQLException {
-    installation = TestInstallation.start();
-  }
-
-  @AfterAll
-  static void end() {
-    installation.close();
+  static void install(TestInstallation shared) {
+    installation = shared;
   }
 
   @BeforeEach
@@ -177,6 +174,71 @@ final class ResultsAppTest {
         .containsExactly("the number of SQL rows is less than 1");
   }
 
+  @Test
+  void piecesLandInOrderWithTheirResult() throws Exception {
+    var result = result("one, two, three");
+    var pieces =
+        List.of(
+            piece(result.id(), 1, 1, true, "one, "),
+            piece(result.id(), 1, 3, false, "too"),
+            piece(result.id(), 2, 1, true, "one, "),
+            piece(result.id(), 2, 2, false, "two, "),
+            // a delivery that was repeated
+            piece(result.id(), 2, 1, true, "one, "),
+            piece(result.id(), 2, 7, false, "three"));
+    try (var listener = installation.admin().connect("test");
+        var statement = listener.createStatement();
+        var _ = start()) {
+      statement.execute("listen llm_stream");
+      pieces.forEach(piece ->
+          installation.send(installation.topics().pieces(), piece.recordKey(), piece.write()));
+      installation.send(List.of(result));
+      awaitWritten(List.of(result), 1);
+      await()
+          .atMost(PATIENCE)
+          .until(() -> installation.committed(installation.topics().pieces()) == 6);
+      assertThat(listener.unwrap(PGConnection.class).getNotifications(5000))
+          .isNotEmpty()
+          .allMatch(heard -> heard.getParameter().equals(Long.toString(result.id())));
+    }
+    assertThat(
+            installation.query(
+                "select string_agg(concat_ws(' ', attempt, seq % 1000000000, reset, text), '|'"
+                    + " order by seq) from pgoffload.llm_piece where id = "
+                    + result.id()))
+        .isEqualTo("1 1 t one, |1 3 f too|2 1 t one, |2 2 f two, |2 7 f three");
+  }
+
+  @Test
+  void whatIsNoPieceOrNoUsageGoesToTheDeadLettersToo() throws Exception {
+    var good = piece(result("").id(), 1, 1, true, "good");
+    var json = new String(good.write(), StandardCharsets.UTF_8);
+    installation.send(installation.topics().pieces(), "not JSON", new byte[] {0, (byte) 0xff});
+    installation.send(
+        installation.topics().pieces(), "oid", utf8(json.replace("_oid\":10", "_oid\":0")));
+    installation.send(installation.topics().usage(), "not usage", good.write());
+    installation.send(installation.topics().pieces(), good.recordKey(), good.write());
+    try (var _ = start()) {
+      await()
+          .atMost(PATIENCE)
+          .until(() ->
+              installation.committed(installation.topics().pieces()) == 3
+                  && installation.committed(installation.topics().usage()) == 1);
+    }
+    assertThat(installation.query("select text from pgoffload.llm_piece where id = " + good.id()))
+        .isEqualTo("good");
+    assertThat(installation.read(installation.topics().deadLetters()))
+        .extracting(letter -> header(letter, RecordHeaders.REASON_DETAIL))
+        .containsExactlyInAnyOrder(
+            "not the JSON of a piece of version 1",
+            "the requested_by_oid of a piece is no oid",
+            "not the JSON of usage of version 1");
+  }
+
+  private static LlmPiece piece(long id, int attempt, int number, boolean reset, String text) {
+    return new LlmPiece(1, id, 10, attempt, LlmPiece.seqBefore(attempt) + number, reset, text);
+  }
+
   private List<ConsumerRecord<byte[], byte[]>> letters(String key) {
     return installation.read(installation.topics().deadLetters()).stream()
         .filter(letter -> new String(letter.key(), StandardCharsets.UTF_8).equals(key))
@@ -211,6 +273,8 @@ final class ResultsAppTest {
                 Map.entry("consumer.session.timeout.ms", 6_000),
                 Map.entry("consumer.heartbeat.interval.ms", 2_000),
                 Map.entry("consumer.max.poll.records", 1000),
+                Map.entry("consumer.isolation.level", "read_committed"),
+                Map.entry("max.task.idle.ms", -1L),
                 Map.entry("commit.interval.ms", 100),
                 Map.entry("statestore.cache.max.bytes", 0),
                 Map.entry("producer.linger.ms", 0),

@@ -20,6 +20,9 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.ParameterContext;
+import org.junit.jupiter.api.extension.ParameterResolver;
 import org.pgoffload.embedded.BrokerInJvm;
 import org.pgoffload.embedded.BrokerOptions;
 import org.pgoffload.embedded.PostgresOptions;
@@ -31,9 +34,10 @@ import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.InstallTopics;
 
-/// A real PostgreSQL with the schema and a real Kafka, of one test class.
+/// A real PostgreSQL with the schema and a real Kafka. All test classes share one, in turn: its
+/// start would be most of their time.
 final class TestInstallation implements AutoCloseable {
-  private static final String PASSWORD = "secret";
+  static final String PASSWORD = "secret";
   private static final AtomicInteger NEXT_PREFIX = new AtomicInteger();
   private static final AtomicLong NEXT_ID = new AtomicLong();
   private static final int MAX_REQUEST_BYTES = 4 << 20;
@@ -61,13 +65,34 @@ final class TestInstallation implements AutoCloseable {
     execute("alter role pgoffload_results login password '" + PASSWORD + "'");
   }
 
-  static TestInstallation start() throws SQLException {
-    return new TestInstallation(
-        PostgresServer.start(
-            PostgresOptions.temporary(PASSWORD)
-                // the least, so that the queue of notifications can be filled
-                .withSettings(Map.of("max_notify_queue_pages", "64"))),
-        BrokerInJvm.start(BrokerOptions.temporary()));
+  /// Gives the installation to the methods of a test class that take it.
+  static final class Shared implements ParameterResolver {
+    @Override
+    public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
+      return parameter.getParameter().getType() == TestInstallation.class;
+    }
+
+    /// It is closed with the last test of all.
+    @Override
+    public Object resolveParameter(ParameterContext parameter, ExtensionContext context) {
+      return context
+          .getRoot()
+          .getStore(ExtensionContext.Namespace.create(TestInstallation.class))
+          .computeIfAbsent(TestInstallation.class, _ -> start());
+    }
+  }
+
+  private static TestInstallation start() {
+    try {
+      return new TestInstallation(
+          PostgresServer.start(
+              PostgresOptions.temporary(PASSWORD)
+                  // the least, so that the queue of notifications can be filled
+                  .withSettings(Map.of("max_notify_queue_pages", "64"))),
+          BrokerInJvm.start(BrokerOptions.temporary()));
+    } catch (SQLException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   /// New, empty topics, and so a new application.
@@ -113,7 +138,13 @@ final class TestInstallation implements AutoCloseable {
 
   private Map<String, Object> reading() {
     // a reader's last fetch finds nothing, and is waited for when it closes
-    return Map.of("bootstrap.servers", broker.bootstrapServers(), "fetch.max.wait.ms", 10);
+    return Map.of(
+        "bootstrap.servers",
+        broker.bootstrapServers(),
+        "fetch.max.wait.ms",
+        10,
+        "isolation.level",
+        "read_committed");
   }
 
   void execute(String sql) throws SQLException {
@@ -143,8 +174,13 @@ final class TestInstallation implements AutoCloseable {
                 + ")"));
   }
 
+  /// The first of so many ids that nothing else in the database has.
+  static long newIds(int count) {
+    return NEXT_ID.getAndAdd(count) + 1;
+  }
+
   static Result result(String answer) {
-    return result(NEXT_ID.incrementAndGet(), answer);
+    return result(newIds(1), answer);
   }
 
   static Result result(long id, String answer) {
@@ -186,18 +222,27 @@ final class TestInstallation implements AutoCloseable {
   }
 
   void send(List<Result> results) {
-    results.forEach(result -> send(result.recordKey(), result.write()));
+    for (var result : results) {
+      var _ =
+          producer.send(
+              new ProducerRecord<>(
+                  topics.results(),
+                  result.recordKey().getBytes(StandardCharsets.UTF_8),
+                  result.write()));
+    }
     producer.flush();
   }
 
   void send(String key, byte[] value) {
-    var _ =
-        producer.send(
-            new ProducerRecord<>(topics.results(), key.getBytes(StandardCharsets.UTF_8), value));
+    send(topics.results(), key, value);
+  }
+
+  void send(String topic, String key, byte[] value) {
+    var _ = producer.send(new ProducerRecord<>(topic, key.getBytes(StandardCharsets.UTF_8), value));
     producer.flush();
   }
 
-  /// Everything on a topic now.
+  /// Everything on a topic now, without what was not committed.
   List<ConsumerRecord<byte[], byte[]>> read(String topic) {
     try (var consumer =
         new KafkaConsumer<>(reading(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
@@ -218,17 +263,22 @@ final class TestInstallation implements AutoCloseable {
     }
   }
 
-  /// The sum of the offsets that the application has committed.
+  /// The sum of the offsets on the results topic that the application has committed.
   long committed() {
+    return committed(topics.results());
+  }
+
+  /// The sum of the offsets on a topic that the application has committed.
+  long committed(String topic) {
     try (var admin = Admin.create(kafka())) {
       return admin
           .listConsumerGroupOffsets(topics.prefix() + ".results-writer")
           .partitionsToOffsetAndMetadata()
           .get()
-          .values()
+          .entrySet()
           .stream()
-          .filter(Objects::nonNull)
-          .mapToLong(offset -> offset.offset())
+          .filter(entry -> entry.getKey().topic().equals(topic) && entry.getValue() != null)
+          .mapToLong(entry -> entry.getValue().offset())
           .sum();
     } catch (ExecutionException e) {
       return 0; // there is no group yet

@@ -15,10 +15,10 @@ import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlColumn;
 import org.pgoffload.protocol.SqlResult;
@@ -26,17 +26,13 @@ import org.pgoffload.protocol.SqlRows;
 import org.postgresql.PGConnection;
 
 @Timeout(60)
+@ExtendWith(TestInstallation.Shared.class)
 final class WriteBackTest {
   private static TestInstallation installation;
 
   @BeforeAll
-  static void install() throws SQLException {
-    installation = TestInstallation.start();
-  }
-
-  @AfterAll
-  static void end() {
-    installation.close();
+  static void install(TestInstallation shared) {
+    installation = shared;
   }
 
   @Test

@@ -1,0 +1,183 @@
+package org.pgoffload.results;
+
+import java.time.Duration;
+import java.util.Locale;
+import java.util.Properties;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.GroupProtocol;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.streams.CloseOptions;
+import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
+import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Counts the usage from the results topic to the usage topic, exactly once, for as long as it is
+/// open.
+///
+/// Nothing waits for it. A fault ends Kafka Streams, and another begins after a pause, which grows
+/// with each; what was not committed is counted then.
+final class UsageApp implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(UsageApp.class);
+
+  private static final Duration SHORTEST_PAUSE = Duration.ofSeconds(1);
+
+  /// Also how long it has to go on until its fault counts as past.
+  private static final Duration LONGEST_PAUSE = Duration.ofMinutes(1);
+
+  private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(3);
+
+  private final ResultsConfiguration configuration;
+  private final CountDownLatch begin;
+  private final SkippedRecords skipped = new SkippedRecords();
+  private final CountDownLatch closing = new CountDownLatch(1);
+  private final Thread supervisor;
+
+  // written by the supervisor, and by the threads of the one Kafka Streams that it waits for
+  private volatile Duration pause = SHORTEST_PAUSE;
+  private volatile String lastFault = "";
+
+  private UsageApp(ResultsConfiguration configuration, CountDownLatch begin) {
+    this.configuration = configuration;
+    this.begin = begin;
+    this.supervisor = Thread.ofVirtual().name("pgoffload-usage").unstarted(this::supervise);
+  }
+
+  /// Starts in the background. Throws nothing: whatever fails is tried again.
+  ///
+  /// @param begin what it waits for, so that its start delays nobody's
+  static UsageApp start(ResultsConfiguration configuration, CountDownLatch begin) {
+    var app = new UsageApp(configuration, begin);
+    app.supervisor.start();
+    return app;
+  }
+
+  private void supervise() {
+    try {
+      begin.await();
+      while (!isClosing()) {
+        try {
+          countUntilItEnds();
+        } catch (RuntimeException | LinkageError e) {
+          complain(e);
+        }
+        if (!closing.await(pause.toMillis(), TimeUnit.MILLISECONDS)) {
+          var longer = pause.multipliedBy(2);
+          pause = longer.compareTo(LONGEST_PAUSE) < 0 ? longer : LONGEST_PAUSE;
+        }
+      }
+    } catch (InterruptedException e) {
+      LOG.debug("The counting of usage is closing", e);
+    }
+    skipped.tell();
+  }
+
+  private void countUntilItEnds() throws InterruptedException {
+    var ended = new CountDownLatch(1);
+    var streams =
+        new KafkaStreams(
+            UsageTopology.of(configuration.topics(), skipped), streamsProperties(configuration));
+    try {
+      streams.setUncaughtExceptionHandler(fault -> {
+        complain(fault);
+        return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
+      });
+      streams.setStateListener((now, _) -> {
+        if (now == KafkaStreams.State.NOT_RUNNING || now == KafkaStreams.State.ERROR) {
+          ended.countDown();
+        }
+      });
+      streams.start();
+      if (!ended.await(LONGEST_PAUSE.toMillis(), TimeUnit.MILLISECONDS)) {
+        forgetFault();
+        ended.await();
+      }
+    } finally {
+      // leaving the group lets the next one begin at once, rather than after the session timeout
+      streams.close(
+          CloseOptions.groupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP)
+              .withTimeout(PATIENCE_AT_CLOSE));
+    }
+  }
+
+  /// A fault that stays is told once, however often it is met.
+  private void complain(Throwable fault) {
+    var cause = fault;
+    while (cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    if (isClosing()) {
+      LOG.debug("The counting of usage ended while it was closed", fault);
+    } else if (!cause.toString().equals(lastFault)) {
+      lastFault = cause.toString();
+      LOG.warn(
+          "Usage is not counted, and tried again from time to time; results are written all the"
+              + " same, and are counted later: {}",
+          lastFault);
+    }
+  }
+
+  private void forgetFault() {
+    pause = SHORTEST_PAUSE;
+    if (!lastFault.isEmpty()) {
+      lastFault = "";
+      LOG.info("Usage is counted again");
+    }
+  }
+
+  private boolean isClosing() {
+    return closing.getCount() == 0;
+  }
+
+  /// Ends within a few seconds. What is not committed is counted by the next one. Idempotent.
+  @Override
+  public void close() {
+    closing.countDown();
+    supervisor.interrupt();
+    try {
+      supervisor.join(PATIENCE_AT_CLOSE.plusSeconds(1));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  static Properties streamsProperties(ResultsConfiguration configuration) {
+    var properties = new Properties();
+    properties.putAll(configuration.kafka());
+    properties.put(StreamsConfig.APPLICATION_ID_CONFIG, configuration.topics().prefix() + ".usage");
+    properties.put(StreamsConfig.STATE_DIR_CONFIG, configuration.stateDirectory().toString());
+    properties.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
+    // Kafka clusters before 4.2 do not know the one for streams
+    properties.put(
+        StreamsConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CLASSIC.name().toLowerCase(Locale.ROOT));
+    // the internal topics follow the broker's default: one broker alone has no three replicas
+    properties.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, -1);
+    // results that came before the first start count as well
+    properties.put(
+        StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
+    // a killed application's successor begins sooner than after the default 45 s
+    properties.put(
+        StreamsConfig.consumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG),
+        (int) Duration.ofSeconds(6).toMillis());
+    properties.put(
+        StreamsConfig.consumerPrefix(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG),
+        (int) Duration.ofSeconds(2).toMillis());
+    properties.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 500);
+    properties.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 4L << 20);
+    properties.put(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, BoundRocksDbMemory.class);
+    properties.put(StreamsConfig.producerPrefix(ProducerConfig.COMPRESSION_TYPE_CONFIG), "lz4");
+    // A broker that is not ready for the first batch of a transaction refuses those after it too,
+    // each with an error in its log; with one at a time there are none.
+    properties.put(
+        StreamsConfig.producerPrefix(ProducerConfig.MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION), 1);
+    // nothing depends on a record's time, and a negative one would end the thread again and again
+    properties.put(
+        StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, WallclockTimestampExtractor.class);
+    properties.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
+    return properties;
+  }
+}

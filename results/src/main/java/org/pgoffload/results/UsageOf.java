@@ -1,0 +1,117 @@
+package org.pgoffload.results;
+
+import java.time.OffsetDateTime;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.LlmUsage;
+import org.pgoffload.protocol.Result;
+
+/// What one result adds to the usage: the request itself under the provider and model that
+/// answered, each of its calls under those that were called, all in the minute in which it ended.
+final class UsageOf {
+  /// A model's name may be whatever a caller wrote, and the table's key takes 2,700 bytes.
+  private static final int LONGEST_NAME = 250;
+
+  private UsageOf() {}
+
+  /// The parts, by their keys.
+  ///
+  /// @param result one that [ReadRecord] lets pass
+  /// @param isFirst whether no other result of the request came before: a request counts once, and
+  ///   the calls of each of its attempts
+  static Map<String, LlmUsage> result(Result result, boolean isFirst) {
+    var usage = new LinkedHashMap<String, LlmUsage>();
+    var minute = LlmUsage.minuteOf(OffsetDateTime.parse(result.finishedAt()).toInstant());
+    if (isFirst) {
+      add(usage, request(result, minute));
+    }
+    for (var call : calls(result)) {
+      add(usage, call(result, minute, call));
+    }
+    return usage;
+  }
+
+  private static void add(Map<String, LlmUsage> usage, LlmUsage more) {
+    usage.merge(more.recordKey(), more, LlmUsage::plus);
+  }
+
+  private static List<Call> calls(Result result) {
+    var calls = result.calls();
+    if (calls != null) {
+      return calls.stream().filter(Objects::nonNull).toList();
+    }
+    // a worker of a version that does not tell its calls: whoever has tokens has made one
+    long tokens = count(result.inputTokens()) + count(result.outputTokens());
+    if (tokens == 0 || result.cachedFrom() != null) {
+      return List.of();
+    }
+    return List.of(
+        new Call(
+            name(result.provider()),
+            name(result.model()),
+            result.finishedAt(),
+            0,
+            result.errorCode(),
+            null,
+            null,
+            null,
+            null,
+            count(result.inputTokens()),
+            count(result.cachedTokens()),
+            count(result.outputTokens()),
+            count(result.reasoningTokens())));
+  }
+
+  private static LlmUsage request(Result result, String minute) {
+    return new LlmUsage(
+        LlmUsage.VERSION,
+        minute,
+        result.requestedByOid(),
+        result.requestedBy(),
+        name(result.provider()),
+        name(result.model()),
+        1,
+        result.status().equals(Result.SUCCEEDED) ? 0 : 1,
+        result.cachedFrom() == null ? 0 : 1,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0);
+  }
+
+  private static LlmUsage call(Result result, String minute, Call call) {
+    return new LlmUsage(
+        LlmUsage.VERSION,
+        minute,
+        result.requestedByOid(),
+        result.requestedBy(),
+        name(call.provider()),
+        name(call.model()),
+        0,
+        0,
+        0,
+        1,
+        call.errorCode() == null ? 0 : 1,
+        count(call.inputTokens()),
+        count(call.cachedTokens()),
+        count(call.outputTokens()),
+        count(call.reasoningTokens()));
+  }
+
+  private static String name(@Nullable String name) {
+    if (name == null) {
+      return "";
+    }
+    return name.length() <= LONGEST_NAME ? name : name.substring(0, LONGEST_NAME);
+  }
+
+  private static long count(@Nullable Long count) {
+    return count == null ? 0 : Math.max(0, count);
+  }
+}

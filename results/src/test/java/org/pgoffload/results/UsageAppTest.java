@@ -1,0 +1,256 @@
+package org.pgoffload.results;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.RemoveMembersFromConsumerGroupOptions;
+import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.LlmUsage;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.TopicNames;
+
+@ExtendWith(TestInstallation.Shared.class)
+final class UsageAppTest {
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+  private static final int MOST_BEFORE_THE_KILL = 1000;
+
+  private static TestInstallation installation;
+
+  @TempDir Path directory;
+
+  @BeforeAll
+  static void install(TestInstallation shared) {
+    installation = shared;
+  }
+
+  @BeforeEach
+  void emptyTopics() throws SQLException {
+    installation.newTopics();
+    installation.execute("truncate pgoffload.llm_usage_minute");
+  }
+
+  /// One test for all of it, because starts are what takes its time.
+  @Test
+  void usageReachesTheTableExactlyAcrossAKillAndTheLossOfTheStateDirectory() throws Exception {
+    long first = TestInstallation.newIds(2 * MOST_BEFORE_THE_KILL);
+    var sent = new ArrayList<Result>();
+    var killed = startProcess();
+    try {
+      await()
+          .pollInterval(Duration.ofMillis(50))
+          .atMost(PATIENCE)
+          .until(() -> {
+            if (sent.size() < MOST_BEFORE_THE_KILL) {
+              var more = results(first + sent.size(), 10);
+              installation.send(more);
+              sent.addAll(more);
+            }
+            return !total("sum(requests)").isEmpty();
+          });
+    } finally {
+      killed.destroyForcibly();
+      killed.waitFor();
+    }
+    int count = sent.size();
+    assertThat(Integer.parseInt(total("sum(requests)"))).isBetween(1, count);
+    forgetMembers();
+    try (var _ = start()) {
+      // repeated by a worker; and the one that lost
+      installation.send(sent);
+      installation.send(List.of(result(first + 7, 2)));
+      awaitTotal(count, count + 1);
+    }
+    deleteDirectory();
+    try (var _ = start()) {
+      installation.send(sent);
+      installation.send(List.of(result(first + 7, 2)));
+      installation.send(results(first + count, 50));
+      awaitTotal(count + 50, count + 51);
+    }
+    assertThat(total("sum(failed), sum(cached), sum(failed_calls), sum(input_tokens)"))
+        .isEqualTo("0 0 0 " + 10 * (count + 51));
+    assertThat(topicNeverShrinks()).isEqualTo((count + 50) + " " + (count + 51));
+  }
+
+  @Test
+  void whatKeepsItFromCountingDoesNotKeepResultsFromBeingWritten() throws Exception {
+    var results = results(TestInstallation.newIds(10), 10);
+    installation.send(results);
+    Files.delete(directory);
+    Files.writeString(directory, "no directory");
+    try (var _ = start()) {
+      await().atMost(PATIENCE).until(() -> installation.written(results) == 10);
+      assertThat(total("sum(requests)")).isEmpty();
+      Files.delete(directory);
+      awaitTotal(10, 10);
+    }
+  }
+
+  @Test
+  void pinsEverythingThatItsGuaranteeRestsOn() {
+    var configuration =
+        new ResultsConfiguration(
+            installation.results(),
+            new TopicNames("p"),
+            Map.of("bootstrap.servers", "b:9092"),
+            Path.of("state"));
+    assertThat(UsageApp.streamsProperties(configuration))
+        .containsExactlyInAnyOrderEntriesOf(
+            Map.ofEntries(
+                Map.entry("bootstrap.servers", "b:9092"),
+                Map.entry("application.id", "p.usage"),
+                Map.entry("state.dir", "state"),
+                Map.entry("group.protocol", "classic"),
+                Map.entry("processing.guarantee", "exactly_once_v2"),
+                Map.entry("replication.factor", -1),
+                Map.entry("consumer.auto.offset.reset", "earliest"),
+                Map.entry("consumer.session.timeout.ms", 6_000),
+                Map.entry("consumer.heartbeat.interval.ms", 2_000),
+                Map.entry("commit.interval.ms", 500),
+                Map.entry("statestore.cache.max.bytes", 4L << 20),
+                Map.entry("rocksdb.config.setter", BoundRocksDbMemory.class),
+                Map.entry("producer.compression.type", "lz4"),
+                Map.entry("producer.max.in.flight.requests.per.connection", 1),
+                Map.entry("default.timestamp.extractor", WallclockTimestampExtractor.class),
+                Map.entry("num.stream.threads", 1)));
+  }
+
+  /// Of each key, the counts grow from record to record; the sums of the last ones.
+  private static String topicNeverShrinks() {
+    var last = new HashMap<String, LlmUsage>();
+    for (var record : installation.read(installation.topics().usage())) {
+      var total = LlmUsage.read(record.value());
+      var before = last.put(total.recordKey(), total);
+      if (before != null) {
+        assertThat(total.requests()).isGreaterThanOrEqualTo(before.requests());
+        assertThat(total.calls()).isGreaterThanOrEqualTo(before.calls());
+      }
+    }
+    return last.values().stream().mapToLong(LlmUsage::requests).sum()
+        + " "
+        + last.values().stream().mapToLong(LlmUsage::calls).sum();
+  }
+
+  private static String total(String sums) throws SQLException {
+    return installation.query(
+        "select concat_ws(' ', " + sums + ") from pgoffload.llm_usage_minute");
+  }
+
+  private static void awaitTotal(int requests, int calls) {
+    await()
+        .atMost(PATIENCE)
+        .untilAsserted(
+            () -> assertThat(total("sum(requests), sum(calls)")).isEqualTo(requests + " " + calls));
+  }
+
+  private ResultsApp start() {
+    return ResultsApp.start(installation.configuration(directory));
+  }
+
+  /// The application in a process of its own, which can be killed.
+  private Process startProcess() throws IOException {
+    var database = installation.results();
+    var builder =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                // it lives for seconds: the second compiler would only cost
+                "-XX:TieredStopAtLevel=1",
+                ResultsProcess.class.getName(),
+                database.host(),
+                Integer.toString(database.port()),
+                installation.topics().prefix(),
+                String.valueOf(installation.kafka().get("bootstrap.servers")),
+                directory.toString())
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD);
+    builder
+        .environment()
+        .put(
+            "CLASSPATH",
+            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
+    return builder.start();
+  }
+
+  /// Instead of waiting until the killed one's sessions are over.
+  private static void forgetMembers() throws Exception {
+    try (var admin = Admin.create(installation.kafka())) {
+      for (var application : List.of(".results-writer", ".usage")) {
+        admin
+            .removeMembersFromConsumerGroup(
+                installation.topics().prefix() + application,
+                new RemoveMembersFromConsumerGroupOptions())
+            .all()
+            .get(30, TimeUnit.SECONDS);
+      }
+    }
+  }
+
+  private void deleteDirectory() throws IOException {
+    try (var files = Files.walk(directory)) {
+      for (var file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    }
+  }
+
+  private static List<Result> results(long from, int count) {
+    var results = new ArrayList<Result>();
+    for (int i = 0; i < count; i++) {
+      results.add(result(from + i, 1));
+    }
+    return results;
+  }
+
+  private static Result result(long id, int attempt) {
+    var call =
+        new Call(
+            "fake", "fake-1", "2026-01-02T03:04:00Z", 1, null, null, 200, null, null, 10, 0, 5, 0);
+    // ids of three roles, which lie in the same partitions
+    return new Result(
+        1,
+        id,
+        "ask",
+        Result.SUCCEEDED,
+        "role" + id % 3,
+        10 + id % 3,
+        "answer",
+        null,
+        null,
+        "stop",
+        "fake",
+        "fake-1",
+        null,
+        10L,
+        0L,
+        5L,
+        0L,
+        attempt,
+        1.0,
+        2.0,
+        "w",
+        "2026-01-02T03:04:05Z",
+        null,
+        null,
+        List.of(call),
+        null);
+  }
+}

@@ -1,9 +1,11 @@
 package org.pgoffload.worker;
 
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /// Every LLM request that this worker has claimed and not ended, whether its record is still
 /// unfinished or was handed over to the topic of deferred ones.
@@ -15,6 +17,7 @@ final class AskedRequests {
 
   private final Map<Long, AskedRequest> byId = new LinkedHashMap<>();
   private final RecentIds cancelledEarly = new RecentIds(EARLY);
+  private final Set<Long> ending = new HashSet<>();
   private long bytes;
 
   /// A claimed request begins.
@@ -49,6 +52,20 @@ final class AskedRequests {
       }
     }
     asked.ifPresent(AskedRequest::cancel);
+  }
+
+  /// It may be claimed here in order to be ended: nobody may begin it meanwhile.
+  synchronized void beginEnding(long id) {
+    ending.add(id);
+  }
+
+  /// It was not claimed, or its result is published.
+  synchronized void endEnding(long id) {
+    ending.remove(id);
+  }
+
+  synchronized boolean isEnding(long id) {
+    return ending.contains(id);
   }
 
   /// All, the oldest first.

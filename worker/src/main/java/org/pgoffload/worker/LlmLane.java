@@ -109,8 +109,7 @@ final class LlmLane implements Lane {
         // what runs here is followed and what was published is known: else the claim was made, but
         // its reply was lost with the connection
         case Claim.Own own -> beginOrFollow(request, own.claimed());
-        case Claim.Refused refused ->
-            end(request, () -> answer.refused(request.envelope(), refused));
+        case Claim.Refused refused -> refuse(request, refused);
         case Claim.Held _ -> unfinished.heldElsewhere(request);
         case Claim.Answered _ -> unfinished.finish(request.id());
         case null ->
@@ -144,6 +143,18 @@ final class LlmLane implements Lane {
         });
   }
 
+  private void refuse(ReceivedRequest request, Claim.Refused refused) {
+    var running = asked.find(request.id());
+    if (running.isPresent()) {
+      running.get().cancel();
+      beginOrFollow(request, refused.claimed());
+    } else if (asked.isEnding(request.id()) || run.hasPublished(request.id())) {
+      unfinished.heldElsewhere(request);
+    } else {
+      end(request, () -> answer.refused(request.envelope(), refused));
+    }
+  }
+
   /// A request may be received again while it runs here: its deferred record, or a delivery that
   /// was repeated.
   private void beginOrFollow(ReceivedRequest request, Claim.Claimed claimed) {
@@ -151,6 +162,9 @@ final class LlmLane implements Lane {
     if (running.isEmpty()) {
       if (run.hasPublished(request.id())) {
         unfinished.finish(request.id());
+      } else if (asked.isEnding(request.id())) {
+        // what claimed it is about to publish that it was cancelled
+        unfinished.heldElsewhere(request);
       } else {
         begin(request, claimed);
       }
@@ -176,6 +190,8 @@ final class LlmLane implements Lane {
         () -> {
           try {
             publish.result(result(begun, claimed));
+            // before it is forgotten: between the two the request is both, never neither
+            run.published(request.id());
           } finally {
             asked.remove(begun);
           }

@@ -6,18 +6,23 @@ import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Cancels LLM requests: what runs here is interrupted, what nobody has begun is ended by whichever
 /// worker claims it first. Every other command, and the cancellation of what is no LLM request,
 /// goes on to background SQL.
 final class ObeyCancellations implements ListenToCommands.ObeyCommand {
+  private static final Logger LOG = LoggerFactory.getLogger(ObeyCancellations.class);
+
   private final DataSource database;
   private final Lease lease;
   private final AskedRequests asked;
   private final EndCancelled end;
   private final ListenToCommands.@Nullable ObeyCommand sql;
 
-  /// Ends a request that this worker has claimed for nothing else.
+  /// Ends a request that this worker has claimed for nothing else, and says so to
+  /// [AskedRequests#endEnding] when its result is published.
   @FunctionalInterface
   interface EndCancelled {
     void end(CancelledRequest request);
@@ -59,6 +64,20 @@ final class ObeyCancellations implements ListenToCommands.ObeyCommand {
 
   /// @return whether it is an LLM request
   private boolean cancel(Envelope command) throws SQLException {
+    asked.beginEnding(command.id());
+    boolean claimed = false;
+    try {
+      var outcome = ask(command);
+      claimed = outcome.equals("claimed");
+      return !outcome.equals("unknown");
+    } finally {
+      if (!claimed) {
+        asked.endEnding(command.id());
+      }
+    }
+  }
+
+  private String ask(Envelope command) throws SQLException {
     try (var connection = database.getConnection();
         var statement =
             connection.prepareStatement(
@@ -71,10 +90,8 @@ final class ObeyCancellations implements ListenToCommands.ObeyCommand {
       var row = statement.executeQuery();
       row.next();
       var outcome = row.getString(1);
+      LOG.debug("The cancellation of request {} finds it {}", command.id(), outcome);
       switch (outcome) {
-        case "unknown" -> {
-          return false;
-        }
         case "held" -> asked.cancel(command.id());
         case "claimed" ->
             end.end(
@@ -86,10 +103,10 @@ final class ObeyCancellations implements ListenToCommands.ObeyCommand {
                     row.getTimestamp(5).toInstant(),
                     row.getString(6),
                     row.getLong(7)));
-        // ended, or not theirs to cancel
+        // unknown, ended, or not theirs to cancel
         default -> {}
       }
-      return true;
+      return outcome;
     }
   }
 }

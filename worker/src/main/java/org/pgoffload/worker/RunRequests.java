@@ -45,6 +45,11 @@ final class RunRequests {
     return published.contains(id);
   }
 
+  /// Its result is published: to be said before anything forgets that it ran.
+  void published(long id) {
+    published.add(id);
+  }
+
   /// What running a request means.
   @FunctionalInterface
   interface Body {

@@ -181,6 +181,8 @@ public final class WorkerApp implements AutoCloseable {
                               cancelled.id(),
                               () -> {
                                 publish.result(answer.cancelled(cancelled));
+                                runAsked.published(cancelled.id());
+                                asked.endEnding(cancelled.id());
                                 return true;
                               }),
                       obeySql))));

@@ -126,6 +126,7 @@ class LlmLaneTest {
         var _ = start("b", provider)) {
       installation.cancel(id);
       await().atMost(PATIENCE).until(() -> !installation.answeredIds().isEmpty());
+      installation.writeBack();
       installation.ask(id, "queued");
       await().atMost(PATIENCE).until(() -> installation.committed() == 1);
     }

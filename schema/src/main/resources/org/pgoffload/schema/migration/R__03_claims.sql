@@ -174,12 +174,13 @@ begin
                      when used_up is not null and used_up ? a.requested_by_oid::text then 'over_budget'
                      else 'claimed' end
               when a.answered then 'answered'
-              when a.worker = worker_name and a.epoch = worker_epoch then 'own'
+              when a.worker = worker_name and a.epoch = worker_epoch then
+                -- the reply to the first claim may have been lost, and what it said with it
+                case when cancelled is not null and cancelled ? a.id::text then 'cancelled' else 'own' end
               else 'held' end,
          coalesce(c.attempt, a.attempt, 1),
          coalesce(c.claimed_at, clock_timestamp()),
-         case when c.id is not null and num_nonnulls(cancelled, used_up) > 0 then
-                coalesce(cancelled ->> a.id::text, used_up ->> a.requested_by_oid::text) end
+         coalesce(cancelled ->> a.id::text, case when c.id is not null then used_up ->> a.requested_by_oid::text end)
   from asked a left join claimed c on c.id = a.id;
 end
 $$;

@@ -3,7 +3,8 @@ package org.pgoffload.worker.calls;
 import java.time.Duration;
 import org.pgoffload.protocol.Call;
 
-/// Is told what a request does while its calls are made. On the request's own thread.
+/// Is told what a request does while its calls are made; perhaps on the thread of a call that it
+/// shares with others.
 public interface CallProgress {
 
   /// Who does not want to know.

@@ -40,7 +40,48 @@ public final class EmbedTogether implements AutoCloseable {
 
   /// Some texts of one request, which are embedded in one call.
   private record Part(
-      List<String> inputs, int tokens, Deadline deadline, CompletableFuture<CallsMade> embedded) {}
+      List<String> inputs, int tokens, Deadline deadline, CallProgress progress, CompletableFuture<CallsMade> embedded) {}
+
+  /// The thread of a call, which ends when nobody waits for it any more.
+  private static final class Calling {
+    private final List<Part> parts;
+    private final Thread thread = Thread.currentThread();
+    private boolean over;
+
+    private Calling(List<Part> parts) {
+      this.parts = parts;
+      parts.forEach(part -> part.embedded.whenComplete((made, fault) -> endIfUnwanted()));
+    }
+
+    private synchronized void endIfUnwanted() {
+      if (!over && parts.stream().allMatch(part -> part.embedded.isDone())) {
+        thread.interrupt();
+      }
+    }
+
+    /// From now on it is not interrupted any more.
+    private synchronized void end() {
+      over = true;
+    }
+  }
+
+  /// Tells all requests of a call what it does.
+  private record TellAll(List<Part> parts) implements CallProgress {
+    @Override
+    public void waits(Duration atLeast) {
+      parts.forEach(part -> part.progress.waits(atLeast));
+    }
+
+    @Override
+    public void calls() {
+      parts.forEach(part -> part.progress.calls());
+    }
+
+    @Override
+    public void called(Call call) {
+      // each is told its share when all is done
+    }
+  }
 
   /// The parts of the next call.
   private static final class Gathering {
@@ -52,7 +93,7 @@ public final class EmbedTogether implements AutoCloseable {
   /// Embeds the texts of a request, in their order.
   ///
   /// @throws InterruptedException if the thread is interrupted: the request leaves its calls, which
-  ///   go on for the others
+  ///   go on for the others, and end when nobody else is left
   public CallsMade embed(
       List<String> inputs,
       @Nullable Integer dimensions,
@@ -60,7 +101,7 @@ public final class EmbedTogether implements AutoCloseable {
       Deadline deadline,
       CallProgress progress)
       throws InterruptedException {
-    var parts = split(inputs, target, deadline);
+    var parts = split(inputs, target, deadline, progress);
     progress.calls();
     parts.forEach(part -> add(part, target, dimensions));
     var made = new ArrayList<CallsMade>();
@@ -80,7 +121,8 @@ public final class EmbedTogether implements AutoCloseable {
     }
   }
 
-  private static List<Part> split(List<String> inputs, ModelTarget target, Deadline deadline) {
+  private static List<Part> split(
+      List<String> inputs, ModelTarget target, Deadline deadline, CallProgress progress) {
     var limits = target.provider().embedLimits();
     var parts = new ArrayList<Part>();
     var some = new ArrayList<String>();
@@ -88,20 +130,20 @@ public final class EmbedTogether implements AutoCloseable {
     for (var input : inputs) {
       int more = EstimateTokens.of(List.of(input));
       if (!some.isEmpty() && (some.size() == limits.inputs() || tokens + more > limits.tokens())) {
-        parts.add(part(some, deadline));
+        parts.add(part(some, deadline, progress));
         some.clear();
         tokens = 0;
       }
       some.add(input);
       tokens += more;
     }
-    parts.add(part(some, deadline));
+    parts.add(part(some, deadline, progress));
     return parts;
   }
 
-  private static Part part(List<String> inputs, Deadline deadline) {
+  private static Part part(List<String> inputs, Deadline deadline, CallProgress progress) {
     return new Part(
-        List.copyOf(inputs), EstimateTokens.of(inputs), deadline, new CompletableFuture<>());
+        List.copyOf(inputs), EstimateTokens.of(inputs), deadline, progress, new CompletableFuture<>());
   }
 
   private void add(Part part, ModelTarget target, @Nullable Integer dimensions) {
@@ -158,7 +200,13 @@ public final class EmbedTogether implements AutoCloseable {
               .map(Part::deadline)
               .reduce((one, other) -> one.nanoTime() - other.nanoTime() > 0 ? one : other)
               .orElseThrow();
-      var made = make.embed(inputs, dimensions, target, latest, CallProgress.UNSEEN);
+      var calling = new Calling(parts);
+      CallsMade made;
+      try {
+        made = make.embed(inputs, dimensions, target, latest, new TellAll(parts));
+      } finally {
+        calling.end();
+      }
       if (parts.size() > 1 && spoiltByOne(made)) {
         // each alone: who it was finds out, and the others do not pay for it
         parts.forEach(part -> calls.execute(() -> call(List.of(part), target, dimensions)));

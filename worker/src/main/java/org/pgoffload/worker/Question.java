@@ -86,7 +86,8 @@ sealed interface Question {
   /// Reads an envelope of a kind of the LLM lane.
   ///
   /// @throws IllegalArgumentException if it asks for what cannot be asked, with what is wrong
-  static Question of(Envelope envelope, RequestKind kind) {
+  /// @throws InterruptedException if the thread is interrupted while a schema waits to be checked
+  static Question of(Envelope envelope, RequestKind kind) throws InterruptedException {
     var payload = envelope.payload();
     return switch (kind) {
       case ASK -> ask(envelope, payload);
@@ -109,7 +110,7 @@ sealed interface Question {
     }
   }
 
-  private static Ask ask(Envelope envelope, JsonNode payload) {
+  private static Ask ask(Envelope envelope, JsonNode payload) throws InterruptedException {
     var turns = new ArrayList<Turn>();
     for (var message : payload.path("messages")) {
       var text = message.path("content").asText();

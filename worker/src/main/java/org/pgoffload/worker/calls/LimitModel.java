@@ -54,6 +54,10 @@ final class LimitModel {
   private static final long DOWN_NANOS = Duration.ofSeconds(10).toNanos();
   private static final long OUT_OF_QUOTA_NANOS = Duration.ofMinutes(1).toNanos();
   private static final long FORGOTTEN_AFTER = Duration.ofMinutes(1).toNanos();
+
+  /// Who was refused waits as long as the vendor asks; the others try again after this.
+  private static final long LONGEST_CLOSED = Duration.ofMinutes(5).toNanos();
+
   private static final long SECOND = Duration.ofSeconds(1).toNanos();
 
   private final CallLimits configured;
@@ -289,7 +293,7 @@ final class LimitModel {
   }
 
   private void closeFor(Duration wait, long now) {
-    long until = now + wait.toNanos();
+    long until = now + Math.min(wait.toNanos(), LONGEST_CLOSED);
     if (until - closedUntil > 0) {
       closedUntil = until;
     }

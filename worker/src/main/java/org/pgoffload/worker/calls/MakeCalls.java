@@ -14,6 +14,7 @@ import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmOutcome;
 import org.pgoffload.worker.llm.ModelTarget;
 import org.pgoffload.worker.llm.PieceListener;
+import org.pgoffload.worker.llm.Usage;
 
 /// Makes the calls for a request until there is an answer, a failure that another try would not
 /// mend, or no time left. It blocks the request's own virtual thread and nothing else.
@@ -106,7 +107,11 @@ public final class MakeCalls implements AutoCloseable {
       asked = targets.get(i);
       int tries = 0;
       while (true) {
-        progress.waits(limit.closedFor());
+        var closed = limit.closedFor();
+        if (isTooLong(closed, deadline)) {
+          return new CallsMade(closed(asked, closed), asked.provider().name(), true, calls);
+        }
+        progress.waits(closed);
         var permit = limit.acquire(estimatedTokens, deadline.left());
         if (permit == null) {
           return new CallsMade(last, asked.provider().name(), true, calls);
@@ -144,6 +149,19 @@ public final class MakeCalls implements AutoCloseable {
       }
     }
     return new CallsMade(last, asked.provider().name(), false, calls);
+  }
+
+  private static LlmOutcome closed(ModelTarget asked, Duration wait) {
+    return new LlmOutcome.Failed(
+        new LlmError(
+            LlmErrorCode.RATE_LIMITED,
+            asked + " has asked all callers to wait for another " + wait.toSeconds() + " s",
+            null,
+            wait,
+            null),
+        asked.model(),
+        Usage.NONE,
+        List.of());
   }
 
   private static boolean isTooLong(Duration wait, Deadline deadline) {

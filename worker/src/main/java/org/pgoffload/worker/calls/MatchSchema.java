@@ -7,24 +7,41 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.google.re2j.Pattern;
 import com.google.re2j.PatternSyntaxException;
+import com.networknt.schema.Error;
+import com.networknt.schema.ExecutionContext;
 import com.networknt.schema.Schema;
 import com.networknt.schema.SchemaException;
 import com.networknt.schema.SchemaRegistry;
 import com.networknt.schema.SchemaRegistryConfig;
 import com.networknt.schema.SpecificationVersion;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Semaphore;
 import java.util.stream.Collectors;
 
 /// Checks answers against a caller's JSON schema (draft 2020-12 unless it names another). Fetches
-/// nothing: a reference may only lead into the schema itself. Its patterns are run in linear time.
+/// nothing: a reference may only lead into the schema itself. Its patterns are run in linear time,
+/// and a check ends after a number of steps: a few references can make it exponential. One check at
+/// a time, so that callers whose schemas are dear leave a processor to the others.
 ///
 /// Immutable.
 public final class MatchSchema {
   private static final int MOST_ERRORS_TOLD = 5;
 
+  /// Keywords applied to values. Ten thousand objects of ten checked fields are less.
+  private static final int MOST_STEPS = 300_000;
+
+  private static final Semaphore ONE_AT_A_TIME = new Semaphore(1);
+
   /// JSON that PostgreSQL's jsonb does not take.
   private static final String NUL = "\\u0000";
+
+  /// As an escape that is not one of a pair; the rarer cases are left to the database.
+  private static final java.util.regex.Pattern LONE_SURROGATE =
+      java.util.regex.Pattern.compile(
+          "(?i)(\\\\ud[89ab][0-9a-f]{2}(?!\\\\ud[c-f][0-9a-f]{2}))"
+              + "|((?<!\\\\ud[89ab][0-9a-f]{2})\\\\ud[c-f][0-9a-f]{2})");
 
   private static final ObjectMapper MAPPER =
       JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
@@ -46,7 +63,8 @@ public final class MatchSchema {
   /// Prepares a schema.
   ///
   /// @throws IllegalArgumentException if it is no JSON schema, with what is wrong
-  public static MatchSchema of(JsonNode schema) {
+  public static MatchSchema of(JsonNode schema) throws InterruptedException {
+    ONE_AT_A_TIME.acquire();
     try {
       var registry =
           SchemaRegistry.withDefaultDialect(
@@ -58,11 +76,43 @@ public final class MatchSchema {
       var compiled = registry.getSchema(schema);
       compiled.initializeValidators();
       // what it refers to is looked up with the first value
-      var _ = compiled.validate(MAPPER.nullNode());
+      var _ = errors(compiled, MAPPER.nullNode());
       return new MatchSchema(compiled);
-    } catch (SchemaException | PatternSyntaxException | StackOverflowError e) {
+    } catch (SchemaException | PatternSyntaxException | TooDear | StackOverflowError e) {
       throw new IllegalArgumentException(
           "response_schema is no JSON schema that can be checked: " + reason(e), e);
+    } finally {
+      ONE_AT_A_TIME.release();
+    }
+  }
+
+  private static List<Error> errors(Schema schema, JsonNode value) {
+    var counting = new Counting();
+    schema.validate(counting, value);
+    return counting.getErrors();
+  }
+
+  /// Counts the steps of one check.
+  private static final class Counting extends ExecutionContext {
+    private int steps;
+
+    private Counting() {
+      setErrors(new ArrayList<>());
+    }
+
+    @Override
+    public void evaluationPathAddLast(String keyword) {
+      if (++steps > MOST_STEPS) {
+        throw new TooDear();
+      }
+      super.evaluationPathAddLast(keyword);
+    }
+  }
+
+  /// A check takes more steps than it may.
+  private static final class TooDear extends RuntimeException {
+    private TooDear() {
+      super("to check it takes more than " + MOST_STEPS + " steps", null, false, false);
     }
   }
 
@@ -74,7 +124,9 @@ public final class MatchSchema {
 
   /// What is wrong with an answer; empty if it matches. Names places in the answer, and may repeat
   /// words of it: not for logs.
-  public Optional<String> mismatch(String answer) {
+  ///
+  /// @throws InterruptedException if the thread is interrupted while others are being checked
+  public Optional<String> mismatch(String answer) throws InterruptedException {
     JsonNode value;
     try {
       value = MAPPER.readTree(answer);
@@ -84,11 +136,12 @@ public final class MatchSchema {
     if (value == null || value.isMissingNode()) {
       return Optional.of("it is not JSON: it is empty");
     }
-    if (answer.contains(NUL)) {
-      return Optional.of("it contains the character U+0000, which no database takes");
+    if (answer.contains(NUL) || LONE_SURROGATE.matcher(answer).find()) {
+      return Optional.of("it contains U+0000 or half a character, which no database takes");
     }
+    ONE_AT_A_TIME.acquire();
     try {
-      var errors = schema.validate(value);
+      var errors = errors(schema, value);
       return errors.isEmpty()
           ? Optional.empty()
           : Optional.of(
@@ -96,8 +149,10 @@ public final class MatchSchema {
                   .limit(MOST_ERRORS_TOLD)
                   .map(error -> error.toString())
                   .collect(Collectors.joining("; ")));
-    } catch (SchemaException | StackOverflowError e) {
+    } catch (SchemaException | TooDear | StackOverflowError e) {
       return Optional.of("it cannot be checked: " + reason(e));
+    } finally {
+      ONE_AT_A_TIME.release();
     }
   }
 }

@@ -116,6 +116,18 @@ class MakeCallsTest {
   }
 
   @Test
+  void saysAtOnceThatTheModelIsClosedForLongerThanTheRequestHas() throws InterruptedException {
+    first.fails(LlmErrorCode.RATE_LIMITED, Duration.ofHours(1), 1);
+    ask(Duration.ofSeconds(30), first);
+
+    var made = ask(Duration.ofSeconds(30), first);
+
+    assertThat(made.expired()).isTrue();
+    assertThat(made.calls()).isEmpty();
+    assertThat(error(made)).isEqualTo(LlmErrorCode.RATE_LIMITED);
+  }
+
+  @Test
   void asksTheFallbackWhenTheFirstIsDown() throws InterruptedException {
     first.fails(LlmErrorCode.PROVIDER_UNREACHABLE, null, 9);
 

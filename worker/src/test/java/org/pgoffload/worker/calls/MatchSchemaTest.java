@@ -19,13 +19,13 @@ class MatchSchemaTest {
           """);
 
   @Test
-  void takesWhatMatches() {
+  void takesWhatMatches() throws InterruptedException {
     assertThat(PERSON.mismatch("{\"name\": \"Ada\", \"age\": 36}")).isEmpty();
     assertThat(schema("{}").mismatch("[1]")).isEmpty();
   }
 
   @Test
-  void saysWhatIsWrong() {
+  void saysWhatIsWrong() throws InterruptedException {
     assertThat(PERSON.mismatch("{\"name\": \"ada\", \"age\": -1}").orElseThrow())
         .contains("/name", "/age", "minimum");
     assertThat(PERSON.mismatch("{\"age\": 1}").orElseThrow()).contains("name");
@@ -62,16 +62,46 @@ class MatchSchemaTest {
   }
 
   @Test
-  void aPatternThatBacktracksCostsNothing() {
+  void aPatternThatBacktracksCostsNothing() throws InterruptedException {
     var schema = schema("{\"pattern\": \"^(a+)+$\"}");
 
     assertThat(schema.mismatch('"' + "a".repeat(50_000) + "b\"")).isPresent();
   }
 
+  @Test
+  void aSchemaThatIsExponentialToCheckEndsAfterAWhile() throws InterruptedException {
+    var definitions = new StringBuilder("\"d0\": {\"const\": \"z\"}");
+    for (int i = 1; i < 60; i++) {
+      definitions
+          .append(", \"d")
+          .append(i)
+          .append("\": {\"anyOf\": [")
+          .append(("{\"$ref\": \"#/$defs/d" + (i - 1) + "\"},").repeat(2));
+      definitions.setCharAt(definitions.length() - 1, ']');
+      definitions.append('}');
+    }
+    var inside =
+        "{\"$defs\": {"
+            + definitions
+            + "}, \"properties\": {\"a\": {\"$ref\": \"#/$defs/d59\"}}}";
+    var atTheTop = "{\"$defs\": {" + definitions + "}, \"$ref\": \"#/$defs/d59\"}";
+
+    assertThat(schema(inside).mismatch("{\"a\": 1}").orElseThrow()).contains("steps");
+    assertThatThrownBy(() -> schema(atTheTop)).hasMessageContaining("steps");
+  }
+
+  @Test
+  void takesOnlyWhatTheDatabaseTakes() throws InterruptedException {
+    var any = schema("{}");
+    assertThat(any.mismatch("{\"a\": \"\\ud800\"}")).isPresent();
+    assertThat(any.mismatch("{\"a\": \"\\udc00\"}")).isPresent();
+    assertThat(any.mismatch("{\"a\": \"\\ud83d\\ude00\"}")).isEmpty();
+  }
+
   private static MatchSchema schema(String json) {
     try {
       return MatchSchema.of(new ObjectMapper().readTree(json));
-    } catch (JsonProcessingException e) {
+    } catch (JsonProcessingException | InterruptedException e) {
       throw new IllegalArgumentException(e);
     }
   }

@@ -571,7 +571,7 @@ class ProviderConformanceTest extends ConformanceSuite {
                 call,
                 call.turns(),
                 provider,
-                ((HttpProvider) provider).credentials(),
+                ((HttpProvider) provider).credentials(Duration.ofSeconds(1)),
                 provider.ask(call, PieceListener.NONE))
             .toString();
 

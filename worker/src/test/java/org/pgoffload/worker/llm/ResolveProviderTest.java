@@ -121,7 +121,11 @@ class ResolveProviderTest {
     assertThat(provider(environment))
         .isEqualTo(
             new AzureOpenAiProvider(
-                URI.create("https://mine.openai.azure.com/openai/v1"), KEY, "chat", null, HTTP));
+                URI.create("https://mine.openai.azure.com/openai/v1"),
+                new AzureAccess.Key(KEY),
+                "chat",
+                null,
+                HTTP));
   }
 
   @Test
@@ -138,7 +142,11 @@ class ResolveProviderTest {
     assertThat(provider(environment))
         .isEqualTo(
             new AzureOpenAiProvider(
-                URI.create("https://mine.openai.azure.com/openai/v1"), KEY, "chat", "embed", HTTP));
+                URI.create("https://mine.openai.azure.com/openai/v1"),
+                new AzureAccess.Key(KEY),
+                "chat",
+                "embed",
+                HTTP));
   }
 
   @Test
@@ -272,7 +280,7 @@ class ResolveProviderTest {
             "LLM_FALLBACKS", "anthropic:claude-opus-5-5,oracle,openai_compatible,azure_openai");
 
     assertThat(problems(environment))
-        .hasSize(7)
+        .hasSize(6)
         .anyMatch(problem -> problem.startsWith("no key for OpenAI: set OPENAI_API_KEY"))
         .anyMatch(
             problem -> problem.startsWith("LLM_FALLBACKS has anthropic: no key for Anthropic: set"))
@@ -280,7 +288,6 @@ class ResolveProviderTest {
             problem.startsWith("LLM_FALLBACKS has a provider that there is not: they are"))
         .anyMatch(problem -> problem.startsWith("LLM_FALLBACKS has openai and openai_compatible"))
         .anyMatch(problem -> problem.startsWith("LLM_FALLBACKS has azure_openai: no endpoint"))
-        .anyMatch(problem -> problem.startsWith("LLM_FALLBACKS has azure_openai: no key"))
         .anyMatch(problem -> problem.startsWith("LLM_FALLBACKS has azure_openai: no deployment"));
   }
 
@@ -330,7 +337,7 @@ class ResolveProviderTest {
             "HTTPS_PROXY", "http://user:private@proxy.example");
 
     assertThat(problems(environment))
-        .hasSize(8)
+        .hasSize(7)
         .noneMatch(problem -> problem.contains("private"))
         .anyMatch(problem -> problem.startsWith("LLM_CONNECT_TIMEOUT must be longer than zero"))
         .anyMatch(problem -> problem.startsWith("LLM_IDLE_TIMEOUT is no duration"))
@@ -338,7 +345,6 @@ class ResolveProviderTest {
         .anyMatch(problem -> problem.startsWith("HTTPS_PROXY is no proxy that can be used"))
         .anyMatch(problem -> problem.startsWith("AZURE_OPENAI_ENDPOINT is no address of an API"))
         .anyMatch(problem -> problem.startsWith("AZURE_OPENAI_KEY holds blanks"))
-        .anyMatch(problem -> problem.startsWith("no key for Azure OpenAI"))
         .anyMatch(problem -> problem.startsWith("no deployment for Azure OpenAI"));
   }
 

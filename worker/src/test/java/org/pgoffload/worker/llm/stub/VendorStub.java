@@ -39,6 +39,9 @@ public final class VendorStub implements AutoCloseable {
   /// The one key that is right.
   public static final String KEY = "sk-stub-0123456789abcdef";
 
+  /// The one token of Entra ID that is right, for Azure OpenAI in the place of the key.
+  public static final String TOKEN = "eyJ0eXAi.stub-9876543210fedcba.token";
+
   /// The model that no vendor has.
   public static final String UNKNOWN_MODEL = "unknown-model";
 

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// One call to a vendor, from the question to the outcome, alike for all of them.
@@ -168,12 +169,18 @@ final class AskVendor {
   }
 
   private VendorReply vendorReply(OpenReply reply, JsonNode body) {
-    var told = Objects.requireNonNullElse(Json.text(body, "model"), model);
+    var told =
+        Stream.of("model", "modelVersion")
+            .map(field -> Json.text(body, field))
+            .filter(Objects::nonNull)
+            .findFirst()
+            .orElse(model);
     var requestId =
         provider.requestIdHeaders().stream()
             .flatMap(name -> reply.headers().firstValue(name).stream())
             .findFirst()
-            .orElse(null);
+            // Gemini alone tells it in the body.
+            .orElse(Json.text(body, "responseId"));
     return new VendorReply(
         provider.name(),
         told,

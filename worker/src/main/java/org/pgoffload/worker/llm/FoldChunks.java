@@ -13,15 +13,15 @@ final class FoldChunks implements FoldEvents {
 
   @Override
   public boolean take(JsonNode chunk, PieceListener pieces) {
-    if (chunk.hasNonNull("error")) {
-      body.set("error", chunk.get("error"));
+    if (ChatCompletionsFormat.isError(chunk)) {
+      body.set("error", chunk.hasNonNull("error") ? chunk.get("error") : chunk);
       return true;
     }
     if (chunk.hasNonNull("model")) {
       body.set("model", chunk.get("model"));
     }
     var choice = chunk.path("choices").path(0);
-    var piece = choice.path("delta").path("content").asText("");
+    var piece = ChatCompletionsFormat.text(choice.path("delta").path("content"));
     text.append(piece);
     pieces.piece(piece);
     refusal.append(choice.path("delta").path("refusal").asText(""));

@@ -2,6 +2,7 @@ package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -46,7 +47,7 @@ record AnthropicProvider(URI baseUrl, @Nullable Secret key, String defaultModel,
   }
 
   @Override
-  public Credentials credentials() {
+  public Credentials credentials(Duration timeout) {
     return key == null
         ? new Credentials.Headers(Map.of("anthropic-version", API_VERSION), null)
         : new Credentials.Headers(

@@ -6,6 +6,8 @@ import java.net.URI;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// One call to a vendor, from the question to the outcome, alike for all of them.
@@ -29,7 +31,8 @@ final class AskVendor {
     if (refusal != null) {
       return failed(provider, LlmErrorCode.UNSUPPORTED_OPTION, refusal, model);
     }
-    return switch (provider.credentials()) {
+    var begin = System.nanoTime();
+    return switch (provider.credentials(call.timeout())) {
       case Credentials.Missing(var code, var why) -> failed(provider, code, why, model);
       case Credentials.Headers credentials -> {
         var asking =
@@ -38,7 +41,7 @@ final class AskVendor {
             provider.endpoint(call, model),
             credentials,
             provider.question(call, model),
-            call.timeout(),
+            left(call.timeout(), begin),
             reply ->
                 call.stream()
                     ? asking.readStream(reply, pieces)
@@ -56,7 +59,8 @@ final class AskVendor {
               .formatted(format.modelSetting());
       return failed(provider, LlmErrorCode.EMBEDDINGS_NOT_SUPPORTED, why, provider.defaultModel());
     }
-    return switch (provider.credentials()) {
+    var begin = System.nanoTime();
+    return switch (provider.credentials(call.timeout())) {
       case Credentials.Missing(var code, var why) -> failed(provider, code, why, model);
       case Credentials.Headers credentials -> {
         var asking =
@@ -65,10 +69,16 @@ final class AskVendor {
             format.endpoint(model),
             credentials,
             format.question(call, model),
-            call.timeout(),
+            left(call.timeout(), begin),
             reply -> asking.readWhole(reply, body -> format.answer(body, call)));
       }
     };
+  }
+
+  /// Never nothing: a call whose time is over is told so by the exchange.
+  private static Duration left(Duration timeout, long begin) {
+    var left = timeout.minusMillis(TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin));
+    return left.isPositive() ? left : Duration.ofNanos(1);
   }
 
   @FunctionalInterface
@@ -159,12 +169,18 @@ final class AskVendor {
   }
 
   private VendorReply vendorReply(OpenReply reply, JsonNode body) {
-    var told = Objects.requireNonNullElse(Json.text(body, "model"), model);
+    var told =
+        Stream.of("model", "modelVersion")
+            .map(field -> Json.text(body, field))
+            .filter(Objects::nonNull)
+            .findFirst()
+            .orElse(model);
     var requestId =
         provider.requestIdHeaders().stream()
             .flatMap(name -> reply.headers().firstValue(name).stream())
             .findFirst()
-            .orElse(null);
+            // Gemini alone tells it in the body.
+            .orElse(Json.text(body, "responseId"));
     return new VendorReply(
         provider.name(),
         told,

@@ -2,20 +2,20 @@ package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
+import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.protocol.Secret;
 
 /// Azure OpenAI by its v1 path: the Responses API with a deployment in the place of a model
 /// (learn.microsoft.com/azure/foundry/openai/api-version-lifecycle).
 ///
 /// @param baseUrl up to and with `/openai/v1`
+/// @param access closed with this provider
 /// @param defaultModel the deployment that answers a call which names none
 /// @param defaultEmbeddingModel the deployment that embeds for a call which names none, or null
 record AzureOpenAiProvider(
     URI baseUrl,
-    Secret key,
+    AzureAccess access,
     String defaultModel,
     @Nullable String defaultEmbeddingModel,
     PostJson http)
@@ -31,12 +31,9 @@ record AzureOpenAiProvider(
           "no endpoint for Azure OpenAI: set AZURE_OPENAI_ENDPOINT, such as"
               + " https://my-resource.openai.azure.com");
     }
-    var key = environment.secret("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_KEY");
-    if (key == null) {
-      environment.problem(
-          "no key for Azure OpenAI: set AZURE_OPENAI_API_KEY or AZURE_OPENAI_KEY (or either with"
-              + " _FILE)");
-    }
+    // Without an endpoint nobody asks Azure, and who this process is to it does not matter.
+    var access =
+        environment.has("AZURE_OPENAI_ENDPOINT") ? AzureAccess.from(environment, http) : null;
     // Nothing stands in for a deployment: its name is of the user's making.
     var deployment = environment.text("AZURE_OPENAI_DEPLOYMENT");
     if (deployment == null) {
@@ -44,12 +41,12 @@ record AzureOpenAiProvider(
           "no deployment for Azure OpenAI: set AZURE_OPENAI_DEPLOYMENT; a request may still name"
               + " another");
     }
-    if (resource == null || key == null || deployment == null) {
+    if (resource == null || access == null || deployment == null) {
       return null;
     }
     return new AzureOpenAiProvider(
         withVersion(resource),
-        key,
+        access,
         deployment,
         environment.text("AZURE_OPENAI_EMBEDDING_DEPLOYMENT"),
         http);
@@ -72,8 +69,8 @@ record AzureOpenAiProvider(
   }
 
   @Override
-  public Credentials credentials() {
-    return new Credentials.Headers(Map.of("api-key", key.reveal()), key);
+  public Credentials credentials(Duration timeout) throws InterruptedException {
+    return access.credentials(timeout);
   }
 
   @Override
@@ -110,5 +107,11 @@ record AzureOpenAiProvider(
   @Override
   public EmbedLimits embedLimits() {
     return OpenAiEmbeddings.LIMITS;
+  }
+
+  @Override
+  public void close() {
+    access.close();
+    http.close();
   }
 }

@@ -11,7 +11,7 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /// Chooses the proxy of a request as `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say. This machine's
-/// loopback is never proxied. Immutable.
+/// loopback and its link-local addresses are never proxied. Immutable.
 final class EnvironmentProxies extends ProxySelector {
 
   /// Everything is reached directly.
@@ -51,6 +51,8 @@ final class EnvironmentProxies extends ProxySelector {
     var host = uriHost.toLowerCase(Locale.ROOT);
     return host.equals("localhost")
         || host.startsWith("127.")
+        // Only this machine's own link: where clouds tell a machine who it is.
+        || host.startsWith("169.254.")
         || host.equals("[::1]")
         || exceptions.stream().anyMatch(exception -> matches(exception, host));
   }

@@ -13,17 +13,15 @@ final class FoldChunks implements FoldEvents {
 
   @Override
   public boolean take(JsonNode chunk, PieceListener pieces) {
-    // Of older vLLM the chunk itself is the error.
-    var error = chunk.path("object").asText().equals("error") ? chunk : chunk.path("error");
-    if (!error.isMissingNode() && !error.isNull()) {
-      body.set("error", error);
+    if (ChatCompletionsFormat.isError(chunk)) {
+      body.set("error", chunk.hasNonNull("error") ? chunk.get("error") : chunk);
       return true;
     }
     if (chunk.hasNonNull("model")) {
       body.set("model", chunk.get("model"));
     }
     var choice = chunk.path("choices").path(0);
-    var piece = choice.path("delta").path("content").asText("");
+    var piece = ChatCompletionsFormat.text(choice.path("delta").path("content"));
     text.append(piece);
     pieces.piece(piece);
     refusal.append(choice.path("delta").path("refusal").asText(""));

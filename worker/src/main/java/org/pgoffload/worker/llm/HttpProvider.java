@@ -2,6 +2,7 @@ package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
+import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -14,10 +15,11 @@ interface HttpProvider extends LlmProvider {
   PostJson http();
 
   /// What lets a call in, and the vendor's other headers with it. Asked for before each call, on
-  /// its thread; may block while a token is fetched.
+  /// its thread; may block while a token is fetched, which counts as time of the call.
   ///
+  /// @param timeout of the call
   /// @throws InterruptedException if the thread is interrupted
-  Credentials credentials() throws InterruptedException;
+  Credentials credentials(Duration timeout) throws InterruptedException;
 
   /// Where the question is posted.
   URI endpoint(LlmCall call, String model);

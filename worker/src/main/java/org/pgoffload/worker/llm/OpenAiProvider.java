@@ -2,6 +2,7 @@ package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -94,7 +95,7 @@ record OpenAiProvider(
   }
 
   @Override
-  public Credentials credentials() {
+  public Credentials credentials(Duration timeout) {
     return key == null
         ? new Credentials.Headers(Map.of(), null)
         : new Credentials.Headers(Map.of("Authorization", "Bearer " + key.reveal()), key);

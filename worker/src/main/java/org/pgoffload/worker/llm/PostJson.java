@@ -24,6 +24,7 @@ final class PostJson implements AutoCloseable {
   private final HttpSettings settings;
   private final InstantSource clock;
   private final ExecutorService threads;
+  private final @Nullable SSLContext tls;
   private final HttpClient client;
 
   PostJson(HttpSettings settings, InstantSource clock) {
@@ -35,6 +36,27 @@ final class PostJson implements AutoCloseable {
     this.settings = settings;
     this.clock = clock;
     this.threads = Executors.newVirtualThreadPerTaskExecutor();
+    this.tls = tls;
+    this.client = clientBuilder().build();
+  }
+
+  /// How the vendors are reached.
+  HttpSettings settings() {
+    return settings;
+  }
+
+  /// To which a date in a reply is relative.
+  InstantSource clock() {
+    return clock;
+  }
+
+  /// Where blocking is cheap; ended by [#close()].
+  ExecutorService threads() {
+    return threads;
+  }
+
+  /// Another client for the same network: its proxies, its certificates, its threads.
+  HttpClient.Builder clientBuilder() {
     var builder =
         HttpClient.newBuilder()
             // Over HTTP/2 all calls to a vendor share one connection, and its loss fails them all.
@@ -44,10 +66,7 @@ final class PostJson implements AutoCloseable {
             .connectTimeout(settings.connectTimeout())
             .proxy(settings.proxies())
             .executor(threads);
-    if (tls != null) {
-      builder.sslContext(tls);
-    }
-    this.client = builder.build();
+    return tls == null ? builder : builder.sslContext(tls);
   }
 
   /// Posts the body and waits, on the calling thread, for the headers of the reply alone. Whoever

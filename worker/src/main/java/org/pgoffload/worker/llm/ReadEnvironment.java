@@ -110,9 +110,11 @@ final class ReadEnvironment {
   /// An absolute http or https address without its trailing slash; null where it is unset or wrong.
   @Nullable URI url(String name) {
     var value = text(name);
-    if (value == null) {
-      return null;
-    }
+    return value == null ? null : url(name, value);
+  }
+
+  /// The same of a value that was completed.
+  @Nullable URI url(String name, String value) {
     try {
       var url = new URI(value.replaceAll("/+$", ""));
       var http = "http".equals(url.getScheme()) || "https".equals(url.getScheme());

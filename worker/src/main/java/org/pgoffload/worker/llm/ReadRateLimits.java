@@ -15,9 +15,9 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.llm.RateLimit.Unit;
 
 /// Reads what a reply tells of the vendor's limits: `x-ratelimit-*` of OpenAI, Azure and compatible
-/// servers, whose resets are durations (`1s`, `6m0s`, `20ms`, on Azure seconds), and
-/// `anthropic-ratelimit-*`, whose resets are RFC 3339 dates. What cannot be understood, such as
-/// Azure's -1 for unknown, counts as not said.
+/// servers, whose resets are durations (`1s`, `6m0s`, `20ms`, on Azure seconds), Mistral's of the
+/// running minute, and `anthropic-ratelimit-*`, whose resets are RFC 3339 dates. What cannot be
+/// understood, such as Azure's -1 for unknown, counts as not said.
 final class ReadRateLimits {
   /// Beyond this a reset is a date in disguise, or a mistake.
   private static final Duration LONGEST = Duration.ofDays(366);
@@ -35,6 +35,10 @@ final class ReadRateLimits {
     var limits = new ArrayList<RateLimit>();
     add(limits, openAi(headers, Unit.REQUESTS, "requests", receivedAt));
     add(limits, openAi(headers, Unit.TOKENS, "tokens", receivedAt));
+    if (limits.isEmpty()) {
+      add(limits, mistral(headers, Unit.REQUESTS, "req"));
+      add(limits, mistral(headers, Unit.TOKENS, "tokens"));
+    }
     if (limits.isEmpty()) {
       add(limits, anthropic(headers, Unit.REQUESTS, "requests", receivedAt));
       // Of input and output the scarcer decides; their sum tells nothing beside both.
@@ -61,6 +65,13 @@ final class ReadRateLimits {
         headers.firstValue("x-ratelimit-remaining-" + kind).orElse(null),
         headers.firstValue("x-ratelimit-reset-" + kind).orElse(null),
         receivedAt);
+  }
+
+  /// Of the running minute. When that ends is not told: after a minute at the latest.
+  private static @Nullable RateLimit mistral(HttpHeaders headers, Unit unit, String kind) {
+    var limit = count(headers.firstValue("x-ratelimit-limit-" + kind + "-minute").orElse(null));
+    var left = count(headers.firstValue("x-ratelimit-remaining-" + kind + "-minute").orElse(null));
+    return left == null ? null : new RateLimit(unit, limit, left, Duration.ofMinutes(1));
   }
 
   private static @Nullable RateLimit anthropic(

@@ -10,11 +10,12 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Chooses the providers from the environment. The primary: `LLM_PROVIDER` wins; else Azure OpenAI
-/// if `AZURE_OPENAI_ENDPOINT` is set, then Anthropic if `ANTHROPIC_API_KEY` is, then OpenAI, which
-/// needs `OPENAI_API_KEY` or the address of a compatible server. Every other provider whose own
-/// settings are complete can be asked too, by its name; `echo` only if it is the primary or a
-/// fallback, since nothing but its name asks for it. `docs/llm-providers.md` has every variable.
-/// Contacts nobody; reads the files that `*_KEY_FILE` name.
+/// if `AZURE_OPENAI_ENDPOINT` is set, then Anthropic if `ANTHROPIC_API_KEY` is, then OpenAI by
+/// `OPENAI_API_KEY` or the address of a compatible server, then Gemini and Mistral by their keys,
+/// and Ollama by its address and model. Every other provider whose own settings are complete can be
+/// asked too, by its name; `echo` only if it is the primary or a fallback, since nothing but its
+/// name asks for it. `docs/llm-providers.md` has every variable. Contacts nobody; reads the files
+/// that `*_KEY_FILE` name.
 public final class ResolveProvider {
 
   /// The values of `LLM_PROVIDER`.
@@ -24,6 +25,9 @@ public final class ResolveProvider {
           OpenAiProvider.COMPATIBLE_NAME,
           AzureOpenAiProvider.NAME,
           AnthropicProvider.NAME,
+          GeminiProvider.NAME,
+          MistralProvider.NAME,
+          OllamaProvider.NAME,
           EchoProvider.NAME);
 
   /// The two that `OPENAI_*` configures, of which a worker therefore has one.
@@ -66,7 +70,10 @@ public final class ResolveProvider {
     return Stream.of(
                 "LLM_PROVIDER", ReadFallbacks.VARIABLE, "AZURE_OPENAI_ENDPOINT", "OPENAI_BASE_URL")
             .noneMatch(variables::has)
-        && Stream.of("ANTHROPIC_API_KEY", "OPENAI_API_KEY").noneMatch(variables::hasSecret);
+        && Stream.of("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "MISTRAL_API_KEY")
+            .noneMatch(variables::hasSecret)
+        && !GeminiProvider.isConfigured(variables)
+        && !OllamaProvider.isConfigured(variables);
   }
 
   /// The primary, its problems left with the variables; null if the choice itself is one.
@@ -84,7 +91,20 @@ public final class ResolveProvider {
     if (variables.has("AZURE_OPENAI_ENDPOINT")) {
       return AzureOpenAiProvider.NAME;
     }
-    return variables.hasSecret("ANTHROPIC_API_KEY") ? AnthropicProvider.NAME : OpenAiProvider.NAME;
+    if (variables.hasSecret("ANTHROPIC_API_KEY")) {
+      return AnthropicProvider.NAME;
+    }
+    if (variables.hasSecret("OPENAI_API_KEY") || variables.has("OPENAI_BASE_URL")) {
+      return OpenAiProvider.NAME;
+    }
+    if (GeminiProvider.isConfigured(variables)) {
+      return GeminiProvider.NAME;
+    }
+    if (variables.hasSecret("MISTRAL_API_KEY")) {
+      return MistralProvider.NAME;
+    }
+    // Whose problem then says what to set.
+    return OllamaProvider.isConfigured(variables) ? OllamaProvider.NAME : OpenAiProvider.NAME;
   }
 
   /// The provider of this name, its problems left with the variables.
@@ -97,6 +117,9 @@ public final class ResolveProvider {
           OpenAiProvider.from(variables, named ? name : null, http);
       case AzureOpenAiProvider.NAME -> AzureOpenAiProvider.from(variables, http);
       case AnthropicProvider.NAME -> AnthropicProvider.from(variables, http);
+      case GeminiProvider.NAME -> GeminiProvider.from(variables, http);
+      case MistralProvider.NAME -> MistralProvider.from(variables, http);
+      case OllamaProvider.NAME -> OllamaProvider.from(variables, http);
       case EchoProvider.NAME -> EchoProvider.from(variables);
       default -> throw new IllegalArgumentException("no provider: " + name);
     };

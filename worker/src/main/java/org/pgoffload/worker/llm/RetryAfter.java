@@ -1,5 +1,6 @@
 package org.pgoffload.worker.llm;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.net.http.HttpHeaders;
 import java.time.DateTimeException;
 import java.time.Duration;
@@ -25,6 +26,17 @@ final class RetryAfter {
     return headers
         .firstValue("retry-after")
         .flatMap(text -> number(text, 1).or(() -> untilDate(text, receivedAt)));
+  }
+
+  /// Google's way: a delay in seconds among the details of the error.
+  static Optional<Duration> of(JsonNode body) {
+    return body.path("error")
+        .path("details")
+        .valueStream()
+        .map(detail -> detail.path("retryDelay").asText(""))
+        .filter(delay -> delay.endsWith("s"))
+        .findFirst()
+        .flatMap(delay -> number(delay.substring(0, delay.length() - 1), 1));
   }
 
   private static Optional<Duration> number(String text, double unitsPerSecond) {

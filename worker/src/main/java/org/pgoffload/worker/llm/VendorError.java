@@ -1,5 +1,7 @@
 package org.pgoffload.worker.llm;
 
+import static java.util.stream.Collectors.joining;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import java.util.Locale;
@@ -13,7 +15,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// One reader for all: OpenAI, Azure, Anthropic and most compatible servers send an `error` object
 /// with `code`, `type` and `message`; Anthropic adds `details.error_code`, Azure `innererror.code`;
-/// older vLLM puts the fields at the top; Ollama's own and FastAPI's errors are a bare text.
+/// Google a `status` and a list of details; Mistral and older vLLM put the fields at the top;
+/// Ollama's own and FastAPI's errors are a bare text.
 record VendorError(List<String> codes, String message) {
   /// Limits of spending and usage of whatever they bound: the organization, the project, a
   /// contract.
@@ -25,13 +28,27 @@ record VendorError(List<String> codes, String message) {
       Pattern.compile(
           "\\b(?:temperature|max_tokens|max_completion_tokens|max_output_tokens|stop|stop_sequences"
               + "|reasoning|reasoning_effort|effort|thinking|output_config|text\\.format"
-              + "|response_format|json_schema|stream|stream_options|dimensions)\\b");
+              + "|response_format|json_schema|stream|stream_options|dimensions"
+              + "|[Tt]hinking|think|thinking(?:Config|Level|Budget)|stopSequences|maxOutputTokens"
+              + "|responseJsonSchema|output_dimension|outputDimensionality)\\b");
 
   private static final Pattern REFUSED =
       Pattern.compile(
           "unsupported|not support|n't support|not permitted|not allowed|deprecated"
-              + "|unknown parameter|unrecognized|not available|not enabled",
+              + "|unknown parameter|unrecognized|not available|not enabled|only works in thinking",
           Pattern.CASE_INSENSITIVE);
+
+  /// Google, Mistral and Ollama have no code for a prompt that is too long.
+  private static final Pattern TOO_LONG =
+      Pattern.compile(
+          "exceeds the maximum number of tokens|maximum context length|exceed_context_size"
+              + "|exceed\\w* (?:the |max )?(?:available )?context (?:length|size)"
+              + "|longer than the context length");
+
+  private static final Pattern OUT_OF_CREDIT =
+      Pattern.compile(
+          "(?i)^you have reached your .*usage limit|credit balance is too low|spending cap"
+              + "|prepayment credits are depleted");
 
   VendorError {
     codes = List.copyOf(codes);
@@ -40,11 +57,13 @@ record VendorError(List<String> codes, String message) {
   static VendorError read(JsonNode body) {
     var error = body.path("error").isObject() ? body.path("error") : body;
     var codes =
-        Stream.of(
-                error.path("details").path("error_code"),
-                error.path("code"),
-                error.path("innererror").path("code"),
-                error.path("type"))
+        Stream.concat(
+                google(error),
+                Stream.of(
+                    error.path("details").path("error_code"),
+                    error.path("code"),
+                    error.path("innererror").path("code"),
+                    error.path("type")))
             .filter(JsonNode::isValueNode)
             .map(JsonNode::asText)
             .filter(code -> !code.isBlank() && !code.equals("null"))
@@ -54,8 +73,35 @@ record VendorError(List<String> codes, String message) {
             .map(JsonNode::textValue)
             .filter(Objects::nonNull)
             .findFirst()
-            .orElse("");
+            .orElseGet(() -> refusedFields(body));
     return new VendorError(codes, message);
+  }
+
+  /// Google's codes: a quota of the day, which outlasts every wait, then reasons, then the status.
+  private static Stream<JsonNode> google(JsonNode error) {
+    var quotas =
+        error
+            .path("details")
+            .valueStream()
+            .flatMap(detail -> detail.path("violations").valueStream())
+            .map(violation -> violation.path("quotaId"))
+            .filter(quota -> quota.asText().contains("PerDay"));
+    var reasons = error.path("details").valueStream().map(detail -> detail.path("reason"));
+    var status = Stream.of(error.path("status")).filter(JsonNode::isTextual);
+    return Stream.of(quotas, reasons, status).flatMap(codes -> codes);
+  }
+
+  /// What FastAPI says of a body that it refuses, as Mistral passes it on: each field with why.
+  private static String refusedFields(JsonNode body) {
+    var details = body.path("message").path("detail");
+    return (details.isArray() ? details : body.path("detail"))
+        .valueStream()
+        .filter(JsonNode::isObject)
+        .map(detail ->
+            detail.path("loc").valueStream().map(JsonNode::asText).collect(joining("."))
+                + ": "
+                + detail.path("msg").asText())
+        .collect(joining("; "));
   }
 
   /// Our code for it. The vendor's codes decide, then some of its words, then the HTTP status.
@@ -66,11 +112,16 @@ record VendorError(List<String> codes, String message) {
         return known;
       }
     }
-    // Anthropic's own spend limits, an empty balance and its filter are 400 with a type that says
-    // nothing.
-    if (message.startsWith("You have reached your specified")
-        || message.contains("credit balance is too low")) {
+    // Anthropic's and Google's own spend limits and an empty balance have a code that says nothing.
+    if (OUT_OF_CREDIT.matcher(message).find()) {
       return LlmErrorCode.QUOTA_EXHAUSTED;
+    }
+    if (TOO_LONG.matcher(message).find()) {
+      return LlmErrorCode.CONTEXT_LENGTH_EXCEEDED;
+    }
+    // Ollama has no codes, and says this also in the middle of a stream.
+    if (message.startsWith("server busy")) {
+      return LlmErrorCode.PROVIDER_OVERLOADED;
     }
     if (message.contains("blocked by content filtering policy")) {
       return LlmErrorCode.CONTENT_FILTER;
@@ -91,6 +142,9 @@ record VendorError(List<String> codes, String message) {
     if (SPENT.matcher(code).matches()) {
       return LlmErrorCode.QUOTA_EXHAUSTED;
     }
+    if (code.contains("perday")) {
+      return LlmErrorCode.QUOTA_EXHAUSTED;
+    }
     return switch (code) {
       case "insufficient_quota",
           "credit_balance_exhausted",
@@ -99,17 +153,35 @@ record VendorError(List<String> codes, String message) {
           "billing_error" ->
           LlmErrorCode.QUOTA_EXHAUSTED;
       case "unsupported_parameter", "unsupported_value" -> LlmErrorCode.UNSUPPORTED_OPTION;
-      case "rate_limit_exceeded", "rate_limit_error", "ratelimitreached", "slow_down" ->
+      case "rate_limit_exceeded",
+          "rate_limit_error",
+          "rate_limited",
+          "ratelimitreached",
+          "slow_down" ->
           LlmErrorCode.RATE_LIMITED;
-      case "invalid_api_key", "authentication_error" -> LlmErrorCode.AUTHENTICATION_FAILED;
-      case "permission_error", "permissiondenied", "unsupported_country_region_territory" ->
+      case "invalid_api_key",
+          "api_key_invalid",
+          "api_key_expired",
+          "authentication_error",
+          "unauthenticated" ->
+          LlmErrorCode.AUTHENTICATION_FAILED;
+      case "permission_error",
+          "permissiondenied",
+          "permission_denied",
+          "failed_precondition",
+          "unsupported_country_region_territory" ->
           LlmErrorCode.PERMISSION_DENIED;
-      case "model_not_found", "deploymentnotfound" -> LlmErrorCode.MODEL_NOT_FOUND;
+      case "model_not_found", "deploymentnotfound", "invalid_model", "unknown_model" ->
+          LlmErrorCode.MODEL_NOT_FOUND;
       case "context_length_exceeded" -> LlmErrorCode.CONTEXT_LENGTH_EXCEEDED;
       case "request_too_large", "string_above_max_length" -> LlmErrorCode.REQUEST_TOO_LARGE;
       case "content_filter", "content_policy_violation", "responsibleaipolicyviolation" ->
           LlmErrorCode.CONTENT_FILTER;
-      case "overloaded_error", "server_is_overloaded" -> LlmErrorCode.PROVIDER_OVERLOADED;
+      case "overloaded_error",
+          "server_is_overloaded",
+          "service_tier_capacity_exceeded",
+          "unavailable" ->
+          LlmErrorCode.PROVIDER_OVERLOADED;
       case "server_error", "timeout_error" -> LlmErrorCode.PROVIDER_ERROR;
       case "invalid_prompt" -> LlmErrorCode.INVALID_REQUEST;
       // The set of a vendor's codes is open: the status speaks for those that are not known.

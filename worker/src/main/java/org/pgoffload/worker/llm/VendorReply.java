@@ -97,7 +97,7 @@ record VendorReply(
   }
 
   private LlmOutcome failed(LlmErrorCode code, String message, Usage usage) {
-    Duration wait = RetryAfter.of(headers, receivedAt).orElse(null);
+    Duration wait = RetryAfter.of(headers, receivedAt).or(() -> RetryAfter.of(body)).orElse(null);
     return new LlmOutcome.Failed(
         new LlmError(code, provider + ": " + words.redact(message), status, wait, requestId),
         model,

@@ -6,7 +6,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
+import org.pgoffload.worker.llm.Vendor.Lack;
 import org.pgoffload.worker.llm.stub.StubReply;
 import org.pgoffload.worker.llm.stub.VendorStub;
 import org.pgoffload.worker.llm.stub.WireReply;
@@ -16,7 +18,6 @@ abstract class ConformanceSuite {
   static final Instant NOW = Instant.parse("2026-11-21T10:00:00Z");
   static final String PROMPT = "Why is the sky over Prague so blue?";
   static final String REPORTED_MODEL = "model-1-2026-11-01";
-  static final Usage USAGE = new Usage(120, 40, 12, 5);
   static final int MAX_BYTES = 1_000_000;
 
   final Vendor vendor;
@@ -48,6 +49,16 @@ abstract class ConformanceSuite {
 
   LlmProvider impatientProvider() {
     return vendor.at(stub.url().toString(), impatient);
+  }
+
+  /// Of replies that name none.
+  Usage usage() {
+    return vendor.usage(StubReply.Tokens.DEFAULT);
+  }
+
+  /// Of every reply that is no answer.
+  @Nullable String requestId() {
+    return vendor.has(Lack.ID) ? VendorStub.REQUEST_ID : null;
   }
 
   Origin origin() {

@@ -73,7 +73,8 @@ class OpenAiProviderTest {
   void saysWhatToSetWhereNoModelForEmbeddingsIsKnown() throws InterruptedException {
     var call = new EmbedCall(null, List.of("Why?"), null, Duration.ofSeconds(30));
     var azure =
-        new AzureOpenAiProvider(URI.create(stub.url() + "/openai/v1"), KEY, "chat", null, http);
+        new AzureOpenAiProvider(
+            URI.create(stub.url() + "/openai/v1"), new AzureAccess.Key(KEY), "chat", null, http);
 
     assertThat(chatCompletions(OpenAiProvider.COMPATIBLE_NAME).embed(call))
         .isEqualTo(

@@ -17,19 +17,34 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
+import javax.net.ssl.SSLContext;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.worker.llm.stub.VendorStub;
 
 class ProxyTest {
+  private static @Nullable SSLContext tls;
+
+  @BeforeAll
+  static void makeCertificate(@TempDir Path directory)
+      throws IOException, InterruptedException, GeneralSecurityException {
+    tls = SelfSigned.context(directory);
+  }
+
+  @AfterAll
+  static void forgetCertificate() {
+    tls = null;
+  }
 
   @Test
-  void reachesAVendorThroughTheProxy(@TempDir Path directory)
-      throws IOException, InterruptedException, GeneralSecurityException {
-    var tls = SelfSigned.context(directory);
-    try (var stub = VendorStub.startWithTls(tls);
+  void reachesAVendorThroughTheProxy() throws IOException, InterruptedException {
+    try (var stub = VendorStub.startWithTls(Objects.requireNonNull(tls));
         var proxy = new TunnellingProxy(stub.url().getPort())) {
       var variables = new ReadEnvironment(Map.of("HTTPS_PROXY", proxy.address()));
       var settings = ReadHttpSettings.from(variables);
@@ -47,6 +62,42 @@ class ProxyTest {
                         false,
                         Duration.ofSeconds(30)),
                     PieceListener.NONE);
+
+        assertThat(outcome).isInstanceOf(LlmOutcome.Answered.class);
+        assertThat(proxy.asked).containsExactly("CONNECT vendor.example:443 HTTP/1.1");
+      }
+    }
+  }
+
+  @Test
+  void reachesEntraIdThroughTheProxy() throws IOException, InterruptedException {
+    try (var azure = VendorStub.start();
+        var entra = new TokenEndpoint(Objects.requireNonNull(tls));
+        var proxy = new TunnellingProxy(entra.url().getPort())) {
+      var variables =
+          new ReadEnvironment(
+              Map.of(
+                  "HTTPS_PROXY", proxy.address(),
+                  "AZURE_OPENAI_ENDPOINT", azure.url().toString(),
+                  "AZURE_OPENAI_DEPLOYMENT", "model-1",
+                  "AZURE_AUTHORITY_HOST", "https://vendor.example",
+                  "AZURE_TENANT_ID", TokenEndpoint.TENANT,
+                  "AZURE_CLIENT_ID", "client-1",
+                  "AZURE_CLIENT_SECRET", "secret-1",
+                  "AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential"));
+      var http = new PostJson(ReadHttpSettings.from(variables), InstantSource.system(), tls);
+      try (var provider = Objects.requireNonNull(AzureOpenAiProvider.from(variables, http))) {
+        var outcome =
+            provider.ask(
+                new LlmCall(
+                    1,
+                    null,
+                    null,
+                    List.of(Turn.user("Why?")),
+                    LlmOptions.DEFAULTS,
+                    false,
+                    Duration.ofSeconds(30)),
+                PieceListener.NONE);
 
         assertThat(outcome).isInstanceOf(LlmOutcome.Answered.class);
         assertThat(proxy.asked).containsExactly("CONNECT vendor.example:443 HTTP/1.1");
@@ -78,6 +129,7 @@ class ProxyTest {
             "http://10.0.0.7:11434",
             "http://localhost:11434",
             "http://127.0.0.1:11434",
+            "http://169.254.169.254/metadata",
             "http://[::1]:11434")) {
       assertThat(proxies.select(URI.create(direct))).as(direct).containsExactly(Proxy.NO_PROXY);
     }

@@ -41,6 +41,23 @@ class ReadRateLimitsTest {
         .containsExactly(new RateLimit(Unit.REQUESTS, 500L, 499, expected));
   }
 
+  @Test
+  void takesTheRunningMinuteForOneThatHasJustBegun() {
+    var headers =
+        HttpHeaders.of(
+            Map.of(
+                "x-ratelimit-limit-req-minute", List.of("60"),
+                "x-ratelimit-remaining-req-minute", List.of("59"),
+                "x-ratelimit-limit-tokens-minute", List.of("50000"),
+                "x-ratelimit-remaining-tokens-minute", List.of("47196")),
+            (name, value) -> true);
+
+    assertThat(ReadRateLimits.from(headers, NOW))
+        .containsExactly(
+            new RateLimit(Unit.REQUESTS, 60L, 59, Duration.ofMinutes(1)),
+            new RateLimit(Unit.TOKENS, 50_000L, 47_196, Duration.ofMinutes(1)));
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"soon", "-1s", "1790000000", "999999999", "1x", "m", "ms", "1s1m", "NaN"})
   void takesAResetThatCannotBeUnderstoodForNotSaid(String written) {

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.AfterAll;
@@ -121,7 +122,11 @@ class ResolveProviderTest {
     assertThat(provider(environment))
         .isEqualTo(
             new AzureOpenAiProvider(
-                URI.create("https://mine.openai.azure.com/openai/v1"), KEY, "chat", null, HTTP));
+                URI.create("https://mine.openai.azure.com/openai/v1"),
+                new AzureAccess.Key(KEY),
+                "chat",
+                null,
+                HTTP));
   }
 
   @Test
@@ -138,7 +143,11 @@ class ResolveProviderTest {
     assertThat(provider(environment))
         .isEqualTo(
             new AzureOpenAiProvider(
-                URI.create("https://mine.openai.azure.com/openai/v1"), KEY, "chat", "embed", HTTP));
+                URI.create("https://mine.openai.azure.com/openai/v1"),
+                new AzureAccess.Key(KEY),
+                "chat",
+                "embed",
+                HTTP));
   }
 
   @Test
@@ -165,6 +174,120 @@ class ResolveProviderTest {
   }
 
   @Test
+  void azureByEntraIdWhereThereIsNoKey() {
+    var environment =
+        Map.of(
+            "AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com",
+            "AZURE_OPENAI_DEPLOYMENT", "chat",
+            "AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential");
+
+    var azure = (AzureOpenAiProvider) provider(environment);
+
+    assertThat(azure.access()).isInstanceOf(AzureAccess.Tokens.class);
+  }
+
+  @Test
+  void geminiByDefaults() {
+    assertThat(provider(Map.of("GOOGLE_API_KEY", "sk-1")))
+        .isEqualTo(
+            new GeminiProvider(
+                URI.create("https://generativelanguage.googleapis.com/v1beta"),
+                KEY,
+                "gemini-3.8-flash",
+                "gemini-embedding-2",
+                HTTP));
+  }
+
+  @Test
+  void geminiByExplicitValues() {
+    var environment =
+        Map.of(
+            "LLM_PROVIDER", "gemini",
+            "GEMINI_API_KEY", "sk-1",
+            "GOOGLE_API_KEY", "of-the-maps",
+            "GEMINI_BASE_URL", "http://localhost:8080/v1",
+            "GEMINI_MODEL", "gemini-3.1-pro",
+            "GEMINI_EMBEDDING_MODEL", "gemini-embedding-001");
+
+    assertThat(provider(environment))
+        .isEqualTo(
+            new GeminiProvider(
+                URI.create("http://localhost:8080/v1"),
+                KEY,
+                "gemini-3.1-pro",
+                "gemini-embedding-001",
+                HTTP));
+  }
+
+  @Test
+  void mistralByDefaults() {
+    assertThat(provider(Map.of("MISTRAL_API_KEY", "sk-1")))
+        .isEqualTo(
+            new MistralProvider(
+                URI.create("https://api.mistral.ai/v1"),
+                KEY,
+                "mistral-medium-3-5",
+                "mistral-embed",
+                HTTP));
+  }
+
+  @Test
+  void mistralByExplicitValues() {
+    var environment =
+        Map.of(
+            "LLM_PROVIDER", "mistral",
+            "MISTRAL_BASE_URL", "http://localhost:8080/v1",
+            "MISTRAL_MODEL", "mistral-large-4",
+            "MISTRAL_EMBEDDING_MODEL", "codestral-embed");
+
+    assertThat(provider(environment))
+        .isEqualTo(
+            new MistralProvider(
+                URI.create("http://localhost:8080/v1"),
+                null,
+                "mistral-large-4",
+                "codestral-embed",
+                HTTP));
+  }
+
+  @Test
+  void ollamaByDefaults() {
+    for (var host : List.of("localhost", "http://localhost:11434", "localhost:11434")) {
+      assertThat(provider(Map.of("OLLAMA_HOST", host, "OLLAMA_MODEL", "llama3.3")))
+          .as(host)
+          .isEqualTo(
+              new OllamaProvider(
+                  URI.create("http://localhost:11434"), null, "llama3.3", null, HTTP));
+    }
+  }
+
+  @Test
+  void ollamaByExplicitValues() {
+    var environment =
+        Map.of(
+            "LLM_PROVIDER", "ollama",
+            "OLLAMA_BASE_URL", "https://ollama.com/",
+            "OLLAMA_HOST", "not asked",
+            "OLLAMA_API_KEY", "sk-1",
+            "OLLAMA_MODEL", "gpt-oss:120b",
+            "OLLAMA_EMBEDDING_MODEL", "embeddinggemma");
+
+    assertThat(provider(environment))
+        .isEqualTo(
+            new OllamaProvider(
+                URI.create("https://ollama.com"), KEY, "gpt-oss:120b", "embeddinggemma", HTTP));
+  }
+
+  @Test
+  void saysWhatOllamaLacks() {
+    assertThat(problems(Map.of("LLM_PROVIDER", "ollama")))
+        .containsExactly(
+            "no address for Ollama: set OLLAMA_BASE_URL, such as http://localhost:11434",
+            "no model for Ollama: set OLLAMA_MODEL to one that the server has; a request may still"
+                + " name another");
+  }
+
+  @Test
   void echoByDefaults() {
     assertThat(provider(Map.of("LLM_PROVIDER", "echo"))).isEqualTo(new EchoProvider(Duration.ZERO));
   }
@@ -176,9 +299,13 @@ class ResolveProviderTest {
   }
 
   @Test
-  void theNamedProviderWinsThenAzureThenAnthropicThenOpenAi() {
+  void theNamedProviderWinsThenTheOneFirstInOrder() {
     var all =
         Map.of(
+            "GEMINI_API_KEY", "sk-1",
+            "MISTRAL_API_KEY", "sk-1",
+            "OLLAMA_HOST", "localhost",
+            "OLLAMA_MODEL", "llama3.3",
             "AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com",
             "AZURE_OPENAI_API_KEY", "sk-1",
             "AZURE_OPENAI_DEPLOYMENT", "chat",
@@ -191,6 +318,19 @@ class ResolveProviderTest {
     assertThat(
             provider(with(with(all, "AZURE_OPENAI_ENDPOINT", " "), "ANTHROPIC_API_KEY", "")).name())
         .isEqualTo("openai");
+    var rest = new HashMap<>(all);
+    for (var next :
+        List.of(
+            "AZURE_OPENAI_ENDPOINT",
+            "ANTHROPIC_API_KEY",
+            "OPENAI_API_KEY",
+            "GEMINI_API_KEY",
+            "MISTRAL_API_KEY")) {
+      var name = provider(rest).name();
+      assertThat(next.toLowerCase(Locale.ROOT)).startsWith(name);
+      rest.remove(next);
+    }
+    assertThat(provider(rest).name()).isEqualTo("ollama");
   }
 
   @Test
@@ -272,7 +412,7 @@ class ResolveProviderTest {
             "LLM_FALLBACKS", "anthropic:claude-opus-5-5,oracle,openai_compatible,azure_openai");
 
     assertThat(problems(environment))
-        .hasSize(7)
+        .hasSize(6)
         .anyMatch(problem -> problem.startsWith("no key for OpenAI: set OPENAI_API_KEY"))
         .anyMatch(
             problem -> problem.startsWith("LLM_FALLBACKS has anthropic: no key for Anthropic: set"))
@@ -280,7 +420,6 @@ class ResolveProviderTest {
             problem.startsWith("LLM_FALLBACKS has a provider that there is not: they are"))
         .anyMatch(problem -> problem.startsWith("LLM_FALLBACKS has openai and openai_compatible"))
         .anyMatch(problem -> problem.startsWith("LLM_FALLBACKS has azure_openai: no endpoint"))
-        .anyMatch(problem -> problem.startsWith("LLM_FALLBACKS has azure_openai: no key"))
         .anyMatch(problem -> problem.startsWith("LLM_FALLBACKS has azure_openai: no deployment"));
   }
 
@@ -314,7 +453,7 @@ class ResolveProviderTest {
     assertThat(problems(Map.of("LLM_PROVIDER", "oracle")))
         .containsExactly(
             "LLM_PROVIDER must be one of: openai, openai_compatible, azure_openai, anthropic,"
-                + " echo");
+                + " gemini, mistral, ollama, echo");
   }
 
   @Test
@@ -330,7 +469,7 @@ class ResolveProviderTest {
             "HTTPS_PROXY", "http://user:private@proxy.example");
 
     assertThat(problems(environment))
-        .hasSize(8)
+        .hasSize(7)
         .noneMatch(problem -> problem.contains("private"))
         .anyMatch(problem -> problem.startsWith("LLM_CONNECT_TIMEOUT must be longer than zero"))
         .anyMatch(problem -> problem.startsWith("LLM_IDLE_TIMEOUT is no duration"))
@@ -338,7 +477,6 @@ class ResolveProviderTest {
         .anyMatch(problem -> problem.startsWith("HTTPS_PROXY is no proxy that can be used"))
         .anyMatch(problem -> problem.startsWith("AZURE_OPENAI_ENDPOINT is no address of an API"))
         .anyMatch(problem -> problem.startsWith("AZURE_OPENAI_KEY holds blanks"))
-        .anyMatch(problem -> problem.startsWith("no key for Azure OpenAI"))
         .anyMatch(problem -> problem.startsWith("no deployment for Azure OpenAI"));
   }
 
@@ -367,6 +505,8 @@ class ResolveProviderTest {
     assertThat(ResolveProvider.isLeftOpen(Map.of("OPENAI_API_KEY", ""))).isTrue();
     assertThat(ResolveProvider.isLeftOpen(Map.of("OPENAI_API_KEY_FILE", "key"))).isFalse();
     assertThat(ResolveProvider.isLeftOpen(Map.of("LLM_PROVIDER", "openai"))).isFalse();
+    assertThat(ResolveProvider.isLeftOpen(Map.of("GOOGLE_API_KEY", "sk-1"))).isFalse();
+    assertThat(ResolveProvider.isLeftOpen(Map.of("OLLAMA_HOST", "localhost"))).isTrue();
   }
 
   @Test

@@ -12,19 +12,28 @@ import javax.net.ssl.TrustManagerFactory;
 /// A certificate for localhost that nobody but this context trusts, made for the test by the JDK's
 /// keytool so that no private key lies in the sources.
 final class SelfSigned {
-  private static final String PASSWORD = "of-no-use";
+  /// Of the file.
+  static final String PASSWORD = "of-no-use";
 
   private SelfSigned() {}
 
+  /// Where [#context] leaves certificate and key.
+  static Path file(Path directory) {
+    return directory.resolve("localhost.p12");
+  }
+
   static SSLContext context(Path directory)
       throws IOException, InterruptedException, GeneralSecurityException {
-    var file = directory.resolve("localhost.p12");
+    var file = file(directory);
     var keytool =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
                 "-genkeypair",
                 "-keyalg",
-                "EC",
+                // Entra ID takes no other.
+                "RSA",
+                "-keysize",
+                "2048",
                 "-dname",
                 "CN=vendor stub",
                 "-ext",

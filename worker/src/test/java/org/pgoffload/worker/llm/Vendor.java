@@ -3,6 +3,8 @@ package org.pgoffload.worker.llm;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import org.pgoffload.worker.llm.stub.StubReply.Kind;
+import org.pgoffload.worker.llm.stub.StubReply.Tokens;
 import org.pgoffload.worker.llm.stub.VendorStub;
 
 /// The providers under conformance, each as its users configure it. A new provider adds its line.
@@ -10,7 +12,23 @@ enum Vendor {
   OPENAI("openai", "/v1/responses", Lack.STOP),
   AZURE_OPENAI("azure_openai", "/openai/v1/responses", Lack.STOP),
   ANTHROPIC("anthropic", "/v1/messages", Lack.EMBEDDINGS),
-  OPENAI_COMPATIBLE("openai_compatible", "/v1/chat/completions");
+  OPENAI_COMPATIBLE("openai_compatible", "/v1/chat/completions"),
+  GEMINI("gemini", "/v1beta/models/{model}:generateContent", Lack.REFUSAL, Lack.ID, Lack.LIMITS),
+  MISTRAL(
+      "mistral",
+      "/mistral/v1/chat/completions",
+      Lack.REFUSAL,
+      Lack.FILTER,
+      Lack.REASONING_TOKENS,
+      Lack.RESETS),
+  OLLAMA(
+      "ollama",
+      "/api/chat",
+      Lack.REFUSAL,
+      Lack.FILTER,
+      Lack.CACHED_TOKENS,
+      Lack.REASONING_TOKENS,
+      Lack.LIMITS);
 
   /// What a vendor's API does not have: then the suites want it refused in clear words.
   enum Lack {
@@ -19,7 +37,17 @@ enum Vendor {
     EMBEDDINGS,
     DIMENSIONS,
     /// Nothing is told of limits.
-    LIMITS
+    LIMITS,
+    /// Limits are told without when they are over.
+    RESETS,
+    /// A model that declines says so in its answer.
+    REFUSAL,
+    /// No filter stops prompts or answers.
+    FILTER,
+    /// Only answers have an id, in their body.
+    ID,
+    CACHED_TOKENS,
+    REASONING_TOKENS
   }
 
   /// The name of its provider.
@@ -39,6 +67,25 @@ enum Vendor {
   /// Where a model of it is asked.
   String path(String model) {
     return path.replace("{model}", model);
+  }
+
+  /// The status of a failure, where vendors differ.
+  int status(Kind kind) {
+    return switch (kind) {
+      case WRONG_KEY -> this == GEMINI ? 400 : 401;
+      case UNKNOWN_MODEL -> this == MISTRAL ? 400 : 404;
+      case NO_QUOTA -> this == MISTRAL ? 402 : 429;
+      default -> throw new IllegalArgumentException("the same for all: " + kind);
+    };
+  }
+
+  /// What is told of the tokens of a call.
+  Usage usage(Tokens tokens) {
+    return new Usage(
+        tokens.input(),
+        has(Lack.CACHED_TOKENS) ? tokens.cached() : 0,
+        tokens.output(),
+        has(Lack.REASONING_TOKENS) ? tokens.reasoning() : 0);
   }
 
   boolean has(Lack feature) {
@@ -94,6 +141,36 @@ enum Vendor {
               "OPENAI_MODEL",
               "model-1",
               "OPENAI_EMBEDDING_MODEL",
+              "model-1");
+      case GEMINI ->
+          Map.of(
+              "GEMINI_BASE_URL",
+              url + "/v1beta",
+              "GEMINI_API_KEY",
+              key,
+              "GEMINI_MODEL",
+              "model-1",
+              "GEMINI_EMBEDDING_MODEL",
+              "model-1");
+      case MISTRAL ->
+          Map.of(
+              "MISTRAL_BASE_URL",
+              url + "/mistral/v1",
+              "MISTRAL_API_KEY",
+              key,
+              "MISTRAL_MODEL",
+              "model-1",
+              "MISTRAL_EMBEDDING_MODEL",
+              "model-1");
+      case OLLAMA ->
+          Map.of(
+              "OLLAMA_BASE_URL",
+              url,
+              "OLLAMA_API_KEY",
+              key,
+              "OLLAMA_MODEL",
+              "model-1",
+              "OLLAMA_EMBEDDING_MODEL",
               "model-1");
     };
   }

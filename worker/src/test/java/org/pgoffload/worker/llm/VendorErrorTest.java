@@ -90,6 +90,31 @@ class VendorErrorTest {
           503 | {}                                                                     | PROVIDER_OVERLOADED
           529 | {}                                                                     | PROVIDER_OVERLOADED
           500 | {"error":{"type":"overloaded_error"}}                                  | PROVIDER_OVERLOADED
+          400 | {"error":{"code":400,"status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}} | AUTHENTICATION_FAILED
+          400 | {"error":{"code":400,"status":"FAILED_PRECONDITION"}}                  | PERMISSION_DENIED
+          429 | {"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}                   | RATE_LIMITED
+          429 | {"error":{"status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerMinutePerProjectPerModel"}]}]}} | RATE_LIMITED
+          429 | {"error":{"status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},{"retryDelay":"5s"}]}} | QUOTA_EXHAUSTED
+          429 | {"error":{"status":"RESOURCE_EXHAUSTED","message":"Your project has exceeded its monthly spending cap."}} | QUOTA_EXHAUSTED
+          429 | {"error":{"status":"RESOURCE_EXHAUSTED","message":"Your prepayment credits are depleted."}} | QUOTA_EXHAUSTED
+          503 | {"error":{"code":503,"status":"UNAVAILABLE","message":"The model is overloaded."}} | PROVIDER_OVERLOADED
+          504 | {"error":{"code":504,"status":"DEADLINE_EXCEEDED"}}                    | PROVIDER_ERROR
+          400 | {"error":{"status":"INVALID_ARGUMENT","message":"Thinking level MINIMAL is not supported for this model."}} | UNSUPPORTED_OPTION
+          400 | {"error":{"status":"INVALID_ARGUMENT","message":"Budget 0 is invalid. This model only works in thinking mode."}} | UNSUPPORTED_OPTION
+          400 | {"error":{"status":"INVALID_ARGUMENT","message":"The input token count (1300000) exceeds the maximum number of tokens allowed (1048575)."}} | CONTEXT_LENGTH_EXCEEDED
+          404 | {"error":{"status":"NOT_FOUND","message":"models/x is not found for API version v1beta"}} | MODEL_NOT_FOUND
+          429 | {"object":"error","message":"Rate limit exceeded","type":"rate_limited","param":null,"code":"1300"} | RATE_LIMITED
+          429 | {"object":"error","message":"Service tier capacity exceeded for this model.","type":"service_tier_capacity_exceeded","code":"3505"} | PROVIDER_OVERLOADED
+          400 | {"object":"error","message":"Invalid model: x","type":"invalid_model","code":"1500"} | MODEL_NOT_FOUND
+          400 | {"object":"error","message":"Prompt contains 300000 tokens, too large for model with 131072 maximum context length","code":"3051"} | CONTEXT_LENGTH_EXCEEDED
+          400 | {"object":"error","message":"reasoning_effort is not enabled for this model"} | UNSUPPORTED_OPTION
+          422 | {"detail":[{"type":"extra_forbidden","loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]} | UNSUPPORTED_OPTION
+          422 | {"object":"error","message":{"detail":[{"loc":["body","temperature"],"msg":"Extra inputs are not permitted"}]}} | UNSUPPORTED_OPTION
+          400 | {"error":"\\"llama3\\" does not support thinking"}                      | UNSUPPORTED_OPTION
+          400 | {"error":"{\\"error\\":{\\"code\\":400,\\"message\\":\\"request (8889 tokens) exceeds the available context size (4096 tokens)\\",\\"type\\":\\"exceed_context_size_error\\"}}"} | CONTEXT_LENGTH_EXCEEDED
+          400 | {"error":"the input length exceeds the context length"}                | CONTEXT_LENGTH_EXCEEDED
+          429 | {"error":"you have reached your weekly usage limit"}                   | QUOTA_EXHAUSTED
+          500 | {"error":"server busy, please try again.  maximum pending requests exceeded"} | PROVIDER_OVERLOADED
           307 | {}                                                                     | UNEXPECTED_REDIRECT
           204 | {}                                                                     | MALFORMED_RESPONSE
           """)

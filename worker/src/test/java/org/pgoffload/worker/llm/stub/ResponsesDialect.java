@@ -22,10 +22,14 @@ record ResponsesDialect(boolean azure) implements Dialect {
 
   @Override
   public boolean knows(Map<String, String> headers) {
-    return azure
-        ? VendorStub.KEY.equals(headers.get("api-key")) && !headers.containsKey("authorization")
-        : ("Bearer " + VendorStub.KEY).equals(headers.get("authorization"))
-            && !headers.containsKey("api-key");
+    var authorization = headers.get("authorization");
+    var key = headers.get("api-key");
+    if (!azure) {
+      return ("Bearer " + VendorStub.KEY).equals(authorization) && key == null;
+    }
+    return key == null
+        ? ("Bearer " + VendorStub.TOKEN).equals(authorization)
+        : key.equals(VendorStub.KEY) && authorization == null;
   }
 
   @Override

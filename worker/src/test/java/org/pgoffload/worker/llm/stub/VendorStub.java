@@ -30,7 +30,8 @@ import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.llm.stub.WireReply.Ending;
 
-/// OpenAI, Azure OpenAI, Anthropic and a compatible server at one address of this machine.
+/// OpenAI, Azure OpenAI, Anthropic, Gemini, Mistral, Ollama and a compatible server at one address
+/// of this machine.
 ///
 /// It answers `stub answer to: …`, and embeds texts as [#vector], for whoever brings [#KEY] and
 /// asks as the vendor documents; a wrong key is a 401, the model `unknown-model` a 404, a deviation
@@ -38,6 +39,9 @@ import org.pgoffload.worker.llm.stub.WireReply.Ending;
 public final class VendorStub implements AutoCloseable {
   /// The one key that is right.
   public static final String KEY = "sk-stub-0123456789abcdef";
+
+  /// The one token of Entra ID that is right, for Azure OpenAI in the place of the key.
+  public static final String TOKEN = "eyJ0eXAi.stub-9876543210fedcba.token";
 
   /// The model that no vendor has.
   public static final String UNKNOWN_MODEL = "unknown-model";
@@ -59,6 +63,9 @@ public final class VendorStub implements AutoCloseable {
           new ResponsesDialect(true),
           new ChatCompletionsDialect(),
           new MessagesDialect(),
+          new GeminiDialect(),
+          new MistralDialect(),
+          new OllamaDialect(),
           new EmbeddingsDialect("/v1/embeddings", new ChatCompletionsDialect()),
           new EmbeddingsDialect("/openai/v1/embeddings", new ResponsesDialect(true)));
 
@@ -99,8 +106,9 @@ public final class VendorStub implements AutoCloseable {
     }
   }
 
-  /// The address, for `AZURE_OPENAI_ENDPOINT` and `ANTHROPIC_BASE_URL`; with `/v1` behind it for
-  /// `OPENAI_BASE_URL`.
+  /// The address, for `AZURE_OPENAI_ENDPOINT`, `ANTHROPIC_BASE_URL` and `OLLAMA_BASE_URL`; with
+  /// `/v1` behind it for `OPENAI_BASE_URL`, `/v1beta` for `GEMINI_BASE_URL`, `/mistral/v1` for
+  /// `MISTRAL_BASE_URL`.
   public URI url() {
     return URI.create(scheme + "://localhost:" + server.getLocalPort());
   }
@@ -239,6 +247,11 @@ public final class VendorStub implements AutoCloseable {
 
   private WireReply reply(Connection.Request request) {
     var dialect = dialect(request.path());
+    if (dialect == null && request.path().contains("/v1beta/")) {
+      // Not the API but what is before it answers.
+      return new WireReply.Full(
+          404, Map.of("Content-Type", "text/html"), "<title>Not Found</title>");
+    }
     if (dialect == null) {
       var path = "(" + request.method() + " " + request.path() + ")";
       return OpenAiErrors.error(404, "Invalid URL " + path, "invalid_request_error", "", Map.of());

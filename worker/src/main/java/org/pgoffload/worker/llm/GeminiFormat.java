@@ -1,0 +1,116 @@
+package org.pgoffload.worker.llm;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Locale;
+
+/// The Gemini API's `generateContent` (ai.google.dev/api/generate-content).
+final class GeminiFormat {
+  private GeminiFormat() {}
+
+  static ObjectNode question(LlmCall call) {
+    var question = Json.object();
+    if (call.system() != null) {
+      text(question.putObject("systemInstruction").putArray("parts"), call.system());
+    }
+    var contents = question.putArray("contents");
+    for (var turn : call.turns()) {
+      var role =
+          switch (turn.role()) {
+            case USER -> "user";
+            case ASSISTANT -> "model";
+          };
+      text(contents.addObject().put("role", role).putArray("parts"), turn.text());
+    }
+    var configuration = configuration(call.options());
+    if (!configuration.isEmpty()) {
+      question.set("generationConfig", configuration);
+    }
+    return question;
+  }
+
+  private static void text(ArrayNode parts, String text) {
+    parts.addObject().put("text", text);
+  }
+
+  private static ObjectNode configuration(LlmOptions options) {
+    var configuration = Json.object();
+    if (options.temperature() != null) {
+      configuration.put("temperature", options.temperature());
+    }
+    if (options.maxOutputTokens() != null) {
+      configuration.put("maxOutputTokens", options.maxOutputTokens());
+    }
+    if (!options.stop().isEmpty()) {
+      options.stop().forEach(configuration.putArray("stopSequences")::add);
+    }
+    if ("none".equals(options.reasoningEffort())) {
+      // The levels have no word for it; a model that always thinks refuses this.
+      configuration.putObject("thinkingConfig").put("thinkingBudget", 0);
+    } else if (options.reasoningEffort() != null) {
+      configuration
+          .putObject("thinkingConfig")
+          .put("thinkingLevel", options.reasoningEffort().toUpperCase(Locale.ROOT));
+    }
+    if (options.responseSchema() != null) {
+      configuration
+          .put("responseMimeType", "application/json")
+          .set("responseJsonSchema", options.responseSchema());
+    }
+    return configuration;
+  }
+
+  static LlmOutcome answer(VendorReply reply) {
+    var body = reply.body();
+    var usage = usage(body.path("usageMetadata"));
+    if (body.path("error").isObject()) {
+      var error = VendorError.read(body);
+      var status = body.path("error").path("code").asInt(500);
+      return reply.vendorFailed(error.classify(status), error, usage);
+    }
+    var candidate = body.path("candidates").path(0);
+    if (!candidate.isObject()) {
+      var blocked = Json.text(body.path("promptFeedback"), "blockReason");
+      return blocked == null
+          ? reply.malformed("the reply has no candidate")
+          : reply.declined(LlmErrorCode.CONTENT_FILTER, blocked, usage);
+    }
+    var text = text(candidate);
+    return switch (candidate.path("finishReason").asText()) {
+      case "" -> reply.malformed("the reply has no finish reason");
+      case "STOP" -> reply.answered(text, FinishReason.STOP, usage);
+      case "MAX_TOKENS" -> reply.answered(text, FinishReason.LENGTH, usage);
+      case "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR" ->
+          reply.declined(LlmErrorCode.CONTENT_FILTER, why(candidate), usage);
+      default -> reply.answered(text, FinishReason.OTHER, usage);
+    };
+  }
+
+  /// The model's thoughts, if any are told, are no answer.
+  static String text(JsonNode candidate) {
+    var text = new StringBuilder();
+    for (var part : candidate.path("content").path("parts")) {
+      if (!part.path("thought").asBoolean()) {
+        text.append(part.path("text").asText(""));
+      }
+    }
+    return text.toString();
+  }
+
+  private static String why(JsonNode candidate) {
+    var words = Json.text(candidate, "finishMessage");
+    var reason = candidate.path("finishReason").asText();
+    return words == null ? reason : reason + ": " + words;
+  }
+
+  /// The model's thoughts are counted apart from what it wrote.
+  private static Usage usage(JsonNode usage) {
+    var thoughts = Json.count(usage, "thoughtsTokenCount");
+    return new Usage(
+        Json.count(usage, "promptTokenCount"),
+        Json.count(usage, "cachedContentTokenCount"),
+        Json.count(usage, "candidatesTokenCount") + thoughts,
+        thoughts);
+  }
+}

@@ -1,0 +1,47 @@
+package org.pgoffload.worker.llm;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.net.URI;
+import java.util.ArrayList;
+
+/// Ollama's `/api/embed` (docs.ollama.com/api/embed).
+record OllamaEmbeddings(URI endpoint) implements EmbeddingFormat {
+
+  /// None is told: a batch that one machine embeds within seconds.
+  static final EmbedLimits LIMITS = new EmbedLimits(64, 64_000);
+
+  @Override
+  public URI endpoint(String model) {
+    return endpoint;
+  }
+
+  @Override
+  public ObjectNode question(EmbedCall call, String model) {
+    // Unless told not to, the API leaves out the end of a text that is too long.
+    var question = Json.object().put("model", model).put("truncate", false);
+    call.inputs().forEach(question.putArray("input")::add);
+    if (call.dimensions() != null) {
+      question.put("dimensions", call.dimensions());
+    }
+    return question;
+  }
+
+  @Override
+  public LlmOutcome answer(VendorReply reply, EmbedCall call) {
+    var vectors = new ArrayList<float[]>();
+    for (var embedding : reply.body().path("embeddings")) {
+      var vector = Json.floats(embedding);
+      if (vector == null) {
+        return reply.malformed("the reply has an embedding that cannot be read");
+      }
+      vectors.add(vector);
+    }
+    var tokens = Json.count(reply.body(), "prompt_eval_count");
+    return reply.embedded(vectors, call.inputs().size(), new Usage(tokens, 0, 0, 0));
+  }
+
+  @Override
+  public String modelSetting() {
+    return "OLLAMA_EMBEDDING_MODEL";
+  }
+}

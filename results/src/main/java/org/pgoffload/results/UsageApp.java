@@ -1,10 +1,14 @@
 package org.pgoffload.results;
 
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Locale;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.GroupProtocol;
 import org.apache.kafka.clients.producer.ProducerConfig;
@@ -80,7 +84,8 @@ final class UsageApp implements AutoCloseable {
     var ended = new CountDownLatch(1);
     var streams =
         new KafkaStreams(
-            UsageTopology.of(configuration.topics(), skipped), streamsProperties(configuration));
+            UsageTopology.of(configuration.topics(), skipped),
+            streamsProperties(configuration, stateDirectory()));
     try {
       streams.setUncaughtExceptionHandler(fault -> {
         complain(fault);
@@ -101,6 +106,24 @@ final class UsageApp implements AutoCloseable {
       streams.close(
           CloseOptions.groupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP)
               .withTimeout(PATIENCE_AT_CLOSE));
+    }
+  }
+
+  /// A directory of the very results topic that is there: what was left by another of the same
+  /// name, on another Kafka or before everything was made anew, would be taken for its state.
+  private Path stateDirectory() throws InterruptedException {
+    try (var admin = Admin.create(configuration.kafka())) {
+      var topic =
+          admin
+              .describeTopics(List.of(configuration.topics().results()))
+              .allTopicNames()
+              .get()
+              .values()
+              .iterator()
+              .next();
+      return configuration.stateDirectory().resolve(topic.topicId().toString());
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(e.getCause());
     }
   }
 
@@ -145,11 +168,11 @@ final class UsageApp implements AutoCloseable {
     }
   }
 
-  static Properties streamsProperties(ResultsConfiguration configuration) {
+  static Properties streamsProperties(ResultsConfiguration configuration, Path stateDirectory) {
     var properties = new Properties();
     properties.putAll(configuration.kafka());
     properties.put(StreamsConfig.APPLICATION_ID_CONFIG, configuration.topics().prefix() + ".usage");
-    properties.put(StreamsConfig.STATE_DIR_CONFIG, configuration.stateDirectory().toString());
+    properties.put(StreamsConfig.STATE_DIR_CONFIG, stateDirectory.toString());
     properties.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
     // Kafka clusters before 4.2 do not know the one for streams
     properties.put(
@@ -166,7 +189,10 @@ final class UsageApp implements AutoCloseable {
     properties.put(
         StreamsConfig.consumerPrefix(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG),
         (int) Duration.ofSeconds(2).toMillis());
+    // What is read in between is one transaction, and one record for each total. There are two on
+    // the way: usage follows its results within a second or so, and budgets with it.
     properties.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 500);
+    // thousands of totals; more than are changed between two commits
     properties.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 4L << 20);
     properties.put(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, BoundRocksDbMemory.class);
     properties.put(StreamsConfig.producerPrefix(ProducerConfig.COMPRESSION_TYPE_CONFIG), "lz4");
@@ -177,6 +203,7 @@ final class UsageApp implements AutoCloseable {
     // nothing depends on a record's time, and a negative one would end the thread again and again
     properties.put(
         StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, WallclockTimestampExtractor.class);
+    // one thread counts thousands of results a second
     properties.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
     return properties;
   }

@@ -1,13 +1,21 @@
 package org.pgoffload.results;
 
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.GroupProtocol;
 import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
@@ -62,7 +70,7 @@ final class UsageApp implements AutoCloseable {
       while (!isClosing()) {
         try {
           countUntilItEnds();
-        } catch (RuntimeException | LinkageError e) {
+        } catch (RuntimeException | Error e) {
           complain(e);
         }
         if (!closing.await(pause.toMillis(), TimeUnit.MILLISECONDS)) {
@@ -80,7 +88,8 @@ final class UsageApp implements AutoCloseable {
     var ended = new CountDownLatch(1);
     var streams =
         new KafkaStreams(
-            UsageTopology.of(configuration.topics(), skipped), streamsProperties(configuration));
+            UsageTopology.of(configuration.topics(), skipped),
+            streamsProperties(configuration, prepare()));
     try {
       streams.setUncaughtExceptionHandler(fault -> {
         complain(fault);
@@ -104,6 +113,44 @@ final class UsageApp implements AutoCloseable {
     }
   }
 
+  /// Returns a directory of the very results topic that is there: what was left by another of the
+  /// same name, on another Kafka or before everything was made anew, would be taken for its state.
+  private Path prepare() throws InterruptedException {
+    var results = configuration.topics().results();
+    var admin = Admin.create(configuration.kafka());
+    try {
+      makePartsTopic(admin);
+      var description = admin.describeTopics(List.of(results)).topicNameValues().get(results).get();
+      return configuration.stateDirectory().resolve(description.topicId().toString());
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(e.getCause());
+    } finally {
+      // not waiting for what is not answered any more
+      admin.close(Duration.ZERO);
+    }
+  }
+
+  /// Makes the topic between the two halves as Kafka Streams would, which first asks for it and
+  /// warns that it is not there.
+  private void makePartsTopic(Admin admin) throws InterruptedException {
+    var topic =
+        new NewTopic(
+                applicationId(configuration) + "-" + UsageTopology.PARTS + "-repartition",
+                Optional.of(1),
+                Optional.empty())
+            // Kafka Streams itself removes what it has read
+            .configs(Map.of(TopicConfig.RETENTION_MS_CONFIG, "-1"));
+    try {
+      admin.createTopics(List.of(topic)).all().get();
+    } catch (ExecutionException e) {
+      LOG.debug("It is there already, or else Kafka Streams says what is wrong", e);
+    }
+  }
+
+  private static String applicationId(ResultsConfiguration configuration) {
+    return configuration.topics().prefix() + ".usage";
+  }
+
   /// A fault that stays is told once, however often it is met.
   private void complain(Throwable fault) {
     var cause = fault;
@@ -118,6 +165,7 @@ final class UsageApp implements AutoCloseable {
           "Usage is not counted, and tried again from time to time; results are written all the"
               + " same, and are counted later: {}",
           lastFault);
+      LOG.debug("Where it came from", fault);
     }
   }
 
@@ -145,11 +193,11 @@ final class UsageApp implements AutoCloseable {
     }
   }
 
-  static Properties streamsProperties(ResultsConfiguration configuration) {
+  static Properties streamsProperties(ResultsConfiguration configuration, Path stateDirectory) {
     var properties = new Properties();
     properties.putAll(configuration.kafka());
     properties.put(StreamsConfig.APPLICATION_ID_CONFIG, configuration.topics().prefix() + ".usage");
-    properties.put(StreamsConfig.STATE_DIR_CONFIG, configuration.stateDirectory().toString());
+    properties.put(StreamsConfig.STATE_DIR_CONFIG, stateDirectory.toString());
     properties.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
     // Kafka clusters before 4.2 do not know the one for streams
     properties.put(
@@ -166,7 +214,10 @@ final class UsageApp implements AutoCloseable {
     properties.put(
         StreamsConfig.consumerPrefix(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG),
         (int) Duration.ofSeconds(2).toMillis());
+    // What is read in between is one transaction, and one record for each total. There are two on
+    // the way: usage follows its results within a second or so, and budgets with it.
     properties.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 500);
+    // thousands of totals; more than are changed between two commits
     properties.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 4L << 20);
     properties.put(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, BoundRocksDbMemory.class);
     properties.put(StreamsConfig.producerPrefix(ProducerConfig.COMPRESSION_TYPE_CONFIG), "lz4");
@@ -177,6 +228,7 @@ final class UsageApp implements AutoCloseable {
     // nothing depends on a record's time, and a negative one would end the thread again and again
     properties.put(
         StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, WallclockTimestampExtractor.class);
+    // one thread counts thousands of results a second
     properties.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
     return properties;
   }

@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.schema.InstallTopics;
 
 /// The usage's topology: results in, the totals of each minute, role, provider and model out.
 ///
@@ -38,11 +39,10 @@ import org.pgoffload.protocol.TopicNames;
 /// Time is the application's own clock, never a worker's: one that is years ahead would make
 /// everything else too old to be remembered.
 final class UsageTopology {
-  /// How long a total is remembered after its last change. The results topic keeps a record for
-  /// seven days, and for up to one more until the rest of its segment is as old; so whatever is
-  /// read again, because a worker repeats it or because the group's offsets were lost, meets the
-  /// total that it is part of.
-  static final Duration TOTALS_REMEMBERED = Duration.ofDays(8);
+  /// How long a total is remembered after its last change: as long as the results topic keeps a
+  /// record. So whatever is read again, because a worker repeats it or because the group's offsets
+  /// were lost, meets the total that it is part of.
+  static final Duration TOTALS_REMEMBERED = InstallTopics.KEPT.plus(InstallTopics.KEPT_LONGER);
 
   /// How long a result is remembered: longer than its total. If both are forgotten, a total begins
   /// anew and comes to no more than the one that was published; a total that has forgotten its

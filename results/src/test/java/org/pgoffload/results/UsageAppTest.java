@@ -112,12 +112,12 @@ final class UsageAppTest {
             new TopicNames("p"),
             Map.of("bootstrap.servers", "b:9092"),
             Path.of("state"));
-    assertThat(UsageApp.streamsProperties(configuration))
+    assertThat(UsageApp.streamsProperties(configuration, Path.of("state", "of-the-topic")))
         .containsExactlyInAnyOrderEntriesOf(
             Map.ofEntries(
                 Map.entry("bootstrap.servers", "b:9092"),
                 Map.entry("application.id", "p.usage"),
-                Map.entry("state.dir", "state"),
+                Map.entry("state.dir", "state/of-the-topic"),
                 Map.entry("group.protocol", "classic"),
                 Map.entry("processing.guarantee", "exactly_once_v2"),
                 Map.entry("replication.factor", -1),

@@ -52,7 +52,8 @@ final class UsageTopologyTest {
                     new DatabaseAddress("h", 1, "d", "u", Secret.of("p"), Map.of()),
                     TOPICS,
                     Map.of("bootstrap.servers", "none:1"),
-                    directory)),
+                    directory),
+                directory),
             START);
     results =
         driver.createInputTopic(

@@ -19,6 +19,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.pgoffload.protocol.LlmPiece;
+import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlColumn;
 import org.pgoffload.protocol.SqlResult;
@@ -181,6 +183,68 @@ final class WriteBackTest {
     assertThat(
             installation.query("select count(*) from pgoffload.sql_chunk where id = " + rows.id()))
         .isEqualTo("0");
+  }
+
+  @Test
+  void keepsTheFirstPieceOfANumberAndTheLargestTotal() throws Exception {
+    long id = TestInstallation.newIds(1);
+    try (var writeBack = new WriteBack(installation.results())) {
+      writeBack.write(piece(id, 1, "first"));
+      writeBack.write(piece(id, 1, "again"));
+      writeBack.write(usage("2026-03-04T05:06:00Z", 3));
+      writeBack.write(usage("2026-03-04T05:06:00Z", 5));
+      writeBack.flush();
+      writeBack.write(piece(id, 1, "later"));
+      writeBack.write(piece(id, 2, "second"));
+      writeBack.write(usage("2026-03-04T05:06:00Z", 4));
+      writeBack.flush();
+    }
+    assertThat(
+            installation.query(
+                "select string_agg(text, ' ' order by seq) from pgoffload.llm_piece where id = "
+                    + id))
+        .isEqualTo("first second");
+    assertThat(
+            installation.query(
+                "select concat_ws(' ', requested_by_oid, requested_by, provider, model, requests,"
+                    + " failed, cached, calls, failed_calls, input_tokens, cached_tokens,"
+                    + " output_tokens, reasoning_tokens) from pgoffload.llm_usage_minute where"
+                    + " minute = '2026-03-04T05:06:00Z'"))
+        .isEqualTo("10 app fake fake-1 5 5 5 5 5 5 5 5 5");
+  }
+
+  @Test
+  void whatIsRefusedOfPiecesAndOfUsageIsLeftOutAndHoldsUpNobody() throws Exception {
+    var result = result("good");
+    try (var writeBack = new WriteBack(installation.results())) {
+      writeBack.write(piece(result.id(), 1, "before"));
+      writeBack.write(piece(1L << 50, 1, "no partition takes it"));
+      writeBack.write(usage("+999999-01-01T00:00:00Z", 1));
+      writeBack.write(usage("2026-03-04T05:07:00Z", 1));
+      writeBack.write(piece(result.id(), 2, "after"));
+      write(writeBack, List.of(result));
+    }
+    assertThat(answer(result)).isEqualTo("good");
+    assertThat(
+            installation.query(
+                "select string_agg(text, ' ' order by seq) from pgoffload.llm_piece where id = "
+                    + result.id()))
+        .isEqualTo("before after");
+    assertThat(
+            installation.query(
+                "select sum(requests) from pgoffload.llm_usage_minute where minute >="
+                    + " '2026-03-04T05:07:00Z'"))
+        .isEqualTo("1");
+  }
+
+  private static LlmPiece piece(long id, int number, String text) {
+    return new LlmPiece(1, id, 10, 1, LlmPiece.seqBefore(1) + number, false, text);
+  }
+
+  private static LlmUsage usage(String minute, long each) {
+    return new LlmUsage(
+        1, minute, 10, "app", "fake", "fake-1", each, each, each, each, each, each, each, each,
+        each);
   }
 
   @Test

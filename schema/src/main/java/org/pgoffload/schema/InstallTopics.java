@@ -21,6 +21,12 @@ public final class InstallTopics {
   /// How many partitions a topic gets when none are configured.
   public static final int DEFAULT_PARTITIONS = 6;
 
+  /// How long the topics of results, of pieces and of dead letters keep a record.
+  public static final Duration KEPT = Duration.ofDays(7);
+
+  /// How much longer a record is kept at most: a topic deletes whole segments.
+  public static final Duration KEPT_LONGER = Duration.ofDays(1);
+
   /// Room for headers and batch overhead above the largest request.
   private static final int MESSAGE_OVERHEAD_BYTES = 1 << 20;
 
@@ -109,7 +115,9 @@ public final class InstallTopics {
     } else if (topic.equals(topics.commands())) {
       settings.put(TopicConfig.RETENTION_MS_CONFIG, Long.toString(Duration.ofDays(1).toMillis()));
     } else {
-      settings.put(TopicConfig.RETENTION_MS_CONFIG, Long.toString(Duration.ofDays(7).toMillis()));
+      settings.put(TopicConfig.RETENTION_MS_CONFIG, Long.toString(KEPT.toMillis()));
+      // Kafka's default of seven days would double the time on a quiet topic
+      settings.put(TopicConfig.SEGMENT_MS_CONFIG, Long.toString(KEPT_LONGER.toMillis()));
     }
     return settings;
   }

@@ -40,7 +40,11 @@ public final class EmbedTogether implements AutoCloseable {
 
   /// Some texts of one request, which are embedded in one call.
   private record Part(
-      List<String> inputs, int tokens, Deadline deadline, CallProgress progress, CompletableFuture<CallsMade> embedded) {}
+      List<String> inputs,
+      int tokens,
+      Deadline deadline,
+      CallProgress progress,
+      CompletableFuture<CallsMade> embedded) {}
 
   /// The thread of a call, which ends when nobody waits for it any more.
   private static final class Calling {
@@ -50,7 +54,9 @@ public final class EmbedTogether implements AutoCloseable {
 
     private Calling(List<Part> parts) {
       this.parts = parts;
-      parts.forEach(part -> part.embedded.whenComplete((made, fault) -> endIfUnwanted()));
+      for (var part : parts) {
+        var _ = part.embedded.whenComplete((made, fault) -> endIfUnwanted());
+      }
     }
 
     private synchronized void endIfUnwanted() {
@@ -143,7 +149,11 @@ public final class EmbedTogether implements AutoCloseable {
 
   private static Part part(List<String> inputs, Deadline deadline, CallProgress progress) {
     return new Part(
-        List.copyOf(inputs), EstimateTokens.of(inputs), deadline, progress, new CompletableFuture<>());
+        List.copyOf(inputs),
+        EstimateTokens.of(inputs),
+        deadline,
+        progress,
+        new CompletableFuture<>());
   }
 
   private void add(Part part, ModelTarget target, @Nullable Integer dimensions) {

@@ -81,9 +81,7 @@ class MatchSchemaTest {
       definitions.append('}');
     }
     var inside =
-        "{\"$defs\": {"
-            + definitions
-            + "}, \"properties\": {\"a\": {\"$ref\": \"#/$defs/d59\"}}}";
+        "{\"$defs\": {" + definitions + "}, \"properties\": {\"a\": {\"$ref\": \"#/$defs/d59\"}}}";
     var atTheTop = "{\"$defs\": {" + definitions + "}, \"$ref\": \"#/$defs/d59\"}";
 
     assertThat(schema(inside).mismatch("{\"a\": 1}").orElseThrow()).contains("steps");

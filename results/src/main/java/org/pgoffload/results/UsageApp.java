@@ -3,6 +3,7 @@ package org.pgoffload.results;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -120,7 +121,9 @@ final class UsageApp implements AutoCloseable {
     var admin = Admin.create(configuration.kafka());
     try {
       makePartsTopic(admin);
-      var description = admin.describeTopics(List.of(results)).topicNameValues().get(results).get();
+      var description =
+          Objects.requireNonNull(admin.describeTopics(List.of(results)).topicNameValues().get(results))
+              .get();
       return configuration.stateDirectory().resolve(description.topicId().toString());
     } catch (ExecutionException e) {
       throw new IllegalStateException(e.getCause());

@@ -253,6 +253,29 @@ final class LlmCallsTest extends OnEveryPostgres {
   }
 
   @Test
+  void aCancellationCountsThoughItsCommandIsNeverRead() {
+    var id = database.inserted("app");
+    assertThat(app.value("select llm_cancel(?)", id)).isEqualTo("t");
+    database.sent();
+    try (var worker = database.worker("w")) {
+      assertThat(worker.claim(id)).startsWith("cancelled");
+    }
+  }
+
+  @Test
+  void recordsACancellationInTheOwnNameAlone() {
+    try (var mallory = database.open("mallory")) {
+      assertThat(
+              mallory
+                  .refused(
+                      "insert into pgoffload.cancellation (id, by_oid) values (1, ?)",
+                      database.oid("app"))
+                  .state())
+          .isEqualTo("42501");
+    }
+  }
+
+  @Test
   void refusesToCancelOrRepeatWhatTheTransactionHasInserted() {
     app.run("begin");
     var id = app.number("select llm_submit('p')");

@@ -14,6 +14,9 @@ import org.pgoffload.worker.calls.CallProgress;
 ///
 /// Safe to share between threads.
 final class AskedRequest implements CallProgress {
+  /// A vendor may refuse for a day: the result has to fit its topic.
+  private static final int MOST_CALLS = 100;
+
   private final ReceivedRequest request;
   private final UnfinishedRequests receivedIn;
   private final boolean deferrable;
@@ -68,6 +71,10 @@ final class AskedRequest implements CallProgress {
   @Override
   public synchronized void called(Call call) {
     calls.add(call);
+    if (calls.size() > MOST_CALLS) {
+      // the first ones say why, the last ones how it stands
+      calls.remove(MOST_CALLS / 10);
+    }
   }
 
   /// Every call that was made for it, in order.

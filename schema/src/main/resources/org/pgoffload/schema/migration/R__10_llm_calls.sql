@@ -275,6 +275,11 @@ begin
             detail = 'It is sent when the transaction commits.',
             hint = 'Roll back, or cancel it after the commit.';
   end if;
+  if current_setting('transaction_read_only') = 'off' then
+    -- so that no claim misses it, however late the command is read
+    insert into pgoffload.cancellation (id, by_oid)
+    values (llm_cancel.id, quote_ident(current_user)::regrole::oid) on conflict do nothing;
+  end if;
   perform (select pgoffload.emit_command('cancel', id, null, null));
   return true;
 end

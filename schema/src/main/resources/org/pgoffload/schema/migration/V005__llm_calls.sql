@@ -152,3 +152,9 @@ create policy own_usage on pgoffload.llm_usage_minute for select
 
 grant insert (provider, response_schema, inputs, retry_of) on ${public_schema}.llm_request to llm_user;
 grant select on pgoffload.llm_piece, pgoffload.llm_usage_minute, pgoffload.llm_price to llm_user;
+
+-- A cancellation is recorded by the one who asks for it, in the own name alone; a claim obeys those who may.
+alter table pgoffload.cancellation enable row level security;
+create policy own_cancellations on pgoffload.cancellation for insert
+  with check (by_oid = pg_catalog.quote_ident(current_user)::pg_catalog.regrole::pg_catalog.oid);
+grant insert (id, by_oid) on pgoffload.cancellation to llm_user;

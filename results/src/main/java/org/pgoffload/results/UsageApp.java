@@ -4,14 +4,18 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.GroupProtocol;
 import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
@@ -66,7 +70,7 @@ final class UsageApp implements AutoCloseable {
       while (!isClosing()) {
         try {
           countUntilItEnds();
-        } catch (RuntimeException | LinkageError e) {
+        } catch (RuntimeException | Error e) {
           complain(e);
         }
         if (!closing.await(pause.toMillis(), TimeUnit.MILLISECONDS)) {
@@ -85,7 +89,7 @@ final class UsageApp implements AutoCloseable {
     var streams =
         new KafkaStreams(
             UsageTopology.of(configuration.topics(), skipped),
-            streamsProperties(configuration, stateDirectory()));
+            streamsProperties(configuration, prepare()));
     try {
       streams.setUncaughtExceptionHandler(fault -> {
         complain(fault);
@@ -109,22 +113,43 @@ final class UsageApp implements AutoCloseable {
     }
   }
 
-  /// A directory of the very results topic that is there: what was left by another of the same
-  /// name, on another Kafka or before everything was made anew, would be taken for its state.
-  private Path stateDirectory() throws InterruptedException {
-    try (var admin = Admin.create(configuration.kafka())) {
-      var topic =
-          admin
-              .describeTopics(List.of(configuration.topics().results()))
-              .allTopicNames()
-              .get()
-              .values()
-              .iterator()
-              .next();
-      return configuration.stateDirectory().resolve(topic.topicId().toString());
+  /// Returns a directory of the very results topic that is there: what was left by another of the
+  /// same name, on another Kafka or before everything was made anew, would be taken for its state.
+  private Path prepare() throws InterruptedException {
+    var results = configuration.topics().results();
+    var admin = Admin.create(configuration.kafka());
+    try {
+      makePartsTopic(admin);
+      var described = admin.describeTopics(List.of(results)).allTopicNames().get();
+      var id = described.values().iterator().next().topicId();
+      return configuration.stateDirectory().resolve(id.toString());
     } catch (ExecutionException e) {
       throw new IllegalStateException(e.getCause());
+    } finally {
+      // not waiting for what is not answered any more
+      admin.close(Duration.ZERO);
     }
+  }
+
+  /// Makes the topic between the two halves as Kafka Streams would, which first asks for it and
+  /// warns that it is not there.
+  private void makePartsTopic(Admin admin) throws InterruptedException {
+    var topic =
+        new NewTopic(
+                applicationId(configuration) + "-" + UsageTopology.PARTS + "-repartition",
+                Optional.of(1),
+                Optional.empty())
+            // Kafka Streams itself removes what it has read
+            .configs(Map.of(TopicConfig.RETENTION_MS_CONFIG, "-1"));
+    try {
+      admin.createTopics(List.of(topic)).all().get();
+    } catch (ExecutionException e) {
+      LOG.debug("It is there already, or else Kafka Streams says what is wrong", e);
+    }
+  }
+
+  private static String applicationId(ResultsConfiguration configuration) {
+    return configuration.topics().prefix() + ".usage";
   }
 
   /// A fault that stays is told once, however often it is met.
@@ -141,6 +166,7 @@ final class UsageApp implements AutoCloseable {
           "Usage is not counted, and tried again from time to time; results are written all the"
               + " same, and are counted later: {}",
           lastFault);
+      LOG.debug("Where it came from", fault);
     }
   }
 

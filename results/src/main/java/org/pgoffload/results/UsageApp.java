@@ -3,7 +3,6 @@ package org.pgoffload.results;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Objects;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -121,10 +120,9 @@ final class UsageApp implements AutoCloseable {
     var admin = Admin.create(configuration.kafka());
     try {
       makePartsTopic(admin);
-      var description =
-          Objects.requireNonNull(admin.describeTopics(List.of(results)).topicNameValues().get(results))
-              .get();
-      return configuration.stateDirectory().resolve(description.topicId().toString());
+      var described = admin.describeTopics(List.of(results)).allTopicNames().get();
+      var id = described.values().iterator().next().topicId();
+      return configuration.stateDirectory().resolve(id.toString());
     } catch (ExecutionException e) {
       throw new IllegalStateException(e.getCause());
     } finally {

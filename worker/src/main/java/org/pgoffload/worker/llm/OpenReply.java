@@ -2,7 +2,7 @@ package org.pgoffload.worker.llm;
 
 import java.io.ByteArrayOutputStream;
 import java.net.http.HttpHeaders;
-import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.ResponseInfo;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
@@ -15,7 +15,9 @@ final class OpenReply implements AutoCloseable {
   /// read to its end is used again.
   private static final long LAST_BYTES = TimeUnit.MILLISECONDS.toNanos(100);
 
-  private final HttpResponse<ReplyBody> response;
+  private final int status;
+  private final HttpHeaders headers;
+  private final ReplyBody body;
   private final HttpSettings settings;
   private final Duration timeout;
   private final long deadline;
@@ -25,19 +27,21 @@ final class OpenReply implements AutoCloseable {
   /// @param timeout of the whole call, for words
   /// @param deadline of the whole call, on the clock of `System.nanoTime`
   OpenReply(
-      HttpResponse<ReplyBody> response, HttpSettings settings, Duration timeout, long deadline) {
-    this.response = response;
+      ResponseInfo head, ReplyBody body, HttpSettings settings, Duration timeout, long deadline) {
+    this.status = head.statusCode();
+    this.headers = head.headers();
+    this.body = body;
     this.settings = settings;
     this.timeout = timeout;
     this.deadline = deadline;
   }
 
   int status() {
-    return response.statusCode();
+    return status;
   }
 
   HttpHeaders headers() {
-    return response.headers();
+    return headers;
   }
 
   /// Whether the body is one JSON value, which some servers send though a stream was asked for.
@@ -59,7 +63,7 @@ final class OpenReply implements AutoCloseable {
     if (left <= 0) {
       throw timedOut(timeout);
     }
-    return switch (response.body().next(Math.min(left, idle))) {
+    return switch (body.next(Math.min(left, idle))) {
       case null -> {
         if (left <= idle) {
           throw timedOut(timeout);
@@ -102,15 +106,14 @@ final class OpenReply implements AutoCloseable {
     var until = System.nanoTime() + LAST_BYTES;
     while (!ended
         && received <= settings.maxResponseBytes()
-        && response.body().next(until - System.nanoTime())
-            instanceof ReplyBody.Arrival.Bytes(var bytes)) {
+        && body.next(until - System.nanoTime()) instanceof ReplyBody.Arrival.Bytes(var bytes)) {
       received += bytes.length;
     }
   }
 
   @Override
   public void close() {
-    response.body().cancel();
+    body.cancel();
   }
 
   static BrokenExchange timedOut(Duration timeout) {

@@ -5,16 +5,19 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.ResponseInfo;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
@@ -85,10 +88,17 @@ final class PostJson implements AutoCloseable {
             .POST(BodyPublishers.ofByteArray(body));
     headers.forEach(request::header);
     var deadline = System.nanoTime() + TimeUnit.NANOSECONDS.convert(timeout);
+    var head = new AtomicReference<@Nullable ResponseInfo>();
     var reply = new ReplyBody();
-    var exchange = client.sendAsync(request.build(), _ -> reply);
-    var response = awaitHeaders(exchange, reply, timeout);
-    return new OpenReply(response, settings, timeout, deadline);
+    var exchange =
+        client.sendAsync(
+            request.build(),
+            info -> {
+              head.set(info);
+              return reply;
+            });
+    awaitHeaders(exchange, head, reply, timeout);
+    return new OpenReply(Objects.requireNonNull(head.get()), reply, settings, timeout, deadline);
   }
 
   /// The present, to which the dates in a reply are relative.
@@ -96,18 +106,25 @@ final class PostJson implements AutoCloseable {
     return clock.instant();
   }
 
-  private static HttpResponse<ReplyBody> awaitHeaders(
-      CompletableFuture<HttpResponse<ReplyBody>> exchange, ReplyBody reply, Duration timeout)
+  private static void awaitHeaders(
+      CompletableFuture<HttpResponse<ReplyBody>> exchange,
+      AtomicReference<@Nullable ResponseInfo> head,
+      ReplyBody reply,
+      Duration timeout)
       throws BrokenExchange, InterruptedException {
     var begun = false;
     try {
-      var response = exchange.get(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
+      var _ = exchange.get(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
       begun = true;
-      return response;
     } catch (TimeoutException expired) {
       throw OpenReply.timedOut(timeout);
     } catch (ExecutionException failure) {
-      throw NetworkFailure.classify(failure);
+      if (head.get() == null) {
+        throw NetworkFailure.classify(failure);
+      }
+      // it broke right after the headers: they have the vendor's id, and the body tells the rest
+      begun = true;
+      reply.onError(failure);
     } finally {
       if (!begun) {
         // Both close the connection: the one before the headers are in, the other after.

@@ -100,8 +100,14 @@ final class Connection {
         .headers()
         .forEach((name, value) -> head.append(name).append(": ").append(value).append("\r\n"));
     send(head.append("\r\n").toString());
-    for (var part : stream.begin()) {
-      chunk(part, stream.bytes());
+    try {
+      for (var part : stream.begin()) {
+        chunk(part, stream.bytes());
+      }
+    } catch (IOException gone) {
+      // it may go while it is written to
+      onDisconnect.run();
+      throw gone;
     }
     switch (stream.ending()) {
       case WHOLE -> send("0\r\n\r\n");

@@ -174,8 +174,9 @@ final class ClaimTest extends OnEveryPostgres {
       first.releaseLease();
       assertThat(second.claim(requests.toArray(SentRequest[]::new)))
           .containsExactly("cancelled|2", "claimed|1");
-      assertThat(second.claim(requests.getFirst())).containsExactly("own|2");
-      assertThat(second.detail(requests.getFirst())).isNull();
+      assertThat(second.claim(requests.getFirst())).containsExactly("cancelled|2");
+      // the reply to the first claim may have been lost, and what it said with it
+      assertThat(second.detail(requests.getFirst())).isEqualTo("app");
     }
   }
 
@@ -191,7 +192,7 @@ final class ClaimTest extends OnEveryPostgres {
       app.run("commit");
       var request = database.onlySent();
       assertThat(worker.detail(request)).isEqualTo("lead");
-      assertThat(worker.claim(request)).containsExactly("own|1");
+      assertThat(worker.claim(request)).containsExactly("cancelled|1");
     }
   }
 

@@ -79,8 +79,8 @@ final class FlushMessagesTest {
     try (var app = ProducerApp.start(installation.configuration())) {
       app.awaitCapturing(PATIENCE);
       installation.query(
-          "select pgoffload.emit_llm_request('ask', 'at once', null::text, null::jsonb,"
-              + " null::text, null::jsonb, null::interval, null::text, null::jsonb)");
+          "select pgoffload.emit_llm_request('ask', 'at once', null, null, null, null, null,"
+              + " null, null, null, null, null)");
       await().atMost(PATIENCE).until(() -> installation.published().size() == 1);
     }
   }

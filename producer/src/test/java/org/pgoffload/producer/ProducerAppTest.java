@@ -21,8 +21,8 @@ import org.pgoffload.protocol.RecordHeaders;
 final class ProducerAppTest {
   private static final Duration PATIENCE = Duration.ofSeconds(30);
   private static final String EMIT =
-      "select pgoffload.emit_llm_request('ask', 'at once', null::text, null::jsonb, null::text,"
-          + " null::jsonb, null::interval, null::text, null::jsonb)";
+      "select pgoffload.emit_llm_request('ask', 'at once', null, null, null, null, null,"
+          + " null, null, null, null, null)";
 
   private static TestInstallation installation;
 

@@ -44,7 +44,8 @@ final class DevCommand implements Callable<Integer> {
       names = "--parts",
       split = ",",
       paramLabel = "PART",
-      description = "What to start: postgres,kafka,producer,worker,results; default: all.")
+      description =
+          "What to start: postgres,kafka,producer,worker,results,maintenance; default: all.")
   private Set<Part> parts = EnumSet.allOf(Part.class);
 
   @Option(

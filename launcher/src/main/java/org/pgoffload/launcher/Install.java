@@ -1,6 +1,5 @@
 package org.pgoffload.launcher;
 
-import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -9,10 +8,11 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.DatabaseAddress;
-import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.InstallSlot;
 import org.pgoffload.schema.InstallTopics;
+import org.pgoffload.schema.RecordCaptureBreak;
+import org.pgoffload.schema.TopicSettings;
 
 /// Installs the schema, the slot and the topics. Idempotent.
 ///
@@ -40,24 +40,27 @@ record Install(
   /// @return one line for each thing that changed
   List<String> run(Consumer<String> say) {
     var changes = new ArrayList<>(InstallSchema.run(database, publicSchema));
-    InstallSlot.run(database, slot, patience, say).ifPresent(changes::add);
+    var created = InstallSlot.run(database, slot, patience, say);
+    created.ifPresent(changes::add);
+    InstallSlot.record(database, slot);
+    if (created.isPresent()) {
+      RecordCaptureBreak.run(database, "slot_created").ifPresent(changes::add);
+    }
     if (kafka != null) {
-      changes.addAll(
-          InstallTopics.run(kafka, topics, partitions, replicationFactor, maxRequestBytes()));
+      var settings = TopicSettings.read(database);
+      var topicChanges =
+          InstallTopics.run(
+              kafka,
+              topics,
+              partitions,
+              replicationFactor,
+              settings.maxRequestBytes(),
+              settings.retention());
+      changes.addAll(topicChanges.lines());
+      if (topicChanges.requestsCreated() && created.isEmpty()) {
+        RecordCaptureBreak.run(database, "topics_created").ifPresent(changes::add);
+      }
     }
     return changes;
-  }
-
-  private int maxRequestBytes() {
-    try (var connection = database.connect("pgoffload install");
-        var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                "select value::int from pgoffload.setting where name = 'max_request_bytes'")) {
-      row.next();
-      return row.getInt(1);
-    } catch (SQLException e) {
-      throw new InstallException("max_request_bytes cannot be read: " + e.getMessage(), e);
-    }
   }
 }

@@ -25,6 +25,7 @@ import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.results.ResultsApp;
 import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallException;
+import org.pgoffload.schema.MaintenanceApp;
 import org.pgoffload.schema.TaskDatabase;
 import org.pgoffload.worker.WorkerApp;
 import org.slf4j.Logger;
@@ -93,6 +94,8 @@ final class LocalInstallation implements AutoCloseable {
         options.parts().contains(Part.PRODUCER) ? ReadConfiguration.producer(settings) : null;
     var results =
         options.parts().contains(Part.RESULTS) ? ReadConfiguration.results(settings) : null;
+    var maintenance =
+        options.parts().contains(Part.MAINTENANCE) ? ReadConfiguration.maintenance(settings) : null;
     var worker = options.parts().contains(Part.WORKER) ? ReadConfiguration.worker(settings) : null;
     var resultsApp = results == null ? null : opened(ResultsApp.start(results));
     var producerApp = producer == null ? null : opened(ProducerApp.start(producer));
@@ -112,6 +115,9 @@ final class LocalInstallation implements AutoCloseable {
     if (resultsApp != null) {
       resultsApp.awaitRunning(Duration.ofSeconds(60));
       say.accept("results writes back");
+    }
+    if (maintenance != null) {
+      opened(MaintenanceApp.start(maintenance));
     }
   }
 

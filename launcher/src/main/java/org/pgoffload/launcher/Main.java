@@ -16,6 +16,7 @@ import picocli.CommandLine.Command;
       ProducerCommand.class,
       WorkerCommand.class,
       ResultsCommand.class,
+      MaintainCommand.class,
       AdoptCommand.class,
       BenchCommand.class
     })

@@ -8,7 +8,8 @@ enum Part {
   KAFKA,
   PRODUCER,
   WORKER,
-  RESULTS;
+  RESULTS,
+  MAINTENANCE;
 
   String word() {
     return name().toLowerCase(Locale.ROOT);

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Objects;
 import org.pgoffload.producer.ProducerConfiguration;
 import org.pgoffload.results.ResultsConfiguration;
+import org.pgoffload.schema.MaintenanceConfiguration;
 import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.llm.LlmProviders;
 import org.pgoffload.worker.llm.ProviderResolution;
@@ -114,6 +115,21 @@ final class ReadConfiguration {
             settings.text(
                 "PGOFFLOAD_STATE_DIR",
                 Path.of(System.getProperty("java.io.tmpdir"), "pgoffload-results").toString())));
+  }
+
+  /// @throws ConfigurationException with every problem
+  static MaintenanceConfiguration maintenance(Settings settings) {
+    var database = settings.database(null);
+    var topics = settings.topics();
+    var kafka = settings.kafka();
+    var interval =
+        settings.duration(
+            "PGOFFLOAD_MAINTENANCE_INTERVAL", MaintenanceConfiguration.DEFAULT_INTERVAL);
+    if (interval.isZero()) {
+      settings.problem("PGOFFLOAD_MAINTENANCE_INTERVAL must be longer than zero");
+    }
+    settings.check();
+    return new MaintenanceConfiguration(Objects.requireNonNull(database), topics, kafka, interval);
   }
 
   /// A worker's configuration, and what it asks.

@@ -39,6 +39,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
 
   @Override
   public void run() {
+    var watch = Thread.ofVirtual().name("pgoffload-watch").start(new WatchSlot(configuration));
     while (!isClosing()) {
       try {
         switch (SlotState.read(configuration.database(), configuration.slot())) {
@@ -60,6 +61,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
       }
       pause();
     }
+    watch.interrupt();
     ended.countDown();
   }
 
@@ -91,6 +93,8 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
     // what
     // it still holds when the engine ends would come late, before it comes again.
     var producer = kafka.get();
+    // only who captures sweeps, so that no two do
+    var sweep = Thread.ofVirtual().name("pgoffload-sweep").start(new SweepRequests(configuration));
     try (var _ = FlushMessages.startIfNeeded(configuration.database(), serverVersion)) {
       var started =
           DebeziumEngine.create(Connect.class)
@@ -104,6 +108,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
         started.run();
       }
     } finally {
+      sweep.interrupt();
       engine = null;
       producer.close(Duration.ZERO);
     }

@@ -69,7 +69,7 @@ final class TestInstallation implements AutoCloseable {
   /// New, empty topics and a new slot.
   void renew() throws SQLException {
     topics = new TopicNames("test" + NEXT_PREFIX.incrementAndGet());
-    InstallTopics.run(kafka(), topics, 2, (short) 1, MAX_REQUEST_BYTES);
+    InstallTopics.run(kafka(), topics, 2, (short) 1, MAX_REQUEST_BYTES, Duration.ofDays(7));
     dropSlot();
     InstallSlot.run(admin(), SLOT, Duration.ofSeconds(20), line -> {});
   }

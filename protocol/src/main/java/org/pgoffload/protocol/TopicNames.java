@@ -62,6 +62,29 @@ public record TopicNames(String prefix) {
     return prefix + ".usage";
   }
 
+  /// The consumer group of the workers that read a topic of requests: what it has committed is
+  /// finished.
+  ///
+  /// @throws IllegalArgumentException for any other topic
+  public String workersOf(String requests) {
+    if (requests.equals(llmRequests())) {
+      return prefix + ".worker.llm";
+    }
+    if (requests.equals(sqlRequests())) {
+      return prefix + ".worker.sql";
+    }
+    if (requests.equals(deferred())) {
+      return prefix + ".worker.deferred";
+    }
+    throw new IllegalArgumentException("no worker reads requests from " + requests);
+  }
+
+  /// The consumer group that reads the results, which is also its application's id: what it has
+  /// committed is in the database.
+  public String writeBack() {
+    return prefix + ".results-writer";
+  }
+
   /// Every topic, in the order in which they are created.
   public List<String> all() {
     return List.of(

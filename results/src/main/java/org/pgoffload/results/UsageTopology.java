@@ -40,9 +40,9 @@ import org.pgoffload.schema.InstallTopics;
 /// everything else too old to be remembered.
 final class UsageTopology {
   /// How long a total is remembered after its last change: as long as the results topic keeps a
-  /// record. So whatever is read again, because a worker repeats it or because the group's offsets
-  /// were lost, meets the total that it is part of.
-  static final Duration TOTALS_REMEMBERED = InstallTopics.KEPT.plus(InstallTopics.KEPT_LONGER);
+  /// record with the usual `retention` of 7 days. So whatever is read again, because a worker
+  /// repeats it or because the group's offsets were lost, meets the total that it is part of.
+  static final Duration TOTALS_REMEMBERED = Duration.ofDays(7).plus(InstallTopics.KEPT_LONGER);
 
   /// How long a result is remembered: longer than its total. If both are forgotten, a total begins
   /// anew and comes to no more than the one that was published; a total that has forgotten its

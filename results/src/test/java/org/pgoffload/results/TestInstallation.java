@@ -98,7 +98,7 @@ final class TestInstallation implements AutoCloseable {
   /// New, empty topics, and so a new application.
   TopicNames newTopics() {
     topics = new TopicNames("test" + NEXT_PREFIX.incrementAndGet());
-    InstallTopics.run(kafka(), topics, 2, (short) 1, MAX_REQUEST_BYTES);
+    InstallTopics.run(kafka(), topics, 2, (short) 1, MAX_REQUEST_BYTES, Duration.ofDays(7));
     return topics;
   }
 

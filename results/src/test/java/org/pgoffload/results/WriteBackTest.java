@@ -19,6 +19,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
@@ -103,6 +105,61 @@ final class WriteBackTest {
       flushed.get();
       assertThat(installation.written(during)).isEqualTo(500);
     }
+  }
+
+  /// A serialization failure, a deadlock, a full disk, a server that is shutting down.
+  @ParameterizedTest
+  @ValueSource(strings = {"40001", "40P01", "53100", "57P01"})
+  void waitsOutWhatIsNotTheResultsFault(String state) throws Exception {
+    installation.execute(
+        "create sequence tries; create function fail_at_first() returns trigger language plpgsql as"
+            + " $$ begin if nextval('tries') <= 3 then raise exception 'injected' using errcode = '"
+            + state
+            + "'; end if; return new; end $$; grant usage on sequence tries to public; create trigger"
+            + " fail_at_first before insert on pgoffload.llm_result for each statement execute function"
+            + " fail_at_first()");
+    var results = results(500);
+    try (var writeBack = new WriteBack(installation.results())) {
+      write(writeBack, results);
+      assertThat(installation.query("select last_value >= 4 from tries")).isEqualTo("t");
+    } finally {
+      installation.execute(
+          "drop trigger fail_at_first on pgoffload.llm_result; drop function fail_at_first();"
+              + " drop sequence tries");
+    }
+    assertThat(installation.written(results)).isEqualTo(500);
+    assertThat(
+            installation.query(
+                "select count(*) from pgoffload.llm_result where status = 'failed' and id >= "
+                    + results.getFirst().id()))
+        .isEqualTo("0");
+  }
+
+  @Test
+  void aConnectionThatBreaksInTheMiddleOfAGroupLosesNothingOfIt() throws Exception {
+    var results = results(500);
+    try (var writeBack = new WriteBack(installation.results());
+        var blocker = installation.admin().connect("test");
+        var statement = blocker.createStatement()) {
+      blocker.setAutoCommit(false);
+      // a group begins, and stands still half-way
+      statement.execute(
+          "insert into pgoffload.llm_result (id, kind, status, requested_by_oid, answer, attempts,"
+              + " finished_at) values ("
+              + results.get(250).id()
+              + ", 'ask', 'succeeded', 10, 'blocks', 1, now())");
+      results.forEach(writeBack::write);
+      var writing =
+          "from pg_stat_activity where application_name = 'pgoffload results' and wait_event_type ="
+              + " 'Lock'";
+      await().until(() -> installation.query("select count(*) " + writing).equals("1"));
+      installation.query("select pg_terminate_backend(pid) " + writing);
+      await().until(() -> installation.query("select count(*) " + writing).equals("1"));
+      blocker.rollback();
+      writeBack.flush();
+    }
+    assertThat(installation.written(results)).isEqualTo(500);
+    assertThat(answer(results.get(250))).isNotEqualTo("blocks");
   }
 
   @Test

@@ -10,6 +10,8 @@ import java.util.Optional;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
 import org.flywaydb.core.api.output.MigrateOutput;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Brings a database to this version's schema: tables by versioned migrations, functions by
 /// repeatable ones, all in one transaction and under Flyway's lock. Idempotent: what is there
@@ -21,7 +23,14 @@ public final class InstallSchema {
   /// The regular expression of a public schema's name: one that needs no quoting.
   public static final String PUBLIC_SCHEMA_FORM = "[a-z_][a-z0-9_]{0,62}";
 
+  private static final Logger LOG = LoggerFactory.getLogger(InstallSchema.class);
+
   private static final int OLDEST_SERVER = 150000;
+
+  /// Each waits for a lock as long as afterConnect.sql says.
+  private static final int MOST_TRIES = 6;
+
+  private static final String LOCK_NOT_AVAILABLE = "55P03";
 
   private InstallSchema() {}
 
@@ -37,6 +46,37 @@ public final class InstallSchema {
           "the public schema '" + publicSchema + "' must be a plain lower-case name", null);
     }
     checkServer(database, publicSchema);
+    return migrate(database, publicSchema, "classpath:org/pgoffload/schema/migration");
+  }
+
+  /// Applies migrations; again, if somebody holds a lock that they need for longer than they wait.
+  ///
+  /// @param location where they are
+  static List<String> migrate(DatabaseAddress database, String publicSchema, String location) {
+    for (int tries = 1; ; tries++) {
+      try {
+        return migrateOnce(database, publicSchema, location);
+      } catch (InstallException e) {
+        if (tries == MOST_TRIES || !isLockedOut(e)) {
+          throw e;
+        }
+        LOG.info(
+            "A table was locked for too long, by a transaction that writes to it; trying again");
+      }
+    }
+  }
+
+  private static boolean isLockedOut(Throwable fault) {
+    for (var cause = fault; cause != null; cause = cause.getCause()) {
+      if (cause instanceof SQLException e && LOCK_NOT_AVAILABLE.equals(e.getSQLState())) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static List<String> migrateOnce(
+      DatabaseAddress database, String publicSchema, String location) {
     var login = new HashMap<String, String>();
     var properties = database.properties("pgoffload install");
     properties.stringPropertyNames().forEach(name -> login.put(name, properties.getProperty(name)));
@@ -44,7 +84,7 @@ public final class InstallSchema {
         Flyway.configure()
             .dataSource(database.jdbcUrl(), login.remove("user"), login.remove("password"))
             .jdbcProperties(login)
-            .locations("classpath:org/pgoffload/schema/migration")
+            .locations(location)
             .schemas("pgoffload")
             .createSchemas(true)
             .table("schema_history")

@@ -3,6 +3,7 @@ package org.pgoffload.schema;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
@@ -21,9 +22,6 @@ public final class InstallTopics {
   /// How many partitions a topic gets when none are configured.
   public static final int DEFAULT_PARTITIONS = 6;
 
-  /// How long the topics of results, of pieces and of dead letters keep a record.
-  public static final Duration KEPT = Duration.ofDays(7);
-
   /// How much longer a record is kept at most: a topic deletes whole segments.
   public static final Duration KEPT_LONGER = Duration.ofDays(1);
 
@@ -32,6 +30,17 @@ public final class InstallTopics {
 
   private InstallTopics() {}
 
+  /// What changed.
+  ///
+  /// @param lines one for each thing; empty when nothing did
+  /// @param requestsCreated whether a topic of requests was created: if it had been there before,
+  ///   what was on it is gone
+  public record Changes(List<String> lines, boolean requestsCreated) {
+    public Changes {
+      lines = List.copyOf(lines);
+    }
+  }
+
   /// Creates what is missing and sets what differs.
   ///
   /// @param client Kafka's client properties
@@ -39,15 +48,19 @@ public final class InstallTopics {
   /// @param partitions of each topic that is created; an existing topic keeps its number
   /// @param replicationFactor of each topic that is created; -1 for the broker's default
   /// @param maxRequestBytes the database's setting max_request_bytes
-  /// @return one line for each thing that changed; empty when nothing did
+  /// @param retention the database's setting retention: how long the topics of results, of pieces
+  ///   and of dead letters keep a record
+  /// @return what changed
   /// @throws InstallException with what to do
-  public static List<String> run(
+  public static Changes run(
       Map<String, Object> client,
       TopicNames topics,
       int partitions,
       short replicationFactor,
-      int maxRequestBytes) {
+      int maxRequestBytes,
+      Duration retention) {
     var changes = new ArrayList<String>();
+    var created = new HashSet<String>();
     try (var admin = Admin.create(client)) {
       var existing = admin.listTopics().names().get(30, TimeUnit.SECONDS);
       var missing = new ArrayList<NewTopic>();
@@ -58,13 +71,15 @@ public final class InstallTopics {
         } else {
           missing.add(
               new NewTopic(topic, partitions, replicationFactor)
-                  .configs(settings(topics, topic, maxRequestBytes)));
+                  .configs(settings(topics, topic, maxRequestBytes, retention)));
+          created.add(topic);
           changes.add("created topic " + topic + " with " + partitions + " partitions");
         }
       }
       admin.createTopics(missing).all().get(30, TimeUnit.SECONDS);
       for (var topic : present) {
-        changes.addAll(setWhatDiffers(admin, topic, settings(topics, topic, maxRequestBytes)));
+        changes.addAll(
+            setWhatDiffers(admin, topic, settings(topics, topic, maxRequestBytes, retention)));
       }
     } catch (ExecutionException e) {
       var reason = e.getCause() == null ? e : e.getCause();
@@ -76,7 +91,11 @@ public final class InstallTopics {
       Thread.currentThread().interrupt();
       throw new InstallException("interrupted while the topics were created", e);
     }
-    return List.copyOf(changes);
+    return new Changes(
+        changes,
+        created.contains(topics.llmRequests())
+            || created.contains(topics.sqlRequests())
+            || created.contains(topics.deferred()));
   }
 
   private static List<String> setWhatDiffers(Admin admin, String topic, Map<String, String> wanted)
@@ -100,7 +119,7 @@ public final class InstallTopics {
   }
 
   private static Map<String, String> settings(
-      TopicNames topics, String topic, int maxRequestBytes) {
+      TopicNames topics, String topic, int maxRequestBytes, Duration retention) {
     var settings = new HashMap<String, String>();
     settings.put(
         TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
@@ -110,14 +129,17 @@ public final class InstallTopics {
     } else if (topic.equals(topics.sqlRequests())
         || topic.equals(topics.llmRequests())
         || topic.equals(topics.deferred())) {
-      // what is not yet answered is kept, whatever the retention of results
+      // what is not yet answered is kept, whatever the retention; TrimRequestTopics removes the
+      // rest
       settings.put(TopicConfig.RETENTION_MS_CONFIG, "-1");
     } else if (topic.equals(topics.commands())) {
       settings.put(TopicConfig.RETENTION_MS_CONFIG, Long.toString(Duration.ofDays(1).toMillis()));
     } else {
-      settings.put(TopicConfig.RETENTION_MS_CONFIG, Long.toString(KEPT.toMillis()));
+      settings.put(TopicConfig.RETENTION_MS_CONFIG, Long.toString(retention.toMillis()));
       // Kafka's default of seven days would double the time on a quiet topic
-      settings.put(TopicConfig.SEGMENT_MS_CONFIG, Long.toString(KEPT_LONGER.toMillis()));
+      settings.put(
+          TopicConfig.SEGMENT_MS_CONFIG,
+          Long.toString(Math.min(KEPT_LONGER.toMillis(), retention.toMillis())));
     }
     return settings;
   }

@@ -102,7 +102,8 @@ final class TestInstallation implements AutoCloseable {
   /// New, empty topics, and so a new consumer group.
   TopicNames newTopics(int partitions) {
     topics = new TopicNames("test" + NEXT_PREFIX.incrementAndGet());
-    InstallTopics.run(kafka(), topics, partitions, (short) 1, MAX_REQUEST_BYTES);
+    InstallTopics.run(
+        kafka(), topics, partitions, (short) 1, MAX_REQUEST_BYTES, Duration.ofDays(7));
     return topics;
   }
 

@@ -4,6 +4,7 @@
 -- transaction, or at once. The message is the signature, a line feed and the envelope; the envelope's
 -- bytes travel verbatim to the worker, which checks them. Runs within the rights and the search_path of
 -- its callers, which are security definers: entering one more such function costs as much as signing.
+drop function if exists pgoffload.send_envelope(bigint, text, text, text, boolean, interval, boolean, name, oid, text);
 create or replace function pgoffload.send_envelope(
   id bigint,
   kind text,
@@ -14,7 +15,8 @@ create or replace function pgoffload.send_envelope(
   or_default boolean,      -- default_timeout
   requested_by name,
   requested_by_oid oid,
-  payload text)            -- the fields of a JSON object, without its braces
+  payload text,            -- the fields of a JSON object, without its braces
+  asked_at timestamptz default null)  -- of one that is sent again, with this transaction: when it was sent first
 returns void
 language plpgsql volatile
 as $$
@@ -35,6 +37,7 @@ begin
     || ',"installation":' || to_json(signer.installation)
     || ',"nonce":"' || gen_random_uuid()
     || '","signed_at_us":' || (extract(epoch from clock_timestamp()) * 1000000)::bigint
+    || coalesce(',"created_at_us":' || (extract(epoch from asked_at) * 1000000)::bigint, '')
     || ',"timeout_ms":' || coalesce(ceil(extract(epoch from
          case when or_default then coalesce(timeout, signer.default_timeout) else timeout end) * 1000)::bigint::text, 'null')
     || ',"requested_by":{"user":' || to_json(requested_by)
@@ -57,7 +60,9 @@ begin
       encode(sha256(signer.outer_pad || sha256(signer.inner_pad || envelope)), 'hex') || E'\n', 'UTF8')
     || envelope;
 
-  if immediate and current_setting('server_version_num')::integer >= 170000 then
+  if asked_at is not null then
+    perform pg_logical_emit_message(true, 'pgoffload.request', message);
+  elsif immediate and current_setting('server_version_num')::integer >= 170000 then
     -- flush: a message that is not bound to a commit would wait for somebody else's
     perform pg_logical_emit_message(false, 'pgoffload.request', message, true);
   else
@@ -66,9 +71,9 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.send_envelope(bigint, text, text, text, boolean, interval, boolean, name, oid, text) is
+comment on function pgoffload.send_envelope(bigint, text, text, text, boolean, interval, boolean, name, oid, text, timestamptz) is
   'Private. Signs and sends an envelope.';
-revoke all on function pgoffload.send_envelope(bigint, text, text, text, boolean, interval, boolean, name, oid, text) from public;
+revoke all on function pgoffload.send_envelope(bigint, text, text, text, boolean, interval, boolean, name, oid, text, timestamptz) from public;
 
 -- API: Private. Whether a text has nothing but white space, as the worker sees it: what a model is asked
 -- must not. Runs within the search_path of its callers, so that it is inlined.
@@ -363,6 +368,33 @@ $$;
 comment on function pgoffload.parse_timeout(text, text) is 'Private. Reads an interval from a setting.';
 revoke all on function pgoffload.parse_timeout(text, text) from public;
 
+-- API: Private. What the model is asked, as fields of JSON; what is null is left out. Runs within the search_path
+-- of its callers.
+create or replace function pgoffload.llm_payload(request ${public_schema}.llm_request) returns text
+language plpgsql stable
+as $$
+begin
+  -- workers and vendors take lists alone
+  if request.kind = 'embed' and request.inputs is null then
+    request.inputs := array[request.prompt];
+    request.prompt := null;
+  end if;
+  return concat_ws(',',
+    '"prompt":' || to_json(request.prompt),
+    '"system":' || to_json(request.system),
+    '"messages":' || request.messages::text,
+    '"model":' || to_json(request.model),
+    '"provider":' || to_json(request.provider),
+    '"options":' || request.options::text,
+    '"response_schema":' || request.response_schema::text,
+    '"inputs":' || to_json(request.inputs),
+    '"retry_of":' || request.retry_of,
+    '"tags":' || request.tags::text);
+end
+$$;
+comment on function pgoffload.llm_payload(${public_schema}.llm_request) is 'Private. What the model is asked, as fields of JSON.';
+revoke all on function pgoffload.llm_payload(${public_schema}.llm_request) from public;
+
 -- API: Private. Validates, signs and sends a stamped request. Only its two callers are security definers.
 create or replace function pgoffload.send_llm_request(request ${public_schema}.llm_request) returns bigint
 language plpgsql volatile
@@ -383,21 +415,7 @@ begin
     payload := '"prompt":' || to_json(request.prompt) || coalesce(',"system":' || to_json(request.system), '');
   else
     perform pgoffload.check_llm_request(request);
-    if request.kind = 'embed' and request.inputs is null then
-      request.inputs := array[request.prompt];
-      request.prompt := null;
-    end if;
-    payload := concat_ws(',',
-      '"prompt":' || to_json(request.prompt),
-      '"system":' || to_json(request.system),
-      '"messages":' || request.messages::text,
-      '"model":' || to_json(request.model),
-      '"provider":' || to_json(request.provider),
-      '"options":' || request.options::text,
-      '"response_schema":' || request.response_schema::text,
-      '"inputs":' || to_json(request.inputs),
-      '"retry_of":' || request.retry_of,
-      '"tags":' || request.tags::text);
+    payload := pgoffload.llm_payload(request);
   end if;
 
   perform pgoffload.send_envelope(

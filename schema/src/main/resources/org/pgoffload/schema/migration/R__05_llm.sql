@@ -359,10 +359,15 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   result pgoffload.llm_result;
+  next_look timestamptz := since + interval '2 s';
 begin
   loop
     select r.* into result from pgoffload.llm_result r where r.id = await_llm.id;
     exit when found or clock_timestamp() >= give_up;
+    if clock_timestamp() >= next_look then
+      perform pgoffload.raise_if_lost(id);
+      next_look := clock_timestamp() + interval '1 s';
+    end if;
     perform pgoffload.pause_polling(since);
   end loop;
   return result;

@@ -262,6 +262,32 @@ comment on function pgoffload.check_sql_request(${public_schema}.sql_request) is
   'Private. Raises invalid_parameter_value for what is wrong with a request.';
 revoke all on function pgoffload.check_sql_request(${public_schema}.sql_request) from public;
 
+-- API: Private. What is to be executed, as fields of JSON; what is null is left out. Runs within the search_path of
+-- its callers.
+create or replace function pgoffload.sql_payload(
+  request ${public_schema}.sql_request, max_workers integer, depth integer, large_object oid)
+returns text
+language sql stable
+as $$
+  select concat_ws(',',
+    '"command":' || to_json(request.command),
+    '"label":' || to_json(request.label),
+    '"queue_size":' || request.queue_size,
+    '"login_oid":' || request.login_oid,
+    '"settings":' || request.settings::text,
+    '"session":' || to_json(request.session),
+    '"max_workers":' || max_workers,
+    '"depth":' || depth,
+    '"submitted":' || to_json(request.submitted),
+    '"parent":' || request.parent,
+    '"parent_ordinal":' || request.parent_ordinal,
+    '"large_object":' || large_object,
+    '"tags":' || request.tags::text)
+$$;
+comment on function pgoffload.sql_payload(${public_schema}.sql_request, integer, integer, oid) is
+  'Private. What is to be executed, as fields of JSON.';
+revoke all on function pgoffload.sql_payload(${public_schema}.sql_request, integer, integer, oid) from public;
+
 -- API: Private. Validates, signs and sends a stamped request. Only its two callers are security definers.
 create or replace function pgoffload.send_sql_request(
   request ${public_schema}.sql_request,
@@ -288,20 +314,7 @@ begin
   perform pgoffload.send_envelope(
     request.id, 'sql', share_group, request.ordering_key, request.immediate, request.timeout, false,
     request.requested_by, request.requested_by_oid,
-    concat_ws(',',
-      '"command":' || to_json(request.command),
-      '"label":' || to_json(request.label),
-      '"queue_size":' || request.queue_size,
-      '"login_oid":' || request.login_oid,
-      '"settings":' || request.settings::text,
-      '"session":' || to_json(request.session),
-      '"max_workers":' || max_workers,
-      '"depth":' || depth,
-      '"submitted":' || to_json(request.submitted),
-      '"parent":' || request.parent,
-      '"parent_ordinal":' || request.parent_ordinal,
-      '"large_object":' || large_object,
-      '"tags":' || request.tags::text));
+    pgoffload.sql_payload(request, max_workers, depth, large_object));
 end
 $$;
 comment on function pgoffload.send_sql_request(${public_schema}.sql_request, text, integer, integer, oid) is

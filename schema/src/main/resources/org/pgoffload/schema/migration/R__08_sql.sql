@@ -93,10 +93,15 @@ declare
   slices integer := 0;
   slice double precision;
   free boolean;
+  next_look timestamptz := since + interval '2 s';
 begin
   loop
     if (pgoffload.sql_outcome(handle)).id is not null then
       return true;
+    end if;
+    if clock_timestamp() >= next_look then
+      perform pgoffload.raise_if_lost(handle.id);
+      next_look := clock_timestamp() + interval '1 s';
     end if;
     if slices = 0 and exists (
         select from ${public_schema}.sql_request q

@@ -1,0 +1,243 @@
+package org.pgoffload.producer;
+
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.GroupIdNotFoundException;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.schema.DatabaseAddress;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// After a break of the capture (a slot that was made anew, topics that were lost), has the
+/// database send again what was committed before it and is neither answered nor held by a live
+/// worker.
+///
+/// It first waits until whatever was captured has been worked off, so that nothing is published a
+/// second time that is merely queued:
+///
+/// 1. the slot is past where the WAL was when the sweep began: what was captured is on its topic;
+/// 2. the workers have committed all that was then on the topics of requests;
+/// 3. the write-back has committed all that was then on the topic of results.
+///
+/// What still has no result then never arrived. Each break is swept once.
+///
+/// Runs on a thread of its own, for as long as requests are captured; where it is interrupted, the
+/// next producer begins the sweep again.
+final class SweepRequests implements Runnable {
+  private static final Logger LOG = LoggerFactory.getLogger(SweepRequests.class);
+
+  private static final Duration BETWEEN_LOOKS = Duration.ofSeconds(2);
+  private static final Duration BETWEEN_STEPS = Duration.ofMillis(500);
+  private static final int BATCH = 500;
+  private static final long PATIENCE_SECONDS = 30;
+
+  private final ProducerConfiguration configuration;
+  private String lastComplaint = "";
+
+  SweepRequests(ProducerConfiguration configuration) {
+    this.configuration = configuration;
+  }
+
+  private record Break(int number, String walPosition, String snapshot) {}
+
+  /// Looks for breaks until it is interrupted.
+  @Override
+  public void run() {
+    try {
+      while (true) {
+        try {
+          sweepWhatIsDue();
+          lastComplaint = "";
+        } catch (SQLException | ExecutionException | TimeoutException | KafkaException e) {
+          complain("A sweep after a break of the capture waits: " + e.getMessage());
+        } catch (RuntimeException e) {
+          LOG.error("The sweep met a fault and begins again", e);
+        }
+        Thread.sleep(BETWEEN_LOOKS);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void sweepWhatIsDue()
+      throws SQLException, ExecutionException, TimeoutException, InterruptedException {
+    try (var database = connect(configuration.database())) {
+      Break due = next(database);
+      while (due != null) {
+        sweep(database, due);
+        due = next(database);
+      }
+    }
+  }
+
+  private void sweep(Connection database, Break due)
+      throws SQLException, ExecutionException, TimeoutException, InterruptedException {
+    LOG.info(
+        "Break {} of the capture: looking for requests that were lost, once what was captured is"
+            + " worked off",
+        due.number);
+    while (!slotIsPast(database, due.walPosition)) {
+      Thread.sleep(BETWEEN_STEPS);
+    }
+    try (var admin = Admin.create(configuration.kafka())) {
+      var topics = configuration.topics();
+      for (var topic : List.of(topics.llmRequests(), topics.sqlRequests())) {
+        awaitCommitted(admin, topic, topics.workersOf(topic));
+      }
+      // after those: what they have handed over is on it by now
+      awaitCommitted(admin, topics.deferred(), topics.workersOf(topics.deferred()));
+      awaitCommitted(admin, topics.results(), topics.writeBack());
+    }
+    long sent = sendAgain(database, due);
+    try (var statement = database.prepareStatement("select pgoffload.end_sweep(?, ?)")) {
+      statement.setInt(1, due.number);
+      statement.setLong(2, sent);
+      statement.execute();
+    }
+    LOG.info("Break {} of the capture: {} requests were lost and are sent again", due.number, sent);
+  }
+
+  private static @Nullable Break next(Connection database) throws SQLException {
+    try (var statement = database.createStatement();
+        var row =
+            statement.executeQuery(
+                "select number, wal_position::text, snapshot::text from pgoffload.next_sweep()")) {
+      row.next();
+      int number = row.getInt(1);
+      return row.wasNull() ? null : new Break(number, row.getString(2), row.getString(3));
+    }
+  }
+
+  private boolean slotIsPast(Connection database, String walPosition) throws SQLException {
+    try (var statement =
+        database.prepareStatement("select pgoffload.slot_is_past(?, ?::pg_catalog.pg_lsn)")) {
+      statement.setString(1, configuration.slot());
+      statement.setString(2, walPosition);
+      var row = statement.executeQuery();
+      row.next();
+      return row.getBoolean(1);
+    }
+  }
+
+  /// Waits until a group has committed what is on a topic now. What nobody has ever read, such as
+  /// background SQL where no worker runs any, holds up nothing else.
+  private static void awaitCommitted(Admin admin, String topic, String group)
+      throws ExecutionException, TimeoutException, InterruptedException {
+    var missing = ends(admin, topic);
+    while (!missing.isEmpty()) {
+      var committed = get(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata());
+      committed.forEach((partition, offset) -> {
+        var end = missing.get(partition);
+        if (end != null && offset != null && offset.offset() >= end) {
+          missing.remove(partition);
+        }
+      });
+      if (committed.isEmpty() && !hasMembers(admin, group)) {
+        LOG.warn("Nobody reads {}: what is on it may be sent a second time", topic);
+        return;
+      }
+      if (!missing.isEmpty()) {
+        LOG.debug("Group {} has not finished {} yet", group, missing);
+        Thread.sleep(BETWEEN_STEPS);
+      }
+    }
+  }
+
+  private static boolean hasMembers(Admin admin, String group)
+      throws ExecutionException, TimeoutException, InterruptedException {
+    try {
+      var described = get(admin.describeConsumerGroups(List.of(group)).all()).get(group);
+      return described != null && !described.members().isEmpty();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof GroupIdNotFoundException) {
+        return false;
+      }
+      throw e;
+    }
+  }
+
+  /// Of the partitions that hold anything.
+  private static Map<TopicPartition, Long> ends(Admin admin, String topic)
+      throws ExecutionException, TimeoutException, InterruptedException {
+    var description = get(admin.describeTopics(List.of(topic)).allTopicNames()).get(topic);
+    if (description == null) {
+      return Map.of();
+    }
+    var partitions =
+        description.partitions().stream()
+            .map(partition -> new TopicPartition(topic, partition.partition()))
+            .toList();
+    var first = offsets(admin, partitions, OffsetSpec.earliest());
+    var ends = new HashMap<>(offsets(admin, partitions, OffsetSpec.latest()));
+    ends.entrySet().removeIf(end -> end.getValue().equals(first.get(end.getKey())));
+    return ends;
+  }
+
+  private static Map<TopicPartition, Long> offsets(
+      Admin admin, Collection<TopicPartition> partitions, OffsetSpec which)
+      throws ExecutionException, TimeoutException, InterruptedException {
+    var wanted = new HashMap<TopicPartition, OffsetSpec>();
+    partitions.forEach(partition -> wanted.put(partition, which));
+    var offsets = new HashMap<TopicPartition, Long>();
+    get(admin.listOffsets(wanted).all())
+        .forEach((partition, found) -> offsets.put(partition, found.offset()));
+    return offsets;
+  }
+
+  private static long sendAgain(Connection database, Break due) throws SQLException {
+    long total = 0;
+    long last = -1;
+    while (true) {
+      try (var statement =
+          database.prepareStatement(
+              "select sent, last_id from pgoffload.send_again(?, ?::pg_catalog.pg_snapshot, ?, ?)")) {
+        statement.setInt(1, due.number);
+        statement.setString(2, due.snapshot);
+        statement.setLong(3, last);
+        statement.setInt(4, BATCH);
+        var row = statement.executeQuery();
+        row.next();
+        int sent = row.getInt(1);
+        total += sent;
+        last = row.getLong(2);
+        if (sent < BATCH) {
+          return total;
+        }
+      }
+    }
+  }
+
+  private static Connection connect(DatabaseAddress address) throws SQLException {
+    var properties = address.properties("pgoffload producer sweep");
+    // a server that has vanished must not hold it for ever
+    properties.setProperty("socketTimeout", "60");
+    return DriverManager.getConnection(address.jdbcUrl(), properties);
+  }
+
+  private static <T> T get(KafkaFuture<T> answer)
+      throws ExecutionException, TimeoutException, InterruptedException {
+    return answer.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+  }
+
+  private void complain(String complaint) {
+    if (!complaint.equals(lastComplaint)) {
+      LOG.warn("{}", complaint);
+      lastComplaint = complaint;
+    }
+  }
+}

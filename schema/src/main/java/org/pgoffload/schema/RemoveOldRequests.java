@@ -1,0 +1,138 @@
+package org.pgoffload.schema;
+
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Keeps the tables of requests as small as the setting `retention` says, without a dead tuple: ids
+/// go up by ranges, each range has a partition of every table, and a range is removed whole once it
+/// is old and everything in it has ended.
+///
+/// Disturbs nobody: partitions are attached and detached without a lock that a reader or a writer
+/// waits for. Whatever is interrupted is finished the next time; two at once wait for each other.
+public final class RemoveOldRequests {
+  private static final Logger LOG = LoggerFactory.getLogger(RemoveOldRequests.class);
+
+  /// Behind a lock that is waited for, others wait as well.
+  private static final String PATIENCE = "set lock_timeout = '10s'";
+
+  private RemoveOldRequests() {}
+
+  /// Makes partitions ahead, begins the next range of ids when it is time, and removes what is old.
+  ///
+  /// @param database the owner's login
+  /// @return one line for each thing that changed; empty when nothing did
+  /// @throws SQLException if the database cannot be asked, or a lock was not to be had: to be
+  ///   called again
+  public static List<String> run(DatabaseAddress database) throws SQLException {
+    try (var connection = database.connect("pgoffload maintain")) {
+      execute(connection, PATIENCE);
+      var changes = new ArrayList<String>();
+      changes.addAll(beginRange(connection));
+      changes.addAll(removeRanges(connection));
+      while (number(connection, "select pgoffload.remove_old_rows()::int") > 0) {
+        LOG.debug("There are more old rows");
+      }
+      return List.copyOf(changes);
+    }
+  }
+
+  /// Makes the partitions of the range after the current one, which is then ready to be begun.
+  static void makePartitionsAhead(Connection connection) throws SQLException {
+    long current = number(connection, "select pgoffload.current_id_range()");
+    for (long range = current; range <= current + 1; range++) {
+      long made = number(connection, "select pgoffload.make_partitions(" + range + ")");
+      LOG.debug("Range {} of ids lacked {} partitions", range, made);
+    }
+  }
+
+  private static List<String> beginRange(Connection connection) throws SQLException {
+    // each in a transaction of its own: the sequence must not move to partitions that are rolled
+    // back
+    makePartitionsAhead(connection);
+    if (number(connection, "select pgoffload.id_range_is_over()::int") == 0) {
+      return List.of();
+    }
+    long begun = number(connection, "select pgoffload.begin_id_range()");
+    makePartitionsAhead(connection);
+    return List.of("began range " + begun + " of ids");
+  }
+
+  private record OldRange(long number, long unanswered, long example) {}
+
+  private record Partition(String parent, String name, boolean detaching) {}
+
+  private static List<String> removeRanges(Connection connection) throws SQLException {
+    var changes = new ArrayList<String>();
+    for (var range : oldRanges(connection)) {
+      if (range.unanswered > 0) {
+        LOG.warn(
+            "Range {} of ids is older than the retention and is kept, because {} of its requests have"
+                + " no result yet, {} for example",
+            range.number,
+            range.unanswered,
+            range.example);
+        continue;
+      }
+      for (var partition : partitions(connection, range.number)) {
+        // outside a transaction block: it waits for those who read the table now, and nobody for it
+        execute(
+            connection,
+            "alter table "
+                + partition.parent
+                + " detach partition "
+                + partition.name
+                + (partition.detaching ? " finalize" : " concurrently"));
+      }
+      execute(connection, "select pgoffload.drop_detached(" + range.number + ")");
+      execute(connection, "select pgoffload.forget_id_range(" + range.number + ")");
+      changes.add("removed range " + range.number + " of ids, with all its requests and results");
+    }
+    return changes;
+  }
+
+  private static List<OldRange> oldRanges(Connection connection) throws SQLException {
+    var ranges = new ArrayList<OldRange>();
+    try (var statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                "select number, unanswered, example from pgoffload.old_id_ranges()")) {
+      while (row.next()) {
+        ranges.add(new OldRange(row.getLong(1), row.getLong(2), row.getLong(3)));
+      }
+    }
+    return ranges;
+  }
+
+  /// The names come quoted from the catalog.
+  private static List<Partition> partitions(Connection connection, long range) throws SQLException {
+    var partitions = new ArrayList<Partition>();
+    try (var statement =
+        connection.prepareStatement(
+            "select parent::text, partition::text, detaching from pgoffload.partitions_of(?)")) {
+      statement.setLong(1, range);
+      var row = statement.executeQuery();
+      while (row.next()) {
+        partitions.add(new Partition(row.getString(1), row.getString(2), row.getBoolean(3)));
+      }
+    }
+    return partitions;
+  }
+
+  private static long number(Connection connection, String query) throws SQLException {
+    try (var statement = connection.createStatement();
+        var row = statement.executeQuery(query)) {
+      row.next();
+      return row.getLong(1);
+    }
+  }
+
+  private static void execute(Connection connection, String sql) throws SQLException {
+    try (var statement = connection.createStatement()) {
+      statement.execute(sql);
+    }
+  }
+}

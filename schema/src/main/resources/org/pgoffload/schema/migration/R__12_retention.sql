@@ -1,0 +1,217 @@
+-- Ranges of ids, their partitions, and what is older than the setting retention. For the owner alone, who runs
+-- pgoffload maintain: detaching a partition concurrently cannot be done in a function.
+
+-- API: Private. The tables that are partitioned by ranges of ids.
+create or replace function pgoffload.partitioned_tables() returns setof regclass
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select c.oid::regclass
+  from pg_class c
+  where c.relkind = 'p'
+    and (c.relnamespace = 'pgoffload'::regnamespace
+         or c.oid in ('${public_schema}.llm_request'::regclass, '${public_schema}.sql_request'::regclass))
+  order by c.relname
+$$;
+comment on function pgoffload.partitioned_tables() is 'Private. The tables that are partitioned by ranges of ids.';
+revoke all on function pgoffload.partitioned_tables() from public;
+
+-- API: Private. The partitions of a range.
+create or replace function pgoffload.partitions_of(number bigint)
+returns table (parent regclass, partition regclass, detaching boolean)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select t, i.inhrelid::regclass, i.inhdetachpending
+  from pgoffload.partitioned_tables() t
+  join pg_inherits i on i.inhparent = t
+  join pg_class c on c.oid = i.inhrelid
+  where c.relnamespace = 'pgoffload'::regnamespace
+    and c.relname = (select p.relname from pg_class p where p.oid = t) || '_' || number
+$$;
+comment on function pgoffload.partitions_of(bigint) is 'Private. The partitions of a range of ids.';
+revoke all on function pgoffload.partitions_of(bigint) from public;
+
+-- API: Private. Makes the partitions of a range where there are none. A table is made beside its parent and then
+-- attached, which a caller that waits in a long statement does not hold up, as PARTITION OF would be.
+create or replace function pgoffload.make_partitions(number bigint) returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  parent regclass;
+  name text;
+  made integer := 0;
+begin
+  for parent in
+      select t from pgoffload.partitioned_tables() t
+      where not exists (select from pgoffload.partitions_of(make_partitions.number) p where p.parent = t) loop
+    name := (select c.relname from pg_class c where c.oid = parent) || '_' || number;
+    -- of an attempt that was interrupted after its detaching
+    execute format('drop table if exists pgoffload.%I', name);
+    execute format('create table pgoffload.%I (like %s including all)', name, parent);
+    execute format('alter table %s attach partition pgoffload.%I for values from (%s) to (%s)',
+                   parent, name, number << 36, (number + 1) << 36);
+    made := made + 1;
+  end loop;
+  return made;
+end
+$$;
+comment on function pgoffload.make_partitions(bigint) is 'Private, for the owner. Makes the partitions of a range of ids; returns how many were missing.';
+revoke all on function pgoffload.make_partitions(bigint) from public;
+
+-- API: Private. The range that ids are taken from.
+create or replace function pgoffload.current_id_range() returns bigint
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.last_value >> 36 from pgoffload.request_id s
+$$;
+comment on function pgoffload.current_id_range() is 'Private. The range that ids are taken from.';
+revoke all on function pgoffload.current_id_range() from public;
+
+-- API: Private. Begins the next range of ids, whose partitions have to be there: made by a transaction that has
+-- committed, since a sequence does not go back when this one rolls back. Returns its number.
+create or replace function pgoffload.begin_id_range() returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  following bigint;
+begin
+  -- of two that begin one, the second begins another after the first
+  lock table pgoffload.id_range in share row exclusive mode;
+  following := pgoffload.current_id_range() + 1;
+  if (select count(*) from pgoffload.partitions_of(following) p join pg_class c on c.oid = p.partition
+      where not p.detaching and c.xmin <> pg_current_xact_id()::xid)
+     < (select count(*) from pgoffload.partitioned_tables()) then
+    raise exception 'the range of ids % has no partitions yet', following
+      using errcode = 'object_not_in_prerequisite_state', hint = 'Call pgoffload.make_partitions first, and commit.';
+  end if;
+  insert into pgoffload.id_range (number) values (following) on conflict do nothing;
+  perform setval('pgoffload.request_id', following << 36, false);
+  return following;
+end
+$$;
+comment on function pgoffload.begin_id_range() is 'Private, for the owner. Begins the next range of ids; returns its number.';
+revoke all on function pgoffload.begin_id_range() from public;
+
+-- API: Private. Whether it is time for the next range.
+create or replace function pgoffload.id_range_is_over() returns boolean
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (select r.begun_at from pgoffload.id_range r where r.number = pgoffload.current_id_range())
+      + (select s.value::interval from pgoffload.setting s where s.name = 'id_range_lasts') <= clock_timestamp(),
+    true)
+$$;
+comment on function pgoffload.id_range_is_over() is 'Private, for the owner. Whether it is time for the next range of ids.';
+revoke all on function pgoffload.id_range_is_over() from public;
+
+-- API: Private. The ranges that nobody has asked in for as long as the setting retention says, the oldest first, each with
+-- how many of its requests have no result, up to 1000, and one of them: such a range is kept.
+create or replace function pgoffload.old_id_ranges()
+returns table (number bigint, unanswered bigint, example bigint)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  for number in
+      select r.number
+      from (select i.number, lead(i.begun_at) over (order by i.number) as ended_at from pgoffload.id_range i) r
+      where r.ended_at < clock_timestamp() - (select s.value::interval from pgoffload.setting s where s.name = 'retention')
+      order by r.number loop
+    select count(*), min(u.id) into unanswered, example
+    from (select q.id from ${public_schema}.llm_request q
+          where q.id >= old_id_ranges.number << 36 and q.id < (old_id_ranges.number + 1) << 36
+            and not exists (select from pgoffload.llm_result r where r.id = q.id)
+          union all
+          select q.id from ${public_schema}.sql_request q
+          where q.id >= old_id_ranges.number << 36 and q.id < (old_id_ranges.number + 1) << 36
+            and not exists (select from pgoffload.sql_result r where r.id = q.id)
+          limit 1000) u;
+    return next;
+  end loop;
+end
+$$;
+comment on function pgoffload.old_id_ranges() is 'Private, for the owner. The ranges of ids that are older than retention, and what in them has no result.';
+revoke all on function pgoffload.old_id_ranges() from public;
+
+-- API: Private. Drops what was partitions of a range and is detached, also by an attempt that was interrupted.
+create or replace function pgoffload.drop_detached(number bigint) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  parent regclass;
+begin
+  for parent in
+      select t from pgoffload.partitioned_tables() t
+      where not exists (select from pgoffload.partitions_of(drop_detached.number) p where p.parent = t) loop
+    execute format('drop table if exists pgoffload.%I', (select c.relname from pg_class c where c.oid = parent) || '_' || number);
+  end loop;
+end
+$$;
+comment on function pgoffload.drop_detached(bigint) is 'Private, for the owner. Drops the detached partitions of a range.';
+revoke all on function pgoffload.drop_detached(bigint) from public;
+
+-- API: Private. Forgets a range whose partitions have been dropped.
+create or replace function pgoffload.forget_id_range(number bigint) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (select from pgoffload.partitions_of(number)) then
+    raise exception 'range % has partitions', number using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  delete from pgoffload.id_range r where r.number = forget_id_range.number;
+  delete from pgoffload.capture_break b where b.first_id < (forget_id_range.number + 1) << 36 and b.swept_at is not null;
+end
+$$;
+comment on function pgoffload.forget_id_range(bigint) is 'Private, for the owner. Forgets a range whose partitions have been dropped.';
+revoke all on function pgoffload.forget_id_range(bigint) from public;
+
+-- API: Private. Removes rows of what is not partitioned and has grown old: leaders in the cache whose answer is
+-- gone, sums of usage, and workers. A thousand at a time, so that no transaction is long; returns whether
+-- there may be more.
+create or replace function pgoffload.remove_old_rows() returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  at_most constant integer := 1000;
+  oldest_id constant bigint := (select min(r.number) << 36 from pgoffload.id_range r);
+  usage_from constant timestamptz := clock_timestamp()
+    - (select s.value::interval from pgoffload.setting s where s.name = 'usage_retention');
+  removed integer;
+  more boolean := false;
+begin
+  delete from pgoffload.llm_cache c
+  where c.ctid = any (array(select o.ctid from pgoffload.llm_cache o where o.id < oldest_id limit at_most));
+  get diagnostics removed = row_count;
+  more := more or removed = at_most;
+
+  delete from pgoffload.llm_usage_minute u
+  where u.ctid = any (array(select o.ctid from pgoffload.llm_usage_minute o where o.minute < usage_from limit at_most));
+  get diagnostics removed = row_count;
+  more := more or removed = at_most;
+
+  delete from pgoffload.llm_usage_hour u
+  where u.ctid = any (array(select o.ctid from pgoffload.llm_usage_hour o where o.hour < usage_from limit at_most));
+  get diagnostics removed = row_count;
+  more := more or removed = at_most;
+
+  -- only once all that it may have claimed is gone: of the same name, it would begin with the same epoch again
+  delete from pgoffload.worker w
+  where w.ctid = any (array(
+    select o.ctid from pgoffload.worker o
+    where coalesce(o.released_at, o.heartbeat_at) < (select min(r.begun_at) from pgoffload.id_range r) limit at_most));
+  get diagnostics removed = row_count;
+  return more or removed = at_most;
+end
+$$;
+comment on function pgoffload.remove_old_rows() is
+  'Private, for the owner. Removes old rows of the tables that are not partitioned; returns whether there may be more.';
+revoke all on function pgoffload.remove_old_rows() from public;

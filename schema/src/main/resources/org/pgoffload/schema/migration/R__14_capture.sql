@@ -1,0 +1,326 @@
+-- The capture: its slot, what becomes of requests when the slot is gone for good, and how everything does.
+
+-- API: Private. Records that requests which were sent before now may not have been captured. Every request of
+-- before has an id below first_id, a READ ONLY caller's too, because a new range of ids is begun: call
+-- pgoffload.make_partitions for it first, in a transaction of its own. Returns the number of the break, or null
+-- where nobody has ever asked for anything.
+create or replace function pgoffload.record_capture_break(
+  reason text)           -- slot_created | topics_created | …
+returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  recorded integer;
+begin
+  if not (select s.is_called from pgoffload.request_id s) and pgoffload.current_id_range() = 0 then
+    return null;
+  end if;
+  insert into pgoffload.capture_break (reason, first_id)
+  values (record_capture_break.reason, pgoffload.begin_id_range() << 36)
+  returning number into recorded;
+  return recorded;
+end
+$$;
+comment on function pgoffload.record_capture_break(text) is
+  'Private, for the owner. Records that requests sent before now may not have been captured; a sweep follows.';
+revoke all on function pgoffload.record_capture_break(text) from public;
+
+-- API: Private. The break whose sweep is due, with where the WAL is now and who has committed by now: what of
+-- before the break has been captured is on its topic once the slot is past that.
+create or replace function pgoffload.next_sweep(out number integer, out first_id bigint, out wal_position pg_lsn, out snapshot pg_snapshot)
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select b.number, b.first_id, pg_current_wal_insert_lsn(), pg_current_snapshot()
+  from pgoffload.capture_break b
+  -- who had drawn an id before the break has sent it by then
+  where b.swept_at is null and b.broken_at < clock_timestamp() - interval '1 s'
+  order by b.number limit 1
+$$;
+comment on function pgoffload.next_sweep() is 'Private, for the producer. The break whose sweep is due, or nulls.';
+revoke all on function pgoffload.next_sweep() from public;
+grant execute on function pgoffload.next_sweep() to pgoffload_producer;
+
+-- API: Private. Whether the slot has confirmed everything before a position.
+create or replace function pgoffload.slot_is_past(slot text, wal_position pg_lsn) returns boolean
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (select from pg_replication_slots s where s.slot_name = slot and s.confirmed_flush_lsn >= wal_position)
+$$;
+comment on function pgoffload.slot_is_past(text, pg_lsn) is 'Private, for the producer. Whether everything before a position is on its topic.';
+revoke all on function pgoffload.slot_is_past(text, pg_lsn) from public;
+grant execute on function pgoffload.slot_is_past(text, pg_lsn) to pgoffload_producer;
+
+-- API: Private. Whether a live worker has a request.
+create or replace function pgoffload.is_held(id bigint) returns boolean
+language sql stable
+as $$
+  select coalesce((
+    select pgoffload.worker_is_alive(e.worker, e.epoch)
+    from pgoffload.execution e where e.id = is_held.id order by e.attempt desc limit 1), false)
+$$;
+comment on function pgoffload.is_held(bigint) is 'Private. Whether a live worker has a request. Runs within its callers'' rights and search_path.';
+revoke all on function pgoffload.is_held(bigint) from public;
+
+-- API: Private. Sends again what was sent before a break and has neither a result nor a live worker: as it was,
+-- newly signed, with the time at which it was asked. Who has received it before recognises it by its id.
+create or replace function pgoffload.send_again(
+  break_number integer,
+  of_snapshot pg_snapshot,   -- of pgoffload.next_sweep: what was committed later has been captured
+  after_id bigint,           -- to go on after; -1 to begin
+  at_most integer,
+  out sent integer,          -- less than at_most: there are no more
+  out last_id bigint)        -- of the last one that was sent, or after_id
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  before_id constant bigint := (select b.first_id from pgoffload.capture_break b where b.number = break_number);
+  -- a copy of a database does not send what it was copied with
+  since constant timestamptz := (select i.since from pgoffload.installation i);
+  lost record;
+begin
+  sent := 0;
+  last_id := after_id;
+  for lost in
+      select q.id, false as is_sql from ${public_schema}.llm_request q
+      where q.id > after_id and q.id < before_id and q.created_at >= since
+        and pg_visible_in_snapshot(q.created_xid, of_snapshot)
+        and not exists (select from pgoffload.llm_result r where r.id = q.id) and not pgoffload.is_held(q.id)
+      union all
+      select q.id, true from ${public_schema}.sql_request q
+      where q.id > after_id and q.id < before_id and q.created_at >= since
+        and pg_visible_in_snapshot(q.created_xid, of_snapshot)
+        and not exists (select from pgoffload.sql_result r where r.id = q.id) and not pgoffload.is_held(q.id)
+      order by id limit at_most loop
+    if lost.is_sql then
+      perform pgoffload.send_sql_again(lost.id);
+    else
+      perform pgoffload.send_llm_again(lost.id);
+    end if;
+    sent := sent + 1;
+    last_id := lost.id;
+  end loop;
+end
+$$;
+comment on function pgoffload.send_again(integer, pg_snapshot, bigint, integer) is
+  'Private, for the producer. Sends again what a break of the capture may have lost.';
+revoke all on function pgoffload.send_again(integer, pg_snapshot, bigint, integer) from public;
+grant execute on function pgoffload.send_again(integer, pg_snapshot, bigint, integer) to pgoffload_producer;
+
+create or replace function pgoffload.send_llm_again(request_id bigint) returns void
+language plpgsql volatile
+as $$
+declare
+  request ${public_schema}.llm_request;
+begin
+  select q.* into strict request from ${public_schema}.llm_request q where q.id = request_id;
+  perform pgoffload.send_envelope(
+    request.id, request.kind, null, request.ordering_key, request.immediate, request.timeout, true,
+    request.requested_by, request.requested_by_oid, pgoffload.llm_payload(request), request.created_at);
+end
+$$;
+comment on function pgoffload.send_llm_again(bigint) is
+  'Private. Sends a recorded request again. Runs within its callers'' rights and search_path.';
+revoke all on function pgoffload.send_llm_again(bigint) from public;
+
+create or replace function pgoffload.send_sql_again(request_id bigint) returns void
+language plpgsql volatile
+as $$
+declare
+  request ${public_schema}.sql_request;
+  depth integer;
+begin
+  select q.* into strict request from ${public_schema}.sql_request q where q.id = request_id;
+  -- a task that was launched by a task has the limits of its depth
+  with recursive ancestors as (
+    select request.parent as id, 1 as distance where request.parent is not null
+    union all
+    select q.parent, a.distance + 1
+    from ancestors a join ${public_schema}.sql_request q on q.id = a.id
+    where q.parent is not null and a.distance < 8
+  )
+  select coalesce(max(a.distance), 0) into depth from ancestors a;
+  perform pgoffload.send_envelope(
+    request.id, 'sql', case when request.immediate then 'session ' || request.session end, request.ordering_key,
+    request.immediate, request.timeout, false, request.requested_by, request.requested_by_oid,
+    -- what the session's own limit was is not recorded: the usual one
+    pgoffload.sql_payload(request, case when request.immediate then 16 end, depth, request.large_object),
+    request.created_at);
+end
+$$;
+comment on function pgoffload.send_sql_again(bigint) is
+  'Private. Sends a recorded request again. Runs within its callers'' rights and search_path.';
+revoke all on function pgoffload.send_sql_again(bigint) from public;
+
+-- API: Private. Ends a sweep: what is not recorded by now was never captured, and its callers are told.
+create or replace function pgoffload.end_sweep(break_number integer, sent_again bigint) returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update pgoffload.capture_break b set swept_at = clock_timestamp(), sent_again = end_sweep.sent_again
+  where b.number = break_number and b.swept_at is null
+$$;
+comment on function pgoffload.end_sweep(integer, bigint) is 'Private, for the producer. Ends a sweep.';
+revoke all on function pgoffload.end_sweep(integer, bigint) from public;
+grant execute on function pgoffload.end_sweep(integer, bigint) to pgoffload_producer;
+
+-- API: Private. Tells a caller that waits for a request which was sent at once before the capture broke: by the
+-- end of the sweep everything that had been captured is recorded.
+create or replace function pgoffload.raise_if_lost(id bigint) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  broken_at timestamptz;
+begin
+  select b.broken_at into broken_at
+  from pgoffload.capture_break b
+  where b.first_id > raise_if_lost.id and b.swept_at is not null
+  order by b.first_id limit 1;
+  if found
+     and not exists (select from ${public_schema}.llm_request q where q.id = raise_if_lost.id)
+     and not exists (select from ${public_schema}.sql_request q where q.id = raise_if_lost.id) then
+    raise exception 'request % was lost with the replication slot, and nothing was done', id
+      using errcode = 'PO003',
+            detail = 'The capture was interrupted at ' || broken_at || ', before the request had reached it.',
+            hint = 'Ask again. What is inserted into llm_request or sql_request is kept in such a case.';
+  end if;
+end
+$$;
+comment on function pgoffload.raise_if_lost(bigint) is 'Private. Raises PO003 for a request that was lost with the slot.';
+revoke all on function pgoffload.raise_if_lost(bigint) from public;
+grant execute on function pgoffload.raise_if_lost(bigint) to llm_user, pgbackground_role;
+
+-- API: Private. How a replication slot does, and what to do about it.
+create or replace function pgoffload.slot_health(
+  slot text, out state text, out detail text, out advice text, out retained_bytes bigint, out keep_bytes bigint)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_variable
+declare
+  -- megabytes without a unit
+  setting constant text := current_setting('max_slot_wal_keep_size');
+  found_slot record;
+begin
+  keep_bytes := case when setting <> '-1' then pg_size_bytes(setting) end;
+  select s.database, s.plugin, s.wal_status, s.active_pid, to_jsonb(s) ->> 'invalidation_reason' as reason,
+         pg_wal_lsn_diff(pg_current_wal_insert_lsn(), s.restart_lsn)::bigint as retained
+  into found_slot from pg_replication_slots s where s.slot_name = slot;
+  if not found then
+    state := 'error';
+    detail := format('there is no replication slot %s: nothing is captured', slot);
+    advice := 'Run pgoffload install: it makes a new one, and what was committed meanwhile is sent again.';
+    return;
+  end if;
+  retained_bytes := found_slot.retained;
+  if found_slot.wal_status = 'lost' then
+    state := 'error';
+    detail := format('replication slot %s is lost%s: the server has removed WAL that it needs, and nothing is captured',
+                     slot, coalesce(' (' || found_slot.reason || ')', ''));
+    advice := format('Drop it (select pg_drop_replication_slot(%L)) and run pgoffload install: what was committed meanwhile is sent again.', slot);
+  elsif keep_bytes is not null and (retained_bytes > keep_bytes * 0.5 or found_slot.wal_status = 'unreserved') then
+    state := case when retained_bytes > keep_bytes * 0.8 or found_slot.wal_status = 'unreserved' then 'error' else 'warning' end;
+    detail := format('replication slot %s retains %s of WAL; beyond max_slot_wal_keep_size = %s it is lost',
+                     slot, pg_size_pretty(retained_bytes), setting);
+    advice := 'Have the producer running and Kafka answering, or raise max_slot_wal_keep_size meanwhile (a reload suffices).';
+  elsif keep_bytes is null and retained_bytes > 10 * (1::bigint << 30) then
+    state := 'warning';
+    detail := format('replication slot %s retains %s of WAL, which fills the server''s disk', slot, pg_size_pretty(retained_bytes));
+    advice := 'Have the producer running and Kafka answering; max_slot_wal_keep_size bounds it, at the price of the slot.';
+  elsif found_slot.active_pid is null then
+    state := 'warning';
+    detail := format('nobody reads from replication slot %s: requests wait', slot);
+    advice := 'Start a producer.';
+  else
+    state := 'ok';
+    detail := format('replication slot %s retains %s of WAL', slot, pg_size_pretty(retained_bytes));
+  end if;
+end
+$$;
+comment on function pgoffload.slot_health(text) is 'Private. How a replication slot does, and what to do about it.';
+revoke all on function pgoffload.slot_health(text) from public;
+grant execute on function pgoffload.slot_health(text) to pgoffload_producer;
+
+-- API: Private. What pgoffload.llm_health shows.
+create or replace function pgoffload.health()
+returns table ("check" text, state text, detail text, advice text)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  patience constant interval := interval '1 min';
+  setting constant jsonb := (select jsonb_object_agg(s.name, s.value) from pgoffload.setting s);
+  alive integer;
+  waiting record;
+  broken record;
+begin
+  "check" := 'installation';
+  state := case when pgoffload.is_copy() then 'error' else 'ok' end;
+  detail := case state when 'ok' then 'the database is the one that pgoffload was installed in'
+    else 'the database is a copy of another installation: nothing is captured or executed' end;
+  advice := case state when 'error' then 'To run it as one of its own: pgoffload adopt' end;
+  return next;
+
+  "check" := 'capture';
+  select h.state, h.detail, h.advice into state, detail, advice from pgoffload.slot_health(setting ->> 'slot') h;
+  return next;
+
+  "check" := 'sweep';
+  select b.reason, b.broken_at into broken from pgoffload.capture_break b where b.swept_at is null order by b.number limit 1;
+  state := case when found then 'warning' else 'ok' end;
+  detail := case state when 'ok' then 'nothing was lost on its way, or it was sent again'
+    else format('the capture was interrupted at %s (%s): what was lost is about to be sent again', broken.broken_at, broken.reason) end;
+  advice := case state when 'warning' then 'Have producer, workers and results running: the sweep waits until what reached Kafka has been worked off.' end;
+  return next;
+
+  "check" := 'workers';
+  select count(*) into alive from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch);
+  state := case alive when 0 then 'error' else 'ok' end;
+  detail := format('%s alive', case alive when 0 then 'no worker is' when 1 then '1 worker is' else alive || ' workers are' end);
+  advice := case alive when 0 then 'Start one with: pgoffload worker' end;
+  return next;
+
+  "check" := 'queue';
+  -- the newest alone: a look at all that are kept would take long
+  select count(*) as number, clock_timestamp() - min(q.created_at) as age into waiting
+  from (select l.id, l.created_at from ${public_schema}.llm_request l order by l.id desc limit 5000) q
+  where q.created_at < clock_timestamp() - patience
+    and not exists (select from pgoffload.llm_result r where r.id = q.id) and not pgoffload.is_held(q.id);
+  state := case waiting.number when 0 then 'ok' else 'warning' end;
+  detail := case waiting.number when 0 then 'of the last 5000 requests to a model, none has waited for a worker for more than a minute'
+    else format('of the last 5000 requests to a model, %s wait for a worker, the oldest for %s', waiting.number, date_trunc('second', waiting.age)) end;
+  advice := case waiting.number when 0 then null else 'See whether producer and workers run and are not limited too tightly; more workers take more at a time.' end;
+  return next;
+
+  "check" := 'retention';
+  select count(*) as number, min(r.begun_at) as oldest into waiting from pgoffload.id_range r;
+  state := case when pgoffload.id_range_is_over() and (
+                    select r.begun_at + 2 * (setting ->> 'id_range_lasts')::interval < clock_timestamp()
+                    from pgoffload.id_range r order by r.number desc limit 1)
+                  or waiting.oldest < clock_timestamp() - (setting ->> 'retention')::interval - 3 * (setting ->> 'id_range_lasts')::interval
+                then 'warning' else 'ok' end;
+  detail := format('requests since %s are kept, in %s ranges of ids', date_trunc('second', waiting.oldest), waiting.number);
+  advice := case state when 'warning' then 'Have pgoffload maintain running: old requests are not removed, or it says why they are kept.' end;
+  return next;
+end
+$$;
+comment on function pgoffload.health() is 'Private. What llm_health shows.';
+revoke all on function pgoffload.health() from public;
+grant execute on function pgoffload.health() to llm_user, pgbackground_role, pgoffload_producer;
+
+-- API: Public.
+create or replace view ${public_schema}.llm_health with (security_invoker) as
+select h."check", h.state, h.detail, h.advice from pgoffload.health() h;
+comment on view ${public_schema}.llm_health is
+  'How the installation does: of each check its state (ok, warning, error), what is the case, and what to do about it.';
+grant select on ${public_schema}.llm_health to llm_user, pgbackground_role;

@@ -62,6 +62,12 @@ public record TopicNames(String prefix) {
     return prefix + ".usage";
   }
 
+  /// The consumer group of what writes results back: how far it has committed, everything is in the
+  /// database.
+  public String resultsGroup() {
+    return prefix + ".results-writer";
+  }
+
   /// Every topic, in the order in which they are created.
   public List<String> all() {
     return List.of(

@@ -87,6 +87,13 @@ public final class WorkerApp implements AutoCloseable {
               timer,
               clock);
       var claims = new ClaimRequests(database, lease);
+      var find =
+          opened(
+              started,
+              new FindPublished(
+                  configuration.topics().results(),
+                  () -> new KafkaConsumer<>(takeoverProperties(configuration)),
+                  database));
       var runAsked = new RunRequests(publish);
       var loops = new ArrayList<Loop>();
       var llm =
@@ -101,6 +108,7 @@ public final class WorkerApp implements AutoCloseable {
               runAsked,
               received,
               asked,
+              find,
               clock);
       loops.add(
           loop(
@@ -118,6 +126,7 @@ public final class WorkerApp implements AutoCloseable {
               runAsked,
               deferred,
               asked,
+              find,
               clock);
       loops.add(
           loop(
@@ -180,7 +189,9 @@ public final class WorkerApp implements AutoCloseable {
                           runAsked.begin(
                               cancelled.id(),
                               () -> {
-                                publish.result(answer.cancelled(cancelled));
+                                if (cancelled.attempt() == 1 || !find.isPublished(cancelled.id())) {
+                                  publish.result(answer.cancelled(cancelled));
+                                }
                                 runAsked.published(cancelled.id());
                                 asked.endEnding(cancelled.id());
                                 return true;
@@ -281,6 +292,18 @@ public final class WorkerApp implements AutoCloseable {
     properties.remove(ConsumerConfig.GROUP_ID_CONFIG);
     // what was removed while it was away is a day old
     properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
+    return properties;
+  }
+
+  private static Map<String, Object> takeoverProperties(WorkerConfiguration configuration) {
+    var properties = consumerProperties(configuration, "takeovers");
+    // only to ask how far it has come: a consumer that assigns itself partitions joins no group
+    properties.put(ConsumerConfig.GROUP_ID_CONFIG, configuration.topics().resultsGroup());
+    // as the results application's own
+    properties.put(ConsumerConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CLASSIC.name());
+    // what was committed may have been removed since
+    properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
+    properties.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 5000);
     return properties;
   }
 

@@ -188,6 +188,19 @@ comment on function pgoffload.claim(text, bigint, bigint[], oid[], text[]) is 'P
 revoke all on function pgoffload.claim(text, bigint, bigint[], oid[], text[]) from public;
 grant execute on function pgoffload.claim(text, bigint, bigint[], oid[], text[]) to pgoffload_worker;
 
+-- API: Private. Which of these LLM requests have their result in the table.
+create or replace function pgoffload.answered_llm(ids bigint[]) returns setof bigint
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim
+set enable_seqscan = off
+as $$
+  select r.id from pgoffload.llm_result r where r.id = any (ids)
+$$;
+comment on function pgoffload.answered_llm(bigint[]) is 'Private, for workers. Which of these LLM requests have their result in the table.';
+revoke all on function pgoffload.answered_llm(bigint[]) from public;
+grant execute on function pgoffload.answered_llm(bigint[]) to pgoffload_worker;
+
 -- API: Private. Obeys a command to cancel an LLM request, which every worker reads. It comes back as
 --   claimed  nobody had begun it, or its worker is dead: it is the caller's now, who publishes its end
 --   held     a live worker has it, which interrupts it if it is the caller itself

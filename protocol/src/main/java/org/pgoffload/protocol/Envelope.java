@@ -17,7 +17,9 @@ import org.jspecify.annotations.Nullable;
 /// @param immediate whether it was sent at once (a function) or with its transaction (a row)
 /// @param installation which installation signed it
 /// @param signedAt when, by the database's clock, in microseconds
-/// @param timeout how long after `signedAt` an answer is still wanted, or null for ever; an LLM
+/// @param createdAt when it was asked, by the same clock: earlier than `signedAt` if it was signed
+///   and sent a second time
+/// @param timeout how long after `createdAt` an answer is still wanted, or null for ever; an LLM
 ///   request always has one
 /// @param requestedBy who asked
 /// @param payload the fields of its kind
@@ -28,6 +30,7 @@ public record Envelope(
     boolean immediate,
     String installation,
     Instant signedAt,
+    Instant createdAt,
     @Nullable Duration timeout,
     Identity requestedBy,
     JsonNode payload) {
@@ -62,13 +65,16 @@ public record Envelope(
       var orderingKey = json.get("ordering_key");
       var timeout = present(json, "timeout_ms");
       var by = required(json, "requested_by");
+      var signedAt = instant(required(json, "signed_at_us"));
+      var createdAt = json.get("created_at_us");
       return new Envelope(
           required(json, "id").asLong(),
           required(json, "kind").asText(),
           orderingKey == null || orderingKey.isNull() ? null : orderingKey.asText(),
           required(json, "immediate").asBoolean(),
           required(json, "installation").asText(),
-          Instant.EPOCH.plus(required(json, "signed_at_us").asLong(), ChronoUnit.MICROS),
+          signedAt,
+          createdAt == null || createdAt.isNull() ? signedAt : instant(createdAt),
           timeout.isNull() ? null : Duration.ofMillis(timeout.asLong()),
           new Identity(
               required(by, "user").asText(),
@@ -85,13 +91,17 @@ public record Envelope(
 
   /// When the answer is no longer wanted; empty if it always is.
   public Optional<Instant> deadline() {
-    return Optional.ofNullable(timeout).map(signedAt::plus);
+    return Optional.ofNullable(timeout).map(createdAt::plus);
   }
 
   /// Names the request without its content.
   @Override
   public String toString() {
     return "Envelope[id=" + id + ", kind=" + kind + "]";
+  }
+
+  private static Instant instant(JsonNode micros) {
+    return Instant.EPOCH.plus(micros.asLong(), ChronoUnit.MICROS);
   }
 
   private static JsonNode required(JsonNode json, String field) {

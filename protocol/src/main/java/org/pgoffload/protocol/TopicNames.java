@@ -62,9 +62,9 @@ public record TopicNames(String prefix) {
     return prefix + ".usage";
   }
 
-  /// The consumer group of what writes results back: how far it has committed, everything is in the
-  /// database.
-  public String resultsGroup() {
+  /// The consumer group that reads the results, which is also its application's id: what it has
+  /// committed is in the database.
+  public String writeBack() {
     return prefix + ".results-writer";
   }
 

@@ -151,7 +151,7 @@ public final class ResultsApp implements AutoCloseable {
   static Properties streamsProperties(ResultsConfiguration configuration) {
     var properties = new Properties();
     properties.putAll(configuration.kafka());
-    properties.put(StreamsConfig.APPLICATION_ID_CONFIG, configuration.topics().resultsGroup());
+    properties.put(StreamsConfig.APPLICATION_ID_CONFIG, configuration.topics().writeBack());
     properties.put(StreamsConfig.STATE_DIR_CONFIG, configuration.stateDirectory().toString());
     // with "streams" the commit is never asked of the consumer that waits for the writer
     properties.put(

@@ -38,7 +38,7 @@ final class SqlLane implements Lane {
   /// For what is cancelled to be rolled back.
   private static final Duration AFTER_CANCELLING = Duration.ofSeconds(2);
 
-  /// The database's clock decides what has expired; ours only when to ask it.
+  /// The database decides what has expired; what we know of its clock, only when to ask it.
   private static final Duration CLOCK_DIFFERENCE = Duration.ofMillis(500);
 
   private final String topic;
@@ -239,7 +239,7 @@ final class SqlLane implements Lane {
   private void begin(ReceivedRequest request, SqlClaim.Claimed claimed) {
     var task = SqlTask.of(request.envelope());
     choose.running(task.id());
-    var running = tasks.begin(task, claimed);
+    var running = tasks.begin(task, clock.instant());
     run.begin(
         unfinished,
         request,

@@ -20,6 +20,7 @@ final class VerifyRequest {
   private final Trust trust;
   private final InstantSource clock;
 
+  /// @param clock the database's
   VerifyRequest(Trust trust, InstantSource clock) {
     this.trust = trust;
     this.clock = clock;

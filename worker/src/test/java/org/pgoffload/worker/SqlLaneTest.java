@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -110,6 +111,22 @@ final class SqlLaneTest {
       await().atMost(PATIENCE).until(() -> installation.committed("sql") == 1);
       assertThat(installation.query("select command from sql_request where id = " + id))
           .isEqualTo("select current_user");
+    }
+  }
+
+  @Test
+  void aWrongClockOfTheMachineDecidesNothing() throws Exception {
+    for (int hours : List.of(-1, 1)) {
+      try (var _ =
+          WorkerApp.start(
+              launches.configuration("w" + hours, 8, 4, Duration.ofSeconds(5)),
+              LlmProviders.of(new FakeProvider()),
+              Clock.offset(Clock.systemUTC(), Duration.ofHours(hours)))) {
+        long fresh = launches.launch(Launch.of("alice", "select 1").within(Duration.ofSeconds(30)));
+        assertThat(awaitResult(fresh).status()).isEqualTo("succeeded");
+        long late = launches.launch(Launch.of("alice", "select 1").within(Duration.ofMillis(1)));
+        assertThat(awaitResult(late).status()).isEqualTo("expired");
+      }
     }
   }
 

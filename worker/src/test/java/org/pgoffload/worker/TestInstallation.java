@@ -364,8 +364,7 @@ final class TestInstallation implements AutoCloseable {
   void commitResults() {
     try (var consumer =
         new KafkaConsumer<>(
-            Map.of(
-                "bootstrap.servers", broker.bootstrapServers(), "group.id", topics.resultsGroup()),
+            Map.of("bootstrap.servers", broker.bootstrapServers(), "group.id", topics.writeBack()),
             new ByteArrayDeserializer(),
             new ByteArrayDeserializer())) {
       var partitions =

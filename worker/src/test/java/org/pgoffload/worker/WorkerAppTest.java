@@ -2,12 +2,15 @@ package org.pgoffload.worker;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 import static org.awaitility.Awaitility.await;
 
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -18,6 +21,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.calls.CallSettings;
@@ -417,6 +422,58 @@ final class WorkerAppTest {
       awaitAnswers(1);
     }
     assertThat(installation.results()).extracting(Result::status).containsExactly("expired");
+    assertThat(provider.calls()).isZero();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"PT-1H", "PT1H", "P-5D", "P5D"})
+  void aWrongClockOfTheMachineDecidesNothing(Duration off) throws Exception {
+    long fresh = installation.ask("fresh");
+    long late = installation.newId();
+    var envelope =
+        installation.envelope(
+            late, "ask", "late", Instant.now().minusSeconds(60), Duration.ofSeconds(59));
+    installation.send(
+        "k", envelope.getBytes(StandardCharsets.UTF_8), installation.signature(envelope));
+    var provider = new FakeProvider();
+    try (var _ =
+        WorkerApp.start(
+            installation.configuration("w"),
+            LlmProviders.of(provider),
+            Clock.offset(Clock.systemUTC(), off))) {
+      awaitAnswers(2);
+    }
+    assertThat(installation.resultOf(fresh).status()).isEqualTo("succeeded");
+    assertThat(Instant.parse(installation.resultOf(fresh).finishedAt()))
+        .isCloseTo(Instant.now(), within(1, ChronoUnit.MINUTES));
+    assertThat(installation.resultOf(late).status()).isEqualTo("expired");
+    assertThat(provider.calls()).isEqualTo(1);
+    assertThat(installation.read(installation.topics().deadLetters())).isEmpty();
+  }
+
+  @Test
+  void whatWasSignedAgainIsAsOldAsWhenItWasAsked() throws Exception {
+    long id = installation.newId();
+    var asked = Instant.now().minusSeconds(600).truncatedTo(ChronoUnit.MILLIS);
+    var envelope =
+        installation
+            .envelope(id, "ask", "again", Instant.now(), Duration.ofSeconds(300))
+            .replace("\"immediate\": false", "\"immediate\": true")
+            .replace(
+                "\"timeout_ms\"",
+                "\"created_at_us\": " + asked.toEpochMilli() + "000, \"timeout_ms\"");
+    installation.send(
+        "k", envelope.getBytes(StandardCharsets.UTF_8), installation.signature(envelope));
+    var provider = new FakeProvider();
+    try (var _ = start(provider)) {
+      awaitAnswers(1);
+    }
+    assertThat(installation.resultOf(id).status()).isEqualTo("expired");
+    assertThat(installation.resultOf(id).queuedMs()).isBetween(600_000.0, 660_000.0);
+    assertThat(
+            installation.query(
+                "select extract(epoch from created_at) * 1000 from llm_request where id = " + id))
+        .startsWith(asked.toEpochMilli() + ".");
     assertThat(provider.calls()).isZero();
   }
 

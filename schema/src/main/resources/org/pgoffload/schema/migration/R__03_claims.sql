@@ -127,7 +127,7 @@ begin
            case when p ? 'inputs' then array(select jsonb_array_elements_text(p -> 'inputs')) end,
            (p ->> 'retry_of')::bigint,
            e #>> '{requested_by,user}', (e #>> '{requested_by,user_oid}')::oid,
-           timestamptz 'epoch' + (e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
+           timestamptz 'epoch' + coalesce(e ->> 'created_at_us', e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
     from unnest(envelopes) envelope,
          lateral (select envelope::jsonb as e offset 0) parsed,  -- once, not for each of the fields
          lateral (select e -> 'payload' as p) payload

@@ -1,5 +1,6 @@
 package org.pgoffload.protocol;
 
+import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.time.Duration;
@@ -36,6 +37,8 @@ public record Envelope(
     JsonNode payload) {
   /// The major version this code reads.
   public static final int VERSION = 1;
+
+  private static final Duration UNREAD_TIMEOUT = Duration.ofDays(1);
 
   public Envelope {
     if (timeout == null
@@ -86,6 +89,41 @@ public record Envelope(
     } catch (IOException | IllegalArgumentException e) {
       throw new MalformedMessageException(
           DeadLetterReason.MALFORMED, "the envelope is not the JSON of a request");
+    }
+  }
+
+  /// Reads what stands before the payload, of an envelope that [#read(byte[])] does not understand:
+  /// of a newer version, or with something in it that cannot be read. Nothing of it may be
+  /// executed.
+  ///
+  /// @return the envelope without its payload, its ordering key and its timeout; empty if the bytes
+  ///   do not say whose request it is
+  public static Optional<Envelope> readWithoutPayload(byte[] bytes) {
+    var front = Json.MAPPER.createObjectNode();
+    try (var parser = Json.MAPPER.createParser(bytes)) {
+      if (parser.nextToken() != JsonToken.START_OBJECT) {
+        return Optional.empty();
+      }
+      while (parser.nextToken() == JsonToken.FIELD_NAME
+          && !parser.currentName().equals("payload")) {
+        var field = parser.currentName();
+        parser.nextToken();
+        front.set(field, parser.<JsonNode>readValueAsTree());
+      }
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+    front.put("version", VERSION);
+    front.putNull("ordering_key");
+    front.put("timeout_ms", UNREAD_TIMEOUT.toMillis());
+    front.putObject("payload");
+    try {
+      var envelope = read(Json.MAPPER.writeValueAsBytes(front));
+      return envelope.id() > 0 && envelope.requestedBy().userOid() > 0
+          ? Optional.of(envelope)
+          : Optional.empty();
+    } catch (MalformedMessageException | IOException e) {
+      return Optional.empty();
     }
   }
 

@@ -158,6 +158,12 @@ final class AnswerRequest {
     return result(envelope, refused.claimed(), ending, List.of(), 0);
   }
 
+  /// The result of a request whose record may not be executed.
+  Result notExecuted(Envelope envelope, Claim.Claimed claim, ReceivedRequest.Refusal refusal) {
+    var ending = Ending.failed(refusal.reason().code(), refusal.words());
+    return result(envelope, claim, ending, List.of(), 0);
+  }
+
   /// The result of a request that the database will not let anybody claim.
   Result unclaimable(Envelope envelope, String sqlState) {
     var ending =

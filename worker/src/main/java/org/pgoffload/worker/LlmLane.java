@@ -5,6 +5,8 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
+import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -73,6 +75,11 @@ final class LlmLane implements Lane {
   }
 
   @Override
+  public RequestKind.Lane kinds() {
+    return RequestKind.Lane.LLM;
+  }
+
+  @Override
   public void received(ReceivedRequest request) {
     var _ = unfinished.received(request);
   }
@@ -124,6 +131,11 @@ final class LlmLane implements Lane {
 
   @Override
   public void endUnclaimable(ReceivedRequest request, String sqlState) {
+    if (request.refusal() != null) {
+      // nobody can say whether it has a result
+      unfinished.finish(request.id());
+      return;
+    }
     run.begin(
         unfinished,
         request,
@@ -149,16 +161,21 @@ final class LlmLane implements Lane {
     } else if (run.hasPublished(request.id())) {
       unfinished.finish(request.id());
     } else {
-      run.begin(
-          unfinished,
-          request,
-          () -> {
-            if (!isPublished(request.id(), refused.claimed())) {
-              publish.result(answer.refused(request.envelope(), refused));
-            }
-            return true;
-          });
+      end(request, refused.claimed(), () -> answer.refused(request.envelope(), refused));
     }
+  }
+
+  /// Ends a claimed request without having anything made for it.
+  private void end(ReceivedRequest request, Claim.Claimed claimed, Supplier<Result> result) {
+    run.begin(
+        unfinished,
+        request,
+        () -> {
+          if (!isPublished(request.id(), claimed)) {
+            publish.result(result.get());
+          }
+          return true;
+        });
   }
 
   /// A request may be received again while it runs here: its deferred record, or a delivery that
@@ -187,6 +204,11 @@ final class LlmLane implements Lane {
   }
 
   private void begin(ReceivedRequest request, Claim.Claimed claimed) {
+    var refusal = request.refusal();
+    if (refusal != null) {
+      end(request, claimed, () -> answer.notExecuted(request.envelope(), claimed, refusal));
+      return;
+    }
     var headers = request.record().headers();
     var begun =
         new AskedRequest(request, unfinished, deferrable, DeferredHeaders.calls(headers), clock);

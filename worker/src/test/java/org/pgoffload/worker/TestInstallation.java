@@ -284,6 +284,20 @@ final class TestInstallation implements AutoCloseable {
     return ids;
   }
 
+  /// Sends an envelope with its signature.
+  void send(String envelope) throws SQLException {
+    send("k", envelope.getBytes(StandardCharsets.UTF_8), signature(envelope));
+  }
+
+  /// Sends whatever others may write to a topic.
+  void send(ProducerRecord<byte[], byte[]> record) {
+    try {
+      producer.send(record).get();
+    } catch (ExecutionException | InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
   void send(String key, byte[] value, String signature) {
     send(topics.llmRequests(), key, value, signature);
   }
@@ -293,11 +307,7 @@ final class TestInstallation implements AutoCloseable {
     if (!signature.isEmpty()) {
       record.headers().add(RecordHeaders.SIGNATURE, signature.getBytes(StandardCharsets.UTF_8));
     }
-    try {
-      producer.send(record).get();
-    } catch (ExecutionException | InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
+    send(record);
   }
 
   /// Everything on a topic now.
@@ -426,7 +436,13 @@ final class TestInstallation implements AutoCloseable {
 
   private static Producer<byte[], byte[]> producer(KafkaBroker broker) {
     return new KafkaProducer<>(
-        Map.of("bootstrap.servers", broker.bootstrapServers(), "linger.ms", 0),
+        Map.of(
+            "bootstrap.servers",
+            broker.bootstrapServers(),
+            "linger.ms",
+            0,
+            "max.request.size",
+            32 << 20),
         new ByteArraySerializer(),
         new ByteArraySerializer());
   }

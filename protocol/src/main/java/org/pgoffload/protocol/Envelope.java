@@ -1,5 +1,6 @@
 package org.pgoffload.protocol;
 
+import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.time.Duration;
@@ -17,7 +18,9 @@ import org.jspecify.annotations.Nullable;
 /// @param immediate whether it was sent at once (a function) or with its transaction (a row)
 /// @param installation which installation signed it
 /// @param signedAt when, by the database's clock, in microseconds
-/// @param timeout how long after `signedAt` an answer is still wanted, or null for ever; an LLM
+/// @param createdAt when it was asked, by the same clock: earlier than `signedAt` if it was signed
+///   and sent a second time
+/// @param timeout how long after `createdAt` an answer is still wanted, or null for ever; an LLM
 ///   request always has one
 /// @param requestedBy who asked
 /// @param payload the fields of its kind
@@ -28,11 +31,14 @@ public record Envelope(
     boolean immediate,
     String installation,
     Instant signedAt,
+    Instant createdAt,
     @Nullable Duration timeout,
     Identity requestedBy,
     JsonNode payload) {
   /// The major version this code reads.
   public static final int VERSION = 1;
+
+  private static final Duration UNREAD_TIMEOUT = Duration.ofDays(1);
 
   public Envelope {
     if (timeout == null
@@ -62,13 +68,16 @@ public record Envelope(
       var orderingKey = json.get("ordering_key");
       var timeout = present(json, "timeout_ms");
       var by = required(json, "requested_by");
+      var signedAt = instant(required(json, "signed_at_us"));
+      var createdAt = json.get("created_at_us");
       return new Envelope(
           required(json, "id").asLong(),
           required(json, "kind").asText(),
           orderingKey == null || orderingKey.isNull() ? null : orderingKey.asText(),
           required(json, "immediate").asBoolean(),
           required(json, "installation").asText(),
-          Instant.EPOCH.plus(required(json, "signed_at_us").asLong(), ChronoUnit.MICROS),
+          signedAt,
+          createdAt == null || createdAt.isNull() ? signedAt : instant(createdAt),
           timeout.isNull() ? null : Duration.ofMillis(timeout.asLong()),
           new Identity(
               required(by, "user").asText(),
@@ -83,15 +92,54 @@ public record Envelope(
     }
   }
 
+  /// Reads what stands before the payload, of an envelope that [#read(byte[])] does not understand:
+  /// of a newer version, or with something in it that cannot be read. Nothing of it may be
+  /// executed.
+  ///
+  /// @return the envelope without its payload, its ordering key and its timeout; empty if the bytes
+  ///   do not say whose request it is
+  public static Optional<Envelope> readWithoutPayload(byte[] bytes) {
+    var front = Json.MAPPER.createObjectNode();
+    try (var parser = Json.MAPPER.createParser(bytes)) {
+      if (parser.nextToken() != JsonToken.START_OBJECT) {
+        return Optional.empty();
+      }
+      while (parser.nextToken() == JsonToken.FIELD_NAME
+          && !parser.currentName().equals("payload")) {
+        var field = parser.currentName();
+        parser.nextToken();
+        front.set(field, parser.<JsonNode>readValueAsTree());
+      }
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+    front.put("version", VERSION);
+    front.putNull("ordering_key");
+    front.put("timeout_ms", UNREAD_TIMEOUT.toMillis());
+    front.putObject("payload");
+    try {
+      var envelope = read(Json.MAPPER.writeValueAsBytes(front));
+      return envelope.id() > 0 && envelope.requestedBy().userOid() > 0
+          ? Optional.of(envelope)
+          : Optional.empty();
+    } catch (MalformedMessageException | IOException e) {
+      return Optional.empty();
+    }
+  }
+
   /// When the answer is no longer wanted; empty if it always is.
   public Optional<Instant> deadline() {
-    return Optional.ofNullable(timeout).map(signedAt::plus);
+    return Optional.ofNullable(timeout).map(createdAt::plus);
   }
 
   /// Names the request without its content.
   @Override
   public String toString() {
     return "Envelope[id=" + id + ", kind=" + kind + "]";
+  }
+
+  private static Instant instant(JsonNode micros) {
+    return Instant.EPOCH.plus(micros.asLong(), ChronoUnit.MICROS);
   }
 
   private static JsonNode required(JsonNode json, String field) {

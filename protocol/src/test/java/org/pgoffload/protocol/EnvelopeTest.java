@@ -23,6 +23,7 @@ final class EnvelopeTest {
                 false,
                 "5f4dcc3b-0000-4000-8000-000000000001",
                 Instant.parse("2026-01-02T03:04:05.678901Z"),
+                Instant.parse("2026-01-02T03:04:05.678901Z"),
                 Duration.ofSeconds(30),
                 new Identity("app", 16_400, "login", 16_399, "none"),
                 JsonNodeFactory.instance
@@ -48,6 +49,18 @@ final class EnvelopeTest {
   void isWantedUntilItsTimeoutHasPassed() {
     assertThat(Envelope.read(bytes(Samples.ASK)).deadline())
         .contains(Instant.parse("2026-01-02T03:04:35.678901Z"));
+  }
+
+  @Test
+  void whatWasSignedAgainIsWantedFromWhenItWasAsked() {
+    var envelope =
+        Envelope.read(
+            bytes(
+                Samples.ASK.replace(
+                    "\"timeout_ms\"", "\"created_at_us\":1767323040000000,\"timeout_ms\"")));
+    assertThat(envelope.signedAt()).isEqualTo(Instant.parse("2026-01-02T03:04:05.678901Z"));
+    assertThat(envelope.createdAt()).isEqualTo(Instant.parse("2026-01-02T03:04:00Z"));
+    assertThat(envelope.deadline()).contains(Instant.parse("2026-01-02T03:04:30Z"));
   }
 
   @Test

@@ -60,6 +60,7 @@ final class AnswerRequest {
 
   /// @param publish begins to publish a piece of a streamed answer
   /// @param timer for when to publish them
+  /// @param clock the database's
   AnswerRequest(
       String worker,
       LlmProviders providers,
@@ -157,6 +158,12 @@ final class AnswerRequest {
     return result(envelope, refused.claimed(), ending, List.of(), 0);
   }
 
+  /// The result of a request whose record may not be executed.
+  Result notExecuted(Envelope envelope, Claim.Claimed claim, ReceivedRequest.Refusal refusal) {
+    var ending = Ending.failed(refusal.reason().code(), refusal.words());
+    return result(envelope, claim, ending, List.of(), 0);
+  }
+
   /// The result of a request that the database will not let anybody claim.
   Result unclaimable(Envelope envelope, String sqlState) {
     var ending =
@@ -167,7 +174,7 @@ final class AnswerRequest {
 
   private Result result(
       Envelope envelope, Claim.Claimed claim, Ending ending, List<Call> calls, double ranMs) {
-    var queuedMs = Duration.between(envelope.signedAt(), claim.claimedAt()).toNanos() / 1e6;
+    var queuedMs = Duration.between(envelope.createdAt(), claim.claimedAt()).toNanos() / 1e6;
     return result(
         envelope.id(),
         envelope.kind(),
@@ -229,8 +236,9 @@ final class AnswerRequest {
           "this worker does not know requests of kind '" + envelope.kind() + "'; upgrade it");
     }
     var timeout = Objects.requireNonNull(envelope.timeout(), "an LLM request has a timeout");
-    // from the database's times alone, whatever this machine's clock says
-    var left = Duration.between(claim.claimedAt(), envelope.signedAt().plus(timeout));
+    // from the database's times and what has passed since, whatever this machine's clock says
+    var left =
+        Duration.between(claim.claimedAt(), envelope.createdAt().plus(timeout)).minus(asked.age());
     if (!left.isPositive()) {
       return Ending.expired(timeout, null);
     }

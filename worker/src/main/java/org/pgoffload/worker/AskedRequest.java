@@ -35,6 +35,7 @@ final class AskedRequest implements CallProgress {
   /// @param receivedIn where its record counts as unfinished
   /// @param deferrable whether its record may be finished before the request is
   /// @param calls which another worker has made before
+  /// @param clock the database's
   AskedRequest(
       ReceivedRequest request,
       UnfinishedRequests receivedIn,
@@ -82,6 +83,11 @@ final class AskedRequest implements CallProgress {
     return List.copyOf(calls);
   }
 
+  /// For how long it has been claimed here.
+  Duration age() {
+    return Duration.ofNanos(System.nanoTime() - begunAt);
+  }
+
   /// Before which there is nothing to do for it; null if nobody knows.
   synchronized @Nullable Instant waitsUntil() {
     return waitsUntil;
@@ -94,7 +100,7 @@ final class AskedRequest implements CallProgress {
     if (!deferrable || deferring || settled) {
       return false;
     }
-    var age = Duration.ofNanos(System.nanoTime() - begunAt);
+    var age = age();
     deferring =
         age.compareTo(longest) >= 0
             || (pressure && waits && age.compareTo(longestUnderPressure) >= 0);

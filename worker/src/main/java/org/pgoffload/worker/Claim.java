@@ -8,7 +8,12 @@ sealed interface Claim {
   ///
   /// @param attempt the first is 1; a takeover is the next
   /// @param claimedAt by the database's clock
-  record Claimed(int attempt, Instant claimedAt) implements Claim {}
+  record Claimed(int attempt, Instant claimedAt) implements Claim {
+    /// Whether another had begun it before.
+    boolean isTakeover() {
+      return attempt > 1;
+    }
+  }
 
   /// It is this worker's, to be ended without a call.
   ///

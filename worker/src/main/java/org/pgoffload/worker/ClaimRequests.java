@@ -52,7 +52,8 @@ final class ClaimRequests {
       ids[i] = request.id();
       roles[i] = request.envelope().requestedBy().userOid();
       // an inserted request has its row; an immediate one is recorded with its claim
-      envelopes[i] = request.envelope().immediate() ? request.signedText() : null;
+      envelopes[i] =
+          request.envelope().immediate() && request.isReadable() ? request.signedText() : null;
       i++;
     }
     try (var connection = database.getConnection()) {

@@ -9,6 +9,8 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.KafkaException;
 import org.pgoffload.protocol.DeadLetterReason;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.RequestKind;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -154,16 +156,75 @@ final class ConsumeRequests implements Runnable {
       ConsumerRecord<byte[], byte[]> record, Runnable finish, VerifyRequest.Verdict verdict) {
     switch (verdict) {
       case VerifyRequest.Verdict.Trusted trusted -> {
-        if (run.hasPublished(trusted.envelope().id())) {
+        if (isMisplaced(trusted.envelope())) {
+          // signed for something else: here it would end somebody's request
+          run.refuse(
+              record,
+              new VerifyRequest.Verdict.Refused(
+                  DeadLetterReason.MALFORMED,
+                  "what is of kind '" + trusted.envelope().kind() + "' does not belong here"),
+              finish);
+        } else if (run.hasPublished(trusted.envelope().id())) {
           finish.run();
         } else {
           lane.received(new ReceivedRequest(trusted.envelope(), record, finish));
         }
       }
-      case VerifyRequest.Verdict.Refused refused -> run.refuse(record, refused, finish);
+      case VerifyRequest.Verdict.Refused refused -> {
+        var ours = refused.ours();
+        if (ours == null
+            || RequestKind.ofWireName(ours.kind()).isEmpty()
+            || isMisplaced(ours)
+            || run.hasPublished(ours.id())) {
+          run.refuse(record, refused, finish);
+        } else {
+          var both = new Both(finish);
+          run.refuse(record, refused, both::first);
+          lane.received(
+              new ReceivedRequest(
+                  ours,
+                  record,
+                  both::second,
+                  new ReceivedRequest.Refusal(refused.reason(), refused.detail())));
+        }
+      }
       case VerifyRequest.Verdict.UnknownKey _ -> {
         undecided.add(new Undecided(record, finish));
         undecidedBytes += RunRequests.size(record);
+      }
+    }
+  }
+
+  private boolean isMisplaced(Envelope envelope) {
+    return RequestKind.ofWireName(envelope.kind())
+        .filter(kind -> kind.lane() != lane.kinds())
+        .isPresent();
+  }
+
+  /// A record that needs nothing any more once its dead letter is published and its request has
+  /// ended.
+  private static final class Both {
+    private final Runnable finish;
+    private boolean first;
+    private boolean second;
+
+    Both(Runnable finish) {
+      this.finish = finish;
+    }
+
+    synchronized void first() {
+      first = true;
+      finishIfBoth();
+    }
+
+    synchronized void second() {
+      second = true;
+      finishIfBoth();
+    }
+
+    private void finishIfBoth() {
+      if (first && second) {
+        finish.run();
       }
     }
   }

@@ -4,6 +4,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import org.pgoffload.protocol.RequestKind;
 
 /// What differs between the lanes: which topic they read, which of their requests may begin, how
 /// they are claimed, and what running one means. [ConsumeRequests] does for all of them what is the
@@ -12,7 +13,11 @@ interface Lane {
   /// The topic of its requests.
   String topic();
 
-  /// Takes a verified request; it waits until it may begin. Must not throw.
+  /// Which kinds of requests belong there.
+  RequestKind.Lane kinds();
+
+  /// Takes a request; it waits until it may begin, or until it is claimed in order to be ended.
+  /// Must not throw.
   void received(ReceivedRequest request);
 
   /// So many unfinished records make it take no more.

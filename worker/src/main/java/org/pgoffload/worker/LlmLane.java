@@ -5,6 +5,8 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
+import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,12 +34,14 @@ final class LlmLane implements Lane {
   private final RunRequests run;
   private final UnfinishedRequests unfinished;
   private final AskedRequests asked;
+  private final FindPublished find;
   private final InstantSource clock;
 
   /// @param topic of its requests
   /// @param window so many unfinished records make it take no more
   /// @param deferrable whether its records may be handed over to the topic of deferred ones
   /// @param asked what has begun, in either lane
+  /// @param find what a worker that died had published
   LlmLane(
       String topic,
       int window,
@@ -49,6 +53,7 @@ final class LlmLane implements Lane {
       RunRequests run,
       UnfinishedRequests unfinished,
       AskedRequests asked,
+      FindPublished find,
       InstantSource clock) {
     this.topic = topic;
     this.window = window;
@@ -60,12 +65,18 @@ final class LlmLane implements Lane {
     this.run = run;
     this.unfinished = unfinished;
     this.asked = asked;
+    this.find = find;
     this.clock = clock;
   }
 
   @Override
   public String topic() {
     return topic;
+  }
+
+  @Override
+  public RequestKind.Lane kinds() {
+    return RequestKind.Lane.LLM;
   }
 
   @Override
@@ -120,7 +131,18 @@ final class LlmLane implements Lane {
 
   @Override
   public void endUnclaimable(ReceivedRequest request, String sqlState) {
-    end(request, () -> answer.unclaimable(request.envelope(), sqlState));
+    if (request.refusal() != null) {
+      // nobody can say whether it has a result
+      unfinished.finish(request.id());
+      return;
+    }
+    run.begin(
+        unfinished,
+        request,
+        () -> {
+          publish.result(answer.unclaimable(request.envelope(), sqlState));
+          return true;
+        });
   }
 
   @Override
@@ -129,30 +151,31 @@ final class LlmLane implements Lane {
     run.leaveTheRest();
   }
 
-  private interface MakeResult {
-    Result make();
-  }
-
-  private void end(ReceivedRequest request, MakeResult result) {
-    run.begin(
-        unfinished,
-        request,
-        () -> {
-          publish.result(result.make());
-          return true;
-        });
-  }
-
   private void refuse(ReceivedRequest request, Claim.Refused refused) {
     var running = asked.find(request.id());
     if (running.isPresent()) {
       running.get().cancel();
       beginOrFollow(request, refused.claimed());
-    } else if (asked.isEnding(request.id()) || run.hasPublished(request.id())) {
+    } else if (asked.isEnding(request.id())) {
       unfinished.heldElsewhere(request);
+    } else if (run.hasPublished(request.id())) {
+      unfinished.finish(request.id());
     } else {
-      end(request, () -> answer.refused(request.envelope(), refused));
+      end(request, refused.claimed(), () -> answer.refused(request.envelope(), refused));
     }
+  }
+
+  /// Ends a claimed request without having anything made for it.
+  private void end(ReceivedRequest request, Claim.Claimed claimed, Supplier<Result> result) {
+    run.begin(
+        unfinished,
+        request,
+        () -> {
+          if (!isPublished(request.id(), claimed)) {
+            publish.result(result.get());
+          }
+          return true;
+        });
   }
 
   /// A request may be received again while it runs here: its deferred record, or a delivery that
@@ -160,11 +183,12 @@ final class LlmLane implements Lane {
   private void beginOrFollow(ReceivedRequest request, Claim.Claimed claimed) {
     var running = asked.find(request.id());
     if (running.isEmpty()) {
-      if (run.hasPublished(request.id())) {
-        unfinished.finish(request.id());
-      } else if (asked.isEnding(request.id())) {
+      if (asked.isEnding(request.id())) {
         // what claimed it is about to publish that it was cancelled
         unfinished.heldElsewhere(request);
+      } else if (run.hasPublished(request.id())) {
+        // asked second: it is published before it stops ending
+        unfinished.finish(request.id());
       } else {
         begin(request, claimed);
       }
@@ -180,6 +204,11 @@ final class LlmLane implements Lane {
   }
 
   private void begin(ReceivedRequest request, Claim.Claimed claimed) {
+    var refusal = request.refusal();
+    if (refusal != null) {
+      end(request, claimed, () -> answer.notExecuted(request.envelope(), claimed, refusal));
+      return;
+    }
     var headers = request.record().headers();
     var begun =
         new AskedRequest(request, unfinished, deferrable, DeferredHeaders.calls(headers), clock);
@@ -189,7 +218,9 @@ final class LlmLane implements Lane {
         request,
         () -> {
           try {
-            publish.result(result(begun, claimed));
+            if (!isPublished(begun.id(), claimed)) {
+              publish.result(result(begun, claimed));
+            }
             // before it is forgotten: between the two the request is both, never neither
             run.published(request.id());
           } finally {
@@ -199,6 +230,12 @@ final class LlmLane implements Lane {
           begun.end();
           return true;
         });
+  }
+
+  /// A request that was begun before may have its result, which its worker did not live to commit.
+  /// Nothing of it is done before that is known, and a cancellation waits as well.
+  private boolean isPublished(long id, Claim.Claimed claimed) throws InterruptedException {
+    return claimed.isTakeover() && find.isPublished(id);
   }
 
   private Result result(AskedRequest begun, Claim.Claimed claimed) throws InterruptedException {

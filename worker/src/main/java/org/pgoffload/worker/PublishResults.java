@@ -134,24 +134,29 @@ final class PublishResults implements ResultsTopic, AutoCloseable {
       throws InterruptedException {
     var letter = new ProducerRecord<>(topics.deadLetters(), record.key(), record.value());
     record.headers().forEach(header -> letter.headers().add(header));
-    letter.headers().add(RecordHeaders.REASON, utf8(reason.code()));
-    letter.headers().add(RecordHeaders.REASON_DETAIL, utf8(detail));
-    letter
-        .headers()
-        .add(
-            RecordHeaders.ORIGIN,
-            utf8(record.topic() + "-" + record.partition() + "@" + record.offset()));
+    explain(letter, record, reason, detail);
     try {
       send(letter);
     } catch (RecordTooLargeException e) {
       // the headers have made it too large; its origin says where the whole record is
-      letter
-          .headers()
-          .add(RecordHeaders.REASON_DETAIL, utf8(detail + "; too large to be kept here"));
-      send(
-          new ProducerRecord<>(
-              topics.deadLetters(), null, record.key(), new byte[0], letter.headers()));
+      var without = new ProducerRecord<byte[], byte[]>(topics.deadLetters(), new byte[0]);
+      explain(without, record, reason, detail + "; too large to be kept here");
+      send(without);
     }
+  }
+
+  private static void explain(
+      ProducerRecord<?, ?> letter,
+      ConsumerRecord<byte[], byte[]> record,
+      DeadLetterReason reason,
+      String detail) {
+    letter
+        .headers()
+        .add(RecordHeaders.REASON, utf8(reason.code()))
+        .add(RecordHeaders.REASON_DETAIL, utf8(detail))
+        .add(
+            RecordHeaders.ORIGIN,
+            utf8(record.topic() + "-" + record.partition() + "@" + record.offset()));
   }
 
   private ProducerRecord<byte[], byte[]> record(ResultMessage message) {

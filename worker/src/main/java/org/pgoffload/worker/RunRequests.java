@@ -119,6 +119,14 @@ final class RunRequests {
         finish.run();
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
+      } catch (RuntimeException e) {
+        LOG.error(
+            "The record at {}-{}@{} could not be sent to the dead letters, and is left where it is",
+            record.topic(),
+            record.partition(),
+            record.offset(),
+            e);
+        finish.run();
       } finally {
         refused.decrementAndGet();
         refusedBytes.addAndGet(-size);

@@ -10,6 +10,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.SqlError;
 import org.pgoffload.worker.sql.ChooseTasks;
 import org.pgoffload.worker.sql.RunTask;
 import org.pgoffload.worker.sql.RunningTasks;
@@ -38,8 +41,11 @@ final class SqlLane implements Lane {
   /// For what is cancelled to be rolled back.
   private static final Duration AFTER_CANCELLING = Duration.ofSeconds(2);
 
-  /// The database's clock decides what has expired; ours only when to ask it.
+  /// The database decides what has expired; what we know of its clock, only when to ask it.
   private static final Duration CLOCK_DIFFERENCE = Duration.ofMillis(500);
+
+  /// protocol_violation.
+  private static final String NOT_UNDERSTOOD = "08P01";
 
   private final String topic;
   private final InstantSource clock;
@@ -81,12 +87,17 @@ final class SqlLane implements Lane {
   }
 
   @Override
+  public RequestKind.Lane kinds() {
+    return RequestKind.Lane.SQL;
+  }
+
+  @Override
   public void received(ReceivedRequest request) {
     if (!unfinished.received(request)) {
       return;
     }
     choose.add(SqlTask.of(request.envelope()));
-    if (tasks.isCancelled(request.id())) {
+    if (request.refusal() != null || tasks.isCancelled(request.id())) {
       choose.end(request.id());
     }
     if (request.envelope().immediate()) {
@@ -142,7 +153,7 @@ final class SqlLane implements Lane {
     for (var request : requests) {
       forgetRecording(request.id());
       switch (claims.get(request.id())) {
-        case SqlClaim.Claimed claimed -> begin(request, claimed);
+        case SqlClaim.Claimed claimed -> begin(request, unlessRefused(request, claimed));
         case SqlClaim.Answered _ -> {
           choose.running(request.id());
           run.begin(
@@ -163,6 +174,12 @@ final class SqlLane implements Lane {
   @Override
   public void endUnclaimable(ReceivedRequest request, String sqlState) {
     forgetRecording(request.id());
+    if (request.refusal() != null) {
+      // nobody can say whether it has a result
+      choose.finished(request.id());
+      unfinished.finish(request.id());
+      return;
+    }
     choose.running(request.id());
     run.begin(
         unfinished,
@@ -236,10 +253,25 @@ final class SqlLane implements Lane {
     recorded.remove(id);
   }
 
+  private static SqlClaim.Claimed unlessRefused(ReceivedRequest request, SqlClaim.Claimed claimed) {
+    var refusal = request.refusal();
+    if (refusal == null) {
+      return claimed;
+    }
+    return claimed.endedWith(
+        new SqlClaim.Ending(
+            Result.FAILED,
+            SqlError.of(
+                NOT_UNDERSTOOD,
+                "the request was not executed: " + refusal.reason().code(),
+                refusal.detail(),
+                "It is kept with the dead letters: " + ReceivedRequest.HINT + ".")));
+  }
+
   private void begin(ReceivedRequest request, SqlClaim.Claimed claimed) {
     var task = SqlTask.of(request.envelope());
     choose.running(task.id());
-    var running = tasks.begin(task, claimed);
+    var running = tasks.begin(task, clock.instant());
     run.begin(
         unfinished,
         request,

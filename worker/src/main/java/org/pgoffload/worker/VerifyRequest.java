@@ -20,6 +20,7 @@ final class VerifyRequest {
   private final Trust trust;
   private final InstantSource clock;
 
+  /// @param clock the database's
   VerifyRequest(Trust trust, InstantSource clock) {
     this.trust = trust;
     this.clock = clock;
@@ -31,7 +32,15 @@ final class VerifyRequest {
     record Trusted(Envelope envelope) implements Verdict {}
 
     /// It may not, now or later.
-    record Refused(DeadLetterReason reason, String detail) implements Verdict {}
+    ///
+    /// @param ours what can be read of it, if this installation has signed it: somebody waits for
+    ///   its end. Null if it is forged, foreign, or does not say whose it is
+    record Refused(DeadLetterReason reason, String detail, @Nullable Envelope ours)
+        implements Verdict {
+      Refused(DeadLetterReason reason, String detail) {
+        this(reason, detail, null);
+      }
+    }
 
     /// Its key is not among those that were read last; it may be newer than they are. To be
     /// verified again after [VerifyRequest#readKeysAgain()].
@@ -72,9 +81,17 @@ final class VerifyRequest {
             DeadLetterReason.BAD_SIGNATURE,
             "the signature does not match key " + signature.keyId() + " of this installation");
       }
-      return checkOrigin(Envelope.read(value));
     } catch (MalformedMessageException e) {
       return new Verdict.Refused(e.reason(), String.valueOf(e.getMessage()));
+    }
+    try {
+      return checkOrigin(Envelope.read(value));
+    } catch (MalformedMessageException e) {
+      var ours =
+          Envelope.readWithoutPayload(value)
+              .filter(envelope -> envelope.installation().equals(trust.installation()))
+              .orElse(null);
+      return new Verdict.Refused(e.reason(), String.valueOf(e.getMessage()), ours);
     }
   }
 
@@ -92,7 +109,8 @@ final class VerifyRequest {
               + envelope.id()
               + " is "
               + age.toHours()
-              + " h old; older than half the retention is not executed");
+              + " h old; older than half the retention is not executed",
+          envelope);
     }
     return new Verdict.Trusted(envelope);
   }

@@ -2,6 +2,7 @@ package org.pgoffload.worker;
 
 import java.sql.SQLException;
 import java.time.Clock;
+import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -46,12 +47,18 @@ public final class WorkerApp implements AutoCloseable {
   /// @param providers are closed with the worker, also when it cannot begin
   /// @throws WorkerStartException if the database cannot be asked, with what to do
   public static WorkerApp start(WorkerConfiguration configuration, LlmProviders providers) {
+    return start(configuration, providers, Clock.systemUTC());
+  }
+
+  /// @param machine by which nothing is decided: it only says when calls were made
+  static WorkerApp start(
+      WorkerConfiguration configuration, LlmProviders providers, InstantSource machine) {
     var started = new ArrayDeque<AutoCloseable>();
     started.push(providers);
     var provider = providers.primary();
     try {
       var database = opened(started, OpenPool.open(configuration));
-      var clock = Clock.systemUTC();
+      var clock = DatabaseClock.ask(database);
       var trust = new Trust(database);
       var verify = new VerifyRequest(trust, clock);
       var received = new UnfinishedRequests();
@@ -69,13 +76,13 @@ public final class WorkerApp implements AutoCloseable {
                   provider.name(),
                   provider.defaultModel(),
                   () -> asked.count() + launched.running()));
-      var make = opened(started, new MakeCalls(configuration.calls(), clock));
+      var make = opened(started, new MakeCalls(configuration.calls(), machine));
       var timer =
           opened(
               started,
               Executors.newSingleThreadScheduledExecutor(
                   Thread.ofPlatform().daemon().name("pgoffload-timer").factory()));
-      CountWorkers.every(timer, database, make);
+      CountWorkers.every(timer, database, make, clock);
       var answer =
           new AnswerRequest(
               configuration.name(),
@@ -87,6 +94,13 @@ public final class WorkerApp implements AutoCloseable {
               timer,
               clock);
       var claims = new ClaimRequests(database, lease);
+      var find =
+          opened(
+              started,
+              new FindPublished(
+                  configuration.topics().results(),
+                  () -> new KafkaConsumer<>(takeoverProperties(configuration)),
+                  database));
       var runAsked = new RunRequests(publish);
       var loops = new ArrayList<Loop>();
       var llm =
@@ -101,6 +115,7 @@ public final class WorkerApp implements AutoCloseable {
               runAsked,
               received,
               asked,
+              find,
               clock);
       loops.add(
           loop(
@@ -118,6 +133,7 @@ public final class WorkerApp implements AutoCloseable {
               runAsked,
               deferred,
               asked,
+              find,
               clock);
       loops.add(
           loop(
@@ -180,7 +196,9 @@ public final class WorkerApp implements AutoCloseable {
                           runAsked.begin(
                               cancelled.id(),
                               () -> {
-                                publish.result(answer.cancelled(cancelled));
+                                if (cancelled.attempt() == 1 || !find.isPublished(cancelled.id())) {
+                                  publish.result(answer.cancelled(cancelled));
+                                }
                                 runAsked.published(cancelled.id());
                                 asked.endEnding(cancelled.id());
                                 return true;
@@ -281,6 +299,18 @@ public final class WorkerApp implements AutoCloseable {
     properties.remove(ConsumerConfig.GROUP_ID_CONFIG);
     // what was removed while it was away is a day old
     properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
+    return properties;
+  }
+
+  private static Map<String, Object> takeoverProperties(WorkerConfiguration configuration) {
+    var properties = consumerProperties(configuration, "takeovers");
+    // only to ask how far it has come: a consumer that assigns itself partitions joins no group
+    properties.put(ConsumerConfig.GROUP_ID_CONFIG, configuration.topics().writeBack());
+    // as the results application's own
+    properties.put(ConsumerConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CLASSIC.name());
+    // what was committed may have been removed since
+    properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
+    properties.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 5000);
     return properties;
   }
 

@@ -5,7 +5,9 @@ import static org.awaitility.Awaitility.await;
 
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
@@ -111,6 +113,62 @@ final class SqlLaneTest {
       assertThat(installation.query("select command from sql_request where id = " + id))
           .isEqualTo("select current_user");
     }
+  }
+
+  @Test
+  void aWrongClockOfTheMachineDecidesNothing() throws Exception {
+    for (int hours : List.of(-1, 1)) {
+      try (var _ =
+          WorkerApp.start(
+              launches.configuration("w" + hours, 8, 4, Duration.ofSeconds(5)),
+              LlmProviders.of(new FakeProvider()),
+              Clock.offset(Clock.systemUTC(), Duration.ofHours(hours)))) {
+        long fresh = launches.launch(Launch.of("alice", "select 1").within(Duration.ofSeconds(30)));
+        assertThat(awaitResult(fresh).status()).isEqualTo("succeeded");
+        long late = launches.launch(Launch.of("alice", "select 1").within(Duration.ofMillis(1)));
+        assertThat(awaitResult(late).status()).isEqualTo("expired");
+      }
+    }
+  }
+
+  @Test
+  void whatMayNotBeExecutedEndsAsFailed() throws Exception {
+    long old = installation.newId();
+    long newer = installation.newId();
+    long oldAndKeyed = installation.newId();
+    launches.launch(
+        old,
+        Launch.of("alice", "insert into trace values ('old')"),
+        envelope -> envelope.put("signed_at_us", daysAgo(4)));
+    launches.launch(
+        oldAndKeyed,
+        Launch.of("alice", "insert into trace values ('old')").keyed("k"),
+        envelope -> envelope.put("signed_at_us", daysAgo(4)));
+    launches.launch(
+        newer,
+        Launch.of("alice", "insert into trace values ('newer')"),
+        envelope -> envelope.put("version", 2));
+    try (var _ = start("w")) {
+      for (long id : List.of(old, oldAndKeyed, newer)) {
+        var result = awaitResult(id);
+        assertThat(result.status()).isEqualTo("failed");
+        var error =
+            installation.query(
+                "select concat_ws('|', error ->> 'sqlstate', error ->> 'message', error ->> 'hint')"
+                    + " from pgoffload.sql_result where id = "
+                    + id);
+        assertThat(error)
+            .startsWith("08P01|")
+            .contains(id == newer ? ": unknown_version|" : ": too_old|", "dead-letters");
+      }
+      await().atMost(PATIENCE).until(() -> installation.committed("sql") == 3);
+    }
+    assertThat(installation.read(installation.topics().deadLetters())).hasSize(3);
+    assertThat(installation.query("select count(*) from trace")).isEqualTo("0");
+  }
+
+  private static long daysAgo(int days) {
+    return Instant.now().minus(Duration.ofDays(days)).toEpochMilli() * 1000;
   }
 
   @Test

@@ -11,13 +11,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Collectors;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -281,6 +285,20 @@ final class TestInstallation implements AutoCloseable {
     return ids;
   }
 
+  /// Sends an envelope with its signature.
+  void send(String envelope) throws SQLException {
+    send("k", envelope.getBytes(StandardCharsets.UTF_8), signature(envelope));
+  }
+
+  /// Sends whatever others may write to a topic.
+  void send(ProducerRecord<byte[], byte[]> record) {
+    try {
+      producer.send(record).get();
+    } catch (ExecutionException | InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
   void send(String key, byte[] value, String signature) {
     send(topics.llmRequests(), key, value, signature);
   }
@@ -290,11 +308,7 @@ final class TestInstallation implements AutoCloseable {
     if (!signature.isEmpty()) {
       record.headers().add(RecordHeaders.SIGNATURE, signature.getBytes(StandardCharsets.UTF_8));
     }
-    try {
-      producer.send(record).get();
-    } catch (ExecutionException | InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
+    send(record);
   }
 
   /// Everything on a topic now.
@@ -345,6 +359,58 @@ final class TestInstallation implements AutoCloseable {
     }
   }
 
+  /// What a worker leaves that dies before it commits: its group begins anew.
+  void forgetCommitted(String lane) {
+    try (var admin = Admin.create(kafka())) {
+      admin
+          .deleteConsumerGroups(List.of(topics.prefix() + ".worker." + lane))
+          .all()
+          .get(10, TimeUnit.SECONDS);
+    } catch (ExecutionException | TimeoutException | InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// What the results application commits when everything on the topic is in the database.
+  void commitResults() {
+    try (var consumer =
+        new KafkaConsumer<>(
+            Map.of("bootstrap.servers", broker.bootstrapServers(), "group.id", topics.writeBack()),
+            new ByteArrayDeserializer(),
+            new ByteArrayDeserializer())) {
+      var partitions =
+          consumer.partitionsFor(topics.results()).stream()
+              .map(partition -> new TopicPartition(topics.results(), partition.partition()))
+              .toList();
+      consumer.assign(partitions);
+      consumer.commitSync(
+          consumer.endOffsets(partitions).entrySet().stream()
+              .collect(
+                  Collectors.toMap(
+                      Map.Entry::getKey, end -> new OffsetAndMetadata(end.getValue()))));
+    }
+  }
+
+  /// Results of others, as many as wait when the results application has been away for long.
+  void publishResultsOfOthers(int count) {
+    for (int i = 0; i < count; i++) {
+      var id = Long.toString(10_000_000L + i);
+      var result =
+          """
+          {"version":1,"id":%s,"kind":"ask","status":"succeeded","requested_by":"x",\
+          "requested_by_oid":10,"answer":"%s","attempts":1,"finished_at":"2026-01-01T00:00:00Z"}\
+          """
+              .formatted(id, "words ".repeat(100));
+      var _ =
+          producer.send(
+              new ProducerRecord<>(
+                  topics.results(),
+                  id.getBytes(StandardCharsets.UTF_8),
+                  result.getBytes(StandardCharsets.UTF_8)));
+    }
+    producer.flush();
+  }
+
   /// The sum of the offsets that the workers have committed.
   long committed() {
     return committed("llm");
@@ -371,7 +437,13 @@ final class TestInstallation implements AutoCloseable {
 
   private static Producer<byte[], byte[]> producer(KafkaBroker broker) {
     return new KafkaProducer<>(
-        Map.of("bootstrap.servers", broker.bootstrapServers(), "linger.ms", 0),
+        Map.of(
+            "bootstrap.servers",
+            broker.bootstrapServers(),
+            "linger.ms",
+            0,
+            "max.request.size",
+            32 << 20),
         new ByteArraySerializer(),
         new ByteArraySerializer());
   }

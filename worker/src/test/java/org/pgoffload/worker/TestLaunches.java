@@ -9,6 +9,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
@@ -109,6 +110,11 @@ final class TestLaunches {
   }
 
   void launch(long id, Launch launch) {
+    launch(id, launch, envelope -> {});
+  }
+
+  /// A launch as this database would never sign it.
+  void launch(long id, Launch launch, Consumer<ObjectNode> spoil) {
     var payload = JSON.createObjectNode();
     payload.put("command", launch.command);
     payload.put("queue_size", 65_536);
@@ -124,6 +130,7 @@ final class TestLaunches {
     if (launch.timeout != null) {
       envelope.put("timeout_ms", launch.timeout.toMillis());
     }
+    spoil.accept(envelope);
     // one partition, so that they arrive in this order
     send(installation.topics().sqlRequests(), "k", envelope);
   }

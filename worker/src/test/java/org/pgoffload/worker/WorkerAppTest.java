@@ -2,22 +2,28 @@ package org.pgoffload.worker;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 import static org.awaitility.Awaitility.await;
 
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.calls.CallSettings;
@@ -314,6 +320,154 @@ final class WorkerAppTest {
   }
 
   @Test
+  void whatMayNotBeExecutedGoesToTheDeadLettersAndEndsAsFailed() throws Exception {
+    long old = installation.newId();
+    long oldAtOnce = installation.newId();
+    long newer = installation.newId();
+    long unreadable = installation.newId();
+    long unreadableAtOnce = installation.newId();
+    installation.send(signedDaysAgo(4, old));
+    installation.send(atOnce(signedDaysAgo(4, oldAtOnce)));
+    installation.send(
+        atOnce(installation.envelope(newer, "?").replace("\"version\": 1", "\"version\": 2")));
+    installation.send(installation.envelope(unreadable, "?").replace("{\"prompt\"", "{prompt"));
+    installation.send(
+        atOnce(installation.envelope(unreadableAtOnce, "?").replace("{\"prompt\"", "{prompt")));
+    long good = installation.ask("why?");
+    var provider = new FakeProvider();
+    try (var _ = start(provider)) {
+      awaitAnswers(6);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 6);
+    }
+    assertThat(provider.calls()).isEqualTo(1);
+    assertThat(
+            installation.results().stream()
+                .collect(
+                    Collectors.toMap(Result::id, result -> String.valueOf(result.errorCode()))))
+        .isEqualTo(
+            Map.of(
+                old, "too_old",
+                oldAtOnce, "too_old",
+                newer, "unknown_version",
+                unreadable, "malformed",
+                unreadableAtOnce, "malformed",
+                good, "null"));
+    assertThat(installation.resultOf(old).status()).isEqualTo("failed");
+    assertThat(installation.resultOf(old).errorMessage()).contains("pgoffload dead-letters");
+    assertThat(installation.read(installation.topics().deadLetters())).hasSize(5);
+    installation.writeBack();
+    assertThat(
+            installation.query(
+                "select count(*) from pgoffload.llm_result where error_code in ('too_old',"
+                    + " 'unknown_version', 'malformed') and id >= "
+                    + old))
+        .isEqualTo("5");
+  }
+
+  @Test
+  void whatIsNotOursEndsNobodysRequest() throws Exception {
+    long victim = installation.newId();
+    var old = signedDaysAgo(4, victim);
+    installation.send("k", old.getBytes(StandardCharsets.UTF_8), "1:" + "0".repeat(64));
+    installation.send(
+        old.replace(
+            installation.query("select id from pgoffload.installation"),
+            "00000000-0000-4000-8000-000000000000"));
+    installation.send(
+        installation
+            .envelope(victim, "?")
+            .replace("\"version\": 1", "\"version\": 2")
+            .replace(
+                installation.query("select id from pgoffload.installation"),
+                "00000000-0000-4000-8000-000000000000"));
+    // signed, but as something else
+    installation.send(
+        installation.envelope(victim, "cancel", "", Instant.now(), Duration.ofMinutes(5)));
+    installation.send(
+        installation
+            .envelope(victim, "cancel", "", Instant.now(), Duration.ofMinutes(5))
+            .replace("\"version\": 1", "\"version\": 2"));
+    try (var _ = start(new FakeProvider())) {
+      await().atMost(PATIENCE).until(() -> installation.committed() == 5);
+      assertThat(installation.answeredIds()).isEmpty();
+      installation.ask(victim, "why?");
+      awaitAnswers(1);
+    }
+    assertThat(installation.resultOf(victim).status()).isEqualTo("succeeded");
+    assertThat(installation.resultOf(victim).attempts()).isEqualTo(1);
+    assertThat(installation.read(installation.topics().deadLetters())).hasSize(5);
+  }
+
+  @Test
+  void whatIsTooOldButAnsweredOrHeldKeepsItsResult() throws Exception {
+    long answered = installation.newId();
+    long held = installation.newId();
+    installation.execute(
+        "insert into pgoffload.llm_result (id, kind, status, requested_by_oid, attempts, finished_at)"
+            + " values ("
+            + answered
+            + ", 'ask', 'succeeded', 10, 1, now())");
+    installation.execute("select pgoffload.register_worker('holder', 'fake', 'fake-1', 'test')");
+    installation.execute(
+        "select pgoffload.claim('holder', epoch, array["
+            + held
+            + "], array[10::oid], array[null]) from pgoffload.worker where name = 'holder'");
+    installation.send(signedDaysAgo(4, answered));
+    installation.send(signedDaysAgo(4, held));
+    try (var _ = start(new FakeProvider())) {
+      // once its holder is dead, nobody else ends it
+      awaitAnswers(1);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 2);
+    }
+    assertThat(installation.results())
+        .singleElement()
+        .satisfies(result -> {
+          assertThat(result.id()).isEqualTo(held);
+          assertThat(result.errorCode()).isEqualTo("too_old");
+          assertThat(result.attempts()).isEqualTo(2);
+        });
+  }
+
+  @Test
+  void recordsOfAnyShapeStopNobody() throws Exception {
+    var topic = installation.topics().llmRequests();
+    byte[] value = {1, 2, 3};
+    installation.send(new ProducerRecord<>(topic, null, value));
+    installation.send(new ProducerRecord<byte[], byte[]>(topic, new byte[] {-1, -2}, null));
+    var nullHeader = new ProducerRecord<byte[], byte[]>(topic, null, value);
+    nullHeader.headers().add(RecordHeaders.SIGNATURE, null).add("other", null);
+    installation.send(nullHeader);
+    var huge = new byte[(2 << 20) - 200];
+    new Random(1).nextBytes(huge);
+    var hugeHeader = new ProducerRecord<byte[], byte[]>(topic, null, value);
+    hugeHeader.headers().add("huge", huge);
+    installation.send(hugeHeader);
+    installation.ask("why?");
+    try (var _ = start(new FakeProvider())) {
+      awaitAnswers(1);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 5);
+    }
+    var letters = installation.read(installation.topics().deadLetters());
+    assertThat(letters).hasSize(4);
+    assertThat(from(letters, topic + "-0@0").key()).isNull();
+    assertThat(from(letters, topic + "-0@0").value()).isEqualTo(value);
+    assertThat(from(letters, topic + "-0@1").key()).isEqualTo(new byte[] {-1, -2});
+    assertThat(from(letters, topic + "-0@1").value()).isNull();
+    assertThat(from(letters, topic + "-0@2").headers().lastHeader("other").value()).isNull();
+    assertThat(header(from(letters, topic + "-0@3"), RecordHeaders.REASON_DETAIL))
+        .contains("too large to be kept here");
+  }
+
+  private static String signedDaysAgo(int days, long id) throws SQLException {
+    return installation.envelope(
+        id, "ask", "old", Instant.now().minus(Duration.ofDays(days)), Duration.ofMinutes(5));
+  }
+
+  private static String atOnce(String envelope) {
+    return envelope.replace("\"immediate\": false", "\"immediate\": true");
+  }
+
+  @Test
   void aKeyThatIsRotatedInWhileItRunsIsTrustedAtOnce() throws Exception {
     try (var _ = start(new FakeProvider())) {
       installation.ask("before");
@@ -417,6 +571,58 @@ final class WorkerAppTest {
       awaitAnswers(1);
     }
     assertThat(installation.results()).extracting(Result::status).containsExactly("expired");
+    assertThat(provider.calls()).isZero();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"PT-1H", "PT1H", "P-5D", "P5D"})
+  void aWrongClockOfTheMachineDecidesNothing(Duration off) throws Exception {
+    long fresh = installation.ask("fresh");
+    long late = installation.newId();
+    var envelope =
+        installation.envelope(
+            late, "ask", "late", Instant.now().minusSeconds(60), Duration.ofSeconds(59));
+    installation.send(
+        "k", envelope.getBytes(StandardCharsets.UTF_8), installation.signature(envelope));
+    var provider = new FakeProvider();
+    try (var _ =
+        WorkerApp.start(
+            installation.configuration("w"),
+            LlmProviders.of(provider),
+            Clock.offset(Clock.systemUTC(), off))) {
+      awaitAnswers(2);
+    }
+    assertThat(installation.resultOf(fresh).status()).isEqualTo("succeeded");
+    assertThat(Instant.parse(installation.resultOf(fresh).finishedAt()))
+        .isCloseTo(Instant.now(), within(1, ChronoUnit.MINUTES));
+    assertThat(installation.resultOf(late).status()).isEqualTo("expired");
+    assertThat(provider.calls()).isEqualTo(1);
+    assertThat(installation.read(installation.topics().deadLetters())).isEmpty();
+  }
+
+  @Test
+  void whatWasSignedAgainIsAsOldAsWhenItWasAsked() throws Exception {
+    long id = installation.newId();
+    var asked = Instant.now().minusSeconds(600).truncatedTo(ChronoUnit.MILLIS);
+    var envelope =
+        installation
+            .envelope(id, "ask", "again", Instant.now(), Duration.ofMinutes(5))
+            .replace("\"immediate\": false", "\"immediate\": true")
+            .replace(
+                "\"timeout_ms\"",
+                "\"created_at_us\": " + asked.toEpochMilli() + "000, \"timeout_ms\"");
+    installation.send(
+        "k", envelope.getBytes(StandardCharsets.UTF_8), installation.signature(envelope));
+    var provider = new FakeProvider();
+    try (var _ = start(provider)) {
+      awaitAnswers(1);
+    }
+    assertThat(installation.resultOf(id).status()).isEqualTo("expired");
+    assertThat(installation.resultOf(id).queuedMs()).isBetween(600_000.0, 660_000.0);
+    assertThat(
+            installation.query(
+                "select extract(epoch from created_at) * 1000 from llm_request where id = " + id))
+        .startsWith(asked.toEpochMilli() + ".");
     assertThat(provider.calls()).isZero();
   }
 

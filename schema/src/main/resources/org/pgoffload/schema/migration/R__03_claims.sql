@@ -127,7 +127,7 @@ begin
            case when p ? 'inputs' then array(select jsonb_array_elements_text(p -> 'inputs')) end,
            (p ->> 'retry_of')::bigint,
            e #>> '{requested_by,user}', (e #>> '{requested_by,user_oid}')::oid,
-           timestamptz 'epoch' + (e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
+           timestamptz 'epoch' + coalesce(e ->> 'created_at_us', e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
     from unnest(envelopes) envelope,
          lateral (select envelope::jsonb as e offset 0) parsed,  -- once, not for each of the fields
          lateral (select e -> 'payload' as p) payload
@@ -187,6 +187,19 @@ $$;
 comment on function pgoffload.claim(text, bigint, bigint[], oid[], text[]) is 'Private, for workers. Claims a batch of requests.';
 revoke all on function pgoffload.claim(text, bigint, bigint[], oid[], text[]) from public;
 grant execute on function pgoffload.claim(text, bigint, bigint[], oid[], text[]) to pgoffload_worker;
+
+-- API: Private. Which of these LLM requests have their result in the table.
+create or replace function pgoffload.answered_llm(ids bigint[]) returns setof bigint
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim
+set enable_seqscan = off
+as $$
+  select r.id from pgoffload.llm_result r where r.id = any (ids)
+$$;
+comment on function pgoffload.answered_llm(bigint[]) is 'Private, for workers. Which of these LLM requests have their result in the table.';
+revoke all on function pgoffload.answered_llm(bigint[]) from public;
+grant execute on function pgoffload.answered_llm(bigint[]) to pgoffload_worker;
 
 -- API: Private. Obeys a command to cancel an LLM request, which every worker reads. It comes back as
 --   claimed  nobody had begun it, or its worker is dead: it is the caller's now, who publishes its end

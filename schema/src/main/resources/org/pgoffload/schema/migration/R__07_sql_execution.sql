@@ -14,7 +14,7 @@ as $$
          (p ->> 'queue_size')::integer, e #>> '{requested_by,user}', (e #>> '{requested_by,user_oid}')::oid,
          (p ->> 'login_oid')::oid, p -> 'settings', p ->> 'session', (p ->> 'submitted')::boolean,
          (p ->> 'parent')::bigint, (p ->> 'parent_ordinal')::integer, (p ->> 'large_object')::oid,
-         timestamptz 'epoch' + (e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
+         timestamptz 'epoch' + coalesce(e ->> 'created_at_us', e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
   from unnest(envelopes) envelope,
        lateral (select envelope::jsonb as e offset 0) parsed,  -- once, not for each of the fields
        lateral (select e -> 'payload' as p) payload

@@ -122,7 +122,7 @@ final class DescribeResult {
       GatherRows.@Nullable Gathered rows,
       @Nullable SqlError error,
       @Nullable List<SqlNotice> notices) {
-    var queued = Duration.between(task.signedAt(), claim.claimedAt()).toNanos() / 1e6;
+    var queued = Duration.between(task.createdAt(), claim.claimedAt()).toNanos() / 1e6;
     return new SqlResult(
         SqlResult.VERSION,
         task.id(),

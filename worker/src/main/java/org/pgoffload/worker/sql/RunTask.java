@@ -126,7 +126,7 @@ public final class RunTask {
   /// @throws InterruptedException if the worker is closing
   public void endUnclaimable(SqlTask task, String sqlState) throws InterruptedException {
     var claim =
-        new SqlClaim.Claimed(1, task.signedAt(), new UUID(0, 0), null, null, null, List.of());
+        new SqlClaim.Claimed(1, task.createdAt(), new UUID(0, 0), null, null, null, List.of());
     topic.publish(
         new DescribeResult(task, claim, worker, clock)
             .failed(

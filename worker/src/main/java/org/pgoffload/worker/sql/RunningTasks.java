@@ -1,6 +1,7 @@
 package org.pgoffload.worker.sql;
 
 import java.time.Duration;
+import java.time.Instant;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Optional;
@@ -40,9 +41,10 @@ public final class RunningTasks implements AutoCloseable {
   }
 
   /// A task begins.
-  public RunningTask begin(SqlTask task, SqlClaim.Claimed claim) {
-    // by the database's clock alone
-    var left = task.deadline().map(deadline -> Duration.between(claim.claimedAt(), deadline));
+  ///
+  /// @param now by the database's clock
+  public RunningTask begin(SqlTask task, Instant now) {
+    var left = task.deadline().map(deadline -> Duration.between(now, deadline));
     var begun = new RunningTask(task.id(), left);
     running.put(task.id(), begun);
     if (isCancelled(task.id())) {

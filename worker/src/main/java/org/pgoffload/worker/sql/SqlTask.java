@@ -20,7 +20,7 @@ import org.pgoffload.protocol.Envelope;
 /// @param depth how many tasks this one is nested in
 /// @param rowsWanted false if nobody will fetch the rows
 /// @param orderingKey requests of one key run one after another, or null
-/// @param signedAt when it was asked, by the database's clock
+/// @param createdAt when it was asked, by the database's clock
 /// @param until when it is no longer wanted, or null for as long as it takes
 public record SqlTask(
     long id,
@@ -35,7 +35,7 @@ public record SqlTask(
     int depth,
     boolean rowsWanted,
     @Nullable String orderingKey,
-    Instant signedAt,
+    Instant createdAt,
     @Nullable Instant until) {
   private static final int DEFAULT_QUEUE_SIZE = 65_536;
 
@@ -57,7 +57,7 @@ public record SqlTask(
         payload.path("depth").asInt(0),
         !payload.path("submitted").asBoolean(false),
         envelope.orderingKey(),
-        envelope.signedAt(),
+        envelope.createdAt(),
         envelope.deadline().orElse(null));
   }
 

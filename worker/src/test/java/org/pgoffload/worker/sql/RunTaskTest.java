@@ -78,7 +78,7 @@ final class RunTaskTest {
 
   private RunTask.End runClaimed(SqlTask task, SqlClaim.Claimed claim) throws InterruptedException {
     try {
-      return run.run(task, claim, running.begin(task, claim));
+      return run.run(task, claim, running.begin(task, claim.claimedAt()));
     } finally {
       running.end(task.id());
     }
@@ -330,7 +330,7 @@ final class RunTaskTest {
             0,
             false,
             null,
-            task.signedAt(),
+            task.createdAt(),
             null);
     var result = run(unwanted);
     assertThat(result.columns()).isNull();

@@ -113,7 +113,7 @@ final class WriteBackTest {
   void waitsOutWhatIsNotTheResultsFault(String state) throws Exception {
     installation.execute(
         "create sequence tries; create function fail_at_first() returns trigger language plpgsql as"
-            + " $$ begin if nextval('tries') <= 3 then raise exception 'injected' using errcode = '"
+            + " $$ begin if nextval('public.tries') <= 3 then raise exception 'injected' using errcode = '"
             + state
             + "'; end if; return new; end $$; grant usage on sequence tries to public; create trigger"
             + " fail_at_first before insert on pgoffload.llm_result for each statement execute function"

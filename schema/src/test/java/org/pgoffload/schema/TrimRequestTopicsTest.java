@@ -1,0 +1,145 @@
+package org.pgoffload.schema;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.pgoffload.embedded.BrokerInJvm;
+import org.pgoffload.embedded.BrokerOptions;
+import org.pgoffload.embedded.KafkaBroker;
+import org.pgoffload.protocol.TopicNames;
+
+/// What is removed from the topics of requests, and what never is, on a real broker.
+@Timeout(120)
+final class TrimRequestTopicsTest {
+  private static final Duration A_WEEK = Duration.ofDays(7);
+  private static KafkaBroker broker;
+  private static int installations;
+
+  private TopicNames topics;
+
+  @BeforeAll
+  static void start() {
+    broker = BrokerInJvm.start(BrokerOptions.temporary());
+  }
+
+  @AfterAll
+  static void end() {
+    broker.close();
+  }
+
+  @BeforeEach
+  void install() {
+    topics = new TopicNames("trim" + installations++);
+    assertThat(InstallTopics.run(client(), topics, 1, (short) 1, 1 << 20, A_WEEK).requestsCreated())
+        .isTrue();
+  }
+
+  @Test
+  void keepsWhatNoWorkerHasFinishedHoweverOld() throws Exception {
+    publish(topics.llmRequests(), 10, 0);
+    assertThat(trim()).isEmpty();
+    commit(topics.llmRequests(), 4);
+    assertThat(trim())
+        .containsExactly(
+            "removed 4 finished records from " + topics.llmRequests() + "-0, up to offset 4");
+    assertThat(firstOffset(topics.llmRequests())).isEqualTo(4);
+    assertThat(trim()).isEmpty();
+  }
+
+  @Test
+  void keepsWhatIsFinishedAndYoung() throws Exception {
+    publish(topics.sqlRequests(), 5, System.currentTimeMillis() - A_WEEK.plusDays(1).toMillis());
+    publish(topics.sqlRequests(), 5, System.currentTimeMillis());
+    commit(topics.sqlRequests(), 10);
+    assertThat(trim()).hasSize(1);
+    assertThat(firstOffset(topics.sqlRequests())).isEqualTo(5);
+  }
+
+  @Test
+  void setsTheRetentionOfTheOtherTopicsAndNoneOfRequests() throws Exception {
+    assertThat(setting(topics.results(), "retention.ms")).isEqualTo("604800000");
+    assertThat(setting(topics.llmRequests(), "retention.ms")).isEqualTo("-1");
+    assertThat(setting(topics.deferred(), "retention.ms")).isEqualTo("-1");
+    var changes = InstallTopics.run(client(), topics, 1, (short) 1, 1 << 20, Duration.ofHours(2));
+    assertThat(changes.requestsCreated()).isFalse();
+    assertThat(changes.lines())
+        .contains(
+            "set retention.ms of topic " + topics.results() + " to 7200000",
+            "set segment.ms of topic " + topics.results() + " to 7200000");
+    assertThat(setting(topics.sqlRequests(), "retention.ms")).isEqualTo("-1");
+  }
+
+  private java.util.List<String> trim() throws Exception {
+    return TrimRequestTopics.run(client(), topics, A_WEEK);
+  }
+
+  private static Map<String, Object> client() {
+    return Map.of("bootstrap.servers", broker.bootstrapServers());
+  }
+
+  private static void publish(String topic, int number, long timestamp)
+      throws ExecutionException, InterruptedException {
+    try (var producer =
+        new KafkaProducer<>(client(), new ByteArraySerializer(), new ByteArraySerializer())) {
+      for (int i = 0; i < number; i++) {
+        producer
+            .send(
+                new ProducerRecord<>(
+                    topic, 0, timestamp, null, "request".getBytes(StandardCharsets.UTF_8)))
+            .get();
+      }
+    }
+  }
+
+  private void commit(String topic, long offset) throws ExecutionException, InterruptedException {
+    try (var admin = Admin.create(client())) {
+      admin
+          .alterConsumerGroupOffsets(
+              topics.workersOf(topic),
+              Map.of(new TopicPartition(topic, 0), new OffsetAndMetadata(offset)))
+          .all()
+          .get();
+    }
+  }
+
+  private static long firstOffset(String topic) throws ExecutionException, InterruptedException {
+    var partition = new TopicPartition(topic, 0);
+    try (var admin = Admin.create(client())) {
+      return admin
+          .listOffsets(Map.of(partition, OffsetSpec.earliest()))
+          .partitionResult(partition)
+          .get()
+          .offset();
+    }
+  }
+
+  private static String setting(String topic, String name)
+      throws ExecutionException, InterruptedException {
+    var resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+    try (var admin = Admin.create(client())) {
+      return admin
+          .describeConfigs(java.util.List.of(resource))
+          .all()
+          .get()
+          .get(resource)
+          .get(name)
+          .value();
+    }
+  }
+}

@@ -11,7 +11,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// What is refused, in words that help, with nothing sent.
-final class BadInputTest extends OnEveryPostgres {
+final class BadInputTest extends OnOldestAndNewestPostgres {
   private Session app;
 
   @BeforeEach

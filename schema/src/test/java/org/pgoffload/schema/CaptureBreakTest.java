@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 
 /// What becomes of requests that were sent when the slot was lost: the test plays the producer's
 /// sweep.
-final class CaptureBreakTest extends OnEveryPostgres {
+final class CaptureBreakTest extends OnOldestAndNewestPostgres {
   @BeforeEach
   void forgetBreaks() {
     database.admin().run("delete from pgoffload.capture_break");

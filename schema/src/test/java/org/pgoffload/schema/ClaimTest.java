@@ -10,7 +10,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /// What workers and the write-back are told by the database.
-final class ClaimTest extends OnEveryPostgres {
+final class ClaimTest extends OnOldestAndNewestPostgres {
   @BeforeEach
   void forgetWorkers() {
     database.admin().run("delete from pgoffload.worker");

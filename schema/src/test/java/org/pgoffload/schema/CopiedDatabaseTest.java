@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import org.junit.jupiter.api.Test;
 
 /// What was copied with its tables is not the installation that it was.
-final class CopiedDatabaseTest extends OnEveryPostgres {
+final class CopiedDatabaseTest extends OnOldestAndNewestPostgres {
   @Test
   void isNoCopyOfItself() {
     assertThat(isCopy()).isEqualTo("f");

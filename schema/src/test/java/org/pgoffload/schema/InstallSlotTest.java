@@ -9,7 +9,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Secret;
 
-final class InstallSlotTest extends OnEveryPostgres {
+final class InstallSlotTest extends OnOldestAndNewestPostgres {
   private static final Duration PATIENCE = Duration.ofSeconds(30);
 
   @Test

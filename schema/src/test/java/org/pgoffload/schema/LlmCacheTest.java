@@ -9,7 +9,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /// Of those that ask the same, one makes the call.
-final class LlmCacheTest extends OnEveryPostgres {
+final class LlmCacheTest extends OnOldestAndNewestPostgres {
   private static final String AGES = "1000 years";
 
   private PlayedWorker first;

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Result;
 
 /// JSON, many questions at once, embeddings, cancelling and repeating.
-final class LlmCallsTest extends OnEveryPostgres {
+final class LlmCallsTest extends OnOldestAndNewestPostgres {
   private static final float[] FIRST = {1, -2.5f, 0.1f};
   private static final float[] SECOND = {1e-7f, 0, 3};
 

@@ -14,7 +14,7 @@ import org.pgoffload.protocol.LlmPiece;
 import org.postgresql.PGConnection;
 
 /// Whoever reads until the request has ended, and then once more, has the whole answer.
-final class LlmStreamTest extends OnEveryPostgres {
+final class LlmStreamTest extends OnOldestAndNewestPostgres {
   private static final long FIRST = LlmPiece.seqBefore(1);
   private static final long SECOND = LlmPiece.seqBefore(2);
 

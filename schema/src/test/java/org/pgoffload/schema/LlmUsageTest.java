@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Call;
 
 /// Who has used how much, what it costs, and what happens when a budget is used up.
-final class LlmUsageTest extends OnEveryPostgres {
+final class LlmUsageTest extends OnOldestAndNewestPostgres {
   private static final String TOTALS =
       "select requests, failed, cached, calls, failed_calls, input_tokens, cached_tokens,"
           + " output_tokens, reasoning_tokens from llm_usage";

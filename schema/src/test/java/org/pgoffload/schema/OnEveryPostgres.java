@@ -1,5 +1,7 @@
 package org.pgoffload.schema;
 
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.TestInstance;
@@ -23,15 +25,21 @@ abstract class OnEveryPostgres {
   TestDatabase database;
 
   static List<PostgresVersion> versions() {
-    var only = System.getProperty("postgres");
-    return only == null
+    var only = System.getProperty("postgres", "all");
+    return only.equals("all")
         ? List.of(PostgresVersion.values())
         : List.of(PostgresVersion.valueOf(only));
   }
 
   @BeforeParameterizedClassInvocation
   void create() {
+    assumeTrue(wants(version), () -> "run on " + version + " with -Dpostgres=all");
     database = TestServer.of(version).newDatabase();
+  }
+
+  /// Whether the tests are worth their time on this version.
+  boolean wants(PostgresVersion version) {
+    return true;
   }
 
   @BeforeEach
@@ -41,6 +49,8 @@ abstract class OnEveryPostgres {
 
   @AfterParameterizedClassInvocation
   void drop() {
-    database.close();
+    if (wants(version)) {
+      database.close();
+    }
   }
 }

@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// The functions of pg_background that know a task by its pid and cookie.
-final class PgBackgroundV2Test extends OnEveryPostgres {
+final class PgBackgroundV2Test extends OnOldestAndNewestPostgres {
   private Session ann;
   private PlayedSqlWorker worker;
 

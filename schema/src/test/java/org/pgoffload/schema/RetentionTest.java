@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Result;
 
 /// Ranges of ids: begun in time, removed whole when they are old and everything in them has ended.
-final class RetentionTest extends OnEveryPostgres {
+final class RetentionTest extends OnOldestAndNewestPostgres {
   private static final long IDS_OF_A_RANGE = 1L << 36;
 
   @AfterEach

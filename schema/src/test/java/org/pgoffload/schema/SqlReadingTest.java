@@ -20,7 +20,7 @@ import org.postgresql.util.PSQLException;
 import org.postgresql.util.PSQLWarning;
 
 /// What a task returned comes back as it was.
-final class SqlReadingTest extends OnEveryPostgres {
+final class SqlReadingTest extends OnOldestAndNewestPostgres {
   private Session ann;
   private PlayedSqlWorker worker;
 

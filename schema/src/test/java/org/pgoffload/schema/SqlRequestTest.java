@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Background SQL with the transaction: insert, and look later.
-final class SqlRequestTest extends OnEveryPostgres {
+final class SqlRequestTest extends OnOldestAndNewestPostgres {
   private Session ann;
   private PlayedSqlWorker worker;
 

@@ -11,7 +11,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// A task's session is what its launcher's was.
-final class SqlSettingsTest extends OnEveryPostgres {
+final class SqlSettingsTest extends OnOldestAndNewestPostgres {
   private Session ann;
   private PlayedSqlWorker worker;
 

@@ -7,7 +7,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Who sees what, and who may do what.
-final class VisibilityTest extends OnEveryPostgres {
+final class VisibilityTest extends OnOldestAndNewestPostgres {
   @Test
   void showsARequestToItsRoleItsMembersAndSuperusersOnly() {
     var id = database.inserted("app");

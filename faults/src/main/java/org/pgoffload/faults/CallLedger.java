@@ -2,9 +2,11 @@ package org.pgoffload.faults;
 
 import java.time.Duration;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Collectors;
 
 /// What the stub writes down of the calls that it got. Thread-safe.
 final class CallLedger {
@@ -39,23 +41,19 @@ final class CallLedger {
     entry.open.decrementAndGet();
   }
 
-  /// How many calls are under way, or were answered so lately that their results may not have been
+  /// The calls that are under way, or were answered so lately that their results may not have been
   /// published: what may have to be repeated if the workers die now.
-  int underWay(Duration lately) {
+  Set<Tag> underWay(Duration lately) {
     long now = System.nanoTime();
-    return (int)
-        entries.values().stream()
-            .filter(entry -> {
-              long last = entry.lastAnswer.get();
-              return entry.open.get() > 0
-                  || (last != Long.MIN_VALUE && now - last < lately.toNanos());
-            })
-            .count();
+    return entries.entrySet().stream()
+        .filter(entry -> isUnderWay(entry.getValue(), now, lately.toNanos()))
+        .map(Map.Entry::getKey)
+        .collect(Collectors.toSet());
   }
 
-  /// How many calls are open at this moment.
-  int inFlight() {
-    return entries.values().stream().mapToInt(entry -> Math.max(0, entry.open.get())).sum();
+  private static boolean isUnderWay(Entry entry, long now, long lately) {
+    long last = entry.lastAnswer.get();
+    return entry.open.get() > 0 || (last != Long.MIN_VALUE && now - last < lately);
   }
 
   /// The calls of one run, by number.

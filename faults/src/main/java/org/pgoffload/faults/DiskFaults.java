@@ -2,7 +2,7 @@ package org.pgoffload.faults;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
-import java.nio.file.Files;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -19,9 +19,7 @@ final class DiskFaults {
                 "postgres-disk-full",
                 "PostgreSQL's disk is full for 8 s, then has room again",
                 scene -> {
-                  scene.callsMayBeLost();
-                  fill(scene, scene.installation().postgresDirectory());
-                  scene.callsMayBeLost();
+                  scene.endWithCalls(() -> fill(scene, scene.installation().postgresDirectory()));
                   // a server that has panicked has to be started by somebody
                   scene.installation().servers().startPostgres();
                   scene.measureRecovery("PostgreSQL");
@@ -48,7 +46,7 @@ final class DiskFaults {
   }
 
   /// Fills the disk of a directory with a file, for some time.
-  private static void fill(Scene scene, Path directory) throws IOException {
+  private static void fill(Scene scene, Path directory) {
     var ballast = directory.resolve("ballast");
     long filled = 0;
     try (var file = new RandomAccessFile(ballast.toFile(), "rw")) {
@@ -63,8 +61,10 @@ final class DiskFaults {
           Await.pause(Duration.ofMillis(20));
         }
       }
-    } finally {
-      Files.deleteIfExists(ballast);
+      // room again
+      file.setLength(0);
+    } catch (IOException e) {
+      throw new UncheckedIOException("the disk cannot be filled", e);
     }
     scene.note("filled " + filled / (1024 * 1024) + " MiB");
   }

@@ -31,12 +31,10 @@ final class NetworkFaults {
         "the network of " + name + " " + happening(state) + " for 6 s",
         scene -> {
           // whoever cannot renew its lease counts as dead, with the calls that it makes
-          scene.callsMayBeLost();
           var links = which.apply(scene.installation().links());
-          links.forEach(link -> link.become(state));
+          scene.endWithCalls(() -> links.forEach(link -> link.become(state)));
           scene.pause(FOR_A_WHILE);
-          scene.callsMayBeLost();
-          links.forEach(link -> link.become(Link.State.PASSING));
+          scene.endWithCalls(() -> links.forEach(link -> link.become(Link.State.PASSING)));
           scene.measureRecovery("network");
           scene.awaitRecovery();
         },

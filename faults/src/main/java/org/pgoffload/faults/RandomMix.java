@@ -22,16 +22,14 @@ final class RandomMix {
               "worker killed",
               scene -> {
                 var worker = scene.someWorker();
-                scene.callsMayBeLost();
-                worker.kill();
+                scene.endWithCalls(worker::kill);
                 worker.start();
               }),
           new Blow(
               "worker stopped for 6 s",
               scene -> {
                 var worker = scene.someWorker();
-                scene.callsMayBeLost();
-                worker.process().freeze();
+                scene.endWithCalls(worker.process()::freeze);
                 scene.pause(Duration.ofSeconds(6));
                 worker.process().thaw();
               }),
@@ -40,8 +38,7 @@ final class RandomMix {
           new Blow(
               "PostgreSQL killed",
               scene -> {
-                scene.callsMayBeLost();
-                scene.installation().servers().postgres().stopImmediately();
+                scene.endWithCalls(scene.installation().servers().postgres()::stopImmediately);
                 scene.installation().servers().startPostgres();
               }),
           new Blow(

@@ -5,6 +5,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -75,26 +76,28 @@ final class Scene {
     return repeatable.get();
   }
 
-  /// The calls under way at this moment may have to be repeated, because who makes them is lost.
-  void callsMayBeLost() {
-    repeatable.addAndGet(installation.stub().ledger().underWay(LATELY));
+  /// Ends somebody who makes calls, or on whom they depend: those under way may have to be repeated.
+  void endWithCalls(Runnable end) {
+    var ledger = installation.stub().ledger();
+    var underWay = new HashSet<>(ledger.underWay(LATELY));
+    end.run();
+    underWay.addAll(ledger.underWay(LATELY)); // what has begun before the end came
+    repeatable.addAndGet(underWay.size());
   }
 
   /// SIGKILL of a worker, whose claims another one has to take over.
   void killWorker(Part worker) {
     awaitBusy(worker);
-    callsMayBeLost();
     var killed = Instant.now();
-    worker.kill();
+    endWithCalls(worker::kill);
     recoveries.add(new Recovery.Takeover(worker.identity(), killed));
   }
 
   /// SIGSTOP of a worker, which counts as its death once its lease is over.
   void stopWorker(Part worker) {
     awaitBusy(worker);
-    callsMayBeLost();
     var stopped = Instant.now();
-    worker.process().freeze();
+    endWithCalls(worker.process()::freeze);
     recoveries.add(new Recovery.Takeover(worker.identity(), stopped));
   }
 

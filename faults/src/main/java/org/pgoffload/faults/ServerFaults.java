@@ -13,17 +13,15 @@ final class ServerFaults {
             "postgres-killed",
             "PostgreSQL is stopped immediately under load, and started again",
             scene -> {
-              scene.callsMayBeLost();
-              scene.installation().servers().postgres().stopImmediately();
+              scene.endWithCalls(scene.installation().servers().postgres()::stopImmediately);
               restartPostgres(scene);
             }),
         Fault.of(
             "postgres-killed-while-starting",
             "PostgreSQL is stopped immediately, and again twice while it starts and recovers",
             scene -> {
-              scene.callsMayBeLost();
               var servers = scene.installation().servers();
-              servers.postgres().stopImmediately();
+              scene.endWithCalls(servers.postgres()::stopImmediately);
               servers.killPostgresWhileItStarts(Duration.ofMillis(30 + scene.random().nextInt(60)));
               servers.killPostgresWhileItStarts(
                   Duration.ofMillis(80 + scene.random().nextInt(150)));
@@ -33,8 +31,7 @@ final class ServerFaults {
                 "postgres-down",
                 "PostgreSQL is stopped immediately and stays down for 20 s",
                 scene -> {
-                  scene.callsMayBeLost();
-                  scene.installation().servers().postgres().stopImmediately();
+                  scene.endWithCalls(scene.installation().servers().postgres()::stopImmediately);
                   scene.pause(Duration.ofSeconds(20));
                   restartPostgres(scene);
                 })

@@ -11,9 +11,9 @@ import java.util.TreeMap;
 ///
 /// What the caller knows to be accepted has exactly one row and one result; what was rolled back
 /// left nothing at all; of what the caller was not told, either is right. A succeeded task has left
-/// its trace once, another one none, and a command outside a transaction of unknown outcome at most
-/// one. The first record of each id on the topic says what the table says. Calls that were answered
-/// in vain are no more than could be under way when something was killed.
+/// its trace once, another one none, and a command outside a transaction that was broken off at
+/// most one. The first record of each id on the topic says what the table says. Calls that were
+/// answered in vain are no more than could be under way when something was killed.
 final class CheckBooks {
   private final Found found;
   private final boolean mayRefuse;
@@ -127,9 +127,9 @@ final class CheckBooks {
 
   private void checkEffects(Asked asked, Found.Ending ending) {
     int effects = found.effects().getOrDefault(asked.number(), 0);
-    if (asked.kind().isAutocommit() && ending.isUnknown()) {
+    if (asked.kind().isAutocommit() && ending.isBrokenOff()) {
       if (effects > 1) {
-        duplicated.add(asked + " of unknown outcome has taken effect " + effects + " times");
+        duplicated.add(asked + " was broken off and has taken effect " + effects + " times");
       }
     } else if (ending.succeeded() && effects == 0) {
       lost.add(asked + " succeeded without its effect");

@@ -36,9 +36,10 @@ record Found(
       return status.equals("succeeded");
     }
 
-    /// A command outside a transaction whose worker was lost.
-    boolean isUnknown() {
-      return code.equals("08006");
+    /// A command that was broken off, by the loss of its worker or the end of its session: what it
+    /// had committed outside a transaction stays.
+    boolean isBrokenOff() {
+      return code.equals("08006") || code.equals("57P01");
     }
   }
 }

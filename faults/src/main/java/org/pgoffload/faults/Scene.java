@@ -76,7 +76,8 @@ final class Scene {
     return repeatable.get();
   }
 
-  /// Ends somebody who makes calls, or on whom they depend: those under way may have to be repeated.
+  /// Ends somebody who makes calls, or on whom they depend: those under way may have to be
+  /// repeated.
   void endWithCalls(Runnable end) {
     var ledger = installation.stub().ledger();
     var underWay = new HashSet<>(ledger.underWay(LATELY));

@@ -22,9 +22,14 @@ final class ServerFaults {
             scene -> {
               var servers = scene.installation().servers();
               scene.endWithCalls(servers.postgres()::stopImmediately);
-              servers.killPostgresWhileItStarts(Duration.ofMillis(30 + scene.random().nextInt(60)));
-              servers.killPostgresWhileItStarts(
-                  Duration.ofMillis(80 + scene.random().nextInt(150)));
+              noteStart(
+                  scene,
+                  servers.killPostgresWhileItStarts(
+                      Duration.ofMillis(30 + scene.random().nextInt(60))));
+              noteStart(
+                  scene,
+                  servers.killPostgresWhileItStarts(
+                      Duration.ofMillis(80 + scene.random().nextInt(150))));
               restartPostgres(scene);
             }),
         Fault.of(
@@ -49,9 +54,14 @@ final class ServerFaults {
             scene -> {
               var servers = scene.installation().servers();
               servers.broker().kill();
-              servers.killBrokerWhileItStarts(Duration.ofMillis(500 + scene.random().nextInt(500)));
-              servers.killBrokerWhileItStarts(
-                  Duration.ofMillis(1200 + scene.random().nextInt(1500)));
+              noteStart(
+                  scene,
+                  servers.killBrokerWhileItStarts(
+                      Duration.ofMillis(500 + scene.random().nextInt(500))));
+              noteStart(
+                  scene,
+                  servers.killBrokerWhileItStarts(
+                      Duration.ofMillis(1200 + scene.random().nextInt(1500))));
               restartKafka(scene);
             }),
         Fault.of(
@@ -87,6 +97,10 @@ final class ServerFaults {
             "old-snapshot",
             "an idle transaction holds a snapshot throughout",
             ServerFaults::holdSnapshot));
+  }
+
+  private static void noteStart(Scene scene, boolean killed) {
+    scene.note(killed ? "killed before it was ready" : "ready before it was killed");
   }
 
   private static void restartPostgres(Scene scene) {

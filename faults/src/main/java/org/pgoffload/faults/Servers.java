@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.embedded.BrokerOptions;
@@ -127,24 +128,29 @@ final class Servers implements AutoCloseable {
   }
 
   /// Starts PostgreSQL and kills it as soon as its process is there for that long.
-  void killPostgresWhileItStarts(Duration after) {
-    killWhileItStarts(this::startPostgres, postgresOptions.directory(), after, "QUIT");
+  ///
+  /// @return whether it was killed before it was ready
+  boolean killPostgresWhileItStarts(Duration after) {
+    return killWhileItStarts(this::startPostgres, postgresOptions.directory(), after, "QUIT");
   }
 
   /// Starts the broker and kills it as soon as its process is there for that long.
-  void killBrokerWhileItStarts(Duration after) {
-    killWhileItStarts(this::startBroker, brokerOptions.directory(), after, "KILL");
+  ///
+  /// @return whether it was killed before it was ready
+  boolean killBrokerWhileItStarts(Duration after) {
+    return killWhileItStarts(this::startBroker, brokerOptions.directory(), after, "KILL");
   }
 
-  private static void killWhileItStarts(
+  private static boolean killWhileItStarts(
       Runnable start, Path directory, Duration after, String signal) {
+    var failed = new AtomicBoolean();
     var starting =
         Thread.ofVirtual()
             .start(() -> {
               try {
                 start.run();
               } catch (EmbeddedException e) {
-                // killed before it was ready, as it should be
+                failed.set(true); // as it should be
               }
             });
     Await.until(
@@ -159,6 +165,7 @@ final class Servers implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new FaultsException("interrupted while a server was starting", e);
     }
+    return failed.get();
   }
 
   private static Optional<ProcessHandle> child(Path directory) {

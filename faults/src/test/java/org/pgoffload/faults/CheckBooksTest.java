@@ -90,7 +90,7 @@ class CheckBooksTest {
   }
 
   @Test
-  void countsASecondEffectOfUnknownOutcomeAsDuplicated() {
+  void countsASecondEffectOfACommandThatWasBrokenOffAsDuplicated() {
     effects.put(3, 2);
     assertThat(check().duplicated()).hasSize(1);
   }

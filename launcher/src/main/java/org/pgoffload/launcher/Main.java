@@ -18,7 +18,8 @@ import picocli.CommandLine.Command;
       ResultsCommand.class,
       MaintainCommand.class,
       AdoptCommand.class,
-      BenchCommand.class
+      BenchCommand.class,
+      FaultsCommand.class
     })
 public final class Main {
   public static void main(String[] arguments) {

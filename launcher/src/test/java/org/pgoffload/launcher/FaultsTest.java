@@ -1,0 +1,43 @@
+package org.pgoffload.launcher;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.sql.SQLException;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.pgoffload.faults.FaultOutcome;
+import org.pgoffload.faults.FaultPlan;
+import org.pgoffload.faults.RunFaults;
+import org.slf4j.LoggerFactory;
+
+/// The short form of `pgoffload faults`: the most telling ones, with every part as a process of its
+/// own. Nothing is said of times, which are the full form's business.
+class FaultsTest {
+  @TempDir Path directory;
+
+  @Test
+  void nothingIsLostAndNothingHappensTwice() throws SQLException {
+    var plan =
+        new FaultPlan(
+            List.of(
+                "worker-killed",
+                "worker-stopped",
+                "producer-killed",
+                "postgres-killed",
+                "kafka-killed"),
+            200,
+            0,
+            1,
+            directory.resolve("faults"),
+            true);
+    var log = LoggerFactory.getLogger(FaultsTest.class);
+    try (var faults = new RunFaults(plan, FaultsCommand.partCommand(), log::info)) {
+      assertThat(faults.run())
+          .hasSize(5)
+          .allSatisfy(outcome -> assertThat(outcome.problems()).as(outcome.fault()).isEmpty())
+          .allMatch(FaultOutcome::balances);
+    }
+  }
+}

@@ -94,11 +94,15 @@ final class LocalInstallation implements AutoCloseable {
         options.parts().contains(Part.PRODUCER) ? ReadConfiguration.producer(settings) : null;
     var results =
         options.parts().contains(Part.RESULTS) ? ReadConfiguration.results(settings) : null;
+    var metricsAddress = ServeMetrics.address(settings);
     var maintenance =
         options.parts().contains(Part.MAINTENANCE) ? ReadConfiguration.maintenance(settings) : null;
     var worker = options.parts().contains(Part.WORKER) ? ReadConfiguration.worker(settings) : null;
+    settings.check();
+    var metrics = serve(ServeMetrics.start(metricsAddress));
     var resultsApp = results == null ? null : opened(ResultsApp.start(results));
-    var producerApp = producer == null ? null : opened(ProducerApp.start(producer));
+    var producerApp =
+        producer == null ? null : opened(ProducerApp.start(producer, metrics.registry()));
     if (worker != null) {
       opened(WorkerApp.start(worker.worker(), worker.providers()));
       say.accept(

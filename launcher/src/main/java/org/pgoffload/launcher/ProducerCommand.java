@@ -17,8 +17,12 @@ final class ProducerCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    var app = ProducerApp.start(ReadConfiguration.producer(options.settings()));
-    try (var _ = new RunUntilShutdown(app)) {
+    var settings = options.settings();
+    var address = ServeMetrics.address(settings);
+    var configuration = ReadConfiguration.producer(settings);
+    try (var metrics = ServeMetrics.start(address);
+        var app = ProducerApp.start(configuration, metrics.registry());
+        var _ = new RunUntilShutdown(app)) {
       app.awaitEnd();
       return 1;
     }

@@ -6,6 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -19,6 +24,7 @@ import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.results.ResultsConfiguration;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.MaintenanceConfiguration;
 import org.pgoffload.schema.TaskDatabase;
 import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.calls.CallSettings;
@@ -128,6 +134,54 @@ class SettingsTest {
   }
 
   @Test
+  void theMaintenanceHasDefaultsAndTakesExplicitValues() {
+    assertThat(ReadConfiguration.maintenance(new Settings(LEAST)))
+        .isEqualTo(
+            new MaintenanceConfiguration(
+                DATABASE, new TopicNames("pgoffload"), KAFKA, Duration.ofMinutes(10)));
+    var environment = new java.util.TreeMap<>(LEAST);
+    environment.put("PGOFFLOAD_MAINTENANCE_INTERVAL", "1h");
+    environment.put("PGOFFLOAD_RESULTS_DATABASE_URL", "postgresql://not@me/d");
+    assertThat(ReadConfiguration.maintenance(new Settings(environment)))
+        .isEqualTo(
+            new MaintenanceConfiguration(
+                DATABASE, new TopicNames("pgoffload"), KAFKA, Duration.ofHours(1)));
+    environment.put("PGOFFLOAD_MAINTENANCE_INTERVAL", "0s");
+    assertThatThrownBy(() -> ReadConfiguration.maintenance(new Settings(environment)))
+        .hasMessageContaining("PGOFFLOAD_MAINTENANCE_INTERVAL must be longer than zero");
+  }
+
+  @Test
+  void metricsAreServedWhereTheAddressSaysAndNowhereWithoutOne() throws Exception {
+    assertThat(ServeMetrics.address(new Settings(LEAST))).isNull();
+    var bad = new Settings(Map.of("PGOFFLOAD_METRICS_ADDRESS", "here:there"));
+    assertThat(ServeMetrics.address(bad)).isNull();
+    assertThatThrownBy(bad::check)
+        .hasMessageContaining("PGOFFLOAD_METRICS_ADDRESS must be host:port");
+
+    int port;
+    try (var free = new ServerSocket(0)) {
+      port = free.getLocalPort();
+    }
+    var address =
+        ServeMetrics.address(
+            new Settings(Map.of("PGOFFLOAD_METRICS_ADDRESS", "127.0.0.1:" + port)));
+    try (var metrics = ServeMetrics.start(address);
+        var client = HttpClient.newHttpClient()) {
+      metrics.registry().counter("pgoffload.tried").increment(3);
+      var reply =
+          client.send(
+              HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/metrics")).build(),
+              HttpResponse.BodyHandlers.ofString());
+      assertThat(reply.statusCode()).isEqualTo(200);
+      assertThat(reply.body()).contains("pgoffload_tried_total 3.0");
+      assertThatThrownBy(() -> ServeMetrics.start(address))
+          .isInstanceOf(ConfigurationException.class)
+          .hasMessageContaining("nobody can listen");
+    }
+  }
+
+  @Test
   void libpqsOwnVariablesNameTheDatabase() {
     var settings =
         new Settings(
@@ -200,7 +254,18 @@ class SettingsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"demo", "dev", "install", "adopt", "producer", "worker", "results"})
+  @ValueSource(
+      strings = {
+        "demo",
+        "dev",
+        "install",
+        "adopt",
+        "producer",
+        "worker",
+        "results",
+        "maintain",
+        "faults"
+      })
   void everyCommandHasHelp(String command) {
     var out = new StringWriter();
     int status = Main.commandLine().setOut(new PrintWriter(out)).execute(command, "--help");

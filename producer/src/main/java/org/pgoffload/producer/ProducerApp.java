@@ -1,5 +1,6 @@
 package org.pgoffload.producer;
 
+import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -25,12 +26,17 @@ public final class ProducerApp implements AutoCloseable {
   /// Starts capturing in the background. Faults of the database or of Kafka are waited out, not
   /// thrown.
   ///
+  /// @param metrics gets what is measured
   /// @throws org.apache.kafka.common.KafkaException if the client properties are not valid
-  public static ProducerApp start(ProducerConfiguration configuration) {
+  public static ProducerApp start(ProducerConfiguration configuration, MeterRegistry metrics) {
     var properties = kafkaProperties(configuration);
     // one for each run of the engine; the first now, so that bad properties are told at once
     new KafkaProducer<byte[], byte[]>(properties).close(Duration.ZERO);
-    var capture = new SuperviseCapture(configuration, () -> new KafkaProducer<>(properties));
+    var capture =
+        new SuperviseCapture(
+            configuration,
+            () -> new KafkaProducer<>(properties),
+            new WatchSlot(configuration, metrics));
     var thread = Thread.ofPlatform().name("pgoffload-capture").start(capture);
     return new ProducerApp(capture, thread);
   }

@@ -26,20 +26,25 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
 
   private final ProducerConfiguration configuration;
   private final Supplier<Producer<byte[], byte[]>> kafka;
+  private final WatchSlot watchSlot;
   private final CountDownLatch closing = new CountDownLatch(1);
   private final CountDownLatch capturing = new CountDownLatch(1);
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile @Nullable DebeziumEngine<?> engine;
   private volatile String lastComplaint = "";
 
-  SuperviseCapture(ProducerConfiguration configuration, Supplier<Producer<byte[], byte[]>> kafka) {
+  SuperviseCapture(
+      ProducerConfiguration configuration,
+      Supplier<Producer<byte[], byte[]>> kafka,
+      WatchSlot watchSlot) {
     this.configuration = configuration;
     this.kafka = kafka;
+    this.watchSlot = watchSlot;
   }
 
   @Override
   public void run() {
-    var watch = Thread.ofVirtual().name("pgoffload-watch").start(new WatchSlot(configuration));
+    var watch = Thread.ofVirtual().name("pgoffload-watch").start(watchSlot);
     while (!isClosing()) {
       try {
         switch (SlotState.read(configuration.database(), configuration.slot())) {

@@ -1,13 +1,17 @@
 package org.pgoffload.producer;
 
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.DriverManager;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Warns in the log while the slot retains so much WAL that it may be lost, well before it is: what
-/// `llm_health` shows of the capture.
+/// Warns while the slot retains so much WAL that it may be lost, well before it is: in the log when
+/// that changes, and as metrics. `llm_health` shows the same.
 ///
 /// Runs on a thread of its own until it is interrupted.
 final class WatchSlot implements Runnable {
@@ -15,17 +19,38 @@ final class WatchSlot implements Runnable {
 
   private static final Duration INTERVAL = Duration.ofSeconds(10);
 
+  private static final List<String> STATES = List.of("ok", "warning", "error");
+
   private final ProducerConfiguration configuration;
   private final Duration interval;
-  private String lastState = "ok";
+  private volatile double retainedBytes = Double.NaN;
+  private volatile double limitBytes = Double.NaN;
+  private volatile String lastState = "ok";
 
-  WatchSlot(ProducerConfiguration configuration) {
-    this(configuration, INTERVAL);
+  WatchSlot(ProducerConfiguration configuration, MeterRegistry metrics) {
+    this(configuration, metrics, INTERVAL);
   }
 
-  WatchSlot(ProducerConfiguration configuration, Duration interval) {
+  WatchSlot(ProducerConfiguration configuration, MeterRegistry metrics, Duration interval) {
     this.configuration = configuration;
     this.interval = interval;
+    Gauge.builder("pgoffload.slot.retained", this, watch -> watch.retainedBytes)
+        .description("WAL that the replication slot retains; NaN while there is no slot")
+        .baseUnit("bytes")
+        .tag("slot", configuration.slot())
+        .register(metrics);
+    Gauge.builder("pgoffload.slot.limit", this, watch -> watch.limitBytes)
+        .description("max_slot_wal_keep_size, beyond which the slot is lost; NaN without a limit")
+        .baseUnit("bytes")
+        .tag("slot", configuration.slot())
+        .register(metrics);
+    for (var state : STATES) {
+      Gauge.builder("pgoffload.slot.state", this, watch -> watch.lastState.equals(state) ? 1 : 0)
+          .description("1 for the state in which the slot is, as llm_health says it")
+          .tag("slot", configuration.slot())
+          .tag("state", state)
+          .register(metrics);
+    }
   }
 
   @Override
@@ -52,10 +77,13 @@ final class WatchSlot implements Runnable {
             DriverManager.getConnection(configuration.database().jdbcUrl(), properties);
         var statement =
             connection.prepareStatement(
-                "select state, detail, advice from pgoffload.slot_health(?)")) {
+                "select state, detail, advice, retained_bytes::float8, keep_bytes::float8 from"
+                    + " pgoffload.slot_health(?)")) {
       statement.setString(1, configuration.slot());
       var row = statement.executeQuery();
       row.next();
+      retainedBytes = orNan(row, 4);
+      limitBytes = orNan(row, 5);
       var state = row.getString(1);
       if (state.equals(lastState)) {
         return;
@@ -67,5 +95,10 @@ final class WatchSlot implements Runnable {
       }
       lastState = state;
     }
+  }
+
+  private static double orNan(ResultSet row, int column) throws SQLException {
+    double value = row.getDouble(column);
+    return row.wasNull() ? Double.NaN : value;
   }
 }

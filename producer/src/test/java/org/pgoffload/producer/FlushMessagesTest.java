@@ -76,7 +76,7 @@ final class FlushMessagesTest {
 
   @Test
   void anImmediateRequestArrives() throws Exception {
-    try (var app = ProducerApp.start(installation.configuration())) {
+    try (var app = installation.startProducer()) {
       app.awaitCapturing(PATIENCE);
       installation.query(
           "select pgoffload.emit_llm_request('ask', 'at once', null, null, null, null, null,"

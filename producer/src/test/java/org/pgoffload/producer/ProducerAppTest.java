@@ -172,7 +172,7 @@ final class ProducerAppTest {
   @Test
   void complainsWithoutItsSlotAndCapturesNothing() throws Exception {
     installation.dropSlot();
-    try (var app = ProducerApp.start(installation.configuration())) {
+    try (var app = installation.startProducer()) {
       await().atMost(PATIENCE).until(() -> !app.complaint().isEmpty());
       assertThat(app.complaint()).contains("slot_missing", "run pgoffload install");
       assertThatThrownBy(() -> app.awaitCapturing(Duration.ofMillis(10)))
@@ -208,7 +208,7 @@ final class ProducerAppTest {
             installation.execute("checkpoint");
             return installation.query("select wal_status from pg_replication_slots").equals("lost");
           });
-      try (var app = ProducerApp.start(installation.configuration())) {
+      try (var app = installation.startProducer()) {
         await().atMost(PATIENCE).until(() -> app.complaint().contains("slot_lost"));
       }
     } finally {
@@ -221,7 +221,7 @@ final class ProducerAppTest {
   void refusesACopiedDatabase() throws Exception {
     var right = installation.query("select system_identifier from pgoffload.installation");
     installation.execute("update pgoffload.installation set system_identifier = 1");
-    try (var app = ProducerApp.start(installation.configuration())) {
+    try (var app = installation.startProducer()) {
       installation.insert("of the copy");
       await().atMost(PATIENCE).until(() -> app.complaint().contains("copied_database"));
       assertThat(app.complaint()).contains("pgoffload adopt");
@@ -234,7 +234,7 @@ final class ProducerAppTest {
   @Test
   void aSecondProducerWaitsAndTakesOver() throws Exception {
     var first = start();
-    try (var second = ProducerApp.start(installation.configuration())) {
+    try (var second = installation.startProducer()) {
       await().atMost(PATIENCE).until(() -> second.complaint().contains("waiting to take over"));
       long before = installation.insert("before");
       await().atMost(PATIENCE).until(() -> installation.publishedIds().contains(before));
@@ -263,9 +263,9 @@ final class ProducerAppTest {
   void endsWheneverItIsClosed() throws Exception {
     for (int i = 0; i < 3; i++) {
       // while it starts
-      ProducerApp.start(installation.configuration()).close();
+      installation.startProducer().close();
     }
-    var app = ProducerApp.start(installation.configuration());
+    var app = installation.startProducer();
     await()
         .pollInterval(Duration.ofMillis(1))
         .atMost(PATIENCE)
@@ -288,7 +288,7 @@ final class ProducerAppTest {
   }
 
   private static ProducerApp start() throws InterruptedException {
-    var app = ProducerApp.start(installation.configuration());
+    var app = installation.startProducer();
     app.awaitCapturing(PATIENCE);
     // the engine says that it polls a moment before it has the slot
     await()

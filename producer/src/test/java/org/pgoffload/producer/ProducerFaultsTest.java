@@ -36,7 +36,7 @@ final class ProducerFaultsTest {
   @Test
   void losesNothingWhileKafkaIsAwayAndEndsInTimeMeanwhile() throws Exception {
     var asked = new ArrayList<Long>();
-    var app = ProducerApp.start(installation.configuration());
+    var app = installation.startProducer();
     try {
       app.awaitCapturing(PATIENCE);
       asked.add(installation.insert("before"));
@@ -50,7 +50,7 @@ final class ProducerFaultsTest {
     } finally {
       app.close();
     }
-    try (var _ = ProducerApp.start(installation.configuration())) {
+    try (var _ = installation.startProducer()) {
       asked.add(installation.insert("away, second run"));
       installation.startKafka();
       asked.add(installation.insert("after"));

@@ -43,7 +43,7 @@ final class SweepRequestsTest {
   @Test
   void sendsAgainWhatWasLostWithTheSlotOnceWhatWasCapturedIsWorkedOff() throws Exception {
     long captured;
-    try (var app = ProducerApp.start(installation.configuration())) {
+    try (var app = installation.startProducer()) {
       app.awaitCapturing(PATIENCE);
       captured = installation.insert("captured and queued");
       await().atMost(PATIENCE).until(() -> installation.publishedIds().equals(List.of(captured)));
@@ -51,7 +51,7 @@ final class SweepRequestsTest {
     long lost = installation.insert("committed while nothing captured");
     installation.dropSlot();
     long alsoLost = installation.insert("committed while there was no slot");
-    try (var app = ProducerApp.start(installation.configuration())) {
+    try (var app = installation.startProducer()) {
       await()
           .atMost(PATIENCE)
           .until(() ->

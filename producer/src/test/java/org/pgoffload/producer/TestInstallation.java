@@ -1,5 +1,6 @@
 package org.pgoffload.producer;
 
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.sql.SQLException;
@@ -113,6 +114,10 @@ final class TestInstallation implements AutoCloseable {
 
   ProducerConfiguration configuration() {
     return new ProducerConfiguration(producer(), SLOT, topics, kafka());
+  }
+
+  ProducerApp startProducer() {
+    return ProducerApp.start(configuration(), new SimpleMeterRegistry());
   }
 
   void restartPostgres() {

@@ -1,0 +1,60 @@
+package org.pgoffload.producer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.sql.SQLException;
+import java.time.Duration;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.pgoffload.embedded.PostgresVersion;
+
+/// How the slot does, as metrics.
+final class WatchSlotTest {
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+  private static TestInstallation installation;
+
+  @BeforeAll
+  static void install() throws SQLException {
+    installation = TestInstallation.start(PostgresVersion.V18);
+    installation.renew();
+  }
+
+  @AfterAll
+  static void end() {
+    installation.close();
+  }
+
+  @Test
+  void tellsWhatTheSlotRetainsAndThatItIsGone() throws Exception {
+    var metrics = new SimpleMeterRegistry();
+    var thread =
+        Thread.ofVirtual()
+            .start(new WatchSlot(installation.configuration(), metrics, Duration.ofMillis(50)));
+    try {
+      // nobody reads from it
+      await().atMost(PATIENCE).until(() -> state(metrics, "warning") == 1);
+      assertThat(metrics.get("pgoffload.slot.limit").gauge().value()).isNaN();
+      double before = metrics.get("pgoffload.slot.retained").gauge().value();
+      installation.execute("select pg_logical_emit_message(false, 'test', repeat('x', 1 << 20))");
+      await()
+          .atMost(PATIENCE)
+          .until(
+              () -> metrics.get("pgoffload.slot.retained").gauge().value() >= before + (1 << 20));
+      installation.dropSlot();
+      await().atMost(PATIENCE).until(() -> state(metrics, "error") == 1);
+      assertThat(state(metrics, "warning")).isZero();
+      assertThat(metrics.get("pgoffload.slot.retained").gauge().value()).isNaN();
+    } finally {
+      thread.interrupt();
+      thread.join();
+    }
+  }
+
+  private static double state(SimpleMeterRegistry metrics, String state) {
+    return metrics.get("pgoffload.slot.state").tag("state", state).gauge().value();
+  }
+}

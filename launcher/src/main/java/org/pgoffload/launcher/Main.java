@@ -17,6 +17,7 @@ import picocli.CommandLine.Command;
       WorkerCommand.class,
       ResultsCommand.class,
       AdoptCommand.class,
+      DeadLettersCommand.class,
       BenchCommand.class
     })
 public final class Main {

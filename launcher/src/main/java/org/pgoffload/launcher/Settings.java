@@ -123,20 +123,20 @@ final class Settings {
 
   Duration duration(String name, Duration otherwise) {
     return parse(
-        name,
-        otherwise,
-        "a duration such as 500ms, 30s, 5m or PT1H",
-        value -> {
-          var lower = value.toLowerCase(Locale.ROOT);
-          var duration =
-              lower.endsWith("ms")
-                  ? Duration.ofMillis(Long.parseLong(lower.substring(0, lower.length() - 2)))
-                  : Duration.parse(lower.startsWith("p") ? lower : "pt" + lower);
-          if (duration.isNegative()) {
-            throw new IllegalArgumentException();
-          }
-          return duration;
-        });
+        name, otherwise, "a duration such as 500ms, 30s, 5m or PT1H", Settings::parseDuration);
+  }
+
+  /// @throws IllegalArgumentException or [java.time.DateTimeException] if it is none
+  static Duration parseDuration(String value) {
+    var lower = value.toLowerCase(Locale.ROOT);
+    var duration =
+        lower.endsWith("ms")
+            ? Duration.ofMillis(Long.parseLong(lower.substring(0, lower.length() - 2)))
+            : Duration.parse(lower.startsWith("p") ? lower : "pt" + lower);
+    if (duration.isNegative()) {
+      throw new IllegalArgumentException();
+    }
+    return duration;
   }
 
   private <T> T parse(String name, T otherwise, String form, Function<String, T> parser) {

@@ -255,7 +255,9 @@ final class SqlLane implements Lane {
 
   private static SqlClaim.Claimed unlessRefused(ReceivedRequest request, SqlClaim.Claimed claimed) {
     var refusal = request.refusal();
-    if (refusal == null) {
+    var ending = claimed.ending();
+    // that it was cancelled, or what an earlier attempt may have done, says more
+    if (refusal == null || (ending != null && !ending.status().equals(Result.EXPIRED))) {
       return claimed;
     }
     return claimed.endedWith(

@@ -31,10 +31,9 @@ public sealed interface SqlClaim {
       sessions = List.copyOf(sessions);
     }
 
-    /// The same, to be ended so and not to be run, unless the database ends it otherwise.
-    public Claimed endedWith(Ending otherwise) {
-      return new Claimed(
-          attempt, claimedAt, token, login, role, ending == null ? otherwise : ending, sessions);
+    /// The same, to be ended so and not to be run.
+    public Claimed endedWith(Ending other) {
+      return new Claimed(attempt, claimedAt, token, login, role, other, sessions);
     }
 
     /// The same request, as a later attempt of the same worker.

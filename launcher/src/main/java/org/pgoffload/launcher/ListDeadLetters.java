@@ -1,0 +1,161 @@
+package org.pgoffload.launcher;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.PrintWriter;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Routing;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/// `pgoffload dead-letters list`.
+@Command(
+    name = "list",
+    description = "Lists what is there, the oldest first. Ids and roles are what the letters say.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class)
+final class ListDeadLetters implements Callable<Integer> {
+  private static final int LONGEST_DETAIL = 120;
+  private static final List<String> HEADINGS =
+      List.of("POSITION", "TIME", "REASON", "ID", "KIND", "REQUESTED BY", "DETAIL");
+
+  @Spec private CommandSpec spec = CommandSpec.create();
+  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
+
+  @Option(names = "--json", description = "Print a JSON object for each instead of a table.")
+  private boolean json;
+
+  @Option(names = "--reason", paramLabel = "REASON", description = "Only those of this reason.")
+  private @Nullable String reason;
+
+  @Option(
+      names = "--since",
+      paramLabel = "TIME",
+      description =
+          "Only those since then: a time such as 2026-01-31T12:00:00Z, or how long ago: 90m, 24h.")
+  private @Nullable String since;
+
+  /// What is listed of a letter: not its content, which may be large.
+  private record Row(
+      String position,
+      Instant time,
+      String reason,
+      String id,
+      String kind,
+      String requestedBy,
+      String detail,
+      String origin,
+      int bytes) {
+    static Row of(DeadLetter letter) {
+      var routing = letter.routing();
+      return new Row(
+          letter.position(),
+          letter.time(),
+          letter.reason(),
+          routing.map(Routing::id).map(String::valueOf).orElse(""),
+          routing.map(Routing::kind).orElse(""),
+          letter.requestedBy(),
+          letter.detail(),
+          letter.origin(),
+          Math.max(0, letter.record().serializedValueSize()));
+    }
+  }
+
+  @Override
+  public Integer call() {
+    var from = since == null ? null : time(since, InstantSource.system());
+    var rows = new ArrayList<Row>();
+    try (var letters = DeadLettersCommand.open(options.settings())) {
+      letters.all(
+          from,
+          letter -> {
+            if (reason == null || reason.equals(letter.reason())) {
+              rows.add(Row.of(letter));
+            }
+          });
+    }
+    rows.sort(Comparator.comparing(Row::time));
+    var out = spec.commandLine().getOut();
+    if (json) {
+      rows.forEach(row -> out.println(toJson(row)));
+    } else if (rows.isEmpty()) {
+      out.println("No dead letters.");
+    } else {
+      table(out, rows);
+    }
+    out.flush();
+    return 0;
+  }
+
+  private Instant time(String text, InstantSource clock) {
+    try {
+      return Instant.parse(text);
+    } catch (java.time.DateTimeException e) {
+      try {
+        return clock.instant().minus(Settings.parseDuration(text));
+      } catch (IllegalArgumentException | java.time.DateTimeException again) {
+        throw new ParameterException(
+            spec.commandLine(),
+            "--since must be a time such as 2026-01-31T12:00:00Z or a duration such as 24h, not '"
+                + text
+                + "'");
+      }
+    }
+  }
+
+  private static void table(PrintWriter out, List<Row> rows) {
+    var lines = new ArrayList<List<String>>();
+    lines.add(HEADINGS);
+    for (var row : rows) {
+      lines.add(
+          List.of(
+              row.position,
+              row.time.truncatedTo(ChronoUnit.SECONDS).toString(),
+              Printable.line(row.reason),
+              row.id,
+              Printable.line(row.kind),
+              Printable.line(row.requestedBy),
+              shortened(Printable.line(row.detail))));
+    }
+    for (var line : lines) {
+      var printed = new StringBuilder();
+      for (int i = 0; i < line.size(); i++) {
+        int column = i;
+        int width = lines.stream().mapToInt(each -> each.get(column).length()).max().orElse(0);
+        printed.append(String.format("%-" + Math.max(1, width) + "s  ", line.get(i)));
+      }
+      out.println(printed.toString().stripTrailing());
+    }
+  }
+
+  private static String shortened(String text) {
+    return text.length() <= LONGEST_DETAIL ? text : text.substring(0, LONGEST_DETAIL - 1) + "…";
+  }
+
+  private static String toJson(Row row) {
+    var object = new ObjectMapper().createObjectNode();
+    object.put("position", row.position);
+    object.put("time", row.time.toString());
+    object.put("reason", row.reason);
+    if (row.id.isEmpty()) {
+      object.putNull("id").putNull("kind");
+    } else {
+      object.put("id", Long.parseLong(row.id)).put("kind", row.kind);
+    }
+    object.put("requested_by", row.requestedBy.isEmpty() ? null : row.requestedBy);
+    object.put("detail", row.detail);
+    object.put("origin", row.origin);
+    object.put("bytes", row.bytes);
+    return object.toString();
+  }
+}

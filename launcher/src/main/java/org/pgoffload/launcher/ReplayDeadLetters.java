@@ -1,0 +1,181 @@
+package org.pgoffload.launcher;
+
+import java.io.PrintWriter;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.DeadLetterReason;
+import org.pgoffload.protocol.Routing;
+import org.pgoffload.schema.InstallException;
+import org.postgresql.util.PSQLException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/// `pgoffload dead-letters replay`.
+@Command(
+    name = "replay",
+    description = {
+      "Sends requests again, each as a new one of the role that had asked, with retry_of. The database",
+      "checks that it had signed them. Connects as the role that has installed pgoffload."
+    },
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class)
+final class ReplayDeadLetters implements Callable<Integer> {
+  /// It has succeeded, runs, or was sent again already.
+  private static final String NEEDS_NOTHING = "55000";
+
+  private static final String UNDEFINED_FUNCTION = "42883";
+
+  @Spec private CommandSpec spec = CommandSpec.create();
+  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
+
+  @Parameters(
+      paramLabel = "POSITION",
+      arity = "0..*",
+      description = "As list names them: topic-partition@offset.")
+  private List<String> positions = List.of();
+
+  @Option(names = "--all", description = "All that are there, each request once.")
+  private boolean all;
+
+  @Option(
+      names = "--reason",
+      paramLabel = "REASON",
+      description = "With --all: only those of this reason.")
+  private @Nullable String reason;
+
+  @Option(
+      names = "--force",
+      description = "Also what has succeeded, is being executed, or was sent again already.")
+  private boolean force;
+
+  private final Set<Long> seen = new HashSet<>();
+  private int refused;
+
+  @Override
+  public Integer call() {
+    check();
+    var settings = options.settings();
+    var database = settings.database(null);
+    try (var letters = DeadLettersCommand.open(settings);
+        var connection = Objects.requireNonNull(database).connect("pgoffload dead-letters")) {
+      if (all) {
+        letters.all(
+            null,
+            letter -> {
+              if (reason == null || reason.equals(letter.reason())) {
+                replay(connection, letter);
+              }
+            });
+      } else {
+        // every one is looked for before the first is sent
+        positions.stream()
+            .map(position ->
+                letters
+                    .at(letters.position(position))
+                    .orElseThrow(() ->
+                        new IllegalArgumentException("there is no dead letter at " + position)))
+            .toList()
+            .forEach(letter -> replay(connection, letter));
+      }
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()), e);
+    } catch (SQLException e) {
+      throw new InstallException("the database cannot be asked: " + e.getMessage(), e);
+    }
+    return refused == 0 ? 0 : 1;
+  }
+
+  private void check() {
+    if (all == !positions.isEmpty()) {
+      throw new ParameterException(
+          spec.commandLine(), "Say which: positions as list names them, or --all.");
+    }
+    if (reason != null && !all) {
+      throw new ParameterException(spec.commandLine(), "--reason goes with --all.");
+    }
+    if (reason != null
+        && Arrays.stream(DeadLetterReason.values())
+            .noneMatch(known -> known.code().equals(reason))) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--reason must be one of "
+              + Arrays.stream(DeadLetterReason.values())
+                  .map(DeadLetterReason::code)
+                  .collect(Collectors.joining(", ")));
+    }
+  }
+
+  private void replay(Connection connection, DeadLetter letter) {
+    var out = spec.commandLine().getOut();
+    var id = letter.routing().map(Routing::id);
+    var signature = letter.signature();
+    if (signature == null) {
+      refuse(letter, "it is no signed request", "Nothing can be sent again of it.");
+      return;
+    }
+    if (id.isPresent() && !seen.add(id.get())) {
+      out.println(letter.position() + ": another letter of request " + id.get());
+      return;
+    }
+    try (var statement =
+        connection.prepareStatement("select pgoffload.replay_request(?, ?, ?, ?)")) {
+      statement.setBytes(1, letter.message());
+      statement.setInt(2, signature.keyId());
+      statement.setBytes(3, HexFormat.of().parseHex(signature.mac()));
+      statement.setBoolean(4, force);
+      var row = statement.executeQuery();
+      row.next();
+      out.println(
+          letter.position()
+              + ": request "
+              + id.map(String::valueOf).orElse("?")
+              + " is sent again as request "
+              + row.getLong(1));
+      out.flush();
+    } catch (SQLException e) {
+      if (all && NEEDS_NOTHING.equals(e.getSQLState())) {
+        out.println(letter.position() + ": " + words(e));
+      } else if (UNDEFINED_FUNCTION.equals(e.getSQLState()) || isLost(e)) {
+        throw new InstallException(
+            words(e) + (isLost(e) ? "" : "; run pgoffload install first"), e);
+      } else {
+        refuse(letter, words(e), hint(e));
+      }
+    }
+  }
+
+  private void refuse(DeadLetter letter, String why, String hint) {
+    refused++;
+    PrintWriter err = spec.commandLine().getErr();
+    err.println(letter.position() + ": not sent: " + why + (hint.isEmpty() ? "" : ". " + hint));
+    err.flush();
+  }
+
+  private static boolean isLost(SQLException e) {
+    return e.getSQLState() == null || e.getSQLState().startsWith("08");
+  }
+
+  private static String words(SQLException e) {
+    var server = e instanceof PSQLException known ? known.getServerErrorMessage() : null;
+    return Printable.line(String.valueOf(server == null ? e.getMessage() : server.getMessage()));
+  }
+
+  private static String hint(SQLException e) {
+    var server = e instanceof PSQLException known ? known.getServerErrorMessage() : null;
+    return server == null || server.getHint() == null ? "" : Printable.line(server.getHint());
+  }
+}

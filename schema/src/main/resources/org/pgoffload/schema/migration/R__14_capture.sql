@@ -309,7 +309,8 @@ begin
                     from pgoffload.id_range r order by r.number desc limit 1)
                   or waiting.oldest < clock_timestamp() - (setting ->> 'retention')::interval - 3 * (setting ->> 'id_range_lasts')::interval
                 then 'warning' else 'ok' end;
-  detail := format('requests since %s are kept, in %s ranges of ids', date_trunc('second', waiting.oldest), waiting.number);
+  detail := format('requests since %s are kept, in %s of ids', date_trunc('second', waiting.oldest),
+    case waiting.number when 1 then '1 range' else waiting.number || ' ranges' end);
   advice := case state when 'warning' then 'Have pgoffload maintain running: old requests are not removed, or it says why they are kept.' end;
   return next;
 end

@@ -1,24 +1,58 @@
 -- The capture: its slot, what becomes of requests when the slot is gone for good, and how everything does.
 
--- API: Private. Records that requests which were sent before now may not have been captured. Every request of
--- before has an id below first_id, a READ ONLY caller's too, because a new range of ids is begun: call
--- pgoffload.make_partitions for it first, in a transaction of its own. Returns the number of the break, or null
--- where nobody has ever asked for anything.
-create or replace function pgoffload.record_capture_break(
+-- API: Private. Announces that a slot or a topic is about to be made anew. From now on, for two minutes at most,
+-- immediate requests are refused, and callers who wait for one that nobody has seen are told: what they wait for
+-- needs the slot, whose making waits for their transactions. False where nobody has ever asked for anything.
+create or replace function pgoffload.plan_capture_break(
   reason text)           -- slot_created | topics_created | …
-returns integer
+returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not (select s.is_called from pgoffload.request_id s) and pgoffload.current_id_range() = 0 then
+    return false;
+  end if;
+  insert into pgoffload.capture_break (reason) values (plan_capture_break.reason);
+  return true;
+end
+$$;
+comment on function pgoffload.plan_capture_break(text) is
+  'Private, for the owner. Announces that a slot or a topic is about to be made anew.';
+revoke all on function pgoffload.plan_capture_break(text) from public;
+
+-- API: Private. Takes an announcement back: nothing was made anew.
+create or replace function pgoffload.forget_planned_break(reason text) returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  delete from pgoffload.capture_break b where b.first_id is null and b.reason = forget_planned_break.reason
+$$;
+comment on function pgoffload.forget_planned_break(text) is 'Private, for the owner. Takes an announcement of a break back.';
+revoke all on function pgoffload.forget_planned_break(text) from public;
+
+-- API: Private. Records what was planned, and what was lost unplanned if a reason is given: requests that were sent
+-- before now may not have been captured. Every request of before has an id below first_id, a READ ONLY caller's
+-- too, because a new range of ids is begun: call pgoffload.make_partitions for it first, in a transaction of its
+-- own. Returns how many breaks were recorded.
+create or replace function pgoffload.record_capture_break(reason text default null) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   recorded integer;
 begin
-  if not (select s.is_called from pgoffload.request_id s) and pgoffload.current_id_range() = 0 then
-    return null;
+  if record_capture_break.reason is not null then
+    perform pgoffload.plan_capture_break(record_capture_break.reason);
   end if;
-  insert into pgoffload.capture_break (reason, first_id)
-  values (record_capture_break.reason, pgoffload.begin_id_range() << 36)
-  returning number into recorded;
+  if not exists (select from pgoffload.capture_break b where b.first_id is null) then
+    return 0;
+  end if;
+  update pgoffload.capture_break b
+  set broken_at = clock_timestamp(), first_id = begun.number << 36
+  from (select pgoffload.begin_id_range() as number offset 0) begun
+  where b.first_id is null;
+  get diagnostics recorded = row_count;
   return recorded;
 end
 $$;
@@ -35,7 +69,7 @@ as $$
   select b.number, b.first_id, pg_current_wal_insert_lsn(), pg_current_snapshot()
   from pgoffload.capture_break b
   -- who had drawn an id before the break has sent it by then
-  where b.swept_at is null and b.broken_at < clock_timestamp() - interval '1 s'
+  where b.first_id is not null and b.swept_at is null and b.broken_at < clock_timestamp() - interval '1 s'
   order by b.number limit 1
 $$;
 comment on function pgoffload.next_sweep() is 'Private, for the producer. The break whose sweep is due, or nulls.';
@@ -98,11 +132,16 @@ begin
         and pg_visible_in_snapshot(q.created_xid, of_snapshot)
         and not exists (select from pgoffload.sql_result r where r.id = q.id) and not pgoffload.is_held(q.id)
       order by id limit at_most loop
-    if lost.is_sql then
-      perform pgoffload.send_sql_again(lost.id);
-    else
-      perform pgoffload.send_llm_again(lost.id);
-    end if;
+    begin
+      if lost.is_sql then
+        perform pgoffload.send_sql_again(lost.id);
+      else
+        perform pgoffload.send_llm_again(lost.id);
+      end if;
+    exception when data_exception or program_limit_exceeded or raise_exception then
+      -- one must not keep the others from being sent
+      raise warning 'request % was lost and cannot be sent again: %', lost.id, sqlerrm;
+    end;
     sent := sent + 1;
     last_id := lost.id;
   end loop;
@@ -178,14 +217,22 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   broken_at timestamptz;
+  swept boolean;
 begin
-  select b.broken_at into broken_at
+  select b.broken_at, b.swept_at is not null into broken_at, swept
   from pgoffload.capture_break b
   where b.first_id > raise_if_lost.id and b.swept_at is not null
-  order by b.first_id limit 1;
+     or b.first_id is null and b.broken_at > clock_timestamp() - interval '2 min'
+  order by b.first_id nulls last limit 1;
   if found
      and not exists (select from ${public_schema}.llm_request q where q.id = raise_if_lost.id)
      and not exists (select from ${public_schema}.sql_request q where q.id = raise_if_lost.id) then
+    if not swept then
+      raise exception 'request % was sent to a replication slot that is gone', id
+        using errcode = 'PO003',
+              detail = 'It is lost, unless it was captured before, and waits for a worker.',
+              hint = 'Ask again. Should it have been captured, llm_status(' || id || ') or sql_status(' || id || ') shows it in a while.';
+    end if;
     raise exception 'request % was lost with the replication slot, and nothing was done', id
       using errcode = 'PO003',
             detail = 'The capture was interrupted at ' || broken_at || ', before the request had reached it.',
@@ -193,7 +240,7 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.raise_if_lost(bigint) is 'Private. Raises PO003 for a request that was lost with the slot.';
+comment on function pgoffload.raise_if_lost(bigint) is 'Private. Raises PO003 for a request that was lost with the slot, or may be while it is made anew.';
 revoke all on function pgoffload.raise_if_lost(bigint) from public;
 grant execute on function pgoffload.raise_if_lost(bigint) to llm_user, pgbackground_role;
 
@@ -276,11 +323,13 @@ begin
   return next;
 
   "check" := 'sweep';
-  select b.reason, b.broken_at into broken from pgoffload.capture_break b where b.swept_at is null order by b.number limit 1;
+  select b.reason, b.broken_at, b.first_id into broken from pgoffload.capture_break b where b.swept_at is null order by b.number limit 1;
   state := case when found then 'warning' else 'ok' end;
   detail := case state when 'ok' then 'nothing was lost on its way, or it was sent again'
     else format('the capture was interrupted at %s (%s): what was lost is about to be sent again', broken.broken_at, broken.reason) end;
-  advice := case state when 'warning' then 'Have producer, workers and results running: the sweep waits until what reached Kafka has been worked off.' end;
+  advice := case when state = 'ok' then null
+    when broken.first_id is null then 'Run pgoffload install: it was interrupted while it made a slot or a topic.'
+    else 'Have producer, workers and results running: the sweep waits until what reached Kafka has been worked off.' end;
   return next;
 
   "check" := 'workers';

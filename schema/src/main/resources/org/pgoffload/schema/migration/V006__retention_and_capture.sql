@@ -11,13 +11,14 @@ comment on table pgoffload.id_range is 'The ranges of ids, and when each was beg
 insert into pgoffload.id_range (number, begun_at)
 select s.last_value >> 36, i.since from pgoffload.request_id s, pgoffload.installation i;
 
--- What was sent before a break may not have been captured. What is recorded is looked through once and sent
+-- What was sent before a break may not have been captured. A break is planned (without first_id) before a slot or a
+-- topic is made anew, so that none is forgotten, and completed afterwards. What is recorded is looked through once and sent
 -- again where it was lost; what was only sent at once is lost, and its callers are told.
 create table pgoffload.capture_break (
   number integer generated always as identity,
   reason text not null,
   broken_at timestamptz not null default pg_catalog.clock_timestamp(),
-  first_id bigint not null,
+  first_id bigint,
   swept_at timestamptz,
   sent_again bigint,
   constraint capture_break_pkey primary key (number),

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.BeforeEach;
@@ -159,6 +161,46 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
       assertThat(app.value("select llm_status(?)", id)).isEqualTo("running");
       assertThat(database.sent()).isEmpty();
     }
+  }
+
+  @Test
+  void obeysManyCancellationsInOneStatement() {
+    var queued = database.inserted("app");
+    var running = database.inserted("app");
+    var ended = database.inserted("app");
+    var requests = database.sent();
+    var by = database.oid("app");
+    // a new partition's first ids, and those that the sequence has not come to, are nobody's
+    var never = List.of(queued + 1_000_000, 1L << 62, -1L, (1L << 61) + (1L << 35));
+    var maybe = (1L << 35) + queued;
+    try (var first = database.worker("first");
+        var second = database.worker("second")) {
+      first.claim(requests.get(1));
+      database.record(database.answered(ended, "app", "42"));
+      var ids = new ArrayList<>(List.of(queued, running, ended, maybe, queued));
+      assertThat(second.cancel(ids, by))
+          .containsExactly(
+              queued + "|claimed|ask|1",
+              running + "|held|ask|1",
+              ended + "|ended|ask|null",
+              maybe + "|unknown|null|null",
+              queued + "|held|ask|null");
+      assertThat(first.cancel(List.of(queued, running), by))
+          .containsExactly(queued + "|held|ask|1", running + "|held|ask|1");
+      assertThat(first.cancel(List.of(queued), database.oid("mallory")))
+          .containsExactly(queued + "|denied|ask|1");
+      assertThat(first.cancel(List.of(queued), 4_000_000_000L))
+          .containsExactly(queued + "|denied|ask|1");
+      assertThat(first.cancel(never, by)).allMatch(row -> row.endsWith("|unknown|null|null"));
+    }
+    assertThat(
+            database
+                .admin()
+                .rows(
+                    "select id from pgoffload.cancellation where id >= ? and id <> 4711 or id < 0",
+                    queued))
+        .containsExactlyInAnyOrder(
+            Long.toString(queued), Long.toString(running), Long.toString(maybe));
   }
 
   @Test

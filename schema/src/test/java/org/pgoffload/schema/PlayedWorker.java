@@ -48,6 +48,18 @@ final class PlayedWorker implements AutoCloseable {
         .getFirst();
   }
 
+  /// `id|outcome|kind|attempt` of many commands by one role, in their order.
+  List<String> cancel(List<Long> ids, long byOid) {
+    var by = new String[ids.size()];
+    java.util.Arrays.fill(by, String.valueOf(byOid));
+    return session.rows(
+        "select id, outcome, kind, attempt from pgoffload.cancel_llm(?, ?, ?, ?::oid[])",
+        name,
+        epoch,
+        ids.toArray(Long[]::new),
+        by);
+  }
+
   /// `outcome|leader_id` for a request that this worker has claimed; the key is any text.
   String consult(long id, String key, String maxAge) {
     return session

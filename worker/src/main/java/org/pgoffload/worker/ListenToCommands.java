@@ -29,6 +29,8 @@ final class ListenToCommands implements Runnable {
   private static final Duration BETWEEN_KEY_READS = Duration.ofMillis(500);
   private static final Duration CLOSE = Duration.ofSeconds(1);
 
+  private static final int BATCH = 500;
+
   /// More than that, and the topic keeps them for us.
   private static final int MOST_PENDING = 10_000;
 
@@ -46,13 +48,14 @@ final class ListenToCommands implements Runnable {
   private String lastComplaint = "";
   private volatile boolean closing;
 
-  /// What one command means.
+  /// What commands mean.
   @FunctionalInterface
   interface ObeyCommand {
     /// Idempotent.
     ///
-    /// @throws SQLException if the database could not be asked: to be called again
-    void obey(RequestKind kind, Envelope command) throws SQLException;
+    /// @param commands all of this kind, at most a few hundred
+    /// @throws SQLException if the database could not be asked: to be called again with all of them
+    void obey(RequestKind kind, List<Envelope> commands) throws SQLException;
   }
 
   private record Cancellation(long id, long by) {}
@@ -173,19 +176,43 @@ final class ListenToCommands implements Runnable {
     }
   }
 
+  /// Many at once, so that who sends thousands holds up nobody else's for long.
   private void obeyPending() throws SQLException {
-    var commands = pending.values().iterator();
-    while (commands.hasNext() && !closing) {
-      var command = commands.next();
-      try {
-        obey.obey(RequestKind.ofWireName(command.kind()).orElseThrow(), command);
-      } catch (SQLException e) {
-        if (!ClaimRequests.isTheDatas(e)) {
-          throw e;
+    for (var kind : List.of(RequestKind.CANCEL, RequestKind.PROGRESS)) {
+      while (!closing) {
+        var batch =
+            pending.entrySet().stream()
+                .filter(each -> each.getValue().kind().equals(kind.wireName()))
+                .limit(BATCH)
+                .toList();
+        if (batch.isEmpty()) {
+          break;
         }
-        LOG.warn("A command to request {} is not obeyed ({})", command.id(), e.getSQLState());
+        var keys = batch.stream().map(Map.Entry::getKey).toList();
+        obeyApart(kind, batch.stream().map(Map.Entry::getValue).toList());
+        keys.forEach(pending::remove);
       }
-      commands.remove();
+    }
+  }
+
+  /// Halves the batch until what the database will not take is alone, and leaves it out.
+  private void obeyApart(RequestKind kind, List<Envelope> commands) throws SQLException {
+    try {
+      obey.obey(kind, commands);
+    } catch (SQLException e) {
+      if (!ClaimRequests.isTheDatas(e)) {
+        throw e;
+      }
+      if (commands.size() == 1) {
+        LOG.warn(
+            "A command to request {} is not obeyed ({})",
+            commands.getFirst().id(),
+            e.getSQLState());
+        return;
+      }
+      int half = commands.size() / 2;
+      obeyApart(kind, commands.subList(0, half));
+      obeyApart(kind, commands.subList(half, commands.size()));
     }
   }
 

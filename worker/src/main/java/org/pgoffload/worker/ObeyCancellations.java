@@ -2,6 +2,10 @@ package org.pgoffload.worker;
 
 import java.sql.SQLException;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Envelope;
@@ -53,60 +57,68 @@ final class ObeyCancellations implements ListenToCommands.ObeyCommand {
   }
 
   @Override
-  public void obey(RequestKind kind, Envelope command) throws SQLException {
-    if (kind == RequestKind.CANCEL && cancel(command)) {
-      return;
-    }
-    if (sql != null) {
-      sql.obey(kind, command);
+  public void obey(RequestKind kind, List<Envelope> commands) throws SQLException {
+    var rest = kind == RequestKind.CANCEL ? cancel(commands) : commands;
+    if (sql != null && !rest.isEmpty()) {
+      sql.obey(kind, rest);
     }
   }
 
-  /// @return whether it is an LLM request
-  private boolean cancel(Envelope command) throws SQLException {
-    asked.beginEnding(command.id());
-    boolean claimed = false;
+  /// @return those that are not about LLM requests, as far as anybody knows
+  private List<Envelope> cancel(List<Envelope> commands) throws SQLException {
+    var claimed = new HashSet<Long>();
+    commands.forEach(command -> asked.beginEnding(command.id()));
     try {
-      var outcome = ask(command);
-      claimed = outcome.equals("claimed");
-      return !outcome.equals("unknown");
+      return ask(commands, claimed);
     } finally {
-      if (!claimed) {
-        asked.endEnding(command.id());
-      }
+      commands.stream()
+          .map(Envelope::id)
+          .filter(id -> !claimed.contains(id))
+          .forEach(asked::endEnding);
     }
   }
 
-  private String ask(Envelope command) throws SQLException {
+  /// @param claimed receives the ids of those that end here
+  private List<Envelope> ask(List<Envelope> commands, Set<Long> claimed) throws SQLException {
+    var unknown = new ArrayList<Envelope>();
     try (var connection = database.getConnection();
         var statement =
             connection.prepareStatement(
-                "select outcome, kind, attempt, claimed_at, created_at, requested_by,"
-                    + " requested_by_oid from pgoffload.cancel_llm(?, ?, ?, ?::oid)")) {
+                "select number, id, outcome, kind, attempt, claimed_at, created_at, requested_by,"
+                    + " requested_by_oid from pgoffload.cancel_llm(?, ?, ?, ?::oid[])")) {
       statement.setString(1, lease.worker());
       statement.setLong(2, lease.epoch());
-      statement.setLong(3, command.id());
-      statement.setLong(4, command.requestedBy().userOid());
+      statement.setArray(
+          3, connection.createArrayOf("bigint", commands.stream().map(Envelope::id).toArray()));
+      statement.setArray(
+          4,
+          connection.createArrayOf(
+              "bigint",
+              commands.stream().map(command -> command.requestedBy().userOid()).toArray()));
       var row = statement.executeQuery();
-      row.next();
-      var outcome = row.getString(1);
-      LOG.debug("The cancellation of request {} finds it {}", command.id(), outcome);
-      switch (outcome) {
-        case "held" -> asked.cancel(command.id());
-        case "claimed" ->
+      while (row.next()) {
+        long id = row.getLong(2);
+        switch (row.getString(3)) {
+          case "held" -> asked.cancel(id);
+          case "claimed" -> {
+            claimed.add(id);
             end.end(
                 new CancelledRequest(
-                    command.id(),
-                    row.getString(2),
-                    row.getInt(3),
-                    row.getTimestamp(4).toInstant(),
-                    row.getTimestamp(5).toInstant(),
-                    row.getString(6),
-                    row.getLong(7)));
-        // unknown, ended, or not theirs to cancel
-        default -> {}
+                    id,
+                    row.getString(4),
+                    row.getInt(5),
+                    row.getTimestamp(6).toInstant(),
+                    row.getTimestamp(7).toInstant(),
+                    row.getString(8),
+                    row.getLong(9)));
+          }
+          case "unknown" -> unknown.add(commands.get(row.getInt(1) - 1));
+          // ended, or not theirs to cancel
+          default -> {}
+        }
       }
-      return outcome;
     }
+    LOG.debug("Of {} cancellations, {} end here", commands.size(), claimed.size());
+    return unknown;
   }
 }

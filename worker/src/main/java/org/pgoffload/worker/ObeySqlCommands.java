@@ -1,6 +1,7 @@
 package org.pgoffload.worker;
 
 import java.sql.SQLException;
+import java.util.List;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.worker.sql.RunningTasks;
@@ -21,18 +22,26 @@ final class ObeySqlCommands implements ListenToCommands.ObeyCommand {
   }
 
   @Override
-  public void obey(RequestKind kind, Envelope command) throws SQLException {
+  public void obey(RequestKind kind, List<Envelope> commands) throws SQLException {
     switch (kind) {
-      case CANCEL -> cancel(command.id(), command.requestedBy().userOid());
-      case PROGRESS -> progress(command);
+      case CANCEL -> cancel(commands);
+      case PROGRESS -> {
+        for (var command : commands) {
+          progress(command);
+        }
+      }
       case ASK, EMBED, SQL -> {}
     }
   }
 
-  private void cancel(long id, long by) throws SQLException {
-    // first: it may be recorded, and asked for, while we ask
-    early.add(id, by);
-    if (records.recordCancellation(id, by)) {
+  private void cancel(List<Envelope> commands) throws SQLException {
+    var ids = commands.stream().map(Envelope::id).toList();
+    var by = commands.stream().map(command -> command.requestedBy().userOid()).toList();
+    for (int i = 0; i < ids.size(); i++) {
+      // first: it may be recorded, and asked for, while we ask
+      early.add(ids.get(i), by.get(i));
+    }
+    for (long id : records.recordCancellations(ids, by)) {
       tasks.cancel(id);
       lane.cancelled(id);
     }

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -138,6 +139,39 @@ class LlmLaneTest {
           assertThat(result.kind()).isEqualTo("ask");
         });
     assertThat(provider.calls()).isZero();
+  }
+
+  @Test
+  void aFloodOfCancellationsHoldsUpNobodyElses() throws Exception {
+    var provider = new FakeProvider().hold("runs");
+    long first =
+        Long.parseLong(installation.query("select nextval('pgoffload.request_id') + 2000000"));
+    // committed, and never come to Kafka
+    installation.execute(
+        "insert into llm_request (id, prompt, immediate) select "
+            + first
+            + " + g, 'queued', true from generate_series(1, 300) g");
+    installation.execute("select setval('pgoffload.request_id', " + (first + 1000) + ")");
+    var flood = LongStream.rangeClosed(1, 20_000).mapToObj(i -> first + 10_000 + i).toList();
+    var queued = LongStream.rangeClosed(1, 300).mapToObj(i -> first + i).toList();
+    long begun;
+    long running = installation.askAtOnce("ask", "{\"prompt\": \"runs\"}");
+    try (var _ = start("a", provider);
+        var _ = start("b", provider)) {
+      await().atMost(PATIENCE).until(() -> provider.running() == 1);
+      installation.cancelMany(flood);
+      begun = System.nanoTime();
+      installation.cancelMany(queued);
+      installation.cancel(running);
+      await().atMost(PATIENCE).until(() -> installation.answeredIds().size() == queued.size() + 1);
+    }
+    assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofSeconds(15));
+    assertThat(installation.answeredIds()).containsAll(queued).contains(running);
+    assertThat(installation.results()).extracting(Result::status).containsOnly(Result.CANCELLED);
+    assertThat(
+            installation.query(
+                "select count(*) from pgoffload.cancellation where id > " + (first + 10_000)))
+        .isEqualTo("0");
   }
 
   @Test

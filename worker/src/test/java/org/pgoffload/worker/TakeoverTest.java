@@ -14,7 +14,7 @@ import org.pgoffload.worker.llm.LlmProviders;
 
 /// What a worker finds that another has left, while no results application writes anything back.
 final class TakeoverTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(20);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private static TestInstallation installation;
 

@@ -76,6 +76,8 @@ final class TestInstallation implements AutoCloseable {
     InstallSchema.run(admin(), "public");
     execute("alter role pgoffload_worker login password '" + PASSWORD + "'");
     execute("update pgoffload.setting set value = '1500 ms' where name = 'worker_dead_after'");
+    // the ids of newId() count as drawn
+    execute("select setval('pgoffload.request_id', 1000000)");
   }
 
   static TestInstallation start() throws SQLException {
@@ -263,6 +265,27 @@ final class TestInstallation implements AutoCloseable {
         Long.toString(id),
         envelope.getBytes(StandardCharsets.UTF_8),
         signature(envelope));
+  }
+
+  /// Sends the commands to cancel many.
+  void cancelMany(List<Long> ids) throws SQLException {
+    var template = envelope(4711, "cancel", "", Instant.now(), Duration.ofMinutes(5));
+    var key =
+        query("select encode(key, 'hex') from pgoffload.signing_key order by key_id desc limit 1");
+    var keyId = query("select max(key_id) from pgoffload.signing_key");
+    for (long id : ids) {
+      var envelope = template.replace("4711", Long.toString(id));
+      var record =
+          new ProducerRecord<byte[], byte[]>(
+              topics.commands(), envelope.getBytes(StandardCharsets.UTF_8));
+      record
+          .headers()
+          .add(
+              RecordHeaders.SIGNATURE,
+              (keyId + ":" + mac(key, envelope)).getBytes(StandardCharsets.UTF_8));
+      var _ = producer.send(record);
+    }
+    producer.flush();
   }
 
   /// Sends many at once, each of which asks its own id.

@@ -271,6 +271,132 @@ comment on function pgoffload.cancel_llm(text, bigint, bigint, oid) is 'Private,
 revoke all on function pgoffload.cancel_llm(text, bigint, bigint, oid) from public;
 grant execute on function pgoffload.cancel_llm(text, bigint, bigint, oid) to pgoffload_worker;
 
+-- API: Private. Remembers many cancellations at once, of requests of either kind. Anybody may send any number: what
+-- cannot become a request costs no row. Runs within its callers' rights and search_path.
+create or replace function pgoffload.remember_cancellations(ids bigint[], by_oids oid[]) returns void
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+  -- those of READ ONLY callers and of tasks come from the upper half of a range, every other one from the sequence
+  last_id constant bigint := (select s.last_value from pgoffload.request_id s);
+  asked record;
+begin
+  begin
+    insert into pgoffload.cancellation (id, by_oid)
+    select distinct a.id, a.by_oid
+    from unnest(ids, by_oids) a (id, by_oid)
+    where a.id >= 0 and (a.id <= last_id or a.id & (1::bigint << 35) <> 0)
+      and exists (select from pgoffload.id_range r where r.number = a.id >> 36)
+    -- every worker obeys the same ones: they must not wait for each other in a circle
+    order by a.id, a.by_oid
+    on conflict do nothing;
+  exception when check_violation then
+    -- a range that is just being removed
+    for asked in
+        select distinct a.id, a.by_oid
+        from unnest(ids, by_oids) a (id, by_oid)
+        where a.id >= 0 and (a.id <= last_id or a.id & (1::bigint << 35) <> 0)
+          and exists (select from pgoffload.id_range r where r.number = a.id >> 36)
+        order by a.id, a.by_oid loop
+      begin
+        insert into pgoffload.cancellation (id, by_oid) values (asked.id, asked.by_oid) on conflict do nothing;
+      exception when check_violation then
+        null;
+      end;
+    end loop;
+  end;
+end
+$$;
+comment on function pgoffload.remember_cancellations(bigint[], oid[]) is
+  'Private. Remembers many cancellations. Runs within its callers'' rights and search_path.';
+revoke all on function pgoffload.remember_cancellations(bigint[], oid[]) from public;
+
+-- API: Private. The same for many commands in one statement, each with an outcome of its own, in their order. Of
+-- several to one request, one is told that it is claimed.
+drop function if exists pgoffload.cancel_llm(text, bigint, bigint[], oid[]);
+create function pgoffload.cancel_llm(
+  worker_name text, worker_epoch bigint,
+  ids bigint[],
+  by_oids oid[])             -- who wants it, of each
+returns table (
+  number bigint, id bigint, outcome text, kind text,
+  attempt integer, claimed_at timestamptz,     -- of the claim, if there is one
+  created_at timestamptz, requested_by name, requested_by_oid oid)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  may_be bigint[];     -- what is neither another's nor ended
+  may_be_by oid[];
+begin
+  perform pgoffload.require_lease(worker_name, worker_epoch);
+  select array_agg(a.id), array_agg(a.by_oid) into may_be, may_be_by
+  from unnest(ids, by_oids) a (id, by_oid)
+  left join lateral (
+    select q.requested_by_oid from ${public_schema}.llm_request q where q.id = a.id limit 1) q on true
+  where case when q.requested_by_oid is null then true
+             when not exists (select from pg_roles b where b.oid = a.by_oid) then false
+             else pg_has_role(a.by_oid, q.requested_by_oid, 'usage') end
+    and not exists (select from pgoffload.llm_result r where r.id = a.id);
+  if may_be is not null then
+    perform pgoffload.remember_cancellations(may_be, may_be_by);
+  end if;
+
+  return query
+  with asked as (
+    select a.number, a.id, q.kind, q.created_at, q.requested_by, q.requested_by_oid,
+           case when q.kind is null then null
+                when not exists (select from pg_roles b where b.oid = a.by_oid) then false
+                else pg_has_role(a.by_oid, q.requested_by_oid, 'usage') end as allowed,
+           coalesce(result.found, false) as ended,
+           latest.attempt, latest.claimed_at, latest.worker, latest.epoch
+    from unnest(ids, by_oids) with ordinality a (id, by_oid, number)
+    left join lateral (
+      select r.kind, r.created_at, r.requested_by, r.requested_by_oid
+      from ${public_schema}.llm_request r where r.id = a.id limit 1) q on true
+    left join lateral (
+      select true as found from pgoffload.llm_result r where r.id = a.id limit 1) result on true
+    left join lateral (
+      select e.attempt, e.claimed_at, e.worker, e.epoch from pgoffload.execution e
+      where e.id = a.id order by e.attempt desc limit 1) latest on true
+  ), to_claim as (
+    select distinct on (a.id) a.number, a.id, a.attempt, a.requested_by_oid
+    from asked a
+    where a.allowed and not a.ended
+      and (a.attempt is null or not pgoffload.worker_is_alive(a.worker, a.epoch))
+    order by a.id, a.number
+  ), claimed as (
+    -- one of all workers gets it, and none that claims it to run it
+    insert into pgoffload.execution as x (id, attempt, worker, epoch, requested_by_oid)
+    select c.id, coalesce(c.attempt, 0) + 1, worker_name, worker_epoch, c.requested_by_oid
+    from to_claim c
+    order by c.id
+    on conflict do nothing
+    returning x.id, x.attempt, x.claimed_at
+  )
+  select a.number, a.id,
+         case when not a.allowed then 'denied'
+              when a.ended then 'ended'
+              when a.kind is null then 'unknown'
+              when c.id is not null then 'claimed'
+              else 'held' end,
+         a.kind, coalesce(c.attempt, a.attempt), coalesce(c.claimed_at, a.claimed_at), a.created_at, a.requested_by,
+         a.requested_by_oid
+  from asked a
+  left join to_claim t on t.number = a.number
+  left join claimed c on c.id = t.id
+  order by a.number;
+end
+$$;
+comment on function pgoffload.cancel_llm(text, bigint, bigint[], oid[]) is
+  'Private, for workers. Obeys many commands to cancel LLM requests.';
+revoke all on function pgoffload.cancel_llm(text, bigint, bigint[], oid[]) from public;
+grant execute on function pgoffload.cancel_llm(text, bigint, bigint[], oid[]) to pgoffload_worker;
+
 -- API: Private. Finds the answer to a request that others have asked for before. It comes back as
 --   hit     result is the answer's row, succeeded within max_age
 --   lead    the caller makes the call; asking again as the leader gives lead again

@@ -284,6 +284,29 @@ comment on function pgoffload.record_cancellation(bigint, oid) is 'Private, for 
 revoke all on function pgoffload.record_cancellation(bigint, oid) from public;
 grant execute on function pgoffload.record_cancellation(bigint, oid) to pgoffload_worker;
 
+-- API: Private. The same for many at once. Returns the ids of the requests that are to be interrupted.
+create or replace function pgoffload.record_cancellations(ids bigint[], by_oids oid[]) returns setof bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_sql
+set enable_seqscan = off
+as $$
+begin
+  perform pgoffload.remember_cancellations(ids, by_oids);
+  return query
+  select distinct a.id
+  from unnest(ids, by_oids) a (id, by_oid)
+  cross join lateral (
+    select q.requested_by_oid from ${public_schema}.sql_request q where q.id = a.id limit 1) q
+  where case when exists (select from pg_roles b where b.oid = a.by_oid)
+             then pg_has_role(a.by_oid, q.requested_by_oid, 'usage') else false end
+    and not exists (select from pgoffload.sql_result r where r.id = a.id);
+end
+$$;
+comment on function pgoffload.record_cancellations(bigint[], oid[]) is 'Private, for workers. Remembers many cancellations.';
+revoke all on function pgoffload.record_cancellations(bigint[], oid[]) from public;
+grant execute on function pgoffload.record_cancellations(bigint[], oid[]) to pgoffload_worker;
+
 -- API: Private. Records what a running task says of its progress.
 create or replace function pgoffload.record_progress(id bigint, attempt integer, pct integer, message text) returns void
 language sql volatile security definer

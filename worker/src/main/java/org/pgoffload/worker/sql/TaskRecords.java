@@ -12,9 +12,11 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
@@ -153,6 +155,26 @@ public final class TaskRecords {
         statement -> {
           statement.setLong(1, id);
           statement.setLong(2, byOid);
+        });
+  }
+
+  /// Remembers that somebody wants requests cancelled.
+  ///
+  /// @param byOids who, of each
+  /// @return those that are recorded, not ended, and theirs to cancel
+  public Set<Long> recordCancellations(List<Long> ids, List<Long> byOids) throws SQLException {
+    return query(
+        "select pgoffload.record_cancellations(?, ?::oid[])",
+        statement -> {
+          statement.setArray(1, array(statement, "bigint", ids.toArray()));
+          statement.setArray(2, array(statement, "bigint", byOids.toArray()));
+        },
+        rows -> {
+          var cancelled = new HashSet<Long>();
+          while (rows.next()) {
+            cancelled.add(rows.getLong(1));
+          }
+          return cancelled;
         });
   }
 

@@ -61,23 +61,15 @@ public final class RemoveOldRequests {
     return List.of("began range " + begun + " of ids");
   }
 
-  private record OldRange(long number, long unanswered, long example) {}
-
   private record Partition(String parent, String name, boolean detaching) {}
 
   private static List<String> removeRanges(Connection connection) throws SQLException {
     var changes = new ArrayList<String>();
-    for (var range : oldRanges(connection)) {
-      if (range.unanswered > 0) {
-        LOG.warn(
-            "Range {} of ids is older than the retention and is kept, because {} of its requests have"
-                + " no result yet, {} for example",
-            range.number,
-            range.unanswered,
-            range.example);
+    for (long range : oldRanges(connection)) {
+      if (!beginsToRemove(connection, range)) {
         continue;
       }
-      for (var partition : partitions(connection, range.number)) {
+      for (var partition : partitions(connection, range)) {
         // outside a transaction block: it waits for those who read the table now, and nobody for it
         execute(
             connection,
@@ -87,24 +79,41 @@ public final class RemoveOldRequests {
                 + partition.name
                 + (partition.detaching ? " finalize" : " concurrently"));
       }
-      execute(connection, "select pgoffload.drop_detached(" + range.number + ")");
-      execute(connection, "select pgoffload.forget_id_range(" + range.number + ")");
-      changes.add("removed range " + range.number + " of ids, with all its requests and results");
+      execute(connection, "select pgoffload.drop_detached(" + range + ")");
+      execute(connection, "select pgoffload.forget_id_range(" + range + ")");
+      changes.add("removed range " + range + " of ids, with all its requests and results");
     }
     return changes;
   }
 
-  private static List<OldRange> oldRanges(Connection connection) throws SQLException {
-    var ranges = new ArrayList<OldRange>();
+  private static List<Long> oldRanges(Connection connection) throws SQLException {
+    var ranges = new ArrayList<Long>();
     try (var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                "select number, unanswered, example from pgoffload.old_id_ranges()")) {
+        var row = statement.executeQuery("select * from pgoffload.old_id_ranges()")) {
       while (row.next()) {
-        ranges.add(new OldRange(row.getLong(1), row.getLong(2), row.getLong(3)));
+        ranges.add(row.getLong(1));
       }
     }
     return ranges;
+  }
+
+  private static boolean beginsToRemove(Connection connection, long range) throws SQLException {
+    try (var statement =
+        connection.prepareStatement("select unanswered, example from pgoffload.begin_removal(?)")) {
+      statement.setLong(1, range);
+      var row = statement.executeQuery();
+      row.next();
+      long unanswered = row.getLong(1);
+      if (unanswered > 0) {
+        LOG.warn(
+            "Range {} of ids is older than the retention and is kept, because {} of its requests"
+                + " have no result yet, {} for example",
+            range,
+            unanswered,
+            row.getLong(2));
+      }
+      return unanswered == 0;
+    }
   }
 
   /// The names come quoted from the catalog.

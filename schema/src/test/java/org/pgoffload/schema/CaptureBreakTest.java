@@ -52,7 +52,7 @@ final class CaptureBreakTest extends OnOldestAndNewestPostgres {
   }
 
   @Test
-  void sendsAgainWhatNobodyHasAnsweredOrRuns() {
+  void sendsAgainWhatNobodyHasAnswered() {
     long unclaimed, answered, running, ofADeadWorker, task;
     try (var app = database.open("app");
         var ann = database.open("ann");
@@ -77,12 +77,12 @@ final class CaptureBreakTest extends OnOldestAndNewestPostgres {
         var after = database.inserted("app");
         assertThat(database.onlySent().id()).isEqualTo(after);
 
-        assertThat(sweep()).isEqualTo(3);
+        assertThat(sweep()).isEqualTo(4);
         var again = database.sent();
         assertThat(again)
             .extracting(SentRequest::id)
-            .containsExactly(unclaimed, ofADeadWorker, task);
-        assertThat(again).noneMatch(request -> request.id() == running);
+            // what runs as well: its record may be gone with a topic
+            .containsExactly(unclaimed, running, ofADeadWorker, task);
         // as it was, with the time at which it was asked
         var first = PlayedSqlWorker.json(original.text());
         var second = PlayedSqlWorker.json(again.getFirst().text());
@@ -100,13 +100,13 @@ final class CaptureBreakTest extends OnOldestAndNewestPostgres {
                 database
                     .admin()
                     .rows("select sent_again, swept_at is not null from pgoffload.capture_break"))
-            .containsExactly("3|t");
+            .containsExactly("4|t");
         // once
         assertThat(database.admin().value("select number from pgoffload.next_sweep()")).isNull();
         // received twice, executed once
         assertThat(live.claim(again.getFirst())).containsExactly("claimed|1");
         assertThat(live.claim(again.getFirst())).containsExactly("own|1");
-        assertThat(live.claim(again.get(1))).containsExactly("claimed|2");
+        assertThat(live.claim(again.get(2))).containsExactly("claimed|2");
       }
       try (var sql = database.sqlWorker("sql")) {
         sql.run(again(task));
@@ -299,7 +299,7 @@ final class CaptureBreakTest extends OnOldestAndNewestPostgres {
   private long sweep(int batch) {
     var sweep = dueSweep();
     long sent = sendAgain(sweep, batch);
-    database.admin().run("select pgoffload.end_sweep(?, ?)", sweep.number, sent);
+    database.admin().run("select pgoffload.end_sweep(?, ?, true)", sweep.number, sent);
     return sent;
   }
 
@@ -319,10 +319,10 @@ final class CaptureBreakTest extends OnOldestAndNewestPostgres {
               .getFirst()
               .split("\\|", -1);
       total += Long.parseLong(fields[0]);
-      last = Long.parseLong(fields[1]);
-      if (Long.parseLong(fields[0]) < batch) {
+      if (fields[1].equals("null")) {
         return total;
       }
+      last = Long.parseLong(fields[1]);
     }
   }
 

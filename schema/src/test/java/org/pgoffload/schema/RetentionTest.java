@@ -110,13 +110,15 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
 
     // one of its requests has no result: nothing of it is removed
     assertThat(RemoveOldRequests.run(database.address())).isEmpty();
-    assertThat(database.admin().rows("select unanswered, example from pgoffload.old_id_ranges()"))
+    assertThat(
+            database
+                .admin()
+                .rows("select unanswered, example from pgoffload.begin_removal(" + first + ")"))
         .containsExactly("1|" + open);
     assertThat(database.admin().value("select llm_result(?)", answered)).isEqualTo("a");
 
     database.record(database.answered(open, "app", "b"));
-    assertThat(RemoveOldRequests.run(database.address()))
-        .contains("removed range " + first + " of ids, with all its requests and results");
+    assertThat(RemoveOldRequests.run(database.address())).contains(removed(first));
     try (var app = database.open("app")) {
       assertThat(app.refused("select llm_status(?)", answered).state()).isEqualTo("42704");
       assertThat(app.value("select llm_status(?)", kept)).isEqualTo("queued");
@@ -187,8 +189,41 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
       assertThat(writer.value("select llm_result(?)", id)).isEqualTo("a");
       reader.run("commit");
     }
-    assertThat(RemoveOldRequests.run(database.address()))
-        .contains("removed range " + first + " of ids, with all its requests and results");
+    assertThat(RemoveOldRequests.run(database.address())).contains(removed(first));
+    database.sent();
+  }
+
+  @Test
+  void waitsForATransactionThatHasInsertedIntoAnOldRangeAndKeepsWhatItCommits()
+      throws SQLException {
+    long first = range();
+    try (var writer = database.open("app")) {
+      writer.run("begin");
+      var late = writer.number("insert into llm_request (prompt) values ('late') returning id");
+      over();
+      RemoveOldRequests.run(database.address());
+      old(first);
+      var maintenance =
+          CompletableFuture.supplyAsync(() -> {
+            try {
+              return RemoveOldRequests.run(database.address());
+            } catch (SQLException e) {
+              throw new IllegalStateException(e);
+            }
+          });
+      Awaitility.await()
+          .until(() ->
+              !database
+                  .admin()
+                  .rows(
+                      "select from pg_stat_activity where application_name = 'pgoffload maintain' and wait_event_type = 'Lock'")
+                  .isEmpty());
+      writer.run("commit");
+      assertThat(maintenance.join()).doesNotContain(removed(first));
+      assertThat(writer.value("select llm_status(?)", late)).isEqualTo("queued");
+      database.record(database.answered(late, "app", "a"));
+      assertThat(RemoveOldRequests.run(database.address())).contains(removed(first));
+    }
     database.sent();
   }
 
@@ -260,12 +295,17 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
             "forget_id_range(0)",
             "remove_old_rows()",
             "old_id_ranges()",
+            "begin_removal(0)",
             "record_capture_break('r')"
           }) {
         assertThat(app.refused("select pgoffload." + call).state()).isEqualTo("42501");
         assertThat(worker.refused("select pgoffload." + call).state()).isEqualTo("42501");
       }
     }
+  }
+
+  private static String removed(long range) {
+    return "removed range " + range + " of ids, with all its requests and results";
   }
 
   private long range() {

@@ -16,7 +16,7 @@ $$;
 comment on function pgoffload.partitioned_tables() is 'Private. The tables that are partitioned by ranges of ids.';
 revoke all on function pgoffload.partitioned_tables() from public;
 
--- API: Private. The partitions of a range.
+-- API: Private. The partitions of a range, in the order in which they are removed.
 create or replace function pgoffload.partitions_of(number bigint)
 returns table (parent regclass, partition regclass, detaching boolean)
 language sql stable
@@ -28,8 +28,10 @@ as $$
   join pg_class c on c.oid = i.inhrelid
   where c.relnamespace = 'pgoffload'::regnamespace
     and c.relname = (select p.relname from pg_class p where p.oid = t) || '_' || number
+  -- requests first: a result without its request misleads nobody, if the removal is interrupted
+  order by c.relname not like '%\_request\_%', c.relname
 $$;
-comment on function pgoffload.partitions_of(bigint) is 'Private. The partitions of a range of ids.';
+comment on function pgoffload.partitions_of(bigint) is 'Private. The partitions of a range of ids, in the order in which they are removed.';
 revoke all on function pgoffload.partitions_of(bigint) from public;
 
 -- API: Private. Makes the partitions of a range where there are none. A table is made beside its parent and then
@@ -109,35 +111,64 @@ $$;
 comment on function pgoffload.id_range_is_over() is 'Private, for the owner. Whether it is time for the next range of ids.';
 revoke all on function pgoffload.id_range_is_over() from public;
 
--- API: Private. The ranges that nobody has asked in for as long as the setting retention says, the oldest first, each with
--- how many of its requests have no result, up to 1000, and one of them: such a range is kept.
-create or replace function pgoffload.old_id_ranges()
-returns table (number bigint, unanswered bigint, example bigint)
+-- API: Private. The ranges that nobody has asked in for as long as the setting retention says, the oldest first.
+create or replace function pgoffload.old_id_ranges() returns setof bigint
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select r.number
+  from (select i.number, i.removing_since, lead(i.begun_at) over (order by i.number) as ended_at from pgoffload.id_range i) r
+  where r.removing_since is not null
+     or r.ended_at < clock_timestamp() - (select s.value::interval from pgoffload.setting s where s.name = 'retention')
+  order by r.number
+$$;
+comment on function pgoffload.old_id_ranges() is 'Private, for the owner. The ranges of ids that are older than retention.';
+revoke all on function pgoffload.old_id_ranges() from public;
+
+-- API: Private. Begins the removal of a range, if each of its requests has a result; once begun, it is only finished.
+-- Waits for transactions that write to it, which may have inserted requests that nobody else can see yet; no new one
+-- takes an id of an old range.
+create or replace function pgoffload.begin_removal(
+  number bigint,
+  out unanswered bigint,     -- up to 1000; 0: its removal has begun
+  out example bigint)        -- one of them
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+  first_id constant bigint := begin_removal.number << 36;
+  last_id constant bigint := (begin_removal.number + 1 << 36) - 1;
+  requests regclass;
 begin
-  for number in
-      select r.number
-      from (select i.number, lead(i.begun_at) over (order by i.number) as ended_at from pgoffload.id_range i) r
-      where r.ended_at < clock_timestamp() - (select s.value::interval from pgoffload.setting s where s.name = 'retention')
-      order by r.number loop
-    select count(*), min(u.id) into unanswered, example
-    from (select q.id from ${public_schema}.llm_request q
-          where q.id >= old_id_ranges.number << 36 and q.id < (old_id_ranges.number + 1) << 36
-            and not exists (select from pgoffload.llm_result r where r.id = q.id)
-          union all
-          select q.id from ${public_schema}.sql_request q
-          where q.id >= old_id_ranges.number << 36 and q.id < (old_id_ranges.number + 1) << 36
-            and not exists (select from pgoffload.sql_result r where r.id = q.id)
-          limit 1000) u;
-    return next;
+  unanswered := 0;
+  if exists (select from pgoffload.id_range r where r.number = begin_removal.number and r.removing_since is not null) then
+    return;
+  end if;
+  for requests in
+      select p.partition from pgoffload.partitions_of(begin_removal.number) p
+      where p.parent in ('${public_schema}.llm_request'::regclass, '${public_schema}.sql_request'::regclass) loop
+    execute format('lock table %s in share mode', requests);
   end loop;
+  -- both sides by their own index: a range may hold millions
+  select count(*), min(u.id) into unanswered, example
+  from ((select q.id from ${public_schema}.llm_request q
+         left join (select r.id from pgoffload.llm_result r where r.id between first_id and last_id) r on r.id = q.id
+         where q.id between first_id and last_id and r.id is null
+         limit 1000)
+        union all
+        (select q.id from ${public_schema}.sql_request q
+         left join (select r.id from pgoffload.sql_result r where r.id between first_id and last_id) r on r.id = q.id
+         where q.id between first_id and last_id and r.id is null
+         limit 1000)) u;
+  if unanswered = 0 then
+    update pgoffload.id_range r set removing_since = clock_timestamp() where r.number = begin_removal.number;
+  end if;
 end
 $$;
-comment on function pgoffload.old_id_ranges() is 'Private, for the owner. The ranges of ids that are older than retention, and what in them has no result.';
-revoke all on function pgoffload.old_id_ranges() from public;
+comment on function pgoffload.begin_removal(bigint) is
+  'Private, for the owner. Begins the removal of a range, if nothing in it is unanswered.';
+revoke all on function pgoffload.begin_removal(bigint) from public;
 
 -- API: Private. Drops what was partitions of a range and is detached, also by an attempt that was interrupted.
 create or replace function pgoffload.drop_detached(number bigint) returns void

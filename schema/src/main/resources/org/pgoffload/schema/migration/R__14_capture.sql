@@ -98,15 +98,16 @@ $$;
 comment on function pgoffload.is_held(bigint) is 'Private. Whether a live worker has a request. Runs within its callers'' rights and search_path.';
 revoke all on function pgoffload.is_held(bigint) from public;
 
--- API: Private. Sends again what was sent before a break and has neither a result nor a live worker: as it was,
--- newly signed, with the time at which it was asked. Who has received it before recognises it by its id.
+-- API: Private. Looks through requests of before a break, and sends again those that have no result: as they were,
+-- newly signed, with the time at which they were asked. Also what a live worker has: its record may be gone with
+-- a topic. Who has received it before recognises it by its id.
 create or replace function pgoffload.send_again(
   break_number integer,
   of_snapshot pg_snapshot,   -- of pgoffload.next_sweep: what was committed later has been captured
   after_id bigint,           -- to go on after; -1 to begin
-  at_most integer,
-  out sent integer,          -- less than at_most: there are no more
-  out last_id bigint)        -- of the last one that was sent, or after_id
+  look_at integer,           -- at so many requests
+  out sent integer,
+  out last_id bigint)        -- the last that was looked at; null: there are no more
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- as in pgoffload.claim
@@ -120,30 +121,35 @@ declare
   lost record;
 begin
   sent := 0;
-  last_id := after_id;
+  select max(l.id) into last_id
+  from (select u.id
+        from ((select q.id from ${public_schema}.llm_request q where q.id > after_id and q.id < before_id order by q.id limit look_at)
+              union all
+              (select q.id from ${public_schema}.sql_request q where q.id > after_id and q.id < before_id order by q.id limit look_at)) u
+        order by u.id limit look_at) l;
   for lost in
       select q.id, false as is_sql from ${public_schema}.llm_request q
-      where q.id > after_id and q.id < before_id and q.created_at >= since
+      -- both sides by their own index: millions are kept
+      left join (select r.id from pgoffload.llm_result r where r.id > after_id and r.id <= last_id) r on r.id = q.id
+      where q.id > after_id and q.id <= last_id and r.id is null and q.created_at >= since
         and pg_visible_in_snapshot(q.created_xid, of_snapshot)
-        and not exists (select from pgoffload.llm_result r where r.id = q.id) and not pgoffload.is_held(q.id)
       union all
       select q.id, true from ${public_schema}.sql_request q
-      where q.id > after_id and q.id < before_id and q.created_at >= since
+      left join (select r.id from pgoffload.sql_result r where r.id > after_id and r.id <= last_id) r on r.id = q.id
+      where q.id > after_id and q.id <= last_id and r.id is null and q.created_at >= since
         and pg_visible_in_snapshot(q.created_xid, of_snapshot)
-        and not exists (select from pgoffload.sql_result r where r.id = q.id) and not pgoffload.is_held(q.id)
-      order by id limit at_most loop
+      order by id loop
     begin
       if lost.is_sql then
         perform pgoffload.send_sql_again(lost.id);
       else
         perform pgoffload.send_llm_again(lost.id);
       end if;
+      sent := sent + 1;
     exception when data_exception or program_limit_exceeded or raise_exception then
       -- one must not keep the others from being sent
       raise warning 'request % was lost and cannot be sent again: %', lost.id, sqlerrm;
     end;
-    sent := sent + 1;
-    last_id := lost.id;
   end loop;
 end
 $$;
@@ -197,29 +203,34 @@ comment on function pgoffload.send_sql_again(bigint) is
   'Private. Sends a recorded request again. Runs within its callers'' rights and search_path.';
 revoke all on function pgoffload.send_sql_again(bigint) from public;
 
--- API: Private. Ends a sweep: what is not recorded by now was never captured, and its callers are told.
-create or replace function pgoffload.end_sweep(break_number integer, sent_again bigint) returns void
+-- API: Private. Ends a sweep, after which callers of what is not recorded are told.
+create or replace function pgoffload.end_sweep(
+  break_number integer,
+  sent_again bigint,
+  worked_off boolean)    -- whether what had been captured was worked off: then it was never captured
+returns void
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  update pgoffload.capture_break b set swept_at = clock_timestamp(), sent_again = end_sweep.sent_again
+  update pgoffload.capture_break b
+  set swept_at = clock_timestamp(), sent_again = end_sweep.sent_again, worked_off = end_sweep.worked_off
   where b.number = break_number and b.swept_at is null
 $$;
-comment on function pgoffload.end_sweep(integer, bigint) is 'Private, for the producer. Ends a sweep.';
-revoke all on function pgoffload.end_sweep(integer, bigint) from public;
-grant execute on function pgoffload.end_sweep(integer, bigint) to pgoffload_producer;
+comment on function pgoffload.end_sweep(integer, bigint, boolean) is 'Private, for the producer. Ends a sweep.';
+revoke all on function pgoffload.end_sweep(integer, bigint, boolean) from public;
+grant execute on function pgoffload.end_sweep(integer, bigint, boolean) to pgoffload_producer;
 
 -- API: Private. Tells a caller that waits for a request which was sent at once before the capture broke: by the
--- end of the sweep everything that had been captured is recorded.
+-- end of the sweep everything that had been captured is recorded, unless the workers had too much to do.
 create or replace function pgoffload.raise_if_lost(id bigint) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   broken_at timestamptz;
-  swept boolean;
+  worked_off boolean;
 begin
-  select b.broken_at, b.swept_at is not null into broken_at, swept
+  select b.broken_at, coalesce(b.worked_off, false) into broken_at, worked_off
   from pgoffload.capture_break b
   where b.first_id > raise_if_lost.id and b.swept_at is not null
      or b.first_id is null and b.broken_at > clock_timestamp() - interval '2 min'
@@ -227,7 +238,7 @@ begin
   if found
      and not exists (select from ${public_schema}.llm_request q where q.id = raise_if_lost.id)
      and not exists (select from ${public_schema}.sql_request q where q.id = raise_if_lost.id) then
-    if not swept then
+    if not worked_off then
       raise exception 'request % was sent to a replication slot that is gone', id
         using errcode = 'PO003',
               detail = 'It is lost, unless it was captured before, and waits for a worker.',

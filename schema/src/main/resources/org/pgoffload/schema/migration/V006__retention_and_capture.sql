@@ -3,6 +3,7 @@
 create table pgoffload.id_range (
   number bigint not null,
   begun_at timestamptz not null default pg_catalog.clock_timestamp(),
+  removing_since timestamptz,
   constraint id_range_pkey primary key (number),
   constraint id_range_fits_json check (number between 0 and 131071)
 );
@@ -21,8 +22,9 @@ create table pgoffload.capture_break (
   first_id bigint,
   swept_at timestamptz,
   sent_again bigint,
+  worked_off boolean,
   constraint capture_break_pkey primary key (number),
-  constraint capture_break_is_swept_or_not check ((swept_at is null) = (sent_again is null))
+  constraint capture_break_is_swept_or_not check ((swept_at is null) = (sent_again is null) and (swept_at is null) = (worked_off is null))
 );
 comment on table pgoffload.capture_break is
   'When the capture of requests was interrupted for good: each is followed by one sweep of the requests below first_id.';

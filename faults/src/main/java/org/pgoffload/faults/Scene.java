@@ -101,7 +101,8 @@ final class Scene {
               """
               select q.prompt from pgoffload.execution e join llm_request q on q.id = e.id
               where e.worker = '%s'
-                and not exists (select from pgoffload.llm_result r where r.id = e.id)"""
+                and not exists (select from pgoffload.llm_result r where r.id = e.id)\
+              """
                   .formatted(worker.identity()))
           .stream()
           .flatMap(prompt -> Tag.in(prompt).stream())

@@ -309,8 +309,7 @@ final class SqlLane implements Lane {
   /// A transaction is decoded and published as soon as its commit is flushed, and visible to others
   /// only after that: moments later, or once a standby has it, where commits wait for one.
   private boolean mayBecomeVisible(ReceivedRequest request) {
-    return Duration.between(
-                Instant.ofEpochMilli(request.record().timestamp()), clock.instant())
+    return Duration.between(Instant.ofEpochMilli(request.record().timestamp()), clock.instant())
             .compareTo(VISIBLE_WITHIN)
         < 0;
   }

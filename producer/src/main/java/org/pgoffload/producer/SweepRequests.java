@@ -122,14 +122,13 @@ final class SweepRequests implements Runnable {
   private boolean isWorkedOff(Admin admin, long deadline)
       throws ExecutionException, TimeoutException, InterruptedException {
     var topics = configuration.topics();
+    boolean all = true;
     for (var topic :
         // in this order: what the workers of the first two have handed over is on the third by then
         List.of(topics.llmRequests(), topics.sqlRequests(), topics.deferred())) {
-      if (!isCommitted(admin, topic, topics.workersOf(topic), deadline)) {
-        return false;
-      }
+      all &= isCommitted(admin, topic, topics.workersOf(topic), deadline);
     }
-    return isCommitted(admin, topics.results(), topics.writeBack(), deadline);
+    return isCommitted(admin, topics.results(), topics.writeBack(), deadline) && all;
   }
 
   private static @Nullable Break next(Connection database) throws SQLException {
@@ -169,7 +168,7 @@ final class SweepRequests implements Runnable {
       });
       if (committed.isEmpty() && !hasMembers(admin, group)) {
         LOG.warn("Nobody reads {}: what is on it may be sent a second time", topic);
-        return true;
+        return false;
       }
       if (!missing.isEmpty()) {
         if (System.nanoTime() - deadline >= 0) {

@@ -45,13 +45,15 @@ declare
   name text;
   made integer := 0;
 begin
+  -- two that make the same partitions wait for each other, and look after it
+  lock table pgoffload.id_range in share row exclusive mode;
   for parent in
       select t from pgoffload.partitioned_tables() t
       where not exists (select from pgoffload.partitions_of(make_partitions.number) p where p.parent = t) loop
     name := (select c.relname from pg_class c where c.oid = parent) || '_' || number;
-    -- of an attempt that was interrupted after its detaching
-    execute format('drop table if exists pgoffload.%I', name);
     execute format('create table pgoffload.%I (like %s including all)', name, parent);
+    -- read directly, by who has the owner's default privileges, it would show everybody's rows
+    execute format('alter table pgoffload.%I enable row level security', name);
     execute format('alter table %s attach partition pgoffload.%I for values from (%s) to (%s)',
                    parent, name, number << 36, (number + 1) << 36);
     made := made + 1;
@@ -90,7 +92,8 @@ begin
     raise exception 'the range of ids % has no partitions yet', following
       using errcode = 'object_not_in_prerequisite_state', hint = 'Call pgoffload.make_partitions first, and commit.';
   end if;
-  insert into pgoffload.id_range (number) values (following) on conflict do nothing;
+  -- the current one too, if the transaction that began it was rolled back: the sequence was not
+  insert into pgoffload.id_range (number) values (following - 1), (following) on conflict do nothing;
   perform setval('pgoffload.request_id', following << 36, false);
   return following;
 end
@@ -176,12 +179,16 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  parent regclass;
+  detached regclass;
 begin
-  for parent in
-      select t from pgoffload.partitioned_tables() t
-      where not exists (select from pgoffload.partitions_of(drop_detached.number) p where p.parent = t) loop
-    execute format('drop table if exists pgoffload.%I', (select c.relname from pg_class c where c.oid = parent) || '_' || number);
+  lock table pgoffload.id_range in share row exclusive mode;
+  for detached in
+      select c.oid::regclass
+      from pgoffload.partitioned_tables() t
+      join pg_class p on p.oid = t
+      join pg_class c on c.relnamespace = 'pgoffload'::regnamespace and c.relname = p.relname || '_' || drop_detached.number
+      where c.relkind = 'r' and not c.relispartition loop
+    execute format('drop table %s', detached);
   end loop;
 end
 $$;

@@ -221,8 +221,12 @@ revoke all on function pgoffload.end_sweep(integer, bigint, boolean) from public
 grant execute on function pgoffload.end_sweep(integer, bigint, boolean) to pgoffload_producer;
 
 -- API: Private. Tells a caller that waits for a request which was sent at once before the capture broke: by the
--- end of the sweep everything that had been captured is recorded, unless the workers had too much to do.
-create or replace function pgoffload.raise_if_lost(id bigint) returns void
+-- end of the sweep everything that had been captured is recorded, unless the workers had too much to do. Ids of
+-- the upper half of a range say nothing of the time: a task's launches have them, whenever it launches.
+create or replace function pgoffload.raise_if_lost(
+  id bigint,
+  since timestamptz)      -- when the caller began to wait
+returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -233,6 +237,9 @@ begin
   select b.broken_at, coalesce(b.worked_off, false) into broken_at, worked_off
   from pgoffload.capture_break b
   where b.first_id > raise_if_lost.id and b.swept_at is not null
+        and (raise_if_lost.id & (1::bigint << 35) = 0 or b.broken_at > since)
+        -- what was answered and has been removed since was not lost
+        and exists (select from pgoffload.id_range r where r.number = raise_if_lost.id >> 36 and r.removing_since is null)
      or b.first_id is null and b.broken_at > clock_timestamp() - interval '2 min'
   order by b.first_id nulls last limit 1;
   if found
@@ -251,9 +258,9 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.raise_if_lost(bigint) is 'Private. Raises PO003 for a request that was lost with the slot, or may be while it is made anew.';
-revoke all on function pgoffload.raise_if_lost(bigint) from public;
-grant execute on function pgoffload.raise_if_lost(bigint) to llm_user, pgbackground_role;
+comment on function pgoffload.raise_if_lost(bigint, timestamptz) is 'Private. Raises PO003 for a request that was lost with the slot, or may be while it is made anew.';
+revoke all on function pgoffload.raise_if_lost(bigint, timestamptz) from public;
+grant execute on function pgoffload.raise_if_lost(bigint, timestamptz) to llm_user, pgbackground_role;
 
 -- API: Private. How a replication slot does, and what to do about it.
 create or replace function pgoffload.slot_health(
@@ -351,14 +358,24 @@ begin
   return next;
 
   "check" := 'queue';
-  -- the newest alone: a look at all that are kept would take long
+  -- the newest alone, of either half of the range: a look at all that are kept would take long
   select count(*) as number, clock_timestamp() - min(q.created_at) as age into waiting
-  from (select l.id, l.created_at from ${public_schema}.llm_request l order by l.id desc limit 5000) q
+  from ((select l.id, l.created_at from ${public_schema}.llm_request l order by l.id desc limit 2000)
+        union
+        (select l.id, l.created_at from ${public_schema}.llm_request l
+         where l.id < (pgoffload.current_id_range() << 36) + (1::bigint << 35) order by l.id desc limit 2000)
+        union
+        (select t.id, t.created_at from ${public_schema}.sql_request t order by t.id desc limit 2000)
+        union
+        (select t.id, t.created_at from ${public_schema}.sql_request t
+         where t.id < (pgoffload.current_id_range() << 36) + (1::bigint << 35) order by t.id desc limit 2000)) q
   where q.created_at < clock_timestamp() - patience
-    and not exists (select from pgoffload.llm_result r where r.id = q.id) and not pgoffload.is_held(q.id);
+    and not exists (select from pgoffload.llm_result r where r.id = q.id)
+    and not exists (select from pgoffload.sql_result r where r.id = q.id)
+    and not pgoffload.is_held(q.id);
   state := case waiting.number when 0 then 'ok' else 'warning' end;
-  detail := case waiting.number when 0 then 'of the last 5000 requests to a model, none has waited for a worker for more than a minute'
-    else format('of the last 5000 requests to a model, %s wait for a worker, the oldest for %s', waiting.number, date_trunc('second', waiting.age)) end;
+  detail := case waiting.number when 0 then 'of the newest requests, none has waited for a worker for more than a minute'
+    else format('of the newest requests, %s wait for a worker, the oldest for %s', waiting.number, date_trunc('second', waiting.age)) end;
   advice := case waiting.number when 0 then null else 'See whether producer and workers run and are not limited too tightly; more workers take more at a time.' end;
   return next;
 

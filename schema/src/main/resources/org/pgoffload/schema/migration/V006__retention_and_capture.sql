@@ -36,5 +36,6 @@ insert into pgoffload.setting (name, value, description) values
    'How long a range of ids lasts, which is removed whole: requests are kept for retention and up to this much longer.'),
   ('usage_retention', '400 days',
    'How long the sums of llm_usage are kept; a budget needs them for its period.'),
-  ('slot', 'pgoffload', 'The replication slot of this installation; set by pgoffload install.')
+  ('slot', 'pgoffload', 'The replication slot of this installation; set by pgoffload install.'),
+  ('request_topics', '', 'The topics of requests and their ids, by which a topic that was made anew is recognised; set by pgoffload install.')
 on conflict (name) do nothing;

@@ -45,11 +45,15 @@ record Install(
     var created = installSlot(say);
     created.ifPresent(changes::add);
     InstallSlot.record(database, slot);
-    if (kafka != null) {
-      changes.addAll(installTopics(kafka));
+    var topicChanges = kafka == null ? null : installTopics(kafka);
+    if (topicChanges != null) {
+      changes.addAll(topicChanges.lines());
     }
     // also what an interrupted installation has planned
     RecordCaptureBreak.complete(database).ifPresent(changes::add);
+    if (topicChanges != null) {
+      TopicSettings.recordRequests(database, topicChanges.requests());
+    }
     return changes;
   }
 
@@ -61,7 +65,7 @@ record Install(
     return InstallSlot.run(database, slot, patience, say);
   }
 
-  private List<String> installTopics(Map<String, Object> client) {
+  private InstallTopics.Changes installTopics(Map<String, Object> client) {
     var settings = TopicSettings.read(database);
     RecordCaptureBreak.plan(database, TOPICS_CREATED);
     var changes =
@@ -72,9 +76,10 @@ record Install(
             replicationFactor,
             settings.maxRequestBytes(),
             settings.retention());
-    if (!changes.requestsCreated()) {
+    // made anew by whomever: brokers may do so as soon as somebody asks for a topic
+    if (settings.requests().isEmpty() || settings.requests().equals(changes.requests())) {
       RecordCaptureBreak.forget(database, TOPICS_CREATED);
     }
-    return changes.lines();
+    return changes;
   }
 }

@@ -3,18 +3,19 @@ package org.pgoffload.schema;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.TopicConfig;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.pgoffload.protocol.TopicNames;
 
 /// Creates the topics with all their settings, and sets those of topics that are there. Idempotent.
@@ -28,14 +29,17 @@ public final class InstallTopics {
   /// Room for headers and batch overhead above the largest request.
   private static final int MESSAGE_OVERHEAD_BYTES = 1 << 20;
 
+  private static final int MOST_TRIES = 50;
+  private static final Duration BETWEEN_TRIES = Duration.ofMillis(100);
+
   private InstallTopics() {}
 
   /// What changed.
   ///
   /// @param lines one for each thing; empty when nothing did
-  /// @param requestsCreated whether a topic of requests was created: if it had been there before,
-  ///   what was on it is gone
-  public record Changes(List<String> lines, boolean requestsCreated) {
+  /// @param requests the topics of requests with their ids: others than before, and what was on
+  ///   them is gone, whoever has made them anew
+  public record Changes(List<String> lines, String requests) {
     public Changes {
       lines = List.copyOf(lines);
     }
@@ -60,7 +64,7 @@ public final class InstallTopics {
       int maxRequestBytes,
       Duration retention) {
     var changes = new ArrayList<String>();
-    var created = new HashSet<String>();
+    String requests;
     try (var admin = Admin.create(client)) {
       var existing = admin.listTopics().names().get(30, TimeUnit.SECONDS);
       var missing = new ArrayList<NewTopic>();
@@ -72,7 +76,6 @@ public final class InstallTopics {
           missing.add(
               new NewTopic(topic, partitions, replicationFactor)
                   .configs(settings(topics, topic, maxRequestBytes, retention)));
-          created.add(topic);
           changes.add("created topic " + topic + " with " + partitions + " partitions");
         }
       }
@@ -81,6 +84,7 @@ public final class InstallTopics {
         changes.addAll(
             setWhatDiffers(admin, topic, settings(topics, topic, maxRequestBytes, retention)));
       }
+      requests = ids(admin, topics);
     } catch (ExecutionException e) {
       var reason = e.getCause() == null ? e : e.getCause();
       throw new InstallException("the topics could not be created: " + reason.getMessage(), e);
@@ -91,11 +95,31 @@ public final class InstallTopics {
       Thread.currentThread().interrupt();
       throw new InstallException("interrupted while the topics were created", e);
     }
-    return new Changes(
-        changes,
-        created.contains(topics.llmRequests())
-            || created.contains(topics.sqlRequests())
-            || created.contains(topics.deferred()));
+    return new Changes(changes, requests);
+  }
+
+  private static String ids(Admin admin, TopicNames topics)
+      throws ExecutionException, InterruptedException, TimeoutException {
+    var names = List.of(topics.llmRequests(), topics.sqlRequests(), topics.deferred());
+    for (int tries = 1; ; tries++) {
+      try {
+        return admin
+            .describeTopics(names)
+            .allTopicNames()
+            .get(30, TimeUnit.SECONDS)
+            .values()
+            .stream()
+            .map(topic -> topic.name() + "=" + topic.topicId())
+            .sorted()
+            .collect(Collectors.joining(","));
+      } catch (ExecutionException e) {
+        // a broker learns of a new topic a moment after the controller has made it
+        if (tries == MOST_TRIES || !(e.getCause() instanceof UnknownTopicOrPartitionException)) {
+          throw e;
+        }
+        Thread.sleep(BETWEEN_TRIES);
+      }
+    }
   }
 
   private static List<String> setWhatDiffers(Admin admin, String topic, Map<String, String> wanted)

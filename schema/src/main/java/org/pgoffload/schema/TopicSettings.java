@@ -7,7 +7,9 @@ import java.time.Duration;
 ///
 /// @param maxRequestBytes the largest request
 /// @param retention how long results are kept
-public record TopicSettings(int maxRequestBytes, Duration retention) {
+/// @param requests the topics of requests with their ids, as they were recorded last; empty if
+///   never
+public record TopicSettings(int maxRequestBytes, Duration retention, String requests) {
   /// Reads them.
   ///
   /// @throws InstallException if they cannot be read
@@ -18,12 +20,30 @@ public record TopicSettings(int maxRequestBytes, Duration retention) {
             statement.executeQuery(
                 """
                 select (select value::int from pgoffload.setting where name = 'max_request_bytes'),
-                       (select extract(epoch from value::interval)::bigint from pgoffload.setting where name = 'retention')
+                       (select extract(epoch from value::interval)::bigint from pgoffload.setting where name = 'retention'),
+                       (select value from pgoffload.setting where name = 'request_topics')
                 """)) {
       row.next();
-      return new TopicSettings(row.getInt(1), Duration.ofSeconds(row.getLong(2)));
+      return new TopicSettings(row.getInt(1), Duration.ofSeconds(row.getLong(2)), row.getString(3));
     } catch (SQLException e) {
       throw new InstallException("the settings cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /// Records the topics of requests with their ids.
+  ///
+  /// @param database the owner's login
+  /// @throws InstallException if they cannot be recorded
+  public static void recordRequests(DatabaseAddress database, String requests) {
+    try (var connection = database.connect("pgoffload install");
+        var statement =
+            connection.prepareStatement(
+                "update pgoffload.setting set value = ? where name = 'request_topics' and value <> ?")) {
+      statement.setString(1, requests);
+      statement.setString(2, requests);
+      statement.executeUpdate();
+    } catch (SQLException e) {
+      throw new InstallException("the topics cannot be recorded: " + e.getMessage(), e);
     }
   }
 }

@@ -94,6 +94,7 @@ public final class WorkerApp implements AutoCloseable {
               timer,
               clock);
       var claims = new ClaimRequests(database, lease);
+      var confirm = new ConfirmClaims(database, lease, asked);
       var find =
           opened(
               started,
@@ -116,6 +117,7 @@ public final class WorkerApp implements AutoCloseable {
               received,
               asked,
               find,
+              confirm,
               clock);
       loops.add(
           loop(
@@ -134,6 +136,7 @@ public final class WorkerApp implements AutoCloseable {
               deferred,
               asked,
               find,
+              confirm,
               clock);
       loops.add(
           loop(

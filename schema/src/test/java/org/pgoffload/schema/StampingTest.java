@@ -222,6 +222,7 @@ final class StampingTest extends OnOldestAndNewestPostgres {
         "select pgoffload.remember_cancellations('{1}', '{1}')",
         "select pgoffload.record_cancellations('{1}', '{1}')",
         "select pgoffload.answered_llm('{1}')",
+        "select pgoffload.sessions_gone('{1}', '{now}')",
         "select pgoffload.still_claimed('w', 1, '{1}', '{1}')",
         "select pgoffload.may_be_taken_over('w', 1)",
         "select pgoffload.is_signed('', 1, '')",

@@ -162,7 +162,7 @@ public final class WorkerApp implements AutoCloseable {
         var limits = configuration.sqlLimits();
         var records = new TaskRecords(database, lease);
         var sessions = opened(started, new TaskSessions(sqlDatabase, configuration.name(), limits));
-        var tasks = opened(started, new RunningTasks());
+        var tasks = opened(started, new RunningTasks(records));
         var cancellations = new EarlyCancellations();
         var runLaunched = new RunRequests(publish);
         var sql =

@@ -64,7 +64,8 @@ final class CheckBooks {
     }
     boolean accepted =
         switch (asked.fate()) {
-          case ACCEPTED -> true;
+          // what was launched at once and only stood in the WAL: whoever reads it is told
+          case ACCEPTED -> !mayRefuse || !asked.kind().isImmediate() || !present.isEmpty();
           case ROLLED_BACK -> false;
           case UNCERTAIN -> !present.isEmpty();
           case REFUSED -> !mayRefuse || !present.isEmpty();

@@ -31,6 +31,11 @@ public record FaultOutcome(
     return new FaultOutcome(fault, 0, 0, 0, 0, "", List.of("skipped: " + why), List.of());
   }
 
+  /// An installation that nobody could make whole again, or ask.
+  static FaultOutcome broken(String fault, String what) {
+    return new FaultOutcome(fault, 0, 0, 0, 0, "none", List.of("broken"), List.of(what));
+  }
+
   /// Whether nothing is lost and nothing happened twice.
   public boolean balances() {
     return problems.isEmpty();

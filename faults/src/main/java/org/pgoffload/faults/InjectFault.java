@@ -21,6 +21,10 @@ record InjectFault(Installation installation, int requests, Random random) {
   private static final Duration PATIENCE = Duration.ofSeconds(90);
 
   private static final Duration LOAD_PATIENCE = Duration.ofMinutes(3);
+
+  /// Of immediate callers, where nobody may ever answer.
+  private static final Duration SHORT_PATIENCE = Duration.ofSeconds(15);
+
   private static final Duration PAUSE = Duration.ofMillis(250);
 
   /// So many requests a second, at most, are asked.
@@ -37,7 +41,14 @@ record InjectFault(Installation installation, int requests, Random random) {
             installation.servers().bootstrapServers(), installation.topics().results())) {
       var problems = new ArrayList<String>();
       var spread = spread(fault);
-      var load = Load.start(installation.application(), journal, Mix.of(requests), spread, random);
+      var load =
+          Load.start(
+              installation.application(),
+              journal,
+              Mix.of(requests),
+              spread,
+              mayRefuse(fault) ? SHORT_PATIENCE : Duration.ofMinutes(2),
+              random);
       scene.pause(spread.dividedBy(4));
       try {
         fault.injection().into(scene);
@@ -76,6 +87,10 @@ record InjectFault(Installation installation, int requests, Random random) {
     }
   }
 
+  private static boolean mayRefuse(Fault fault) {
+    return fault.needs().contains(Fault.Need.TELLS_CALLERS);
+  }
+
   private Duration spread(Fault fault) {
     var least = Duration.ofMillis(requests * 1000L / RATE);
     return least.compareTo(fault.spread()) > 0 ? least : fault.spread();
@@ -99,11 +114,7 @@ record InjectFault(Installation installation, int requests, Random random) {
             tables.effects(),
             published,
             installation.stub().ledger().of(reading.run()));
-    return CheckBooks.check(
-        scene.journal().all(),
-        found,
-        scene.repeatable(),
-        fault.needs().contains(Fault.Need.TELLS_CALLERS));
+    return CheckBooks.check(scene.journal().all(), found, scene.repeatable(), mayRefuse(fault));
   }
 
   private String recovery(Scene scene) throws SQLException {

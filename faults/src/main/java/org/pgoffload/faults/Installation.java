@@ -64,6 +64,9 @@ final class Installation implements AutoCloseable {
   /// @param kafka the broker's directory
   /// @param settings of PostgreSQL
   record Place(Path directory, Path postgres, Path kafka, Map<String, String> settings) {
+    /// Where a fault makes commits wait for a standby, those of the role that asks alone wait.
+    private static final Map<String, String> LOCAL_COMMITS = Map.of("synchronous_commit", "local");
+
     /// With one of the servers on a disk of its own.
     static Place onDisk(Path directory, Path disk, boolean postgres) {
       return new Place(
@@ -74,9 +77,10 @@ final class Installation implements AutoCloseable {
           Map.of("max_wal_size", "64MB", "min_wal_size", "32MB"));
     }
 
+    /// With both servers below one directory.
     static Place in(Path directory) {
       return new Place(
-          directory, directory.resolve("postgres"), directory.resolve("kafka"), Map.of());
+          directory, directory.resolve("postgres"), directory.resolve("kafka"), LOCAL_COMMITS);
     }
   }
 
@@ -284,6 +288,7 @@ final class Installation implements AutoCloseable {
       Sql.execute(
           connection, "create role " + APPLICATION + " login password '" + password.reveal() + "'");
       Sql.execute(connection, "grant llm_user, pgbackground_role to " + APPLICATION);
+      Sql.execute(connection, "alter role " + APPLICATION + " set synchronous_commit = 'on'");
       Sql.execute(connection, "create schema app authorization " + APPLICATION);
     }
     try (var connection = application().connect("faults")) {

@@ -27,15 +27,21 @@ final class Load {
   private final List<Thread> sessions = new ArrayList<>();
   private volatile boolean abandoned;
 
-  private Load(DatabaseAddress database, Journal journal) {
+  private Load(DatabaseAddress database, Journal journal, Duration patience) {
     this.database = database;
-    this.takeStep = new TakeStep(journal);
+    this.takeStep = new TakeStep(journal, patience);
   }
 
   /// @param spread over which time the steps begin
+  /// @param patience of an llm_ask
   static Load start(
-      DatabaseAddress database, Journal journal, Mix mix, Duration spread, Random random) {
-    var load = new Load(database, journal);
+      DatabaseAddress database,
+      Journal journal,
+      Mix mix,
+      Duration spread,
+      Duration patience,
+      Random random) {
+    var load = new Load(database, journal, patience);
     var steps = mix.steps(random);
     var asking = new ArrayDeque<Timed>();
     var others = new ArrayDeque<Timed>();

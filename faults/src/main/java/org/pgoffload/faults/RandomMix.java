@@ -29,7 +29,7 @@ final class RandomMix {
               "worker stopped for 6 s",
               scene -> {
                 var worker = scene.someWorker();
-                scene.endWithCalls(worker.process()::freeze);
+                scene.stopWorker(worker);
                 scene.pause(Duration.ofSeconds(6));
                 worker.process().thaw();
               }),

@@ -5,6 +5,7 @@ import java.sql.Timestamp;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -63,7 +64,8 @@ sealed interface Recovery {
   /// Of anything else: from a moment until the first request that was asked after it has its
   /// result.
   record Answer(String what, CompletableFuture<Duration> answered) implements Recovery {
-    private static final Duration PATIENCE = Duration.ofMinutes(1);
+    /// A request may have to wait behind a load of thousands.
+    private static final Duration PATIENCE = Duration.ofMinutes(3);
 
     /// Begins to ask now.
     static Answer measure(String what, DatabaseAddress database, Journal journal) {
@@ -118,7 +120,7 @@ sealed interface Recovery {
     public void await() {
       try {
         answered.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
-      } catch (TimeoutException | ExecutionException e) {
+      } catch (TimeoutException | ExecutionException | CancellationException e) {
         // the report says that there was no recovery
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();

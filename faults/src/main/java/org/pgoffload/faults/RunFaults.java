@@ -106,7 +106,16 @@ public final class RunFaults implements AutoCloseable {
 
   private FaultOutcome inject(Installation installation, Fault fault, String run)
       throws SQLException {
-    return new InjectFault(installation, plan.requests(), random(fault.name())).run(fault, run);
+    try {
+      return new InjectFault(installation, plan.requests(), random(fault.name())).run(fault, run);
+    } catch (FaultsException e) {
+      // it could not be made whole again: the next fault has a new one
+      end(installation);
+      if (installation.equals(shared)) {
+        shared = null;
+      }
+      return FaultOutcome.broken(fault.name(), String.valueOf(e.getMessage()));
+    }
   }
 
   private Installation shared() throws SQLException {

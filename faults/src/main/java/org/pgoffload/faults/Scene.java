@@ -8,7 +8,10 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
 /// Where a fault happens: the installation under load, and what has to be known of the fault
 /// afterwards. For the thread that injects.
@@ -79,11 +82,34 @@ final class Scene {
   /// Ends somebody who makes calls, or on whom they depend: those under way may have to be
   /// repeated.
   void endWithCalls(Runnable end) {
+    endWithCalls(end, Set::of);
+  }
+
+  private void endWithCalls(Runnable end, Supplier<Set<Tag>> others) {
     var ledger = installation.stub().ledger();
     var underWay = new HashSet<>(ledger.underWay(LATELY));
     end.run();
     underWay.addAll(ledger.underWay(LATELY)); // what has begun before the end came
+    underWay.addAll(others.get());
     repeatable.addAndGet(underWay.size());
+  }
+
+  /// The prompts that a worker has claimed and not answered.
+  private Set<Tag> claimedBy(Part worker) {
+    try {
+      return query(
+              """
+              select q.prompt from pgoffload.execution e join llm_request q on q.id = e.id
+              where e.worker = '%s'
+                and not exists (select from pgoffload.llm_result r where r.id = e.id)\
+              """
+                  .formatted(worker.identity()))
+          .stream()
+          .flatMap(prompt -> Tag.in(prompt).stream())
+          .collect(Collectors.toSet());
+    } catch (SQLException e) {
+      throw new FaultsException("the claims of a worker cannot be read", e);
+    }
   }
 
   /// SIGKILL of a worker, whose claims another one has to take over.
@@ -98,7 +124,8 @@ final class Scene {
   void stopWorker(Part worker) {
     awaitBusy(worker);
     var stopped = Instant.now();
-    endWithCalls(worker.process()::freeze);
+    // what it has claimed it may call for when it wakes up, before it learns that it counts as dead
+    endWithCalls(worker.process()::freeze, () -> claimedBy(worker));
     recoveries.add(new Recovery.Takeover(worker.identity(), stopped));
   }
 

@@ -94,6 +94,10 @@ final class ServerFaults {
               scene.note(ended + " sessions ended");
             }),
         Fault.of(
+            "commits-wait-for-a-standby",
+            "for 4 s commits are flushed and decoded, and visible to nobody",
+            ServerFaults::holdCommits),
+        Fault.of(
             "old-snapshot",
             "an idle transaction holds a snapshot throughout",
             ServerFaults::holdSnapshot));
@@ -112,6 +116,20 @@ final class ServerFaults {
   private static void restartKafka(Scene scene) {
     scene.measureRecovery("Kafka");
     scene.installation().servers().startBroker();
+    scene.awaitRecovery();
+  }
+
+  /// A standby that never comes. The parts' own commits do not wait for it.
+  private static void holdCommits(Scene scene) throws Exception {
+    scene.execute("alter system set synchronous_standby_names = 'nobody'");
+    scene.execute("select pg_reload_conf()");
+    try {
+      scene.pause(Duration.ofSeconds(4));
+    } finally {
+      scene.execute("alter system reset synchronous_standby_names");
+      scene.execute("select pg_reload_conf()");
+    }
+    scene.measureRecovery("standby given up");
     scene.awaitRecovery();
   }
 

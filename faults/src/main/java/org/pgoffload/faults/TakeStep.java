@@ -2,6 +2,7 @@ package org.pgoffload.faults;
 
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Random;
 
@@ -10,9 +11,12 @@ import java.util.Random;
 /// Stateless but for the journal; safe to share between threads.
 final class TakeStep {
   private final Journal journal;
+  private final Duration patience;
 
-  TakeStep(Journal journal) {
+  /// @param patience of an llm_ask
+  TakeStep(Journal journal, Duration patience) {
     this.journal = journal;
+    this.patience = patience;
   }
 
   /// @throws SQLException if the connection is of no use any more; the step is written down
@@ -80,7 +84,7 @@ final class TakeStep {
     var tag = journal.next();
     var sql =
         kind == Asked.Kind.LLM_ASKED
-            ? "select llm_ask(?)"
+            ? "select llm_ask(?, timeout => '" + patience.toSeconds() + " s')"
             : "select (pg_background_launch_v2(?)).cookie";
     try (var statement = connection.prepareStatement(sql)) {
       statement.setString(1, kind.isLlm() ? prompt(tag) : command(kind, tag, random));

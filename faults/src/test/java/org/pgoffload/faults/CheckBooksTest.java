@@ -151,6 +151,16 @@ class CheckBooksTest {
   }
 
   @Test
+  void takesALostLaunchOnlyWhereItMayBeLostAndNothingElse() {
+    var nothing = new Found(List.of(), Map.of(), Map.of(), Map.of(), Map.of());
+    var launched = List.of(new Asked(0, Kind.SQL_LAUNCHED, Fate.ACCEPTED));
+    var inserted = List.of(new Asked(0, Kind.SQL_INSERTED, Fate.ACCEPTED));
+    assertThat(CheckBooks.check(launched, nothing, 0, true).told()).isEqualTo(1);
+    assertThat(CheckBooks.check(launched, nothing, 0, false).lost()).hasSize(1);
+    assertThat(CheckBooks.check(inserted, nothing, 0, true).lost()).hasSize(1);
+  }
+
+  @Test
   void takesARefusedImmediateCallOnlyWhereItMayBeRefused() {
     var journal = List.of(new Asked(0, Kind.LLM_ASKED, Fate.REFUSED));
     var nothing = new Found(List.of(), Map.of(), Map.of(), Map.of(), Map.of());

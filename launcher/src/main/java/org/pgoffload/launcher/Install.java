@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.TopicNames;
@@ -33,6 +34,7 @@ record Install(
     TopicNames topics,
     int partitions,
     short replicationFactor) {
+  private static final String TOPICS_CREATED = "topics_created";
 
   /// Applies what is missing.
   ///
@@ -40,27 +42,39 @@ record Install(
   /// @return one line for each thing that changed
   List<String> run(Consumer<String> say) {
     var changes = new ArrayList<>(InstallSchema.run(database, publicSchema));
-    var created = InstallSlot.run(database, slot, patience, say);
+    var created = installSlot(say);
     created.ifPresent(changes::add);
     InstallSlot.record(database, slot);
-    if (created.isPresent()) {
-      RecordCaptureBreak.run(database, "slot_created").ifPresent(changes::add);
-    }
     if (kafka != null) {
-      var settings = TopicSettings.read(database);
-      var topicChanges =
-          InstallTopics.run(
-              kafka,
-              topics,
-              partitions,
-              replicationFactor,
-              settings.maxRequestBytes(),
-              settings.retention());
-      changes.addAll(topicChanges.lines());
-      if (topicChanges.requestsCreated() && created.isEmpty()) {
-        RecordCaptureBreak.run(database, "topics_created").ifPresent(changes::add);
-      }
+      changes.addAll(installTopics(kafka));
     }
+    // also what an interrupted installation has planned
+    RecordCaptureBreak.complete(database).ifPresent(changes::add);
     return changes;
+  }
+
+  private Optional<String> installSlot(Consumer<String> say) {
+    if (!InstallSlot.isMissing(database, slot)) {
+      return Optional.empty();
+    }
+    RecordCaptureBreak.plan(database, "slot_created");
+    return InstallSlot.run(database, slot, patience, say);
+  }
+
+  private List<String> installTopics(Map<String, Object> client) {
+    var settings = TopicSettings.read(database);
+    RecordCaptureBreak.plan(database, TOPICS_CREATED);
+    var changes =
+        InstallTopics.run(
+            client,
+            topics,
+            partitions,
+            replicationFactor,
+            settings.maxRequestBytes(),
+            settings.retention());
+    if (!changes.requestsCreated()) {
+      RecordCaptureBreak.forget(database, TOPICS_CREATED);
+    }
+    return changes.lines();
   }
 }

@@ -62,7 +62,7 @@ final class ReplayDeadLetters implements Callable<Integer> {
       description = "Also what has succeeded, is being executed, or was sent again already.")
   private boolean force;
 
-  private final Set<Long> seen = new HashSet<>();
+  private final Set<Long> done = new HashSet<>();
   private int refused;
 
   @Override
@@ -127,7 +127,7 @@ final class ReplayDeadLetters implements Callable<Integer> {
       refuse(letter, "it is no signed request", "Nothing can be sent again of it.");
       return;
     }
-    if (id.isPresent() && !seen.add(id.get())) {
+    if (id.isPresent() && done.contains(id.get())) {
       out.println(letter.position() + ": another letter of request " + id.get());
       return;
     }
@@ -139,6 +139,7 @@ final class ReplayDeadLetters implements Callable<Integer> {
       statement.setBoolean(4, force);
       var row = statement.executeQuery();
       row.next();
+      id.ifPresent(done::add);
       out.println(
           letter.position()
               + ": request "
@@ -148,6 +149,8 @@ final class ReplayDeadLetters implements Callable<Integer> {
       out.flush();
     } catch (SQLException e) {
       if (all && NEEDS_NOTHING.equals(e.getSQLState())) {
+        // said of what is signed by us alone: a forged letter hides no other of its id
+        id.ifPresent(done::add);
         out.println(letter.position() + ": " + words(e));
       } else if (UNDEFINED_FUNCTION.equals(e.getSQLState()) || isLost(e)) {
         throw new InstallException(

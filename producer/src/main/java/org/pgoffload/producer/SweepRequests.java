@@ -33,7 +33,7 @@ import org.slf4j.LoggerFactory;
 /// 2. the workers have committed all that was then on the topics of requests;
 /// 3. the write-back has committed all that was then on the topic of results.
 ///
-/// What still has no result then never arrived. Each break is swept once.
+/// What still has no result then never arrived, or runs. Each break is swept once.
 ///
 /// Runs on a thread of its own, for as long as requests are captured; where it is interrupted, the
 /// next producer begins the sweep again.
@@ -42,7 +42,11 @@ final class SweepRequests implements Runnable {
 
   private static final Duration BETWEEN_LOOKS = Duration.ofSeconds(2);
   private static final Duration BETWEEN_STEPS = Duration.ofMillis(500);
-  private static final int BATCH = 500;
+
+  /// Longer than the workers need for what is on its way, shorter than a caller's patience.
+  private static final Duration LONGEST_WAIT = Duration.ofMinutes(1);
+
+  private static final int LOOK_AT = 50_000;
   private static final long PATIENCE_SECONDS = 30;
 
   private final ProducerConfiguration configuration;
@@ -94,22 +98,37 @@ final class SweepRequests implements Runnable {
     while (!slotIsPast(database, due.walPosition)) {
       Thread.sleep(BETWEEN_STEPS);
     }
+    boolean workedOff;
     try (var admin = Admin.create(configuration.kafka())) {
-      var topics = configuration.topics();
-      for (var topic : List.of(topics.llmRequests(), topics.sqlRequests())) {
-        awaitCommitted(admin, topic, topics.workersOf(topic));
-      }
-      // after those: what they have handed over is on it by now
-      awaitCommitted(admin, topics.deferred(), topics.workersOf(topics.deferred()));
-      awaitCommitted(admin, topics.results(), topics.writeBack());
+      workedOff = isWorkedOff(admin, System.nanoTime() + LONGEST_WAIT.toNanos());
     }
     long sent = sendAgain(database, due);
-    try (var statement = database.prepareStatement("select pgoffload.end_sweep(?, ?)")) {
+    try (var statement = database.prepareStatement("select pgoffload.end_sweep(?, ?, ?)")) {
       statement.setInt(1, due.number);
       statement.setLong(2, sent);
+      statement.setBoolean(3, workedOff);
       statement.execute();
     }
-    LOG.info("Break {} of the capture: {} requests were lost and are sent again", due.number, sent);
+    LOG.info(
+        "Break {} of the capture: {} requests that have no result are sent again{}",
+        due.number,
+        sent,
+        workedOff ? "" : ", those among them that the workers have not come to yet");
+  }
+
+  /// Waits until what is on the topics now has been worked off.
+  ///
+  /// @return whether it was, by the deadline
+  private boolean isWorkedOff(Admin admin, long deadline)
+      throws ExecutionException, TimeoutException, InterruptedException {
+    var topics = configuration.topics();
+    boolean all = true;
+    for (var topic :
+        // in this order: what the workers of the first two have handed over is on the third by then
+        List.of(topics.llmRequests(), topics.sqlRequests(), topics.deferred())) {
+      all &= isCommitted(admin, topic, topics.workersOf(topic), deadline);
+    }
+    return isCommitted(admin, topics.results(), topics.writeBack(), deadline) && all;
   }
 
   private static @Nullable Break next(Connection database) throws SQLException {
@@ -136,7 +155,7 @@ final class SweepRequests implements Runnable {
 
   /// Waits until a group has committed what is on a topic now. What nobody has ever read, such as
   /// background SQL where no worker runs any, holds up nothing else.
-  private static void awaitCommitted(Admin admin, String topic, String group)
+  private static boolean isCommitted(Admin admin, String topic, String group, long deadline)
       throws ExecutionException, TimeoutException, InterruptedException {
     var missing = ends(admin, topic);
     while (!missing.isEmpty()) {
@@ -149,13 +168,17 @@ final class SweepRequests implements Runnable {
       });
       if (committed.isEmpty() && !hasMembers(admin, group)) {
         LOG.warn("Nobody reads {}: what is on it may be sent a second time", topic);
-        return;
+        return false;
       }
       if (!missing.isEmpty()) {
+        if (System.nanoTime() - deadline >= 0) {
+          return false;
+        }
         LOG.debug("Group {} has not finished {} yet", group, missing);
         Thread.sleep(BETWEEN_STEPS);
       }
     }
+    return true;
   }
 
   private static boolean hasMembers(Admin admin, String group)
@@ -209,13 +232,12 @@ final class SweepRequests implements Runnable {
         statement.setInt(1, due.number);
         statement.setString(2, due.snapshot);
         statement.setLong(3, last);
-        statement.setInt(4, BATCH);
+        statement.setInt(4, LOOK_AT);
         var row = statement.executeQuery();
         row.next();
-        int sent = row.getInt(1);
-        total += sent;
+        total += row.getInt(1);
         last = row.getLong(2);
-        if (sent < BATCH) {
+        if (row.wasNull()) {
           return total;
         }
       }

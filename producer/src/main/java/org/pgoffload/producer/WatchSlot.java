@@ -26,6 +26,7 @@ final class WatchSlot implements Runnable {
   private volatile double retainedBytes = Double.NaN;
   private volatile double limitBytes = Double.NaN;
   private volatile String lastState = "ok";
+  private String lastSaid = "oknull";
 
   WatchSlot(ProducerConfiguration configuration, MeterRegistry metrics) {
     this(configuration, metrics, INTERVAL);
@@ -85,15 +86,18 @@ final class WatchSlot implements Runnable {
       retainedBytes = orNan(row, 4);
       limitBytes = orNan(row, 5);
       var state = row.getString(1);
-      if (state.equals(lastState)) {
+      lastState = state;
+      // one state has several reasons, and the advice names them without figures
+      var said = state + row.getString(3);
+      if (said.equals(lastSaid)) {
         return;
       }
+      lastSaid = said;
       switch (state) {
         case "ok" -> LOG.info("{}", row.getString(2));
         case "warning" -> LOG.warn("{}. {}", row.getString(2), row.getString(3));
         default -> LOG.error("{}. {}", row.getString(2), row.getString(3));
       }
-      lastState = state;
     }
   }
 

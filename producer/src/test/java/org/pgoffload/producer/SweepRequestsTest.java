@@ -100,8 +100,9 @@ final class SweepRequestsTest {
 
   private static void installSlot() {
     var slot = installation.configuration().slot();
+    RecordCaptureBreak.plan(installation.admin(), "slot_created");
     assertThat(InstallSlot.run(installation.admin(), slot, PATIENCE, _ -> {})).isPresent();
-    assertThat(RecordCaptureBreak.run(installation.admin(), "slot_created")).isPresent();
+    assertThat(RecordCaptureBreak.complete(installation.admin())).isPresent();
   }
 
   private static void answer(long id) throws SQLException {

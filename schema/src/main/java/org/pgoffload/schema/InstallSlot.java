@@ -64,6 +64,18 @@ public final class InstallSlot {
     }
   }
 
+  /// Whether there is no such slot.
+  ///
+  /// @throws InstallException if it exists for another database or plugin, is lost, or the database
+  ///   cannot be asked
+  public static boolean isMissing(DatabaseAddress database, String slot) {
+    try (var connection = database.connect("pgoffload install")) {
+      return !exists(connection, database, slot);
+    } catch (SQLException e) {
+      throw new InstallException("the slots cannot be looked at: " + e.getMessage(), e);
+    }
+  }
+
   /// Lets the database know which slot is its own, for `llm_health`.
   ///
   /// @param database the owner's login

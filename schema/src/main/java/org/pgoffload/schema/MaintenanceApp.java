@@ -41,12 +41,21 @@ public final class MaintenanceApp implements AutoCloseable {
   /// @throws TimeoutException if Kafka does not answer
   public static List<String> once(MaintenanceConfiguration configuration)
       throws SQLException, ExecutionException, InterruptedException, TimeoutException {
-    var changes = new ArrayList<>(RemoveOldRequests.run(configuration.database()));
-    changes.addAll(
+    var trimmed =
         TrimRequestTopics.run(
             configuration.kafka(),
             configuration.topics(),
-            TopicSettings.read(configuration.database()).retention()));
+            TopicSettings.read(configuration.database()).retention());
+    trimmed
+        .oldUnfinished()
+        .ifPresent(partition ->
+            LOG.warn(
+                "{} has records that are older than the retention and that no worker has finished:"
+                    + " no requests are removed meanwhile",
+                partition));
+    var changes = new ArrayList<>(trimmed.changes());
+    changes.addAll(
+        RemoveOldRequests.run(configuration.database(), trimmed.oldUnfinished().isEmpty()));
     return List.copyOf(changes);
   }
 

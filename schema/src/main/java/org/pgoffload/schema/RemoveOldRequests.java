@@ -4,6 +4,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -19,20 +20,26 @@ public final class RemoveOldRequests {
   /// Behind a lock that is waited for, others wait as well.
   private static final String PATIENCE = "set lock_timeout = '10s'";
 
+  private static final String LOCK_NOT_AVAILABLE = "55P03";
+
   private RemoveOldRequests() {}
 
   /// Makes partitions ahead, begins the next range of ids when it is time, and removes what is old.
   ///
   /// @param database the owner's login
+  /// @param mayRemove false while requests may be on their way that are older than the retention
+  ///   and that nobody has recorded yet
   /// @return one line for each thing that changed; empty when nothing did
   /// @throws SQLException if the database cannot be asked, or a lock was not to be had: to be
   ///   called again
-  public static List<String> run(DatabaseAddress database) throws SQLException {
+  public static List<String> run(DatabaseAddress database, boolean mayRemove) throws SQLException {
     try (var connection = database.connect("pgoffload maintain")) {
       execute(connection, PATIENCE);
       var changes = new ArrayList<String>();
       changes.addAll(beginRange(connection));
-      changes.addAll(removeRanges(connection));
+      if (mayRemove) {
+        changes.addAll(removeRanges(connection));
+      }
       while (number(connection, "select pgoffload.remove_old_rows()::int") > 0) {
         LOG.debug("There are more old rows");
       }
@@ -61,50 +68,73 @@ public final class RemoveOldRequests {
     return List.of("began range " + begun + " of ids");
   }
 
-  private record OldRange(long number, long unanswered, long example) {}
-
   private record Partition(String parent, String name, boolean detaching) {}
 
   private static List<String> removeRanges(Connection connection) throws SQLException {
     var changes = new ArrayList<String>();
-    for (var range : oldRanges(connection)) {
-      if (range.unanswered > 0) {
-        LOG.warn(
-            "Range {} of ids is older than the retention and is kept, because {} of its requests have"
-                + " no result yet, {} for example",
-            range.number,
-            range.unanswered,
-            range.example);
-        continue;
+    for (long range : oldRanges(connection)) {
+      try {
+        removeRange(connection, range).ifPresent(changes::add);
+      } catch (SQLException e) {
+        if (!LOCK_NOT_AVAILABLE.equals(e.getSQLState())) {
+          throw e;
+        }
+        LOG.info(
+            "Range {} of ids is being read, by a long transaction; its removal goes on next time",
+            range);
       }
-      for (var partition : partitions(connection, range.number)) {
-        // outside a transaction block: it waits for those who read the table now, and nobody for it
-        execute(
-            connection,
-            "alter table "
-                + partition.parent
-                + " detach partition "
-                + partition.name
-                + (partition.detaching ? " finalize" : " concurrently"));
-      }
-      execute(connection, "select pgoffload.drop_detached(" + range.number + ")");
-      execute(connection, "select pgoffload.forget_id_range(" + range.number + ")");
-      changes.add("removed range " + range.number + " of ids, with all its requests and results");
     }
     return changes;
   }
 
-  private static List<OldRange> oldRanges(Connection connection) throws SQLException {
-    var ranges = new ArrayList<OldRange>();
+  private static Optional<String> removeRange(Connection connection, long range)
+      throws SQLException {
+    if (!beginsToRemove(connection, range)) {
+      return Optional.empty();
+    }
+    for (var partition : partitions(connection, range)) {
+      // outside a transaction block: it waits for those who read the table now, and nobody for it
+      execute(
+          connection,
+          "alter table "
+              + partition.parent
+              + " detach partition "
+              + partition.name
+              + (partition.detaching ? " finalize" : " concurrently"));
+    }
+    execute(connection, "select pgoffload.drop_detached(" + range + ")");
+    execute(connection, "select pgoffload.forget_id_range(" + range + ")");
+    return Optional.of("removed range " + range + " of ids, with all its requests and results");
+  }
+
+  private static List<Long> oldRanges(Connection connection) throws SQLException {
+    var ranges = new ArrayList<Long>();
     try (var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                "select number, unanswered, example from pgoffload.old_id_ranges()")) {
+        var row = statement.executeQuery("select * from pgoffload.old_id_ranges()")) {
       while (row.next()) {
-        ranges.add(new OldRange(row.getLong(1), row.getLong(2), row.getLong(3)));
+        ranges.add(row.getLong(1));
       }
     }
     return ranges;
+  }
+
+  private static boolean beginsToRemove(Connection connection, long range) throws SQLException {
+    try (var statement =
+        connection.prepareStatement("select unanswered, example from pgoffload.begin_removal(?)")) {
+      statement.setLong(1, range);
+      var row = statement.executeQuery();
+      row.next();
+      long unanswered = row.getLong(1);
+      if (unanswered > 0) {
+        LOG.warn(
+            "Range {} of ids is older than the retention and is kept, because {} of its requests"
+                + " have no result yet, {} for example",
+            range,
+            unanswered,
+            row.getLong(2));
+      }
+      return unanswered == 0;
+    }
   }
 
   /// The names come quoted from the catalog.

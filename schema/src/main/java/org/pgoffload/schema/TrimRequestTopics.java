@@ -6,6 +6,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -13,7 +15,6 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
-import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.pgoffload.protocol.TopicNames;
@@ -26,69 +27,107 @@ public final class TrimRequestTopics {
 
   private TrimRequestTopics() {}
 
+  /// What was found.
+  ///
+  /// @param changes one line for each partition that was trimmed
+  /// @param oldUnfinished a partition with a record that is older than the retention and that no
+  ///   worker has finished, or empty
+  public record Trimmed(List<String> changes, Optional<TopicPartition> oldUnfinished) {
+    public Trimmed {
+      changes = List.copyOf(changes);
+    }
+  }
+
   /// Trims each partition.
   ///
   /// @param client Kafka's client properties
   /// @param retention what is younger is kept
-  /// @return one line for each partition that was trimmed
   /// @throws ExecutionException if Kafka refuses
   /// @throws TimeoutException if it does not answer
-  public static List<String> run(Map<String, Object> client, TopicNames topics, Duration retention)
+  public static Trimmed run(Map<String, Object> client, TopicNames topics, Duration retention)
       throws ExecutionException, InterruptedException, TimeoutException {
     var changes = new ArrayList<String>();
+    Optional<TopicPartition> oldUnfinished = Optional.empty();
     try (var admin = Admin.create(client)) {
       for (var topic : List.of(topics.llmRequests(), topics.sqlRequests(), topics.deferred())) {
-        changes.addAll(trim(admin, topic, topics.workersOf(topic), retention));
+        var cuts = new HashMap<TopicPartition, RecordsToDelete>();
+        for (var partition : partitions(admin, topic, topics.workersOf(topic), retention)) {
+          if (partition.hasOldUnfinished()) {
+            oldUnfinished = Optional.of(partition.partition);
+          }
+          if (partition.cut() > partition.first) {
+            cuts.put(partition.partition, RecordsToDelete.beforeOffset(partition.cut()));
+            changes.add(
+                "removed "
+                    + (partition.cut() - partition.first)
+                    + " finished records from "
+                    + partition.partition
+                    + ", up to offset "
+                    + partition.cut());
+          }
+        }
+        get(admin.deleteRecords(cuts).all());
       }
     }
-    return List.copyOf(changes);
+    return new Trimmed(changes, oldUnfinished);
   }
 
-  private static List<String> trim(Admin admin, String topic, String group, Duration retention)
-      throws ExecutionException, InterruptedException, TimeoutException {
-    var committed = new HashMap<TopicPartition, OffsetAndMetadata>();
-    get(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata())
-        .forEach((partition, offset) -> {
-          if (offset != null && partition.topic().equals(topic)) {
-            committed.put(partition, offset);
-          }
-        });
-    if (committed.isEmpty()) {
-      return List.of();
+  /// Offsets of a partition.
+  ///
+  /// @param first that is there
+  /// @param committed below which all is finished; the first, if nothing was ever committed
+  /// @param young the first that is younger than the retention; the end, if none is
+  private record Offsets(TopicPartition partition, long first, long committed, long young) {
+    long cut() {
+      return Math.min(committed, young);
     }
+
+    boolean hasOldUnfinished() {
+      return Math.max(first, committed) < young;
+    }
+  }
+
+  private static List<Offsets> partitions(
+      Admin admin, String topic, String group, Duration retention)
+      throws ExecutionException, InterruptedException, TimeoutException {
+    var description = get(admin.describeTopics(List.of(topic)).allTopicNames()).get(topic);
+    var partitions = new ArrayList<TopicPartition>();
+    if (description != null) {
+      description
+          .partitions()
+          .forEach(each -> partitions.add(new TopicPartition(topic, each.partition())));
+    }
+    var committed = get(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata());
     long oldest = Clock.systemUTC().instant().minus(retention).toEpochMilli();
-    var first = offsets(admin, committed, OffsetSpec.earliest());
-    var young = offsets(admin, committed, OffsetSpec.forTimestamp(oldest));
-    var cuts = new HashMap<TopicPartition, RecordsToDelete>();
-    var changes = new ArrayList<String>();
-    committed.forEach((partition, offset) -> {
-      var firstYoung = young.get(partition);
-      // -1: everything is older
-      long cut =
-          firstYoung == null || firstYoung.offset() < 0
-              ? offset.offset()
-              : Math.min(offset.offset(), firstYoung.offset());
-      var firstKept = first.get(partition);
-      if (firstKept != null && cut > firstKept.offset()) {
-        cuts.put(partition, RecordsToDelete.beforeOffset(cut));
-        changes.add(
-            "removed "
-                + (cut - firstKept.offset())
-                + " finished records from "
-                + partition
-                + ", up to offset "
-                + cut);
-      }
-    });
-    get(admin.deleteRecords(cuts).all());
-    return changes;
+    var first = offsets(admin, partitions, OffsetSpec.earliest());
+    var end = offsets(admin, partitions, OffsetSpec.latest());
+    var young = offsets(admin, partitions, OffsetSpec.forTimestamp(oldest));
+    var found = new ArrayList<Offsets>();
+    for (var partition : partitions) {
+      var finished = committed.get(partition);
+      long from = offset(first, partition);
+      long firstYoung = offset(young, partition);
+      found.add(
+          new Offsets(
+              partition,
+              from,
+              finished == null ? from : finished.offset(),
+              // -1: everything is older
+              firstYoung < 0 ? offset(end, partition) : firstYoung));
+    }
+    return found;
+  }
+
+  private static long offset(
+      Map<TopicPartition, ListOffsetsResultInfo> offsets, TopicPartition partition) {
+    return Objects.requireNonNull(offsets.get(partition)).offset();
   }
 
   private static Map<TopicPartition, ListOffsetsResultInfo> offsets(
-      Admin admin, Map<TopicPartition, OffsetAndMetadata> partitions, OffsetSpec which)
+      Admin admin, List<TopicPartition> partitions, OffsetSpec which)
       throws ExecutionException, InterruptedException, TimeoutException {
     var wanted = new HashMap<TopicPartition, OffsetSpec>();
-    partitions.keySet().forEach(partition -> wanted.put(partition, which));
+    partitions.forEach(partition -> wanted.put(partition, which));
     return get(admin.listOffsets(wanted).all());
   }
 

@@ -31,7 +31,7 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
   @Test
   void makesPartitionsOfTheNextRangeAheadAndLeavesTheRestAlone() throws SQLException {
     long current = range();
-    assertThat(RemoveOldRequests.run(database.address())).isEmpty();
+    assertThat(RemoveOldRequests.run(database.address(), true)).isEmpty();
     assertThat(range()).isEqualTo(current);
     assertThat(
             database.admin().number("select count(*) from pgoffload.partitions_of(?)", current + 1))
@@ -45,7 +45,7 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
     var before = database.inserted("app");
     database.onlySent();
     over();
-    assertThat(RemoveOldRequests.run(database.address()))
+    assertThat(RemoveOldRequests.run(database.address(), true))
         .containsExactly("began range " + (current + 1) + " of ids");
     assertThat(before / IDS_OF_A_RANGE).isEqualTo(current);
 
@@ -81,7 +81,7 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
   @Test
   void aRangeIsNotBegunByTheTransactionThatMakesItsPartitions() throws SQLException {
     var admin = database.admin();
-    RemoveOldRequests.run(database.address());
+    RemoveOldRequests.run(database.address(), true);
     admin.run("begin");
     admin.run("select pgoffload.begin_id_range()");
     admin.run("commit");
@@ -92,7 +92,7 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
         .contains("has no partitions yet");
     admin.run("rollback");
     assertThat(range()).isEqualTo(current);
-    RemoveOldRequests.run(database.address());
+    RemoveOldRequests.run(database.address(), true);
   }
 
   @Test
@@ -103,20 +103,22 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
     database.sent();
     database.record(database.answered(answered, "app", "a"));
     over();
-    RemoveOldRequests.run(database.address());
+    RemoveOldRequests.run(database.address(), true);
     long kept = database.inserted("app");
     database.sent();
     old(first);
 
     // one of its requests has no result: nothing of it is removed
-    assertThat(RemoveOldRequests.run(database.address())).isEmpty();
-    assertThat(database.admin().rows("select unanswered, example from pgoffload.old_id_ranges()"))
+    assertThat(RemoveOldRequests.run(database.address(), true)).isEmpty();
+    assertThat(
+            database
+                .admin()
+                .rows("select unanswered, example from pgoffload.begin_removal(" + first + ")"))
         .containsExactly("1|" + open);
     assertThat(database.admin().value("select llm_result(?)", answered)).isEqualTo("a");
 
     database.record(database.answered(open, "app", "b"));
-    assertThat(RemoveOldRequests.run(database.address()))
-        .contains("removed range " + first + " of ids, with all its requests and results");
+    assertThat(RemoveOldRequests.run(database.address(), true)).contains(removed(first));
     try (var app = database.open("app")) {
       assertThat(app.refused("select llm_status(?)", answered).state()).isEqualTo("42704");
       assertThat(app.value("select llm_status(?)", kept)).isEqualTo("queued");
@@ -129,7 +131,7 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
                     "select relname from pg_class where relname ~ ? and relkind in ('r', 'i')",
                     "_" + first + "(_|$)"))
         .isEmpty();
-    assertThat(RemoveOldRequests.run(database.address())).isEmpty();
+    assertThat(RemoveOldRequests.run(database.address(), true)).isEmpty();
   }
 
   @Test
@@ -139,9 +141,9 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
     database.sent();
     database.record(database.answered(gone, "app", "a"));
     over();
-    RemoveOldRequests.run(database.address());
+    RemoveOldRequests.run(database.address(), true);
     old(first);
-    RemoveOldRequests.run(database.address());
+    RemoveOldRequests.run(database.address(), true);
     assertThatThrownBy(() -> database.record(database.answered(gone, "app", "again")))
         .hasMessageContaining("no partition of relation");
   }
@@ -151,7 +153,7 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
       throws SQLException {
     long first = range();
     over();
-    RemoveOldRequests.run(database.address());
+    RemoveOldRequests.run(database.address(), true);
     old(first);
     var admin = database.admin();
     try (var reader = database.open("app");
@@ -161,7 +163,7 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
       var maintenance =
           CompletableFuture.runAsync(() -> {
             try {
-              RemoveOldRequests.run(database.address());
+              RemoveOldRequests.run(database.address(), true);
             } catch (SQLException e) {
               throw new IllegalStateException(e);
             }
@@ -187,8 +189,41 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
       assertThat(writer.value("select llm_result(?)", id)).isEqualTo("a");
       reader.run("commit");
     }
-    assertThat(RemoveOldRequests.run(database.address()))
-        .contains("removed range " + first + " of ids, with all its requests and results");
+    assertThat(RemoveOldRequests.run(database.address(), true)).contains(removed(first));
+    database.sent();
+  }
+
+  @Test
+  void waitsForATransactionThatHasInsertedIntoAnOldRangeAndKeepsWhatItCommits()
+      throws SQLException {
+    long first = range();
+    try (var writer = database.open("app")) {
+      writer.run("begin");
+      var late = writer.number("insert into llm_request (prompt) values ('late') returning id");
+      over();
+      RemoveOldRequests.run(database.address(), true);
+      old(first);
+      var maintenance =
+          CompletableFuture.supplyAsync(() -> {
+            try {
+              return RemoveOldRequests.run(database.address(), true);
+            } catch (SQLException e) {
+              throw new IllegalStateException(e);
+            }
+          });
+      Awaitility.await()
+          .until(() ->
+              !database
+                  .admin()
+                  .rows(
+                      "select from pg_stat_activity where application_name = 'pgoffload maintain' and wait_event_type = 'Lock'")
+                  .isEmpty());
+      writer.run("commit");
+      assertThat(maintenance.join()).doesNotContain(removed(first));
+      assertThat(writer.value("select llm_status(?)", late)).isEqualTo("queued");
+      database.record(database.answered(late, "app", "a"));
+      assertThat(RemoveOldRequests.run(database.address(), true)).contains(removed(first));
+    }
     database.sent();
   }
 
@@ -238,9 +273,9 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
     admin.run(
         "insert into pgoffload.worker (name, epoch, provider, model, version, heartbeat_at) values ('ancient', 7, 'p', 'm', 'v', '2020-01-01 00:00Z'), ('recent', 7, 'p', 'm', 'v', now())");
     over();
-    RemoveOldRequests.run(database.address());
+    RemoveOldRequests.run(database.address(), true);
     old(first);
-    RemoveOldRequests.run(database.address());
+    RemoveOldRequests.run(database.address(), true);
     assertThat(admin.rows("select from pgoffload.llm_cache")).isEmpty();
     assertThat(admin.rows("select from pgoffload.llm_usage_minute")).isEmpty();
     assertThat(admin.rows("select name from pgoffload.worker where name in ('ancient', 'recent')"))
@@ -260,12 +295,17 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
             "forget_id_range(0)",
             "remove_old_rows()",
             "old_id_ranges()",
+            "begin_removal(0)",
             "record_capture_break('r')"
           }) {
         assertThat(app.refused("select pgoffload." + call).state()).isEqualTo("42501");
         assertThat(worker.refused("select pgoffload." + call).state()).isEqualTo("42501");
       }
     }
+  }
+
+  private static String removed(long range) {
+    return "removed range " + range + " of ids, with all its requests and results";
   }
 
   private long range() {

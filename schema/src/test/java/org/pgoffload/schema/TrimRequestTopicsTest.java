@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -60,6 +62,11 @@ final class TrimRequestTopicsTest {
             "removed 4 finished records from " + topics.llmRequests() + "-0, up to offset 4");
     assertThat(firstOffset(topics.llmRequests())).isEqualTo(4);
     assertThat(trim()).isEmpty();
+    // and whoever removes requests from the database is told
+    assertThat(TrimRequestTopics.run(client(), topics, A_WEEK).oldUnfinished())
+        .hasValue(new TopicPartition(topics.llmRequests(), 0));
+    commit(topics.llmRequests(), 10);
+    assertThat(TrimRequestTopics.run(client(), topics, A_WEEK).oldUnfinished()).isEmpty();
   }
 
   @Test
@@ -85,8 +92,8 @@ final class TrimRequestTopicsTest {
     assertThat(setting(topics.sqlRequests(), "retention.ms")).isEqualTo("-1");
   }
 
-  private java.util.List<String> trim() throws Exception {
-    return TrimRequestTopics.run(client(), topics, A_WEEK);
+  private List<String> trim() throws Exception {
+    return TrimRequestTopics.run(client(), topics, A_WEEK).changes();
   }
 
   private static Map<String, Object> client() {
@@ -134,10 +141,10 @@ final class TrimRequestTopicsTest {
     var resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
     try (var admin = Admin.create(client())) {
       return admin
-          .describeConfigs(java.util.List.of(resource))
+          .describeConfigs(List.of(resource))
           .all()
           .get()
-          .get(resource)
+          .getOrDefault(resource, new Config(List.of()))
           .get(name)
           .value();
     }

@@ -90,7 +90,7 @@ final class UpgradeTest {
         var later = database.inserted("app");
         assertThat(older.claim(database.onlySent())).containsExactly("claimed|1");
         assertThat(later).isGreaterThan(queued);
-        assertThat(RemoveOldRequests.run(address)).isEmpty();
+        assertThat(RemoveOldRequests.run(address, true)).isEmpty();
         assertThat(InstallSchema.run(address, "public")).isEmpty();
       }
     }

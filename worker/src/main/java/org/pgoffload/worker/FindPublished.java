@@ -112,7 +112,8 @@ final class FindPublished implements AutoCloseable {
             e.getMessage());
         answering.values().forEach(answer -> answer.complete(false));
         answering = Map.of();
-      } catch (SQLException | RuntimeException e) {
+      } catch (SQLException | RuntimeException | Error e) {
+        // an Error too: nobody else would ever answer those who ask
         complain(
             "Requests that were taken over wait, since nobody can say whether their results"
                 + " were published: "

@@ -2,6 +2,7 @@ package org.pgoffload.worker;
 
 import java.sql.SQLException;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -40,6 +41,9 @@ final class SqlLane implements Lane {
 
   /// For what is cancelled to be rolled back.
   private static final Duration AFTER_CANCELLING = Duration.ofSeconds(2);
+
+  /// From its publication on; what is not recorded by then has been removed.
+  private static final Duration VISIBLE_WITHIN = Duration.ofMinutes(10);
 
   /// The database decides what has expired; what we know of its clock, only when to ask it.
   private static final Duration CLOCK_DIFFERENCE = Duration.ofMillis(500);
@@ -160,6 +164,7 @@ final class SqlLane implements Lane {
               unfinished, request, () -> finished(request, runTask.publishStanding(request.id())));
         }
         case SqlClaim.Held _ -> setAside(request);
+        case SqlClaim.Missing _ when mayBecomeVisible(request) -> setAside(request);
         case SqlClaim.Missing _ -> {
           LOG.warn("Request {} is not recorded (any more) and ends without a result", request.id());
           choose.finished(request.id());
@@ -299,6 +304,14 @@ final class SqlLane implements Lane {
         yield false;
       }
     };
+  }
+
+  /// A transaction is decoded and published as soon as its commit is flushed, and visible to others
+  /// only after that: moments later, or once a standby has it, where commits wait for one.
+  private boolean mayBecomeVisible(ReceivedRequest request) {
+    return Duration.between(Instant.ofEpochMilli(request.record().timestamp()), clock.instant())
+            .compareTo(VISIBLE_WITHIN)
+        < 0;
   }
 
   private void setAside(ReceivedRequest request) {

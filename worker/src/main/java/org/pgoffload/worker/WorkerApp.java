@@ -236,7 +236,7 @@ public final class WorkerApp implements AutoCloseable {
         lane,
         run,
         unfinished,
-        new KafkaConsumer<byte[], byte[]>(laneProperties(configuration, group)),
+        new KafkaConsumer<byte[], byte[]>(laneProperties(configuration, group, lane.topic())),
         verify);
   }
 
@@ -282,10 +282,9 @@ public final class WorkerApp implements AutoCloseable {
   }
 
   private static Map<String, Object> laneProperties(
-      WorkerConfiguration configuration, String group) {
+      WorkerConfiguration configuration, String group, String topic) {
     var properties = consumerProperties(configuration, group);
-    properties.put(
-        ConsumerConfig.GROUP_ID_CONFIG, configuration.topics().prefix() + ".worker." + group);
+    properties.put(ConsumerConfig.GROUP_ID_CONFIG, configuration.topics().workersOf(topic));
     // the new protocol rebalances without stopping anybody
     properties.put(ConsumerConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CONSUMER.name());
     // a group without offsets begins with what was asked before the first worker came
@@ -324,6 +323,8 @@ public final class WorkerApp implements AutoCloseable {
     properties.put(ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
     // only what is finished is committed
     properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+    // made by the installer, with their settings
+    properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
     // each its own, or their metrics would be taken for one another's
     properties.put(
         ConsumerConfig.CLIENT_ID_CONFIG,

@@ -48,7 +48,8 @@ begin
     || '},"payload":{' || payload
     || '}}', 'UTF8');
 
-  if octet_length(envelope) > signer.max_request_bytes then
+  -- what was accepted once is sent again, whatever is added by it or the limit is now
+  if asked_at is null and octet_length(envelope) > signer.max_request_bytes then
     raise exception 'the request is too large: % bytes as JSON, the limit is % bytes',
         octet_length(envelope), signer.max_request_bytes
       using errcode = 'program_limit_exceeded',
@@ -459,6 +460,12 @@ as $$
 declare
   drawn bigint;
 begin
+  -- it would be lost, and its caller's transaction might be what the making of the slot waits for
+  if exists (select from pgoffload.capture_break b
+             where b.first_id is null and b.broken_at > clock_timestamp() - interval '2 min') then
+    raise exception 'nothing captures requests at this moment: the replication slot is being made anew'
+      using errcode = 'PO003', detail = 'Nothing was sent.', hint = 'Ask again in a few seconds.';
+  end if;
   if current_setting('transaction_read_only') = 'off' then
     return nextval('pgoffload.request_id');
   end if;

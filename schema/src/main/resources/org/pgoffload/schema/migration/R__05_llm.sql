@@ -365,7 +365,7 @@ begin
     select r.* into result from pgoffload.llm_result r where r.id = await_llm.id;
     exit when found or clock_timestamp() >= give_up;
     if clock_timestamp() >= next_look then
-      perform pgoffload.raise_if_lost(id);
+      perform pgoffload.raise_if_lost(id, since);
       next_look := clock_timestamp() + interval '1 s';
     end if;
     perform pgoffload.pause_polling(since);

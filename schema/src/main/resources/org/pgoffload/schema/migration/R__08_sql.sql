@@ -93,6 +93,7 @@ declare
   slices integer := 0;
   slice double precision;
   free boolean;
+  began constant timestamptz := since;
   next_look timestamptz := since + interval '2 s';
 begin
   loop
@@ -100,7 +101,7 @@ begin
       return true;
     end if;
     if clock_timestamp() >= next_look then
-      perform pgoffload.raise_if_lost(handle.id);
+      perform pgoffload.raise_if_lost(handle.id, began);
       next_look := clock_timestamp() + interval '1 s';
     end if;
     if slices = 0 and exists (

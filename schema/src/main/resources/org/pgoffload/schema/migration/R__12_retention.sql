@@ -16,7 +16,7 @@ $$;
 comment on function pgoffload.partitioned_tables() is 'Private. The tables that are partitioned by ranges of ids.';
 revoke all on function pgoffload.partitioned_tables() from public;
 
--- API: Private. The partitions of a range.
+-- API: Private. The partitions of a range, in the order in which they are removed.
 create or replace function pgoffload.partitions_of(number bigint)
 returns table (parent regclass, partition regclass, detaching boolean)
 language sql stable
@@ -28,8 +28,10 @@ as $$
   join pg_class c on c.oid = i.inhrelid
   where c.relnamespace = 'pgoffload'::regnamespace
     and c.relname = (select p.relname from pg_class p where p.oid = t) || '_' || number
+  -- requests first: a result without its request misleads nobody, if the removal is interrupted
+  order by c.relname not like '%\_request\_%', c.relname
 $$;
-comment on function pgoffload.partitions_of(bigint) is 'Private. The partitions of a range of ids.';
+comment on function pgoffload.partitions_of(bigint) is 'Private. The partitions of a range of ids, in the order in which they are removed.';
 revoke all on function pgoffload.partitions_of(bigint) from public;
 
 -- API: Private. Makes the partitions of a range where there are none. A table is made beside its parent and then
@@ -43,13 +45,15 @@ declare
   name text;
   made integer := 0;
 begin
+  -- two that make the same partitions wait for each other, and look after it
+  lock table pgoffload.id_range in share row exclusive mode;
   for parent in
       select t from pgoffload.partitioned_tables() t
       where not exists (select from pgoffload.partitions_of(make_partitions.number) p where p.parent = t) loop
     name := (select c.relname from pg_class c where c.oid = parent) || '_' || number;
-    -- of an attempt that was interrupted after its detaching
-    execute format('drop table if exists pgoffload.%I', name);
     execute format('create table pgoffload.%I (like %s including all)', name, parent);
+    -- read directly, by who has the owner's default privileges, it would show everybody's rows
+    execute format('alter table pgoffload.%I enable row level security', name);
     execute format('alter table %s attach partition pgoffload.%I for values from (%s) to (%s)',
                    parent, name, number << 36, (number + 1) << 36);
     made := made + 1;
@@ -88,7 +92,8 @@ begin
     raise exception 'the range of ids % has no partitions yet', following
       using errcode = 'object_not_in_prerequisite_state', hint = 'Call pgoffload.make_partitions first, and commit.';
   end if;
-  insert into pgoffload.id_range (number) values (following) on conflict do nothing;
+  -- the current one too, if the transaction that began it was rolled back: the sequence was not
+  insert into pgoffload.id_range (number) values (following - 1), (following) on conflict do nothing;
   perform setval('pgoffload.request_id', following << 36, false);
   return following;
 end
@@ -109,35 +114,64 @@ $$;
 comment on function pgoffload.id_range_is_over() is 'Private, for the owner. Whether it is time for the next range of ids.';
 revoke all on function pgoffload.id_range_is_over() from public;
 
--- API: Private. The ranges that nobody has asked in for as long as the setting retention says, the oldest first, each with
--- how many of its requests have no result, up to 1000, and one of them: such a range is kept.
-create or replace function pgoffload.old_id_ranges()
-returns table (number bigint, unanswered bigint, example bigint)
+-- API: Private. The ranges that nobody has asked in for as long as the setting retention says, the oldest first.
+create or replace function pgoffload.old_id_ranges() returns setof bigint
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select r.number
+  from (select i.number, i.removing_since, lead(i.begun_at) over (order by i.number) as ended_at from pgoffload.id_range i) r
+  where r.removing_since is not null
+     or r.ended_at < clock_timestamp() - (select s.value::interval from pgoffload.setting s where s.name = 'retention')
+  order by r.number
+$$;
+comment on function pgoffload.old_id_ranges() is 'Private, for the owner. The ranges of ids that are older than retention.';
+revoke all on function pgoffload.old_id_ranges() from public;
+
+-- API: Private. Begins the removal of a range, if each of its requests has a result; once begun, it is only finished.
+-- Waits for transactions that write to it, which may have inserted requests that nobody else can see yet; no new one
+-- takes an id of an old range.
+create or replace function pgoffload.begin_removal(
+  number bigint,
+  out unanswered bigint,     -- up to 1000; 0: its removal has begun
+  out example bigint)        -- one of them
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+  first_id constant bigint := begin_removal.number << 36;
+  last_id constant bigint := (begin_removal.number + 1 << 36) - 1;
+  requests regclass;
 begin
-  for number in
-      select r.number
-      from (select i.number, lead(i.begun_at) over (order by i.number) as ended_at from pgoffload.id_range i) r
-      where r.ended_at < clock_timestamp() - (select s.value::interval from pgoffload.setting s where s.name = 'retention')
-      order by r.number loop
-    select count(*), min(u.id) into unanswered, example
-    from (select q.id from ${public_schema}.llm_request q
-          where q.id >= old_id_ranges.number << 36 and q.id < (old_id_ranges.number + 1) << 36
-            and not exists (select from pgoffload.llm_result r where r.id = q.id)
-          union all
-          select q.id from ${public_schema}.sql_request q
-          where q.id >= old_id_ranges.number << 36 and q.id < (old_id_ranges.number + 1) << 36
-            and not exists (select from pgoffload.sql_result r where r.id = q.id)
-          limit 1000) u;
-    return next;
+  unanswered := 0;
+  if exists (select from pgoffload.id_range r where r.number = begin_removal.number and r.removing_since is not null) then
+    return;
+  end if;
+  for requests in
+      select p.partition from pgoffload.partitions_of(begin_removal.number) p
+      where p.parent in ('${public_schema}.llm_request'::regclass, '${public_schema}.sql_request'::regclass) loop
+    execute format('lock table %s in share mode', requests);
   end loop;
+  -- both sides by their own index: a range may hold millions
+  select count(*), min(u.id) into unanswered, example
+  from ((select q.id from ${public_schema}.llm_request q
+         left join (select r.id from pgoffload.llm_result r where r.id between first_id and last_id) r on r.id = q.id
+         where q.id between first_id and last_id and r.id is null
+         limit 1000)
+        union all
+        (select q.id from ${public_schema}.sql_request q
+         left join (select r.id from pgoffload.sql_result r where r.id between first_id and last_id) r on r.id = q.id
+         where q.id between first_id and last_id and r.id is null
+         limit 1000)) u;
+  if unanswered = 0 then
+    update pgoffload.id_range r set removing_since = clock_timestamp() where r.number = begin_removal.number;
+  end if;
 end
 $$;
-comment on function pgoffload.old_id_ranges() is 'Private, for the owner. The ranges of ids that are older than retention, and what in them has no result.';
-revoke all on function pgoffload.old_id_ranges() from public;
+comment on function pgoffload.begin_removal(bigint) is
+  'Private, for the owner. Begins the removal of a range, if nothing in it is unanswered.';
+revoke all on function pgoffload.begin_removal(bigint) from public;
 
 -- API: Private. Drops what was partitions of a range and is detached, also by an attempt that was interrupted.
 create or replace function pgoffload.drop_detached(number bigint) returns void
@@ -145,12 +179,16 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  parent regclass;
+  detached regclass;
 begin
-  for parent in
-      select t from pgoffload.partitioned_tables() t
-      where not exists (select from pgoffload.partitions_of(drop_detached.number) p where p.parent = t) loop
-    execute format('drop table if exists pgoffload.%I', (select c.relname from pg_class c where c.oid = parent) || '_' || number);
+  lock table pgoffload.id_range in share row exclusive mode;
+  for detached in
+      select c.oid::regclass
+      from pgoffload.partitioned_tables() t
+      join pg_class p on p.oid = t
+      join pg_class c on c.relnamespace = 'pgoffload'::regnamespace and c.relname = p.relname || '_' || drop_detached.number
+      where c.relkind = 'r' and not c.relispartition loop
+    execute format('drop table %s', detached);
   end loop;
 end
 $$;

@@ -103,7 +103,15 @@ begin
               case kind when 'sql' then 'pgbackground_role' else 'llm_user' end, requester_name);
   end if;
 
+  -- of two at once, the second sees the first
+  perform pg_advisory_xact_lock(1885826919, (old_id & 2147483647)::integer);
   if not force then
+    if not exists (select from pgoffload.partitions_of(old_id >> 36)) then
+      raise exception 'whether request % was answered is not known any more', old_id
+        using errcode = 'object_not_in_prerequisite_state',
+              detail = 'It is older than retention, and was removed with its result.',
+              hint = 'To send it all the same: --force';
+    end if;
     if exists (select from pgoffload.llm_result r where r.id = old_id and r.status = 'succeeded')
        or exists (select from pgoffload.sql_result r where r.id = old_id and r.status = 'succeeded') then
       raise exception 'request % has succeeded', old_id

@@ -1,24 +1,58 @@
 -- The capture: its slot, what becomes of requests when the slot is gone for good, and how everything does.
 
--- API: Private. Records that requests which were sent before now may not have been captured. Every request of
--- before has an id below first_id, a READ ONLY caller's too, because a new range of ids is begun: call
--- pgoffload.make_partitions for it first, in a transaction of its own. Returns the number of the break, or null
--- where nobody has ever asked for anything.
-create or replace function pgoffload.record_capture_break(
+-- API: Private. Announces that a slot or a topic is about to be made anew. From now on, for two minutes at most,
+-- immediate requests are refused, and callers who wait for one that nobody has seen are told: what they wait for
+-- needs the slot, whose making waits for their transactions. False where nobody has ever asked for anything.
+create or replace function pgoffload.plan_capture_break(
   reason text)           -- slot_created | topics_created | …
-returns integer
+returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not (select s.is_called from pgoffload.request_id s) and pgoffload.current_id_range() = 0 then
+    return false;
+  end if;
+  insert into pgoffload.capture_break (reason) values (plan_capture_break.reason);
+  return true;
+end
+$$;
+comment on function pgoffload.plan_capture_break(text) is
+  'Private, for the owner. Announces that a slot or a topic is about to be made anew.';
+revoke all on function pgoffload.plan_capture_break(text) from public;
+
+-- API: Private. Takes an announcement back: nothing was made anew.
+create or replace function pgoffload.forget_planned_break(reason text) returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  delete from pgoffload.capture_break b where b.first_id is null and b.reason = forget_planned_break.reason
+$$;
+comment on function pgoffload.forget_planned_break(text) is 'Private, for the owner. Takes an announcement of a break back.';
+revoke all on function pgoffload.forget_planned_break(text) from public;
+
+-- API: Private. Records what was planned, and what was lost unplanned if a reason is given: requests that were sent
+-- before now may not have been captured. Every request of before has an id below first_id, a READ ONLY caller's
+-- too, because a new range of ids is begun: call pgoffload.make_partitions for it first, in a transaction of its
+-- own. Returns how many breaks were recorded.
+create or replace function pgoffload.record_capture_break(reason text default null) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   recorded integer;
 begin
-  if not (select s.is_called from pgoffload.request_id s) and pgoffload.current_id_range() = 0 then
-    return null;
+  if record_capture_break.reason is not null then
+    perform pgoffload.plan_capture_break(record_capture_break.reason);
   end if;
-  insert into pgoffload.capture_break (reason, first_id)
-  values (record_capture_break.reason, pgoffload.begin_id_range() << 36)
-  returning number into recorded;
+  if not exists (select from pgoffload.capture_break b where b.first_id is null) then
+    return 0;
+  end if;
+  update pgoffload.capture_break b
+  set broken_at = clock_timestamp(), first_id = begun.number << 36
+  from (select pgoffload.begin_id_range() as number offset 0) begun
+  where b.first_id is null;
+  get diagnostics recorded = row_count;
   return recorded;
 end
 $$;
@@ -35,7 +69,7 @@ as $$
   select b.number, b.first_id, pg_current_wal_insert_lsn(), pg_current_snapshot()
   from pgoffload.capture_break b
   -- who had drawn an id before the break has sent it by then
-  where b.swept_at is null and b.broken_at < clock_timestamp() - interval '1 s'
+  where b.first_id is not null and b.swept_at is null and b.broken_at < clock_timestamp() - interval '1 s'
   order by b.number limit 1
 $$;
 comment on function pgoffload.next_sweep() is 'Private, for the producer. The break whose sweep is due, or nulls.';
@@ -64,15 +98,16 @@ $$;
 comment on function pgoffload.is_held(bigint) is 'Private. Whether a live worker has a request. Runs within its callers'' rights and search_path.';
 revoke all on function pgoffload.is_held(bigint) from public;
 
--- API: Private. Sends again what was sent before a break and has neither a result nor a live worker: as it was,
--- newly signed, with the time at which it was asked. Who has received it before recognises it by its id.
+-- API: Private. Looks through requests of before a break, and sends again those that have no result: as they were,
+-- newly signed, with the time at which they were asked. Also what a live worker has: its record may be gone with
+-- a topic. Who has received it before recognises it by its id.
 create or replace function pgoffload.send_again(
   break_number integer,
   of_snapshot pg_snapshot,   -- of pgoffload.next_sweep: what was committed later has been captured
   after_id bigint,           -- to go on after; -1 to begin
-  at_most integer,
-  out sent integer,          -- less than at_most: there are no more
-  out last_id bigint)        -- of the last one that was sent, or after_id
+  look_at integer,           -- at so many requests
+  out sent integer,
+  out last_id bigint)        -- the last that was looked at; null: there are no more
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- as in pgoffload.claim
@@ -86,25 +121,35 @@ declare
   lost record;
 begin
   sent := 0;
-  last_id := after_id;
+  select max(l.id) into last_id
+  from (select u.id
+        from ((select q.id from ${public_schema}.llm_request q where q.id > after_id and q.id < before_id order by q.id limit look_at)
+              union all
+              (select q.id from ${public_schema}.sql_request q where q.id > after_id and q.id < before_id order by q.id limit look_at)) u
+        order by u.id limit look_at) l;
   for lost in
       select q.id, false as is_sql from ${public_schema}.llm_request q
-      where q.id > after_id and q.id < before_id and q.created_at >= since
+      -- both sides by their own index: millions are kept
+      left join (select r.id from pgoffload.llm_result r where r.id > after_id and r.id <= last_id) r on r.id = q.id
+      where q.id > after_id and q.id <= last_id and r.id is null and q.created_at >= since
         and pg_visible_in_snapshot(q.created_xid, of_snapshot)
-        and not exists (select from pgoffload.llm_result r where r.id = q.id) and not pgoffload.is_held(q.id)
       union all
       select q.id, true from ${public_schema}.sql_request q
-      where q.id > after_id and q.id < before_id and q.created_at >= since
+      left join (select r.id from pgoffload.sql_result r where r.id > after_id and r.id <= last_id) r on r.id = q.id
+      where q.id > after_id and q.id <= last_id and r.id is null and q.created_at >= since
         and pg_visible_in_snapshot(q.created_xid, of_snapshot)
-        and not exists (select from pgoffload.sql_result r where r.id = q.id) and not pgoffload.is_held(q.id)
-      order by id limit at_most loop
-    if lost.is_sql then
-      perform pgoffload.send_sql_again(lost.id);
-    else
-      perform pgoffload.send_llm_again(lost.id);
-    end if;
-    sent := sent + 1;
-    last_id := lost.id;
+      order by id loop
+    begin
+      if lost.is_sql then
+        perform pgoffload.send_sql_again(lost.id);
+      else
+        perform pgoffload.send_llm_again(lost.id);
+      end if;
+      sent := sent + 1;
+    exception when data_exception or program_limit_exceeded or raise_exception then
+      -- one must not keep the others from being sent
+      raise warning 'request % was lost and cannot be sent again: %', lost.id, sqlerrm;
+    end;
   end loop;
 end
 $$;
@@ -158,34 +203,54 @@ comment on function pgoffload.send_sql_again(bigint) is
   'Private. Sends a recorded request again. Runs within its callers'' rights and search_path.';
 revoke all on function pgoffload.send_sql_again(bigint) from public;
 
--- API: Private. Ends a sweep: what is not recorded by now was never captured, and its callers are told.
-create or replace function pgoffload.end_sweep(break_number integer, sent_again bigint) returns void
+-- API: Private. Ends a sweep, after which callers of what is not recorded are told.
+create or replace function pgoffload.end_sweep(
+  break_number integer,
+  sent_again bigint,
+  worked_off boolean)    -- whether what had been captured was worked off: then it was never captured
+returns void
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  update pgoffload.capture_break b set swept_at = clock_timestamp(), sent_again = end_sweep.sent_again
+  update pgoffload.capture_break b
+  set swept_at = clock_timestamp(), sent_again = end_sweep.sent_again, worked_off = end_sweep.worked_off
   where b.number = break_number and b.swept_at is null
 $$;
-comment on function pgoffload.end_sweep(integer, bigint) is 'Private, for the producer. Ends a sweep.';
-revoke all on function pgoffload.end_sweep(integer, bigint) from public;
-grant execute on function pgoffload.end_sweep(integer, bigint) to pgoffload_producer;
+comment on function pgoffload.end_sweep(integer, bigint, boolean) is 'Private, for the producer. Ends a sweep.';
+revoke all on function pgoffload.end_sweep(integer, bigint, boolean) from public;
+grant execute on function pgoffload.end_sweep(integer, bigint, boolean) to pgoffload_producer;
 
 -- API: Private. Tells a caller that waits for a request which was sent at once before the capture broke: by the
--- end of the sweep everything that had been captured is recorded.
-create or replace function pgoffload.raise_if_lost(id bigint) returns void
+-- end of the sweep everything that had been captured is recorded, unless the workers had too much to do. Ids of
+-- the upper half of a range say nothing of the time: a task's launches have them, whenever it launches.
+create or replace function pgoffload.raise_if_lost(
+  id bigint,
+  since timestamptz)      -- when the caller began to wait
+returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   broken_at timestamptz;
+  worked_off boolean;
 begin
-  select b.broken_at into broken_at
+  select b.broken_at, coalesce(b.worked_off, false) into broken_at, worked_off
   from pgoffload.capture_break b
   where b.first_id > raise_if_lost.id and b.swept_at is not null
-  order by b.first_id limit 1;
+        and (raise_if_lost.id & (1::bigint << 35) = 0 or b.broken_at > since)
+        -- what was answered and has been removed since was not lost
+        and exists (select from pgoffload.id_range r where r.number = raise_if_lost.id >> 36 and r.removing_since is null)
+     or b.first_id is null and b.broken_at > clock_timestamp() - interval '2 min'
+  order by b.first_id nulls last limit 1;
   if found
      and not exists (select from ${public_schema}.llm_request q where q.id = raise_if_lost.id)
      and not exists (select from ${public_schema}.sql_request q where q.id = raise_if_lost.id) then
+    if not worked_off then
+      raise exception 'request % was sent to a replication slot that is gone', id
+        using errcode = 'PO003',
+              detail = 'It is lost, unless it was captured before, and waits for a worker.',
+              hint = 'Ask again. Should it have been captured, llm_status(' || id || ') or sql_status(' || id || ') shows it in a while.';
+    end if;
     raise exception 'request % was lost with the replication slot, and nothing was done', id
       using errcode = 'PO003',
             detail = 'The capture was interrupted at ' || broken_at || ', before the request had reached it.',
@@ -193,9 +258,9 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.raise_if_lost(bigint) is 'Private. Raises PO003 for a request that was lost with the slot.';
-revoke all on function pgoffload.raise_if_lost(bigint) from public;
-grant execute on function pgoffload.raise_if_lost(bigint) to llm_user, pgbackground_role;
+comment on function pgoffload.raise_if_lost(bigint, timestamptz) is 'Private. Raises PO003 for a request that was lost with the slot, or may be while it is made anew.';
+revoke all on function pgoffload.raise_if_lost(bigint, timestamptz) from public;
+grant execute on function pgoffload.raise_if_lost(bigint, timestamptz) to llm_user, pgbackground_role;
 
 -- API: Private. How a replication slot does, and what to do about it.
 create or replace function pgoffload.slot_health(
@@ -276,11 +341,13 @@ begin
   return next;
 
   "check" := 'sweep';
-  select b.reason, b.broken_at into broken from pgoffload.capture_break b where b.swept_at is null order by b.number limit 1;
+  select b.reason, b.broken_at, b.first_id into broken from pgoffload.capture_break b where b.swept_at is null order by b.number limit 1;
   state := case when found then 'warning' else 'ok' end;
   detail := case state when 'ok' then 'nothing was lost on its way, or it was sent again'
     else format('the capture was interrupted at %s (%s): what was lost is about to be sent again', broken.broken_at, broken.reason) end;
-  advice := case state when 'warning' then 'Have producer, workers and results running: the sweep waits until what reached Kafka has been worked off.' end;
+  advice := case when state = 'ok' then null
+    when broken.first_id is null then 'Run pgoffload install: it was interrupted while it made a slot or a topic.'
+    else 'Have producer, workers and results running: the sweep waits until what reached Kafka has been worked off.' end;
   return next;
 
   "check" := 'workers';
@@ -291,14 +358,24 @@ begin
   return next;
 
   "check" := 'queue';
-  -- the newest alone: a look at all that are kept would take long
+  -- the newest alone, of either half of the range: a look at all that are kept would take long
   select count(*) as number, clock_timestamp() - min(q.created_at) as age into waiting
-  from (select l.id, l.created_at from ${public_schema}.llm_request l order by l.id desc limit 5000) q
+  from ((select l.id, l.created_at from ${public_schema}.llm_request l order by l.id desc limit 2000)
+        union
+        (select l.id, l.created_at from ${public_schema}.llm_request l
+         where l.id < (pgoffload.current_id_range() << 36) + (1::bigint << 35) order by l.id desc limit 2000)
+        union
+        (select t.id, t.created_at from ${public_schema}.sql_request t order by t.id desc limit 2000)
+        union
+        (select t.id, t.created_at from ${public_schema}.sql_request t
+         where t.id < (pgoffload.current_id_range() << 36) + (1::bigint << 35) order by t.id desc limit 2000)) q
   where q.created_at < clock_timestamp() - patience
-    and not exists (select from pgoffload.llm_result r where r.id = q.id) and not pgoffload.is_held(q.id);
+    and not exists (select from pgoffload.llm_result r where r.id = q.id)
+    and not exists (select from pgoffload.sql_result r where r.id = q.id)
+    and not pgoffload.is_held(q.id);
   state := case waiting.number when 0 then 'ok' else 'warning' end;
-  detail := case waiting.number when 0 then 'of the last 5000 requests to a model, none has waited for a worker for more than a minute'
-    else format('of the last 5000 requests to a model, %s wait for a worker, the oldest for %s', waiting.number, date_trunc('second', waiting.age)) end;
+  detail := case waiting.number when 0 then 'of the newest requests, none has waited for a worker for more than a minute'
+    else format('of the newest requests, %s wait for a worker, the oldest for %s', waiting.number, date_trunc('second', waiting.age)) end;
   advice := case waiting.number when 0 then null else 'See whether producer and workers run and are not limited too tightly; more workers take more at a time.' end;
   return next;
 

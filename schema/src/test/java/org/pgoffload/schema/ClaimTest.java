@@ -69,6 +69,44 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
   }
 
   @Test
+  void tellsAWorkerThatWakesUpWhatIsStillItsOwn() {
+    database.inserted("app");
+    database.inserted("app");
+    database.inserted("app");
+    var requests = database.sent();
+    var ids = requests.stream().map(SentRequest::id).toList();
+    try (var sleeper = database.worker("sleeper");
+        var other = database.worker("other")) {
+      sleeper.claim(requests.toArray(SentRequest[]::new));
+      database.letLeasesExpire();
+      assertThat(other.renewLease(0)).isTrue();
+      other.session().run("begin");
+      assertThat(other.claim(requests.get(0))).containsExactly("claimed|2");
+      database.record(database.answered(requests.get(1).id(), "app", "a"));
+      // its renewal comes after what is being taken over: it finds all of it
+      var renewed = CompletableFuture.supplyAsync(() -> sleeper.renewLease(0));
+      Awaitility.await()
+          .until(
+              () -> database.admin().number("select count(*) from pg_locks where not granted") > 0);
+      other.session().run("commit");
+      assertThat(renewed.join()).isTrue();
+      assertThat(sleeper.stillClaimed(ids, 1)).containsExactly(String.valueOf(ids.get(2)));
+      assertThat(other.stillClaimed(ids, 2)).containsExactly(String.valueOf(ids.get(0)));
+      assertThat(other.claim(requests.get(2))).containsExactly("held|1");
+    }
+    try (var _ = database.worker("sleeper")) {
+      // registered anew, it has what the claims of its last lease are: those of a dead worker
+      assertThat(
+              database
+                  .admin()
+                  .rows(
+                      "select pgoffload.still_claimed('sleeper', 2, ?, '{1,1,1}')",
+                      (Object) ids.toArray(Long[]::new)))
+          .isEmpty();
+    }
+  }
+
+  @Test
   void takesARestartedWorkersOwnClaimAsADeadOnes() {
     database.inserted("app");
     var request = database.onlySent();

@@ -73,6 +73,18 @@ final class PlayedWorker implements AutoCloseable {
         "select result ->> 'answer' from " + CONSULT, name, epoch, id, key, maxAge);
   }
 
+  /// Those that are its own as this attempt.
+  List<String> stillClaimed(List<Long> ids, int attempt) {
+    var attempts = new String[ids.size()];
+    Arrays.fill(attempts, String.valueOf(attempt));
+    return session.rows(
+        "select pgoffload.still_claimed(?, ?, ?, ?::integer[])",
+        name,
+        epoch,
+        ids.toArray(Long[]::new),
+        attempts);
+  }
+
   SqlError refusedClaim(SentRequest... requests) {
     return session.refused(CLAIM, arguments(requests));
   }

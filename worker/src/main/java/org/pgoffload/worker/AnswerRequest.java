@@ -19,6 +19,7 @@ import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.calls.CallProgress;
 import org.pgoffload.worker.calls.CallsMade;
+import org.pgoffload.worker.calls.ClaimLostException;
 import org.pgoffload.worker.calls.Deadline;
 import org.pgoffload.worker.calls.EmbedTogether;
 import org.pgoffload.worker.calls.MakeCalls;
@@ -105,6 +106,7 @@ final class AnswerRequest {
 
   /// Blocks until the request has ended; at the latest at its deadline.
   ///
+  /// @throws ClaimLostException if another worker has it by now: it has no result here
   /// @throws InterruptedException if it is cancelled, or the worker is closing
   Result answer(AskedRequest asked, Claim.Claimed claim) throws InterruptedException {
     var begun = System.nanoTime();
@@ -484,6 +486,11 @@ final class AnswerRequest {
     @Override
     public void waits(Duration atLeast) {
       asked.waits(atLeast);
+    }
+
+    @Override
+    public boolean mayCall(Duration patience) throws InterruptedException {
+      return asked.mayCall(patience);
     }
 
     @Override

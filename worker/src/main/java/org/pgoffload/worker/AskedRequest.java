@@ -21,9 +21,13 @@ final class AskedRequest implements CallProgress {
   private final UnfinishedRequests receivedIn;
   private final boolean deferrable;
   private final InstantSource clock;
+  private final int attempt;
+  private final Confirm confirm;
+  private volatile long confirmedAfter;
+  private volatile boolean lost;
   private final long begunAt = System.nanoTime();
   private final List<Call> calls;
-  private final List<Runnable> whenEnded = new ArrayList<>();
+  private final List<Follower> followers = new ArrayList<>();
   private @Nullable Thread thread;
   private @Nullable Instant waitsUntil;
   private boolean waits = true;
@@ -31,22 +35,41 @@ final class AskedRequest implements CallProgress {
   private boolean cancelled;
   private boolean settled;
   private boolean ended;
+  private boolean left;
+
+  /// Says whether a claim is still this worker's.
+  @FunctionalInterface
+  interface Confirm {
+    /// @see CallProgress#mayCall
+    boolean confirm(AskedRequest asked, Duration patience) throws InterruptedException;
+  }
+
+  private record Follower(Runnable whenEnded, Runnable whenLeft) {}
 
   /// @param receivedIn where its record counts as unfinished
   /// @param deferrable whether its record may be finished before the request is
   /// @param calls which another worker has made before
   /// @param clock the database's
+  /// @param attempt which it was claimed as
+  /// @param confirmedAfter the gaps of the lease that were counted before it was claimed
+  /// @param confirm is asked before each call
   AskedRequest(
       ReceivedRequest request,
       UnfinishedRequests receivedIn,
       boolean deferrable,
       List<Call> calls,
-      InstantSource clock) {
+      InstantSource clock,
+      int attempt,
+      long confirmedAfter,
+      Confirm confirm) {
     this.request = request;
     this.receivedIn = receivedIn;
     this.deferrable = deferrable;
     this.calls = new ArrayList<>(calls);
     this.clock = clock;
+    this.attempt = attempt;
+    this.confirmedAfter = confirmedAfter;
+    this.confirm = confirm;
   }
 
   ReceivedRequest request() {
@@ -61,6 +84,34 @@ final class AskedRequest implements CallProgress {
   public synchronized void waits(Duration atLeast) {
     waits = true;
     waitsUntil = atLeast.isPositive() ? clock.instant().plus(atLeast) : null;
+  }
+
+  /// Which attempt it was claimed as.
+  int attempt() {
+    return attempt;
+  }
+
+  /// Whether its claim was this worker's after so many gaps of the lease.
+  boolean isConfirmedAfter(long gaps) {
+    return confirmedAfter == gaps;
+  }
+
+  void confirmedAfter(long gaps) {
+    confirmedAfter = gaps;
+  }
+
+  /// Its claim is another's: no call begins for it any more. One that is under way goes on.
+  void lose() {
+    lost = true;
+  }
+
+  boolean isLost() {
+    return lost;
+  }
+
+  @Override
+  public boolean mayCall(Duration patience) throws InterruptedException {
+    return confirm.confirm(this, patience);
   }
 
   @Override
@@ -153,25 +204,47 @@ final class AskedRequest implements CallProgress {
     return cancelled;
   }
 
-  /// Runs something once it has ended; at once if it has.
-  void whenEnded(Runnable action) {
+  /// Runs one of these once it has ended here, either way; at once if it has.
+  ///
+  /// @param whenEnded if its result is published
+  /// @param whenLeft if it is left to another worker, which has it by now
+  void follow(Runnable whenEnded, Runnable whenLeft) {
+    var follower = new Follower(whenEnded, whenLeft);
     synchronized (this) {
       if (!ended) {
-        whenEnded.add(action);
+        followers.add(follower);
         return;
       }
     }
-    action.run();
+    tell(follower);
   }
 
   /// Its result is published.
   void end() {
-    List<Runnable> actions;
+    end(false);
+  }
+
+  /// Its claim is lost: another worker sees to its result.
+  void leave() {
+    end(true);
+  }
+
+  private void end(boolean toAnother) {
+    List<Follower> told;
     synchronized (this) {
       ended = true;
-      actions = List.copyOf(whenEnded);
-      whenEnded.clear();
+      left = toAnother;
+      told = List.copyOf(followers);
+      followers.clear();
     }
-    actions.forEach(Runnable::run);
+    told.forEach(this::tell);
+  }
+
+  private void tell(Follower follower) {
+    boolean whenLeft;
+    synchronized (this) {
+      whenLeft = left;
+    }
+    (whenLeft ? follower.whenLeft : follower.whenEnded).run();
   }
 }

@@ -1,6 +1,7 @@
 package org.pgoffload.worker;
 
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -12,11 +13,21 @@ import org.slf4j.LoggerFactory;
 
 /// This process's lease in the database, renewed every second by the database's clock. When it is
 /// lost to another process of its name, it registers anew with the next epoch. What it had claimed
-/// before it stood still may have been taken over by then, and the first result wins.
+/// before it stood still may have been taken over by then.
+///
+/// By a clock that goes on while the process stands still, it knows for how long nobody can have
+/// counted it as dead: while it is fresh, and no gap was counted since a claim, that claim is ours.
 ///
 /// Safe to share between threads.
 final class Lease implements AutoCloseable, WorkerLease {
   private static final Logger LOG = LoggerFactory.getLogger(Lease.class);
+
+  private static final String DEAD_AFTER_MILLIS =
+      "(select extract(epoch from s.value::interval) * 1000 from pgoffload.setting s"
+          + " where s.name = 'worker_dead_after')";
+
+  /// For what comes between a look at the clock and the call that begins then.
+  private static final double LONGEST_MARGIN_MILLIS = 1000;
 
   private final DataSource database;
   private final WorkerConfiguration configuration;
@@ -27,6 +38,15 @@ final class Lease implements AutoCloseable, WorkerLease {
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("pgoffload-lease").daemon().factory());
   private volatile long epoch;
+
+  /// Everything that waits for the next renewal.
+  private final Object renewals = new Object();
+
+  /// Before the statement was sent, so that the database's own time is not before it.
+  private volatile long renewedAt = System.nanoTime();
+
+  private volatile long freshNanos;
+  private volatile long gaps;
 
   /// Registers and begins to renew.
   ///
@@ -57,6 +77,53 @@ final class Lease implements AutoCloseable, WorkerLease {
     return epoch;
   }
 
+  /// How often this process may have been counted as dead. What was claimed before the last time
+  /// may be another's. To be asked after [#awaitFresh], and before what is claimed.
+  long gaps() {
+    return gaps;
+  }
+
+  /// Waits until nobody can count this process as dead; at no cost if nobody can.
+  ///
+  /// @return false if the time has passed before
+  /// @throws InterruptedException if the thread is interrupted while it waits
+  boolean awaitFresh(Duration patience) throws InterruptedException {
+    if (isFresh()) {
+      return true;
+    }
+    long deadline = System.nanoTime() + patience.toNanos();
+    synchronized (renewals) {
+      while (!isFresh()) {
+        long left = deadline - System.nanoTime();
+        if (left <= 0) {
+          return false;
+        }
+        TimeUnit.NANOSECONDS.timedWait(renewals, left);
+      }
+    }
+    return true;
+  }
+
+  private boolean isFresh() {
+    return System.nanoTime() - renewedAt <= freshNanos;
+  }
+
+  /// @param before the statement was sent
+  /// @param deadAfterMillis when others count a lease as dead
+  /// @param anew whether all that was claimed until now counts as a dead worker's
+  private void renewedAt(long before, double deadAfterMillis, boolean anew) {
+    // in this order: who finds it fresh counts the gap
+    if (anew || System.nanoTime() - renewedAt > freshNanos) {
+      gaps = gaps + 1; // by one thread at a time
+    }
+    double margin = Math.min(LONGEST_MARGIN_MILLIS, deadAfterMillis / 4);
+    freshNanos = (long) ((deadAfterMillis - margin) * 1e6);
+    renewedAt = before;
+    synchronized (renewals) {
+      renewals.notifyAll();
+    }
+  }
+
   /// What to do when the lease was found to be lost: one that has only run out, because the
   /// database or this process stood still, is renewed with its epoch, so that what runs here stays
   /// claimed. Otherwise this registers with the next epoch.
@@ -71,9 +138,11 @@ final class Lease implements AutoCloseable, WorkerLease {
   }
 
   private synchronized void register() throws SQLException {
+    long before = System.nanoTime();
     try (var connection = database.getConnection();
         var statement =
-            connection.prepareStatement("select pgoffload.register_worker(?, ?, ?, ?)")) {
+            connection.prepareStatement(
+                "select pgoffload.register_worker(?, ?, ?, ?), " + DEAD_AFTER_MILLIS)) {
       statement.setString(1, configuration.name());
       statement.setString(2, provider);
       statement.setString(3, model);
@@ -81,6 +150,7 @@ final class Lease implements AutoCloseable, WorkerLease {
       var row = statement.executeQuery();
       row.next();
       epoch = row.getLong(1);
+      renewedAt(before, row.getDouble(2), true);
     }
   }
 
@@ -95,14 +165,21 @@ final class Lease implements AutoCloseable, WorkerLease {
   }
 
   private boolean renewed() throws SQLException {
+    long before = System.nanoTime();
     try (var connection = database.getConnection();
-        var statement = connection.prepareStatement("select pgoffload.renew_lease(?, ?, ?)")) {
+        var statement =
+            connection.prepareStatement(
+                "select pgoffload.renew_lease(?, ?, ?), " + DEAD_AFTER_MILLIS)) {
       statement.setString(1, configuration.name());
       statement.setLong(2, epoch);
       statement.setInt(3, inFlight.getAsInt());
       var row = statement.executeQuery();
       row.next();
-      return row.getBoolean(1);
+      boolean renewed = row.getBoolean(1);
+      if (renewed) {
+        renewedAt(before, row.getDouble(2), false);
+      }
+      return renewed;
     }
   }
 

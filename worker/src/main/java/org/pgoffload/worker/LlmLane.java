@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.function.Supplier;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.worker.calls.ClaimLostException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,13 +36,18 @@ final class LlmLane implements Lane {
   private final UnfinishedRequests unfinished;
   private final AskedRequests asked;
   private final FindPublished find;
+  private final ConfirmClaims confirm;
   private final InstantSource clock;
+
+  /// The gaps of the lease before what is being claimed; for the lane's own thread.
+  private long gapsBeforeClaim;
 
   /// @param topic of its requests
   /// @param window so many unfinished records make it take no more
   /// @param deferrable whether its records may be handed over to the topic of deferred ones
   /// @param asked what has begun, in either lane
   /// @param find what a worker that died had published
+  /// @param confirm which claims are still this worker's
   LlmLane(
       String topic,
       int window,
@@ -54,6 +60,7 @@ final class LlmLane implements Lane {
       UnfinishedRequests unfinished,
       AskedRequests asked,
       FindPublished find,
+      ConfirmClaims confirm,
       InstantSource clock) {
     this.topic = topic;
     this.window = window;
@@ -66,6 +73,7 @@ final class LlmLane implements Lane {
     this.unfinished = unfinished;
     this.asked = asked;
     this.find = find;
+    this.confirm = confirm;
     this.clock = clock;
   }
 
@@ -113,6 +121,7 @@ final class LlmLane implements Lane {
 
   @Override
   public void claim(List<ReceivedRequest> requests) throws SQLException {
+    gapsBeforeClaim = confirm.gaps();
     var outcomes = claims.claim(requests);
     for (var request : requests) {
       switch (outcomes.get(request.id())) {
@@ -200,7 +209,9 @@ final class LlmLane implements Lane {
       return;
     }
     unfinished.running(request.id());
-    running.get().whenEnded(() -> unfinished.finish(request.id()));
+    running
+        .get()
+        .follow(() -> unfinished.finish(request.id()), () -> unfinished.heldElsewhere(request));
   }
 
   private void begin(ReceivedRequest request, Claim.Claimed claimed) {
@@ -211,20 +222,38 @@ final class LlmLane implements Lane {
     }
     var headers = request.record().headers();
     var begun =
-        new AskedRequest(request, unfinished, deferrable, DeferredHeaders.calls(headers), clock);
+        new AskedRequest(
+            request,
+            unfinished,
+            deferrable,
+            DeferredHeaders.calls(headers),
+            clock,
+            claimed.attempt(),
+            gapsBeforeClaim,
+            confirm::confirm);
     asked.begin(begun);
     run.begin(
         unfinished,
         request,
         () -> {
+          boolean left = false;
           try {
             if (!isPublished(begun.id(), claimed)) {
               publish.result(result(begun, claimed));
             }
             // before it is forgotten: between the two the request is both, never neither
             run.published(request.id());
+          } catch (ClaimLostException e) {
+            LOG.info("{}: no call is made for it here any more", e.getMessage());
+            left = true;
           } finally {
             asked.remove(begun);
+          }
+          if (left) {
+            // this record is watched; if it is finished, the one in the other topic is
+            unfinished.heldElsewhere(request);
+            begun.leave();
+            return false;
           }
           // not of one that is left for the next worker: its other records must stay unfinished
           begun.end();
@@ -246,6 +275,8 @@ final class LlmLane implements Lane {
       if (begun.isCancelled()) {
         return answer.cancelled(begun, claimed);
       }
+      throw e;
+    } catch (ClaimLostException e) {
       throw e;
     } catch (RuntimeException | Error e) {
       // An error too: this thread is all that knows the request, and it would wait for ever.

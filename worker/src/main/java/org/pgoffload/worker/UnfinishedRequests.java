@@ -58,10 +58,12 @@ final class UnfinishedRequests {
     held.remove(id);
   }
 
-  /// Another live worker has it: it is watched.
+  /// Another live worker has it: it is watched, unless it needs nothing any more.
   synchronized void heldElsewhere(ReceivedRequest request) {
     waiting.remove(request.id());
-    held.put(request.id(), request);
+    if (all.containsKey(request.id())) {
+      held.put(request.id(), request);
+    }
   }
 
   /// It needs nothing any more: its offsets may be committed.

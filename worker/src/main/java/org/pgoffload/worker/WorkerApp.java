@@ -94,6 +94,7 @@ public final class WorkerApp implements AutoCloseable {
               timer,
               clock);
       var claims = new ClaimRequests(database, lease);
+      var confirm = new ConfirmClaims(database, lease, asked);
       var find =
           opened(
               started,
@@ -116,6 +117,7 @@ public final class WorkerApp implements AutoCloseable {
               received,
               asked,
               find,
+              confirm,
               clock);
       loops.add(
           loop(
@@ -134,6 +136,7 @@ public final class WorkerApp implements AutoCloseable {
               deferred,
               asked,
               find,
+              confirm,
               clock);
       loops.add(
           loop(
@@ -159,7 +162,7 @@ public final class WorkerApp implements AutoCloseable {
         var limits = configuration.sqlLimits();
         var records = new TaskRecords(database, lease);
         var sessions = opened(started, new TaskSessions(sqlDatabase, configuration.name(), limits));
-        var tasks = opened(started, new RunningTasks());
+        var tasks = opened(started, new RunningTasks(records));
         var cancellations = new EarlyCancellations();
         var runLaunched = new RunRequests(publish);
         var sql =

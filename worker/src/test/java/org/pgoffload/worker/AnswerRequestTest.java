@@ -234,7 +234,10 @@ final class AnswerRequestTest {
         new UnfinishedRequests(),
         true,
         List.of(),
-        CLOCK);
+        CLOCK,
+        1,
+        0,
+        (asked, patience) -> true);
   }
 
   private static Envelope envelope(String payload) {

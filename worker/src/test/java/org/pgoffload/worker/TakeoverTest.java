@@ -3,14 +3,26 @@ package org.pgoffload.worker;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.worker.llm.LlmError;
+import org.pgoffload.worker.llm.LlmErrorCode;
+import org.pgoffload.worker.llm.LlmOutcome;
 import org.pgoffload.worker.llm.LlmProviders;
+import org.pgoffload.worker.llm.Usage;
 
 /// What a worker finds that another has left, while no results application writes anything back.
 final class TakeoverTest {
@@ -29,8 +41,10 @@ final class TakeoverTest {
   }
 
   @BeforeEach
-  void emptyTopics() {
+  void emptyTopics() throws SQLException {
     installation.newTopics(3);
+    // of one that has failed
+    installation.execute("drop trigger if exists stands_still on pgoffload.worker");
   }
 
   @Test
@@ -97,6 +111,121 @@ final class TakeoverTest {
         .isEqualTo(Result.SUCCEEDED);
   }
 
+  /// A worker that stands still is one that cannot renew its lease: here, because its row may not
+  /// be changed. It goes on trying, as its vendor asks, for as long as its lease allows.
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whatWasTakenOverWhileAWorkerStoodStillIsNotCalledForAgain(boolean deferred)
+      throws Exception {
+    var sleeper =
+        new FakeProvider(
+            call -> "limited".equals(call.model()) ? tryAgainSoon() : FakeProvider.echo(call));
+    var awake = new FakeProvider();
+    var envelope =
+        installation
+            .envelope(installation.newId(), "why?")
+            .replace("\"immediate\": false", "\"immediate\": true")
+            .replace("{\"prompt\"", "{\"model\": \"limited\", \"prompt\"");
+    long id = Envelope.read(envelope.getBytes(StandardCharsets.UTF_8)).id();
+    installation.send(envelope);
+    int sent = 1;
+    try (var _ = start("sleeper", sleeper, deferred ? Duration.ofMillis(300) : PATIENCE)) {
+      await().atMost(PATIENCE).until(() -> sleeper.calls(id) > 0);
+      if (deferred) {
+        await().atMost(PATIENCE).until(() -> installation.committed() == 1);
+      }
+      try (var _ = start("awake", awake, PATIENCE)) {
+        while (awake.calls() == 0) {
+          var others = installation.askMany(3);
+          sent += others.size();
+          await().atMost(PATIENCE).until(() -> installation.answeredIds().containsAll(others));
+        }
+        // delivered again, to both of them
+        for (int partition = 0; partition < 3; partition++) {
+          installation.send(copy(partition, envelope));
+          sent++;
+        }
+        letNobodyRenewTheLeaseOf("sleeper");
+        await().atMost(PATIENCE).until(() -> installation.answeredIds().contains(id));
+        int calls = sleeper.calls(id);
+        installation.execute("drop trigger stands_still on pgoffload.worker");
+        installation.writeBack();
+        int all = sent;
+        await().atMost(PATIENCE).until(() -> installation.committed() == all);
+        if (deferred) {
+          await().atMost(PATIENCE).until(() -> installation.committed("deferred") == 1);
+        }
+        assertThat(awake.calls(id)).isEqualTo(1);
+        assertThat(sleeper.calls(id)).isEqualTo(calls);
+      }
+    }
+    assertThat(installation.answeredIds()).containsOnlyOnce(id);
+  }
+
+  @Test
+  void whatNobodyTookOverIsGoneOnWith() throws Exception {
+    var answering = new AtomicBoolean();
+    var sleeper =
+        new FakeProvider(call -> answering.get() ? FakeProvider.echo(call) : tryAgainSoon());
+    long id = installation.ask("why?");
+    try (var _ = start("sleeper", sleeper)) {
+      await().atMost(PATIENCE).until(() -> sleeper.calls(id) > 0);
+      letNobodyRenewTheLeaseOf("sleeper");
+      await()
+          .atMost(PATIENCE)
+          .until(() ->
+              installation
+                  .query("select alive from llm_worker where name = 'sleeper'")
+                  .equals("f"));
+      answering.set(true);
+      int calls = sleeper.calls(id);
+      // as long as nobody can tell whose it is, nothing is called for
+      await()
+          .during(Duration.ofSeconds(1))
+          .atMost(PATIENCE)
+          .until(() -> sleeper.calls(id) == calls);
+      installation.execute("drop trigger stands_still on pgoffload.worker");
+      await().atMost(PATIENCE).until(() -> installation.committed() == 1);
+      assertThat(sleeper.calls(id)).isEqualTo(calls + 1);
+    }
+    assertThat(installation.resultOf(id).attempts()).isEqualTo(1);
+  }
+
+  private static LlmOutcome tryAgainSoon() {
+    return new LlmOutcome.Failed(
+        new LlmError(LlmErrorCode.RATE_LIMITED, "slow down", 429, Duration.ofMillis(200), null),
+        "fake-1",
+        Usage.NONE,
+        List.of());
+  }
+
+  private static ProducerRecord<byte[], byte[]> copy(int partition, String envelope)
+      throws SQLException {
+    var record =
+        new ProducerRecord<byte[], byte[]>(
+            installation.topics().llmRequests(),
+            partition,
+            null,
+            envelope.getBytes(StandardCharsets.UTF_8));
+    record
+        .headers()
+        .add(
+            RecordHeaders.SIGNATURE,
+            installation.signature(envelope).getBytes(StandardCharsets.UTF_8));
+    return record;
+  }
+
+  private static void letNobodyRenewTheLeaseOf(String worker) throws SQLException {
+    installation.execute(
+        """
+        create or replace function pgoffload.stands_still() returns trigger language plpgsql
+        as $$ begin raise exception 'it stands still'; end $$;
+        create trigger stands_still before update on pgoffload.worker
+        for each row when (new.name = '%s') execute function pgoffload.stands_still()
+        """
+            .formatted(worker));
+  }
+
   /// Answers everything, and leaves neither its lease nor what it had committed.
   private static void answeredByOneThatDies(int count) throws Exception {
     int before = installation.answeredIds().size();
@@ -115,5 +244,25 @@ final class TakeoverTest {
 
   private static WorkerApp start(String name, FakeProvider provider) {
     return WorkerApp.start(installation.configuration(name), LlmProviders.of(provider));
+  }
+
+  private static WorkerApp start(String name, FakeProvider provider, Duration deferAfter) {
+    var usual = installation.configuration(name);
+    return WorkerApp.start(
+        new WorkerConfiguration(
+            usual.name(),
+            usual.version(),
+            usual.database(),
+            usual.sqlDatabase(),
+            usual.sqlLimits(),
+            usual.topics(),
+            usual.kafka(),
+            usual.maxInFlight(),
+            usual.maxBytesInFlight(),
+            usual.maxDeferred(),
+            deferAfter,
+            usual.calls(),
+            usual.drain()),
+        LlmProviders.of(provider));
   }
 }

@@ -90,6 +90,23 @@ $$;
 comment on function pgoffload.require_lease(text, bigint) is 'Private. Raises PO001 for a worker whose lease is lost.';
 revoke all on function pgoffload.require_lease(text, bigint) from public;
 
+-- API: Private. Whether a worker is dead, and will be until this transaction ends: one that wakes up renews its lease
+-- after that, and then finds what was taken from it. Runs within its callers' rights and search_path.
+create or replace function pgoffload.may_be_taken_over(worker_name text, worker_epoch bigint) returns boolean
+language plpgsql volatile
+as $$
+begin
+  if pgoffload.worker_is_alive(worker_name, worker_epoch) then
+    return false;
+  end if;
+  perform from pgoffload.worker w where w.name = worker_name and w.epoch = worker_epoch for share;
+  return not pgoffload.worker_is_alive(worker_name, worker_epoch);
+end
+$$;
+comment on function pgoffload.may_be_taken_over(text, bigint) is
+  'Private. Whether a worker is dead, and will be until this transaction ends.';
+revoke all on function pgoffload.may_be_taken_over(text, bigint) from public;
+
 -- API: Private. Claims a batch of requests in one statement. Each comes back as
 --   claimed      the caller runs it, as this attempt
 --   cancelled    the caller's too, but not to be run: detail says who has cancelled it
@@ -163,7 +180,7 @@ begin
     select a.id, coalesce(a.attempt, 0) + 1, worker_name, worker_epoch, a.requested_by_oid
     from asked a
     where not a.answered
-      and (a.attempt is null or not pgoffload.worker_is_alive(a.worker, a.epoch))
+      and (a.attempt is null or pgoffload.may_be_taken_over(a.worker, a.epoch))
     order by a.id  -- two workers that claim the same requests must not wait for each other in a circle
     on conflict do nothing
     returning x.id, x.attempt, x.claimed_at
@@ -187,6 +204,31 @@ $$;
 comment on function pgoffload.claim(text, bigint, bigint[], oid[], text[]) is 'Private, for workers. Claims a batch of requests.';
 revoke all on function pgoffload.claim(text, bigint, bigint[], oid[], text[]) from public;
 grant execute on function pgoffload.claim(text, bigint, bigint[], oid[], text[]) to pgoffload_worker;
+
+-- API: Private. Which of these LLM requests are still the caller's: its attempt is the newest, under this very lease,
+-- and there is no result. To be asked after the lease was renewed.
+create or replace function pgoffload.still_claimed(
+  worker_name text, worker_epoch bigint,
+  ids bigint[],
+  attempts integer[])         -- as which each was claimed
+returns setof bigint
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim
+set enable_seqscan = off
+as $$
+  select a.id
+  from unnest(ids, attempts) a (id, attempt)
+  cross join lateral (
+    select e.attempt, e.worker, e.epoch from pgoffload.execution e
+    where e.id = a.id order by e.attempt desc limit 1) latest
+  where latest.attempt = a.attempt and latest.worker = worker_name and latest.epoch = worker_epoch
+    and not exists (select from pgoffload.llm_result r where r.id = a.id)
+$$;
+comment on function pgoffload.still_claimed(text, bigint, bigint[], integer[]) is
+  'Private, for workers. Which of these LLM requests are still the caller''s.';
+revoke all on function pgoffload.still_claimed(text, bigint, bigint[], integer[]) from public;
+grant execute on function pgoffload.still_claimed(text, bigint, bigint[], integer[]) to pgoffload_worker;
 
 -- API: Private. Which of these LLM requests have their result in the table.
 create or replace function pgoffload.answered_llm(ids bigint[]) returns setof bigint
@@ -248,7 +290,7 @@ begin
   while kind is not null loop
     select e.attempt, e.claimed_at, e.worker, e.epoch into latest
     from pgoffload.execution e where e.id = request_id order by e.attempt desc limit 1;
-    if found and pgoffload.worker_is_alive(latest.worker, latest.epoch) then
+    if found and not pgoffload.may_be_taken_over(latest.worker, latest.epoch) then
       outcome := case when exists (select from pgoffload.llm_result r where r.id = request_id) then 'ended' else 'held' end;
       attempt := latest.attempt;
       claimed_at := latest.claimed_at;
@@ -367,7 +409,7 @@ begin
     select distinct on (a.id) a.number, a.id, a.attempt, a.requested_by_oid
     from asked a
     where a.allowed and not a.ended
-      and (a.attempt is null or not pgoffload.worker_is_alive(a.worker, a.epoch))
+      and (a.attempt is null or pgoffload.may_be_taken_over(a.worker, a.epoch))
     order by a.id, a.number
   ), claimed as (
     -- one of all workers gets it, and none that claims it to run it

@@ -307,6 +307,22 @@ comment on function pgoffload.record_cancellations(bigint[], oid[]) is 'Private,
 revoke all on function pgoffload.record_cancellations(bigint[], oid[]) from public;
 grant execute on function pgoffload.record_cancellations(bigint[], oid[]) to pgoffload_worker;
 
+-- API: Private. Which of these sessions do not exist any more, by their place. One that the owner may not look at
+-- (without the rights of pg_read_all_stats) exists as long as its pid does.
+create or replace function pgoffload.sessions_gone(pids integer[], started timestamptz[]) returns setof bigint
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.number
+  from unnest(pids, started) with ordinality s (pid, started, number)
+  where not exists (
+    select from pg_stat_get_activity(s.pid) a where a.backend_start = s.started or a.backend_start is null)
+$$;
+comment on function pgoffload.sessions_gone(integer[], timestamptz[]) is
+  'Private, for workers. Which of these sessions do not exist any more.';
+revoke all on function pgoffload.sessions_gone(integer[], timestamptz[]) from public;
+grant execute on function pgoffload.sessions_gone(integer[], timestamptz[]) to pgoffload_worker;
+
 -- API: Private. Records what a running task says of its progress.
 create or replace function pgoffload.record_progress(id bigint, attempt integer, pct integer, message text) returns void
 language sql volatile security definer

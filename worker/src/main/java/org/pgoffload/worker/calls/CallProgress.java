@@ -14,6 +14,11 @@ public interface CallProgress {
         public void waits(Duration atLeast) {}
 
         @Override
+        public boolean mayCall(Duration patience) {
+          return true;
+        }
+
+        @Override
         public void calls() {}
 
         @Override
@@ -24,6 +29,14 @@ public interface CallProgress {
   ///
   /// @param atLeast zero when nobody can tell
   void waits(Duration atLeast);
+
+  /// Is asked before each call, which begins at once if it may.
+  ///
+  /// @param patience how long to wait while nobody can tell
+  /// @return false if nobody could tell in time: the call is not made
+  /// @throws ClaimLostException if another worker has the request by now: the call is not made
+  /// @throws InterruptedException if the thread is interrupted while it waits
+  boolean mayCall(Duration patience) throws InterruptedException;
 
   /// A call is under way.
   void calls();

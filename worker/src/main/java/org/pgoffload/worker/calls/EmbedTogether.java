@@ -78,6 +78,28 @@ public final class EmbedTogether implements AutoCloseable {
       parts.forEach(part -> part.progress.waits(atLeast));
     }
 
+    /// Who has lost its claim leaves the call, which is made without it.
+    @Override
+    public boolean mayCall(Duration patience) throws InterruptedException {
+      boolean may = true;
+      boolean without = false;
+      for (var part : parts) {
+        if (part.embedded.isDone()) {
+          continue;
+        }
+        try {
+          may &= part.progress.mayCall(patience);
+        } catch (ClaimLostException e) {
+          without = true;
+          part.embedded.completeExceptionally(e);
+        }
+      }
+      if (without) {
+        throw new ClaimLostException("a request of this call was taken over");
+      }
+      return may;
+    }
+
     @Override
     public void calls() {
       parts.forEach(part -> part.progress.calls());
@@ -100,6 +122,7 @@ public final class EmbedTogether implements AutoCloseable {
   ///
   /// @throws InterruptedException if the thread is interrupted: the request leaves its calls, which
   ///   go on for the others, and end when nobody else is left
+  /// @throws ClaimLostException if the progress says so: the others' texts are embedded without it
   public CallsMade embed(
       List<String> inputs,
       @Nullable Integer dimensions,
@@ -121,6 +144,9 @@ public final class EmbedTogether implements AutoCloseable {
     } catch (TimeoutException e) {
       return new CallsMade(null, target.provider().name(), true, callsOf(made));
     } catch (ExecutionException e) {
+      if (e.getCause() instanceof ClaimLostException lost) {
+        throw lost;
+      }
       throw new IllegalStateException("an embedding met a fault of the worker", e.getCause());
     } finally {
       parts.forEach(part -> part.embedded.cancel(false));
@@ -225,6 +251,9 @@ public final class EmbedTogether implements AutoCloseable {
       share(made, parts, inputs.size());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    } catch (ClaimLostException e) {
+      // anew, for those that are left
+      calls.execute(() -> call(parts, target, dimensions));
     } catch (RuntimeException | Error e) {
       parts.forEach(part -> part.embedded.completeExceptionally(e));
     }

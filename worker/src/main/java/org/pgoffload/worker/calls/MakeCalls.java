@@ -53,6 +53,7 @@ public final class MakeCalls implements AutoCloseable {
   /// @param targets at least one, in the order in which they are asked
   /// @param pieces takes the answer while it is written, if it is to be streamed; begins anew with
   ///   each call
+  /// @throws ClaimLostException if the progress says so: no call is begun then
   /// @throws InterruptedException if the thread is interrupted: a call under way ends at once
   public CallsMade ask(
       LlmCall call,
@@ -71,6 +72,7 @@ public final class MakeCalls implements AutoCloseable {
 
   /// Embeds with one model only: the vectors of two models have nothing to do with each other.
   ///
+  /// @throws ClaimLostException if the progress says so: no call is begun then
   /// @throws InterruptedException if the thread is interrupted: a call under way ends at once
   public CallsMade embed(
       List<String> inputs,
@@ -116,7 +118,11 @@ public final class MakeCalls implements AutoCloseable {
         if (permit == null) {
           return new CallsMade(last, asked.provider().name(), true, calls);
         }
-        last = call(asked, limit, permit, deadline, progress, calls, one);
+        var outcome = call(asked, limit, permit, deadline, progress, calls, one);
+        if (outcome == null) {
+          return new CallsMade(last, asked.provider().name(), true, calls);
+        }
+        last = outcome;
         if (!(last instanceof LlmOutcome.Failed failed)) {
           return new CallsMade(last, asked.provider().name(), false, calls);
         }
@@ -178,7 +184,8 @@ public final class MakeCalls implements AutoCloseable {
     return backoff.after(Math.max(1, tries));
   }
 
-  private LlmOutcome call(
+  /// @return null if it could not be made in time
+  private @Nullable LlmOutcome call(
       ModelTarget target,
       LimitModel limit,
       LimitModel.Permit permit,
@@ -189,6 +196,9 @@ public final class MakeCalls implements AutoCloseable {
       throws InterruptedException {
     boolean ended = false;
     try {
+      if (!progress.mayCall(deadline.left())) {
+        return null;
+      }
       var time = shorter(deadline.left(), settings.callTimeout());
       if (!time.isPositive()) {
         time = Duration.ofMillis(1);

@@ -199,6 +199,7 @@ public final class RunTask {
       DescribeResult describe)
       throws InterruptedException {
     boolean ended = false;
+    running.uses(session);
     try {
       var outcome = new AttemptTask(task, claim, session, running, tools, describe).run();
       ended = true;
@@ -208,6 +209,7 @@ public final class RunTask {
         session.close();
       }
       sessions.giveBack(session, task.depth());
+      running.uses(null);
     }
   }
 

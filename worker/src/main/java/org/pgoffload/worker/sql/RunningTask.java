@@ -31,6 +31,12 @@ public final class RunningTask {
   private long pause = FIRST_PAUSE;
   private volatile int attempt;
   private volatile int backend;
+  private volatile @Nullable Use use;
+
+  /// A session that it waits for, in whatever it does on it.
+  ///
+  /// @param since by [System#nanoTime()]
+  record Use(TaskSession session, long since) {}
 
   /// Why a task is stopped.
   enum Stop {
@@ -82,6 +88,16 @@ public final class RunningTask {
     if (reason.isPresent()) {
       throw new StoppedException(reason.get());
     }
+  }
+
+  /// From now on it waits for what this session says, until it uses none.
+  void uses(@Nullable TaskSession session) {
+    use = session == null ? null : new Use(session, System.nanoTime());
+  }
+
+  /// The session that it uses, if it does.
+  Optional<Use> use() {
+    return Optional.ofNullable(use);
   }
 
   /// From now on stopping it interrupts what this session runs.

@@ -14,13 +14,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// All tasks that run here. A thread of its own interrupts those that are to stop, again and again
-/// until they have.
+/// until they have; another one looks for those whose sessions are gone.
 ///
 /// Safe to share between threads.
 public final class RunningTasks implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(RunningTasks.class);
 
   private static final long LOOK_EVERY_MILLIS = 50;
+  private static final Duration SESSIONS_EVERY = Duration.ofSeconds(5);
 
   /// More than are ever between the claim of a request and its beginning.
   private static final int MOST_CANCELLED = 10_000;
@@ -33,8 +34,24 @@ public final class RunningTasks implements AutoCloseable {
   private final ExecutorService cancels =
       Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("pgoffload-cancel-", 0).factory());
 
+  private final ScheduledExecutorService sessionsWatch =
+      Executors.newSingleThreadScheduledExecutor(
+          Thread.ofPlatform().name("pgoffload-sql-sessions").daemon().factory());
+
   /// Begins to watch.
-  public RunningTasks() {
+  public RunningTasks(TaskRecords records) {
+    this(records, SESSIONS_EVERY);
+  }
+
+  /// @param sessionsEvery how often sessions are looked at, and how long one must have been used
+  RunningTasks(TaskRecords records, Duration sessionsEvery) {
+    var sessions = new WatchSessions(records, sessionsEvery);
+    var _ =
+        sessionsWatch.scheduleWithFixedDelay(
+            () -> look(sessions),
+            sessionsEvery.toMillis(),
+            sessionsEvery.toMillis(),
+            TimeUnit.MILLISECONDS);
     var _ =
         watch.scheduleWithFixedDelay(
             this::interrupt, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
@@ -97,9 +114,18 @@ public final class RunningTasks implements AutoCloseable {
     }
   }
 
+  private void look(WatchSessions sessions) {
+    try {
+      sessions.look(running.values());
+    } catch (RuntimeException e) {
+      LOG.warn("The sessions of tasks could not be looked at; trying again", e);
+    }
+  }
+
   /// Watches no longer. The tasks must have ended.
   @Override
   public void close() {
+    sessionsWatch.shutdownNow();
     watch.shutdownNow();
     cancels.shutdownNow();
   }

@@ -192,6 +192,34 @@ public final class TaskRecords {
         rows -> true);
   }
 
+  /// Which of these sessions do not exist any more.
+  Set<SqlClaim.EarlierSession> sessionsGone(List<SqlClaim.EarlierSession> sessions)
+      throws SQLException {
+    return query(
+        "select pgoffload.sessions_gone(?, ?::timestamptz[])",
+        statement -> {
+          statement.setArray(
+              1,
+              array(
+                  statement,
+                  "integer",
+                  sessions.stream().map(SqlClaim.EarlierSession::pid).toArray()));
+          statement.setArray(
+              2,
+              array(
+                  statement,
+                  "text",
+                  sessions.stream().map(SqlClaim.EarlierSession::started).toArray()));
+        },
+        rows -> {
+          var gone = new HashSet<SqlClaim.EarlierSession>();
+          while (rows.next()) {
+            gone.add(sessions.get(rows.getInt(1) - 1));
+          }
+          return gone;
+        });
+  }
+
   /// Removes what was kept long enough for callers with an old snapshot.
   public void sweepLargeAnswers() throws SQLException {
     query("select pgoffload.sweep_large_answers()", statement -> {}, rows -> true);

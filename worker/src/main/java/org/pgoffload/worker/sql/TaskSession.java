@@ -11,7 +11,7 @@ import org.postgresql.jdbc.PgConnection;
 /// A database session of the role that launched a task. It is used by one task after another, and
 /// reset in between.
 ///
-/// For one thread, except [#cancel()].
+/// For one thread, except [#cancel()] and [#abort()].
 final class TaskSession implements AutoCloseable {
   private static final String ENTER =
       "select pgoffload.enter_task(?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, ?, ?)";
@@ -54,11 +54,11 @@ final class TaskSession implements AutoCloseable {
         var row =
             statement.executeQuery(
                 """
-                select a.backend_start::pg_catalog.text, pg_catalog.pg_postmaster_start_time()::pg_catalog.text
+                select a.backend_start::pg_catalog.text, pg_catalog.pg_postmaster_start_time()::pg_catalog.text, a.pid
                 from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a
                 """)) {
       row.next();
-      this.identity = new EarlierSession(connection.getBackendPID(), row.getString(1));
+      this.identity = new EarlierSession(row.getInt(3), row.getString(1));
       this.serverStarted = row.getString(2);
     }
   }
@@ -189,6 +189,16 @@ final class TaskSession implements AutoCloseable {
       connection.cancelQuery();
     } finally {
       cancelling.unlock();
+    }
+  }
+
+  /// Breaks the connection off, whose other end is gone without a word: what waits for it fails.
+  /// For any thread.
+  void abort() {
+    try {
+      connection.abort(Runnable::run);
+    } catch (SQLException e) {
+      // it is gone already
     }
   }
 

@@ -1,10 +1,12 @@
 package org.pgoffload.worker.calls;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -103,23 +105,47 @@ class EmbedTogetherTest {
     assertThat(made.expired()).isTrue();
   }
 
+  @Test
+  void embedsWithoutTheTextsOfARequestThatWasTakenOver() throws Exception {
+    // before the second try, which is another call
+    provider.fails(LlmErrorCode.PROVIDER_ERROR, null, 1);
+    var lost = new MayCall(() -> provider.embedded.isEmpty());
+
+    var made = atOnce(List.of(List.of("1"), List.of("2")), List.of(CallProgress.UNSEEN, lost));
+
+    assertThat(vectors(made.getFirst().get())).containsExactly(1f);
+    assertThatThrownBy(() -> made.getLast().get()).hasCauseInstanceOf(ClaimLostException.class);
+    assertThat(provider.embedded).hasSize(2).last().isEqualTo(List.of("1"));
+  }
+
   @SafeVarargs
   private List<CallsMade> atOnce(List<String>... requests) throws Exception {
+    var unseen = Collections.<CallProgress>nCopies(requests.length, CallProgress.UNSEEN);
+    var all = new ArrayList<List<String>>();
+    for (var inputs : requests) {
+      all.add(inputs);
+    }
+    var made = new ArrayList<CallsMade>();
+    for (var each : atOnce(all, unseen)) {
+      made.add(each.get());
+    }
+    return made;
+  }
+
+  /// All have ended.
+  private List<Future<CallsMade>> atOnce(
+      List<List<String>> requests, List<? extends CallProgress> progress) {
     var target = new ModelTarget(provider, "m");
     try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
       var running = new ArrayList<Future<CallsMade>>();
-      for (var inputs : requests) {
+      for (int i = 0; i < requests.size(); i++) {
+        var inputs = requests.get(i);
+        var its = progress.get(i);
         Callable<CallsMade> one =
-            () ->
-                embed.embed(
-                    inputs, null, target, Deadline.in(Duration.ofMinutes(1)), CallProgress.UNSEEN);
+            () -> embed.embed(inputs, null, target, Deadline.in(Duration.ofMinutes(1)), its);
         running.add(threads.submit(one));
       }
-      var made = new ArrayList<CallsMade>();
-      for (var each : running) {
-        made.add(each.get());
-      }
-      return made;
+      return running;
     }
   }
 

@@ -1,6 +1,7 @@
 package org.pgoffload.worker.calls;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
 import java.time.InstantSource;
@@ -194,6 +195,12 @@ class MakeCallsTest {
           }
 
           @Override
+          public boolean mayCall(Duration patience) {
+            told.add("may");
+            return true;
+          }
+
+          @Override
           public void calls() {
             told.add("calls");
           }
@@ -205,7 +212,42 @@ class MakeCallsTest {
         });
 
     assertThat(told)
-        .containsExactly("waits", "calls", "called", "waits", "waits", "calls", "called");
+        .containsExactly(
+            "waits", "may", "calls", "called", "waits", "waits", "may", "calls", "called");
+  }
+
+  @Test
+  void aClaimThatIsLostBetweenTwoTriesEndsThemAndGivesItsTurnBack() throws InterruptedException {
+    var one =
+        new CallSettings(
+            3,
+            Duration.ofMillis(1),
+            Duration.ofMillis(2),
+            Duration.ofSeconds(7),
+            Duration.ofMillis(3),
+            new CallLimits(1, null, null),
+            Map.of());
+    try (var narrow = new MakeCalls(one, InstantSource.system())) {
+      first.fails(LlmErrorCode.PROVIDER_ERROR, null, 1);
+      assertThatThrownBy(() ->
+              narrow.ask(
+                  call(),
+                  List.of(new ModelTarget(first, "m"), new ModelTarget(second, "m")),
+                  Deadline.in(Duration.ofMinutes(1)),
+                  PieceListener.NONE,
+                  new MayCall(() -> first.calls == 0)))
+          .isInstanceOf(ClaimLostException.class);
+      assertThat(first.calls).isEqualTo(1);
+      assertThat(second.calls).isZero();
+      var next =
+          narrow.ask(
+              call(),
+              List.of(new ModelTarget(first, "m")),
+              Deadline.in(Duration.ofMinutes(1)),
+              PieceListener.NONE,
+              CallProgress.UNSEEN);
+      assertThat(next.outcome()).isInstanceOf(LlmOutcome.Answered.class);
+    }
   }
 
   private CallsMade ask(Duration time, ScriptedProvider... providers) throws InterruptedException {

@@ -53,7 +53,7 @@ final class RunTaskTest {
     topic = new TestTopic();
     sessions = new TaskSessions(database.tasks(), "w", new SqlLimits(8, 4, Duration.ofSeconds(30)));
     records = new TaskRecords(database.worker("test"), database);
-    running = new RunningTasks();
+    running = new RunningTasks(records);
     run = new RunTask(sessions, records, topic, "w", Clock.systemUTC());
   }
 

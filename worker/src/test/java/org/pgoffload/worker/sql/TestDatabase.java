@@ -66,7 +66,11 @@ final class TestDatabase implements AutoCloseable, WorkerLease {
   }
 
   TaskDatabase tasks() {
-    return new TaskDatabase(postgres.host(), postgres.port(), "postgres", Map.of());
+    return tasksAt(postgres.port());
+  }
+
+  TaskDatabase tasksAt(int port) {
+    return new TaskDatabase(postgres.host(), port, "postgres", Map.of());
   }
 
   /// The worker's own connections.

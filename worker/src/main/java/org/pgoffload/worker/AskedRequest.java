@@ -40,7 +40,7 @@ final class AskedRequest implements CallProgress {
   /// Says whether a claim is still this worker's.
   @FunctionalInterface
   interface Confirm {
-    /// @see CallProgress#mayCall
+    /// Whether it is, as [CallProgress#mayCall] has it.
     boolean confirm(AskedRequest asked, Duration patience) throws InterruptedException;
   }
 

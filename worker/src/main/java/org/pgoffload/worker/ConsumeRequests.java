@@ -8,6 +8,8 @@ import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.Metric;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
@@ -34,6 +36,7 @@ final class ConsumeRequests implements Runnable {
   private static final Duration POLL_WITHOUT_DATABASE = Duration.ofMillis(50);
   private static final Duration WATCH_INTERVAL = Duration.ofMillis(500);
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
+  private static final Duration PAUSE_WITHOUT_KAFKA = Duration.ofMillis(50);
 
   /// Records of unknown keys may be garbage: they must not make the database busy.
   private static final Duration BETWEEN_KEY_READS = Duration.ofMillis(500);
@@ -47,6 +50,10 @@ final class ConsumeRequests implements Runnable {
   private final Consumer<byte[], byte[]> consumer;
   private final VerifyRequest verify;
   private final CommitOffsets offsets;
+
+  /// To brokers, open now.
+  private final @Nullable Metric connections;
+
   private final List<Undecided> undecided = new ArrayList<>();
   private long undecidedBytes;
   private volatile boolean closing;
@@ -74,6 +81,13 @@ final class ConsumeRequests implements Runnable {
     this.consumer = consumer;
     this.verify = verify;
     this.offsets = new CommitOffsets(consumer);
+    this.connections =
+        consumer.metrics().values().stream()
+            .filter(metric ->
+                metric.metricName().name().equals("connection-count")
+                    && metric.metricName().group().equals("consumer-metrics"))
+            .findFirst()
+            .orElse(null);
   }
 
   /// Works until it is closed. A fault of Kafka, of the database or of its own is waited out.
@@ -122,6 +136,12 @@ final class ConsumeRequests implements Runnable {
     } else if (!consumer.paused().containsAll(consumer.assignment())) {
       consumer.pause(consumer.assignment());
     }
+    if (isCutOff()) {
+      // while no broker answers, a poll that waits would keep a processor busy (KAFKA-20854), which
+      // the broker may need for its start
+      pause(PAUSE_WITHOUT_KAFKA);
+      return consumer.poll(Duration.ZERO);
+    }
     var whileWaiting = lane.pollWhileWaiting();
     if (!atTheEdge && whileWaiting.isEmpty() && undecided.isEmpty()) {
       return consumer.poll(POLL);
@@ -129,6 +149,10 @@ final class ConsumeRequests implements Runnable {
     boolean withoutDatabase = System.nanoTime() - Math.max(nextClaim, nextKeyRead) < 0;
     return consumer.poll(
         withoutDatabase ? POLL_WITHOUT_DATABASE : whileWaiting.orElse(POLL_WHILE_UNDECIDED));
+  }
+
+  private boolean isCutOff() {
+    return connections != null && connections.metricValue() instanceof Double open && open == 0;
   }
 
   private boolean atTheEdge() {
@@ -333,8 +357,12 @@ final class ConsumeRequests implements Runnable {
   }
 
   private void pauseAfterFault() {
+    pause(PAUSE_AFTER_FAULT);
+  }
+
+  private void pause(Duration duration) {
     try {
-      Thread.sleep(PAUSE_AFTER_FAULT);
+      Thread.sleep(duration);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       closing = true;

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntSupplier;
 import javax.sql.DataSource;
 import org.pgoffload.worker.sql.WorkerLease;
@@ -46,7 +47,7 @@ final class Lease implements AutoCloseable, WorkerLease {
   private volatile long renewedAt = System.nanoTime();
 
   private volatile long freshNanos;
-  private volatile long gaps;
+  private final AtomicLong gaps = new AtomicLong();
 
   /// Registers and begins to renew.
   ///
@@ -80,7 +81,7 @@ final class Lease implements AutoCloseable, WorkerLease {
   /// How often this process may have been counted as dead. What was claimed before the last time
   /// may be another's. To be asked after [#awaitFresh], and before what is claimed.
   long gaps() {
-    return gaps;
+    return gaps.get();
   }
 
   /// Waits until nobody can count this process as dead; at no cost if nobody can.
@@ -114,7 +115,7 @@ final class Lease implements AutoCloseable, WorkerLease {
   private void renewedAt(long before, double deadAfterMillis, boolean anew) {
     // in this order: who finds it fresh counts the gap
     if (anew || System.nanoTime() - renewedAt > freshNanos) {
-      gaps = gaps + 1; // by one thread at a time
+      gaps.incrementAndGet();
     }
     double margin = Math.min(LONGEST_MARGIN_MILLIS, deadAfterMillis / 4);
     freshNanos = (long) ((deadAfterMillis - margin) * 1e6);

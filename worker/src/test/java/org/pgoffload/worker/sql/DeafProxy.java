@@ -20,7 +20,7 @@ final class DeafProxy implements AutoCloseable {
 
   DeafProxy(int server) throws IOException {
     this.server = server;
-    this.listening = new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"));
+    this.listening = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
     Thread.ofVirtual().start(this::accept);
   }
 
@@ -37,7 +37,7 @@ final class DeafProxy implements AutoCloseable {
     try {
       while (true) {
         var client = listening.accept();
-        var there = new Socket(InetAddress.getByName("127.0.0.1"), server);
+        var there = new Socket(InetAddress.getLoopbackAddress(), server);
         open.add(client);
         open.add(there);
         int number = accepted;

@@ -360,11 +360,34 @@ final class SqlLaneTest {
   @Test
   void aRequestOfWhichNothingIsRecordedEndsWithoutAResult() throws Exception {
     try (var _ = start("w")) {
+      launches.publishedAt(Instant.now().minus(Duration.ofHours(1)));
       launches.launch(Launch.of("alice", "insert into trace values ('never')").inserted());
       await().atMost(PATIENCE).until(() -> installation.committed("sql") == 1);
+    } finally {
+      launches.publishedAt(null);
     }
     assertThat(launches.results()).isEmpty();
     assertThat(installation.query("select count(*) from trace")).isEqualTo("0");
+  }
+
+  @Test
+  void aRequestIsAskedForAgainWhoseRowIsNotVisibleYet() throws Exception {
+    try (var _ = start("w")) {
+      // published as soon as its commit was flushed, which is before anybody else sees the row
+      long early =
+          launches.launch(Launch.of("alice", "insert into trace values ('early')").inserted());
+      long behind = launches.launch("alice", "insert into trace values ('behind it')");
+      awaitResult(behind);
+      assertThat(installation.committed("sql")).isZero();
+      installation.execute(
+          "insert into sql_request (id, command, requested_by, requested_by_oid, login_oid, settings,"
+              + " session, created_xid, immediate) select "
+              + early
+              + ", 'insert into trace values (''early'')', 'alice', 'alice'::regrole, 'alice'::regrole,"
+              + " '{}', 's', '3', true");
+      assertThat(awaitResult(early).status()).isEqualTo("succeeded");
+      await().atMost(PATIENCE).until(() -> installation.committed("sql") == 2);
+    }
   }
 
   @Test

@@ -327,7 +327,14 @@ final class TestInstallation implements AutoCloseable {
   }
 
   void send(String topic, String key, byte[] value, String signature) {
-    var record = new ProducerRecord<>(topic, key.getBytes(StandardCharsets.UTF_8), value);
+    send(topic, key, value, signature, Instant.now());
+  }
+
+  /// @param published when, by the record's own word
+  void send(String topic, String key, byte[] value, String signature, Instant published) {
+    var record =
+        new ProducerRecord<>(
+            topic, null, published.toEpochMilli(), key.getBytes(StandardCharsets.UTF_8), value);
     if (!signature.isEmpty()) {
       record.headers().add(RecordHeaders.SIGNATURE, signature.getBytes(StandardCharsets.UTF_8));
     }

@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +27,8 @@ final class TestLaunches {
   private final String keyId;
   private final String key;
   private final Map<String, Long> oids;
+
+  private @Nullable Instant published;
 
   TestLaunches(TestInstallation installation) throws SQLException {
     this.installation = installation;
@@ -174,13 +177,19 @@ final class TestLaunches {
     return envelope;
   }
 
+  /// What is sent from now on was published at this time, by its records' own word; null: now.
+  void publishedAt(@Nullable Instant time) {
+    published = time;
+  }
+
   private void send(String topic, String recordKey, ObjectNode envelope) {
     var text = envelope.toString();
     installation.send(
         topic,
         recordKey,
         text.getBytes(StandardCharsets.UTF_8),
-        keyId + ":" + TestInstallation.mac(key, text));
+        keyId + ":" + TestInstallation.mac(key, text),
+        Objects.requireNonNullElseGet(published, Instant::now));
   }
 
   private long oid(String role) throws SQLException {

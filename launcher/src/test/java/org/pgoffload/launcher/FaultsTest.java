@@ -21,13 +21,8 @@ class FaultsTest {
   void nothingIsLostAndNothingHappensTwice() throws SQLException {
     var plan =
         new FaultPlan(
-            List.of(
-                "worker-killed",
-                "worker-stopped",
-                "producer-killed",
-                "postgres-killed",
-                "kafka-killed"),
-            200,
+            List.of("worker-killed", "worker-stopped", "postgres-killed", "kafka-killed"),
+            150,
             0,
             1,
             directory.resolve("faults"),
@@ -35,7 +30,7 @@ class FaultsTest {
     var log = LoggerFactory.getLogger(FaultsTest.class);
     try (var faults = new RunFaults(plan, FaultsCommand.partCommand(), log::info)) {
       assertThat(faults.run())
-          .hasSize(5)
+          .hasSize(4)
           .allSatisfy(outcome -> assertThat(outcome.problems()).as(outcome.fault()).isEmpty())
           .allMatch(FaultOutcome::balances);
     }

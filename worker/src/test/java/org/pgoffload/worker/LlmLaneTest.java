@@ -152,7 +152,7 @@ class LlmLaneTest {
             + first
             + " + g, 'queued', true from generate_series(1, 300) g");
     installation.execute("select setval('pgoffload.request_id', " + (first + 1000) + ")");
-    var flood = LongStream.rangeClosed(1, 20_000).mapToObj(i -> first + 10_000 + i).toList();
+    var flood = LongStream.rangeClosed(1, 5_000).mapToObj(i -> first + 10_000 + i).toList();
     var queued = LongStream.rangeClosed(1, 300).mapToObj(i -> first + i).toList();
     long begun;
     long running = installation.askAtOnce("ask", "{\"prompt\": \"runs\"}");

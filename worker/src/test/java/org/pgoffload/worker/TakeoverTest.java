@@ -84,7 +84,7 @@ final class TakeoverTest {
 
   @Test
   void aLongLagOfTheResultsStopsNobodyElse() throws Exception {
-    installation.publishResultsOfOthers(20_000);
+    installation.publishResultsOfOthers(5_000);
     var taken = installation.askMany(20);
     answeredByOneThatDies(20);
     var next = new FakeProvider();

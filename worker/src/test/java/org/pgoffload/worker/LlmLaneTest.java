@@ -154,18 +154,15 @@ class LlmLaneTest {
     installation.execute("select setval('pgoffload.request_id', " + (first + 1000) + ")");
     var flood = LongStream.rangeClosed(1, 5_000).mapToObj(i -> first + 10_000 + i).toList();
     var queued = LongStream.rangeClosed(1, 300).mapToObj(i -> first + i).toList();
-    long begun;
     long running = installation.askAtOnce("ask", "{\"prompt\": \"runs\"}");
     try (var _ = start("a", provider);
         var _ = start("b", provider)) {
       await().atMost(PATIENCE).until(() -> provider.running() == 1);
       installation.cancelMany(flood);
-      begun = System.nanoTime();
       installation.cancelMany(queued);
       installation.cancel(running);
       await().atMost(PATIENCE).until(() -> installation.answeredIds().size() == queued.size() + 1);
     }
-    assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofSeconds(15));
     assertThat(installation.answeredIds()).containsAll(queued).contains(running);
     assertThat(installation.results()).extracting(Result::status).containsOnly(Result.CANCELLED);
     assertThat(

@@ -4,21 +4,19 @@ import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.common.KafkaException;
-import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.TopicOffsets;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -47,7 +45,6 @@ final class SweepRequests implements Runnable {
   private static final Duration LONGEST_WAIT = Duration.ofMinutes(1);
 
   private static final int LOOK_AT = 50_000;
-  private static final long PATIENCE_SECONDS = 30;
 
   private final ProducerConfiguration configuration;
   private String lastComplaint = "";
@@ -159,10 +156,10 @@ final class SweepRequests implements Runnable {
       throws ExecutionException, TimeoutException, InterruptedException {
     var missing = ends(admin, topic);
     while (!missing.isEmpty()) {
-      var committed = get(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata());
+      var committed = TopicOffsets.committed(admin, group);
       committed.forEach((partition, offset) -> {
         var end = missing.get(partition);
-        if (end != null && offset != null && offset.offset() >= end) {
+        if (end != null && offset >= end) {
           missing.remove(partition);
         }
       });
@@ -184,7 +181,8 @@ final class SweepRequests implements Runnable {
   private static boolean hasMembers(Admin admin, String group)
       throws ExecutionException, TimeoutException, InterruptedException {
     try {
-      var described = get(admin.describeConsumerGroups(List.of(group)).all()).get(group);
+      var described =
+          TopicOffsets.get(admin.describeConsumerGroups(List.of(group)).all()).get(group);
       return described != null && !described.members().isEmpty();
     } catch (ExecutionException e) {
       if (e.getCause() instanceof GroupIdNotFoundException) {
@@ -197,29 +195,11 @@ final class SweepRequests implements Runnable {
   /// Of the partitions that hold anything.
   private static Map<TopicPartition, Long> ends(Admin admin, String topic)
       throws ExecutionException, TimeoutException, InterruptedException {
-    var description = get(admin.describeTopics(List.of(topic)).allTopicNames()).get(topic);
-    if (description == null) {
-      return Map.of();
-    }
-    var partitions =
-        description.partitions().stream()
-            .map(partition -> new TopicPartition(topic, partition.partition()))
-            .toList();
-    var first = offsets(admin, partitions, OffsetSpec.earliest());
-    var ends = new HashMap<>(offsets(admin, partitions, OffsetSpec.latest()));
+    var partitions = TopicOffsets.partitions(admin, topic);
+    var first = TopicOffsets.of(admin, partitions, OffsetSpec.earliest());
+    var ends = new HashMap<>(TopicOffsets.of(admin, partitions, OffsetSpec.latest()));
     ends.entrySet().removeIf(end -> end.getValue().equals(first.get(end.getKey())));
     return ends;
-  }
-
-  private static Map<TopicPartition, Long> offsets(
-      Admin admin, Collection<TopicPartition> partitions, OffsetSpec which)
-      throws ExecutionException, TimeoutException, InterruptedException {
-    var wanted = new HashMap<TopicPartition, OffsetSpec>();
-    partitions.forEach(partition -> wanted.put(partition, which));
-    var offsets = new HashMap<TopicPartition, Long>();
-    get(admin.listOffsets(wanted).all())
-        .forEach((partition, found) -> offsets.put(partition, found.offset()));
-    return offsets;
   }
 
   private static long sendAgain(Connection database, Break due) throws SQLException {
@@ -249,11 +229,6 @@ final class SweepRequests implements Runnable {
     // a server that has vanished must not hold it for ever
     properties.setProperty("socketTimeout", "60");
     return DriverManager.getConnection(address.jdbcUrl(), properties);
-  }
-
-  private static <T> T get(KafkaFuture<T> answer)
-      throws ExecutionException, TimeoutException, InterruptedException {
-    return answer.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
   }
 
   private void complain(String complaint) {

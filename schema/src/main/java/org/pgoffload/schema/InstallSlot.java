@@ -81,16 +81,7 @@ public final class InstallSlot {
   /// @param database the owner's login
   /// @throws InstallException if it cannot be recorded
   public static void record(DatabaseAddress database, String slot) {
-    try (var connection = database.connect("pgoffload install");
-        var statement =
-            connection.prepareStatement(
-                "update pgoffload.setting set value = ? where name = 'slot' and value <> ?")) {
-      statement.setString(1, slot);
-      statement.setString(2, slot);
-      statement.executeUpdate();
-    } catch (SQLException e) {
-      throw new InstallException("the slot's name cannot be recorded: " + e.getMessage(), e);
-    }
+    RecordSetting.run(database, "slot", slot);
   }
 
   private static boolean exists(Connection connection, DatabaseAddress database, String slot)

@@ -1,6 +1,5 @@
 package org.pgoffload.schema;
 
-import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Optional;
 
@@ -35,12 +34,13 @@ public final class RecordCaptureBreak {
   /// @throws InstallException if it cannot be recorded; the plan stays
   public static Optional<String> complete(DatabaseAddress database) {
     try (var connection = database.connect("pgoffload install")) {
-      if (number(connection, "select count(*) from pgoffload.capture_break where first_id is null")
+      if (RemoveOldRequests.number(
+              connection, "select count(*) from pgoffload.capture_break where first_id is null")
           == 0) {
         return Optional.empty();
       }
       RemoveOldRequests.makePartitionsAhead(connection);
-      number(connection, "select pgoffload.record_capture_break()");
+      RemoveOldRequests.number(connection, "select pgoffload.record_capture_break()");
       RemoveOldRequests.makePartitionsAhead(connection);
       return Optional.of(
           "recorded a break of the capture: the producer sends again what was committed and not"
@@ -60,14 +60,6 @@ public final class RecordCaptureBreak {
       statement.execute();
     } catch (SQLException e) {
       throw new InstallException("a break of the capture cannot be planned: " + e.getMessage(), e);
-    }
-  }
-
-  private static long number(Connection connection, String query) throws SQLException {
-    try (var statement = connection.createStatement();
-        var row = statement.executeQuery(query)) {
-      row.next();
-      return row.getLong(1);
     }
   }
 }

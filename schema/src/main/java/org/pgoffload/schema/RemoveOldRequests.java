@@ -152,7 +152,8 @@ public final class RemoveOldRequests {
     return partitions;
   }
 
-  private static long number(Connection connection, String query) throws SQLException {
+  /// The one number that a query returns.
+  static long number(Connection connection, String query) throws SQLException {
     try (var statement = connection.createStatement();
         var row = statement.executeQuery(query)) {
       row.next();

@@ -35,15 +35,6 @@ public record TopicSettings(int maxRequestBytes, Duration retention, String requ
   /// @param database the owner's login
   /// @throws InstallException if they cannot be recorded
   public static void recordRequests(DatabaseAddress database, String requests) {
-    try (var connection = database.connect("pgoffload install");
-        var statement =
-            connection.prepareStatement(
-                "update pgoffload.setting set value = ? where name = 'request_topics' and value <> ?")) {
-      statement.setString(1, requests);
-      statement.setString(2, requests);
-      statement.executeUpdate();
-    } catch (SQLException e) {
-      throw new InstallException("the topics cannot be recorded: " + e.getMessage(), e);
-    }
+    RecordSetting.run(database, "request_topics", requests);
   }
 }

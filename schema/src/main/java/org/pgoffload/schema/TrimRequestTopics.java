@@ -9,13 +9,10 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
-import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.pgoffload.protocol.TopicNames;
 
@@ -23,8 +20,6 @@ import org.pgoffload.protocol.TopicNames;
 /// committed, and older than the retention. Kafka itself removes nothing from them: what no worker
 /// has finished is kept, however old.
 public final class TrimRequestTopics {
-  private static final long PATIENCE_SECONDS = 30;
-
   private TrimRequestTopics() {}
 
   /// What was found.
@@ -66,7 +61,7 @@ public final class TrimRequestTopics {
                     + partition.cut());
           }
         }
-        get(admin.deleteRecords(cuts).all());
+        TopicOffsets.get(admin.deleteRecords(cuts).all());
       }
     }
     return new Trimmed(changes, oldUnfinished);
@@ -90,49 +85,24 @@ public final class TrimRequestTopics {
   private static List<Offsets> partitions(
       Admin admin, String topic, String group, Duration retention)
       throws ExecutionException, InterruptedException, TimeoutException {
-    var description = get(admin.describeTopics(List.of(topic)).allTopicNames()).get(topic);
-    var partitions = new ArrayList<TopicPartition>();
-    if (description != null) {
-      description
-          .partitions()
-          .forEach(each -> partitions.add(new TopicPartition(topic, each.partition())));
-    }
-    var committed = get(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata());
+    var partitions = TopicOffsets.partitions(admin, topic);
+    var committed = TopicOffsets.committed(admin, group);
     long oldest = Clock.systemUTC().instant().minus(retention).toEpochMilli();
-    var first = offsets(admin, partitions, OffsetSpec.earliest());
-    var end = offsets(admin, partitions, OffsetSpec.latest());
-    var young = offsets(admin, partitions, OffsetSpec.forTimestamp(oldest));
+    var first = TopicOffsets.of(admin, partitions, OffsetSpec.earliest());
+    var end = TopicOffsets.of(admin, partitions, OffsetSpec.latest());
+    var young = TopicOffsets.of(admin, partitions, OffsetSpec.forTimestamp(oldest));
     var found = new ArrayList<Offsets>();
     for (var partition : partitions) {
-      var finished = committed.get(partition);
-      long from = offset(first, partition);
-      long firstYoung = offset(young, partition);
+      long from = Objects.requireNonNull(first.get(partition));
+      long firstYoung = Objects.requireNonNull(young.get(partition));
       found.add(
           new Offsets(
               partition,
               from,
-              finished == null ? from : finished.offset(),
+              committed.getOrDefault(partition, from),
               // -1: everything is older
-              firstYoung < 0 ? offset(end, partition) : firstYoung));
+              firstYoung < 0 ? Objects.requireNonNull(end.get(partition)) : firstYoung));
     }
     return found;
-  }
-
-  private static long offset(
-      Map<TopicPartition, ListOffsetsResultInfo> offsets, TopicPartition partition) {
-    return Objects.requireNonNull(offsets.get(partition)).offset();
-  }
-
-  private static Map<TopicPartition, ListOffsetsResultInfo> offsets(
-      Admin admin, List<TopicPartition> partitions, OffsetSpec which)
-      throws ExecutionException, InterruptedException, TimeoutException {
-    var wanted = new HashMap<TopicPartition, OffsetSpec>();
-    partitions.forEach(partition -> wanted.put(partition, which));
-    return get(admin.listOffsets(wanted).all());
-  }
-
-  private static <T> T get(KafkaFuture<T> answer)
-      throws ExecutionException, InterruptedException, TimeoutException {
-    return answer.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
   }
 }

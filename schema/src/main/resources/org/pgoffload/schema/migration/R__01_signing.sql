@@ -1,3 +1,20 @@
+-- API: Private. The blocks of a key, with which HMAC-SHA256 is sha256(outer || sha256(inner || message)).
+create or replace function pgoffload.hmac_blocks(key bytea, out inner_block bytea, out outer_block bytea)
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  inner_block := key || decode(repeat('00', 32), 'hex');
+  outer_block := inner_block;
+  for i in 0 .. 63 loop
+    inner_block := set_byte(inner_block, i, get_byte(inner_block, i) # 54);  -- 0x36, RFC 2104
+    outer_block := set_byte(outer_block, i, get_byte(outer_block, i) # 92);  -- 0x5c
+  end loop;
+end
+$$;
+comment on function pgoffload.hmac_blocks(bytea) is 'Private. The two blocks of an HMAC-SHA256 key.';
+revoke all on function pgoffload.hmac_blocks(bytea) from public;
+
 -- API: Private. Derives what signing reads with every request; called whenever its sources change.
 create or replace function pgoffload.refresh_signer() returns void
 language plpgsql volatile security definer
@@ -5,22 +22,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   current_key pgoffload.signing_key;
-  inner_block bytea;
-  outer_block bytea;
 begin
   select * into strict current_key from pgoffload.signing_key k
   where k.retired_at is null order by k.key_id desc limit 1;
-  inner_block := current_key.key || decode(repeat('00', 32), 'hex');
-  outer_block := inner_block;
-  for i in 0 .. 63 loop
-    inner_block := set_byte(inner_block, i, get_byte(inner_block, i) # 54);  -- 0x36, RFC 2104
-    outer_block := set_byte(outer_block, i, get_byte(outer_block, i) # 92);  -- 0x5c
-  end loop;
   insert into pgoffload.signer (installation, key_id, inner_pad, outer_pad, max_request_bytes, default_timeout)
-  select i.id, current_key.key_id, inner_block, outer_block,
+  select i.id, current_key.key_id, b.inner_block, b.outer_block,
          (select s.value::integer from pgoffload.setting s where s.name = 'max_request_bytes'),
          (select s.value::interval from pgoffload.setting s where s.name = 'default_timeout')
-  from pgoffload.installation i
+  from pgoffload.installation i, pgoffload.hmac_blocks(current_key.key) b
   on conflict (singleton) do update
     set installation = excluded.installation, key_id = excluded.key_id,
         inner_pad = excluded.inner_pad, outer_pad = excluded.outer_pad,

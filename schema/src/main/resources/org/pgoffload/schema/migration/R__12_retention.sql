@@ -114,6 +114,25 @@ $$;
 comment on function pgoffload.id_range_is_over() is 'Private, for the owner. Whether it is time for the next range of ids.';
 revoke all on function pgoffload.id_range_is_over() from public;
 
+-- API: Private. The requests between two ids that have no result. Both sides go by their own index, since millions
+-- may lie there. Runs within its callers' rights and search_path, so that it is inlined.
+create or replace function pgoffload.unanswered(first_id bigint, last_id bigint)
+returns table (id bigint, is_sql boolean, created_at timestamptz, created_xid xid8)
+language sql stable
+as $$
+  select q.id, false, q.created_at, q.created_xid
+  from ${public_schema}.llm_request q
+  left join (select r.id from pgoffload.llm_result r where r.id between first_id and last_id) r on r.id = q.id
+  where q.id between first_id and last_id and r.id is null
+  union all
+  select q.id, true, q.created_at, q.created_xid
+  from ${public_schema}.sql_request q
+  left join (select r.id from pgoffload.sql_result r where r.id between first_id and last_id) r on r.id = q.id
+  where q.id between first_id and last_id and r.id is null
+$$;
+comment on function pgoffload.unanswered(bigint, bigint) is 'Private. The requests between two ids that have no result.';
+revoke all on function pgoffload.unanswered(bigint, bigint) from public;
+
 -- API: Private. The ranges that nobody has asked in for as long as the setting retention says, the oldest first.
 create or replace function pgoffload.old_id_ranges() returns setof bigint
 language sql volatile security definer
@@ -153,17 +172,8 @@ begin
       where p.parent in ('${public_schema}.llm_request'::regclass, '${public_schema}.sql_request'::regclass) loop
     execute format('lock table %s in share mode', requests);
   end loop;
-  -- both sides by their own index: a range may hold millions
   select count(*), min(u.id) into unanswered, example
-  from ((select q.id from ${public_schema}.llm_request q
-         left join (select r.id from pgoffload.llm_result r where r.id between first_id and last_id) r on r.id = q.id
-         where q.id between first_id and last_id and r.id is null
-         limit 1000)
-        union all
-        (select q.id from ${public_schema}.sql_request q
-         left join (select r.id from pgoffload.sql_result r where r.id between first_id and last_id) r on r.id = q.id
-         where q.id between first_id and last_id and r.id is null
-         limit 1000)) u;
+  from (select n.id from pgoffload.unanswered(first_id, last_id) n limit 1000) u;
   if unanswered = 0 then
     update pgoffload.id_range r set removing_since = clock_timestamp() where r.number = begin_removal.number;
   end if;

@@ -3,25 +3,12 @@
 -- API: Private. Whether the bytes of a request bear a signature of this installation, with a key of any age. Runs
 -- within its caller's rights and search_path.
 create or replace function pgoffload.is_signed(message bytea, key_id integer, mac bytea) returns boolean
-language plpgsql stable
+language sql stable
 as $$
-#variable_conflict use_variable
-declare
-  inner_block bytea;
-  outer_block bytea;
-begin
-  select k.key || decode(repeat('00', 32), 'hex') into inner_block
-  from pgoffload.signing_key k where k.key_id = is_signed.key_id;
-  if not found then
-    return false;
-  end if;
-  outer_block := inner_block;
-  for i in 0 .. 63 loop
-    inner_block := set_byte(inner_block, i, get_byte(inner_block, i) # 54);  -- 0x36, RFC 2104
-    outer_block := set_byte(outer_block, i, get_byte(outer_block, i) # 92);  -- 0x5c
-  end loop;
-  return sha256(outer_block || sha256(inner_block || message)) = mac;
-end
+  select coalesce((
+    select sha256(b.outer_block || sha256(b.inner_block || message)) = mac
+    from pgoffload.signing_key k, pgoffload.hmac_blocks(k.key) b
+    where k.key_id = is_signed.key_id), false)
 $$;
 comment on function pgoffload.is_signed(bytea, integer, bytea) is
   'Private. Whether a request''s bytes were signed by this installation. Runs within its caller''s rights and search_path.';

@@ -128,17 +128,9 @@ begin
               (select q.id from ${public_schema}.sql_request q where q.id > after_id and q.id < before_id order by q.id limit look_at)) u
         order by u.id limit look_at) l;
   for lost in
-      select q.id, false as is_sql from ${public_schema}.llm_request q
-      -- both sides by their own index: millions are kept
-      left join (select r.id from pgoffload.llm_result r where r.id > after_id and r.id <= last_id) r on r.id = q.id
-      where q.id > after_id and q.id <= last_id and r.id is null and q.created_at >= since
-        and pg_visible_in_snapshot(q.created_xid, of_snapshot)
-      union all
-      select q.id, true from ${public_schema}.sql_request q
-      left join (select r.id from pgoffload.sql_result r where r.id > after_id and r.id <= last_id) r on r.id = q.id
-      where q.id > after_id and q.id <= last_id and r.id is null and q.created_at >= since
-        and pg_visible_in_snapshot(q.created_xid, of_snapshot)
-      order by id loop
+      select u.id, u.is_sql from pgoffload.unanswered(after_id + 1, last_id) u
+      where u.created_at >= since and pg_visible_in_snapshot(u.created_xid, of_snapshot)
+      order by u.id loop
     begin
       if lost.is_sql then
         perform pgoffload.send_sql_again(lost.id);

@@ -70,6 +70,10 @@ public final class RequestTransform<R extends ConnectRecord<R>> implements Trans
       var kind = RequestKind.ofWireName(routing.kind()).orElse(RequestKind.ASK);
       var request = record(record, kind.topic(topics), routing.recordKey(), envelope);
       request.headers().addString(RecordHeaders.SIGNATURE, signature.text());
+      var traceparent = routing.traceparent();
+      if (traceparent != null) {
+        request.headers().addString(RecordHeaders.TRACEPARENT, traceparent);
+      }
       return request;
     } catch (MalformedMessageException e) {
       var deadLetter = record(record, topics.deadLetters(), null, content);

@@ -94,17 +94,17 @@ final class LocalInstallation implements AutoCloseable {
         options.parts().contains(Part.PRODUCER) ? ReadConfiguration.producer(settings) : null;
     var results =
         options.parts().contains(Part.RESULTS) ? ReadConfiguration.results(settings) : null;
-    var metricsAddress = ServeMetrics.address(settings);
     var maintenance =
         options.parts().contains(Part.MAINTENANCE) ? ReadConfiguration.maintenance(settings) : null;
     var worker = options.parts().contains(Part.WORKER) ? ReadConfiguration.worker(settings) : null;
     settings.check();
-    var metrics = serve(ServeMetrics.start(metricsAddress));
-    var resultsApp = results == null ? null : opened(ResultsApp.start(results));
-    var producerApp =
-        producer == null ? null : opened(ProducerApp.start(producer, metrics.registry()));
+    var observe = serve(Observe.start(settings, "dev"));
+    var telemetry = observe.telemetry();
+    var resultsApp = results == null ? null : opened(ResultsApp.start(results, telemetry));
+    var producerApp = producer == null ? null : opened(ProducerApp.start(producer, telemetry));
     if (worker != null) {
-      opened(WorkerApp.start(worker.worker(), worker.providers()));
+      var workerApp = opened(WorkerApp.start(worker.worker(), worker.providers(), telemetry));
+      observe.tellOf("worker", workerApp::health);
       say.accept(
           "worker asks "
               + worker.providers().primary().name()
@@ -113,15 +113,18 @@ final class LocalInstallation implements AutoCloseable {
               + ")");
     }
     if (producerApp != null) {
+      observe.tellOf("producer", producerApp::health);
       producerApp.awaitCapturing(Duration.ofSeconds(60));
       say.accept("producer captures");
     }
     if (resultsApp != null) {
+      observe.tellOf("results", resultsApp::health);
       resultsApp.awaitRunning(Duration.ofSeconds(60));
       say.accept("results writes back");
     }
     if (maintenance != null) {
-      opened(MaintenanceApp.start(maintenance));
+      var maintenanceApp = opened(MaintenanceApp.start(maintenance, telemetry));
+      observe.tellOf("maintenance", maintenanceApp::health);
     }
   }
 

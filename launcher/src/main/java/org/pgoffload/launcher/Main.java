@@ -1,5 +1,6 @@
 package org.pgoffload.launcher;
 
+import java.util.Set;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -18,12 +19,25 @@ import picocli.CommandLine.Command;
       ResultsCommand.class,
       MaintainCommand.class,
       AdoptCommand.class,
+      StatusCommand.class,
       DeadLettersCommand.class,
       BenchCommand.class,
       FaultsCommand.class
     })
 public final class Main {
+  /// The property that `logback.xml` reads.
+  private static final String LOG_FORMAT = "pgoffload.log.format";
+
+  private static final Set<String> LOG_FORMATS = Set.of("text", "json");
+
   public static void main(String[] arguments) {
+    // before the first line is logged
+    var format = new Settings(System.getenv()).text("PGOFFLOAD_LOG_FORMAT", "text");
+    if (!LOG_FORMATS.contains(format)) {
+      System.err.println("PGOFFLOAD_LOG_FORMAT must be text or json, not '" + format + "'");
+      System.exit(CommandLine.ExitCode.USAGE);
+    }
+    System.setProperty(LOG_FORMAT, format);
     System.exit(commandLine().execute(arguments));
   }
 

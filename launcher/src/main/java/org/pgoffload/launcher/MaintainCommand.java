@@ -26,7 +26,8 @@ final class MaintainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    var configuration = ReadConfiguration.maintenance(options.settings());
+    var settings = options.settings();
+    var configuration = ReadConfiguration.maintenance(settings);
     if (once) {
       var out = spec.commandLine().getOut();
       var changes = MaintenanceApp.once(configuration);
@@ -37,10 +38,7 @@ final class MaintainCommand implements Callable<Integer> {
       out.flush();
       return 0;
     }
-    var app = MaintenanceApp.start(configuration);
-    try (var _ = new RunUntilShutdown(app)) {
-      app.awaitEnd();
-      return 1;
-    }
+    return RunPart.run(
+        settings, "maintenance", telemetry -> MaintenanceApp.start(configuration, telemetry));
   }
 }

@@ -18,13 +18,8 @@ final class ProducerCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     var settings = options.settings();
-    var address = ServeMetrics.address(settings);
     var configuration = ReadConfiguration.producer(settings);
-    try (var metrics = ServeMetrics.start(address);
-        var app = ProducerApp.start(configuration, metrics.registry());
-        var _ = new RunUntilShutdown(app)) {
-      app.awaitEnd();
-      return 1;
-    }
+    return RunPart.run(
+        settings, "producer", telemetry -> ProducerApp.start(configuration, telemetry));
   }
 }

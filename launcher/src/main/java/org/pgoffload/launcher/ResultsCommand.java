@@ -16,10 +16,9 @@ final class ResultsCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    var app = ResultsApp.start(ReadConfiguration.results(options.settings()));
-    try (var _ = new RunUntilShutdown(app)) {
-      app.awaitEnd();
-      return 1;
-    }
+    var settings = options.settings();
+    var configuration = ReadConfiguration.results(settings);
+    return RunPart.run(
+        settings, "results", telemetry -> ResultsApp.start(configuration, telemetry));
   }
 }

@@ -19,11 +19,11 @@ final class WorkerCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    var configuration = ReadConfiguration.worker(options.settings());
-    var app = WorkerApp.start(configuration.worker(), configuration.providers());
-    try (var _ = new RunUntilShutdown(app)) {
-      app.awaitEnd();
-      return 1;
-    }
+    var settings = options.settings();
+    var configuration = ReadConfiguration.worker(settings);
+    return RunPart.run(
+        settings,
+        "worker",
+        telemetry -> WorkerApp.start(configuration.worker(), configuration.providers(), telemetry));
   }
 }

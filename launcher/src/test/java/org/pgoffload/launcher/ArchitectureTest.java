@@ -27,6 +27,8 @@ class ArchitectureTest {
         .consideringOnlyDependenciesInLayers()
         .layer("protocol")
         .definedBy("org.pgoffload.protocol..")
+        .layer("telemetry")
+        .definedBy("org.pgoffload.telemetry..")
         .layer("embedded")
         .definedBy("org.pgoffload.embedded..")
         .layer("schema")
@@ -59,6 +61,8 @@ class ArchitectureTest {
         .mayOnlyBeAccessedByLayers("producer", "launcher")
         .whereLayer("protocol")
         .mayNotAccessAnyLayer()
+        .whereLayer("telemetry")
+        .mayOnlyAccessLayers("protocol")
         .whereLayer("embedded")
         .mayNotAccessAnyLayer()
         .check(classes);

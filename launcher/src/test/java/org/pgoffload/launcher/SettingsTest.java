@@ -6,11 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.net.ServerSocket;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -149,36 +144,6 @@ class SettingsTest {
     environment.put("PGOFFLOAD_MAINTENANCE_INTERVAL", "0s");
     assertThatThrownBy(() -> ReadConfiguration.maintenance(new Settings(environment)))
         .hasMessageContaining("PGOFFLOAD_MAINTENANCE_INTERVAL must be longer than zero");
-  }
-
-  @Test
-  void metricsAreServedWhereTheAddressSaysAndNowhereWithoutOne() throws Exception {
-    assertThat(ServeMetrics.address(new Settings(LEAST))).isNull();
-    var bad = new Settings(Map.of("PGOFFLOAD_METRICS_ADDRESS", "here:there"));
-    assertThat(ServeMetrics.address(bad)).isNull();
-    assertThatThrownBy(bad::check)
-        .hasMessageContaining("PGOFFLOAD_METRICS_ADDRESS must be host:port");
-
-    int port;
-    try (var free = new ServerSocket(0)) {
-      port = free.getLocalPort();
-    }
-    var address =
-        ServeMetrics.address(
-            new Settings(Map.of("PGOFFLOAD_METRICS_ADDRESS", "127.0.0.1:" + port)));
-    try (var metrics = ServeMetrics.start(address);
-        var client = HttpClient.newHttpClient()) {
-      metrics.registry().counter("pgoffload.tried").increment(3);
-      var reply =
-          client.send(
-              HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/metrics")).build(),
-              HttpResponse.BodyHandlers.ofString());
-      assertThat(reply.statusCode()).isEqualTo(200);
-      assertThat(reply.body()).contains("pgoffload_tried_total 3.0");
-      assertThatThrownBy(() -> ServeMetrics.start(address))
-          .isInstanceOf(ConfigurationException.class)
-          .hasMessageContaining("nobody can listen");
-    }
   }
 
   @Test

@@ -1,18 +1,20 @@
 package org.pgoffload.producer;
 
-import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.pgoffload.telemetry.Health;
+import org.pgoffload.telemetry.RunningPart;
+import org.pgoffload.telemetry.Telemetry;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Captures requests from the database and publishes them to Kafka, at least once and in commit
 /// order, for as long as it is open.
-public final class ProducerApp implements AutoCloseable {
+public final class ProducerApp implements RunningPart {
   private static final Logger LOG = LoggerFactory.getLogger(ProducerApp.class);
 
   private final SuperviseCapture capture;
@@ -26,9 +28,9 @@ public final class ProducerApp implements AutoCloseable {
   /// Starts capturing in the background. Faults of the database or of Kafka are waited out, not
   /// thrown.
   ///
-  /// @param metrics gets what is measured
+  /// @param telemetry is told what is measured and done
   /// @throws org.apache.kafka.common.KafkaException if the client properties are not valid
-  public static ProducerApp start(ProducerConfiguration configuration, MeterRegistry metrics) {
+  public static ProducerApp start(ProducerConfiguration configuration, Telemetry telemetry) {
     var properties = kafkaProperties(configuration);
     // one for each run of the engine; the first now, so that bad properties are told at once
     new KafkaProducer<byte[], byte[]>(properties).close(Duration.ZERO);
@@ -36,7 +38,8 @@ public final class ProducerApp implements AutoCloseable {
         new SuperviseCapture(
             configuration,
             () -> new KafkaProducer<>(properties),
-            new WatchSlot(configuration, metrics));
+            new WatchSlot(configuration, telemetry.metrics()),
+            telemetry);
     var thread = Thread.ofPlatform().name("pgoffload-capture").start(capture);
     return new ProducerApp(capture, thread);
   }
@@ -56,9 +59,15 @@ public final class ProducerApp implements AutoCloseable {
     return capture.complaint();
   }
 
-  /// Waits until the capture ends, which it does only when it is closed.
+  @Override
   public void awaitEnd() throws InterruptedException {
     thread.join();
+  }
+
+  /// A second producer, which waits to take over, is ready as well.
+  @Override
+  public Health health() {
+    return thread.isAlive() ? capture.health() : Health.ended();
   }
 
   /// Ends the capture within a few seconds. What was not acknowledged is captured again by the next

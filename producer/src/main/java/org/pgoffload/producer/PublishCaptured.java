@@ -2,9 +2,17 @@ package org.pgoffload.producer;
 
 import io.debezium.engine.ChangeEvent;
 import io.debezium.engine.DebeziumEngine;
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.opentelemetry.api.trace.Span;
+import io.opentelemetry.api.trace.SpanKind;
+import io.opentelemetry.api.trace.StatusCode;
+import io.opentelemetry.api.trace.Tracer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.apache.kafka.clients.producer.Producer;
@@ -15,6 +23,8 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.telemetry.TraceHeaders;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -47,7 +57,11 @@ final class PublishCaptured
   /// Something was acknowledged or refused.
   private final Condition answered = lock.newCondition();
 
+  private final MeterRegistry metrics;
+  private final Tracer tracer;
+
   // for the engine's thread alone
+  private final Map<String, Counter> captured = new HashMap<>();
   private final ArrayDeque<Sent> unacknowledged = new ArrayDeque<>();
   private long unacknowledgedBytes;
 
@@ -58,14 +72,17 @@ final class PublishCaptured
   // guarded by the lock
   private @Nullable Exception failure;
 
-  PublishCaptured(Producer<byte[], byte[]> kafka, TopicNames topics) {
-    this(kafka, topics, MOST_BYTES_UNACKNOWLEDGED);
+  PublishCaptured(Producer<byte[], byte[]> kafka, TopicNames topics, Telemetry telemetry) {
+    this(kafka, topics, MOST_BYTES_UNACKNOWLEDGED, telemetry);
   }
 
-  PublishCaptured(Producer<byte[], byte[]> kafka, TopicNames topics, long mostBytes) {
+  PublishCaptured(
+      Producer<byte[], byte[]> kafka, TopicNames topics, long mostBytes, Telemetry telemetry) {
     this.kafka = kafka;
     this.topics = topics;
     this.mostBytes = mostBytes;
+    this.metrics = telemetry.metrics();
+    this.tracer = telemetry.tracer();
   }
 
   /// @throws DeliveryFailedException if Kafka did not take a record
@@ -91,7 +108,10 @@ final class PublishCaptured
     if (captured.topic().startsWith(HEARTBEAT_TOPIC_PREFIX)) {
       sent.acknowledged = true;
     } else if (captured.value() instanceof byte[] value) {
-      send(sent, record(captured, value));
+      var record = record(captured, value);
+      count(record);
+      trace(sent, record);
+      send(sent, record);
     } else {
       // neither a request nor a dead letter, for the transform makes bytes of both
       LOG.warn(
@@ -99,6 +119,41 @@ final class PublishCaptured
           captured.topic());
       sent.acknowledged = true;
     }
+  }
+
+  private void count(ProducerRecord<byte[], byte[]> record) {
+    captured
+        .computeIfAbsent(
+            record.topic(),
+            topic ->
+                Counter.builder("pgoffload.captured")
+                    .description(
+                        "Records captured; those of a transaction come again after a fault")
+                    .tag("topic", topic)
+                    .register(metrics))
+        .increment();
+    var reason = record.headers().lastHeader(RecordHeaders.REASON);
+    if (reason != null) {
+      metrics
+          .counter(
+              "pgoffload.dead.letters",
+              "reason",
+              new String(reason.value(), StandardCharsets.UTF_8))
+          .increment();
+    }
+  }
+
+  private void trace(Sent sent, ProducerRecord<byte[], byte[]> record) {
+    var parent = TraceHeaders.read(record.headers());
+    sent.span =
+        tracer
+            .spanBuilder("publish " + record.topic())
+            .setParent(parent)
+            .setSpanKind(SpanKind.PRODUCER)
+            .setAttribute("messaging.system", "kafka")
+            .setAttribute("messaging.destination.name", record.topic())
+            .startSpan();
+    TraceHeaders.write(parent.with(sent.span), record.headers());
   }
 
   private void send(Sent sent, ProducerRecord<byte[], byte[]> record) {
@@ -112,11 +167,16 @@ final class PublishCaptured
     try {
       if (exception == null) {
         sent.acknowledged = true;
+        sent.span.end();
       } else if (exception instanceof RecordTooLargeException && record.value().length > 0) {
         sent.tooLarge = record;
         someTooLarge = true;
-      } else if (failure == null) {
-        failure = exception;
+      } else {
+        sent.span.setStatus(StatusCode.ERROR, exception.getClass().getName());
+        sent.span.end();
+        if (failure == null) {
+          failure = exception;
+        }
       }
       answered.signalAll();
     } finally {
@@ -226,6 +286,7 @@ final class PublishCaptured
   private static final class Sent {
     final ChangeEvent<SourceRecord, SourceRecord> event;
     final int size;
+    Span span = Span.getInvalid();
     volatile boolean acknowledged;
     volatile @Nullable ProducerRecord<byte[], byte[]> tooLarge;
 

@@ -2,6 +2,7 @@ package org.pgoffload.producer;
 
 import io.debezium.embedded.Connect;
 import io.debezium.engine.DebeziumEngine;
+import io.micrometer.core.instrument.Gauge;
 import java.io.IOException;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -12,6 +13,8 @@ import java.util.function.Supplier;
 import org.apache.kafka.clients.producer.Producer;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.connectors.CaptureConfiguration;
+import org.pgoffload.telemetry.Health;
+import org.pgoffload.telemetry.Telemetry;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,19 +30,27 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
   private final ProducerConfiguration configuration;
   private final Supplier<Producer<byte[], byte[]>> kafka;
   private final WatchSlot watchSlot;
+  private final Telemetry telemetry;
   private final CountDownLatch closing = new CountDownLatch(1);
   private final CountDownLatch capturing = new CountDownLatch(1);
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile @Nullable DebeziumEngine<?> engine;
+  private volatile boolean isCapturing;
   private volatile String lastComplaint = "";
+  private volatile Health health = Health.waiting("it is starting");
 
   SuperviseCapture(
       ProducerConfiguration configuration,
       Supplier<Producer<byte[], byte[]>> kafka,
-      WatchSlot watchSlot) {
+      WatchSlot watchSlot,
+      Telemetry telemetry) {
     this.configuration = configuration;
     this.kafka = kafka;
     this.watchSlot = watchSlot;
+    this.telemetry = telemetry;
+    Gauge.builder("pgoffload.capturing", this, capture -> capture.isCapturing ? 1 : 0)
+        .description("1 while requests are captured; 0 also for a producer that waits to take over")
+        .register(telemetry.metrics());
   }
 
   @Override
@@ -49,13 +60,16 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
       try {
         switch (SlotState.read(configuration.database(), configuration.slot())) {
           case SlotState.Ready ready -> runEngine(ready.serverVersion());
-          case SlotState.InUse inUse ->
-              complain(
-                  "replication slot "
-                      + configuration.slot()
-                      + " is in use by server process "
-                      + inUse.processId()
-                      + ": waiting to take over");
+          case SlotState.InUse inUse -> {
+            var waits =
+                "replication slot "
+                    + configuration.slot()
+                    + " is in use by server process "
+                    + inUse.processId()
+                    + ": waiting to take over";
+            complain(waits);
+            health = Health.ready(waits);
+          }
           case SlotState.Broken broken ->
               complain("capture stands still: " + broken.code() + ": " + broken.whatToDo());
         }
@@ -75,6 +89,12 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
   /// @return whether it does within the time
   boolean awaitCapturing(Duration patience) throws InterruptedException {
     return capturing.await(patience.toMillis(), TimeUnit.MILLISECONDS);
+  }
+
+  Health health() {
+    return isCapturing
+        ? Health.ready("captures through replication slot " + configuration.slot())
+        : health;
   }
 
   /// Why nothing is captured, or empty.
@@ -106,13 +126,14 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
               .using(properties)
               .using(new Callbacks())
               .using(this::completed)
-              .notifying(new PublishCaptured(producer, configuration.topics()))
+              .notifying(new PublishCaptured(producer, configuration.topics(), telemetry))
               .build();
       engine = started;
       if (!isClosing()) {
         started.run();
       }
     } finally {
+      isCapturing = false;
       sweep.interrupt();
       engine = null;
       producer.close(Duration.ZERO);
@@ -150,6 +171,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
   }
 
   private void complain(String complaint) {
+    health = Health.waiting(complaint);
     if (!complaint.equals(lastComplaint)) {
       LOG.warn("{}", complaint);
       lastComplaint = complaint;
@@ -212,6 +234,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
           configuration.database(),
           configuration.slot());
       lastComplaint = "";
+      isCapturing = true;
       capturing.countDown();
     }
   }

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.telemetry.Telemetry;
 
 @Timeout(20)
 final class PublishCapturedTest {
@@ -29,7 +30,7 @@ final class PublishCapturedTest {
   private final MockProducer<byte[], byte[]> kafka =
       new MockProducer<>(false, null, new ByteArraySerializer(), new ByteArraySerializer());
   private final Acknowledged acknowledged = new Acknowledged();
-  private final PublishCaptured publish = new PublishCaptured(kafka, TOPICS);
+  private final PublishCaptured publish = new PublishCaptured(kafka, TOPICS, Telemetry.none());
 
   @Test
   void sendsTopicKeyValueAndHeadersAsTheyWereCaptured() throws Exception {
@@ -122,7 +123,7 @@ final class PublishCapturedTest {
 
   @Test
   void waitsForKafkaWhenTooMuchIsOnItsWay() throws Exception {
-    var narrow = new PublishCaptured(kafka, TOPICS, 5);
+    var narrow = new PublishCaptured(kafka, TOPICS, 5, Telemetry.none());
     narrow.handleBatch(List.of(request("1")), acknowledged);
     var second =
         Thread.ofVirtual()

@@ -1,6 +1,5 @@
 package org.pgoffload.producer;
 
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.sql.SQLException;
@@ -33,6 +32,7 @@ import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.InstallSlot;
 import org.pgoffload.schema.InstallTopics;
+import org.pgoffload.telemetry.Telemetry;
 
 /// A real PostgreSQL with the schema and the slot and a real Kafka, of one test class, which plays
 /// the application and the worker: it asks, and reads what was published.
@@ -117,7 +117,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   ProducerApp startProducer() {
-    return ProducerApp.start(configuration(), new SimpleMeterRegistry());
+    return ProducerApp.start(configuration(), Telemetry.none());
   }
 
   void restartPostgres() {

@@ -5,6 +5,10 @@ public final class RecordHeaders {
   /// On requests: [Signature#text()] over the record's value.
   public static final String SIGNATURE = "pgoffload-signature";
 
+  /// On requests and results of a session that belongs to a trace: the parent of what is done next,
+  /// as W3C Trace Context has it.
+  public static final String TRACEPARENT = "traceparent";
+
   /// On dead letters: a [DeadLetterReason]'s code.
   public static final String REASON = "pgoffload-reason";
 

@@ -13,8 +13,14 @@ import org.jspecify.annotations.Nullable;
 /// @param id the request id
 /// @param kind the wire name of its [RequestKind]
 /// @param group requests of one group share a partition and do not wait for each other, or null
+/// @param traceparent the trace that the session belongs to, as W3C Trace Context has it, or null
 /// @param orderingKey requests of one ordering key share a partition, or null
-public record Routing(long id, String kind, @Nullable String group, @Nullable String orderingKey) {
+public record Routing(
+    long id,
+    String kind,
+    @Nullable String group,
+    @Nullable String traceparent,
+    @Nullable String orderingKey) {
 
   /// Reads the routing fields.
   ///
@@ -23,6 +29,7 @@ public record Routing(long id, String kind, @Nullable String group, @Nullable St
     Long id = null;
     String kind = null;
     String group = null;
+    String traceparent = null;
     String orderingKey = null;
     try (JsonParser parser = Json.MAPPER.createParser(envelope)) {
       if (parser.nextToken() != JsonToken.START_OBJECT) {
@@ -37,8 +44,10 @@ public record Routing(long id, String kind, @Nullable String group, @Nullable St
           kind = parser.getText();
         } else if (field.equals("group")) {
           group = textOrNull(parser, value);
+        } else if (field.equals("traceparent")) {
+          traceparent = textOrNull(parser, value);
         } else if (field.equals("ordering_key")) {
-          // the last of the four, and present even when it is null
+          // the last of them, and present even when it is null
           orderingKey = textOrNull(parser, value);
           break;
         } else {
@@ -51,7 +60,7 @@ public record Routing(long id, String kind, @Nullable String group, @Nullable St
     if (id == null || kind == null) {
       throw malformed();
     }
-    return new Routing(id, kind, group, orderingKey);
+    return new Routing(id, kind, group, traceparent, orderingKey);
   }
 
   /// The record's key: the ordering key, or else the group, or else the id. Same-keyed requests are

@@ -12,25 +12,26 @@ final class RoutingTest {
   @Test
   void readsTheFieldsAtTheFront() {
     assertThat(Routing.read(Samples.ASK.getBytes(UTF_8)))
-        .isEqualTo(new Routing(42, "ask", null, "customer-7"));
+        .isEqualTo(new Routing(42, "ask", null, null, "customer-7"));
   }
 
   @Test
   void readsNoFurtherThanItMust() {
     var cutInThePayload = Samples.ASK.substring(0, Samples.ASK.indexOf("prompt"));
     assertThat(Routing.read(cutInThePayload.getBytes(UTF_8)))
-        .isEqualTo(new Routing(42, "ask", null, "customer-7"));
+        .isEqualTo(new Routing(42, "ask", null, null, "customer-7"));
   }
 
   @Test
   void keysByTheOrderingKey() {
-    assertThat(new Routing(42, "ask", null, "customer-7").recordKey()).isEqualTo("customer-7");
+    assertThat(new Routing(42, "ask", null, null, "customer-7").recordKey())
+        .isEqualTo("customer-7");
   }
 
   @Test
   void keysByTheIdWithoutAnOrderingKey() {
     assertThat(Routing.read("{\"id\":42,\"kind\":\"ask\",\"ordering_key\":null}".getBytes(UTF_8)))
-        .isEqualTo(new Routing(42, "ask", null, null))
+        .isEqualTo(new Routing(42, "ask", null, null, null))
         .extracting(Routing::recordKey)
         .isEqualTo("42");
   }
@@ -40,11 +41,11 @@ final class RoutingTest {
     var json =
         "{\"version\":1,\"id\":42,\"kind\":\"sql\",\"group\":\"g\",\"ordering_key\":%s,\"payload\":{}}";
     assertThat(Routing.read(json.formatted("null").getBytes(UTF_8)))
-        .isEqualTo(new Routing(42, "sql", "g", null))
+        .isEqualTo(new Routing(42, "sql", "g", null, null))
         .extracting(Routing::recordKey)
         .isEqualTo("g");
     assertThat(Routing.read(json.formatted("\"k\"").getBytes(UTF_8)))
-        .isEqualTo(new Routing(42, "sql", "g", "k"))
+        .isEqualTo(new Routing(42, "sql", "g", null, "k"))
         .extracting(Routing::recordKey)
         .isEqualTo("k");
   }
@@ -53,7 +54,8 @@ final class RoutingTest {
   @ValueSource(strings = {"null", "7", "{\"ordering_key\":\"inner\"}", "[\"inner\"]"})
   void takesNoOtherValueForAGroup(String group) {
     var json = "{\"id\":42,\"kind\":\"sql\",\"group\":" + group + ",\"ordering_key\":null}";
-    assertThat(Routing.read(json.getBytes(UTF_8))).isEqualTo(new Routing(42, "sql", null, null));
+    assertThat(Routing.read(json.getBytes(UTF_8)))
+        .isEqualTo(new Routing(42, "sql", null, null, null));
   }
 
   @ParameterizedTest
@@ -74,5 +76,16 @@ final class RoutingTest {
         .isInstanceOfSatisfying(
             MalformedMessageException.class,
             e -> assertThat(e.reason()).isEqualTo(DeadLetterReason.MALFORMED));
+  }
+
+  @Test
+  void theTraceOfTheSessionIsRead() {
+    var json =
+        """
+        {"version":1,"id":42,"kind":"ask","traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",\
+        "ordering_key":null,"payload":{}}
+        """;
+    assertThat(Routing.read(json.getBytes(UTF_8)).traceparent())
+        .isEqualTo("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
   }
 }

@@ -13,12 +13,15 @@ import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.telemetry.Health;
+import org.pgoffload.telemetry.RunningPart;
+import org.pgoffload.telemetry.Telemetry;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Writes results, pieces and usage back to the database, at least once and idempotent, and counts
 /// the usage, for as long as it is open.
-public final class ResultsApp implements AutoCloseable {
+public final class ResultsApp implements RunningPart {
   private static final Logger LOG = LoggerFactory.getLogger(ResultsApp.class);
 
   private final KafkaStreams streams;
@@ -44,8 +47,10 @@ public final class ResultsApp implements AutoCloseable {
   }
 
   /// Starts in the background. Faults of the database or of Kafka are waited out, not thrown.
-  public static ResultsApp start(ResultsConfiguration configuration) {
-    var writeBack = new WriteBack(configuration.database());
+  ///
+  /// @param telemetry is told what is measured and done
+  public static ResultsApp start(ResultsConfiguration configuration, Telemetry telemetry) {
+    var writeBack = new WriteBack(configuration.database(), telemetry);
     try {
       return start(configuration, writeBack);
     } catch (RuntimeException e) {
@@ -121,7 +126,21 @@ public final class ResultsApp implements AutoCloseable {
     }
   }
 
-  /// Waits until the application ends, which it does when it is closed or cannot go on.
+  @Override
+  public Health health() {
+    var state = streams.state();
+    if (ended.getCount() == 0) {
+      return Health.ended();
+    }
+    if (state != KafkaStreams.State.RUNNING) {
+      return Health.waiting("the streams application is " + state);
+    }
+    return writeBack.waits()
+        ? Health.waiting("the database does not take results; the log says why")
+        : Health.ready("writes results back");
+  }
+
+  @Override
   public void awaitEnd() throws InterruptedException {
     ended.await();
   }

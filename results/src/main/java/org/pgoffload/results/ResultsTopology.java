@@ -1,7 +1,8 @@
 package org.pgoffload.results;
 
 import java.nio.charset.StandardCharsets;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
+import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.Topology;
@@ -33,15 +34,18 @@ final class ResultsTopology {
         .addSource("usage", bytes.deserializer(), bytes.deserializer(), topics.usage())
         .addProcessor(
             "write-results",
-            () -> new HandOver("result", value -> writeBack.write(ReadRecord.result(value))),
+            () ->
+                new HandOver(
+                    "result",
+                    (value, headers) -> writeBack.write(ReadRecord.result(value), headers)),
             "results")
         .addProcessor(
             "write-pieces",
-            () -> new HandOver("piece", value -> writeBack.write(LlmPiece.read(value))),
+            () -> new HandOver("piece", (value, _) -> writeBack.write(LlmPiece.read(value))),
             "pieces")
         .addProcessor(
             "write-usage",
-            () -> new HandOver("usage", value -> writeBack.write(LlmUsage.read(value))),
+            () -> new HandOver("usage", (value, _) -> writeBack.write(LlmUsage.read(value))),
             "usage")
         .addSink(
             DEAD_LETTERS,
@@ -56,10 +60,10 @@ final class ResultsTopology {
   /// Hands each message to the writer, without waiting for it: the commit waits.
   private static final class HandOver extends ContextualProcessor<byte[], byte[], byte[], byte[]> {
     private final String name;
-    private final Consumer<byte[]> readAndWrite;
+    private final BiConsumer<byte[], Headers> readAndWrite;
 
     /// @param name what a record of the topic is
-    HandOver(String name, Consumer<byte[]> readAndWrite) {
+    HandOver(String name, BiConsumer<byte[], Headers> readAndWrite) {
       this.name = name;
       this.readAndWrite = readAndWrite;
     }
@@ -68,7 +72,7 @@ final class ResultsTopology {
     public void process(Record<byte[], byte[]> record) {
       byte @Nullable [] value = record.value();
       try {
-        readAndWrite.accept(value == null ? new byte[0] : value);
+        readAndWrite.accept(value == null ? new byte[0] : value, record.headers());
       } catch (WriteBackClosedException e) {
         throw e;
       } catch (MalformedMessageException e) {

@@ -1,5 +1,12 @@
 package org.pgoffload.results;
 
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Timer;
+import io.opentelemetry.api.trace.Span;
+import io.opentelemetry.api.trace.SpanKind;
+import io.opentelemetry.api.trace.StatusCode;
+import io.opentelemetry.api.trace.Tracer;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.DriverManager;
@@ -13,6 +20,8 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.LlmUsage;
@@ -21,6 +30,9 @@ import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.telemetry.LogRequest;
+import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.telemetry.TraceHeaders;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -106,18 +118,47 @@ final class WriteBack implements AutoCloseable {
   /// The queue, the counts or the closing have changed.
   private final Condition changed = lock.newCondition();
 
+  /// A message in the queue.
+  ///
+  /// @param since when it was taken, by the JVM's clock
+  /// @param span ends with the commit
+  private record Queued(Waiting message, long since, Span span) {}
+
   // guarded by the lock
-  private final ArrayDeque<Waiting> queue = new ArrayDeque<>();
+  private final ArrayDeque<Queued> queue = new ArrayDeque<>();
   private long bytesQueued;
   private long accepted;
   private long written;
 
   private volatile @Nullable Connection connection;
-  private String lastFault = "";
+  private volatile String lastFault = "";
+  private final Tracer tracer;
+  private final Timer hop;
+  private final Counter counted;
+  private final Counter faults;
   private final Thread thread;
 
   WriteBack(DatabaseAddress database) {
+    this(database, Telemetry.none());
+  }
+
+  /// @param telemetry is told what is measured and done
+  WriteBack(DatabaseAddress database, Telemetry telemetry) {
     this.database = database;
+    this.tracer = telemetry.tracer();
+    var metrics = telemetry.metrics();
+    this.hop = telemetry.hop("write_back");
+    this.counted =
+        Counter.builder("pgoffload.written")
+            .description("Messages written to the database: results, pieces, chunks, usage")
+            .register(metrics);
+    this.faults =
+        Counter.builder("pgoffload.write.back.faults")
+            .description("Writes that the database refused or that it was away for")
+            .register(metrics);
+    Gauge.builder("pgoffload.write.back.waiting", this, WriteBack::waiting)
+        .description("Messages taken from Kafka and not committed yet")
+        .register(metrics);
     this.thread = Thread.ofPlatform().name("pgoffload-write-back").start(this::run);
   }
 
@@ -125,24 +166,41 @@ final class WriteBack implements AutoCloseable {
   ///
   /// @throws WriteBackClosedException if it is closing
   void write(ResultMessage message) {
-    add(Waiting.of(message));
+    write(message, new RecordHeaders());
+  }
+
+  /// As above.
+  ///
+  /// @param headers of its record, which may name a trace
+  /// @throws WriteBackClosedException if it is closing
+  void write(ResultMessage message, Headers headers) {
+    var parent = TraceHeaders.read(headers);
+    add(
+        Waiting.of(message),
+        tracer
+            .spanBuilder("write back")
+            .setParent(parent)
+            .setSpanKind(SpanKind.CONSUMER)
+            .setAttribute("db.system.name", "postgresql")
+            .setAttribute("pgoffload.request.id", message.id())
+            .startSpan());
   }
 
   /// As for a result.
   ///
   /// @throws WriteBackClosedException if it is closing
   void write(LlmPiece piece) {
-    add(Waiting.of(piece));
+    add(Waiting.of(piece), Span.getInvalid());
   }
 
   /// As for a result.
   ///
   /// @throws WriteBackClosedException if it is closing
   void write(LlmUsage usage) {
-    add(Waiting.of(usage));
+    add(Waiting.of(usage), Span.getInvalid());
   }
 
-  private void add(Waiting next) {
+  private void add(Waiting next, Span span) {
     lock.lock();
     try {
       while (bytesQueued > MOST_BYTES_QUEUED && !isClosing()) {
@@ -151,7 +209,7 @@ final class WriteBack implements AutoCloseable {
       if (isClosing()) {
         throw new WriteBackClosedException();
       }
-      queue.add(next);
+      queue.add(new Queued(next, System.nanoTime(), span));
       bytesQueued += next.bytes();
       accepted++;
       changed.signalAll();
@@ -183,8 +241,15 @@ final class WriteBack implements AutoCloseable {
       while (true) {
         var group = nextGroup();
         // a group that was given up counts as unwritten: its offsets must not be committed
-        if (group.isEmpty() || !writeUntilDone(group, true)) {
+        if (group.isEmpty()
+            || !writeUntilDone(group.stream().map(Queued::message).toList(), true)) {
+          group.forEach(each -> each.span.setStatus(StatusCode.ERROR).end());
           return;
+        }
+        counted.increment(group.size());
+        for (var each : group) {
+          hop.record(System.nanoTime() - each.since, TimeUnit.NANOSECONDS);
+          each.span.end();
         }
         lock.lock();
         try {
@@ -201,13 +266,28 @@ final class WriteBack implements AutoCloseable {
     }
   }
 
-  private List<Waiting> nextGroup() {
+  /// How many were taken and are not committed.
+  private long waiting() {
+    lock.lock();
+    try {
+      return accepted - written;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// Whether the database does not take what is there.
+  boolean waits() {
+    return !lastFault.isEmpty();
+  }
+
+  private List<Queued> nextGroup() {
     lock.lock();
     try {
       while (queue.isEmpty() && !isClosing()) {
         changed.awaitUninterruptibly();
       }
-      var group = new ArrayList<Waiting>();
+      var group = new ArrayList<Queued>();
       long bytes = 0;
       while (!isClosing()
           && !queue.isEmpty()
@@ -215,7 +295,7 @@ final class WriteBack implements AutoCloseable {
           && bytes < MOST_BYTES) {
         var next = queue.remove();
         group.add(next);
-        bytes += next.bytes();
+        bytes += next.message.bytes();
       }
       bytesQueued -= bytes;
       changed.signalAll();
@@ -238,6 +318,7 @@ final class WriteBack implements AutoCloseable {
         }
         return true;
       } catch (SQLException e) {
+        faults.increment();
         switch (WriteFault.of(e)) {
           case NOTIFICATION_QUEUE_FULL -> wake = false;
           case BAD_DATA -> {
@@ -266,17 +347,21 @@ final class WriteBack implements AutoCloseable {
       case Waiting.LlmResult refused -> {
         var result = Result.read(refused.json.getBytes(StandardCharsets.UTF_8));
         if (mayReplace) {
-          LOG.error(
-              "The result of request {} cannot be stored ({}); the request ends as failed",
-              result.id(),
-              fault);
+          try (var _ = LogRequest.of(result.id())) {
+            LOG.error(
+                "The result of request {} cannot be stored ({}); the request ends as failed",
+                result.id(),
+                fault);
+          }
           yield writeUntilDone(List.of(Waiting.LlmResult.of(replacement(result, fault))), false);
         }
-        LOG.error(
-            "A result of request {} has no place in the database ({}) and is left out; the results"
-                + " topic has it",
-            result.id(),
-            fault);
+        try (var _ = LogRequest.of(result.id())) {
+          LOG.error(
+              "A result of request {} has no place in the database ({}) and is left out; the results"
+                  + " topic has it",
+              result.id(),
+              fault);
+        }
         yield true;
       }
       case Waiting.Piece refused -> {
@@ -302,11 +387,13 @@ final class WriteBack implements AutoCloseable {
         yield true;
       }
       case Waiting.SqlEnded refused -> {
-        LOG.error(
-            "The end of SQL request {} cannot be told to those who listen or hold an old snapshot"
-                + " ({}); its result is recorded",
-            refused.id,
-            fault);
+        try (var _ = LogRequest.of(refused.id)) {
+          LOG.error(
+              "The end of SQL request {} cannot be told to those who listen or hold an old snapshot"
+                  + " ({}); its result is recorded",
+              refused.id,
+              fault);
+        }
         yield true;
       }
     };

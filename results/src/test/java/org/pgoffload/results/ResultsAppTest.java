@@ -23,6 +23,7 @@ import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.telemetry.Telemetry;
 import org.postgresql.PGConnection;
 
 @ExtendWith(TestInstallation.Shared.class)
@@ -285,7 +286,7 @@ final class ResultsAppTest {
   }
 
   private ResultsApp start() {
-    return ResultsApp.start(installation.configuration(directory));
+    return ResultsApp.start(installation.configuration(directory), Telemetry.none());
   }
 
   private static void awaitWritten(List<Result> results, long count) {

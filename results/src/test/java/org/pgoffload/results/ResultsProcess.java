@@ -5,6 +5,7 @@ import java.util.Map;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.telemetry.Telemetry;
 
 /// The application as a process, until it is killed.
 final class ResultsProcess {
@@ -26,7 +27,8 @@ final class ResultsProcess {
                     Map.of()),
                 new TopicNames(arguments[2]),
                 Map.of("bootstrap.servers", arguments[3]),
-                Path.of(arguments[4])));
+                Path.of(arguments[4])),
+            Telemetry.none());
     try (app) {
       app.awaitEnd();
     }

@@ -25,6 +25,7 @@ import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.telemetry.Telemetry;
 
 @ExtendWith(TestInstallation.Shared.class)
 final class UsageAppTest {
@@ -162,7 +163,7 @@ final class UsageAppTest {
   }
 
   private ResultsApp start() {
-    return ResultsApp.start(installation.configuration(directory));
+    return ResultsApp.start(installation.configuration(directory), Telemetry.none());
   }
 
   /// The application in a process of its own, which can be killed.

@@ -8,28 +8,40 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.common.KafkaException;
+import org.pgoffload.telemetry.Health;
+import org.pgoffload.telemetry.RunningPart;
+import org.pgoffload.telemetry.Telemetry;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Keeps an installation in shape for as long as it is open: new ranges of ids, removal of what is
 /// older than the retention from tables and topics. Nothing depends on it from one hour to the
 /// next: without it, everything is only kept longer.
-public final class MaintenanceApp implements AutoCloseable {
+public final class MaintenanceApp implements RunningPart {
   private static final Logger LOG = LoggerFactory.getLogger(MaintenanceApp.class);
 
   private final MaintenanceConfiguration configuration;
   private final CountDownLatch closing = new CountDownLatch(1);
   private final Thread thread;
+  private final Thread watch;
+  private volatile Health health = Health.waiting("the first round is under way");
 
-  private MaintenanceApp(MaintenanceConfiguration configuration) {
+  private MaintenanceApp(MaintenanceConfiguration configuration, Telemetry telemetry) {
     this.configuration = configuration;
     this.thread = Thread.ofPlatform().name("pgoffload-maintenance").unstarted(this::run);
+    this.watch =
+        Thread.ofVirtual()
+            .name("pgoffload-watch")
+            .unstarted(new WatchInstallation(configuration, telemetry.metrics()));
   }
 
   /// Begins at once, in the background. Faults are logged, and it is tried again the next time.
-  public static MaintenanceApp start(MaintenanceConfiguration configuration) {
-    var app = new MaintenanceApp(configuration);
+  ///
+  /// @param telemetry is told how the installation does
+  public static MaintenanceApp start(MaintenanceConfiguration configuration, Telemetry telemetry) {
+    var app = new MaintenanceApp(configuration, telemetry);
     app.thread.start();
+    app.watch.start();
     return app;
   }
 
@@ -64,16 +76,19 @@ public final class MaintenanceApp implements AutoCloseable {
       do {
         try {
           once(configuration).forEach(change -> LOG.info("{}", change));
+          health = Health.ready("looks every " + configuration.interval());
         } catch (SQLException
             | ExecutionException
             | TimeoutException
             | KafkaException
             | InstallException e) {
+          health = Health.waiting("the last round could not be done; the log says why");
           LOG.warn(
               "Not all of the maintenance could be done; trying again in {} s: {}",
               configuration.interval().toSeconds(),
               e.toString());
         } catch (RuntimeException e) {
+          health = Health.waiting("the last round met a fault; the log says which");
           LOG.error("The maintenance met a fault; it goes on", e);
         }
       } while (!closing.await(configuration.interval().toMillis(), TimeUnit.MILLISECONDS));
@@ -82,7 +97,12 @@ public final class MaintenanceApp implements AutoCloseable {
     }
   }
 
-  /// Waits until it ends, which it does only when it is closed.
+  @Override
+  public Health health() {
+    return thread.isAlive() ? health : Health.ended();
+  }
+
+  @Override
   public void awaitEnd() throws InterruptedException {
     thread.join();
   }
@@ -92,6 +112,7 @@ public final class MaintenanceApp implements AutoCloseable {
   public void close() {
     closing.countDown();
     thread.interrupt();
+    watch.interrupt();
     try {
       if (!thread.join(java.time.Duration.ofSeconds(2))) {
         LOG.info("The maintenance ends with this process");

@@ -32,7 +32,8 @@ final class EnvelopeSchemaTest extends OnOldestAndNewestPostgres {
         """,
         "insert into llm_request (kind, inputs, options) values ('embed', '{a,b}', '{\"dimensions\": 3}')",
         "insert into llm_request (kind, prompt, provider) values ('embed', 'a', 'p')",
-        "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null, null, null, null, null)"
+        "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null, null, null, null, null)",
+        "set pgoffload.traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'; select llm_submit('p')"
       })
   void validates(String statement) throws IOException {
     try (var app = database.open("app");
@@ -56,11 +57,27 @@ final class EnvelopeSchemaTest extends OnOldestAndNewestPostgres {
           app.number(
               "insert into llm_request (prompt, ordering_key) values ('p', 'k') returning id");
       var request = database.onlySent();
-      assertThat(Routing.read(request.bytes())).isEqualTo(new Routing(id, "ask", null, "k"));
+      assertThat(Routing.read(request.bytes())).isEqualTo(new Routing(id, "ask", null, null, "k"));
       var late =
           app.number("select extract(epoch from clock_timestamp())::bigint")
               - request.envelope().signedAt().getEpochSecond();
       assertThat(late).isBetween(-1L, 30L);
+    }
+  }
+
+  @Test
+  void namesTheTraceOfTheSessionIfThatIsOne() {
+    try (var app = database.open("app")) {
+      app.run(
+          "set pgoffload.traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'");
+      app.run("select llm_submit('p')");
+      assertThat(Routing.read(database.onlySent().bytes()).traceparent())
+          .isEqualTo("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    }
+    try (var app = database.open("app")) {
+      app.run("set pgoffload.traceparent = '\"; drop table x --'");
+      app.run("select llm_submit('p')");
+      assertThat(Routing.read(database.onlySent().bytes()).traceparent()).isNull();
     }
   }
 }

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.telemetry.LogRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -62,6 +63,9 @@ final class ConsumeRequests implements Runnable {
   private long nextKeyRead = System.nanoTime();
   private String lastComplaint = "";
 
+  /// The last round went well.
+  private volatile boolean works;
+
   /// A record whose key is not known until the keys have been read again.
   private record Undecided(ConsumerRecord<byte[], byte[]> record, Runnable finish) {}
 
@@ -106,10 +110,13 @@ final class ConsumeRequests implements Runnable {
           watchHeld();
           offsets.commitIfDue();
           lastComplaint = "";
+          works = System.nanoTime() - nextClaim >= 0;
         } catch (KafkaException e) {
+          works = false;
           complain("Kafka could not be asked for requests; trying again: " + e);
           pauseAfterFault();
         } catch (RuntimeException e) {
+          works = false;
           LOG.error("The lane met a fault and goes on; what it had received is kept", e);
           pauseAfterFault();
         }
@@ -149,6 +156,11 @@ final class ConsumeRequests implements Runnable {
     boolean withoutDatabase = System.nanoTime() - Math.max(nextClaim, nextKeyRead) < 0;
     return consumer.poll(
         withoutDatabase ? POLL_WITHOUT_DATABASE : whileWaiting.orElse(POLL_WHILE_UNDECIDED));
+  }
+
+  /// Whether it consumes: a broker answers, and the database too if it had to be asked.
+  boolean works() {
+    return works && !isCutOff();
   }
 
   private boolean isCutOff() {
@@ -337,10 +349,12 @@ final class ConsumeRequests implements Runnable {
   private void claimApart(List<ReceivedRequest> requests, SQLException fault) {
     if (requests.size() == 1) {
       var request = requests.getFirst();
-      LOG.error(
-          "Request {} cannot be claimed ({}) and ends as failed",
-          request.id(),
-          fault.getSQLState());
+      try (var _ = LogRequest.of(request.id())) {
+        LOG.error(
+            "Request {} cannot be claimed ({}) and ends as failed",
+            request.id(),
+            fault.getSQLState());
+      }
       lane.endUnclaimable(request, String.valueOf(fault.getSQLState()));
       return;
     }

@@ -7,6 +7,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.pgoffload.telemetry.LogRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -79,10 +80,12 @@ final class DeferRequests implements AutoCloseable {
       each.asked.deferred();
     } catch (ExecutionException e) {
       each.asked.notDeferred();
-      LOG.warn(
-          "Request {} could not be deferred; trying again: {}",
-          each.asked.id(),
-          String.valueOf(e.getCause()));
+      try (var _ = LogRequest.of(each.asked.id())) {
+        LOG.warn(
+            "Request {} could not be deferred; trying again: {}",
+            each.asked.id(),
+            String.valueOf(e.getCause()));
+      }
     }
   }
 

@@ -7,6 +7,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntSupplier;
+import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.pgoffload.worker.sql.WorkerLease;
 import org.slf4j.Logger;
@@ -35,6 +36,7 @@ final class Lease implements AutoCloseable, WorkerLease {
   private final String provider;
   private final String model;
   private final IntSupplier inFlight;
+  private final Supplier<String> doing;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("pgoffload-lease").daemon().factory());
@@ -51,19 +53,22 @@ final class Lease implements AutoCloseable, WorkerLease {
 
   /// Registers and begins to renew.
   ///
+  /// @param doing what the worker does, as JSON, for `llm_worker`
   /// @throws SQLException if the database cannot be asked
   Lease(
       DataSource database,
       WorkerConfiguration configuration,
       String provider,
       String model,
-      IntSupplier inFlight)
+      IntSupplier inFlight,
+      Supplier<String> doing)
       throws SQLException {
     this.database = database;
     this.configuration = configuration;
     this.provider = provider;
     this.model = model;
     this.inFlight = inFlight;
+    this.doing = doing;
     register();
     var _ = timer.scheduleWithFixedDelay(this::renew, 1, 1, TimeUnit.SECONDS);
   }
@@ -105,7 +110,12 @@ final class Lease implements AutoCloseable, WorkerLease {
     return true;
   }
 
-  private boolean isFresh() {
+  /// How long ago it was renewed.
+  Duration age() {
+    return Duration.ofNanos(System.nanoTime() - renewedAt);
+  }
+
+  boolean isFresh() {
     return System.nanoTime() - renewedAt <= freshNanos;
   }
 
@@ -170,10 +180,11 @@ final class Lease implements AutoCloseable, WorkerLease {
     try (var connection = database.getConnection();
         var statement =
             connection.prepareStatement(
-                "select pgoffload.renew_lease(?, ?, ?), " + DEAD_AFTER_MILLIS)) {
+                "select pgoffload.renew_lease(?, ?, ?, ?::jsonb), " + DEAD_AFTER_MILLIS)) {
       statement.setString(1, configuration.name());
       statement.setLong(2, epoch);
       statement.setInt(3, inFlight.getAsInt());
+      statement.setString(4, doing.get());
       var row = statement.executeQuery();
       row.next();
       boolean renewed = row.getBoolean(1);

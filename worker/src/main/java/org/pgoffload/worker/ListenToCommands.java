@@ -13,6 +13,7 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.telemetry.LogRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -204,10 +205,12 @@ final class ListenToCommands implements Runnable {
         throw e;
       }
       if (commands.size() == 1) {
-        LOG.warn(
-            "A command to request {} is not obeyed ({})",
-            commands.getFirst().id(),
-            e.getSQLState());
+        try (var _ = LogRequest.of(commands.getFirst().id())) {
+          LOG.warn(
+              "A command to request {} is not obeyed ({})",
+              commands.getFirst().id(),
+              e.getSQLState());
+        }
         return;
       }
       int half = commands.size() / 2;

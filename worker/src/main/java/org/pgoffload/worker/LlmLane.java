@@ -38,6 +38,7 @@ final class LlmLane implements Lane {
   private final FindPublished find;
   private final ConfirmClaims confirm;
   private final InstantSource clock;
+  private final MeasureRequests measure;
 
   /// The gaps of the lease before what is being claimed; for the lane's own thread.
   private long gapsBeforeClaim;
@@ -61,7 +62,8 @@ final class LlmLane implements Lane {
       AskedRequests asked,
       FindPublished find,
       ConfirmClaims confirm,
-      InstantSource clock) {
+      InstantSource clock,
+      MeasureRequests measure) {
     this.topic = topic;
     this.window = window;
     this.deferrable = deferrable;
@@ -75,6 +77,7 @@ final class LlmLane implements Lane {
     this.find = find;
     this.confirm = confirm;
     this.clock = clock;
+    this.measure = measure;
   }
 
   @Override
@@ -89,6 +92,10 @@ final class LlmLane implements Lane {
 
   @Override
   public void received(ReceivedRequest request) {
+    if (deferrable) {
+      // a deferred one has arrived before
+      measure.arrived(request);
+    }
     var _ = unfinished.received(request);
   }
 
@@ -125,13 +132,22 @@ final class LlmLane implements Lane {
     var outcomes = claims.claim(requests);
     for (var request : requests) {
       switch (outcomes.get(request.id())) {
-        case Claim.Claimed claimed -> beginOrFollow(request, claimed);
+        case Claim.Claimed claimed -> {
+          measure.claimed(kinds(), request, claimed.attempt(), claimed.claimedAt());
+          beginOrFollow(request, claimed);
+        }
         // what runs here is followed and what was published is known: else the claim was made, but
         // its reply was lost with the connection
         case Claim.Own own -> beginOrFollow(request, own.claimed());
-        case Claim.Refused refused -> refuse(request, refused);
+        case Claim.Refused refused -> {
+          measure.claim(kinds(), "refused");
+          refuse(request, refused);
+        }
         case Claim.Held _ -> unfinished.heldElsewhere(request);
-        case Claim.Answered _ -> unfinished.finish(request.id());
+        case Claim.Answered _ -> {
+          measure.claim(kinds(), "answered");
+          unfinished.finish(request.id());
+        }
         case null ->
             throw new IllegalStateException("no claim came back for request " + request.id());
       }

@@ -2,6 +2,7 @@ package org.pgoffload.worker;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -21,9 +22,10 @@ final class OpenPool {
   private OpenPool() {}
 
   /// @throws WorkerStartException if there is no way in, with what to do
-  static HikariDataSource open(WorkerConfiguration configuration) {
+  static HikariDataSource open(WorkerConfiguration configuration, MeterRegistry metrics) {
     var pool = new HikariConfig();
     pool.setPoolName("pgoffload-worker");
+    pool.setMetricRegistry(metrics);
     pool.setJdbcUrl(configuration.database().jdbcUrl());
     var properties =
         configuration.database().properties("pgoffload worker " + configuration.name());

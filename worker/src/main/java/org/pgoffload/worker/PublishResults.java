@@ -44,12 +44,14 @@ final class PublishResults implements ResultsTopic, AutoCloseable {
 
   private final Producer<byte[], byte[]> kafka;
   private final TopicNames topics;
+  private final MeasureRequests measure;
   private volatile boolean closed;
   private volatile String lastFault = "";
 
-  PublishResults(Map<String, Object> client, TopicNames topics) {
+  PublishResults(Map<String, Object> client, TopicNames topics, MeasureRequests measure) {
     this.kafka = new KafkaProducer<>(properties(client));
     this.topics = topics;
+    this.measure = measure;
   }
 
   /// Publishes a result. One that is larger than the topic takes becomes a failed one.
@@ -57,7 +59,7 @@ final class PublishResults implements ResultsTopic, AutoCloseable {
   /// @throws InterruptedException if the worker is closing; the result may or may not be published
   void result(Result result) throws InterruptedException {
     try {
-      send(record(result));
+      sendTold(result);
     } catch (RecordTooLargeException e) {
       LOG.warn(
           "The answer to request {} is larger than the results topic takes; it ends as failed",
@@ -76,7 +78,7 @@ final class PublishResults implements ResultsTopic, AutoCloseable {
   @Override
   public void publish(ResultMessage message) throws InterruptedException {
     try {
-      send(record(message));
+      sendTold(message);
     } catch (RecordTooLargeException e) {
       if (!(message instanceof SqlResult result)) {
         throw e;
@@ -85,14 +87,16 @@ final class PublishResults implements ResultsTopic, AutoCloseable {
           "The result of request {} is larger than the results topic takes; the topic has it without"
               + " its content",
           result.id());
-      send(record(result.withoutContent()));
+      sendTold(result.withoutContent());
     }
   }
 
   @Override
   public void publish(long id, String json) throws InterruptedException {
     try {
-      send(new ProducerRecord<>(topics.results(), utf8(Long.toString(id)), utf8(json)));
+      var record = new ProducerRecord<>(topics.results(), utf8(Long.toString(id)), utf8(json));
+      MeasureRequests.trace(record);
+      send(record);
     } catch (RecordTooLargeException e) {
       publish(SqlResult.read(utf8(json)).withoutContent());
     }
@@ -135,6 +139,7 @@ final class PublishResults implements ResultsTopic, AutoCloseable {
     var letter = new ProducerRecord<>(topics.deadLetters(), record.key(), record.value());
     record.headers().forEach(header -> letter.headers().add(header));
     explain(letter, record, reason, detail);
+    measure.deadLetter(reason);
     try {
       send(letter);
     } catch (RecordTooLargeException e) {
@@ -164,11 +169,18 @@ final class PublishResults implements ResultsTopic, AutoCloseable {
   }
 
   private void sendFailure(Result tooLarge) throws InterruptedException {
-    send(
-        record(
-            tooLarge.withFailure(
-                "answer_too_large",
-                "the model's answer is larger than the results topic takes; ask with a lower max_output_tokens")));
+    sendTold(
+        tooLarge.withFailure(
+            "answer_too_large",
+            "the model's answer is larger than the results topic takes; ask with a lower max_output_tokens"));
+  }
+
+  private void sendTold(ResultMessage message) throws InterruptedException {
+    var record = record(message);
+    MeasureRequests.trace(record);
+    long begun = System.nanoTime();
+    send(record);
+    measure.published(message, System.nanoTime() - begun);
   }
 
   /// An interrupt does not end the first try: what was paid for is published even at the end of a

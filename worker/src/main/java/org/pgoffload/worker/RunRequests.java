@@ -1,5 +1,7 @@
 package org.pgoffload.worker;
 
+import io.opentelemetry.api.trace.Span;
+import io.opentelemetry.context.Context;
 import java.time.Duration;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -8,6 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.pgoffload.telemetry.LogRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,6 +31,7 @@ final class RunRequests {
   private static final UnfinishedRequests NOTHING = new UnfinishedRequests();
 
   private final PublishResults publish;
+  private final MeasureRequests measure;
   private final RecentIds published = new RecentIds(REMEMBERED);
   private final AtomicInteger refused = new AtomicInteger();
   private final AtomicLong refusedBytes = new AtomicLong();
@@ -35,8 +39,9 @@ final class RunRequests {
       Executors.newThreadPerTaskExecutor(
           Thread.ofVirtual().name("pgoffload-request-", 0).factory());
 
-  RunRequests(PublishResults publish) {
+  RunRequests(PublishResults publish, MeasureRequests measure) {
     this.publish = publish;
+    this.measure = measure;
   }
 
   /// Whether this worker has published the result of a request: delivered again, it needs nothing,
@@ -67,17 +72,24 @@ final class RunRequests {
   /// @param unfinished where it counts as unfinished
   void begin(UnfinishedRequests unfinished, ReceivedRequest request, Body body) {
     unfinished.running(request.id());
-    execute(unfinished, request.id(), body);
+    execute(unfinished, request.id(), measure.begin(request), body);
   }
 
   /// Runs a request that was never received here: if it comes, it needs nothing.
   void begin(long id, Body body) {
-    execute(NOTHING, id, body);
+    execute(NOTHING, id, Context.root(), body);
   }
 
-  private void execute(UnfinishedRequests unfinished, long id, Body body) {
+  private void execute(UnfinishedRequests unfinished, long id, Context trace, Body body) {
     try {
-      running.execute(() -> run(unfinished, id, body));
+      running.execute(() -> {
+        try (var _ = LogRequest.of(id);
+            var _ = trace.makeCurrent()) {
+          run(unfinished, id, body);
+        } finally {
+          Span.fromContext(trace).end();
+        }
+      });
     } catch (RejectedExecutionException e) {
       LOG.info("Request {} came while the worker closes; it is left for the next", id);
     }

@@ -14,6 +14,7 @@ import java.util.Set;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlError;
+import org.pgoffload.telemetry.LogRequest;
 import org.pgoffload.worker.sql.ChooseTasks;
 import org.pgoffload.worker.sql.RunTask;
 import org.pgoffload.worker.sql.RunningTasks;
@@ -60,6 +61,7 @@ final class SqlLane implements Lane {
   private final RunRequests run;
   private final UnfinishedRequests unfinished;
   private final EarlyCancellations cancellations;
+  private final MeasureRequests measure;
   private final Map<Long, ReceivedRequest> unrecorded = new LinkedHashMap<>();
   private final Set<Long> recorded = new HashSet<>();
   private long lastBeginning = System.nanoTime();
@@ -73,7 +75,8 @@ final class SqlLane implements Lane {
       RunningTasks tasks,
       RunRequests run,
       UnfinishedRequests unfinished,
-      EarlyCancellations cancellations) {
+      EarlyCancellations cancellations,
+      MeasureRequests measure) {
     this.topic = topic;
     this.clock = clock;
     this.choose = choose;
@@ -83,6 +86,7 @@ final class SqlLane implements Lane {
     this.run = run;
     this.unfinished = unfinished;
     this.cancellations = cancellations;
+    this.measure = measure;
   }
 
   @Override
@@ -97,6 +101,7 @@ final class SqlLane implements Lane {
 
   @Override
   public void received(ReceivedRequest request) {
+    measure.arrived(request);
     if (!unfinished.received(request)) {
       return;
     }
@@ -157,8 +162,12 @@ final class SqlLane implements Lane {
     for (var request : requests) {
       forgetRecording(request.id());
       switch (claims.get(request.id())) {
-        case SqlClaim.Claimed claimed -> begin(request, unlessRefused(request, claimed));
+        case SqlClaim.Claimed claimed -> {
+          measure.claimed(kinds(), request, claimed.attempt(), claimed.claimedAt());
+          begin(request, unlessRefused(request, claimed));
+        }
         case SqlClaim.Answered _ -> {
+          measure.claim(kinds(), "answered");
           choose.running(request.id());
           run.begin(
               unfinished, request, () -> finished(request, runTask.publishStanding(request.id())));
@@ -166,7 +175,11 @@ final class SqlLane implements Lane {
         case SqlClaim.Held _ -> setAside(request);
         case SqlClaim.Missing _ when mayBecomeVisible(request) -> setAside(request);
         case SqlClaim.Missing _ -> {
-          LOG.warn("Request {} is not recorded (any more) and ends without a result", request.id());
+          measure.claim(kinds(), "missing");
+          try (var _ = LogRequest.of(request.id())) {
+            LOG.warn(
+                "Request {} is not recorded (any more) and ends without a result", request.id());
+          }
           choose.finished(request.id());
           unfinished.finish(request.id());
         }

@@ -1,7 +1,9 @@
 package org.pgoffload.worker;
 
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -87,6 +89,13 @@ final class UnfinishedRequests {
 
   synchronized long bytes() {
     return bytes;
+  }
+
+  /// When the oldest of them was asked; empty if there is none.
+  synchronized Optional<Instant> oldest() {
+    return all.values().stream()
+        .map(same -> same.getFirst().envelope().createdAt())
+        .min(Comparator.naturalOrder());
   }
 
   /// How many have been begun here and not ended.

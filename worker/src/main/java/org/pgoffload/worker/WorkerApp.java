@@ -10,10 +10,14 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Executors;
+import java.util.function.BooleanSupplier;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.GroupProtocol;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.pgoffload.telemetry.Health;
+import org.pgoffload.telemetry.RunningPart;
+import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.calls.EmbedTogether;
 import org.pgoffload.worker.calls.MakeCalls;
 import org.pgoffload.worker.llm.LlmProviders;
@@ -26,47 +30,60 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Executes requests and publishes their results, for as long as it is open.
-public final class WorkerApp implements AutoCloseable {
+public final class WorkerApp implements RunningPart {
   private static final Logger LOG = LoggerFactory.getLogger(WorkerApp.class);
 
   /// In the order in which they were started: closed in reverse.
   private final Deque<AutoCloseable> started;
 
   private final List<Loop> loops;
+  private final Lease lease;
 
   /// What works until it is told to end.
-  private record Loop(Thread thread, Runnable end) {}
+  ///
+  /// @param works whether it does, just now
+  private record Loop(Thread thread, Runnable end, BooleanSupplier works) {}
 
-  private WorkerApp(Deque<AutoCloseable> started, List<Loop> loops) {
+  private WorkerApp(Deque<AutoCloseable> started, List<Loop> loops, Lease lease) {
     this.started = started;
     this.loops = loops;
+    this.lease = lease;
   }
 
   /// Registers and begins to work in the background.
   ///
   /// @param providers are closed with the worker, also when it cannot begin
+  /// @param telemetry is told what is measured and done
   /// @throws WorkerStartException if the database cannot be asked, with what to do
-  public static WorkerApp start(WorkerConfiguration configuration, LlmProviders providers) {
-    return start(configuration, providers, Clock.systemUTC());
+  public static WorkerApp start(
+      WorkerConfiguration configuration, LlmProviders providers, Telemetry telemetry) {
+    return start(configuration, providers, Clock.systemUTC(), telemetry);
   }
 
   /// @param machine by which nothing is decided: it only says when calls were made
   static WorkerApp start(
-      WorkerConfiguration configuration, LlmProviders providers, InstantSource machine) {
+      WorkerConfiguration configuration,
+      LlmProviders providers,
+      InstantSource machine,
+      Telemetry telemetry) {
     var started = new ArrayDeque<AutoCloseable>();
     started.push(providers);
     var provider = providers.primary();
     try {
-      var database = opened(started, OpenPool.open(configuration));
+      var database = opened(started, OpenPool.open(configuration, telemetry.metrics()));
       var clock = DatabaseClock.ask(database);
       var trust = new Trust(database);
       var verify = new VerifyRequest(trust, clock);
+      var measure = new MeasureRequests(telemetry);
       var received = new UnfinishedRequests();
+      measure.watch("llm", received, clock);
       var deferred = new UnfinishedRequests();
+      measure.watch("deferred", deferred, clock);
       var launched = new UnfinishedRequests();
       var asked = new AskedRequests();
       var publish =
-          opened(started, new PublishResults(configuration.kafka(), configuration.topics()));
+          opened(
+              started, new PublishResults(configuration.kafka(), configuration.topics(), measure));
       var lease =
           opened(
               started,
@@ -75,8 +92,10 @@ public final class WorkerApp implements AutoCloseable {
                   configuration,
                   provider.name(),
                   provider.defaultModel(),
-                  () -> asked.count() + launched.running()));
-      var make = opened(started, new MakeCalls(configuration.calls(), machine));
+                  () -> asked.count() + launched.running(),
+                  measure::summary));
+      measure.watch(lease);
+      var make = opened(started, new MakeCalls(configuration.calls(), machine, telemetry));
       var timer =
           opened(
               started,
@@ -102,7 +121,7 @@ public final class WorkerApp implements AutoCloseable {
                   configuration.topics().results(),
                   () -> new KafkaConsumer<>(takeoverProperties(configuration)),
                   database));
-      var runAsked = new RunRequests(publish);
+      var runAsked = new RunRequests(publish, measure);
       var loops = new ArrayList<Loop>();
       var llm =
           new LlmLane(
@@ -118,7 +137,8 @@ public final class WorkerApp implements AutoCloseable {
               asked,
               find,
               confirm,
-              clock);
+              clock,
+              measure);
       loops.add(
           loop(
               "pgoffload-llm-lane",
@@ -137,7 +157,8 @@ public final class WorkerApp implements AutoCloseable {
               asked,
               find,
               confirm,
-              clock);
+              clock,
+              measure);
       loops.add(
           loop(
               "pgoffload-deferred-lane",
@@ -164,7 +185,7 @@ public final class WorkerApp implements AutoCloseable {
         var sessions = opened(started, new TaskSessions(sqlDatabase, configuration.name(), limits));
         var tasks = opened(started, new RunningTasks(records));
         var cancellations = new EarlyCancellations();
-        var runLaunched = new RunRequests(publish);
+        var runLaunched = new RunRequests(publish, measure);
         var sql =
             new SqlLane(
                 configuration.topics().sqlRequests(),
@@ -175,7 +196,10 @@ public final class WorkerApp implements AutoCloseable {
                 tasks,
                 runLaunched,
                 launched,
-                cancellations);
+                cancellations,
+                measure);
+        measure.watch("sql", launched, clock);
+        measure.watchTasks(launched::running);
         loops.add(
             loop(
                 "pgoffload-sql-lane",
@@ -208,7 +232,7 @@ public final class WorkerApp implements AutoCloseable {
                               }),
                       obeySql))));
       loops.forEach(each -> each.thread.start());
-      return new WorkerApp(started, List.copyOf(loops));
+      return new WorkerApp(started, List.copyOf(loops), lease);
     } catch (SQLException e) {
       closeAll(started);
       throw new WorkerStartException(
@@ -241,14 +265,32 @@ public final class WorkerApp implements AutoCloseable {
   }
 
   private static Loop loop(String name, ConsumeRequests consume) {
-    return new Loop(Thread.ofPlatform().name(name).unstarted(consume), consume::close);
+    return new Loop(
+        Thread.ofPlatform().name(name).unstarted(consume), consume::close, consume::works);
   }
 
   private static Loop loop(String name, ListenToCommands listen) {
-    return new Loop(Thread.ofPlatform().name(name).unstarted(listen), listen::close);
+    return new Loop(Thread.ofPlatform().name(name).unstarted(listen), listen::close, () -> true);
   }
 
-  /// Waits until the worker ends, which it does only when it is closed.
+  @Override
+  public Health health() {
+    if (!loops.stream().allMatch(loop -> loop.thread.isAlive())) {
+      return Health.ended();
+    }
+    if (!lease.isFresh()) {
+      return Health.waiting(
+          "the lease could not be renewed: the database does not answer, and nothing new is begun");
+    }
+    for (var loop : loops) {
+      if (!loop.works.getAsBoolean()) {
+        return Health.waiting(loop.thread.getName() + " does not consume; the log says why");
+      }
+    }
+    return Health.ready("consumes requests");
+  }
+
+  @Override
   public void awaitEnd() throws InterruptedException {
     for (var loop : loops) {
       loop.thread.join();

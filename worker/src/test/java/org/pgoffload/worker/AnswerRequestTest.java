@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.calls.EmbedTogether;
 import org.pgoffload.worker.calls.MakeCalls;
 import org.pgoffload.worker.llm.LlmCall;
@@ -31,7 +32,8 @@ final class AnswerRequestTest {
   private static final Claim.Claimed AT_ONCE = new Claim.Claimed(1, SIGNED.plusMillis(20));
   private static final InstantSource CLOCK =
       InstantSource.fixed(Instant.parse("2026-01-02T03:04:05.6Z"));
-  private static final MakeCalls MAKE = new MakeCalls(TestInstallation.CALLS, CLOCK);
+  private static final MakeCalls MAKE =
+      new MakeCalls(TestInstallation.CALLS, CLOCK, Telemetry.none());
   private static final EmbedTogether EMBED = new EmbedTogether(MAKE, TestInstallation.CALLS);
   private static final ScheduledExecutorService TIMER = Executors.newScheduledThreadPool(1);
 

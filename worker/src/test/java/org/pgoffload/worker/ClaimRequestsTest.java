@@ -308,7 +308,8 @@ final class ClaimRequestsTest {
             Duration.ZERO),
         "fake",
         "fake-1",
-        () -> 0);
+        () -> 0,
+        () -> "{}");
   }
 
   private static ReceivedRequest request() {

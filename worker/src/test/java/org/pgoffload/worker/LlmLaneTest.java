@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.llm.LlmError;
 import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmOutcome;
@@ -332,6 +333,7 @@ class LlmLaneTest {
             Duration.ofMillis(300),
             usual.calls(),
             Duration.ZERO),
-        LlmProviders.of(provider));
+        LlmProviders.of(provider),
+        Telemetry.none());
   }
 }

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.TestLaunches.Launch;
 import org.pgoffload.worker.llm.LlmProviders;
 
@@ -57,7 +58,8 @@ final class SqlLaneTest {
   private WorkerApp start(String name, int connections, int perRole, Duration drain) {
     return WorkerApp.start(
         launches.configuration(name, connections, perRole, drain),
-        LlmProviders.of(new FakeProvider()));
+        LlmProviders.of(new FakeProvider()),
+        Telemetry.none());
   }
 
   private static SqlResult awaitResult(long id) {
@@ -122,7 +124,8 @@ final class SqlLaneTest {
           WorkerApp.start(
               launches.configuration("w" + hours, 8, 4, Duration.ofSeconds(5)),
               LlmProviders.of(new FakeProvider()),
-              Clock.offset(Clock.systemUTC(), Duration.ofHours(hours)))) {
+              Clock.offset(Clock.systemUTC(), Duration.ofHours(hours)),
+              Telemetry.none())) {
         long fresh = launches.launch(Launch.of("alice", "select 1").within(Duration.ofSeconds(30)));
         assertThat(awaitResult(fresh).status()).isEqualTo("succeeded");
         long late = launches.launch(Launch.of("alice", "select 1").within(Duration.ofMillis(1)));

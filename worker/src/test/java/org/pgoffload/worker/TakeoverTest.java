@@ -18,6 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.llm.LlmError;
 import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmOutcome;
@@ -243,7 +244,8 @@ final class TakeoverTest {
   }
 
   private static WorkerApp start(String name, FakeProvider provider) {
-    return WorkerApp.start(installation.configuration(name), LlmProviders.of(provider));
+    return WorkerApp.start(
+        installation.configuration(name), LlmProviders.of(provider), Telemetry.none());
   }
 
   private static WorkerApp start(String name, FakeProvider provider, Duration deferAfter) {
@@ -263,6 +265,7 @@ final class TakeoverTest {
             deferAfter,
             usual.calls(),
             usual.drain()),
-        LlmProviders.of(provider));
+        LlmProviders.of(provider),
+        Telemetry.none());
   }
 }

@@ -26,6 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.calls.CallSettings;
 import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmProvider;
@@ -589,7 +590,8 @@ final class WorkerAppTest {
         WorkerApp.start(
             installation.configuration("w"),
             LlmProviders.of(provider),
-            Clock.offset(Clock.systemUTC(), off))) {
+            Clock.offset(Clock.systemUTC(), off),
+            Telemetry.none())) {
       awaitAnswers(2);
     }
     assertThat(installation.resultOf(fresh).status()).isEqualTo("succeeded");
@@ -646,7 +648,8 @@ final class WorkerAppTest {
                     WorkerConfiguration.DEFAULT_DEFER_AFTER,
                     CallSettings.DEFAULTS,
                     Duration.ZERO),
-                LlmProviders.of(provider)))
+                LlmProviders.of(provider),
+                Telemetry.none()))
         .isInstanceOf(WorkerStartException.class)
         .hasMessageContaining("pgoffload_results@");
     assertThat(provider.isClosed()).isTrue();
@@ -684,7 +687,7 @@ final class WorkerAppTest {
   }
 
   private static WorkerApp start(LlmProvider provider, WorkerConfiguration configuration) {
-    return WorkerApp.start(configuration, LlmProviders.of(provider));
+    return WorkerApp.start(configuration, LlmProviders.of(provider), Telemetry.none());
   }
 
   private static WorkerConfiguration configuration(String name, Duration drain) {

@@ -11,6 +11,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.llm.LlmProviders;
 
 /// The worker while its database or its broker is away.
@@ -37,7 +38,9 @@ final class WorkerFaultsTest {
   @Test
   void beginsNothingWithoutTheDatabaseAndGoesOnAfterwards() throws Exception {
     var provider = new FakeProvider().hold("slow");
-    try (var _ = WorkerApp.start(installation.configuration("w"), LlmProviders.of(provider))) {
+    try (var _ =
+        WorkerApp.start(
+            installation.configuration("w"), LlmProviders.of(provider), Telemetry.none())) {
       long slow = installation.ask("slow");
       await().atMost(PATIENCE).until(() -> provider.running() == 1);
       var envelope = installation.envelope(installation.newId(), "during");
@@ -60,7 +63,10 @@ final class WorkerFaultsTest {
   @Test
   void aKeyOfTheTimeWithoutTheDatabaseIsTrustedAfterwards() throws Exception {
     try (var _ =
-        WorkerApp.start(installation.configuration("w"), LlmProviders.of(new FakeProvider()))) {
+        WorkerApp.start(
+            installation.configuration("w"),
+            LlmProviders.of(new FakeProvider()),
+            Telemetry.none())) {
       installation.execute("select pgoffload.new_signing_key()");
       var envelope = installation.envelope(installation.newId(), "why?");
       var signature = installation.signature(envelope);
@@ -79,7 +85,9 @@ final class WorkerFaultsTest {
   @Test
   void anAnswerOfTheTimeWithoutKafkaIsPublishedAfterwards() throws Exception {
     var provider = new FakeProvider().hold("during");
-    try (var _ = WorkerApp.start(installation.configuration("w"), LlmProviders.of(provider))) {
+    try (var _ =
+        WorkerApp.start(
+            installation.configuration("w"), LlmProviders.of(provider), Telemetry.none())) {
       long during = installation.ask("during");
       await().atMost(PATIENCE).until(() -> provider.running() == 1);
       installation.killKafka();
@@ -99,7 +107,9 @@ final class WorkerFaultsTest {
   @Test
   void closesInTimeWhenBothAreAway() throws Exception {
     var provider = new FakeProvider().hold("during");
-    var worker = WorkerApp.start(installation.configuration("w"), LlmProviders.of(provider));
+    var worker =
+        WorkerApp.start(
+            installation.configuration("w"), LlmProviders.of(provider), Telemetry.none());
     installation.ask("during");
     await().atMost(PATIENCE).until(() -> provider.running() == 1);
     installation.killKafka();
@@ -114,7 +124,9 @@ final class WorkerFaultsTest {
       installation.startKafka();
     }
     var next = new FakeProvider();
-    try (var _ = WorkerApp.start(installation.configuration("next"), LlmProviders.of(next))) {
+    try (var _ =
+        WorkerApp.start(
+            installation.configuration("next"), LlmProviders.of(next), Telemetry.none())) {
       await().atMost(PATIENCE).until(() -> installation.answeredIds().size() == 1);
     }
   }

@@ -22,6 +22,8 @@ language plpgsql volatile
 as $$
 declare
   signer pgoffload.signer;
+  -- W3C Trace Context: what is not valid is as if it were not there
+  trace constant text := substring(current_setting('pgoffload.traceparent', true) from '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
   envelope bytea;
   message bytea;
 begin
@@ -32,6 +34,7 @@ begin
     '{"version":1,"id":' || id
     || ',"kind":' || to_json(kind)
     || coalesce(',"group":' || to_json(share_group), '')
+    || coalesce(',"traceparent":' || to_json(trace), '')
     || ',"ordering_key":' || coalesce(to_json(ordering_key)::text, 'null')
     || ',"immediate":' || to_json(immediate)
     || ',"installation":' || to_json(signer.installation)

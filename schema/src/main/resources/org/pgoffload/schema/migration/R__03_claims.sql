@@ -37,6 +37,25 @@ comment on function pgoffload.renew_lease(text, bigint, integer) is 'Private, fo
 revoke all on function pgoffload.renew_lease(text, bigint, integer) from public;
 grant execute on function pgoffload.renew_lease(text, bigint, integer) to pgoffload_worker;
 
+-- API: Private. Renews a lease and says what the worker does; false when it is another epoch's by now.
+create or replace function pgoffload.renew_lease(
+  worker_name text, worker_epoch bigint, in_flight integer,
+  doing jsonb)          -- numbers by name: see the columns of llm_worker
+returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update pgoffload.worker w
+  set heartbeat_at = clock_timestamp(), in_flight = renew_lease.in_flight, doing = renew_lease.doing
+  where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null;
+  return found;
+end
+$$;
+comment on function pgoffload.renew_lease(text, bigint, integer, jsonb) is 'Private, for workers. Renews a lease and says what the worker does.';
+revoke all on function pgoffload.renew_lease(text, bigint, integer, jsonb) from public;
+grant execute on function pgoffload.renew_lease(text, bigint, integer, jsonb) to pgoffload_worker;
+
 -- API: Private. Gives a lease up: what the worker had claimed and not finished is taken over at once.
 create or replace function pgoffload.release_lease(worker_name text, worker_epoch bigint) returns void
 language sql volatile security definer

@@ -474,7 +474,19 @@ grant select on ${public_schema}.llm_queue to llm_user;
 -- API: Public.
 create or replace view ${public_schema}.llm_worker with (security_invoker) as
 select w.name, w.provider, w.model, w.version, w.started_at, w.heartbeat_at, w.in_flight,
-       pgoffload.worker_is_alive(w.name, w.epoch) as alive
+       pgoffload.worker_is_alive(w.name, w.epoch) as alive,
+       (w.doing ->> 'unfinished')::bigint as unfinished,
+       (w.doing ->> 'oldest_seconds')::float8 * interval '1 second' as oldest,
+       (w.doing ->> 'tasks')::bigint as tasks,
+       (w.doing ->> 'results')::bigint as results,
+       (w.doing ->> 'taken_over')::bigint as taken_over,
+       (w.doing ->> 'calls')::bigint as calls,
+       (w.doing ->> 'rate_limited')::bigint as rate_limited,
+       (w.doing ->> 'retries')::bigint as retries,
+       (w.doing ->> 'input_tokens')::bigint as input_tokens,
+       (w.doing ->> 'output_tokens')::bigint as output_tokens,
+       (w.doing ->> 'dead_letters')::bigint as dead_letters
 from pgoffload.worker w;
-comment on view ${public_schema}.llm_worker is 'The workers that have registered, and whether they are alive.';
+comment on view ${public_schema}.llm_worker is
+  'The workers that have registered, whether they are alive, what they have to do and what they have done since their start.';
 grant select on ${public_schema}.llm_worker to llm_user;

@@ -305,6 +305,37 @@ comment on function pgoffload.slot_health(text) is 'Private. How a replication s
 revoke all on function pgoffload.slot_health(text) from public;
 grant execute on function pgoffload.slot_health(text) to pgoffload_producer;
 
+-- API: Private. How many requests wait for a worker, and for how long the oldest of them has. Of each half of
+-- the range the newest 2000 alone: a look at all that are kept would take long.
+create or replace function pgoffload.queue_depth(
+  patience interval,    -- those that have waited for less do not count
+  out waiting bigint, out oldest interval)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim
+set enable_seqscan = off
+as $$
+begin
+  select count(*), clock_timestamp() - min(q.created_at) into waiting, oldest
+  from ((select l.id, l.created_at from ${public_schema}.llm_request l order by l.id desc limit 2000)
+        union
+        (select l.id, l.created_at from ${public_schema}.llm_request l
+         where l.id < (pgoffload.current_id_range() << 36) + (1::bigint << 35) order by l.id desc limit 2000)
+        union
+        (select t.id, t.created_at from ${public_schema}.sql_request t order by t.id desc limit 2000)
+        union
+        (select t.id, t.created_at from ${public_schema}.sql_request t
+         where t.id < (pgoffload.current_id_range() << 36) + (1::bigint << 35) order by t.id desc limit 2000)) q
+  where q.created_at < clock_timestamp() - patience
+    and not exists (select from pgoffload.llm_result r where r.id = q.id)
+    and not exists (select from pgoffload.sql_result r where r.id = q.id)
+    and not pgoffload.is_held(q.id);
+end
+$$;
+comment on function pgoffload.queue_depth(interval) is 'Private. How many of the newest requests wait for a worker.';
+revoke all on function pgoffload.queue_depth(interval) from public;
+grant execute on function pgoffload.queue_depth(interval) to llm_user, pgbackground_role;
+
 -- API: Private. What pgoffload.llm_health shows.
 create or replace function pgoffload.health()
 returns table ("check" text, state text, detail text, advice text)
@@ -350,21 +381,7 @@ begin
   return next;
 
   "check" := 'queue';
-  -- the newest alone, of either half of the range: a look at all that are kept would take long
-  select count(*) as number, clock_timestamp() - min(q.created_at) as age into waiting
-  from ((select l.id, l.created_at from ${public_schema}.llm_request l order by l.id desc limit 2000)
-        union
-        (select l.id, l.created_at from ${public_schema}.llm_request l
-         where l.id < (pgoffload.current_id_range() << 36) + (1::bigint << 35) order by l.id desc limit 2000)
-        union
-        (select t.id, t.created_at from ${public_schema}.sql_request t order by t.id desc limit 2000)
-        union
-        (select t.id, t.created_at from ${public_schema}.sql_request t
-         where t.id < (pgoffload.current_id_range() << 36) + (1::bigint << 35) order by t.id desc limit 2000)) q
-  where q.created_at < clock_timestamp() - patience
-    and not exists (select from pgoffload.llm_result r where r.id = q.id)
-    and not exists (select from pgoffload.sql_result r where r.id = q.id)
-    and not pgoffload.is_held(q.id);
+  select d.waiting as number, d.oldest as age into waiting from pgoffload.queue_depth(patience) d;
   state := case waiting.number when 0 then 'ok' else 'warning' end;
   detail := case waiting.number when 0 then 'of the newest requests, none has waited for a worker for more than a minute'
     else format('of the newest requests, %s wait for a worker, the oldest for %s', waiting.number, date_trunc('second', waiting.age)) end;

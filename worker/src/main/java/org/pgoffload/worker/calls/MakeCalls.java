@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.llm.EmbedCall;
 import org.pgoffload.worker.llm.LlmCall;
 import org.pgoffload.worker.llm.LlmError;
@@ -29,12 +30,14 @@ public final class MakeCalls implements AutoCloseable {
   private final InstantSource clock;
   private final Backoff backoff;
   private final LimitModels limits;
+  private final MeasureCalls measure;
 
-  public MakeCalls(CallSettings settings, InstantSource clock) {
+  public MakeCalls(CallSettings settings, InstantSource clock, Telemetry telemetry) {
     this.settings = settings;
     this.clock = clock;
     this.backoff = new Backoff(settings.firstBackoff(), settings.maxBackoff());
     this.limits = new LimitModels(settings);
+    this.measure = new MeasureCalls(telemetry);
   }
 
   /// One call to a target, with this much time.
@@ -63,6 +66,7 @@ public final class MakeCalls implements AutoCloseable {
       CallProgress progress)
       throws InterruptedException {
     return make(
+        "chat",
         targets,
         EstimateTokens.of(call),
         deadline,
@@ -82,6 +86,7 @@ public final class MakeCalls implements AutoCloseable {
       CallProgress progress)
       throws InterruptedException {
     return make(
+        "embeddings",
         List.of(target),
         EstimateTokens.of(inputs),
         deadline,
@@ -91,6 +96,7 @@ public final class MakeCalls implements AutoCloseable {
   }
 
   private CallsMade make(
+      String operation,
       List<ModelTarget> targets,
       int estimatedTokens,
       Deadline deadline,
@@ -118,7 +124,7 @@ public final class MakeCalls implements AutoCloseable {
         if (permit == null) {
           return new CallsMade(last, asked.provider().name(), true, calls);
         }
-        var outcome = call(asked, limit, permit, deadline, progress, calls, one);
+        var outcome = call(operation, asked, limit, permit, deadline, progress, calls, one);
         if (outcome == null) {
           return new CallsMade(last, asked.provider().name(), true, calls);
         }
@@ -151,6 +157,7 @@ public final class MakeCalls implements AutoCloseable {
           return new CallsMade(last, asked.provider().name(), late, calls);
         }
         progress.waits(wait);
+        measure.retried(asked);
         Thread.sleep(wait);
       }
     }
@@ -186,6 +193,7 @@ public final class MakeCalls implements AutoCloseable {
 
   /// @return null if it could not be made in time
   private @Nullable LlmOutcome call(
+      String operation,
       ModelTarget target,
       LimitModel limit,
       LimitModel.Permit permit,
@@ -206,14 +214,20 @@ public final class MakeCalls implements AutoCloseable {
       progress.calls();
       var startedAt = clock.instant().truncatedTo(ChronoUnit.MICROS);
       long begun = System.nanoTime();
-      var outcome = one.make(target, time);
-      double ranMs = (System.nanoTime() - begun) / 1e6;
-      ended = true;
-      limit.ended(permit, outcome);
-      var made = DescribeCall.of(target, startedAt, ranMs, outcome);
-      calls.add(made);
-      progress.called(made);
-      return outcome;
+      var span = measure.begin(operation, target);
+      try {
+        var outcome = one.make(target, time);
+        double ranMs = (System.nanoTime() - begun) / 1e6;
+        ended = true;
+        limit.ended(permit, outcome);
+        var made = DescribeCall.of(target, startedAt, ranMs, outcome);
+        measure.called(target, made, span);
+        calls.add(made);
+        progress.called(made);
+        return outcome;
+      } finally {
+        measure.end(span);
+      }
     } finally {
       if (!ended) {
         limit.giveBack(permit);

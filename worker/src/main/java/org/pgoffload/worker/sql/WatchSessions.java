@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.Set;
+import org.pgoffload.telemetry.LogRequest;
 import org.pgoffload.worker.sql.SqlClaim.EarlierSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -63,11 +64,13 @@ final class WatchSessions {
       }
       next.add(session.identity());
       if (suspects.contains(session.identity())) {
-        LOG.warn(
-            "The session of request {} (pid {}) does not exist any more, and nobody has said so: its"
-                + " connection is broken off",
-            used.get(i).id(),
-            session.identity().pid());
+        try (var _ = LogRequest.of(used.get(i).id())) {
+          LOG.warn(
+              "The session of request {} (pid {}) does not exist any more, and nobody has said so: its"
+                  + " connection is broken off",
+              used.get(i).id(),
+              session.identity().pid());
+        }
         session.abort();
       }
     }

@@ -15,6 +15,7 @@ import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmOutcome;
 import org.pgoffload.worker.llm.ModelTarget;
@@ -32,7 +33,7 @@ class EmbedTogetherTest {
           CallLimits.NONE,
           Map.of());
 
-  private final MakeCalls make = new MakeCalls(SETTINGS, InstantSource.system());
+  private final MakeCalls make = new MakeCalls(SETTINGS, InstantSource.system(), Telemetry.none());
   private final EmbedTogether embed = new EmbedTogether(make, SETTINGS);
   private final ScriptedProvider provider = new ScriptedProvider("p");
 

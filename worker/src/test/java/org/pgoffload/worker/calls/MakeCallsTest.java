@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.llm.LlmCall;
 import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmOptions;
@@ -33,7 +34,7 @@ class MakeCallsTest {
           CallLimits.NONE,
           Map.of());
 
-  private final MakeCalls make = new MakeCalls(SETTINGS, InstantSource.system());
+  private final MakeCalls make = new MakeCalls(SETTINGS, InstantSource.system(), Telemetry.none());
   private final ScriptedProvider first = new ScriptedProvider("first");
   private final ScriptedProvider second = new ScriptedProvider("second");
 
@@ -227,7 +228,7 @@ class MakeCallsTest {
             Duration.ofMillis(3),
             new CallLimits(1, null, null),
             Map.of());
-    try (var narrow = new MakeCalls(one, InstantSource.system())) {
+    try (var narrow = new MakeCalls(one, InstantSource.system(), Telemetry.none())) {
       first.fails(LlmErrorCode.PROVIDER_ERROR, null, 1);
       assertThatThrownBy(() ->
               narrow.ask(

@@ -1,0 +1,143 @@
+package org.pgoffload.launcher;
+
+import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.binder.jvm.ClassLoaderMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
+import io.micrometer.core.instrument.binder.system.FileDescriptorMetrics;
+import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
+import io.micrometer.core.instrument.binder.system.UptimeMetrics;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.opentelemetry.api.OpenTelemetry;
+import io.opentelemetry.sdk.OpenTelemetrySdk;
+import io.opentelemetry.sdk.autoconfigure.AutoConfiguredOpenTelemetrySdk;
+import io.opentelemetry.sdk.autoconfigure.spi.ConfigurationException;
+import java.net.InetSocketAddress;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.telemetry.Health;
+import org.pgoffload.telemetry.Telemetry;
+
+/// Collects what the parts of this process tell of themselves: measures, which Prometheus reads at
+/// the management address, and spans, which go where OpenTelemetry's own variables say. Without
+/// these, nothing is traced, and the contexts of others are passed on.
+final class Observe implements AutoCloseable {
+  /// Any of them turns tracing on.
+  private static final List<String> TRACING =
+      List.of(
+          "OTEL_TRACES_EXPORTER",
+          "OTEL_EXPORTER_OTLP_ENDPOINT",
+          "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+
+  private final PrometheusMeterRegistry registry =
+      new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+  private final List<AutoCloseable> opened = new ArrayList<>();
+  private final Telemetry telemetry;
+  private final ServeManagement management;
+
+  private Observe(@Nullable InetSocketAddress address, OpenTelemetry traces) {
+    telemetry = new Telemetry(registry, traces);
+    if (traces instanceof OpenTelemetrySdk sdk) {
+      opened.add(sdk);
+    }
+    measureProcess();
+    management = ServeManagement.start(address, registry::scrape);
+  }
+
+  /// Begins to collect.
+  ///
+  /// @param name of the part, by which traces know it unless `OTEL_SERVICE_NAME` gives another
+  /// @throws org.pgoffload.launcher.ConfigurationException if the environment says something wrong
+  static Observe start(Settings settings, String name) {
+    var address = ServeManagement.address(settings);
+    var traces = traces(settings, name);
+    settings.check();
+    return new Observe(address, traces);
+  }
+
+  private static OpenTelemetry traces(Settings settings, String name) {
+    if (TRACING.stream().allMatch(variable -> settings.text(variable) == null)) {
+      return OpenTelemetry.noop();
+    }
+    var defaults = new TreeMap<String, String>();
+    defaults.put("otel.service.name", "pgoffload-" + name);
+    // the only one that is sent over the JDK's own HTTP client
+    defaults.put("otel.exporter.otlp.protocol", "http/protobuf");
+    // measures are Prometheus', and logs go to standard error
+    defaults.put("otel.metrics.exporter", "none");
+    defaults.put("otel.logs.exporter", "none");
+    try {
+      return AutoConfiguredOpenTelemetrySdk.builder()
+          .addPropertiesSupplier(() -> defaults)
+          .addPropertiesCustomizer(properties -> fromEnvironment(settings.environment()))
+          .disableShutdownHook()
+          .build()
+          .getOpenTelemetrySdk();
+    } catch (ConfigurationException | IllegalArgumentException | IllegalStateException e) {
+      settings.problem("OTEL_…: " + e.getMessage());
+      return OpenTelemetry.noop();
+    }
+  }
+
+  /// The SDK reads the process's environment by itself; this is for one that was given otherwise.
+  private static Map<String, String> fromEnvironment(Map<String, String> environment) {
+    var properties = new TreeMap<String, String>();
+    environment.forEach((name, value) -> {
+      if (name.startsWith("OTEL_") && !value.isBlank()) {
+        properties.put(name.toLowerCase(java.util.Locale.ROOT).replace('_', '.'), value);
+      }
+    });
+    return properties;
+  }
+
+  private void measureProcess() {
+    var collector = new JvmGcMetrics();
+    opened.add(collector);
+    for (var binder :
+        List.of(
+            new JvmMemoryMetrics(),
+            collector,
+            new JvmThreadMetrics(),
+            new ClassLoaderMetrics(),
+            new ProcessorMetrics(),
+            new FileDescriptorMetrics(),
+            new UptimeMetrics())) {
+      binder.bindTo(registry);
+    }
+    registry.gauge("pgoffload.build", Tags.of("version", Version.text()), 1);
+  }
+
+  Telemetry telemetry() {
+    return telemetry;
+  }
+
+  /// Tells of a part's health from now on.
+  void tellOf(String part, Supplier<Health> health) {
+    management.tellOf(part, health);
+  }
+
+  /// Where the management address listens; -1 if nothing does.
+  int port() {
+    return management.port();
+  }
+
+  /// Spans that were not sent yet have some seconds.
+  @Override
+  public void close() {
+    management.close();
+    for (var each : opened) {
+      try {
+        each.close();
+      } catch (Exception e) {
+        org.slf4j.LoggerFactory.getLogger(Observe.class).debug("{} could not be closed", each, e);
+      }
+    }
+    registry.close();
+  }
+}

@@ -1,0 +1,188 @@
+package org.pgoffload.launcher;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.schema.InstallationStatus;
+import org.pgoffload.schema.TopicStatus;
+
+/// How an installation does, for people and for programs.
+///
+/// @param database its place, without a password
+/// @param checks those of the database, and of Kafka if it was asked
+/// @param topics null if Kafka was not asked, or did not answer
+record Status(
+    String database,
+    List<InstallationStatus.Check> checks,
+    InstallationStatus.Queue queue,
+    List<InstallationStatus.Worker> workers,
+    @Nullable TopicStatus topics) {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final String ERROR = "error";
+
+  Status {
+    checks = List.copyOf(checks);
+    workers = List.copyOf(workers);
+  }
+
+  Status(String database, InstallationStatus installation) {
+    this(database, installation.checks(), installation.queue(), installation.workers(), null);
+  }
+
+  /// With what Kafka says.
+  Status with(TopicStatus found, TopicNames names) {
+    long letters = found.deadLetters();
+    var check =
+        letters == 0
+            ? new InstallationStatus.Check("dead-letters", "ok", "there are none", null)
+            : new InstallationStatus.Check(
+                "dead-letters",
+                "warning",
+                letters + (letters == 1 ? " is" : " are") + " kept on " + names.deadLetters(),
+                "Look at them with: pgoffload dead-letters list");
+    return with(check, found);
+  }
+
+  /// With why Kafka says nothing.
+  Status withoutKafka(String fault) {
+    return with(
+        new InstallationStatus.Check(
+            "kafka",
+            ERROR,
+            "Kafka cannot be asked: " + fault,
+            "See whether it runs, whether KAFKA_BOOTSTRAP_SERVERS is right, and whether this login may"
+                + " describe topics and groups; run pgoffload install if a topic is missing."),
+        null);
+  }
+
+  private Status with(InstallationStatus.Check check, @Nullable TopicStatus found) {
+    var all = new ArrayList<>(checks);
+    all.add(check);
+    return new Status(database, all, queue, workers, found);
+  }
+
+  boolean isInError() {
+    return checks.stream().anyMatch(check -> check.state().equals(ERROR));
+  }
+
+  /// The worst of all checks.
+  String state() {
+    for (var state : List.of(ERROR, "warning")) {
+      if (checks.stream().anyMatch(check -> check.state().equals(state))) {
+        return state;
+      }
+    }
+    return "ok";
+  }
+
+  String json() {
+    var json = JSON.createObjectNode();
+    json.put("state", state());
+    json.put("database", database);
+    var checked = json.putArray("checks");
+    for (var check : checks) {
+      checked
+          .addObject()
+          .put("check", check.name())
+          .put("state", check.state())
+          .put("detail", check.detail())
+          .put("advice", check.advice());
+    }
+    json.putObject("queue")
+        .put("waiting", queue.waiting())
+        .put("oldest_seconds", queue.oldestSeconds());
+    var registered = json.putArray("workers");
+    for (var worker : workers) {
+      registered
+          .addObject()
+          .put("name", worker.name())
+          .put("alive", worker.alive())
+          .put("provider", worker.provider())
+          .put("model", worker.model())
+          .put("version", worker.version())
+          .put("in_flight", worker.inFlight())
+          .put("heartbeat_age_seconds", worker.heartbeatAge());
+    }
+    if (topics == null) {
+      json.putNull("topics");
+      json.putNull("dead_letters");
+    } else {
+      var lags = json.putObject("topics");
+      topics.lags().forEach((topic, lag) -> lags.putObject(topic).put("lag", lag));
+      json.put("dead_letters", topics.deadLetters());
+    }
+    return json.toPrettyString() + "\n";
+  }
+
+  String text() {
+    var text = new StringBuilder("pgoffload in " + database + ": " + state() + "\n\n");
+    for (var check : checks) {
+      line(
+          text,
+          String.format(
+              Locale.ROOT, "  %-8s %-13s %s", check.state(), check.name(), check.detail()));
+      if (check.advice() != null) {
+        line(text, String.format(Locale.ROOT, "  %-8s %-13s -> %s", "", "", check.advice()));
+      }
+    }
+    text.append('\n');
+    line(
+        text,
+        queue.waiting() == 0
+            ? "No request waits for a worker."
+            : String.format(
+                Locale.ROOT,
+                "Waiting for a worker: %d, the oldest for %.1f s.",
+                queue.waiting(),
+                queue.oldestSeconds()));
+    workers(text);
+    if (topics != null) {
+      text.append('\n');
+      line(text, String.format(Locale.ROOT, "  %-40s %12s", "topic", "not finished"));
+      topics
+          .lags()
+          .forEach(
+              (topic, lag) -> line(text, String.format(Locale.ROOT, "  %-40s %12d", topic, lag)));
+    }
+    return text.toString();
+  }
+
+  private void workers(StringBuilder text) {
+    if (workers.isEmpty()) {
+      return;
+    }
+    text.append('\n');
+    line(
+        text,
+        String.format(
+            Locale.ROOT,
+            "  %-32s %-5s %9s %-14s %-24s %s",
+            "worker",
+            "state",
+            "in flight",
+            "provider",
+            "model",
+            "version"));
+    for (var worker : workers) {
+      line(
+          text,
+          String.format(
+              Locale.ROOT,
+              "  %-32s %-5s %9d %-14s %-24s %s",
+              worker.name(),
+              worker.alive() ? "alive" : "gone",
+              worker.inFlight(),
+              worker.provider(),
+              worker.model(),
+              worker.version()));
+    }
+  }
+
+  /// Everything here may come from a database that others write to.
+  private static void line(StringBuilder text, String line) {
+    text.append(Printable.line(line).stripTrailing()).append('\n');
+  }
+}

@@ -1,0 +1,57 @@
+package org.pgoffload.launcher;
+
+import java.sql.SQLException;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeoutException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.KafkaException;
+import org.pgoffload.schema.InstallationStatus;
+import org.pgoffload.schema.TopicStatus;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/// `pgoffload status`.
+@Command(
+    name = "status",
+    description = {
+      "Says how the installation does, and what to do about each problem. Needs a login that may see",
+      "llm_health: the owner's, or one of a member of llm_user. Exits with 1 if anything is in error."
+    },
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class)
+final class StatusCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec = CommandSpec.create();
+  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
+
+  @Option(names = "--json", description = "Print a JSON object.")
+  private boolean json;
+
+  @Override
+  public Integer call() throws SQLException, InterruptedException {
+    var settings = options.settings();
+    var database = settings.database(null);
+    var topics = settings.topics();
+    var kafka = settings.text("KAFKA_BOOTSTRAP_SERVERS") == null ? null : settings.kafka();
+    settings.check();
+    var address = Objects.requireNonNull(database);
+    var status = new Status(address.toString(), InstallationStatus.read(address));
+    if (kafka != null) {
+      try (var admin = Admin.create(kafka)) {
+        status = status.with(TopicStatus.read(admin, topics), topics);
+      } catch (ExecutionException e) {
+        status = status.withoutKafka(String.valueOf(e.getCause()));
+      } catch (TimeoutException | KafkaException e) {
+        status = status.withoutKafka(e.toString());
+      }
+    }
+    var out = spec.commandLine().getOut();
+    out.print(json ? status.json() : status.text());
+    out.flush();
+    return status.isInError() ? 1 : 0;
+  }
+}

@@ -1,0 +1,108 @@
+package org.pgoffload.schema;
+
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// How an installation does, as the database knows it.
+///
+/// @param checks what `llm_health` says
+/// @param queue what waits
+/// @param workers what `llm_worker` says, of those alive or gone for less than a day
+public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> workers) {
+  public InstallationStatus {
+    checks = List.copyOf(checks);
+    workers = List.copyOf(workers);
+  }
+
+  /// A row of `llm_health`.
+  ///
+  /// @param state `ok`, `warning` or `error`
+  /// @param advice what to do about it; null if there is nothing to do
+  public record Check(String name, String state, String detail, @Nullable String advice) {}
+
+  /// Of the newest thousands of requests, those that wait for a worker.
+  ///
+  /// @param oldestSeconds how long the oldest has waited; 0 if there is none
+  public record Queue(long waiting, double oldestSeconds) {}
+
+  /// A row of `llm_worker`.
+  ///
+  /// @param heartbeatAge seconds since it was heard of
+  public record Worker(
+      String name,
+      boolean alive,
+      String provider,
+      String model,
+      String version,
+      int inFlight,
+      double heartbeatAge) {}
+
+  /// Asks the database.
+  ///
+  /// @param database a login that may see `llm_health` and `llm_worker`: a member of llm_user, or
+  ///   the owner
+  /// @throws SQLException if it does not answer, or refuses
+  public static InstallationStatus read(DatabaseAddress database) throws SQLException {
+    try (var connection = database.connect("pgoffload status")) {
+      try (var statement = connection.createStatement()) {
+        statement.execute("set statement_timeout = '20s'");
+      }
+      return new InstallationStatus(checks(connection), queue(connection), workers(connection));
+    }
+  }
+
+  private static List<Check> checks(Connection connection) throws SQLException {
+    var checks = new ArrayList<Check>();
+    try (var statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                "select \"check\", state, detail, advice from pgoffload.health()")) {
+      while (row.next()) {
+        checks.add(
+            new Check(row.getString(1), row.getString(2), row.getString(3), row.getString(4)));
+      }
+    }
+    return checks;
+  }
+
+  private static Queue queue(Connection connection) throws SQLException {
+    try (var statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                "select waiting, coalesce(extract(epoch from oldest), 0)::float8"
+                    + " from pgoffload.queue_depth(interval '0')")) {
+      row.next();
+      return new Queue(row.getLong(1), row.getDouble(2));
+    }
+  }
+
+  private static List<Worker> workers(Connection connection) throws SQLException {
+    var workers = new ArrayList<Worker>();
+    try (var statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                """
+                select name, pgoffload.worker_is_alive(name, epoch) as alive, provider, model, version,
+                       in_flight, extract(epoch from clock_timestamp() - heartbeat_at)::float8 as heartbeat_age
+                from pgoffload.worker
+                where heartbeat_at > clock_timestamp() - interval '1 day'
+                order by alive desc, name
+                """)) {
+      while (row.next()) {
+        workers.add(
+            new Worker(
+                row.getString("name"),
+                row.getBoolean("alive"),
+                row.getString("provider"),
+                row.getString("model"),
+                row.getString("version"),
+                row.getInt("in_flight"),
+                row.getDouble("heartbeat_age")));
+      }
+    }
+    return workers;
+  }
+}

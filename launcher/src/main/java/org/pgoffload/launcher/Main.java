@@ -10,17 +10,13 @@ import picocli.CommandLine.Command;
     mixinStandardHelpOptions = true,
     versionProvider = Version.class,
     subcommands = {
-      DemoCommand.class,
-      DevCommand.class,
       InstallCommand.class,
       ProducerCommand.class,
       WorkerCommand.class,
       ResultsCommand.class,
       MaintainCommand.class,
       AdoptCommand.class,
-      DeadLettersCommand.class,
-      BenchCommand.class,
-      FaultsCommand.class
+      DeadLettersCommand.class
     })
 public final class Main {
   public static void main(String[] arguments) {
@@ -28,7 +24,9 @@ public final class Main {
   }
 
   static CommandLine commandLine() {
-    return new CommandLine(new Main())
+    var commandLine = new CommandLine(new Main());
+    LocalServers.addTo(commandLine);
+    return commandLine
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setExecutionExceptionHandler(new ReportFailure());
   }

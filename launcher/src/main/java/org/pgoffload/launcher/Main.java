@@ -11,8 +11,6 @@ import picocli.CommandLine.Command;
     mixinStandardHelpOptions = true,
     versionProvider = Version.class,
     subcommands = {
-      DemoCommand.class,
-      DevCommand.class,
       InstallCommand.class,
       ProducerCommand.class,
       WorkerCommand.class,
@@ -20,9 +18,7 @@ import picocli.CommandLine.Command;
       MaintainCommand.class,
       AdoptCommand.class,
       StatusCommand.class,
-      DeadLettersCommand.class,
-      BenchCommand.class,
-      FaultsCommand.class
+      DeadLettersCommand.class
     })
 public final class Main {
   /// The property that `logback.xml` reads.
@@ -42,7 +38,9 @@ public final class Main {
   }
 
   static CommandLine commandLine() {
-    return new CommandLine(new Main())
+    var commandLine = new CommandLine(new Main());
+    LocalServers.addTo(commandLine);
+    return commandLine
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setExecutionExceptionHandler(new ReportFailure());
   }

@@ -18,6 +18,7 @@ import picocli.CommandLine.Command;
       ResultsCommand.class,
       MaintainCommand.class,
       AdoptCommand.class,
+      RotateKeyCommand.class,
       DeadLettersCommand.class,
       BenchCommand.class,
       FaultsCommand.class

@@ -83,6 +83,7 @@ public final class WorkerApp implements AutoCloseable {
               Executors.newSingleThreadScheduledExecutor(
                   Thread.ofPlatform().daemon().name("pgoffload-timer").factory()));
       CountWorkers.every(timer, database, make, clock);
+      trust.readAgainEveryFewSeconds(timer);
       var answer =
           new AnswerRequest(
               configuration.name(),

@@ -17,6 +17,7 @@ import picocli.CommandLine.Command;
       ResultsCommand.class,
       MaintainCommand.class,
       AdoptCommand.class,
+      RotateKeyCommand.class,
       StatusCommand.class,
       DeadLettersCommand.class
     })

@@ -3,15 +3,25 @@ package org.pgoffload.worker;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import javax.sql.DataSource;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.SigningKeys;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// What the worker trusts: the installation's id and its signing keys, read from the database at
-/// the start and again when a key turns up that is not known.
+/// the start, again when a key turns up that is not known, and every few seconds, since a key may
+/// be revoked.
 ///
 /// Safe to share between threads.
 final class Trust {
+  private static final Logger LOG = LoggerFactory.getLogger(Trust.class);
+
+  /// The sweep after a revocation waits for twice as long (pgoffload.next_sweep).
+  private static final int SECONDS = 3;
+
   private record State(String installation, Duration oldest, SigningKeys keys) {}
 
   private final DataSource database;
@@ -37,10 +47,27 @@ final class Trust {
     return state.keys;
   }
 
-  /// Reads everything again.
+  /// Begins to read everything again every few seconds.
+  void readAgainEveryFewSeconds(ScheduledExecutorService timer) {
+    var _ =
+        timer.scheduleWithFixedDelay(
+            () -> {
+              try {
+                readAgain();
+              } catch (SQLException | RuntimeException e) {
+                LOG.debug("The signing keys could not be read again; the last ones stand", e);
+              }
+            },
+            SECONDS,
+            SECONDS,
+            TimeUnit.SECONDS);
+  }
+
+  /// Reads everything again. One after another: a slow reader must not put back what a later one
+  /// has found, since a lane refuses what the keys that it has just read do not know.
   ///
   /// @throws SQLException if the database cannot be asked; what was read last stays
-  void readAgain() throws SQLException {
+  synchronized void readAgain() throws SQLException {
     state = read();
   }
 

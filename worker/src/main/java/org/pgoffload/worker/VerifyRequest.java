@@ -79,7 +79,9 @@ final class VerifyRequest {
       if (!keys.verify(value, signature)) {
         return new Verdict.Refused(
             DeadLetterReason.BAD_SIGNATURE,
-            "the signature does not match key " + signature.keyId() + " of this installation");
+            keys.knows(signature.keyId())
+                ? "the signature does not match key " + signature.keyId() + " of this installation"
+                : "key " + signature.keyId() + " is none of this installation's, or was revoked");
       }
     } catch (MalformedMessageException e) {
       return new Verdict.Refused(e.reason(), String.valueOf(e.getMessage()));

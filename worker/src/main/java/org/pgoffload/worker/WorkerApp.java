@@ -102,6 +102,7 @@ public final class WorkerApp implements RunningPart {
               Executors.newSingleThreadScheduledExecutor(
                   Thread.ofPlatform().daemon().name("pgoffload-timer").factory()));
       CountWorkers.every(timer, database, make, clock);
+      trust.readAgainEveryFewSeconds(timer);
       var answer =
           new AnswerRequest(
               configuration.name(),

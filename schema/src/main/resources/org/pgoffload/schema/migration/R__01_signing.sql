@@ -74,6 +74,82 @@ $$;
 comment on function pgoffload.new_signing_key() is 'Private. Makes the key that signs from now on; returns its id.';
 revoke all on function pgoffload.new_signing_key() from public;
 
+-- API: Private. Retires the key that signs, and makes another. What the old one has signed is still accepted: it
+-- stays until pgoffload.remove_old_keys finds nothing that it may have signed. Waits for nobody.
+create or replace function pgoffload.rotate_key() returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- of two at once, the second retires the first one's key
+  lock table pgoffload.signing_key in share row exclusive mode;
+  update pgoffload.signing_key k set retired_at = clock_timestamp(), retired_xid = pg_current_xact_id()
+  where k.retired_at is null;
+  return pgoffload.new_signing_key();
+end
+$$;
+comment on function pgoffload.rotate_key() is 'Private, for the owner. Makes the key that signs from now on; older ones stay valid for what they signed.';
+revoke all on function pgoffload.rotate_key() from public;
+
+-- API: Private. Rotates the key, and revokes all older ones: workers refuse what was signed with them. Part of
+-- pgoffload rotate-key --revoke, which has a break of the capture planned before and recorded after it.
+create or replace function pgoffload.revoke_keys() returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  key_id constant integer := pgoffload.rotate_key();
+begin
+  update pgoffload.signing_key k set revoked_at = clock_timestamp()
+  where k.retired_at is not null and k.revoked_at is null;
+  return key_id;
+end
+$$;
+comment on function pgoffload.revoke_keys() is 'Private, for the owner. Rotates the key, and revokes all older ones.';
+revoke all on function pgoffload.revoke_keys() from public;
+
+-- API: Private. Seals retired keys with which nobody signs any more: every transaction has ended that saw them
+-- when they were not retired. Returns how many of those that it has sealed are revoked: what they have signed
+-- meanwhile has to be signed again.
+create or replace function pgoffload.seal_keys() returns integer
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  with sealed as (
+    update pgoffload.signing_key k set sealed_at = clock_timestamp()
+    where k.retired_at is not null and k.sealed_at is null
+      and not exists (
+        select from pg_stat_get_activity(null) a
+        where a.datid = (select d.oid from pg_database d where d.datname = current_database()) and a.pid <> pg_backend_pid()
+          -- before 009 it was not recorded: whoever is there may be older
+          and (k.retired_xid is null and (a.backend_xid is not null or a.backend_xmin is not null)
+               or age(a.backend_xid) >= age(k.retired_xid::xid) or age(a.backend_xmin) >= age(k.retired_xid::xid)))
+      and not exists (
+        select from pg_prepared_xact() p
+        where p.dbid = (select d.oid from pg_database d where d.datname = current_database())
+          and (k.retired_xid is null or age(p.transaction) >= age(k.retired_xid::xid)))
+    returning k.revoked_at
+  )
+  select count(s.revoked_at)::integer from sealed s
+$$;
+comment on function pgoffload.seal_keys() is
+  'Private, for the owner. Seals retired keys with which nobody signs any more; returns how many of them are revoked.';
+revoke all on function pgoffload.seal_keys() from public;
+
+-- API: Private. Removes the sealed keys that have signed nothing that is kept: everything that was asked when they
+-- signed has ended and been removed, and would not be accepted if it came again. Returns their ids.
+create or replace function pgoffload.remove_old_keys() returns setof integer
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  delete from pgoffload.signing_key k
+  where k.sealed_at < clock_timestamp() - (select s.value::interval / 2 from pgoffload.setting s where s.name = 'retention')
+    and not exists (select from pgoffload.id_range r where r.begun_at <= k.sealed_at)
+  returning k.key_id
+$$;
+comment on function pgoffload.remove_old_keys() is 'Private, for the owner. Removes keys with which nothing that is kept was signed.';
+revoke all on function pgoffload.remove_old_keys() from public;
+
 do $$
 begin
   if not exists (select from pgoffload.signing_key) then
@@ -87,7 +163,7 @@ create or replace function pgoffload.signing_keys() returns table (key_id intege
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select k.key_id, encode(k.key, 'hex') from pgoffload.signing_key k
+  select k.key_id, encode(k.key, 'hex') from pgoffload.signing_key k where k.revoked_at is null
 $$;
 comment on function pgoffload.signing_keys() is 'Private, for the worker role. The keys with which requests may be signed.';
 revoke all on function pgoffload.signing_keys() from public;
@@ -110,8 +186,7 @@ begin
   from pg_control_system() s, pg_database d
   where d.datname = current_database()
   returning i.id into adopted;
-  update pgoffload.signing_key k set retired_at = clock_timestamp() where k.retired_at is null;
-  perform pgoffload.new_signing_key();
+  perform pgoffload.rotate_key();
   return adopted;
 end
 $$;

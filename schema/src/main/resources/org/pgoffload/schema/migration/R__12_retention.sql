@@ -116,16 +116,17 @@ revoke all on function pgoffload.id_range_is_over() from public;
 
 -- API: Private. The requests between two ids that have no result. Both sides go by their own index, since millions
 -- may lie there. Runs within its callers' rights and search_path, so that it is inlined.
+drop function if exists pgoffload.unanswered(bigint, bigint);  -- it had fewer columns
 create or replace function pgoffload.unanswered(first_id bigint, last_id bigint)
-returns table (id bigint, is_sql boolean, created_at timestamptz, created_xid xid8)
+returns table (id bigint, is_sql boolean, immediate boolean, created_at timestamptz, created_xid xid8)
 language sql stable
 as $$
-  select q.id, false, q.created_at, q.created_xid
+  select q.id, false, q.immediate, q.created_at, q.created_xid
   from ${public_schema}.llm_request q
   left join (select r.id from pgoffload.llm_result r where r.id between first_id and last_id) r on r.id = q.id
   where q.id between first_id and last_id and r.id is null
   union all
-  select q.id, true, q.created_at, q.created_xid
+  select q.id, true, q.immediate, q.created_at, q.created_xid
   from ${public_schema}.sql_request q
   left join (select r.id from pgoffload.sql_result r where r.id between first_id and last_id) r on r.id = q.id
   where q.id between first_id and last_id and r.id is null

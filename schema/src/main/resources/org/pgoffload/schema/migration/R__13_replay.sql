@@ -1,14 +1,14 @@
 -- Sending again what went to the dead letters. For the owner alone: whoever may call this acts for every role.
 
--- API: Private. Whether the bytes of a request bear a signature of this installation, with a key of any age. Runs
--- within its caller's rights and search_path.
+-- API: Private. Whether the bytes of a request bear a signature of this installation, with a key of any age that
+-- was not revoked. Runs within its caller's rights and search_path.
 create or replace function pgoffload.is_signed(message bytea, key_id integer, mac bytea) returns boolean
 language sql stable
 as $$
   select coalesce((
     select sha256(b.outer_block || sha256(b.inner_block || message)) = mac
     from pgoffload.signing_key k, pgoffload.hmac_blocks(k.key) b
-    where k.key_id = is_signed.key_id), false)
+    where k.key_id = is_signed.key_id and k.revoked_at is null), false)
 $$;
 comment on function pgoffload.is_signed(bytea, integer, bytea) is
   'Private. Whether a request''s bytes were signed by this installation. Runs within its caller''s rights and search_path.';
@@ -42,7 +42,9 @@ begin
   if not coalesce(pgoffload.is_signed(message, key_id, mac), false) then
     raise exception 'the letter is not signed by this installation'
       using errcode = 'invalid_parameter_value',
-            detail = format('Its signature names key %s.', coalesce(key_id::text, 'null')),
+            detail = format('Its signature names key %s%s.', coalesce(key_id::text, 'null'),
+              case when exists (select from pgoffload.signing_key k where k.key_id = replay_request.key_id and k.revoked_at is not null)
+                then ', which was revoked' else '' end),
             hint = 'It is forged, damaged, or another installation''s: nothing of it may be executed. What was meant has to be asked again by who wants it.';
   end if;
   begin

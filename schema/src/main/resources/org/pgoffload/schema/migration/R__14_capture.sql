@@ -69,7 +69,9 @@ as $$
   select b.number, b.first_id, pg_current_wal_insert_lsn(), pg_current_snapshot()
   from pgoffload.capture_break b
   -- who had drawn an id before the break has sent it by then
-  where b.first_id is not null and b.swept_at is null and b.broken_at < clock_timestamp() - interval '1 s'
+  where b.first_id is not null and b.swept_at is null
+    -- and every worker has read that its key was revoked
+    and b.broken_at < clock_timestamp() - case b.reason when 'key_revoked' then interval '6 s' else interval '1 s' end
   order by b.number limit 1
 $$;
 comment on function pgoffload.next_sweep() is 'Private, for the producer. The break whose sweep is due, or nulls.';
@@ -116,6 +118,7 @@ as $$
 #variable_conflict use_column
 declare
   before_id constant bigint := (select b.first_id from pgoffload.capture_break b where b.number = break_number);
+  reason constant text := (select b.reason from pgoffload.capture_break b where b.number = break_number);
   -- a copy of a database does not send what it was copied with
   since constant timestamptz := (select i.since from pgoffload.installation i);
   lost record;
@@ -128,10 +131,17 @@ begin
               (select q.id from ${public_schema}.sql_request q where q.id > after_id and q.id < before_id order by q.id limit look_at)) u
         order by u.id limit look_at) l;
   for lost in
-      select u.id, u.is_sql from pgoffload.unanswered(after_id + 1, last_id) u
+      select u.id, u.is_sql, u.immediate from pgoffload.unanswered(after_id + 1, last_id) u
       where u.created_at >= since and pg_visible_in_snapshot(u.created_xid, of_snapshot)
       order by u.id loop
     begin
+      if lost.immediate and reason in ('key_revoked', 'key_sealed') then
+        -- recorded by what it said of itself: who has the key may have made it up
+        if reason = 'key_revoked' then
+          perform pgoffload.end_revoked(lost.id, lost.is_sql);
+        end if;
+        continue;
+      end if;
       if lost.is_sql then
         perform pgoffload.send_sql_again(lost.id);
       else
@@ -149,6 +159,42 @@ comment on function pgoffload.send_again(integer, pg_snapshot, bigint, integer) 
   'Private, for the producer. Sends again what a break of the capture may have lost.';
 revoke all on function pgoffload.send_again(integer, pg_snapshot, bigint, integer) from public;
 grant execute on function pgoffload.send_again(integer, pg_snapshot, bigint, integer) to pgoffload_producer;
+
+-- API: Private. Ends a request whose key was revoked, as failed.
+create or replace function pgoffload.end_revoked(request_id bigint, is_sql boolean) returns void
+language plpgsql volatile
+as $$
+declare
+  words constant text := 'the key that had signed it was revoked';
+begin
+  if is_sql then
+    insert into pgoffload.sql_result
+    select r.*
+    from ${public_schema}.sql_request q,
+         jsonb_populate_record(null::pgoffload.sql_result, jsonb_build_object(
+           'id', q.id, 'attempt', 0, 'requested_by_oid', q.requested_by_oid, 'status', 'failed', 'tags', '[]'::jsonb,
+           'chunks', 0, 'split', false, 'finished_at', clock_timestamp(),
+           'error', jsonb_build_object('sqlstate', 'PO003', 'message', words,
+             'detail', 'What it did, if it had begun, is rolled back.', 'hint', 'Launch it again.'))) r
+    where q.id = request_id
+    on conflict (id) do nothing;
+    perform pg_notify('sql_done', request_id::text);
+  else
+    insert into pgoffload.llm_result
+    select r.*
+    from ${public_schema}.llm_request q,
+         jsonb_populate_record(null::pgoffload.llm_result, jsonb_build_object(
+           'id', q.id, 'kind', q.kind, 'status', 'failed', 'requested_by_oid', q.requested_by_oid, 'attempts', 0,
+           'error_code', 'key_revoked', 'error_message', words || '; ask again', 'finished_at', clock_timestamp())) r
+    where q.id = request_id
+    on conflict (id) do nothing;
+    perform pg_notify('llm_done', request_id::text);
+  end if;
+end
+$$;
+comment on function pgoffload.end_revoked(bigint, boolean) is
+  'Private. Ends a request whose key was revoked, as failed. Runs within its callers'' rights and search_path.';
+revoke all on function pgoffload.end_revoked(bigint, boolean) from public;
 
 create or replace function pgoffload.send_llm_again(request_id bigint) returns void
 language plpgsql volatile
@@ -225,18 +271,24 @@ as $$
 declare
   broken_at timestamptz;
   worked_off boolean;
+  reason text;
 begin
-  select b.broken_at, coalesce(b.worked_off, false) into broken_at, worked_off
+  select b.broken_at, coalesce(b.worked_off, false), b.reason into broken_at, worked_off, reason
   from pgoffload.capture_break b
-  where b.first_id > raise_if_lost.id and b.swept_at is not null
+  where b.reason <> 'key_sealed' and (
+        b.first_id > raise_if_lost.id and b.swept_at is not null
         and (raise_if_lost.id & (1::bigint << 35) = 0 or b.broken_at > since)
         -- what was answered and has been removed since was not lost
         and exists (select from pgoffload.id_range r where r.number = raise_if_lost.id >> 36 and r.removing_since is null)
-     or b.first_id is null and b.broken_at > clock_timestamp() - interval '2 min'
+     or b.first_id is null and b.reason <> 'key_revoked' and b.broken_at > clock_timestamp() - interval '2 min')
   order by b.first_id nulls last limit 1;
   if found
      and not exists (select from ${public_schema}.llm_request q where q.id = raise_if_lost.id)
      and not exists (select from ${public_schema}.sql_request q where q.id = raise_if_lost.id) then
+    if reason = 'key_revoked' then
+      raise exception 'request % was signed with a key that has been revoked, and nothing was done', id
+        using errcode = 'PO003', detail = 'The key was revoked at ' || broken_at || '.', hint = 'Ask again.';
+    end if;
     if not worked_off then
       raise exception 'request % was sent to a replication slot that is gone', id
         using errcode = 'PO003',

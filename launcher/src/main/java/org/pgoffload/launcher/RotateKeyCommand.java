@@ -1,0 +1,92 @@
+package org.pgoffload.launcher;
+
+import java.io.PrintWriter;
+import java.time.temporal.ChronoUnit;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.RotateKeys;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/// `pgoffload rotate-key`.
+@Command(
+    name = "rotate-key",
+    description = {
+      "Makes a new key with which the database signs requests from now on. What the old one has signed is",
+      "executed as before; pgoffload maintain removes it when none of that is kept. Needs the login that",
+      "has installed pgoffload."
+    },
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class)
+final class RotateKeyCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec = CommandSpec.create();
+  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
+  @ArgGroup private Instead instead = new Instead();
+
+  private static final class Instead {
+    @Option(
+        names = "--revoke",
+        description =
+            "For a key that has leaked: what older keys have signed is refused from now on. What was"
+                + " inserted and has no result is signed again; immediate requests without one fail.")
+    private boolean revoke;
+
+    @Option(names = "--list", description = "Change nothing, and show which keys there are.")
+    private boolean list;
+  }
+
+  @Override
+  public Integer call() {
+    var settings = options.settings();
+    var given = settings.database(null);
+    settings.check();
+    var database = Objects.requireNonNull(given);
+    var out = spec.commandLine().getOut();
+    if (instead.list) {
+      list(out, database);
+    } else if (instead.revoke) {
+      revoke(out, database);
+    } else {
+      out.println(
+          "Key "
+              + RotateKeys.rotate(database)
+              + " signs from now on. What older keys have signed is executed as before.");
+    }
+    out.flush();
+    return 0;
+  }
+
+  private static void list(PrintWriter out, DatabaseAddress database) {
+    out.printf("%5s  %-8s  %-20s  %-20s  %s%n", "key", "state", "created", "retired", "revoked");
+    for (var key : RotateKeys.list(database)) {
+      out.printf(
+          "%5d  %-8s  %-20s  %-20s  %s%n",
+          key.id(),
+          key.state(),
+          key.createdAt().truncatedTo(ChronoUnit.SECONDS),
+          key.retiredAt() == null ? "" : key.retiredAt().truncatedTo(ChronoUnit.SECONDS),
+          key.revokedAt() == null ? "" : key.revokedAt().truncatedTo(ChronoUnit.SECONDS));
+    }
+  }
+
+  private static void revoke(PrintWriter out, DatabaseAddress database) {
+    var revocation = RotateKeys.revoke(database);
+    out.println(
+        "Key "
+            + revocation.keyId()
+            + " signs from now on. Workers refuse what older keys have signed within a few seconds.");
+    out.println(
+        "The producer has inserted requests without a result signed again; immediate ones fail"
+            + " (key_revoked, PO003).");
+    if (!revocation.sealed()) {
+      out.println(
+          "Transactions are open that had begun before: what they insert is signed again by pgoffload"
+              + " maintain, once they have ended.");
+    }
+  }
+}

@@ -53,6 +53,7 @@ final class LocalInstallation implements AutoCloseable {
   private final TreeMap<String, String> environment;
   private @Nullable DatabaseAddress admin;
   private @Nullable DatabaseAddress application;
+  private int managementPort = -1;
   private boolean closed;
 
   private LocalInstallation(LocalOptions options) {
@@ -99,6 +100,7 @@ final class LocalInstallation implements AutoCloseable {
     var worker = options.parts().contains(Part.WORKER) ? ReadConfiguration.worker(settings) : null;
     settings.check();
     var observe = serve(Observe.start(settings, "dev"));
+    managementPort = observe.port();
     var telemetry = observe.telemetry();
     var resultsApp = results == null ? null : opened(ResultsApp.start(results, telemetry));
     var producerApp = producer == null ? null : opened(ProducerApp.start(producer, telemetry));
@@ -307,6 +309,11 @@ final class LocalInstallation implements AutoCloseable {
   /// The ordinary application role's URI for other programs.
   String applicationUri() {
     return application().withParameters(Map.of()).uri();
+  }
+
+  /// Where the management address listens; -1 if nothing does.
+  int managementPort() {
+    return managementPort;
   }
 
   boolean hasPostgres() {

@@ -1,6 +1,7 @@
 package org.pgoffload.launcher;
 
 import java.util.Set;
+import org.slf4j.bridge.SLF4JBridgeHandler;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -35,6 +36,8 @@ public final class Main {
       System.exit(CommandLine.ExitCode.USAGE);
     }
     System.setProperty(LOG_FORMAT, format);
+    SLF4JBridgeHandler.removeHandlersForRootLogger();
+    SLF4JBridgeHandler.install();
     System.exit(commandLine().execute(arguments));
   }
 

@@ -28,6 +28,7 @@ import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.telemetry.TraceHeaders;
+import org.pgoffload.worker.sql.TaskSessions;
 
 /// What a worker tells of the way of its requests: measures of all of them, and a span for each.
 ///
@@ -63,6 +64,10 @@ final class MeasureRequests {
     this.queue = telemetry.hop("queue");
     this.run = telemetry.hop("run");
     this.publish = telemetry.hop("publish");
+    // a series is there before it counts anything, so that its first count is seen as one
+    for (var reason : DeadLetterReason.values()) {
+      metrics.counter("pgoffload.dead.letters", "reason", reason.code()).increment(0);
+    }
   }
 
   /// Shows what a lane has not finished.
@@ -120,6 +125,17 @@ final class MeasureRequests {
     tasks = running;
     Gauge.builder("pgoffload.tasks.running", running::getAsInt)
         .description("Tasks of background SQL that run")
+        .register(metrics);
+  }
+
+  /// Shows the sessions of tasks.
+  void watch(TaskSessions sessions) {
+    Gauge.builder("pgoffload.sql.sessions", sessions, TaskSessions::active)
+        .description("Sessions that run tasks of background SQL, or are kept for the next one")
+        .tag("state", "active")
+        .register(metrics);
+    Gauge.builder("pgoffload.sql.sessions", sessions, TaskSessions::idle)
+        .tag("state", "idle")
         .register(metrics);
   }
 

@@ -201,6 +201,7 @@ public final class WorkerApp implements RunningPart {
                 measure);
         measure.watch("sql", launched, clock);
         measure.watchTasks(launched::running);
+        measure.watch(sessions);
         loops.add(
             loop(
                 "pgoffload-sql-lane",

@@ -66,6 +66,8 @@ final class MeasureCalls {
         .tags(tags)
         .register(metrics)
         .record(Duration.ofNanos((long) (call.ranMs() * 1e6)));
+    // a series is there before it counts anything, so that its first count is seen as one
+    metrics.counter("pgoffload.llm.retries", tags).increment(0);
     tokens(tags, "input", call.inputTokens());
     tokens(tags, "cached", call.cachedTokens());
     tokens(tags, "output", call.outputTokens());
@@ -89,9 +91,7 @@ final class MeasureCalls {
   }
 
   private void tokens(Tags tags, String type, long number) {
-    if (number > 0) {
-      metrics.counter("pgoffload.llm.tokens", tags.and("type", type)).increment((double) number);
-    }
+    metrics.counter("pgoffload.llm.tokens", tags.and("type", type)).increment((double) number);
   }
 
   private Tags tags(ModelTarget target) {

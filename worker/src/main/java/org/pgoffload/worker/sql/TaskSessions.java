@@ -116,6 +116,16 @@ public final class TaskSessions implements AutoCloseable {
     }
   }
 
+  /// How many run a task.
+  public int active() {
+    return pools.values().stream().mapToInt(GenericKeyedObjectPool::getNumActive).sum();
+  }
+
+  /// How many are kept for the next one.
+  public int idle() {
+    return pools.values().stream().mapToInt(GenericKeyedObjectPool::getNumIdle).sum();
+  }
+
   private GenericKeyedObjectPool<String, TaskSession> pool(int depth) {
     return pools.computeIfAbsent(depth, added -> newPool());
   }

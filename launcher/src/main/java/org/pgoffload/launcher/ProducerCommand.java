@@ -1,9 +1,11 @@
 package org.pgoffload.launcher;
 
 import java.util.concurrent.Callable;
+import org.pgoffload.producer.AttendCapture;
 import org.pgoffload.producer.ProducerApp;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /// `pgoffload producer`.
 @Command(
@@ -15,15 +17,30 @@ import picocli.CommandLine.Mixin;
 final class ProducerCommand implements Callable<Integer> {
   @Mixin private EnvironmentOptions options = new EnvironmentOptions();
 
+  @Option(
+      names = "--no-capture",
+      description =
+          "Leave capturing to a Kafka Connect cluster, and do the rest: watch the slot, have sent again what"
+              + " a break of the capture has lost, flush messages on PostgreSQL 15 and 16.")
+  private boolean noCapture;
+
   @Override
   public Integer call() throws InterruptedException {
     var settings = options.settings();
     var address = ServeMetrics.address(settings);
     var configuration = ReadConfiguration.producer(settings);
-    try (var metrics = ServeMetrics.start(address);
-        var app = ProducerApp.start(configuration, metrics.registry());
-        var _ = new RunUntilShutdown(app)) {
-      app.awaitEnd();
+    try (var metrics = ServeMetrics.start(address)) {
+      if (noCapture) {
+        try (var attend = AttendCapture.start(configuration, metrics.registry());
+            var _ = new RunUntilShutdown(attend)) {
+          attend.awaitEnd();
+        }
+      } else {
+        try (var app = ProducerApp.start(configuration, metrics.registry());
+            var _ = new RunUntilShutdown(app)) {
+          app.awaitEnd();
+        }
+      }
       return 1;
     }
   }

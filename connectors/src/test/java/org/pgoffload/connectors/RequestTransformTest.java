@@ -180,23 +180,48 @@ final class RequestTransformTest {
   }
 
   @Test
-  void passesAHeartbeatUnchanged() {
+  void makesAnEmptyRecordOfAHeartbeatWithItsPosition() {
     var schema =
         SchemaBuilder.struct()
             .name("io.debezium.connector.common.Heartbeat")
             .field("ts_ms", Schema.INT64_SCHEMA)
             .build();
     var heartbeat =
-        new SourceRecord(
-            Map.of("server", "shop"),
-            Map.of("lsn", 1L),
-            "__debezium-heartbeat.shop",
-            0,
-            null,
-            null,
-            schema,
-            new Struct(schema).put("ts_ms", 1L));
-    assertThat(transform.apply(heartbeat)).isSameAs(heartbeat);
+        transform.apply(
+            new SourceRecord(
+                Map.of("server", "shop"),
+                Map.of("lsn", 1L),
+                "__debezium-heartbeat.shop",
+                0,
+                null,
+                null,
+                schema,
+                new Struct(schema).put("ts_ms", 1L)));
+    assertThat(Published.of(heartbeat))
+        .isEqualTo(new Published("shop.heartbeats", "shop", "", Map.of()));
+    assertThat(heartbeat.sourceOffset()).isEqualTo(Map.of("lsn", 1L));
+    assertThat(heartbeat.kafkaPartition()).isNull();
+  }
+
+  @Test
+  void leavesTheContentOfWhatIsTooLargeOut() {
+    transform.configure(Map.of("topic.prefix", "shop", "max.request.bytes", "1000"));
+    var small = SIGNATURE + "\n" + envelope("ask", "null", "p".repeat(800));
+    assertThat(transform.apply(message(small)).topic()).isEqualTo("shop.requests.llm");
+
+    var large = transform.apply(message("x".repeat(1001 + (512 << 10))));
+    assertThat(large.topic()).isEqualTo("shop.dead-letters");
+    assertThat((byte[]) large.value()).isEmpty();
+    assertThat(Published.of(large).headers().get("pgoffload-reason-detail"))
+        .isEqualTo("525289 bytes, larger than any request may be (max_request_bytes)");
+  }
+
+  @Test
+  void countsTheKeyToWhatATopicHasToTake() {
+    transform.configure(Map.of("topic.prefix", "shop", "max.request.bytes", "1000"));
+    var key = "k".repeat(400 << 10);
+    var forged = transform.apply(message(SIGNATURE + "\n" + envelope("ask", '"' + key + '"', "p")));
+    assertThat(forged.topic()).isEqualTo("shop.dead-letters");
   }
 
   @Test
@@ -213,7 +238,8 @@ final class RequestTransformTest {
     transform.configure(Map.of());
     var request = transform.apply(message(SIGNATURE + "\n" + envelope("ask", "null", "p")));
     assertThat(request.topic()).isEqualTo("pgoffload.requests.llm");
-    assertThat(transform.config().names()).containsExactly("topic.prefix");
+    assertThat(transform.config().names())
+        .containsExactlyInAnyOrder("topic.prefix", "max.request.bytes");
   }
 
   @Test

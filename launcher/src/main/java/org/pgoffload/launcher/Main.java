@@ -14,6 +14,7 @@ import picocli.CommandLine.Command;
     subcommands = {
       InstallCommand.class,
       ProducerCommand.class,
+      ConnectorConfigCommand.class,
       WorkerCommand.class,
       ResultsCommand.class,
       MaintainCommand.class,

@@ -1,9 +1,11 @@
 package org.pgoffload.launcher;
 
 import java.util.concurrent.Callable;
+import org.pgoffload.producer.AttendCapture;
 import org.pgoffload.producer.ProducerApp;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /// `pgoffload producer`.
 @Command(
@@ -15,11 +17,23 @@ import picocli.CommandLine.Mixin;
 final class ProducerCommand implements Callable<Integer> {
   @Mixin private EnvironmentOptions options = new EnvironmentOptions();
 
+  @Option(
+      names = "--no-capture",
+      description =
+          "Leave capturing to a Kafka Connect cluster, and do the rest: watch the slot, have sent again what"
+              + " a break of the capture has lost, flush messages on PostgreSQL 15 and 16.")
+  private boolean noCapture;
+
   @Override
   public Integer call() throws InterruptedException {
     var settings = options.settings();
     var configuration = ReadConfiguration.producer(settings);
     return RunPart.run(
-        settings, "producer", telemetry -> ProducerApp.start(configuration, telemetry));
+        settings,
+        "producer",
+        telemetry ->
+            noCapture
+                ? AttendCapture.start(configuration, telemetry)
+                : ProducerApp.start(configuration, telemetry));
   }
 }

@@ -43,8 +43,6 @@ final class PublishCaptured
     implements DebeziumEngine.ChangeConsumer<ChangeEvent<SourceRecord, SourceRecord>> {
   private static final Logger LOG = LoggerFactory.getLogger(PublishCaptured.class);
 
-  private static final String HEARTBEAT_TOPIC_PREFIX = "__debezium-heartbeat";
-
   /// What may be on its way to Kafka: compressed in the client's buffer, it is whole in memory
   /// here.
   private static final long MOST_BYTES_UNACKNOWLEDGED = 64L << 20;
@@ -105,7 +103,7 @@ final class PublishCaptured
     var sent = new Sent(event, captured.value() instanceof byte[] value ? value.length : 0);
     unacknowledged.add(sent);
     unacknowledgedBytes += sent.size;
-    if (captured.topic().startsWith(HEARTBEAT_TOPIC_PREFIX)) {
+    if (captured.topic().equals(topics.heartbeats())) {
       sent.acknowledged = true;
     } else if (captured.value() instanceof byte[] value) {
       var record = record(captured, value);

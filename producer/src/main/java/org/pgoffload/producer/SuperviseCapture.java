@@ -4,6 +4,7 @@ import io.debezium.embedded.Connect;
 import io.debezium.engine.DebeziumEngine;
 import io.micrometer.core.instrument.Gauge;
 import java.io.IOException;
+import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Properties;
@@ -12,7 +13,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.producer.Producer;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.connectors.CaptureConfiguration;
+import org.pgoffload.connectors.SlotState;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.Telemetry;
 import org.slf4j.Logger;
@@ -25,7 +26,6 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
 
   private static final Duration PAUSE = Duration.ofMillis(200);
   private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(6);
-  private static final Duration HEARTBEAT = Duration.ofSeconds(1);
 
   private final ProducerConfiguration configuration;
   private final Supplier<Producer<byte[], byte[]>> kafka;
@@ -58,7 +58,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
     var watch = Thread.ofVirtual().name("pgoffload-watch").start(watchSlot);
     while (!isClosing()) {
       try {
-        switch (SlotState.read(configuration.database(), configuration.slot())) {
+        switch (slotState()) {
           case SlotState.Ready ready -> runEngine(ready.serverVersion());
           case SlotState.InUse inUse -> {
             var waits =
@@ -84,6 +84,16 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
     ended.countDown();
   }
 
+  private SlotState slotState() throws SQLException {
+    var database = configuration.database();
+    var properties = database.properties("pgoffload producer guard");
+    // a server that has vanished must not hold the supervisor for ever
+    properties.setProperty("socketTimeout", "10");
+    try (var connection = DriverManager.getConnection(database.jdbcUrl(), properties)) {
+      return SlotState.read(connection, database.database(), configuration.slot());
+    }
+  }
+
   /// Waits until the engine streams for the first time.
   ///
   /// @return whether it does within the time
@@ -104,7 +114,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
 
   private void runEngine(int serverVersion) {
     var properties = new Properties();
-    properties.putAll(capture().properties());
+    properties.putAll(configuration.capture().properties());
     properties.setProperty("name", "pgoffload");
     // The slot is the only position: with stored offsets a crash in the middle of a large
     // transaction loses rows, because many share one LSN.
@@ -154,20 +164,6 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
       root = root.getCause();
     }
     return root;
-  }
-
-  private CaptureConfiguration capture() {
-    var database = configuration.database();
-    return new CaptureConfiguration(
-        database.host(),
-        database.port(),
-        database.database(),
-        database.user(),
-        database.password(),
-        database.parameters(),
-        configuration.slot(),
-        configuration.topics(),
-        HEARTBEAT);
   }
 
   private void complain(String complaint) {

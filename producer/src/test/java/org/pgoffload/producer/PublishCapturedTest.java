@@ -171,7 +171,11 @@ final class PublishCapturedTest {
   private static Event heartbeat() {
     return new Event(
         new SourceRecord(
-            Map.of(), Map.of(), "__debezium-heartbeat.p", Schema.STRING_SCHEMA, "heartbeat"));
+            Map.of(),
+            Map.of(),
+            TOPICS.heartbeats(),
+            Schema.STRING_SCHEMA,
+            "heartbeat"));
   }
 
   private static byte[] utf8(String text) {
@@ -207,7 +211,7 @@ final class PublishCapturedTest {
       topics.add(
           record.key() instanceof String key
               ? key
-              : record.topic().startsWith("__") ? "heartbeat" : record.topic());
+              : record.topic().equals(TOPICS.heartbeats()) ? "heartbeat" : record.topic());
     }
 
     @Override

@@ -62,6 +62,12 @@ public record TopicNames(String prefix) {
     return prefix + ".usage";
   }
 
+  /// Empty records with which a Connect cluster stores how far it has captured. The producer needs
+  /// no such topic, and the installer makes none.
+  public String heartbeats() {
+    return prefix + ".heartbeats";
+  }
+
   /// The consumer group of the workers that read a topic of requests: what it has committed is
   /// finished.
   ///
@@ -85,7 +91,7 @@ public record TopicNames(String prefix) {
     return prefix + ".results-writer";
   }
 
-  /// Every topic, in the order in which they are created.
+  /// Every topic of the installer's, in the order in which they are created.
   public List<String> all() {
     return List.of(
         sqlRequests(),

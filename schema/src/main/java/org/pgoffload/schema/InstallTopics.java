@@ -142,12 +142,16 @@ public final class InstallTopics {
     return changes;
   }
 
+  /// What a topic takes, for requests of up to so many bytes.
+  public static int maxMessageBytes(int maxRequestBytes) {
+    return maxRequestBytes + MESSAGE_OVERHEAD_BYTES;
+  }
+
   private static Map<String, String> settings(
       TopicNames topics, String topic, int maxRequestBytes, Duration retention) {
     var settings = new HashMap<String, String>();
     settings.put(
-        TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
-        Integer.toString(maxRequestBytes + MESSAGE_OVERHEAD_BYTES));
+        TopicConfig.MAX_MESSAGE_BYTES_CONFIG, Integer.toString(maxMessageBytes(maxRequestBytes)));
     if (topic.equals(topics.usage())) {
       settings.put(TopicConfig.CLEANUP_POLICY_CONFIG, TopicConfig.CLEANUP_POLICY_COMPACT);
     } else if (topic.equals(topics.sqlRequests())

@@ -8,6 +8,7 @@ import java.util.Map;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
@@ -37,12 +38,23 @@ final class CommitOffsets implements ConsumerRebalanceListener {
   /// @return what to run, on any thread, once it needs nothing any more; idempotent
   Runnable begin(ConsumerRecord<byte[], byte[]> record) {
     long offset = record.offset();
-    var watermark =
-        watermarks.computeIfAbsent(
-            new TopicPartition(record.topic(), record.partition()),
-            added -> new OffsetWatermark(offset));
+    var watermark = watermark(new TopicPartition(record.topic(), record.partition()), offset);
     watermark.begin(offset);
     return () -> watermark.finish(offset);
+  }
+
+  /// All records of a poll were received. Where a Connect cluster with exactly-once support
+  /// captures, the last of them is followed by a transaction's marker, and a commit before that
+  /// would read as if a request were unfinished.
+  void polled(ConsumerRecords<byte[], byte[]> records) {
+    records
+        .nextOffsets()
+        .forEach(
+            (partition, next) -> watermark(partition, next.offset() - 1).passed(next.offset()));
+  }
+
+  private OffsetWatermark watermark(TopicPartition partition, long offset) {
+    return watermarks.computeIfAbsent(partition, added -> new OffsetWatermark(offset));
   }
 
   /// Asks for a commit, unless the last one was a moment ago or is still under way.

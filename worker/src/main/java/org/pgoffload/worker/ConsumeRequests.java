@@ -7,6 +7,7 @@ import java.util.List;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.Metric;
 import org.jspecify.annotations.Nullable;
@@ -101,9 +102,11 @@ final class ConsumeRequests implements Runnable {
       consumer.subscribe(List.of(lane.topic()), offsets);
       while (!closing) {
         try {
-          for (var record : poll()) {
+          var records = poll();
+          for (var record : records) {
             receive(record);
           }
+          offsets.polled(records);
           decide();
           claimWaiting();
           recordWaiting();
@@ -133,7 +136,7 @@ final class ConsumeRequests implements Runnable {
     closing = true;
   }
 
-  private Iterable<ConsumerRecord<byte[], byte[]>> poll() {
+  private ConsumerRecords<byte[], byte[]> poll() {
     boolean atTheEdge = atTheEdge();
     // only what changes: each call waits for the consumer's own thread
     if (!atTheEdge) {

@@ -23,6 +23,12 @@ final class OffsetWatermark {
     next = offset + 1;
   }
 
+  /// The consumer has gone on to a position without receiving what lies before it: the markers of
+  /// transactions are no records.
+  synchronized void passed(long position) {
+    next = Math.max(next, position);
+  }
+
   /// A record needs nothing any more. Idempotent.
   synchronized void finish(long offset) {
     unfinished.remove(offset);

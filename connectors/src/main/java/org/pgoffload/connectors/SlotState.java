@@ -1,33 +1,41 @@
-package org.pgoffload.producer;
+package org.pgoffload.connectors;
 
-import java.sql.DriverManager;
+import java.sql.Connection;
 import java.sql.SQLException;
-import org.pgoffload.schema.DatabaseAddress;
 
-/// What the server says of the replication slot, asked before every start of the engine.
-sealed interface SlotState {
+/// What the server says of the replication slot, asked before every start of the capture: Debezium
+/// silently makes a slot where there is none, and what lies between two slots would be gone.
+public sealed interface SlotState {
   /// It is there and free.
+  ///
+  /// @param serverVersion PostgreSQL's, such as 180006
   record Ready(int serverVersion) implements SlotState {}
 
   /// Another process is reading from it.
+  ///
+  /// @param processId the server's process
   record InUse(int processId) implements SlotState {}
 
   /// It cannot be read from; only a person can help.
+  ///
+  /// @param code stable, such as `slot_missing`
+  /// @param whatToDo in words
   record Broken(String code, String whatToDo) implements SlotState {}
 
-  static SlotState read(DatabaseAddress database, String slot) throws SQLException {
-    var properties = database.properties("pgoffload producer guard");
-    // a server that has vanished must not hold the supervisor for ever
-    properties.setProperty("socketTimeout", "10");
-    try (var connection = DriverManager.getConnection(database.jdbcUrl(), properties);
-        var statement =
-            connection.prepareStatement(
-                """
-                select pgoffload.is_copy(), s.slot_name, s.database, s.active_pid, s.wal_status,
-                       pg_catalog.current_setting('server_version_num')::int
-                from (select) one
-                left join pg_catalog.pg_replication_slots s on s.slot_name = ?
-                """)) {
+  /// Asks the server.
+  ///
+  /// @param connection to the database
+  /// @param database its name
+  /// @param slot the slot's name
+  static SlotState read(Connection connection, String database, String slot) throws SQLException {
+    try (var statement =
+        connection.prepareStatement(
+            """
+            select pgoffload.is_copy(), s.slot_name, s.database, s.active_pid, s.wal_status,
+                   pg_catalog.current_setting('server_version_num')::int
+            from (select) one
+            left join pg_catalog.pg_replication_slots s on s.slot_name = ?
+            """)) {
       statement.setString(1, slot);
       var row = statement.executeQuery();
       row.next();
@@ -40,7 +48,7 @@ sealed interface SlotState {
         return new Broken(
             "slot_missing", "there is no replication slot " + slot + ": run pgoffload install");
       }
-      if (!database.database().equals(row.getString(3))) {
+      if (!database.equals(row.getString(3))) {
         return new Broken(
             "slot_of_other_database",
             "replication slot " + slot + " belongs to database " + row.getString(3));

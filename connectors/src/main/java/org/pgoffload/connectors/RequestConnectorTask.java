@@ -1,0 +1,185 @@
+package org.pgoffload.connectors;
+
+import io.debezium.config.Configuration;
+import io.debezium.connector.postgresql.PostgresConnectorConfig;
+import io.debezium.connector.postgresql.PostgresConnectorTask;
+import io.debezium.connector.postgresql.PostgresOffsetContext;
+import io.debezium.connector.postgresql.PostgresPartition;
+import io.debezium.connector.postgresql.connection.Lsn;
+import io.debezium.connector.postgresql.connection.PostgresConnection;
+import io.debezium.pipeline.ChangeEventSourceCoordinator;
+import io.debezium.pipeline.spi.OffsetContext;
+import io.debezium.pipeline.spi.Offsets;
+import io.debezium.pipeline.spi.Partition;
+import java.io.IOException;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.Map;
+import org.apache.kafka.connect.errors.ConnectException;
+import org.apache.kafka.connect.errors.RetriableException;
+import org.apache.kafka.connect.source.SourceRecord;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Debezium's task with three rules of ours.
+///
+/// - **It never makes a slot.** Before every start, those after a fault included, it looks at the
+///   slot; where that is missing, lost or another database's, the task fails and says what to do.
+///   Debezium would make a new one in silence, and what lies between two slots would be gone. A
+///   slot that is dropped just then is not made either: the guard's transaction stays open until
+///   records come, and making a slot waits for every transaction that writes.
+/// - **It waits for the database.** A server that is away, or a slot that another process still
+///   reads from, is tried again; Debezium gives up where that happens during a start.
+/// - **The slot is the position.** What Connect has stored is not where it begins: after a restore
+///   it may lie ahead of everything, and nothing would be captured until then. What is captured a
+///   second time is recognised by its id. Only with `exactly.once.support=required` it begins at
+///   the stored position, if that can be one of this slot's.
+///
+/// For the thread of the task alone, as Connect calls it.
+public final class RequestConnectorTask extends PostgresConnectorTask {
+  private static final Logger LOG = LoggerFactory.getLogger(RequestConnectorTask.class);
+
+  private @Nullable PostgresConnection guard;
+  private boolean starting;
+  private boolean beginsWhereItIsStored;
+  private @Nullable SlotPositions positions;
+
+  /// What had been stored before this start. It says nothing of what this run has delivered, and
+  /// may be of another server: the slot must not be moved there.
+  private @Nullable Map<String, ?> storedBefore;
+
+  @Override
+  public ChangeEventSourceCoordinator<PostgresPartition, PostgresOffsetContext> start(
+      Configuration config) {
+    positions = awaitSlot(config);
+    beginsWhereItIsStored = "required".equals(config.getString("exactly.once.support"));
+    starting = true;
+    try {
+      return super.start(config);
+    } catch (RetriableException e) {
+      doStop();
+      throw e;
+    } catch (RuntimeException e) {
+      doStop();
+      if (isOfTheConnection(e)) {
+        throw new RetriableException("the capture could not be started: " + e.getMessage(), e);
+      }
+      throw e;
+    } finally {
+      starting = false;
+    }
+  }
+
+  private SlotPositions awaitSlot(Configuration config) {
+    endGuard();
+    var connector = new PostgresConnectorConfig(config);
+    try {
+      var opened = new PostgresConnection(connector.getJdbcConfig(), "pgoffload guard");
+      guard = opened;
+      var connection = opened.connection();
+      connection.setAutoCommit(false);
+      try (var statement = connection.createStatement()) {
+        // the transaction counts as one that writes
+        statement.execute("select pg_catalog.pg_current_xact_id()");
+      }
+      var state = SlotState.read(connection, connector.databaseName(), connector.slotName());
+      if (state instanceof SlotState.Broken broken) {
+        throw new ConnectException(
+            "capture stands still: "
+                + broken.code()
+                + ": "
+                + broken.whatToDo()
+                + "; then restart this task");
+      }
+      if (state instanceof SlotState.InUse inUse) {
+        throw new RetriableException(
+            "replication slot "
+                + connector.slotName()
+                + " is in use by server process "
+                + inUse.processId()
+                + ": waiting to take over");
+      }
+      return SlotPositions.read(connection, connector.slotName());
+    } catch (ConnectException e) {
+      endGuard();
+      throw e;
+    } catch (SQLException | RuntimeException e) {
+      endGuard();
+      throw new RetriableException(
+          "capture stands still: the database cannot be asked: " + e.getMessage(), e);
+    }
+  }
+
+  @Override
+  public List<SourceRecord> doPoll() throws InterruptedException {
+    var records = super.doPoll();
+    if (guard != null && !records.isEmpty()) {
+      // the slot is being read from, and cannot be dropped
+      endGuard();
+    }
+    return records;
+  }
+
+  @Override
+  protected void doStop() {
+    endGuard();
+    super.doStop();
+  }
+
+  private void endGuard() {
+    var ending = guard;
+    guard = null;
+    if (ending != null) {
+      try {
+        ending.close();
+      } catch (RuntimeException e) {
+        LOG.debug("The guard's connection was broken already", e);
+      }
+    }
+  }
+
+  private static boolean isOfTheConnection(Throwable fault) {
+    for (Throwable cause = fault; cause != null; cause = cause.getCause()) {
+      if (cause instanceof SQLException || cause instanceof IOException) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /// Asked at the start for where to begin, and later for how far the slot may be moved.
+  @Override
+  protected Offsets<PostgresPartition, PostgresOffsetContext> getPreviousOffsets(
+      Partition.Provider<PostgresPartition> provider,
+      OffsetContext.Loader<PostgresOffsetContext> loader) {
+    var stored = super.getPreviousOffsets(provider, loader);
+    var offset = stored.getTheOnlyOffset();
+    if (starting) {
+      storedBefore = offset == null ? null : offset.getOffset();
+    }
+    if (offset == null || (!starting && !offset.getOffset().equals(storedBefore))) {
+      return stored;
+    }
+    if (starting && beginsWhereItIsStored && canBeOfThisSlot(offset)) {
+      return stored;
+    }
+    return Offsets.of(stored.getTheOnlyPartition(), null);
+  }
+
+  private boolean canBeOfThisSlot(PostgresOffsetContext offset) {
+    // Without it, the position is where the server stood at a first start: what the slot held then
+    // would be left out.
+    boolean can =
+        positions != null
+            && offset.getOffset().get(PostgresOffsetContext.LAST_COMPLETELY_PROCESSED_LSN_KEY)
+                instanceof Long delivered
+            && positions.include(Lsn.valueOf(delivered));
+    if (!can) {
+      LOG.warn(
+          "The position that Connect has stored is none of this slot's; beginning where the slot"
+              + " stands");
+    }
+    return can;
+  }
+}

@@ -1,0 +1,187 @@
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.TreeMap;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/// A consumer of pgoffload's results, as docs/consuming-results.md asks it to be: it reads version 1,
+/// takes the first result of an id and leaves the others out, puts the rows of SQL together from
+/// their chunks, and commits what it has handled.
+///
+/// One file, on a JDK of 22 or newer, with kafka-clients and jackson-databind on the class path:
+///
+///     java -cp 'lib/*' examples/ConsumeResults.java localhost:9092 my-group
+final class ConsumeResults {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /// How many ids are remembered. A duplicate comes within seconds of a fault as a rule, and at the
+  /// latest when a request is sent again. Where it matters for longer, and over a restart of yours,
+  /// make the id a primary key where you write to, and let it decide.
+  private static final int REMEMBERED = 1_000_000;
+
+  private final Map<Long, Boolean> handled =
+      new LinkedHashMap<>() {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Long, Boolean> eldest) {
+          return size() > REMEMBERED;
+        }
+      };
+
+  /// Chunks of rows by request and attempt, in their order; they stand before their result.
+  private final Map<String, TreeMap<Integer, JsonNode>> chunks = new LinkedHashMap<>();
+
+  public static void main(String[] arguments) {
+    if (arguments.length < 2) {
+      System.err.println("usage: java ConsumeResults.java BOOTSTRAP_SERVERS GROUP [TOPIC]");
+      System.exit(2);
+    }
+    var topic = arguments.length > 2 ? arguments[2] : "pgoffload.results";
+    var properties = new Properties();
+    properties.put("bootstrap.servers", arguments[0]);
+    properties.put("group.id", arguments[1]);
+    properties.put("auto.offset.reset", "earliest");
+    // only what is handled is committed
+    properties.put("enable.auto.commit", "false");
+    // the chunks of a large result, and an answer as large as a topic takes
+    properties.put("max.partition.fetch.bytes", Integer.toString(32 << 20));
+    new ConsumeResults().run(properties, topic);
+  }
+
+  private void run(Properties properties, String topic) {
+    try (var consumer =
+        new KafkaConsumer<>(
+            properties, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+      consumer.subscribe(List.of(topic));
+      while (true) {
+        for (var record : consumer.poll(Duration.ofSeconds(1))) {
+          receive(record);
+        }
+        // Chunks whose result is still to come are in memory only: were this process to end, the
+        // result would come without them. So nothing is committed meanwhile.
+        if (chunks.isEmpty()) {
+          consumer.commitSync();
+        }
+      }
+    }
+  }
+
+  private void receive(ConsumerRecord<byte[], byte[]> record) {
+    JsonNode message;
+    try {
+      message = JSON.readTree(record.value());
+    } catch (IOException e) {
+      message = null;
+    }
+    if (message == null || !message.isObject()) {
+      skip(record, "it is no JSON object");
+      return;
+    }
+    if (message.path("version").asInt() != 1) {
+      // a newer major version: read its changelog, then change this
+      skip(record, "its version is " + message.path("version"));
+      return;
+    }
+    long id = message.path("id").asLong();
+    switch (message.path("kind").asText()) {
+      case "sql_rows" -> {
+        if (!handled.containsKey(id)) {
+          chunks
+              .computeIfAbsent(
+                  id + "/" + message.path("attempt").asInt(), attempt -> new TreeMap<>())
+              .put(message.path("number").asInt(), message);
+        }
+      }
+      case "sql" -> {
+        if (first(id)) {
+          sql(id, message);
+        }
+        // those of attempts that came to nothing
+        chunks.keySet().removeIf(attempt -> attempt.startsWith(id + "/"));
+      }
+      // ask, embed, and kinds that come later, which have the same fields
+      default -> {
+        if (first(id)) {
+          answer(id, message);
+        }
+      }
+    }
+  }
+
+  /// Whether it is the first result of its id: all of an id are in one partition, in one order.
+  private boolean first(long id) {
+    return handled.putIfAbsent(id, true) == null;
+  }
+
+  private static void answer(long id, JsonNode result) {
+    if (result.path("status").asText().equals("succeeded")) {
+      System.out.println(
+          id
+              + " "
+              + result.path("requested_by").asText()
+              + " "
+              + (result.has("answer") ? result.path("answer") : result.path("embeddings")));
+    } else {
+      System.out.println(
+          id + " " + result.path("status").asText() + " " + result.path("error_code").asText());
+    }
+  }
+
+  private void sql(long id, JsonNode result) {
+    if (!result.path("status").asText().equals("succeeded")) {
+      System.out.println(
+          id
+              + " "
+              + result.path("status").asText()
+              + " "
+              + result.path("error").path("sqlstate").asText());
+      return;
+    }
+    var of = chunks.get(id + "/" + result.path("attempt").asInt());
+    int expected = result.path("chunks").asInt();
+    if (expected > 0 && (of == null || of.size() < expected)) {
+      System.out.println(id + " rows before the beginning of this consumer");
+      return;
+    }
+    System.out.println(id + " " + result.path("tags") + " " + result.path("row_count"));
+    if (expected == 0) {
+      result.path("rows").forEach(row -> System.out.println(id + " " + row));
+      return;
+    }
+    var piece = new StringBuilder();
+    for (var chunk : of.values()) {
+      if (chunk.has("rows")) {
+        chunk.path("rows").forEach(row -> System.out.println(id + " " + row));
+        continue;
+      }
+      // a row that no chunk could hold, in pieces
+      piece.append(chunk.path("piece").asText());
+      if (chunk.path("ends").asBoolean()) {
+        try {
+          System.out.println(id + " " + JSON.readTree(piece.toString()).path(0));
+        } catch (IOException e) {
+          throw new IllegalStateException("the pieces of a row of " + id + " do not fit", e);
+        }
+        piece.setLength(0);
+      }
+    }
+  }
+
+  private static void skip(ConsumerRecord<byte[], byte[]> record, String why) {
+    System.err.println(
+        "skipped "
+            + record.topic()
+            + "-"
+            + record.partition()
+            + "@"
+            + record.offset()
+            + ": "
+            + why);
+  }
+}

@@ -1,0 +1,119 @@
+package org.pgoffload.launcher;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.pgoffload.connectors.ConnectConfiguration;
+import org.pgoffload.schema.InstallTopics;
+import org.pgoffload.schema.TopicSettings;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/// `pgoffload connector-config`.
+@Command(
+    name = "connector-config",
+    description = {
+      "Prints the configuration with which a Kafka Connect cluster captures instead of the producer, for",
+      "POST /connectors. Read from the environment as by producer. It never holds the password."
+    },
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class)
+final class ConnectorConfigCommand implements Callable<Integer> {
+  static final String DEFAULT_PASSWORD =
+      "${file:/etc/pgoffload/connect.properties:producer.password}";
+
+  @Spec private CommandSpec spec = CommandSpec.create();
+  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
+
+  @Option(
+      names = "--name",
+      paramLabel = "NAME",
+      defaultValue = "pgoffload",
+      description = "The connector's name (default: ${DEFAULT-VALUE}).")
+  private String name = "pgoffload";
+
+  @Option(
+      names = "--password",
+      paramLabel = "REFERENCE",
+      description =
+          "Where the Connect workers find the database password, by one of their config.providers;"
+              + " default: $${file:/etc/pgoffload/connect.properties:producer.password}.")
+  private String password = DEFAULT_PASSWORD;
+
+  @Option(
+      names = "--exactly-once",
+      description =
+          "Refuse to run on a cluster without exactly-once support, and go on at the position that"
+              + " Connect has stored.")
+  private boolean exactlyOnce;
+
+  /// How the configuration is written.
+  enum Format {
+    POST,
+    PUT,
+    PROPERTIES
+  }
+
+  @Option(
+      names = "--format",
+      paramLabel = "post|put|properties",
+      defaultValue = "POST",
+      description = {
+        "post: the body of POST /connectors; put: that of PUT /connectors/NAME/config, which also changes a"
+            + " connector that is there; properties: a file for connect-standalone (default: post)."
+      })
+  private Format format = Format.POST;
+
+  @Override
+  public Integer call() throws JsonProcessingException {
+    if (!password.startsWith("${")) {
+      throw new ConfigurationException(
+          List.of(
+              "--password must be a reference such as ${file:PATH:KEY}, not the password: Connect keeps"
+                  + " the configuration in a topic"));
+    }
+    var producer = ReadConfiguration.producer(options.settings());
+    int maxRequestBytes = TopicSettings.read(producer.database()).maxRequestBytes();
+    var configuration =
+        new ConnectConfiguration(
+            producer.capture(),
+            password,
+            maxRequestBytes,
+            InstallTopics.maxMessageBytes(maxRequestBytes),
+            InstallTopics.DEFAULT_PARTITIONS,
+            exactlyOnce);
+    var out = spec.commandLine().getOut();
+    out.println(text(configuration.properties()));
+    out.flush();
+    return 0;
+  }
+
+  private String text(Map<String, String> properties) throws JsonProcessingException {
+    var json = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+    return switch (format) {
+      case POST -> {
+        var body = new LinkedHashMap<String, Object>();
+        body.put("name", name);
+        body.put("config", properties);
+        yield json.writeValueAsString(body);
+      }
+      case PUT -> json.writeValueAsString(properties);
+      case PROPERTIES ->
+          "name="
+              + name
+              + "\n"
+              + properties.entrySet().stream()
+                  // a backslash escapes in such a file
+                  .map(entry -> entry.getKey() + "=" + entry.getValue().replace("\\", "\\\\"))
+                  .collect(Collectors.joining("\n"));
+    };
+  }
+}

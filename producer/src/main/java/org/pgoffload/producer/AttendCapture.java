@@ -1,0 +1,112 @@
+package org.pgoffload.producer;
+
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.pgoffload.telemetry.Health;
+import org.pgoffload.telemetry.RunningPart;
+import org.pgoffload.telemetry.Telemetry;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// What the producer does besides capturing, for an installation where a Connect cluster captures:
+/// watches the slot, has sent again what a break of the capture has lost, and on PostgreSQL 15 and
+/// 16 sees to it that immediate calls do not wait.
+///
+/// One is enough. A second one does no harm: what both have sent again is recognised by its claims.
+/// Without any, capturing goes on: a break waits for its sweep, and on 15 and 16 an immediate call
+/// waits for the capture's own heartbeat, a second at most.
+public final class AttendCapture implements RunningPart {
+  private static final Logger LOG = LoggerFactory.getLogger(AttendCapture.class);
+
+  private static final Duration BETWEEN_TRIES = Duration.ofSeconds(1);
+  private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(3);
+
+  private final ProducerConfiguration configuration;
+  private final WatchSlot watchSlot;
+  private final CountDownLatch closing = new CountDownLatch(1);
+  private final Thread thread;
+  private volatile Health health = Health.waiting("the database has not answered yet");
+
+  private AttendCapture(ProducerConfiguration configuration, Telemetry telemetry) {
+    this.configuration = configuration;
+    this.watchSlot = new WatchSlot(configuration, telemetry.metrics());
+    this.thread = Thread.ofPlatform().name("pgoffload-attend").unstarted(this::run);
+  }
+
+  /// Starts in the background. Faults of the database or of Kafka are waited out, not thrown.
+  ///
+  /// @param telemetry is told what is measured
+  public static AttendCapture start(ProducerConfiguration configuration, Telemetry telemetry) {
+    var attend = new AttendCapture(configuration, telemetry);
+    attend.thread.start();
+    return attend;
+  }
+
+  @Override
+  public Health health() {
+    return thread.isAlive() ? health : Health.ended();
+  }
+
+  @Override
+  public void awaitEnd() throws InterruptedException {
+    thread.join();
+  }
+
+  private void run() {
+    var watch = Thread.ofVirtual().name("pgoffload-watch").start(watchSlot);
+    var sweep = Thread.ofVirtual().name("pgoffload-sweep").start(new SweepRequests(configuration));
+    try {
+      LOG.info(
+          "Watching replication slot {} of {}, from which others capture",
+          configuration.slot(),
+          configuration.database());
+      int version = awaitVersion();
+      health = Health.ready("watches replication slot " + configuration.slot());
+      try (var _ = FlushMessages.startIfNeeded(configuration.database(), version)) {
+        closing.await();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } finally {
+      watch.interrupt();
+      sweep.interrupt();
+    }
+  }
+
+  private int awaitVersion() throws InterruptedException {
+    var properties = configuration.database().properties("pgoffload producer attend");
+    properties.setProperty("socketTimeout", "10");
+    var lastComplaint = "";
+    while (true) {
+      try (var connection =
+          DriverManager.getConnection(configuration.database().jdbcUrl(), properties)) {
+        return 10_000 * connection.getMetaData().getDatabaseMajorVersion();
+      } catch (SQLException e) {
+        var complaint = "The database cannot be asked: " + e.getMessage();
+        if (!complaint.equals(lastComplaint)) {
+          LOG.warn("{}", complaint);
+          lastComplaint = complaint;
+        }
+      }
+      if (closing.await(BETWEEN_TRIES.toMillis(), TimeUnit.MILLISECONDS)) {
+        throw new InterruptedException("it is being closed");
+      }
+    }
+  }
+
+  /// Ends it within a few seconds; a sweep that is under way is begun again by the next one.
+  @Override
+  public void close() {
+    closing.countDown();
+    try {
+      if (!thread.join(PATIENCE_AT_CLOSE)) {
+        LOG.debug("Still ending");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -38,7 +38,7 @@ import org.pgoffload.protocol.Result;
 /// What docs/consuming-results.md promises, on the records of a whole local installation, and its
 /// example, run as it says.
 class ConsumingResultsTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   @TempDir static Path directory;
   private static LocalInstallation installation;
@@ -126,9 +126,7 @@ class ConsumingResultsTest {
     assertThat(read(topics.pieces()))
         .isNotEmpty()
         .allSatisfy(record -> assertValid("llm-piece.v1.schema.json", text(record)));
-    await()
-        .atMost(PATIENCE)
-        .untilAsserted(() -> assertThat(read(topics.usage())).isNotEmpty());
+    await().atMost(PATIENCE).untilAsserted(() -> assertThat(read(topics.usage())).isNotEmpty());
     assertThat(read(topics.usage()))
         .allSatisfy(record -> assertValid("llm-usage.v1.schema.json", text(record)));
   }
@@ -162,8 +160,7 @@ class ConsumingResultsTest {
         .environment()
         .put(
             "CLASSPATH",
-            System.getProperty(
-                "surefire.test.class.path", System.getProperty("java.class.path")));
+            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
     var example = builder.start();
     try {
       await()
@@ -185,8 +182,7 @@ class ConsumingResultsTest {
       var last = insert("llm_request (prompt) values ('the last one')");
       await()
           .atMost(PATIENCE)
-          .until(() ->
-              lines(output).stream().anyMatch(line -> line.startsWith(last + " app")));
+          .until(() -> lines(output).stream().anyMatch(line -> line.startsWith(last + " app")));
       assertThat(lines(output)).noneMatch(line -> line.contains("another answer"));
     } finally {
       example.destroyForcibly().onExit().join();

@@ -171,11 +171,7 @@ final class PublishCapturedTest {
   private static Event heartbeat() {
     return new Event(
         new SourceRecord(
-            Map.of(),
-            Map.of(),
-            TOPICS.heartbeats(),
-            Schema.STRING_SCHEMA,
-            "heartbeat"));
+            Map.of(), Map.of(), TOPICS.heartbeats(), Schema.STRING_SCHEMA, "heartbeat"));
   }
 
   private static byte[] utf8(String text) {

@@ -20,6 +20,7 @@ import picocli.CommandLine.Command;
       MaintainCommand.class,
       AdoptCommand.class,
       RotateKeyCommand.class,
+      AclsCommand.class,
       StatusCommand.class,
       DeadLettersCommand.class
     })

@@ -14,6 +14,7 @@ import java.util.function.Supplier;
 import org.apache.kafka.clients.producer.Producer;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.connectors.SlotState;
+import org.pgoffload.schema.KafkaFault;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.Telemetry;
 import org.slf4j.Logger;
@@ -154,16 +155,8 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
     if (!success && !isClosing()) {
       complain(
           "the capture has ended and starts again; what was not acknowledged is captured again: "
-              + (error == null ? message : rootOf(error)));
+              + (error == null ? message : KafkaFault.words(error)));
     }
-  }
-
-  private static Throwable rootOf(Throwable error) {
-    var root = error;
-    while (root.getCause() != null) {
-      root = root.getCause();
-    }
-    return root;
   }
 
   private void complain(String complaint) {

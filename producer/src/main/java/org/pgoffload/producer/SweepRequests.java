@@ -16,6 +16,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.KafkaFault;
 import org.pgoffload.schema.TopicOffsets;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -64,7 +65,7 @@ final class SweepRequests implements Runnable {
           sweepWhatIsDue();
           lastComplaint = "";
         } catch (SQLException | ExecutionException | TimeoutException | KafkaException e) {
-          complain("A sweep after a break of the capture waits: " + e.getMessage());
+          complain("A sweep after a break of the capture waits: " + KafkaFault.words(e));
         } catch (RuntimeException e) {
           LOG.error("The sweep met a fault and begins again", e);
         }

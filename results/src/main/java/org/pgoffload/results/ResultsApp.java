@@ -13,6 +13,7 @@ import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.schema.KafkaFault;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
@@ -75,7 +76,7 @@ public final class ResultsApp implements RunningPart {
       }
       LOG.warn(
           "The results thread ended and is replaced; what was not committed is read again: {}",
-          fault.toString());
+          KafkaFault.words(fault));
       // a fault that stays must not be met in a tight loop
       pause(closing);
       return StreamThreadExceptionResponse.REPLACE_THREAD;

@@ -87,7 +87,7 @@ public final class InstallTopics {
       requests = ids(admin, topics);
     } catch (ExecutionException e) {
       var reason = e.getCause() == null ? e : e.getCause();
-      throw new InstallException("the topics could not be created: " + reason.getMessage(), e);
+      throw new InstallException("the topics could not be created: " + KafkaFault.words(reason), e);
     } catch (TimeoutException e) {
       throw new InstallException(
           "Kafka did not answer within 30 s at " + client.get("bootstrap.servers"), e);

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.schema.KafkaFault;
 import org.pgoffload.telemetry.LogRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -116,7 +117,7 @@ final class ConsumeRequests implements Runnable {
           works = System.nanoTime() - nextClaim >= 0;
         } catch (KafkaException e) {
           works = false;
-          complain("Kafka could not be asked for requests; trying again: " + e);
+          complain("Kafka could not be asked for requests; trying again: " + KafkaFault.words(e));
           pauseAfterFault();
         } catch (RuntimeException e) {
           works = false;

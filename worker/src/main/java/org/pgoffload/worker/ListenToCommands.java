@@ -13,6 +13,7 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.schema.KafkaFault;
 import org.pgoffload.telemetry.LogRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -92,7 +93,7 @@ final class ListenToCommands implements Runnable {
           obeyPending();
           lastComplaint = "";
         } catch (KafkaException e) {
-          complain("Kafka could not be asked for commands; trying again: " + e);
+          complain("Kafka could not be asked for commands; trying again: " + KafkaFault.words(e));
           pauseAfterFault();
         } catch (SQLException e) {
           complain("Commands wait, because the database could not be asked: " + e.getMessage());

@@ -3,6 +3,7 @@ package org.pgoffload.worker;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import io.micrometer.core.instrument.MeterRegistry;
+import java.security.GeneralSecurityException;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -45,7 +46,7 @@ final class OpenPool {
   }
 
   /// Started together with its database, a worker waits for it, but not for a login or a database
-  /// that is not there.
+  /// that is not there, or a server that is not the right one.
   private static void awaitDatabase(WorkerConfiguration configuration, Properties properties) {
     var address = configuration.database();
     long deadline = System.nanoTime() + PATIENCE_AT_START.toNanos();
@@ -54,13 +55,27 @@ final class OpenPool {
         return;
       } catch (SQLException e) {
         var state = String.valueOf(e.getSQLState());
-        if (state.startsWith("28") || state.startsWith("3D") || System.nanoTime() > deadline) {
+        if (state.startsWith("28")
+            || state.startsWith("3D")
+            || isAnotherServer(e)
+            || System.nanoTime() > deadline) {
           throw new WorkerStartException(
               "the worker cannot connect to " + address + ": " + e.getMessage(), e);
         }
       }
       pause(address);
     }
+  }
+
+  /// Whether the server's certificate is not what was to be verified: waiting would not change it.
+  private static boolean isAnotherServer(SQLException fault) {
+    for (Throwable cause = fault; cause != null; cause = cause.getCause()) {
+      if (cause instanceof GeneralSecurityException) {
+        return true;
+      }
+    }
+    // pgjdbc gives no cause for a name that does not match
+    return String.valueOf(fault.getMessage()).contains("could not be verified by hostnameverifier");
   }
 
   private static void pause(DatabaseAddress address) {

@@ -1,0 +1,68 @@
+package org.pgoffload.launcher;
+
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.schema.KafkaRights;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/// `pgoffload acls`.
+@Command(
+    name = "acls",
+    description = {
+      "Prints, as arguments of Kafka's kafka-acls, the rights that each part needs and no more. Changes",
+      "nothing. To apply them:",
+      "pgoffload acls | grep -v '^#' | while read a; do kafka-acls.sh --bootstrap-server HOST:PORT $a; done"
+    },
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class)
+final class AclsCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec = CommandSpec.create();
+
+  @Option(
+      names = "--part",
+      paramLabel = "PART",
+      description =
+          "Of one part alone: install, producer, worker, results, maintain, dead-letters, downstream.")
+  private @Nullable String part;
+
+  @Option(
+      names = "--principals",
+      paramLabel = "PREFIX",
+      defaultValue = "User:pgoffload-",
+      description = "What the parts' principals start with; default: ${DEFAULT-VALUE}.")
+  private String principals = "User:pgoffload-";
+
+  @Option(names = "--topic-prefix", paramLabel = "PREFIX", description = "As for the parts.")
+  private @Nullable String topicPrefix;
+
+  @Override
+  public Integer call() {
+    var environment = new java.util.TreeMap<>(System.getenv());
+    if (topicPrefix != null) {
+      environment.put("PGOFFLOAD_TOPIC_PREFIX", topicPrefix);
+    }
+    var settings = new Settings(environment);
+    var topics = settings.topics();
+    var parts =
+        List.of(KafkaRights.Part.values()).stream()
+            .filter(each -> part == null || each.text().equals(part))
+            .toList();
+    if (parts.isEmpty()) {
+      settings.problem("there is no part '" + part + "'");
+    }
+    settings.check();
+    var out = spec.commandLine().getOut();
+    for (var each : parts) {
+      out.println("# " + each.text());
+      for (var right : KafkaRights.of(each, topics)) {
+        out.println(right.arguments(principals + each.text()));
+      }
+    }
+    out.flush();
+    return 0;
+  }
+}

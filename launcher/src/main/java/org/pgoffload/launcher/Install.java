@@ -67,6 +67,8 @@ record Install(
 
   private InstallTopics.Changes installTopics(Map<String, Object> client) {
     var settings = TopicSettings.read(database);
+    // a plan that nothing comes of refuses immediate requests for a while
+    InstallTopics.requireAnswer(client);
     RecordCaptureBreak.plan(database, TOPICS_CREATED);
     var changes =
         InstallTopics.run(
@@ -81,5 +83,11 @@ record Install(
       RecordCaptureBreak.forget(database, TOPICS_CREATED);
     }
     return changes;
+  }
+
+  /// Without Kafka's properties, which hold a password.
+  @Override
+  public String toString() {
+    return "Install[" + database + ", " + publicSchema + ", slot=" + slot + ", " + topics + "]";
   }
 }

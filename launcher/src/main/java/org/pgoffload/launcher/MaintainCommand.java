@@ -26,9 +26,8 @@ final class MaintainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    var settings = options.settings();
-    var configuration = ReadConfiguration.maintenance(settings);
     if (once) {
+      var configuration = ReadConfiguration.maintenance(options.settings());
       var out = spec.commandLine().getOut();
       var changes = MaintenanceApp.once(configuration);
       changes.forEach(out::println);
@@ -39,6 +38,12 @@ final class MaintainCommand implements Callable<Integer> {
       return 0;
     }
     return RunPart.run(
-        settings, "maintenance", telemetry -> MaintenanceApp.start(configuration, telemetry));
+        options::settings,
+        "maintenance",
+        null,
+        settings -> {
+          var configuration = ReadConfiguration.maintenance(settings);
+          return telemetry -> MaintenanceApp.start(configuration, telemetry);
+        });
   }
 }

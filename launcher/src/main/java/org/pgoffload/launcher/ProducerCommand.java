@@ -26,14 +26,16 @@ final class ProducerCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    var settings = options.settings();
-    var configuration = ReadConfiguration.producer(settings);
     return RunPart.run(
-        settings,
+        options::settings,
         "producer",
-        telemetry ->
-            noCapture
-                ? AttendCapture.start(configuration, telemetry)
-                : ProducerApp.start(configuration, telemetry));
+        "PRODUCER",
+        settings -> {
+          var configuration = ReadConfiguration.producer(settings);
+          return telemetry ->
+              noCapture
+                  ? AttendCapture.start(configuration, telemetry)
+                  : ProducerApp.start(configuration, telemetry);
+        });
   }
 }

@@ -16,9 +16,13 @@ final class ResultsCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    var settings = options.settings();
-    var configuration = ReadConfiguration.results(settings);
     return RunPart.run(
-        settings, "results", telemetry -> ResultsApp.start(configuration, telemetry));
+        options::settings,
+        "results",
+        "RESULTS",
+        settings -> {
+          var configuration = ReadConfiguration.results(settings);
+          return telemetry -> ResultsApp.start(configuration, telemetry);
+        });
   }
 }

@@ -19,11 +19,14 @@ final class WorkerCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    var settings = options.settings();
-    var configuration = ReadConfiguration.worker(settings);
     return RunPart.run(
-        settings,
+        options::settings,
         "worker",
-        telemetry -> WorkerApp.start(configuration.worker(), configuration.providers(), telemetry));
+        "WORKER",
+        settings -> {
+          var configuration = ReadConfiguration.worker(settings);
+          return telemetry ->
+              WorkerApp.start(configuration.worker(), configuration.providers(), telemetry);
+        });
   }
 }

@@ -29,7 +29,9 @@ final class Command implements AutoCloseable {
     command.add("--enable-native-access=ALL-UNNAMED");
     command.add("--sun-misc-unsafe-memory-access=allow");
     // the command's own logging, not the tests'
-    command.add("-Dlogback.configurationFile=logback.xml");
+    command.add(
+        "-Dlogback.configurationFile="
+            + environment.getOrDefault("TEST_LOGBACK_FILE", "logback.xml"));
     command.add(Main.class.getName());
     command.addAll(List.of(arguments));
     try {

@@ -10,7 +10,22 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.nio.charset.StandardCharsets;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TopicAuthorizationException;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.pgoffload.schema.RotateKeys;
+import org.pgoffload.schema.TopicOffsets;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.time.Duration;
@@ -36,6 +51,7 @@ import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.KafkaRights.Part;
 import org.pgoffload.schema.MaintenanceApp;
 import org.pgoffload.schema.RecordCaptureBreak;
+import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.WorkerApp;
 import org.pgoffload.worker.WorkerStartException;
 import org.slf4j.LoggerFactory;
@@ -76,8 +92,8 @@ class SecuredInstallationTest {
     execute(owner, "create role app login password 'app' in role llm_user, pgbackground_role");
     producer =
         ProducerApp.start(
-            producerOf(servers.environment(Part.PRODUCER)), new SimpleMeterRegistry());
-    results = ResultsApp.start(ReadConfiguration.results(settings(Part.RESULTS)));
+            producerOf(servers.environment(Part.PRODUCER)), Telemetry.none());
+    results = ResultsApp.start(ReadConfiguration.results(settings(Part.RESULTS)), Telemetry.none());
     worker = startWorker(servers.environment(Part.WORKER));
     producer.awaitCapturing(Duration.ofSeconds(60));
     results.awaitRunning(Duration.ofSeconds(60));
@@ -121,7 +137,8 @@ class SecuredInstallationTest {
 
   private static WorkerApp startWorker(Map<String, String> environment) {
     var configuration = ReadConfiguration.worker(new Settings(environment));
-    return WorkerApp.start(configuration.worker(), configuration.providers());
+    return WorkerApp.start(
+        configuration.worker(), configuration.providers(), Telemetry.none());
   }
 
   @Test
@@ -138,14 +155,14 @@ class SecuredInstallationTest {
       // counted in transactions, through topics that the results application makes itself
       await()
           .atMost(Duration.ofSeconds(30))
-          .until(() -> query(app, "select count(*)::text from llm_usage").equals(List.of("1")));
+          .until(() -> query(app, "select (count(*) > 0)::text from llm_usage").equals(List.of("true")));
       var id = query(app, "select llm_submit('once more', tags => '{}')").getFirst();
       assertThat(query(app, "select status from llm_wait(array[" + id + "], '20 s')"))
           .containsExactly("succeeded");
     }
     assertThat(install(servers.environment(Part.INSTALL))).isEmpty();
     assertThat(MaintenanceApp.once(ReadConfiguration.maintenance(settings(Part.MAINTAIN))))
-        .isEmpty();
+        .noneMatch(change -> change.startsWith("removed"));
     // the producer sees how far everybody has come
     RecordCaptureBreak.plan(servers.owner(), "test");
     RecordCaptureBreak.complete(servers.owner());
@@ -154,7 +171,7 @@ class SecuredInstallationTest {
         .until(() ->
             query(
                     owner,
-                    "select worked_off::text from pgoffload.capture_break where swept_at is not null")
+                    "select worked_off::text from pgoffload.capture_break where reason = 'test' and swept_at is not null")
                 .equals(List.of("true")));
     readsDownstream();
     assertThat(warnings()).doesNotContain("uthoriz");
@@ -238,7 +255,7 @@ class SecuredInstallationTest {
         .hasMessageContaining(said);
     var wrongProducer = producerOf(servers.environment(Part.PRODUCER, host, trusted));
     LOG.list.clear();
-    try (var app = ProducerApp.start(wrongProducer, new SimpleMeterRegistry())) {
+    try (var app = ProducerApp.start(wrongProducer, Telemetry.none())) {
       await().untilAsserted(() -> assertThat(warnings()).contains("capture stands still", said));
       assertThat(app).isNotNull();
     }
@@ -264,6 +281,249 @@ class SecuredInstallationTest {
         .isInstanceOf(InstallException.class)
         .hasMessageContaining("invalid credentials with SASL mechanism SCRAM-SHA-512")
         .hasMessageNotContaining("not-the-one");
+  }
+
+  @Test
+  void rotatesItsKeyUnderLoadAndLosesNothing() throws Exception {
+    var deadLetters = deadLetters();
+    int rotations = 5;
+    int each = 200;
+    try (var app = asApp();
+        var asking = asApp()) {
+      var asked =
+          CompletableFuture.supplyAsync(
+              () -> {
+                try {
+                  return query(
+                      asking, "select llm_ask('n ' || n) from generate_series(1, 40) n");
+                } catch (SQLException e) {
+                  throw new IllegalStateException(e);
+                }
+              });
+      long first = 0;
+      long last = 0;
+      for (int i = 0; i < rotations; i++) {
+        last =
+            Long.parseLong(
+                query(
+                        app,
+                        "with i as (insert into llm_request (prompt) select 'p' from generate_series(1, "
+                            + each
+                            + ") returning id) select max(id)::text from i")
+                    .getFirst());
+        first = first == 0 ? last - each + 1 : first;
+        RotateKeys.rotate(servers.owner());
+        execute(app, "insert into sql_request (command) values ('select 1')");
+      }
+      assertThat(asked.get(60, TimeUnit.SECONDS)).hasSize(40);
+      long from = first;
+      long to = last;
+      await()
+          .atMost(Duration.ofSeconds(30))
+          .until(() -> query(app, "select count(*)::text from llm_queue").equals(List.of("0"))
+              && query(app, "select count(*)::text from sql_queue").equals(List.of("0")));
+      assertThat(
+              query(
+                  owner,
+                  "select count(*)::text from pgoffload.llm_result where status = 'succeeded' and id between "
+                      + from
+                      + " and "
+                      + to))
+          .containsExactly(query(owner, "select count(*)::text from llm_request where id between " + from + " and " + to).getFirst());
+    }
+    assertThat(deadLetters()).isEqualTo(deadLetters);
+    assertThat(RotateKeys.list(servers.owner())).hasSizeGreaterThan(rotations);
+  }
+
+  @Test
+  void revokesItsKeyUnderLoadAndLosesNothingThatWasInserted() throws Exception {
+    try (var app = asApp();
+        var asking = asApp()) {
+      var stop = new AtomicBoolean();
+      var asked =
+          CompletableFuture.supplyAsync(
+              () -> {
+                var told = new ArrayList<String>();
+                while (!stop.get()) {
+                  try {
+                    told.addAll(query(asking, "select llm_ask('now', timeout => '30 s')"));
+                  } catch (SQLException e) {
+                    told.add(e.getSQLState() + " " + e.getMessage());
+                  }
+                }
+                return told;
+              });
+      for (int i = 0; i < 20; i++) {
+        execute(app, "insert into llm_request (prompt) select 'p' from generate_series(1, 50)");
+        if (i == 10) {
+          RotateKeys.revoke(servers.owner());
+        }
+      }
+      await()
+          .atMost(Duration.ofSeconds(60))
+          .until(
+              () ->
+                  query(
+                          owner,
+                          "select count(*)::text from pgoffload.capture_break where reason = 'key_revoked' and swept_at is null")
+                      .equals(List.of("0")));
+      await()
+          .atMost(Duration.ofSeconds(30))
+          .until(
+              () ->
+                  query(app, "select count(*)::text from llm_queue q join llm_request r using (id) where not r.immediate")
+                      .equals(List.of("0")));
+      stop.set(true);
+      assertThat(asked.get(60, TimeUnit.SECONDS))
+          .contains("[echo, no model] now")
+          .allMatch(
+              told -> told.contains("now") || told.startsWith("PO003") || told.contains("key_revoked"));
+      assertThat(
+              query(
+                  owner,
+                  "select r.status || coalesce(r.error_code, '') from pgoffload.llm_result r join llm_request q using (id) where not q.immediate and r.status <> 'succeeded'"))
+          .isEmpty();
+    }
+  }
+
+  /// What the credentials of each part's user in Kafka are good for when they are stolen.
+  @Test
+  void aStolenProducersCredentialNeitherForgesNorRepeatsARequest() throws Exception {
+    try (var app = asApp();
+        var stolen = producerAs(Part.PRODUCER)) {
+      var id =
+          query(app, "insert into llm_request (prompt) values ('once') returning id").getFirst();
+      assertThat(query(app, "select status from llm_wait(array[" + id + "], '20 s')"))
+          .containsExactly("succeeded");
+      var genuine = recordOf(SecuredServers.TOPICS.llmRequests(), id);
+      long before = deadLetters();
+      // again, as it was: the database knows that it was answered
+      stolen.send(copy(genuine, genuine.topic(), genuine.value())).get();
+      // another prompt, and its signature
+      var forged =
+          new String(genuine.value(), StandardCharsets.UTF_8)
+              .replace("once", "twice")
+              .getBytes(StandardCharsets.UTF_8);
+      stolen.send(copy(genuine, genuine.topic(), forged)).get();
+      // where it was not meant for
+      stolen.send(copy(genuine, SecuredServers.TOPICS.sqlRequests(), genuine.value())).get();
+      await().atMost(Duration.ofSeconds(20)).until(() -> deadLetters() == before + 2);
+      var next = query(app, "select llm_submit('next')").getFirst();
+      assertThat(query(app, "select status from llm_wait(array[" + next + "], '20 s')"))
+          .containsExactly("succeeded");
+      assertThat(
+              query(
+                  owner,
+                  "select r.answer || ' after ' || (select count(*) from pgoffload.execution e where e.id = r.id) from pgoffload.llm_result r where id = "
+                      + id))
+          .containsExactly("[echo, no model] once after 1");
+      // and results are not its to write
+      assertThatThrownBy(
+              () -> stolen.send(new ProducerRecord<>(SecuredServers.TOPICS.results(), bytes("{}"))).get())
+          .hasCauseInstanceOf(TopicAuthorizationException.class);
+    }
+  }
+
+  /// The worker is believed: who has its credential can answer, and this is said in
+  /// docs/security.md. It cannot change an answer that is there, nor say what SQL has returned,
+  /// since that is recorded by the task's own transaction.
+  @Test
+  void aStolenWorkersCredentialChangesNoAnswerThatIsThereAndNoResultOfSql() throws Exception {
+    try (var app = asApp();
+        var stolen = producerAs(Part.WORKER)) {
+      var id =
+          query(app, "insert into llm_request (prompt) values ('genuine') returning id").getFirst();
+      assertThat(query(app, "select status from llm_wait(array[" + id + "], '20 s')"))
+          .containsExactly("succeeded");
+      var result = recordOf(SecuredServers.TOPICS.results(), id);
+      var forged =
+          new String(result.value(), StandardCharsets.UTF_8)
+              .replace("genuine", "forged!")
+              .getBytes(StandardCharsets.UTF_8);
+      stolen.send(copy(result, result.topic(), forged)).get();
+      var task =
+          query(app, "insert into sql_request (command) values ('select 42 from pg_sleep(2)') returning id")
+              .getFirst();
+      stolen
+          .send(
+              new ProducerRecord<>(
+                  SecuredServers.TOPICS.results(),
+                  bytes(task),
+                  bytes(
+                      "{\"version\":1,\"kind\":\"sql\",\"id\":%s,\"status\":\"succeeded\",\"requested_by\":\"app\",\"requested_by_oid\":1,\"attempt\":1,\"tags\":[\"SELECT 0\"],\"chunks\":0,\"split\":false,\"worker\":\"w\",\"finished_at\":\"2026-01-02T03:04:05.6Z\"}"
+                          .formatted(task))))
+          .get();
+      assertThat(query(app, "select status from llm_wait(array[" + task + "], '20 s')"))
+          .containsExactly("succeeded");
+      assertThat(query(app, "select n::text from sql_rows(" + task + ") as (n int)"))
+          .containsExactly("42");
+      assertThat(query(app, "select llm_result(" + id + ")"))
+          .containsExactly("[echo, no model] genuine");
+      assertThatThrownBy(
+              () ->
+                  stolen
+                      .send(new ProducerRecord<>(SecuredServers.TOPICS.llmRequests(), bytes("{}")))
+                      .get())
+          .hasCauseInstanceOf(TopicAuthorizationException.class);
+    }
+  }
+
+  private static KafkaProducer<byte[], byte[]> producerAs(Part part) {
+    var properties = new HashMap<>(settings(part).kafka());
+    properties.put("key.serializer", ByteArraySerializer.class);
+    properties.put("value.serializer", ByteArraySerializer.class);
+    properties.put("max.block.ms", 10_000);
+    return new KafkaProducer<>(properties);
+  }
+
+  private static ProducerRecord<byte[], byte[]> copy(
+      ConsumerRecord<byte[], byte[]> of, String topic, byte[] value) {
+    return new ProducerRecord<>(topic, null, of.key(), value, of.headers());
+  }
+
+  private static ConsumerRecord<byte[], byte[]> recordOf(String topic, String key) {
+    Map<String, Object> properties =
+        Map.of(
+            "bootstrap.servers",
+            servers.bootstrapServersOfAdmin(),
+            "key.deserializer",
+            ByteArrayDeserializer.class,
+            "value.deserializer",
+            ByteArrayDeserializer.class);
+    try (var consumer = new KafkaConsumer<byte[], byte[]>(properties)) {
+      var partitions =
+          consumer.partitionsFor(topic).stream()
+              .map(partition -> new TopicPartition(topic, partition.partition()))
+              .toList();
+      consumer.assign(partitions);
+      consumer.seekToBeginning(partitions);
+      var found = new AtomicReference<ConsumerRecord<byte[], byte[]>>();
+      await()
+          .until(() -> {
+            for (var record : consumer.poll(Duration.ofMillis(200))) {
+              if (key.equals(new String(record.key(), StandardCharsets.UTF_8))) {
+                found.set(record);
+              }
+            }
+            return found.get() != null;
+          });
+      return found.get();
+    }
+  }
+
+  private static long deadLetters() throws Exception {
+    try (var admin = servers.admin()) {
+      var topic = SecuredServers.TOPICS.deadLetters();
+      return TopicOffsets.of(admin, TopicOffsets.partitions(admin, topic), OffsetSpec.latest())
+          .values()
+          .stream()
+          .mapToLong(Long::longValue)
+          .sum();
+    }
+  }
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
   }
 
   private static Connection asApp() throws Exception {

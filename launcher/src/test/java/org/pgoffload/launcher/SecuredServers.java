@@ -114,6 +114,11 @@ final class SecuredServers implements AutoCloseable {
     return Admin.create(Map.of("bootstrap.servers", broker.bootstrapServers()));
   }
 
+  /// Where [#admin()] connects to.
+  String bootstrapServersOfAdmin() {
+    return broker.bootstrapServers();
+  }
+
   /// Makes a user of each part, with exactly its rights.
   void admitParts() throws ExecutionException, InterruptedException {
     try (var admin = admin()) {

@@ -45,6 +45,34 @@ public final class InstallTopics {
     }
   }
 
+  /// Asks Kafka for something, before anything is made.
+  ///
+  /// @throws InstallException with the reason, if it does not answer or lets nobody in
+  public static void requireAnswer(Map<String, Object> client) {
+    try (var admin = Admin.create(client)) {
+      admin.listTopics().names().get(30, TimeUnit.SECONDS);
+    } catch (ExecutionException e) {
+      throw refused(e);
+    } catch (TimeoutException e) {
+      throw silent(client, e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InstallException("interrupted while Kafka was asked", e);
+    }
+  }
+
+  private static InstallException refused(ExecutionException e) {
+    return new InstallException(
+        "the topics could not be created: "
+            + KafkaFault.words(e.getCause() == null ? e : e.getCause()),
+        e);
+  }
+
+  private static InstallException silent(Map<String, Object> client, TimeoutException e) {
+    return new InstallException(
+        "Kafka did not answer within 30 s at " + client.get("bootstrap.servers"), e);
+  }
+
   /// Creates what is missing and sets what differs.
   ///
   /// @param client Kafka's client properties
@@ -86,11 +114,9 @@ public final class InstallTopics {
       }
       requests = ids(admin, topics);
     } catch (ExecutionException e) {
-      var reason = e.getCause() == null ? e : e.getCause();
-      throw new InstallException("the topics could not be created: " + KafkaFault.words(reason), e);
+      throw refused(e);
     } catch (TimeoutException e) {
-      throw new InstallException(
-          "Kafka did not answer within 30 s at " + client.get("bootstrap.servers"), e);
+      throw silent(client, e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new InstallException("interrupted while the topics were created", e);

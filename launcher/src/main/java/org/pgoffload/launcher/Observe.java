@@ -35,6 +35,9 @@ final class Observe implements AutoCloseable {
           "OTEL_EXPORTER_OTLP_ENDPOINT",
           "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
 
+  private static final List<String> HEADERS =
+      List.of("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS");
+
   private final PrometheusMeterRegistry registry =
       new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
   private final List<AutoCloseable> opened = new ArrayList<>();
@@ -75,7 +78,7 @@ final class Observe implements AutoCloseable {
     try {
       return AutoConfiguredOpenTelemetrySdk.builder()
           .addPropertiesSupplier(() -> defaults)
-          .addPropertiesCustomizer(properties -> fromEnvironment(settings.environment()))
+          .addPropertiesCustomizer(properties -> fromEnvironment(settings))
           .disableShutdownHook()
           .build()
           .getOpenTelemetrySdk();
@@ -85,14 +88,23 @@ final class Observe implements AutoCloseable {
     }
   }
 
-  /// The SDK reads the process's environment by itself; this is for one that was given otherwise.
-  private static Map<String, String> fromEnvironment(Map<String, String> environment) {
+  /// The SDK reads the process's environment by itself; this is for one that was given otherwise,
+  /// and for headers, which may hold a token, in a file.
+  private static Map<String, String> fromEnvironment(Settings settings) {
     var properties = new TreeMap<String, String>();
-    environment.forEach((name, value) -> {
-      if (name.startsWith("OTEL_") && !value.isBlank()) {
-        properties.put(name.toLowerCase(java.util.Locale.ROOT).replace('_', '.'), value);
+    for (var name : HEADERS) {
+      var headers = settings.secret(name);
+      if (headers != null) {
+        properties.put(name.toLowerCase(java.util.Locale.ROOT).replace('_', '.'), headers.reveal());
       }
-    });
+    }
+    settings
+        .environment()
+        .forEach((name, value) -> {
+          if (name.startsWith("OTEL_") && !value.isBlank()) {
+            properties.put(name.toLowerCase(java.util.Locale.ROOT).replace('_', '.'), value);
+          }
+        });
     return properties;
   }
 

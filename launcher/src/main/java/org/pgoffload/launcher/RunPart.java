@@ -11,9 +11,9 @@ import org.slf4j.LoggerFactory;
 
 /// Runs one part in this process until it is ended, and tells of it at the management address.
 ///
-/// On SIGHUP it looks whether the files that its variables name have changed. If they have, and what
-/// they say now is good for logging in everywhere, the part is closed, as at the end of the process,
-/// and started anew; otherwise it goes on as it is.
+/// On SIGHUP it looks whether the files that its variables name have changed. If they have, and
+/// what they say now is good for logging in everywhere, the part is closed, as at the end of the
+/// process, and started anew; otherwise it goes on as it is.
 final class RunPart {
   private static final Logger LOG = LoggerFactory.getLogger(RunPart.class);
 

@@ -17,7 +17,8 @@ import java.util.regex.Pattern;
 ///
 /// @param digests by the variable
 record SecretFiles(Map<String, String> digests) {
-  private static final Pattern NAMES = Pattern.compile(".+_FILE|KAFKA_SSL_(TRUST|KEY)STORE_LOCATION");
+  private static final Pattern NAMES =
+      Pattern.compile(".+_FILE|KAFKA_SSL_(TRUST|KEY)STORE_LOCATION");
 
   SecretFiles {
     digests = Map.copyOf(digests);

@@ -39,11 +39,10 @@ class SecretsTest {
   void areReadAgainOnHangupAndNeverShown() throws Exception {
     try (var servers = new SecuredServers(directory);
         var vendor = VendorStub.start()) {
-      vendor.otherwise(
-          question ->
-              question.turns().getLast().contains("wrong")
-                  ? StubReply.failure(StubReply.Kind.WRONG_KEY)
-                  : StubReply.answer("an answer"));
+      vendor.otherwise(question ->
+          question.turns().getLast().contains("wrong")
+              ? StubReply.failure(StubReply.Kind.WRONG_KEY)
+              : StubReply.answer("an answer"));
       servers.admitParts();
       var install = Command.start(directory, logged(servers.environment(Part.INSTALL)), "install");
       try (install) {
@@ -61,9 +60,12 @@ class SecretsTest {
                     servers,
                     Part.WORKER,
                     Map.of(
-                        "LLM_PROVIDER", "openai",
-                        "OPENAI_BASE_URL", vendor.url() + "/v1",
-                        "OPENAI_API_KEY_FILE", keyFile()));
+                        "LLM_PROVIDER",
+                        "openai",
+                        "OPENAI_BASE_URL",
+                        vendor.url() + "/v1",
+                        "OPENAI_API_KEY_FILE",
+                        keyFile()));
             var app = servers.owner().as("app", secret("app")).connect("test")) {
           awaitOutput(producer, "Capturing from");
           awaitOutput(results, "Writing results");
@@ -152,7 +154,10 @@ class SecretsTest {
 
   private void awaitReady(Command command) {
     // between two of its lives nobody answers
-    await().atMost(START).ignoreExceptionsInstanceOf(IOException.class).until(() -> ask(command, "/health/ready").statusCode() == 200);
+    await()
+        .atMost(START)
+        .ignoreExceptionsInstanceOf(IOException.class)
+        .until(() -> ask(command, "/health/ready").statusCode() == 200);
   }
 
   private String metrics(Command command) throws Exception {
@@ -177,7 +182,8 @@ class SecretsTest {
         new ArrayList<>(List.of("database-secret", "kafka-secret", "superuser@", PROVIDER_KEY));
     secrets.addAll(query(owner, "select encode(key, 'hex') from pgoffload.signing_key"));
     secrets.addAll(query(owner, "select encode(inner_pad, 'hex') from pgoffload.signer"));
-    secrets.addAll(query(owner, "select token::text from pgoffload.execution where token is not null"));
+    secrets.addAll(
+        query(owner, "select token::text from pgoffload.execution where token is not null"));
     return secrets;
   }
 
@@ -219,8 +225,11 @@ class SecretsTest {
         .atMost(START)
         .until(() -> command.output().contains(text) || !command.process().isAlive());
     assertThat(command.output().contains(text))
-        .withFailMessage(
-            () -> "not said: " + text + "\n" + command.output().lines().filter(l -> !l.contains(" DEBUG ")).toList())
+        .withFailMessage(() ->
+            "not said: "
+                + text
+                + "\n"
+                + command.output().lines().filter(l -> !l.contains(" DEBUG ")).toList())
         .isTrue();
   }
 }

@@ -11,32 +11,30 @@ import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.errors.TopicAuthorizationException;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
-import org.pgoffload.schema.RotateKeys;
-import org.pgoffload.schema.TopicOffsets;
-import java.nio.file.Path;
-import java.sql.Connection;
-import java.time.Duration;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.stream.Collectors;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.errors.GroupAuthorizationException;
+import org.apache.kafka.common.errors.TopicAuthorizationException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -51,6 +49,8 @@ import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.KafkaRights.Part;
 import org.pgoffload.schema.MaintenanceApp;
 import org.pgoffload.schema.RecordCaptureBreak;
+import org.pgoffload.schema.RotateKeys;
+import org.pgoffload.schema.TopicOffsets;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.WorkerApp;
 import org.pgoffload.worker.WorkerStartException;
@@ -90,9 +90,7 @@ class SecuredInstallationTest {
               .formatted(part.text(), SecuredServers.databasePassword(part)));
     }
     execute(owner, "create role app login password 'app' in role llm_user, pgbackground_role");
-    producer =
-        ProducerApp.start(
-            producerOf(servers.environment(Part.PRODUCER)), Telemetry.none());
+    producer = ProducerApp.start(producerOf(servers.environment(Part.PRODUCER)), Telemetry.none());
     results = ResultsApp.start(ReadConfiguration.results(settings(Part.RESULTS)), Telemetry.none());
     worker = startWorker(servers.environment(Part.WORKER));
     producer.awaitCapturing(Duration.ofSeconds(60));
@@ -137,8 +135,7 @@ class SecuredInstallationTest {
 
   private static WorkerApp startWorker(Map<String, String> environment) {
     var configuration = ReadConfiguration.worker(new Settings(environment));
-    return WorkerApp.start(
-        configuration.worker(), configuration.providers(), Telemetry.none());
+    return WorkerApp.start(configuration.worker(), configuration.providers(), Telemetry.none());
   }
 
   @Test
@@ -155,7 +152,8 @@ class SecuredInstallationTest {
       // counted in transactions, through topics that the results application makes itself
       await()
           .atMost(Duration.ofSeconds(30))
-          .until(() -> query(app, "select (count(*) > 0)::text from llm_usage").equals(List.of("true")));
+          .until(() ->
+              query(app, "select (count(*) > 0)::text from llm_usage").equals(List.of("true")));
       var id = query(app, "select llm_submit('once more', tags => '{}')").getFirst();
       assertThat(query(app, "select status from llm_wait(array[" + id + "], '20 s')"))
           .containsExactly("succeeded");
@@ -291,15 +289,13 @@ class SecuredInstallationTest {
     try (var app = asApp();
         var asking = asApp()) {
       var asked =
-          CompletableFuture.supplyAsync(
-              () -> {
-                try {
-                  return query(
-                      asking, "select llm_ask('n ' || n) from generate_series(1, 40) n");
-                } catch (SQLException e) {
-                  throw new IllegalStateException(e);
-                }
-              });
+          CompletableFuture.supplyAsync(() -> {
+            try {
+              return query(asking, "select llm_ask('n ' || n) from generate_series(1, 40) n");
+            } catch (SQLException e) {
+              throw new IllegalStateException(e);
+            }
+          });
       long first = 0;
       long last = 0;
       for (int i = 0; i < rotations; i++) {
@@ -320,8 +316,9 @@ class SecuredInstallationTest {
       long to = last;
       await()
           .atMost(Duration.ofSeconds(30))
-          .until(() -> query(app, "select count(*)::text from llm_queue").equals(List.of("0"))
-              && query(app, "select count(*)::text from sql_queue").equals(List.of("0")));
+          .until(() ->
+              query(app, "select count(*)::text from llm_queue").equals(List.of("0"))
+                  && query(app, "select count(*)::text from sql_queue").equals(List.of("0")));
       assertThat(
               query(
                   owner,
@@ -329,7 +326,14 @@ class SecuredInstallationTest {
                       + from
                       + " and "
                       + to))
-          .containsExactly(query(owner, "select count(*)::text from llm_request where id between " + from + " and " + to).getFirst());
+          .containsExactly(
+              query(
+                      owner,
+                      "select count(*)::text from llm_request where id between "
+                          + from
+                          + " and "
+                          + to)
+                  .getFirst());
     }
     assertThat(deadLetters()).isEqualTo(deadLetters);
     assertThat(RotateKeys.list(servers.owner())).hasSizeGreaterThan(rotations);
@@ -341,18 +345,17 @@ class SecuredInstallationTest {
         var asking = asApp()) {
       var stop = new AtomicBoolean();
       var asked =
-          CompletableFuture.supplyAsync(
-              () -> {
-                var told = new ArrayList<String>();
-                while (!stop.get()) {
-                  try {
-                    told.addAll(query(asking, "select llm_ask('now', timeout => '30 s')"));
-                  } catch (SQLException e) {
-                    told.add(e.getSQLState() + " " + e.getMessage());
-                  }
-                }
-                return told;
-              });
+          CompletableFuture.supplyAsync(() -> {
+            var told = new ArrayList<String>();
+            while (!stop.get()) {
+              try {
+                told.addAll(query(asking, "select llm_ask('now', timeout => '30 s')"));
+              } catch (SQLException e) {
+                told.add(e.getSQLState() + " " + e.getMessage());
+              }
+            }
+            return told;
+          });
       for (int i = 0; i < 20; i++) {
         execute(app, "insert into llm_request (prompt) select 'p' from generate_series(1, 50)");
         if (i == 10) {
@@ -361,23 +364,23 @@ class SecuredInstallationTest {
       }
       await()
           .atMost(Duration.ofSeconds(60))
-          .until(
-              () ->
-                  query(
-                          owner,
-                          "select count(*)::text from pgoffload.capture_break where reason = 'key_revoked' and swept_at is null")
-                      .equals(List.of("0")));
+          .until(() ->
+              query(
+                      owner,
+                      "select count(*)::text from pgoffload.capture_break where reason = 'key_revoked' and swept_at is null")
+                  .equals(List.of("0")));
       await()
           .atMost(Duration.ofSeconds(30))
-          .until(
-              () ->
-                  query(app, "select count(*)::text from llm_queue q join llm_request r using (id) where not r.immediate")
-                      .equals(List.of("0")));
+          .until(() ->
+              query(
+                      app,
+                      "select count(*)::text from llm_queue q join llm_request r using (id) where not r.immediate")
+                  .equals(List.of("0")));
       stop.set(true);
       assertThat(asked.get(60, TimeUnit.SECONDS))
           .contains("[echo, no model] now")
-          .allMatch(
-              told -> told.contains("now") || told.startsWith("PO003") || told.contains("key_revoked"));
+          .allMatch(told ->
+              told.contains("now") || told.startsWith("PO003") || told.contains("key_revoked"));
       assertThat(
               query(
                   owner,
@@ -418,8 +421,8 @@ class SecuredInstallationTest {
                       + id))
           .containsExactly("[echo, no model] once after 1");
       // and results are not its to write
-      assertThatThrownBy(
-              () -> stolen.send(new ProducerRecord<>(SecuredServers.TOPICS.results(), bytes("{}"))).get())
+      assertThatThrownBy(() ->
+              stolen.send(new ProducerRecord<>(SecuredServers.TOPICS.results(), bytes("{}"))).get())
           .hasCauseInstanceOf(TopicAuthorizationException.class);
     }
   }
@@ -442,7 +445,9 @@ class SecuredInstallationTest {
               .getBytes(StandardCharsets.UTF_8);
       stolen.send(copy(result, result.topic(), forged)).get();
       var task =
-          query(app, "insert into sql_request (command) values ('select 42 from pg_sleep(2)') returning id")
+          query(
+                  app,
+                  "insert into sql_request (command) values ('select 42 from pg_sleep(2)') returning id")
               .getFirst();
       stolen
           .send(
@@ -459,11 +464,10 @@ class SecuredInstallationTest {
           .containsExactly("42");
       assertThat(query(app, "select llm_result(" + id + ")"))
           .containsExactly("[echo, no model] genuine");
-      assertThatThrownBy(
-              () ->
-                  stolen
-                      .send(new ProducerRecord<>(SecuredServers.TOPICS.llmRequests(), bytes("{}")))
-                      .get())
+      assertThatThrownBy(() ->
+              stolen
+                  .send(new ProducerRecord<>(SecuredServers.TOPICS.llmRequests(), bytes("{}")))
+                  .get())
           .hasCauseInstanceOf(TopicAuthorizationException.class);
     }
   }

@@ -465,7 +465,7 @@ declare
 begin
   -- it would be lost, and its caller's transaction might be what the making of the slot waits for
   if exists (select from pgoffload.capture_break b
-             where b.first_id is null and b.broken_at > clock_timestamp() - interval '2 min') then
+             where b.first_id is null and b.reason <> 'key_sealed' and b.broken_at > clock_timestamp() - interval '2 min') then
     raise exception 'nothing captures requests at this moment: the replication slot is being made anew, or the signing key is being revoked'
       using errcode = 'PO003', detail = 'Nothing was sent.', hint = 'Ask again in a few seconds.';
   end if;

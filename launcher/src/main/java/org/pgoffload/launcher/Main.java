@@ -21,7 +21,8 @@ import picocli.CommandLine.Command;
       AdoptCommand.class,
       RotateKeyCommand.class,
       StatusCommand.class,
-      DeadLettersCommand.class
+      DeadLettersCommand.class,
+      CredentialsCommand.class
     })
 public final class Main {
   /// The property that `logback.xml` reads.

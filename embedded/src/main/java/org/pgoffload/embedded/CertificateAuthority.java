@@ -43,11 +43,14 @@ final class CertificateAuthority {
   private static final Duration ANTEDATED = Duration.ofDays(1);
 
   private final Instant now;
+  private final Duration validity;
   private final KeyPair keys = newKeys();
   private final X509Certificate certificate;
 
-  CertificateAuthority(Instant now) {
+  /// @param validity how long everything is valid that it signs
+  CertificateAuthority(Instant now, Duration validity) {
     this.now = now;
+    this.validity = validity;
     this.certificate =
         sign(
             NAME,
@@ -66,18 +69,19 @@ final class CertificateAuthority {
     return certificate;
   }
 
-  /// For a server on this machine, whatever name or address it is called by.
-  Issued server() {
+  /// For a server.
+  ///
+  /// @param called the names and addresses that it is called by, the first of them its common name
+  Issued server(List<String> called) {
     var names =
         new GeneralNames(
-            new GeneralName[] {
-              new GeneralName(GeneralName.dNSName, "localhost"),
-              new GeneralName(GeneralName.iPAddress, "127.0.0.1"),
-              new GeneralName(GeneralName.iPAddress, "127.0.0.2"),
-              new GeneralName(GeneralName.iPAddress, "::1")
-            });
+            called.stream()
+                .map(name ->
+                    new GeneralName(
+                        isAddress(name) ? GeneralName.iPAddress : GeneralName.dNSName, name))
+                .toArray(GeneralName[]::new));
     return issue(
-        "localhost",
+        called.getFirst(),
         KeyPurposeId.id_kp_serverAuth,
         List.of(new Content(Extension.subjectAlternativeName, false, names)));
   }
@@ -109,7 +113,7 @@ final class CertificateAuthority {
                   NAME,
                   new BigInteger(127, new SecureRandom()),
                   Date.from(now.minus(ANTEDATED)),
-                  Date.from(now.plus(VALIDITY)),
+                  Date.from(now.plus(validity)),
                   subject,
                   key)
               // strict verifiers ask for both
@@ -129,6 +133,10 @@ final class CertificateAuthority {
     } catch (GeneralSecurityException | OperatorCreationException | IOException e) {
       throw new IllegalStateException("every JDK signs with ECDSA on P-256", e);
     }
+  }
+
+  private static boolean isAddress(String name) {
+    return name.contains(":") || name.matches("[0-9.]+");
   }
 
   private static KeyPair newKeys() {

@@ -21,9 +21,9 @@ import java.util.Date;
 import java.util.List;
 import java.util.Set;
 
-/// The certificates of a local installation, in a directory of their own: a server's, a worker's,
-/// and that of the authority that signed both. The authority's private key is kept nowhere, so they
-/// are always made together. Immutable; the private keys are readable by their users alone.
+/// The certificates of an installation, in a directory of their own: a server's, a worker's, and
+/// that of the authority that signed both. The authority's private key is kept nowhere, so they are
+/// always made together. Immutable; the private keys are readable by their users alone.
 public final class Certificates {
 
   /// The common name in the worker's certificate.
@@ -35,10 +35,18 @@ public final class Certificates {
   private static final Set<PosixFilePermission> OWNER_ONLY =
       PosixFilePermissions.fromString("rw-------");
 
-  private final Path directory;
+  /// What a server on this machine is called by.
+  private static final List<String> OF_THIS_MACHINE =
+      List.of("localhost", "127.0.0.1", "127.0.0.2", "::1");
 
-  private Certificates(Path directory) {
+  private final Path directory;
+  private final List<String> serverNames;
+  private final Duration validity;
+
+  private Certificates(Path directory, List<String> serverNames, Duration validity) {
     this.directory = directory.toAbsolutePath().normalize();
+    this.serverNames = List.copyOf(serverNames);
+    this.validity = validity;
   }
 
   /// The certificates in the directory, which are made anew if one is missing, was laid open or
@@ -50,8 +58,27 @@ public final class Certificates {
     return in(directory, Clock.systemUTC(), ServerAccount.detect());
   }
 
+  /// The same for a server elsewhere; also made anew if they do not name it.
+  ///
+  /// @param serverNames the names and addresses that the server is called by; not empty
+  /// @param validity how long they are valid from now on when they are made
+  /// @throws EmbeddedException if the directory cannot be used, or is being used at this moment
+  public static Certificates forServer(
+      Path directory, List<String> serverNames, Duration validity) {
+    return in(
+        new Certificates(directory, serverNames, validity),
+        Clock.systemUTC(),
+        new ServerAccount.Same());
+  }
+
   static Certificates in(Path directory, Clock clock, ServerAccount account) {
-    var certificates = new Certificates(directory);
+    return in(
+        new Certificates(directory, OF_THIS_MACHINE, CertificateAuthority.VALIDITY),
+        clock,
+        account);
+  }
+
+  private static Certificates in(Certificates certificates, Clock clock, ServerAccount account) {
     Directories.create(certificates.directory);
     try (var _ = DirectoryLock.acquire(certificates.directory)) {
       if (!certificates.serveUntil(clock.instant().plus(RENEWAL))) {
@@ -69,7 +96,7 @@ public final class Certificates {
     return directory.resolve("authority.crt");
   }
 
-  /// The server's certificate, PEM, for `localhost`, 127.0.0.1, 127.0.0.2 and ::1.
+  /// The server's certificate, PEM.
   public Path serverCertificate() {
     return directory.resolve("server.crt");
   }
@@ -102,11 +129,28 @@ public final class Certificates {
       try (var content = Files.newInputStream(file)) {
         var certificate = CertificateFactory.getInstance("X.509").generateCertificate(content);
         ((X509Certificate) certificate).checkValidity(Date.from(time));
+        if (file.equals(serverCertificate()) && !namesTheServer((X509Certificate) certificate)) {
+          return false;
+        }
       } catch (GeneralSecurityException e) {
         return false; // it expires, or is none
       }
     }
     return true;
+  }
+
+  private boolean namesTheServer(X509Certificate certificate) throws GeneralSecurityException {
+    var names = certificate.getSubjectAlternativeNames();
+    return names != null
+        && names.stream()
+            .map(name -> String.valueOf(name.get(1)))
+            .toList()
+            .containsAll(serverNames.stream().map(Certificates::asInCertificate).toList());
+  }
+
+  /// Java writes an address of version 6 in full.
+  private static String asInCertificate(String name) {
+    return name.equals("::1") ? "0:0:0:0:0:0:0:1" : name;
   }
 
   private void make(Instant now) throws IOException {
@@ -116,8 +160,8 @@ public final class Certificates {
         List.of(authority(), serverCertificate(), serverKey(), workerCertificate(), workerKey())) {
       Files.deleteIfExists(file);
     }
-    var authority = new CertificateAuthority(now);
-    var server = authority.server();
+    var authority = new CertificateAuthority(now, validity);
+    var server = authority.server(serverNames);
     var worker = authority.client(WORKER);
     writeKey(serverKey(), pem("PRIVATE KEY", server.key().getEncoded()));
     writeKey(workerKey(), worker.key().getEncoded());

@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.Base64;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -89,6 +90,21 @@ final class CertificatesTest {
         certificates.workerKey(), PosixFilePermissions.fromString("rw-r--r--"));
     made(NOW);
     assertThat(contents()).doesNotContainValue(first.get("worker.pk8"));
+  }
+
+  @Test
+  void nameAServerElsewhereAndAreMadeAnewForAnotherName() throws Exception {
+    var year = Duration.ofDays(365);
+    var certificates = Certificates.forServer(directory, List.of("db", "10.0.0.7"), year);
+    assertThat(
+            read(certificates.serverCertificate()).getSubjectAlternativeNames().stream()
+                .map(name -> name.get(1).toString()))
+        .containsExactly("db", "10.0.0.7");
+    var first = contents();
+    Certificates.forServer(directory, List.of("10.0.0.7"), year);
+    assertThat(contents()).isEqualTo(first);
+    Certificates.forServer(directory, List.of("db", "other"), year);
+    assertThat(contents()).doesNotContainValue(first.get("server.crt"));
   }
 
   private Certificates made(Instant now) {

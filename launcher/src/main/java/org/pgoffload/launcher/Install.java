@@ -7,8 +7,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.InstallLogins;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.InstallSlot;
 import org.pgoffload.schema.InstallTopics;
@@ -21,6 +23,7 @@ import org.pgoffload.schema.TopicSettings;
 /// @param publicSchema where the public tables and functions go
 /// @param slot the replication slot's name
 /// @param patience how long the slot's creation waits for open transactions
+/// @param logins passwords of the parts' roles that are to log in, by role
 /// @param kafka Kafka's client properties, or null to leave the topics alone
 /// @param topics the topics' names
 /// @param partitions of topics that are created
@@ -30,6 +33,7 @@ record Install(
     String publicSchema,
     String slot,
     Duration patience,
+    Map<String, Secret> logins,
     @Nullable Map<String, Object> kafka,
     TopicNames topics,
     int partitions,
@@ -42,6 +46,7 @@ record Install(
   /// @return one line for each thing that changed
   List<String> run(Consumer<String> say) {
     var changes = new ArrayList<>(InstallSchema.run(database, publicSchema));
+    changes.addAll(InstallLogins.run(database, logins));
     var created = installSlot(say);
     created.ifPresent(changes::add);
     InstallSlot.record(database, slot);

@@ -2,9 +2,13 @@ package org.pgoffload.launcher;
 
 import java.io.PrintWriter;
 import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.InstallSlot;
 import org.pgoffload.schema.InstallTopics;
@@ -64,16 +68,30 @@ final class InstallCommand implements Callable<Integer> {
             InstallSchema.PUBLIC_SCHEMA_FORM,
             "a plain lower-case name");
     var slot = slot(settings);
+    var logins = logins(settings);
     settings.check();
     return new Install(
         Objects.requireNonNull(database),
         publicSchema,
         slot,
         patience,
+        logins,
         kafka,
         topics,
         partitions,
         (short) replicationFactor);
+  }
+
+  /// Only those that are given: with certificates, or with logins of another name, there are none.
+  private static Map<String, Secret> logins(Settings settings) {
+    var logins = new TreeMap<String, Secret>();
+    for (var part : List.of("PRODUCER", "WORKER", "RESULTS")) {
+      var password = settings.secret("PGOFFLOAD_" + part + "_PASSWORD");
+      if (password != null) {
+        logins.put("pgoffload_" + part.toLowerCase(Locale.ROOT), password);
+      }
+    }
+    return logins;
   }
 
   /// The replication slot's name.

@@ -22,7 +22,8 @@ import picocli.CommandLine.Command;
       RotateKeyCommand.class,
       AclsCommand.class,
       StatusCommand.class,
-      DeadLettersCommand.class
+      DeadLettersCommand.class,
+      CredentialsCommand.class
     })
 public final class Main {
   /// The property that `logback.xml` reads.

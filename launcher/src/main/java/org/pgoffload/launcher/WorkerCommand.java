@@ -2,8 +2,11 @@ package org.pgoffload.launcher;
 
 import java.util.concurrent.Callable;
 import org.pgoffload.worker.WorkerApp;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /// `pgoffload worker`.
 @Command(
@@ -15,12 +18,21 @@ import picocli.CommandLine.Mixin;
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class WorkerCommand implements Callable<Integer> {
+  private static final Logger LOG = LoggerFactory.getLogger(WorkerCommand.class);
+
   @Mixin private EnvironmentOptions options = new EnvironmentOptions();
+
+  @Option(
+      names = "--or-echo",
+      description =
+          "Where no provider is configured, let echo answer, which is no model and repeats the"
+              + " prompt, instead of ending.")
+  private boolean orEcho;
 
   @Override
   public Integer call() throws InterruptedException {
     return RunPart.run(
-        options::settings,
+        this::settings,
         "worker",
         "WORKER",
         settings -> {
@@ -28,5 +40,17 @@ final class WorkerCommand implements Callable<Integer> {
           return telemetry ->
               WorkerApp.start(configuration.worker(), configuration.providers(), telemetry);
         });
+  }
+
+  private Settings settings() {
+    var settings = options.settings();
+    if (!orEcho) {
+      return settings;
+    }
+    var withEcho = ReadConfiguration.withEchoIfLeftOpen(settings.environment());
+    if (!withEcho.equals(settings.environment())) {
+      LOG.warn("No provider is configured: echo answers, which is no model");
+    }
+    return new Settings(withEcho);
   }
 }

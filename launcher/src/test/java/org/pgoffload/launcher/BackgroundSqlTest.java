@@ -11,7 +11,6 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -32,21 +31,20 @@ import org.postgresql.util.PSQLWarning;
 /// What users of pg_background do, as an ordinary role, on a whole local installation: real
 /// PostgreSQL, Kafka and Debezium, and a worker that logs in with its certificate.
 class BackgroundSqlTest {
-  private static final Secret PASSWORD = Secret.of("not a secret");
+  /// Of the role mallory, in the statements below.
+  static final String MALLORYS = "not a secret";
+
+  private static final Secret PASSWORD = Secret.of(MALLORYS);
   private static final Duration PATIENCE = Duration.ofSeconds(30);
 
   @TempDir static Path directory;
-  private static LocalInstallation installation;
+  private static TestInstallation installation;
 
   private Connection app;
 
   @BeforeAll
   static void start() throws Exception {
-    installation =
-        LocalInstallation.start(
-            new LocalOptions(
-                directory, true, 0, 0, EnumSet.allOf(Part.class), Map.of("LLM_PROVIDER", "echo")),
-            step -> {});
+    installation = TestInstallation.start(directory, Map.of("LLM_PROVIDER", "echo"));
     try (var admin = installation.admin().connect("test")) {
       execute(
           admin,

@@ -3,6 +3,7 @@ package org.pgoffload.launcher;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.pgoffload.launcher.Sql.execute;
 import static org.pgoffload.launcher.Sql.query;
 
@@ -12,7 +13,6 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -49,7 +49,7 @@ class EndToEndTest {
 
   @TempDir static Path directory;
   private static VendorStub vendor;
-  private static LocalInstallation installation;
+  private static TestInstallation installation;
 
   private Connection app;
 
@@ -58,21 +58,15 @@ class EndToEndTest {
     vendor = VendorStub.start();
     vendor.otherwise(EndToEndTest::reply);
     installation =
-        LocalInstallation.start(
-            new LocalOptions(
-                directory,
-                true,
-                0,
-                0,
-                EnumSet.allOf(Part.class),
-                Map.of(
-                    "LLM_PROVIDER",
-                    "openai",
-                    "OPENAI_API_KEY",
-                    VendorStub.KEY,
-                    "OPENAI_BASE_URL",
-                    vendor.url() + "/v1")),
-            step -> {});
+        TestInstallation.start(
+            directory,
+            Map.of(
+                "LLM_PROVIDER",
+                "openai",
+                "OPENAI_API_KEY",
+                VendorStub.KEY,
+                "OPENAI_BASE_URL",
+                vendor.url() + "/v1"));
   }
 
   /// By what is asked, so that no test can take another's reply.
@@ -396,6 +390,7 @@ class EndToEndTest {
 
   @Test
   void aWorkerThatJoinsCanLogInAsTheApplicationRoleWithoutItsPassword() throws SQLException {
+    assumeTrue(installation.hasCertificates(), "the worker logs in by a password file here");
     var tasks =
         Objects.requireNonNull(new Settings(installation.joiningEnvironment()).taskDatabase());
     try (var task = tasks.as(LocalInstallation.APPLICATION_ROLE).connect("test")) {

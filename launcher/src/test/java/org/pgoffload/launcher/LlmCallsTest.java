@@ -11,7 +11,6 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Executors;
@@ -36,7 +35,7 @@ class LlmCallsTest {
   @TempDir static Path directory;
   private static VendorStub openai;
   private static VendorStub anthropic;
-  private static LocalInstallation installation;
+  private static TestInstallation installation;
 
   private Connection app;
 
@@ -48,25 +47,19 @@ class LlmCallsTest {
     anthropic.otherwise(LlmCallsTest::reply);
     anthropic.limit(200);
     installation =
-        LocalInstallation.start(
-            new LocalOptions(
-                directory,
-                true,
-                0,
-                0,
-                EnumSet.allOf(Part.class),
-                Map.ofEntries(
-                    Map.entry("LLM_PROVIDER", "openai"),
-                    Map.entry("OPENAI_API_KEY", VendorStub.KEY),
-                    Map.entry("OPENAI_BASE_URL", openai.url() + "/v1"),
-                    Map.entry("ANTHROPIC_API_KEY", VendorStub.KEY),
-                    Map.entry("ANTHROPIC_BASE_URL", anthropic.url().toString()),
-                    Map.entry("LLM_FALLBACKS", "anthropic:claude-fallback"),
-                    Map.entry("LLM_MAX_TRIES", "2"),
-                    Map.entry("LLM_RETRY_WAIT", "20ms"),
-                    Map.entry("LLM_EMBED_LINGER", "100ms"),
-                    Map.entry("NO_PROXY", "localhost"))),
-            step -> {});
+        TestInstallation.start(
+            directory,
+            Map.ofEntries(
+                Map.entry("LLM_PROVIDER", "openai"),
+                Map.entry("OPENAI_API_KEY", VendorStub.KEY),
+                Map.entry("OPENAI_BASE_URL", openai.url() + "/v1"),
+                Map.entry("ANTHROPIC_API_KEY", VendorStub.KEY),
+                Map.entry("ANTHROPIC_BASE_URL", anthropic.url().toString()),
+                Map.entry("LLM_FALLBACKS", "anthropic:claude-fallback"),
+                Map.entry("LLM_MAX_TRIES", "2"),
+                Map.entry("LLM_RETRY_WAIT", "20ms"),
+                Map.entry("LLM_EMBED_LINGER", "100ms"),
+                Map.entry("NO_PROXY", "localhost")));
   }
 
   /// By what is asked, so that no test can take another's reply.

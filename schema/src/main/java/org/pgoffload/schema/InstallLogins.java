@@ -1,0 +1,56 @@
+package org.pgoffload.schema;
+
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.pgoffload.protocol.Secret;
+import org.postgresql.PGConnection;
+
+/// Gives the roles of the parts the right to log in, each with a password. Idempotent: a password
+/// is set again, since nobody may read whether it is the same.
+public final class InstallLogins {
+  private InstallLogins() {}
+
+  /// Lets each of them log in.
+  ///
+  /// @param database the owner's login
+  /// @param passwords by role; the roles exist
+  /// @return one line for each role that could not log in before
+  /// @throws InstallException if one cannot be changed
+  public static List<String> run(DatabaseAddress database, Map<String, Secret> passwords) {
+    var changes = new ArrayList<String>();
+    if (passwords.isEmpty()) {
+      return changes;
+    }
+    try (var connection = database.connect("pgoffload install")) {
+      for (var login : passwords.entrySet()) {
+        if (!mayLogIn(connection, login.getKey())) {
+          try (var statement = connection.createStatement()) {
+            statement.execute(
+                "alter role " + statement.enquoteIdentifier(login.getKey(), true) + " login");
+          }
+          changes.add("role " + login.getKey() + " may log in");
+        }
+        // the driver sends what the server would make of the password, so that no log can show it
+        connection
+            .unwrap(PGConnection.class)
+            .alterUserPassword(login.getKey(), login.getValue().reveal().toCharArray(), null);
+      }
+    } catch (SQLException e) {
+      throw new InstallException("the parts' roles cannot be given logins: " + e.getMessage(), e);
+    }
+    return changes;
+  }
+
+  private static boolean mayLogIn(Connection connection, String role) throws SQLException {
+    try (var query =
+        connection.prepareStatement("select rolcanlogin from pg_roles where rolname = ?")) {
+      query.setString(1, role);
+      try (var row = query.executeQuery()) {
+        return row.next() && row.getBoolean(1);
+      }
+    }
+  }
+}

@@ -83,7 +83,11 @@ final class RunPart {
               .name("pgoffload-hangup")
               .start(() -> closeWhenChanged(part, now.files, hangups, next));
       part.awaitEnd();
-      watcher.interrupt();
+      if (next.get() == null) {
+        watcher.interrupt();
+      }
+      // one that closes the part is still at it: interrupted, it could give up no lease
+      watcher.join();
     }
     return next.get();
   }

@@ -49,7 +49,7 @@ import org.pgoffload.worker.llm.stub.VendorStub;
 /// archive and the configuration that `connector-config` prints, captures instead of the producer.
 class KafkaConnectTest {
   private static final String NAME = "pgoffload";
-  private static final Duration PATIENCE = Duration.ofSeconds(45);
+  private static final Duration PATIENCE = Duration.ofSeconds(120);
 
   @TempDir static Path directory;
   private static VendorStub vendor;
@@ -324,7 +324,7 @@ class KafkaConnectTest {
   }
 
   private void waitFor(String id) throws SQLException {
-    assertThat(query(app, "select status from llm_wait(array[" + id + "::bigint], '60 s')"))
+    assertThat(query(app, "select status from llm_wait(array[" + id + "::bigint], '120 s')"))
         .containsExactly("succeeded");
   }
 

@@ -10,7 +10,6 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.pgoffload.connectors.ConnectConfiguration;
 import org.pgoffload.schema.InstallTopics;
-import org.pgoffload.schema.TopicSettings;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -22,7 +21,8 @@ import picocli.CommandLine.Spec;
     name = "connector-config",
     description = {
       "Prints the configuration with which a Kafka Connect cluster captures instead of the producer, for",
-      "POST /connectors. Read from the environment as by producer. It never holds the password."
+      "POST /connectors. Read from the environment as by producer, and from the topics what they take. It never",
+      "holds the password."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
@@ -81,13 +81,15 @@ final class ConnectorConfigCommand implements Callable<Integer> {
                   + " the configuration in a topic"));
     }
     var producer = ReadConfiguration.producer(options.settings());
-    int maxRequestBytes = TopicSettings.read(producer.database()).maxRequestBytes();
+    // what the topics take, rather than the setting that they follow: the producer's login may not
+    // read settings, and a topic is what refuses
+    int maxMessageBytes = InstallTopics.maxMessageBytes(producer.kafka(), producer.topics());
     var configuration =
         new ConnectConfiguration(
             producer.capture(),
             password,
-            maxRequestBytes,
-            InstallTopics.maxMessageBytes(maxRequestBytes),
+            InstallTopics.maxRequestBytes(maxMessageBytes),
+            maxMessageBytes,
             InstallTopics.DEFAULT_PARTITIONS,
             exactlyOnce);
     var out = spec.commandLine().getOut();

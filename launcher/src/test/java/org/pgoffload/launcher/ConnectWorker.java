@@ -63,8 +63,8 @@ final class ConnectWorker implements AutoCloseable {
           status.storage.replication.factor=1
           status.storage.partitions=1
           offset.flush.interval.ms=500
-          session.timeout.ms=3000
-          heartbeat.interval.ms=500
+          session.timeout.ms=6000
+          heartbeat.interval.ms=1000
           scheduled.rebalance.max.delay.ms=0
           plugin.path=%s
           plugin.discovery=service_load

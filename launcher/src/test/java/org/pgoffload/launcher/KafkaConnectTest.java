@@ -6,7 +6,6 @@ import static org.awaitility.Awaitility.await;
 import static org.pgoffload.launcher.Sql.execute;
 import static org.pgoffload.launcher.Sql.query;
 
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -42,6 +41,7 @@ import org.pgoffload.producer.AttendCapture;
 import org.pgoffload.producer.ProducerApp;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.TopicOffsets;
+import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.llm.stub.StubReply;
 import org.pgoffload.worker.llm.stub.VendorStub;
 
@@ -49,7 +49,7 @@ import org.pgoffload.worker.llm.stub.VendorStub;
 /// archive and the configuration that `connector-config` prints, captures instead of the producer.
 class KafkaConnectTest {
   private static final String NAME = "pgoffload";
-  private static final Duration PATIENCE = Duration.ofSeconds(45);
+  private static final Duration PATIENCE = Duration.ofSeconds(120);
 
   @TempDir static Path directory;
   private static VendorStub vendor;
@@ -98,7 +98,7 @@ class KafkaConnectTest {
         "producer.password="
             + Objects.requireNonNull(producer.database().password()).reveal()
             + "\n");
-    attend = AttendCapture.start(producer, new SimpleMeterRegistry());
+    attend = AttendCapture.start(producer, Telemetry.none());
     startWorker(false);
   }
 
@@ -165,7 +165,7 @@ class KafkaConnectTest {
     environment.put("PGOFFLOAD_SLOT", "compared");
     try (var _ =
         ProducerApp.start(
-            ReadConfiguration.producer(new Settings(environment)), new SimpleMeterRegistry())) {
+            ReadConfiguration.producer(new Settings(environment)), Telemetry.none())) {
       await()
           .atMost(PATIENCE)
           .untilAsserted(
@@ -324,7 +324,7 @@ class KafkaConnectTest {
   }
 
   private void waitFor(String id) throws SQLException {
-    assertThat(query(app, "select status from llm_wait(array[" + id + "::bigint], '60 s')"))
+    assertThat(query(app, "select status from llm_wait(array[" + id + "::bigint], '120 s')"))
         .containsExactly("succeeded");
   }
 
@@ -406,7 +406,9 @@ class KafkaConnectTest {
     if (exactlyOnce) {
       arguments.add("--exactly-once");
     }
-    var configuration = run(arguments.toArray(String[]::new)).output();
+    var printed = run(arguments.toArray(String[]::new));
+    assertThat(printed.status()).as(printed.output()).isZero();
+    var configuration = printed.output();
     await()
         .atMost(PATIENCE)
         .ignoreExceptionsInstanceOf(IOException.class)

@@ -168,9 +168,44 @@ public final class InstallTopics {
     return changes;
   }
 
-  /// What a topic takes, for requests of up to so many bytes.
-  public static int maxMessageBytes(int maxRequestBytes) {
+  private static int maxMessageBytes(int maxRequestBytes) {
     return maxRequestBytes + MESSAGE_OVERHEAD_BYTES;
+  }
+
+  /// The largest request for which a topic was made that takes so many bytes.
+  public static int maxRequestBytes(int maxMessageBytes) {
+    return Math.max(1, maxMessageBytes - MESSAGE_OVERHEAD_BYTES);
+  }
+
+  /// What a record on the topics of requests may have at most, in bytes.
+  ///
+  /// @throws InstallException if the topics are not there, or Kafka does not say
+  public static int maxMessageBytes(Map<String, Object> client, TopicNames topics) {
+    var resource = new ConfigResource(ConfigResource.Type.TOPIC, topics.llmRequests());
+    try (var admin = Admin.create(client)) {
+      var config =
+          admin.describeConfigs(List.of(resource)).all().get(30, TimeUnit.SECONDS).get(resource);
+      var entry = config == null ? null : config.get(TopicConfig.MAX_MESSAGE_BYTES_CONFIG);
+      if (entry == null) {
+        throw new InstallException(
+            "Kafka does not say what topic " + topics.llmRequests() + " takes", null);
+      }
+      return Integer.parseInt(entry.value());
+    } catch (ExecutionException e) {
+      var reason = e.getCause() == null ? e : e.getCause();
+      throw new InstallException(
+          "topic "
+              + topics.llmRequests()
+              + " cannot be described; pgoffload install makes it: "
+              + reason.getMessage(),
+          e);
+    } catch (TimeoutException e) {
+      throw new InstallException(
+          "Kafka did not answer within 30 s at " + client.get("bootstrap.servers"), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InstallException("interrupted while the topics were described", e);
+    }
   }
 
   private static Map<String, String> settings(

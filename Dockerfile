@@ -5,7 +5,7 @@
 # those of Javassist's debugger), and what is looked for by name: java.naming (certificates, Kafka),
 # jdk.zipfs (Flyway); besides jdk.jcmd and jdk.jfr, to look into a part that runs.
 FROM eclipse-temurin:25-jdk AS runtime
-RUN jlink --add-modules java.base,java.compiler,java.desktop,java.instrument,java.logging,java.management,java.naming,java.net.http,java.rmi,java.security.jgss,java.security.sasl,java.sql,java.xml,jdk.httpserver,jdk.jcmd,jdk.jfr,jdk.management,jdk.net,jdk.security.auth,jdk.unsupported,jdk.zipfs \
+RUN jlink --add-modules java.base,java.compiler,java.desktop,java.instrument,java.logging,java.management,java.naming,java.net.http,java.rmi,java.security.jgss,java.security.sasl,java.sql,java.xml,jdk.httpserver,jdk.jcmd,jdk.jfr,jdk.management,jdk.net,jdk.security.auth,jdk.security.jgss,jdk.unsupported,jdk.zipfs \
       --strip-java-debug-attributes --no-header-files --no-man-pages --compress zip-6 --output /opt/jre \
 # the JDK's own classes from an archive: half of a command's start
  && /opt/jre/bin/java -Xshare:dump

@@ -2,13 +2,18 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
+import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /// A consumer of pgoffload's results, as docs/consuming-results.md asks it to be: it reads version 1,
@@ -35,7 +40,7 @@ final class ConsumeResults {
       };
 
   /// Chunks of rows by request and attempt, in their order; they stand before their result.
-  private final Map<String, TreeMap<Integer, JsonNode>> chunks = new LinkedHashMap<>();
+  private final Map<String, Attempt> chunks = new LinkedHashMap<>();
 
   public static void main(String[] arguments) {
     if (arguments.length < 2) {
@@ -58,24 +63,51 @@ final class ConsumeResults {
     try (var consumer =
         new KafkaConsumer<>(
             properties, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-      consumer.subscribe(List.of(topic));
+      consumer.subscribe(List.of(topic), new Rebalances());
       while (true) {
         for (var record : consumer.poll(Duration.ofSeconds(1))) {
           receive(record);
         }
-        // Chunks whose result is still to come are in memory only: were this process to end, the
-        // result would come without them. So nothing is committed meanwhile.
-        if (chunks.isEmpty()) {
-          consumer.commitSync();
-        }
+        consumer.commitSync(handledIn(consumer));
       }
     }
+  }
+
+  /// Chunks whose result is still to come are in memory only: were this process to end, the result
+  /// would come without them. So of each partition what stands before the first of them is handled.
+  private Map<TopicPartition, OffsetAndMetadata> handledIn(KafkaConsumer<?, ?> consumer) {
+    var handledUpTo = new HashMap<TopicPartition, OffsetAndMetadata>();
+    for (var partition : consumer.assignment()) {
+      long next =
+          chunks.values().stream()
+              .filter(attempt -> attempt.partition.equals(partition))
+              .mapToLong(attempt -> attempt.firstOffset)
+              .min()
+              .orElse(consumer.position(partition));
+      handledUpTo.put(partition, new OffsetAndMetadata(next));
+    }
+    return handledUpTo;
+  }
+
+  /// The chunks of one attempt at a request that have come.
+  private record Attempt(
+      TopicPartition partition, long firstOffset, TreeMap<Integer, JsonNode> chunks) {}
+
+  private final class Rebalances implements ConsumerRebalanceListener {
+    @Override
+    public void onPartitionsRevoked(Collection<TopicPartition> revoked) {
+      // whoever has them next reads their chunks again
+      chunks.values().removeIf(attempt -> revoked.contains(attempt.partition));
+    }
+
+    @Override
+    public void onPartitionsAssigned(Collection<TopicPartition> assigned) {}
   }
 
   private void receive(ConsumerRecord<byte[], byte[]> record) {
     JsonNode message;
     try {
-      message = JSON.readTree(record.value());
+      message = record.value() == null ? null : JSON.readTree(record.value());
     } catch (IOException e) {
       message = null;
     }
@@ -94,7 +126,13 @@ final class ConsumeResults {
         if (!handled.containsKey(id)) {
           chunks
               .computeIfAbsent(
-                  id + "/" + message.path("attempt").asInt(), attempt -> new TreeMap<>())
+                  id + "/" + message.path("attempt").asInt(),
+                  attempt ->
+                      new Attempt(
+                          new TopicPartition(record.topic(), record.partition()),
+                          record.offset(),
+                          new TreeMap<>()))
+              .chunks
               .put(message.path("number").asInt(), message);
         }
       }
@@ -143,7 +181,8 @@ final class ConsumeResults {
               + result.path("error").path("sqlstate").asText());
       return;
     }
-    var of = chunks.get(id + "/" + result.path("attempt").asInt());
+    var attempt = chunks.get(id + "/" + result.path("attempt").asInt());
+    var of = attempt == null ? null : attempt.chunks;
     int expected = result.path("chunks").asInt();
     if (expected > 0 && (of == null || of.size() < expected)) {
       System.out.println(id + " rows before the beginning of this consumer");

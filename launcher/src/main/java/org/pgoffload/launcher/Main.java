@@ -27,9 +27,11 @@ import picocli.CommandLine.Command;
     })
 public final class Main {
   /// The property that `logback.xml` reads.
-  private static final String LOG_FORMAT = "pgoffload.log.format";
+  static final String LOG_FORMAT = "pgoffload.log.format";
 
-  private static final Set<String> LOG_FORMATS = Set.of("text", "json");
+  static final String LOGS_JSON = "json";
+
+  private static final Set<String> LOG_FORMATS = Set.of("text", LOGS_JSON);
 
   public static void main(String[] arguments) {
     // before the first line is logged

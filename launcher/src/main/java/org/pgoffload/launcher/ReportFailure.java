@@ -38,6 +38,12 @@ final class ReportFailure implements CommandLine.IExecutionExceptionHandler {
   }
 
   private static void say(CommandLine command, @Nullable String words) {
+    if (Main.LOGS_JSON.equals(System.getProperty(Main.LOG_FORMAT))) {
+      // who collects the log gets this line too
+      LoggerFactory.getLogger(ReportFailure.class)
+          .error("pgoffload {}: {}", command.getCommandName(), words);
+      return;
+    }
     command.getErr().println("pgoffload " + command.getCommandName() + ": " + words);
   }
 

@@ -16,6 +16,8 @@ import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.telemetry.Health;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// What this process tells those who run it, at the address that `PGOFFLOAD_MANAGEMENT_ADDRESS`
 /// names: `GET /metrics` for Prometheus, `GET /health/live` and `GET /health/ready`, which answer
@@ -26,6 +28,7 @@ final class ServeManagement implements AutoCloseable {
   /// The variable that [#address(Settings)] reads.
   static final String ADDRESS = "PGOFFLOAD_MANAGEMENT_ADDRESS";
 
+  private static final Logger LOG = LoggerFactory.getLogger(ServeManagement.class);
   private static final int BACKLOG = 16;
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -120,14 +123,25 @@ final class ServeManagement implements AutoCloseable {
         exchange.sendResponseHeaders(404, -1);
         return;
       }
-      if (!exchange.getRequestMethod().equals("GET")) {
-        exchange.getResponseHeaders().set("Allow", "GET");
+      boolean head = exchange.getRequestMethod().equals("HEAD");
+      if (!head && !exchange.getRequestMethod().equals("GET")) {
+        exchange.getResponseHeaders().set("Allow", "GET, HEAD");
         exchange.sendResponseHeaders(405, -1);
         return;
       }
-      var answer = make.get();
+      Answer answer;
+      try {
+        answer = make.get();
+      } catch (RuntimeException e) {
+        LOG.error("{} cannot be answered", path, e);
+        answer = new Answer(500, "text/plain; charset=utf-8", "the log says why\n");
+      }
       byte[] body = answer.body.getBytes(StandardCharsets.UTF_8);
       exchange.getResponseHeaders().set("Content-Type", answer.type);
+      if (head) {
+        exchange.sendResponseHeaders(answer.status, -1);
+        return;
+      }
       exchange.sendResponseHeaders(answer.status, body.length);
       exchange.getResponseBody().write(body);
     }

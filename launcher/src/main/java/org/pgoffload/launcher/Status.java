@@ -32,6 +32,19 @@ record Status(
     this(database, installation.checks(), installation.queue(), installation.workers(), null);
   }
 
+  /// When the database says nothing.
+  static Status withoutDatabase(String database, String fault) {
+    var check =
+        new InstallationStatus.Check(
+            "database",
+            ERROR,
+            "the database cannot be asked: " + fault,
+            "See whether it runs, whether pgoffload is installed there, and whether this login is the"
+                + " owner's or a member of llm_user.");
+    return new Status(
+        database, List.of(check), new InstallationStatus.Queue(0, 0), List.of(), null);
+  }
+
   /// With what Kafka says.
   Status with(TopicStatus found, TopicNames names) {
     long letters = found.deadLetters();
@@ -104,14 +117,20 @@ record Status(
           .put("model", worker.model())
           .put("version", worker.version())
           .put("in_flight", worker.inFlight())
-          .put("heartbeat_age_seconds", worker.heartbeatAge());
+          .put("heartbeat_age_seconds", worker.heartbeatAge())
+          .set("doing", worker.doing());
     }
     if (topics == null) {
       json.putNull("topics");
       json.putNull("dead_letters");
     } else {
-      var lags = json.putObject("topics");
-      topics.lags().forEach((topic, lag) -> lags.putObject(topic).put("lag", lag));
+      var lags = json.putArray("topics");
+      for (var lag : topics.lags()) {
+        lags.addObject()
+            .put("topic", lag.topic())
+            .put("group", lag.group())
+            .put("lag", lag.records());
+      }
       json.put("dead_letters", topics.deadLetters());
     }
     return json.toPrettyString() + "\n";
@@ -141,11 +160,15 @@ record Status(
     workers(text);
     if (topics != null) {
       text.append('\n');
-      line(text, String.format(Locale.ROOT, "  %-40s %12s", "topic", "not finished"));
-      topics
-          .lags()
-          .forEach(
-              (topic, lag) -> line(text, String.format(Locale.ROOT, "  %-40s %12d", topic, lag)));
+      line(
+          text,
+          String.format(Locale.ROOT, "  %-32s %-32s %12s", "topic", "read by", "not finished"));
+      for (var lag : topics.lags()) {
+        line(
+            text,
+            String.format(
+                Locale.ROOT, "  %-32s %-32s %12d", lag.topic(), lag.group(), lag.records()));
+      }
     }
     return text.toString();
   }
@@ -159,22 +182,28 @@ record Status(
         text,
         String.format(
             Locale.ROOT,
-            "  %-32s %-5s %9s %-14s %-24s %s",
+            "  %-28s %-5s %9s %10s %9s %9s %6s  %s",
             "worker",
             "state",
             "in flight",
-            "provider",
-            "model",
-            "version"));
+            "unfinished",
+            "results",
+            "calls",
+            "429s",
+            "provider, model, version"));
     for (var worker : workers) {
       line(
           text,
           String.format(
               Locale.ROOT,
-              "  %-32s %-5s %9d %-14s %-24s %s",
+              "  %-28s %-5s %9d %10s %9s %9s %6s  %s, %s, %s",
               worker.name(),
               worker.alive() ? "alive" : "gone",
               worker.inFlight(),
+              worker.said("unfinished"),
+              worker.said("results"),
+              worker.said("calls"),
+              worker.said("rate_limited"),
               worker.provider(),
               worker.model(),
               worker.version()));

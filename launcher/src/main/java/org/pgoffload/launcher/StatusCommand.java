@@ -8,6 +8,7 @@ import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
 import org.pgoffload.schema.InstallationStatus;
+import org.pgoffload.schema.KafkaFault;
 import org.pgoffload.schema.TopicStatus;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -32,21 +33,26 @@ final class StatusCommand implements Callable<Integer> {
   private boolean json;
 
   @Override
-  public Integer call() throws SQLException, InterruptedException {
+  public Integer call() throws InterruptedException {
     var settings = options.settings();
     var database = settings.database(null);
     var topics = settings.topics();
-    var kafka = settings.text("KAFKA_BOOTSTRAP_SERVERS") == null ? null : settings.kafka();
+    var kafka = settings.secret("KAFKA_BOOTSTRAP_SERVERS") == null ? null : settings.kafka();
     settings.check();
     var address = Objects.requireNonNull(database);
-    var status = new Status(address.toString(), InstallationStatus.read(address));
+    Status status;
+    try {
+      status = new Status(address.toString(), InstallationStatus.read(address));
+    } catch (SQLException e) {
+      status = Status.withoutDatabase(address.toString(), String.valueOf(e.getMessage()));
+    }
     if (kafka != null) {
       try (var admin = Admin.create(kafka)) {
         status = status.with(TopicStatus.read(admin, topics), topics);
       } catch (ExecutionException e) {
-        status = status.withoutKafka(String.valueOf(e.getCause()));
+        status = status.withoutKafka(KafkaFault.words(e.getCause()));
       } catch (TimeoutException | KafkaException e) {
-        status = status.withoutKafka(e.toString());
+        status = status.withoutKafka(KafkaFault.words(e));
       }
     }
     var out = spec.commandLine().getOut();

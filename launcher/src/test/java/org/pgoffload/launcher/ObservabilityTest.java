@@ -161,12 +161,14 @@ class ObservabilityTest {
           var status = new ObjectMapper().readTree(status("--json"));
           assertThat(status.get("state").asText()).isEqualTo("ok");
           assertThat(status.get("workers").get(0).get("provider").asText()).isEqualTo("echo");
-          assertThat(status.get("topics").propertyStream().map(Map.Entry::getKey))
+          assertThat(status.get("topics").findValuesAsText("group"))
               .containsExactlyInAnyOrder(
-                  "pgoffload.requests.llm",
-                  "pgoffload.requests.sql",
-                  "pgoffload.deferred",
-                  "pgoffload.results");
+                  "pgoffload.worker.llm",
+                  "pgoffload.worker.sql",
+                  "pgoffload.worker.deferred",
+                  "pgoffload.results-writer",
+                  "pgoffload.usage");
+          assertThat(status.get("workers").get(0).get("doing").get("calls").asInt()).isPositive();
         });
     assertThat(status())
         .contains(": ok", "capture", "workers       1 worker is alive", "alive", "echo-no-model")

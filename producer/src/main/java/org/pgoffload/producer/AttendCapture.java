@@ -28,7 +28,6 @@ public final class AttendCapture implements RunningPart {
   private final WatchSlot watchSlot;
   private final CountDownLatch closing = new CountDownLatch(1);
   private final Thread thread;
-  private volatile Health health = Health.waiting("the database has not answered yet");
 
   private AttendCapture(ProducerConfiguration configuration, Telemetry telemetry) {
     this.configuration = configuration;
@@ -47,7 +46,7 @@ public final class AttendCapture implements RunningPart {
 
   @Override
   public Health health() {
-    return thread.isAlive() ? health : Health.ended();
+    return thread.isAlive() ? watchSlot.health() : Health.ended();
   }
 
   @Override
@@ -64,7 +63,6 @@ public final class AttendCapture implements RunningPart {
           configuration.slot(),
           configuration.database());
       int version = awaitVersion();
-      health = Health.ready("watches replication slot " + configuration.slot());
       try (var _ = FlushMessages.startIfNeeded(configuration.database(), version)) {
         closing.await();
       }

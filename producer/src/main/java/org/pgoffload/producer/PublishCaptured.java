@@ -47,6 +47,11 @@ final class PublishCaptured
   /// here.
   private static final long MOST_BYTES_UNACKNOWLEDGED = 64L << 20;
 
+  /// Of the headers of what no topic takes.
+  private static final List<String> KEPT = List.of(RecordHeaders.SIGNATURE, RecordHeaders.ORIGIN);
+
+  private static final int LONGEST_HEADER = 1024;
+
   private final Producer<byte[], byte[]> kafka;
   private final TopicNames topics;
   private final long mostBytes;
@@ -203,9 +208,18 @@ final class PublishCaptured
 
   private ProducerRecord<byte[], byte[]> deadLetter(
       ProducerRecord<byte[], byte[]> record, int size) {
-    var letter = new ProducerRecord<>(topics.deadLetters(), record.key(), new byte[0]);
-    record.headers().forEach(header -> letter.headers().add(header));
-    letter.headers().remove(RecordHeaders.REASON).remove(RecordHeaders.REASON_DETAIL);
+    // neither the key nor any other header, which may be what is too large
+    var letter = new ProducerRecord<byte[], byte[]>(topics.deadLetters(), new byte[0]);
+    for (var kept : KEPT) {
+      record
+          .headers()
+          .headers(kept)
+          .forEach(header -> {
+            if (header.value() != null && header.value().length <= LONGEST_HEADER) {
+              letter.headers().add(header);
+            }
+          });
+    }
     letter.headers().add(RecordHeaders.REASON, utf8(DeadLetterReason.MALFORMED.code()));
     letter
         .headers()

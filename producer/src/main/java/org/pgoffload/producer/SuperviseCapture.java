@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.List;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -15,6 +16,7 @@ import org.apache.kafka.clients.producer.Producer;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.connectors.SlotState;
 import org.pgoffload.schema.KafkaFault;
+import org.pgoffload.telemetry.BrokerConnections;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.Telemetry;
 import org.slf4j.Logger;
@@ -37,6 +39,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile @Nullable DebeziumEngine<?> engine;
   private volatile boolean isCapturing;
+  private volatile BrokerConnections connections = BrokerConnections.of(List.of());
   private volatile String lastComplaint = "";
   private volatile Health health = Health.waiting("it is starting");
 
@@ -77,6 +80,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
       } catch (SQLException e) {
         complain("capture stands still: the database cannot be asked: " + e.getMessage());
       } catch (RuntimeException e) {
+        health = Health.waiting("the capture met a fault and starts again; the log says which");
         LOG.error("The capture met a fault and starts again", e);
       }
       pause();
@@ -103,9 +107,12 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
   }
 
   Health health() {
-    return isCapturing
-        ? Health.ready("captures through replication slot " + configuration.slot())
-        : health;
+    if (!isCapturing) {
+      return health;
+    }
+    return connections.none()
+        ? Health.waiting("no broker of Kafka answers")
+        : Health.ready("captures through replication slot " + configuration.slot());
   }
 
   /// Why nothing is captured, or empty.
@@ -129,6 +136,8 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
     // what
     // it still holds when the engine ends would come late, before it comes again.
     var producer = kafka.get();
+    connections = BrokerConnections.of(producer.metrics().values());
+    health = Health.waiting("the capture is starting");
     // only who captures sweeps, so that no two do
     var sweep = Thread.ofVirtual().name("pgoffload-sweep").start(new SweepRequests(configuration));
     try (var _ = FlushMessages.startIfNeeded(configuration.database(), serverVersion)) {

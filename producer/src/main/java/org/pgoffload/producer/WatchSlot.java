@@ -7,6 +7,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import org.pgoffload.telemetry.Health;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,6 +27,7 @@ final class WatchSlot implements Runnable {
   private volatile double retainedBytes = Double.NaN;
   private volatile double limitBytes = Double.NaN;
   private volatile String lastState = "ok";
+  private volatile long lastLook = System.nanoTime();
   private String lastSaid = "oknull";
 
   WatchSlot(ProducerConfiguration configuration, MeterRegistry metrics) {
@@ -52,6 +54,16 @@ final class WatchSlot implements Runnable {
           .tag("state", state)
           .register(metrics);
     }
+  }
+
+  /// How the slot does, by the last look at it.
+  Health health() {
+    if (System.nanoTime() - lastLook > interval.multipliedBy(3).plusSeconds(5).toNanos()) {
+      return Health.waiting("the database could not be asked lately; the log says why");
+    }
+    return lastState.equals("error")
+        ? Health.waiting("the slot cannot be read from; llm_health says why")
+        : Health.ready("watches replication slot " + configuration.slot());
   }
 
   @Override
@@ -85,6 +97,7 @@ final class WatchSlot implements Runnable {
       row.next();
       retainedBytes = orNan(row, 4);
       limitBytes = orNan(row, 5);
+      lastLook = System.nanoTime();
       var state = row.getString(1);
       lastState = state;
       // one state has several reasons, and the advice names them without figures

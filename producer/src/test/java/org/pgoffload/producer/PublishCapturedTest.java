@@ -40,7 +40,7 @@ final class PublishCapturedTest {
     assertThat(sent.topic()).isEqualTo("p.requests.llm");
     assertThat(sent.key()).isEqualTo(utf8("1"));
     assertThat(sent.value()).isEqualTo(utf8("envelope 1"));
-    assertThat(sent.headers().lastHeader("h").value()).isEqualTo(utf8("of 1"));
+    assertThat(sent.headers().lastHeader(RecordHeaders.SIGNATURE).value()).isEqualTo(utf8("of 1"));
   }
 
   @Test
@@ -103,7 +103,9 @@ final class PublishCapturedTest {
     var letter = kafka.history().getLast();
     assertThat(letter.topic()).isEqualTo("p.dead-letters");
     assertThat(letter.value()).isEmpty();
-    assertThat(letter.headers().lastHeader("h").value()).isEqualTo(utf8("of 1"));
+    assertThat(letter.key()).isNull();
+    assertThat(letter.headers().lastHeader(RecordHeaders.SIGNATURE).value())
+        .isEqualTo(utf8("of 1"));
     assertThat(letter.headers().lastHeader(RecordHeaders.REASON).value())
         .isEqualTo(utf8("malformed"));
     kafka.completeNext();
@@ -164,7 +166,7 @@ final class PublishCapturedTest {
             id,
             Schema.BYTES_SCHEMA,
             utf8("envelope " + id));
-    record.headers().addString("h", "of " + id);
+    record.headers().addString(RecordHeaders.SIGNATURE, "of " + id);
     return new Event(record);
   }
 

@@ -3,6 +3,7 @@ package org.pgoffload.protocol;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// What decides the topic and the key of a request, read from the front of its envelope without
@@ -22,7 +23,13 @@ public record Routing(
     @Nullable String traceparent,
     @Nullable String orderingKey) {
 
-  /// Reads the routing fields.
+  /// No longer one is ever signed: a longer key could make a record that no topic takes.
+  private static final int LONGEST_KEY = 4096;
+
+  private static final Pattern TRACEPARENT =
+      Pattern.compile("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}");
+
+  /// Reads the routing fields. A `traceparent` that is none is as if it were not there.
   ///
   /// @throws MalformedMessageException if the bytes are no JSON object with these fields first
   public static Routing read(byte[] envelope) {
@@ -43,12 +50,13 @@ public record Routing(
         } else if (field.equals("kind") && value == JsonToken.VALUE_STRING) {
           kind = parser.getText();
         } else if (field.equals("group")) {
-          group = textOrNull(parser, value);
+          group = keyOrNull(parser, value);
         } else if (field.equals("traceparent")) {
-          traceparent = textOrNull(parser, value);
+          var text = textOrNull(parser, value);
+          traceparent = text != null && TRACEPARENT.matcher(text).matches() ? text : null;
         } else if (field.equals("ordering_key")) {
           // the last of them, and present even when it is null
-          orderingKey = textOrNull(parser, value);
+          orderingKey = keyOrNull(parser, value);
           break;
         } else {
           parser.skipChildren();
@@ -70,6 +78,14 @@ public record Routing(
       return orderingKey;
     }
     return group != null ? group : Long.toString(id);
+  }
+
+  private static @Nullable String keyOrNull(JsonParser parser, JsonToken value) throws IOException {
+    var key = textOrNull(parser, value);
+    if (key != null && key.length() > LONGEST_KEY) {
+      throw malformed();
+    }
+    return key;
   }
 
   private static @Nullable String textOrNull(JsonParser parser, JsonToken value)

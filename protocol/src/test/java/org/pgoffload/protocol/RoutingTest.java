@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -87,5 +88,29 @@ final class RoutingTest {
         """;
     assertThat(Routing.read(json.getBytes(UTF_8)).traceparent())
         .isEqualTo("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  }
+
+  @Test
+  void whatIsNoTraceIsAsIfItWereNotThere() {
+    for (var none : List.of("", "00-4bf9", "x".repeat(1_000_000), "\\n")) {
+      var json =
+          "{\"id\":42,\"kind\":\"ask\",\"traceparent\":\"" + none + "\",\"ordering_key\":null}";
+      assertThat(Routing.read(json.getBytes(UTF_8)))
+          .isEqualTo(new Routing(42, "ask", null, null, null));
+    }
+  }
+
+  @Test
+  void aKeyThatIsLongerThanAnyThatIsSignedIsRefused() {
+    for (var field : List.of("group", "ordering_key")) {
+      var json =
+          "{\"id\":42,\"kind\":\"ask\",\""
+              + field
+              + "\":\""
+              + "x".repeat(5000)
+              + "\",\"ordering_key\":null}";
+      assertThatThrownBy(() -> Routing.read(json.getBytes(UTF_8)))
+          .isInstanceOf(MalformedMessageException.class);
+    }
   }
 }

@@ -14,6 +14,7 @@ import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThr
 import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.schema.KafkaFault;
+import org.pgoffload.telemetry.BrokerConnections;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
@@ -53,14 +54,15 @@ public final class ResultsApp implements RunningPart {
   public static ResultsApp start(ResultsConfiguration configuration, Telemetry telemetry) {
     var writeBack = new WriteBack(configuration.database(), telemetry);
     try {
-      return start(configuration, writeBack);
+      return start(configuration, writeBack, telemetry);
     } catch (RuntimeException e) {
       writeBack.close();
       throw e;
     }
   }
 
-  private static ResultsApp start(ResultsConfiguration configuration, WriteBack writeBack) {
+  private static ResultsApp start(
+      ResultsConfiguration configuration, WriteBack writeBack, Telemetry telemetry) {
     var running = new CountDownLatch(1);
     var closing = new CountDownLatch(1);
     var ended = new CountDownLatch(1);
@@ -95,7 +97,12 @@ public final class ResultsApp implements RunningPart {
     });
     streams.start();
     return new ResultsApp(
-        streams, writeBack, UsageApp.start(configuration, running), running, closing, ended);
+        streams,
+        writeBack,
+        UsageApp.start(configuration, running, telemetry.metrics()),
+        running,
+        closing,
+        ended);
   }
 
   private static boolean isWriteBackClosed(@Nullable Throwable fault) {
@@ -135,6 +142,9 @@ public final class ResultsApp implements RunningPart {
     }
     if (state != KafkaStreams.State.RUNNING) {
       return Health.waiting("the streams application is " + state);
+    }
+    if (BrokerConnections.of(streams.metrics().values()).none()) {
+      return Health.waiting("no broker of Kafka answers");
     }
     return writeBack.waits()
         ? Health.waiting("the database does not take results; the log says why")

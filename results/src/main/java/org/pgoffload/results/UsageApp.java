@@ -1,5 +1,7 @@
 package org.pgoffload.results;
 
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -48,6 +50,7 @@ final class UsageApp implements AutoCloseable {
   // written by the supervisor, and by the threads of the one Kafka Streams that it waits for
   private volatile Duration pause = SHORTEST_PAUSE;
   private volatile String lastFault = "";
+  private volatile boolean counts;
 
   private UsageApp(ResultsConfiguration configuration, CountDownLatch begin) {
     this.configuration = configuration;
@@ -58,8 +61,12 @@ final class UsageApp implements AutoCloseable {
   /// Starts in the background. Throws nothing: whatever fails is tried again.
   ///
   /// @param begin what it waits for, so that its start delays nobody's
-  static UsageApp start(ResultsConfiguration configuration, CountDownLatch begin) {
+  static UsageApp start(
+      ResultsConfiguration configuration, CountDownLatch begin, MeterRegistry metrics) {
     var app = new UsageApp(configuration, begin);
+    Gauge.builder("pgoffload.usage.counting", app, each -> each.counts ? 1 : 0)
+        .description("1 while usage is counted, which budgets depend on")
+        .register(metrics);
     app.supervisor.start();
     return app;
   }
@@ -96,6 +103,7 @@ final class UsageApp implements AutoCloseable {
         return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
       });
       streams.setStateListener((now, _) -> {
+        counts = now == KafkaStreams.State.RUNNING;
         if (now == KafkaStreams.State.NOT_RUNNING || now == KafkaStreams.State.ERROR) {
           ended.countDown();
         }

@@ -13,11 +13,14 @@ import org.postgresql.PGConnection;
 public final class InstallLogins {
   private InstallLogins() {}
 
+  private static final String INSUFFICIENT_PRIVILEGE = "42501";
+
   /// Lets each of them log in.
   ///
   /// @param database the owner's login
   /// @param passwords by role; the roles exist
-  /// @return one line for each role that could not log in before
+  /// @return one line for each role that could not log in before, or whose password is not ours to
+  ///   change
   /// @throws InstallException if one cannot be changed
   public static List<String> run(DatabaseAddress database, Map<String, Secret> passwords) {
     var changes = new ArrayList<String>();
@@ -33,10 +36,21 @@ public final class InstallLogins {
           }
           changes.add("role " + login.getKey() + " may log in");
         }
-        // the driver sends what the server would make of the password, so that no log can show it
-        connection
-            .unwrap(PGConnection.class)
-            .alterUserPassword(login.getKey(), login.getValue().reveal().toCharArray(), null);
+        try {
+          // the driver sends what the server would make of the password, so that no log can show it
+          connection
+              .unwrap(PGConnection.class)
+              .alterUserPassword(login.getKey(), login.getValue().reveal().toCharArray(), null);
+        } catch (SQLException e) {
+          // on 15 only a superuser changes a role that has been given REPLICATION
+          if (!INSUFFICIENT_PRIVILEGE.equals(e.getSQLState())) {
+            throw e;
+          }
+          changes.add(
+              "the password of role "
+                  + login.getKey()
+                  + " is left as it is: this login may not change it, an administrator may");
+        }
       }
     } catch (SQLException e) {
       throw new InstallException("the parts' roles cannot be given logins: " + e.getMessage(), e);

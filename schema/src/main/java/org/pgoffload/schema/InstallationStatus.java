@@ -1,5 +1,8 @@
 package org.pgoffload.schema;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -17,6 +20,8 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
     workers = List.copyOf(workers);
   }
 
+  private static final ObjectMapper JSON = new ObjectMapper();
+
   /// A row of `llm_health`.
   ///
   /// @param state `ok`, `warning` or `error`
@@ -31,6 +36,8 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
   /// A row of `llm_worker`.
   ///
   /// @param heartbeatAge seconds since it was heard of
+  /// @param doing what it has to do and has done, by the names of the view's columns; empty of an
+  ///   older worker
   public record Worker(
       String name,
       boolean alive,
@@ -38,7 +45,13 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
       String model,
       String version,
       int inFlight,
-      double heartbeatAge) {}
+      double heartbeatAge,
+      JsonNode doing) {
+    /// What it says of something; `-` if it says nothing.
+    public String said(String name) {
+      return doing.path(name).asText("-");
+    }
+  }
 
   /// Asks the database.
   ///
@@ -86,7 +99,8 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
             statement.executeQuery(
                 """
                 select name, pgoffload.worker_is_alive(name, epoch) as alive, provider, model, version,
-                       in_flight, extract(epoch from clock_timestamp() - heartbeat_at)::float8 as heartbeat_age
+                       in_flight, extract(epoch from clock_timestamp() - heartbeat_at)::float8 as heartbeat_age,
+                       doing::text as doing
                 from pgoffload.worker
                 where heartbeat_at > clock_timestamp() - interval '1 day'
                 order by alive desc, name
@@ -100,9 +114,18 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
                 row.getString("model"),
                 row.getString("version"),
                 row.getInt("in_flight"),
-                row.getDouble("heartbeat_age")));
+                row.getDouble("heartbeat_age"),
+                doing(row.getString("doing"))));
       }
     }
     return workers;
+  }
+
+  private static JsonNode doing(String json) throws SQLException {
+    try {
+      return JSON.readTree(json);
+    } catch (JsonProcessingException e) {
+      throw new SQLException("what a worker says of itself is no JSON", e);
+    }
   }
 }

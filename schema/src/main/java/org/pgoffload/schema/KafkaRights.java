@@ -119,7 +119,7 @@ public record KafkaRights(
                   topics(requests(topics), DESCRIBE, DELETE),
                   topics(List.of(topics.results(), topics.deadLetters()), DESCRIBE),
                   groups(workers(topics), DESCRIBE),
-                  groups(List.of(topics.writeBack()), DESCRIBE))
+                  groups(List.of(topics.writeBack(), topics.usage()), DESCRIBE))
               .flatMap(List::stream)
               .toList();
       case DEAD_LETTERS -> topics(List.of(topics.deadLetters()), READ);

@@ -1,8 +1,7 @@
 package org.pgoffload.schema;
 
-import java.util.LinkedHashMap;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
@@ -11,12 +10,15 @@ import org.pgoffload.protocol.TopicNames;
 
 /// How far the parts have come with the topics.
 ///
-/// @param lags of each topic that a part consumes, how many records it has not finished
+/// @param lags how far each group of consumers is behind
 /// @param deadLetters how many records the topic of dead letters holds
-public record TopicStatus(Map<String, Long> lags, long deadLetters) {
+public record TopicStatus(List<Lag> lags, long deadLetters) {
   public TopicStatus {
-    lags = Map.copyOf(lags);
+    lags = List.copyOf(lags);
   }
+
+  /// How many records of a topic a group has not finished.
+  public record Lag(String topic, String group, long records) {}
 
   /// Asks Kafka.
   ///
@@ -24,15 +26,17 @@ public record TopicStatus(Map<String, Long> lags, long deadLetters) {
   /// @throws TimeoutException if it does not answer
   public static TopicStatus read(Admin admin, TopicNames topics)
       throws ExecutionException, InterruptedException, TimeoutException {
-    var lags = new LinkedHashMap<String, Long>();
+    var lags = new ArrayList<Lag>();
     for (var topic : List.of(topics.llmRequests(), topics.sqlRequests(), topics.deferred())) {
-      lags.put(topic, lag(admin, topic, topics.workersOf(topic)));
+      lags.add(lag(admin, topic, topics.workersOf(topic)));
     }
-    lags.put(topics.results(), lag(admin, topics.results(), topics.writeBack()));
+    lags.add(lag(admin, topics.results(), topics.writeBack()));
+    // the application that counts it reads the results, and is named as what it writes
+    lags.add(lag(admin, topics.results(), topics.usage()));
     return new TopicStatus(lags, held(admin, topics.deadLetters()));
   }
 
-  private static long lag(Admin admin, String topic, String group)
+  private static Lag lag(Admin admin, String topic, String group)
       throws ExecutionException, InterruptedException, TimeoutException {
     var partitions = TopicOffsets.partitions(admin, topic);
     var first = TopicOffsets.of(admin, partitions, OffsetSpec.earliest());
@@ -44,7 +48,7 @@ public record TopicStatus(Map<String, Long> lags, long deadLetters) {
           Math.max(first.getOrDefault(partition, 0L), committed.getOrDefault(partition, 0L));
       lag += Math.max(0, ends.getOrDefault(partition, 0L) - from);
     }
-    return lag;
+    return new Lag(topic, group, lag);
   }
 
   private static long held(Admin admin, String topic)

@@ -2,6 +2,7 @@ package org.pgoffload.schema;
 
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Tags;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
@@ -42,10 +43,17 @@ final class WatchInstallation implements Runnable {
 
   @Override
   public void run() {
-    try (var admin = Admin.create(configuration.kafka())) {
+    try {
       while (true) {
-        lookAtDatabase();
-        lookAtTopics(admin);
+        try (var admin = Admin.create(configuration.kafka())) {
+          while (true) {
+            lookAtDatabase();
+            lookAtTopics(admin);
+            Thread.sleep(interval);
+          }
+        } catch (RuntimeException e) {
+          LOG.warn("The installation cannot be watched; trying again: {}", KafkaFault.words(e));
+        }
         Thread.sleep(interval);
       }
     } catch (InterruptedException e) {
@@ -60,21 +68,18 @@ final class WatchInstallation implements Runnable {
         show(
             "pgoffload.health",
             "What llm_health says: 0 ok, 1 warning, 2 error",
-            "check",
-            check.name(),
+            Tags.of("check", check.name()),
             List.of("ok", "warning", "error").indexOf(check.state()));
       }
       show(
           "pgoffload.queue.requests",
           "Requests that wait for a worker, of the newest thousands",
-          "",
-          "",
+          Tags.empty(),
           (double) status.queue().waiting());
       show(
           "pgoffload.queue.oldest.seconds",
           "How long the oldest of them has waited; 0 if there is none",
-          "",
-          "",
+          Tags.empty(),
           status.queue().oldestSeconds());
     } catch (SQLException e) {
       forget("pgoffload.health");
@@ -86,20 +91,17 @@ final class WatchInstallation implements Runnable {
   private void lookAtTopics(Admin admin) throws InterruptedException {
     try {
       var topics = TopicStatus.read(admin, configuration.topics());
-      topics
-          .lags()
-          .forEach((topic, lag) ->
-              show(
-                  "pgoffload.consumer.lag",
-                  "Records that its consumers have not finished",
-                  "topic",
-                  topic,
-                  lag));
+      for (var lag : topics.lags()) {
+        show(
+            "pgoffload.consumer.lag",
+            "Records of the topic that the group has not finished",
+            Tags.of("topic", lag.topic(), "group", lag.group()),
+            (double) lag.records());
+      }
       show(
           "pgoffload.dead.letters.kept",
           "Dead letters on their topic",
-          "",
-          "",
+          Tags.empty(),
           (double) topics.deadLetters());
     } catch (ExecutionException | TimeoutException | KafkaException e) {
       forget("pgoffload.consumer.lag");
@@ -108,13 +110,11 @@ final class WatchInstallation implements Runnable {
     }
   }
 
-  /// @param tag its name, or empty
-  private void show(String name, String description, String tag, String tagValue, double value) {
-    var key = name + tagValue;
+  private void show(String name, String description, Tags tags, double value) {
+    var key = name + tags;
     if (values.put(key, value) == null) {
       ToDoubleFunction<Map<String, Double>> current = known -> known.getOrDefault(key, Double.NaN);
-      var gauge = Gauge.builder(name, values, current).description(description);
-      (tag.isEmpty() ? gauge : gauge.tag(tag, tagValue)).register(metrics);
+      Gauge.builder(name, values, current).description(description).tags(tags).register(metrics);
     }
   }
 

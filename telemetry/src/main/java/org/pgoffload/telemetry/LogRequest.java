@@ -1,5 +1,6 @@
 package org.pgoffload.telemetry;
 
+import org.jspecify.annotations.Nullable;
 import org.slf4j.MDC;
 
 /// Puts the id of a request into every line that is logged on this thread until it is closed, as
@@ -7,15 +8,24 @@ import org.slf4j.MDC;
 public final class LogRequest implements AutoCloseable {
   private static final String FIELD = "request";
 
-  private LogRequest() {}
+  private final @Nullable String before;
+
+  private LogRequest(@Nullable String before) {
+    this.before = before;
+  }
 
   public static LogRequest of(long id) {
+    var before = MDC.get(FIELD);
     MDC.put(FIELD, Long.toString(id));
-    return new LogRequest();
+    return new LogRequest(before);
   }
 
   @Override
   public void close() {
-    MDC.remove(FIELD);
+    if (before == null) {
+      MDC.remove(FIELD);
+    } else {
+      MDC.put(FIELD, before);
+    }
   }
 }

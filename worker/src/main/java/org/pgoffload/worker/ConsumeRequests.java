@@ -9,12 +9,11 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.common.KafkaException;
-import org.apache.kafka.common.Metric;
-import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.schema.KafkaFault;
+import org.pgoffload.telemetry.BrokerConnections;
 import org.pgoffload.telemetry.LogRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -54,8 +53,7 @@ final class ConsumeRequests implements Runnable {
   private final VerifyRequest verify;
   private final CommitOffsets offsets;
 
-  /// To brokers, open now.
-  private final @Nullable Metric connections;
+  private final BrokerConnections connections;
 
   private final List<Undecided> undecided = new ArrayList<>();
   private long undecidedBytes;
@@ -87,13 +85,7 @@ final class ConsumeRequests implements Runnable {
     this.consumer = consumer;
     this.verify = verify;
     this.offsets = new CommitOffsets(consumer);
-    this.connections =
-        consumer.metrics().values().stream()
-            .filter(metric ->
-                metric.metricName().name().equals("connection-count")
-                    && metric.metricName().group().equals("consumer-metrics"))
-            .findFirst()
-            .orElse(null);
+    this.connections = BrokerConnections.of(consumer.metrics().values());
   }
 
   /// Works until it is closed. A fault of Kafka, of the database or of its own is waited out.
@@ -168,7 +160,7 @@ final class ConsumeRequests implements Runnable {
   }
 
   private boolean isCutOff() {
-    return connections != null && connections.metricValue() instanceof Double open && open == 0;
+    return connections.none();
   }
 
   private boolean atTheEdge() {

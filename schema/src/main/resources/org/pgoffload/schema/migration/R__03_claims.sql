@@ -15,7 +15,7 @@ as $$
   values (worker_name, 1, provider, model, version)
   on conflict (name) do update
     set epoch = w.epoch + 1, provider = excluded.provider, model = excluded.model, version = excluded.version,
-        started_at = clock_timestamp(), heartbeat_at = clock_timestamp(), released_at = null
+        started_at = clock_timestamp(), heartbeat_at = clock_timestamp(), released_at = null, doing = '{}'
   returning epoch
 $$;
 comment on function pgoffload.register_worker(text, text, text, text) is 'Private, for workers. Registers a lease; returns its epoch.';

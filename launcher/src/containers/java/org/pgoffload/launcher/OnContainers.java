@@ -116,10 +116,11 @@ final class OnContainers implements TestInstallation {
         started(
             new GenericContainer<>(DockerImageName.parse("apache/kafka:4.3.1"))
                 .withExposedPorts(KAFKA_PORT)
+                .waitingFor(Wait.forLogMessage("waits for its settings\n", 1))
                 .withCommand(
                     "bash",
                     "-c",
-                    "while [ ! -f " + script + " ]; do sleep 0.1; done; . " + script));
+                    "echo waits for its settings; while [ ! -f " + script + " ]; do sleep 0.1; done; . " + script));
     var bootstrap = kafka.getHost() + ":" + kafka.getMappedPort(KAFKA_PORT);
     var settings = new StringBuilder();
     kafkaSettings(bootstrap)
@@ -189,7 +190,9 @@ final class OnContainers implements TestInstallation {
           "*:*:*:app:"
               + PASSWORD.reveal()
               + "\n*:*:*:mallory:"
-              + BackgroundSqlTest.MALLORYS
+              + BackgroundSqlTest.OF_ROLES
+              + "\n*:*:*:stranger:"
+              + BackgroundSqlTest.OF_ROLES
               + "\n");
       Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
     } catch (IOException e) {

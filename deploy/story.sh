@@ -91,6 +91,14 @@ is "$REQUESTS succeeded" "$(app -c "select count(*) || ' ' || status from llm_wa
 is "$REQUESTS" "$(app -c "select count(*) from app.load where llm_result(id) = '[echo, no model] ' || prompt")"
 echo "   made again, because the killed worker had begun them: $(app -c "select count(*) from app.load l, llm_response(l.id) r where r.attempts > 1")"
 
+say "usage is counted once, whoever made the calls"
+n=0
+until [ "$(app -c "select coalesce(sum(requests), 0) >= $REQUESTS from llm_usage")" = t ]; do
+  n=$((n + 1)); [ $n -lt 60 ] || fail "usage was not counted: $(app -c "select sum(requests) from llm_usage")"
+  sleep 1
+done
+is $((REQUESTS + 3)) "$(app -c "select sum(requests) from llm_usage")"
+
 say "downstream: each answer is on the topic once, or again with the same id"
 docker compose exec -T kafka /opt/kafka/bin/kafka-console-consumer.sh --bootstrap-server localhost:9092 \
   --topic pgoffload.results --from-beginning --timeout-ms 8000 2>/dev/null |

@@ -116,10 +116,11 @@ final class OnContainers implements TestInstallation {
         started(
             new GenericContainer<>(DockerImageName.parse("apache/kafka:4.3.1"))
                 .withExposedPorts(KAFKA_PORT)
+                .waitingFor(Wait.forLogMessage("waits for its settings\n", 1))
                 .withCommand(
                     "bash",
                     "-c",
-                    "while [ ! -f " + script + " ]; do sleep 0.1; done; . " + script));
+                    "echo waits for its settings; while [ ! -f " + script + " ]; do sleep 0.1; done; . " + script));
     var bootstrap = kafka.getHost() + ":" + kafka.getMappedPort(KAFKA_PORT);
     var settings = new StringBuilder();
     kafkaSettings(bootstrap)
@@ -140,9 +141,13 @@ final class OnContainers implements TestInstallation {
         Map.entry("KAFKA_NODE_ID", "1"),
         Map.entry("KAFKA_PROCESS_ROLES", "broker,controller"),
         Map.entry("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@localhost:9093"),
-        Map.entry("KAFKA_LISTENERS", "BROKER://:" + KAFKA_PORT + ",CONTROLLER://localhost:9093"),
-        Map.entry("KAFKA_ADVERTISED_LISTENERS", "BROKER://" + bootstrap),
-        Map.entry("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+        // its own for what the broker tells itself, the marks of transactions: the mapped port is
+        // not there inside the container
+        Map.entry(
+            "KAFKA_LISTENERS",
+            "BROKER://localhost:9092,CLIENTS://:" + KAFKA_PORT + ",CONTROLLER://localhost:9093"),
+        Map.entry("KAFKA_ADVERTISED_LISTENERS", "BROKER://localhost:9092,CLIENTS://" + bootstrap),
+        Map.entry("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "BROKER:PLAINTEXT,CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT"),
         Map.entry("KAFKA_INTER_BROKER_LISTENER_NAME", "BROKER"),
         Map.entry("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER"),
         Map.entry("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false"),
@@ -189,7 +194,9 @@ final class OnContainers implements TestInstallation {
           "*:*:*:app:"
               + PASSWORD.reveal()
               + "\n*:*:*:mallory:"
-              + BackgroundSqlTest.MALLORYS
+              + BackgroundSqlTest.OF_ROLES
+              + "\n*:*:*:stranger:"
+              + BackgroundSqlTest.OF_ROLES
               + "\n");
       Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
     } catch (IOException e) {

@@ -24,6 +24,7 @@ import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
@@ -172,7 +173,7 @@ class ObservabilityTest {
         });
     assertThat(status())
         .contains(": ok", "capture", "workers       1 worker is alive", "alive", "echo-no-model")
-        .doesNotContain(installation.application().password().reveal());
+        .doesNotContain(Objects.requireNonNull(installation.application().password()).reveal());
   }
 
   @Test
@@ -219,7 +220,7 @@ class ObservabilityTest {
   }
 
   private static Path root() {
-    return Path.of("").toAbsolutePath().getParent();
+    return Objects.requireNonNull(Path.of("").toAbsolutePath().getParent());
   }
 
   private static HttpResponse<String> get(String path) throws IOException, InterruptedException {

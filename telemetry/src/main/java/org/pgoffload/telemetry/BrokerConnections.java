@@ -16,7 +16,9 @@ public final class BrokerConnections {
     this.counts = counts;
   }
 
-  /// @param metrics the client's; those of its single brokers are left out
+  /// Watches a client.
+  ///
+  /// @param metrics the client's own; those of its single brokers are left out
   public static BrokerConnections of(Collection<? extends Metric> metrics) {
     return new BrokerConnections(
         metrics.stream()

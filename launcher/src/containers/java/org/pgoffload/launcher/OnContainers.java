@@ -120,7 +120,10 @@ final class OnContainers implements TestInstallation {
                 .withCommand(
                     "bash",
                     "-c",
-                    "echo waits for its settings; while [ ! -f " + script + " ]; do sleep 0.1; done; . " + script));
+                    "echo waits for its settings; while [ ! -f "
+                        + script
+                        + " ]; do sleep 0.1; done; . "
+                        + script));
     var bootstrap = kafka.getHost() + ":" + kafka.getMappedPort(KAFKA_PORT);
     var settings = new StringBuilder();
     kafkaSettings(bootstrap)
@@ -147,7 +150,9 @@ final class OnContainers implements TestInstallation {
             "KAFKA_LISTENERS",
             "BROKER://localhost:9092,CLIENTS://:" + KAFKA_PORT + ",CONTROLLER://localhost:9093"),
         Map.entry("KAFKA_ADVERTISED_LISTENERS", "BROKER://localhost:9092,CLIENTS://" + bootstrap),
-        Map.entry("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "BROKER:PLAINTEXT,CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+        Map.entry(
+            "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP",
+            "BROKER:PLAINTEXT,CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT"),
         Map.entry("KAFKA_INTER_BROKER_LISTENER_NAME", "BROKER"),
         Map.entry("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER"),
         Map.entry("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false"),

@@ -54,6 +54,6 @@ ENV JAVA_HOME=/opt/java \
     PGOFFLOAD_MANAGEMENT_ADDRESS=0.0.0.0:9464
 EXPOSE 9464
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=6 CMD ["/opt/pgoffload/bin/healthcheck"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=240s --retries=6 CMD ["/opt/pgoffload/bin/healthcheck"]
 ENTRYPOINT ["/opt/pgoffload/bin/pgoffload"]
 CMD ["--help"]

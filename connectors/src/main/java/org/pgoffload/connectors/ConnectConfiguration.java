@@ -13,14 +13,15 @@ import java.util.TreeMap;
 /// @param maxRequestBytes the database's setting max_request_bytes
 /// @param maxMessageBytes what the topics take at most
 /// @param partitions of topics that are missing
-/// @param exactlyOnce whether the cluster must support it; where it does, it is used in any case
+/// @param transactions whether the cluster must have exactly-once support, and so publish in
+///   transactions; where it has, it does in any case
 public record ConnectConfiguration(
     CaptureConfiguration capture,
     String passwordReference,
     int maxRequestBytes,
     int maxMessageBytes,
     int partitions,
-    boolean exactlyOnce) {
+    boolean transactions) {
   /// How often a transaction is committed, where the cluster has exactly-once support. Workers read
   /// what is not committed yet, so that nobody waits for it.
   private static final Duration TRANSACTION = Duration.ofMillis(200);
@@ -63,7 +64,7 @@ public record ConnectConfiguration(
     // A transaction for each record would cost most of the throughput.
     p.put("transaction.boundary", "interval");
     p.put("transaction.boundary.interval.ms", Long.toString(TRANSACTION.toMillis()));
-    if (exactlyOnce) {
+    if (transactions) {
       p.put("exactly.once.support", "required");
     }
 

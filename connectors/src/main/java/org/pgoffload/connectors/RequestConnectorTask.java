@@ -5,7 +5,6 @@ import io.debezium.connector.postgresql.PostgresConnectorConfig;
 import io.debezium.connector.postgresql.PostgresConnectorTask;
 import io.debezium.connector.postgresql.PostgresOffsetContext;
 import io.debezium.connector.postgresql.PostgresPartition;
-import io.debezium.connector.postgresql.connection.Lsn;
 import io.debezium.connector.postgresql.connection.PostgresConnection;
 import io.debezium.pipeline.ChangeEventSourceCoordinator;
 import io.debezium.pipeline.spi.OffsetContext;
@@ -42,8 +41,6 @@ public final class RequestConnectorTask extends PostgresConnectorTask {
 
   private @Nullable PostgresConnection guard;
   private boolean starting;
-  private boolean beginsWhereItIsStored;
-  private @Nullable SlotPositions positions;
 
   /// What had been stored before this start. It says nothing of what this run has delivered, and
   /// may be of another server: the slot must not be moved there.
@@ -52,8 +49,7 @@ public final class RequestConnectorTask extends PostgresConnectorTask {
   @Override
   public ChangeEventSourceCoordinator<PostgresPartition, PostgresOffsetContext> start(
       Configuration config) {
-    positions = awaitSlot(config);
-    beginsWhereItIsStored = "required".equals(config.getString("exactly.once.support"));
+    awaitSlot(config);
     starting = true;
     try {
       return super.start(config);
@@ -71,7 +67,7 @@ public final class RequestConnectorTask extends PostgresConnectorTask {
     }
   }
 
-  private SlotPositions awaitSlot(Configuration config) {
+  private void awaitSlot(Configuration config) {
     endGuard();
     var connector = new PostgresConnectorConfig(config);
     try {
@@ -100,7 +96,6 @@ public final class RequestConnectorTask extends PostgresConnectorTask {
                 + inUse.processId()
                 + ": waiting to take over");
       }
-      return SlotPositions.read(connection, connector.slotName());
     } catch (ConnectException e) {
       endGuard();
       throw e;
@@ -161,25 +156,6 @@ public final class RequestConnectorTask extends PostgresConnectorTask {
     if (offset == null || (!starting && !offset.getOffset().equals(storedBefore))) {
       return stored;
     }
-    if (starting && beginsWhereItIsStored && canBeOfThisSlot(offset)) {
-      return stored;
-    }
     return Offsets.of(stored.getTheOnlyPartition(), null);
-  }
-
-  private boolean canBeOfThisSlot(PostgresOffsetContext offset) {
-    // Without it, the position is where the server stood at a first start: what the slot held then
-    // would be left out.
-    boolean can =
-        positions != null
-            && offset.getOffset().get(PostgresOffsetContext.LAST_COMPLETELY_PROCESSED_LSN_KEY)
-                instanceof Long delivered
-            && positions.include(Lsn.valueOf(delivered));
-    if (!can) {
-      LOG.warn(
-          "The position that Connect has stored is none of this slot's; beginning where the slot"
-              + " stands");
-    }
-    return can;
   }
 }

@@ -54,7 +54,7 @@ final class ConnectConfigurationTest {
     assertThat(example(true).properties()).containsEntry("exactly.once.support", "required");
   }
 
-  private static ConnectConfiguration example(boolean exactlyOnce) {
+  private static ConnectConfiguration example(boolean transactions) {
     return new ConnectConfiguration(
         new CaptureConfiguration(
             "db.example",
@@ -70,6 +70,6 @@ final class ConnectConfigurationTest {
         16 << 20,
         17 << 20,
         6,
-        exactlyOnce);
+        transactions);
   }
 }

@@ -51,8 +51,7 @@ final class ConnectorConfigCommand implements Callable<Integer> {
   @Option(
       names = "--exactly-once",
       description =
-          "Refuse to run on a cluster without exactly-once support, and go on at the position that"
-              + " Connect has stored.")
+          "Refuse to run on a cluster without exactly-once support for sources.")
   private boolean exactlyOnce;
 
   /// How the configuration is written.

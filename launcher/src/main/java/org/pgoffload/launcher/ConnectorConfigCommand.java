@@ -50,8 +50,7 @@ final class ConnectorConfigCommand implements Callable<Integer> {
 
   @Option(
       names = "--exactly-once",
-      description =
-          "Refuse to run on a cluster without exactly-once support for sources.")
+      description = "Refuse to run on a cluster without exactly-once support for sources.")
   private boolean exactlyOnce;
 
   /// How the configuration is written.

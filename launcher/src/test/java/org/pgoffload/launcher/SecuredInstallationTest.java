@@ -121,6 +121,7 @@ class SecuredInstallationTest {
             "public",
             "pgoffload",
             Duration.ofSeconds(30),
+            Map.of(),
             settings.kafka(),
             settings.topics(),
             2,

@@ -24,6 +24,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
+import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -51,6 +52,7 @@ import org.pgoffload.schema.MaintenanceApp;
 import org.pgoffload.schema.RecordCaptureBreak;
 import org.pgoffload.schema.RotateKeys;
 import org.pgoffload.schema.TopicOffsets;
+import org.pgoffload.schema.TopicStatus;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.WorkerApp;
 import org.pgoffload.worker.WorkerStartException;
@@ -59,7 +61,7 @@ import org.slf4j.LoggerFactory;
 /// Every part with a login of its own: TLS with verification and a password to PostgreSQL, TLS with
 /// verification and SCRAM to a broker that denies whatever [org.pgoffload.schema.KafkaRights] does
 /// not list.
-@Timeout(120)
+@Timeout(180)
 class SecuredInstallationTest {
   private static final ListAppender<ILoggingEvent> LOG = new ListAppender<>();
 
@@ -162,6 +164,9 @@ class SecuredInstallationTest {
     assertThat(install(servers.environment(Part.INSTALL))).isEmpty();
     assertThat(MaintenanceApp.once(ReadConfiguration.maintenance(settings(Part.MAINTAIN))))
         .noneMatch(change -> change.startsWith("removed"));
+    try (var admin = Admin.create(settings(Part.MAINTAIN).kafka())) {
+      assertThat(TopicStatus.read(admin, SecuredServers.TOPICS).lags()).isNotEmpty();
+    }
     // the producer sees how far everybody has come
     RecordCaptureBreak.plan(servers.owner(), "test");
     RecordCaptureBreak.complete(servers.owner());

@@ -49,7 +49,8 @@ public record KafkaRights(
     WORKER,
     /// Writes results back and counts the usage, with topics and transactions of its own.
     RESULTS,
-    /// Removes what is finished and old from the topics of requests.
+    /// Removes what is finished and old from the topics of requests, and tells how far everybody
+    /// has come, as `pgoffload status` does.
     MAINTAIN,
     /// Lists, shows and replays dead letters.
     DEAD_LETTERS,

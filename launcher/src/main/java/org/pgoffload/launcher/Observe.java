@@ -83,7 +83,13 @@ final class Observe implements AutoCloseable {
           .build()
           .getOpenTelemetrySdk();
     } catch (ConfigurationException | IllegalArgumentException | IllegalStateException e) {
-      settings.problem("OTEL_…: " + e.getMessage());
+      var words = String.valueOf(e.getMessage());
+      // the SDK repeats what is wrong, and headers hold tokens
+      settings.problem(
+          "OTEL_…: "
+              + (words.contains("headers")
+                  ? "the headers of the exporter must be name=value, several separated by commas"
+                  : words));
       return OpenTelemetry.noop();
     }
   }

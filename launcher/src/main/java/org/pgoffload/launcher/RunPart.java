@@ -76,7 +76,7 @@ final class RunPart {
     var next = new AtomicReference<@Nullable Configured>();
     try (var observe = Observe.start(now.settings, name);
         var part = now.start.apply(observe.telemetry());
-        var _ = new RunUntilShutdown(part)) {
+        var _ = new RunUntilShutdown(() -> close(part, observe))) {
       observe.tellOf(name, part::health);
       var watcher =
           Thread.ofVirtual()
@@ -90,6 +90,12 @@ final class RunPart {
       watcher.join();
     }
     return next.get();
+  }
+
+  /// With the spans of what it did last: the process may end as soon as this returns.
+  private static void close(RunningPart part, Observe observe) {
+    part.close();
+    observe.close();
   }
 
   private void closeWhenChanged(

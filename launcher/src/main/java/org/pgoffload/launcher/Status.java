@@ -13,11 +13,12 @@ import org.pgoffload.schema.TopicStatus;
 ///
 /// @param database its place, without a password
 /// @param checks those of the database, and of Kafka if it was asked
+/// @param queue null if the database was not asked
 /// @param topics null if Kafka was not asked, or did not answer
 record Status(
     String database,
     List<InstallationStatus.Check> checks,
-    InstallationStatus.Queue queue,
+    InstallationStatus.@Nullable Queue queue,
     List<InstallationStatus.Worker> workers,
     @Nullable TopicStatus topics) {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -41,8 +42,7 @@ record Status(
             "the database cannot be asked: " + fault,
             "See whether it runs, whether pgoffload is installed there, and whether this login is the"
                 + " owner's or a member of llm_user.");
-    return new Status(
-        database, List.of(check), new InstallationStatus.Queue(0, 0), List.of(), null);
+    return new Status(database, List.of(check), null, List.of(), null);
   }
 
   /// With what Kafka says.
@@ -104,9 +104,13 @@ record Status(
           .put("detail", check.detail())
           .put("advice", check.advice());
     }
-    json.putObject("queue")
-        .put("waiting", queue.waiting())
-        .put("oldest_seconds", queue.oldestSeconds());
+    if (queue == null) {
+      json.putNull("queue");
+    } else {
+      json.putObject("queue")
+          .put("waiting", queue.waiting())
+          .put("oldest_seconds", queue.oldestSeconds());
+    }
     var registered = json.putArray("workers");
     for (var worker : workers) {
       registered
@@ -147,16 +151,18 @@ record Status(
         line(text, String.format(Locale.ROOT, "  %-8s %-13s -> %s", "", "", check.advice()));
       }
     }
-    text.append('\n');
-    line(
-        text,
-        queue.waiting() == 0
-            ? "No request waits for a worker."
-            : String.format(
-                Locale.ROOT,
-                "Waiting for a worker: %d, the oldest for %.1f s.",
-                queue.waiting(),
-                queue.oldestSeconds()));
+    if (queue != null) {
+      text.append('\n');
+      line(
+          text,
+          queue.waiting() == 0
+              ? "No request waits for a worker."
+              : String.format(
+                  Locale.ROOT,
+                  "Waiting for a worker: %d, the oldest for %.1f s.",
+                  queue.waiting(),
+                  queue.oldestSeconds()));
+    }
     workers(text);
     if (topics != null) {
       text.append('\n');

@@ -86,6 +86,10 @@ final class PublishCaptured
     this.mostBytes = mostBytes;
     this.metrics = telemetry.metrics();
     this.tracer = telemetry.tracer();
+    // a series is there before it counts anything, so that its first count is seen as one
+    for (var reason : DeadLetterReason.values()) {
+      metrics.counter("pgoffload.dead.letters", "reason", reason.code()).increment(0);
+    }
   }
 
   /// @throws DeliveryFailedException if Kafka did not take a record

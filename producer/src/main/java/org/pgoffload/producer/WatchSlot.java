@@ -27,7 +27,8 @@ final class WatchSlot implements Runnable {
   private volatile double retainedBytes = Double.NaN;
   private volatile double limitBytes = Double.NaN;
   private volatile String lastState = "ok";
-  private volatile long lastLook = System.nanoTime();
+  private volatile long lastLook;
+  private volatile boolean looked;
   private String lastSaid = "oknull";
 
   WatchSlot(ProducerConfiguration configuration, MeterRegistry metrics) {
@@ -58,7 +59,8 @@ final class WatchSlot implements Runnable {
 
   /// How the slot does, by the last look at it.
   Health health() {
-    if (System.nanoTime() - lastLook > interval.multipliedBy(3).plusSeconds(5).toNanos()) {
+    if (!looked
+        || System.nanoTime() - lastLook > interval.multipliedBy(3).plusSeconds(5).toNanos()) {
       return Health.waiting("the database could not be asked lately; the log says why");
     }
     return lastState.equals("error")
@@ -98,6 +100,7 @@ final class WatchSlot implements Runnable {
       retainedBytes = orNan(row, 4);
       limitBytes = orNan(row, 5);
       lastLook = System.nanoTime();
+      looked = true;
       var state = row.getString(1);
       lastState = state;
       // one state has several reasons, and the advice names them without figures

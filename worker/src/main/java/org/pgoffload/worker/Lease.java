@@ -184,7 +184,7 @@ final class Lease implements AutoCloseable, WorkerLease {
       statement.setString(1, configuration.name());
       statement.setLong(2, epoch);
       statement.setInt(3, inFlight.getAsInt());
-      statement.setString(4, doing.get());
+      statement.setString(4, whatItDoes());
       var row = statement.executeQuery();
       row.next();
       boolean renewed = row.getBoolean(1);
@@ -192,6 +192,16 @@ final class Lease implements AutoCloseable, WorkerLease {
         renewedAt(before, row.getDouble(2), false);
       }
       return renewed;
+    }
+  }
+
+  /// A fault in what is only told must not cost the lease.
+  private String whatItDoes() {
+    try {
+      return doing.get();
+    } catch (RuntimeException e) {
+      LOG.warn("What the worker does cannot be told", e);
+      return "{}";
     }
   }
 

@@ -51,10 +51,22 @@ final class RunPart {
     var runPart = new RunPart(read, name, databaseOf, configure);
     try (var hangups = Hangups.listen()) {
       var next = runPart.configured();
-      while (next != null) {
+      while (next != null && !isEnding()) {
         next = runPart.runUntilChanged(next, hangups);
       }
       return 1;
+    }
+  }
+
+  /// Whether the process was told to end, by a signal say: then nothing is started any more.
+  private static boolean isEnding() {
+    var probe = new Thread(() -> {});
+    try {
+      Runtime.getRuntime().addShutdownHook(probe);
+      Runtime.getRuntime().removeShutdownHook(probe);
+      return false;
+    } catch (IllegalStateException e) {
+      return true;
     }
   }
 
@@ -118,6 +130,9 @@ final class RunPart {
               "SIGHUP: the files have changed, and what they say is wrong; this part goes on with"
                   + " what it had: {}",
               e.getMessage());
+          continue;
+        } catch (RuntimeException e) {
+          LOG.error("SIGHUP: what the files say cannot be tried; this part goes on as it was", e);
           continue;
         }
         LOG.info("SIGHUP: the files have changed; this part is closed, and starts with them");

@@ -101,8 +101,18 @@ public final class RotateKeys {
   static List<String> removeOld(DatabaseAddress database) throws SQLException {
     var changes = new ArrayList<String>();
     try (var connection = connect(database)) {
+      connection.setAutoCommit(false);
       if (RemoveOldRequests.number(connection, "select pgoffload.seal_keys()") > 0) {
-        RecordCaptureBreak.plan(database, SEALED);
+        // with the sealing or not at all: it is said once
+        try (var statement =
+            connection.prepareStatement("select pgoffload.plan_capture_break(?)")) {
+          statement.setString(1, SEALED);
+          statement.execute();
+        }
+      }
+      connection.commit();
+      connection.setAutoCommit(true);
+      if (isPlanned(connection)) {
         RecordCaptureBreak.complete(database).ifPresent(changes::add);
       }
       try (var statement = connection.createStatement();
@@ -113,6 +123,18 @@ public final class RotateKeys {
       }
     }
     return changes;
+  }
+
+  /// Also by a round that was interrupted before it could complete what it had planned.
+  private static boolean isPlanned(Connection connection) throws SQLException {
+    try (var statement =
+        connection.prepareStatement(
+            "select from pgoffload.capture_break where first_id is null and reason = ?")) {
+      statement.setString(1, SEALED);
+      try (var row = statement.executeQuery()) {
+        return row.next();
+      }
+    }
   }
 
   private static Connection connect(DatabaseAddress database) throws SQLException {

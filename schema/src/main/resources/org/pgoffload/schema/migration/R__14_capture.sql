@@ -166,6 +166,9 @@ language plpgsql volatile
 as $$
 declare
   words constant text := 'the key that had signed it was revoked';
+  -- of a command that cannot run in a transaction nobody knows what it has done
+  is_unknown constant boolean := exists (
+    select from pgoffload.sql_session s where s.id = request_id and s.autocommit);
 begin
   if is_sql then
     insert into pgoffload.sql_result
@@ -174,8 +177,12 @@ begin
          jsonb_populate_record(null::pgoffload.sql_result, jsonb_build_object(
            'id', q.id, 'attempt', 0, 'requested_by_oid', q.requested_by_oid, 'status', 'failed', 'tags', '[]'::jsonb,
            'chunks', 0, 'split', false, 'finished_at', clock_timestamp(),
-           'error', jsonb_build_object('sqlstate', 'PO003', 'message', words,
-             'detail', 'What it did, if it had begun, is rolled back.', 'hint', 'Launch it again.'))) r
+           'error', case when is_unknown
+             then jsonb_build_object('sqlstate', '08006', 'message', words || ' while it ran: its outcome is unknown',
+               'detail', 'The command cannot run in a transaction, and may have taken effect.',
+               'hint', 'See what it has done before you launch it again.')
+             else jsonb_build_object('sqlstate', 'PO003', 'message', words,
+               'detail', 'What it did, if it had begun, is rolled back.', 'hint', 'Launch it again.') end)) r
     where q.id = request_id
     on conflict (id) do nothing;
     perform pg_notify('sql_done', request_id::text);

@@ -9,8 +9,8 @@ cd "$(dirname "$0")/.."
 export COMPOSE_PROJECT_NAME=pgoffload-story
 export PGOFFLOAD_TASKS_SUBNET=${PGOFFLOAD_TASKS_SUBNET:-10.213.78.0/24}
 export PGOFFLOAD_POSTGRES_PORT=${PGOFFLOAD_POSTGRES_PORT:-55433}
-# echo, whatever keys the shell has, and slow enough that a kill finds calls that run
-export LLM_PROVIDER=echo LLM_ECHO_DELAY=2s
+# echo, whatever keys the shell has; slow, and few calls at a time, so that a kill finds calls that run
+export LLM_PROVIDER=echo LLM_ECHO_DELAY=500ms LLM_MAX_CONCURRENCY=60
 REQUESTS=${REQUESTS:-6000}
 keep=${1:-}
 

@@ -118,7 +118,7 @@ final class ConnectWorker implements AutoCloseable {
         var found =
             homes
                 .filter(home ->
-                    home.getFileName().toString().contains("17")
+                    String.valueOf(home.getFileName()).contains("17")
                         && Files.isExecutable(home.resolve("bin/java")))
                 .findFirst();
         if (found.isPresent()) {
@@ -137,7 +137,8 @@ final class ConnectWorker implements AutoCloseable {
         .collect(Collectors.joining(File.pathSeparator));
   }
 
-  /// @return the answer's body
+  /// What the worker answers, as JSON.
+  ///
   /// @throws IOException if it is not there yet
   JsonNode get(String path) throws IOException, InterruptedException {
     return JSON.readTree(send("GET", path, "").body());
@@ -153,7 +154,7 @@ final class ConnectWorker implements AutoCloseable {
         HttpResponse.BodyHandlers.ofString());
   }
 
-  /// @return RUNNING, FAILED …, or why there is no state
+  /// The state of the connector's task: RUNNING, FAILED …, or why there is none.
   String taskState(String connector) {
     try {
       return get("/connectors/" + connector + "/status")

@@ -38,7 +38,7 @@ import org.pgoffload.protocol.Result;
 /// What docs/consuming-results.md promises, on the records of a whole local installation, and its
 /// example, run as it says.
 class ConsumingResultsTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration PATIENCE = Duration.ofMinutes(1);
 
   @TempDir static Path directory;
   private static LocalInstallation installation;

@@ -31,6 +31,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -49,7 +50,7 @@ import org.pgoffload.worker.llm.stub.VendorStub;
 /// archive and the configuration that `connector-config` prints, captures instead of the producer.
 class KafkaConnectTest {
   private static final String NAME = "pgoffload";
-  private static final Duration PATIENCE = Duration.ofSeconds(120);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
 
   @TempDir static Path directory;
   private static VendorStub vendor;
@@ -99,7 +100,7 @@ class KafkaConnectTest {
             + Objects.requireNonNull(producer.database().password()).reveal()
             + "\n");
     attend = AttendCapture.start(producer, Telemetry.none());
-    startWorker(false);
+    worker = startWorker(false);
   }
 
   @AfterAll
@@ -188,13 +189,13 @@ class KafkaConnectTest {
     ask("plain", 0, 150);
     worker.close();
     ask("plain", 150, 300);
-    startWorker(true);
+    worker = startWorker(true);
     answeredOnce("plain", 300);
 
     ask("transaction", 0, 150);
     worker.close();
     ask("transaction", 150, 300);
-    startWorker(true);
+    worker = startWorker(true);
     answeredOnce("transaction", 300);
 
     // all of them are committed, some a second time
@@ -346,7 +347,7 @@ class KafkaConnectTest {
     return published;
   }
 
-  private record Published(String topic, String key, Map<String, String> headers) {}
+  private record Published(String topic, @Nullable String key, Map<String, String> headers) {}
 
   private static Map<String, String> headers(ConsumerRecord<byte[], byte[]> record) {
     var headers = new TreeMap<String, String>();
@@ -388,8 +389,8 @@ class KafkaConnectTest {
   }
 
   /// Starts a worker, and gives it the configuration as a user would.
-  private static void startWorker(boolean exactlyOnce) throws Exception {
-    worker =
+  private static ConnectWorker startWorker(boolean exactlyOnce) throws Exception {
+    var started =
         ConnectWorker.start(
             directory,
             plugins,
@@ -413,10 +414,11 @@ class KafkaConnectTest {
         .atMost(PATIENCE)
         .ignoreExceptionsInstanceOf(IOException.class)
         .untilAsserted(() -> {
-          var put = worker.send("PUT", "/connectors/" + NAME + "/config", configuration);
+          var put = started.send("PUT", "/connectors/" + NAME + "/config", configuration);
           assertThat(put.statusCode()).as(put.body()).isBetween(200, 201);
         });
-    await().atMost(PATIENCE).until(() -> worker.taskState(NAME), "RUNNING"::equals);
+    await().atMost(PATIENCE).until(() -> started.taskState(NAME), "RUNNING"::equals);
+    return started;
   }
 
   private static Settings settings() {

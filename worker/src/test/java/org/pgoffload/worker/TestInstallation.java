@@ -472,6 +472,10 @@ final class TestInstallation implements AutoCloseable {
             broker.bootstrapServers(),
             "linger.ms",
             0,
+            // As the parts have it: of several in flight, a first batch that has to be sent again
+            // (its leader is not known yet) is refused for ever once the second one was taken.
+            "max.in.flight.requests.per.connection",
+            1,
             "max.request.size",
             32 << 20),
         new ByteArraySerializer(),

@@ -49,9 +49,7 @@ final class StatusCommand implements Callable<Integer> {
     if (kafka != null) {
       try (var admin = Admin.create(kafka)) {
         status = status.with(TopicStatus.read(admin, topics), topics);
-      } catch (ExecutionException e) {
-        status = status.withoutKafka(KafkaFault.words(e.getCause()));
-      } catch (TimeoutException | KafkaException e) {
+      } catch (ExecutionException | TimeoutException | KafkaException e) {
         status = status.withoutKafka(KafkaFault.words(e));
       }
     }

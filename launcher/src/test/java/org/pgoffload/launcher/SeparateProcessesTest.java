@@ -16,6 +16,7 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.worker.llm.stub.VendorStub;
@@ -26,7 +27,9 @@ class SeparateProcessesTest {
 
   @TempDir Path directory;
 
+  /// With `-Dslow`: FaultsTest and SecretsTest run every part as a process too.
   @Test
+  @EnabledIfSystemProperty(named = "slow", matches = "true")
   void eachPartRunsAloneAndEndsInOrder() throws Exception {
     var ready = directory.resolve("ready.json");
     var data = directory.resolve("data").toString();

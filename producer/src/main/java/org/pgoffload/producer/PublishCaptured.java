@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.telemetry.TraceHeaders;
 import org.slf4j.Logger;
@@ -61,6 +62,7 @@ final class PublishCaptured
   private final Condition answered = lock.newCondition();
 
   private final MeterRegistry metrics;
+  private final CountDeadLetters deadLetters;
   private final Tracer tracer;
 
   // for the engine's thread alone
@@ -86,10 +88,7 @@ final class PublishCaptured
     this.mostBytes = mostBytes;
     this.metrics = telemetry.metrics();
     this.tracer = telemetry.tracer();
-    // a series is there before it counts anything, so that its first count is seen as one
-    for (var reason : DeadLetterReason.values()) {
-      metrics.counter("pgoffload.dead.letters", "reason", reason.code()).increment(0);
-    }
+    this.deadLetters = new CountDeadLetters(metrics);
   }
 
   /// @throws DeliveryFailedException if Kafka did not take a record
@@ -141,12 +140,7 @@ final class PublishCaptured
         .increment();
     var reason = record.headers().lastHeader(RecordHeaders.REASON);
     if (reason != null) {
-      metrics
-          .counter(
-              "pgoffload.dead.letters",
-              "reason",
-              new String(reason.value(), StandardCharsets.UTF_8))
-          .increment();
+      deadLetters.count(new String(reason.value(), StandardCharsets.UTF_8));
     }
   }
 

@@ -123,7 +123,7 @@ final class SweepRequests implements Runnable {
     boolean all = true;
     for (var topic :
         // in this order: what the workers of the first two have handed over is on the third by then
-        List.of(topics.llmRequests(), topics.sqlRequests(), topics.deferred())) {
+        topics.requests()) {
       all &= isCommitted(admin, topic, topics.workersOf(topic), deadline);
     }
     return isCommitted(admin, topics.results(), topics.writeBack(), deadline) && all;

@@ -68,6 +68,11 @@ public record TopicNames(String prefix) {
     return prefix + ".heartbeats";
   }
 
+  /// The topics of requests that are executed, which have a consumer group of workers each.
+  public List<String> requests() {
+    return List.of(llmRequests(), sqlRequests(), deferred());
+  }
+
   /// The consumer group of the workers that read a topic of requests: what it has committed is
   /// finished.
   ///

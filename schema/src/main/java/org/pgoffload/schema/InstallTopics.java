@@ -126,7 +126,7 @@ public final class InstallTopics {
 
   private static String ids(Admin admin, TopicNames topics)
       throws ExecutionException, InterruptedException, TimeoutException {
-    var names = List.of(topics.llmRequests(), topics.sqlRequests(), topics.deferred());
+    var names = topics.requests();
     for (int tries = 1; ; tries++) {
       try {
         return admin

@@ -117,7 +117,7 @@ public record KafkaRights(
               .toList();
       case MAINTAIN ->
           Stream.of(
-                  topics(requests(topics), DESCRIBE, DELETE),
+                  topics(topics.requests(), DESCRIBE, DELETE),
                   topics(List.of(topics.results(), topics.deadLetters()), DESCRIBE),
                   groups(workers(topics), DESCRIBE),
                   groups(List.of(topics.writeBack(), topics.usage()), DESCRIBE))
@@ -135,12 +135,8 @@ public record KafkaRights(
     };
   }
 
-  private static List<String> requests(TopicNames topics) {
-    return List.of(topics.llmRequests(), topics.sqlRequests(), topics.deferred());
-  }
-
   private static List<String> workers(TopicNames topics) {
-    return requests(topics).stream().map(topics::workersOf).toList();
+    return topics.requests().stream().map(topics::workersOf).toList();
   }
 
   private static List<KafkaRights> topics(List<String> names, AclOperation... operations) {

@@ -27,7 +27,7 @@ public record TopicStatus(List<Lag> lags, long deadLetters) {
   public static TopicStatus read(Admin admin, TopicNames topics)
       throws ExecutionException, InterruptedException, TimeoutException {
     var lags = new ArrayList<Lag>();
-    for (var topic : List.of(topics.llmRequests(), topics.sqlRequests(), topics.deferred())) {
+    for (var topic : topics.requests()) {
       lags.add(lag(admin, topic, topics.workersOf(topic)));
     }
     lags.add(lag(admin, topics.results(), topics.writeBack()));

@@ -44,7 +44,7 @@ public final class TrimRequestTopics {
     var changes = new ArrayList<String>();
     Optional<TopicPartition> oldUnfinished = Optional.empty();
     try (var admin = Admin.create(client)) {
-      for (var topic : List.of(topics.llmRequests(), topics.sqlRequests(), topics.deferred())) {
+      for (var topic : topics.requests()) {
         var cuts = new HashMap<TopicPartition, RecordsToDelete>();
         for (var partition : partitions(admin, topic, topics.workersOf(topic), retention)) {
           if (partition.hasOldUnfinished()) {

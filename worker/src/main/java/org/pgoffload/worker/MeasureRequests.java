@@ -26,6 +26,7 @@ import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.telemetry.TraceHeaders;
 import org.pgoffload.worker.sql.TaskSessions;
@@ -39,6 +40,7 @@ import org.pgoffload.worker.sql.TaskSessions;
 final class MeasureRequests {
   private final MeterRegistry metrics;
   private final Tracer tracer;
+  private final CountDeadLetters deadLetters;
   private final List<Watched> lanes = new CopyOnWriteArrayList<>();
   private volatile IntSupplier tasks = () -> 0;
   private final Timer capture;
@@ -64,10 +66,7 @@ final class MeasureRequests {
     this.queue = telemetry.hop("queue");
     this.run = telemetry.hop("run");
     this.publish = telemetry.hop("publish");
-    // a series is there before it counts anything, so that its first count is seen as one
-    for (var reason : DeadLetterReason.values()) {
-      metrics.counter("pgoffload.dead.letters", "reason", reason.code()).increment(0);
-    }
+    this.deadLetters = new CountDeadLetters(metrics);
   }
 
   /// Shows what a lane has not finished.
@@ -111,7 +110,7 @@ final class MeasureRequests {
         .put("retries", total("pgoffload.llm.retries"))
         .put("input_tokens", total("pgoffload.llm.tokens", "type", "input"))
         .put("output_tokens", total("pgoffload.llm.tokens", "type", "output"))
-        .put("dead_letters", total("pgoffload.dead.letters"))
+        .put("dead_letters", total(CountDeadLetters.NAME))
         .toString();
   }
 
@@ -170,7 +169,7 @@ final class MeasureRequests {
   }
 
   void deadLetter(DeadLetterReason reason) {
-    metrics.counter("pgoffload.dead.letters", "reason", reason.code()).increment();
+    deadLetters.count(reason.code());
   }
 
   /// A record of a result is in Kafka.

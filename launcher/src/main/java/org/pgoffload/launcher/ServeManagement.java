@@ -93,19 +93,22 @@ final class ServeManagement implements AutoCloseable {
 
   private record Answer(int status, String type, String body) {}
 
+  /// What is told of a part, in this order.
+  private record Told(String status, String detail) {}
+
   private Answer scrape() {
     return new Answer(200, "text/plain; version=0.0.4; charset=utf-8", metrics.get());
   }
 
   private Answer health(Predicate<Health> isWell) {
-    var told = new TreeMap<String, Map<String, String>>();
+    var told = new TreeMap<String, Told>();
     // it lives while it starts, and is ready only with a part
     boolean well = !parts.isEmpty() || isWell.test(Health.waiting(""));
     for (var part : parts.entrySet()) {
       var health = part.getValue().get();
       boolean partIsWell = isWell.test(health);
       well &= partIsWell;
-      told.put(part.getKey(), Map.of("status", word(partIsWell), "detail", health.detail()));
+      told.put(part.getKey(), new Told(word(partIsWell), health.detail()));
     }
     var body = JSON.createObjectNode().put("status", word(well));
     body.set("parts", JSON.valueToTree(told));

@@ -78,7 +78,7 @@ class ObserveTest {
       assertThat(waiting.statusCode()).isEqualTo(503);
       assertThat(waiting.body())
           .isEqualToIgnoringNewLines(
-              "{\"status\":\"down\",\"parts\":{\"worker\":{\"detail\":\"for a \\\"database\\\"\",\"status\":\"down\"}}}");
+              "{\"status\":\"down\",\"parts\":{\"worker\":{\"status\":\"down\",\"detail\":\"for a \\\"database\\\"\"}}}");
 
       health.set(Health.ready("works"));
       assertThat(get(observe, "/health/ready").statusCode()).isEqualTo(200);

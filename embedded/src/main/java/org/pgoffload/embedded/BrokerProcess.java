@@ -16,8 +16,8 @@ public final class BrokerProcess implements KafkaBroker {
 
   private static final Logger log = LoggerFactory.getLogger(BrokerProcess.class);
 
-  /// Bounds a start that hangs. The recovery after a crash is no hang, and takes long beside clients
-  /// that keep a small machine busy.
+  /// Bounds a start that hangs. The recovery after a crash is no hang, and takes long beside
+  /// clients that keep a small machine busy.
   private static final Duration START_TIMEOUT = Duration.ofMinutes(3);
 
   private static final List<String> JVM_OPTIONS =
@@ -51,8 +51,8 @@ public final class BrokerProcess implements KafkaBroker {
   /// describe the cluster.
   ///
   /// @throws EmbeddedException if the directory is in use or cannot be used, a port that was asked
-  ///   for is in use, or the broker does not start within three minutes; the message ends with what it
-  ///   logged
+  ///   for is in use, or the broker does not start within three minutes; the message ends with what
+  ///   it logged
   public static BrokerProcess start(BrokerOptions options) {
     Directories.create(options.directory());
     var lock = DirectoryLock.acquire(options.directory());

@@ -21,8 +21,8 @@ public final class PostgresServer implements AutoCloseable {
 
   private static final Logger log = LoggerFactory.getLogger(PostgresServer.class);
 
-  /// Bounds a start that hangs. The recovery after a crash is no hang, and takes long beside clients
-  /// that keep a small machine busy.
+  /// Bounds a start that hangs. The recovery after a crash is no hang, and takes long beside
+  /// clients that keep a small machine busy.
   private static final Duration START_TIMEOUT = Duration.ofMinutes(3);
 
   private final PostgresOptions options;

@@ -1,6 +1,8 @@
 package org.pgoffload.launcher;
 
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -20,6 +22,24 @@ final class Command implements AutoCloseable {
   private Command(Process process, Path output) {
     this.process = process;
     this.output = output;
+  }
+
+  /// How a command ended.
+  ///
+  /// @param output of the standard output
+  /// @param errors of the standard error
+  record Outcome(int status, String output, String errors) {}
+
+  /// Runs it to its end in this JVM, for what needs no process.
+  static Outcome run(String... arguments) {
+    var output = new StringWriter();
+    var errors = new StringWriter();
+    int status =
+        Main.commandLine()
+            .setOut(new PrintWriter(output, true))
+            .setErr(new PrintWriter(errors, true))
+            .execute(arguments);
+    return new Outcome(status, output.toString(), errors.toString());
   }
 
   /// @param environment replaces what the test's own says of pgoffload, databases and providers

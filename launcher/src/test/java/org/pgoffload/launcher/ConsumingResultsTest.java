@@ -2,6 +2,8 @@ package org.pgoffload.launcher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.pgoffload.launcher.ReadTopics.key;
+import static org.pgoffload.launcher.ReadTopics.value;
 import static org.pgoffload.launcher.Sql.execute;
 import static org.pgoffload.launcher.Sql.query;
 
@@ -23,11 +25,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -109,7 +108,7 @@ class ConsumingResultsTest {
     int sql = 0;
     int rows = 0;
     for (var record : read(topics.results())) {
-      var value = text(record);
+      var value = value(record);
       if (value.contains("\"kind\":\"sql_rows\"")) {
         assertValid("sql-rows.v1.schema.json", value);
         rows++;
@@ -125,10 +124,10 @@ class ConsumingResultsTest {
     assertThat(rows).isGreaterThan(1);
     assertThat(read(topics.pieces()))
         .isNotEmpty()
-        .allSatisfy(record -> assertValid("llm-piece.v1.schema.json", text(record)));
+        .allSatisfy(record -> assertValid("llm-piece.v1.schema.json", value(record)));
     await().atMost(PATIENCE).untilAsserted(() -> assertThat(read(topics.usage())).isNotEmpty());
     assertThat(read(topics.usage()))
-        .allSatisfy(record -> assertValid("llm-usage.v1.schema.json", text(record)));
+        .allSatisfy(record -> assertValid("llm-usage.v1.schema.json", value(record)));
   }
 
   @Test
@@ -139,29 +138,20 @@ class ConsumingResultsTest {
             .toList();
     assertThat(of).extracting(ConsumerRecord::partition).containsOnly(of.getFirst().partition());
     assertThat(of).allSatisfy(record -> assertThat(record.headers()).isEmpty());
-    assertThat(text(of.getLast())).contains("\"kind\":\"sql\"");
+    assertThat(value(of.getLast())).contains("\"kind\":\"sql\"");
     assertThat(of.subList(0, of.size() - 1))
-        .allSatisfy(record -> assertThat(text(record)).contains("\"kind\":\"sql_rows\""));
+        .allSatisfy(record -> assertThat(value(record)).contains("\"kind\":\"sql_rows\""));
   }
 
   @Test
   void theExampleTakesTheFirstResultOfEachId() throws Exception {
     var output = Files.createTempFile(directory, "example", ".out");
-    var builder =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx256m",
-                Path.of("../examples/ConsumeResults.java").toString(),
-                installation.kafkaBootstrap(),
-                "example")
-            .redirectOutput(output.toFile())
-            .redirectError(ProcessBuilder.Redirect.DISCARD);
-    builder
-        .environment()
-        .put(
-            "CLASSPATH",
-            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
-    var example = builder.start();
+    var example =
+        java(
+            output,
+            Path.of("../examples/ConsumeResults.java").toString(),
+            installation.kafkaBootstrap(),
+            "example");
     try {
       await()
           .atMost(PATIENCE)
@@ -187,6 +177,53 @@ class ConsumingResultsTest {
     } finally {
       example.destroyForcibly().onExit().join();
     }
+  }
+
+  @Test
+  void kafkasConsoleConsumerReadsThem() throws Exception {
+    var output = Files.createTempFile(directory, "console", ".out");
+    var console =
+        java(
+            output,
+            "org.apache.kafka.tools.consumer.ConsoleConsumer",
+            "--bootstrap-server",
+            installation.kafkaBootstrap(),
+            "--topic",
+            installation.topics().results(),
+            "--from-beginning",
+            "--formatter-property",
+            "print.key=true");
+    try {
+      await()
+          .atMost(PATIENCE)
+          .untilAsserted(() ->
+              assertThat(lines(output))
+                  .anyMatch(line ->
+                      line.startsWith(answered + "\t{") && line.contains("[echo, no model] Grüße"))
+                  .anyMatch(line ->
+                      line.startsWith(broken + "\t{")
+                          && line.contains("\"error_code\":\"22012\"")));
+    } finally {
+      console.destroyForcibly().onExit().join();
+    }
+  }
+
+  /// A Java program with the tests' libraries, as a user has those of the release.
+  private static Process java(Path output, String... arguments) throws IOException {
+    var command = new ArrayList<String>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.add("-Xmx256m");
+    command.addAll(List.of(arguments));
+    var builder =
+        new ProcessBuilder(command)
+            .redirectOutput(output.toFile())
+            .redirectError(ProcessBuilder.Redirect.DISCARD);
+    builder
+        .environment()
+        .put(
+            "CLASSPATH",
+            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
+    return builder.start();
   }
 
   private static String insert(String what) throws SQLException {
@@ -224,39 +261,7 @@ class ConsumingResultsTest {
         .orElseThrow();
   }
 
-  private static String key(ConsumerRecord<byte[], byte[]> record) {
-    return new String(record.key(), StandardCharsets.UTF_8);
-  }
-
-  private static String text(ConsumerRecord<byte[], byte[]> record) {
-    return new String(record.value(), StandardCharsets.UTF_8);
-  }
-
-  /// From the beginning to what is the end now.
   private static List<ConsumerRecord<byte[], byte[]>> read(String topic) {
-    var records = new ArrayList<ConsumerRecord<byte[], byte[]>>();
-    try (var consumer =
-        new KafkaConsumer<>(
-            Map.<String, Object>of(
-                "bootstrap.servers",
-                installation.kafkaBootstrap(),
-                "isolation.level",
-                "read_committed"),
-            new ByteArrayDeserializer(),
-            new ByteArrayDeserializer())) {
-      var partitions =
-          consumer.partitionsFor(topic).stream()
-              .map(partition -> new TopicPartition(partition.topic(), partition.partition()))
-              .toList();
-      consumer.assign(partitions);
-      consumer.seekToBeginning(partitions);
-      var ends = consumer.endOffsets(partitions);
-      while (partitions.stream()
-          .anyMatch(partition ->
-              consumer.position(partition) < Objects.requireNonNull(ends.get(partition)))) {
-        consumer.poll(Duration.ofMillis(100)).forEach(records::add);
-      }
-    }
-    return records;
+    return ReadTopics.all(installation.kafkaBootstrap(), topic);
   }
 }

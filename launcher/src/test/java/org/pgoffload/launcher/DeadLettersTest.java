@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.pgoffload.launcher.Sql.query;
 
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -36,8 +34,7 @@ class DeadLettersTest {
 
   private Connection app;
   private Connection admin;
-  private String output = "";
-  private String errors = "";
+  private Command.Outcome ran = new Command.Outcome(0, "", "");
 
   @BeforeAll
   static void start() throws InterruptedException {
@@ -79,17 +76,19 @@ class DeadLettersTest {
 
     assertThat(run("dead-letters", "list", "--json", "--reason", "too_old", "--since", "1h"))
         .isZero();
-    assertThat(output).contains("\"position\":\"" + position + "\"").contains("\"id\":" + id + ",");
+    assertThat(ran.output())
+        .contains("\"position\":\"" + position + "\"")
+        .contains("\"id\":" + id + ",");
     assertThat(run("dead-letters", "list", "--since", "2999-01-01T00:00:00Z")).isZero();
-    assertThat(output).isEqualToIgnoringNewLines("No dead letters.");
+    assertThat(ran.output()).isEqualToIgnoringNewLines("No dead letters.");
 
     assertThat(run("dead-letters", "show", position)).isZero();
-    assertThat(output)
+    assertThat(ran.output())
         .contains("header pgoffload-reason: too_old", "requests.llm-", "\"prompt\":\"say it ")
         .doesNotContain("\u001b");
 
     assertThat(run("dead-letters", "replay", position)).isZero();
-    var again = output.strip().replaceAll(".* as request ", "");
+    var again = ran.output().strip().replaceAll(".* as request ", "");
     assertThat(query(app, "select status from llm_wait(array[" + again + "::bigint], '30 s')"))
         .containsExactly("succeeded");
     assertThat(query(app, "select retry_of from llm_response(" + again + ")"))
@@ -99,9 +98,9 @@ class DeadLettersTest {
 
     // once, unless it is forced
     assertThat(run("dead-letters", "replay", position)).isOne();
-    assertThat(errors).contains("was sent again already, as request " + again, "--force");
+    assertThat(ran.errors()).contains("was sent again already, as request " + again, "--force");
     assertThat(run("dead-letters", "replay", "--all", "--reason", "too_old")).isZero();
-    assertThat(output).contains("was sent again already, as request " + again);
+    assertThat(ran.output()).contains("was sent again already, as request " + again);
     assertThat(run("dead-letters", "replay", "--force", position)).isZero();
   }
 
@@ -127,7 +126,7 @@ class DeadLettersTest {
                 .asString()
                 .startsWith("failed|"));
     assertThat(run("dead-letters", "replay", listed(id).split(" ", 2)[0])).isZero();
-    var again = output.strip().replaceAll(".* as request ", "");
+    var again = ran.output().strip().replaceAll(".* as request ", "");
     assertThat(query(app, "select status from llm_wait(array[" + again + "::bigint], '30 s')"))
         .containsExactly("succeeded");
     assertThat(query(app, "select * from sql_rows(" + again + ") as (who name)"))
@@ -143,15 +142,15 @@ class DeadLettersTest {
     await().atMost(PATIENCE).until(() -> lines().anyMatch(line -> line.contains("bad_signature")));
     var forged = lines().filter(line -> line.contains("bad_signature")).findFirst().orElseThrow();
     assertThat(run("dead-letters", "replay", forged.split(" ", 2)[0])).isOne();
-    assertThat(errors).contains("not signed by this installation", "asked again");
+    assertThat(ran.errors()).contains("not signed by this installation", "asked again");
 
     send("\u0000garbage", "");
     await().atMost(PATIENCE).until(() -> lines().anyMatch(line -> line.contains("malformed")));
     var garbage = lines().filter(line -> line.contains("malformed")).findFirst().orElseThrow();
     assertThat(run("dead-letters", "replay", garbage.split(" ", 2)[0])).isOne();
-    assertThat(errors).contains("no signed request");
+    assertThat(ran.errors()).contains("no signed request");
     assertThat(run("dead-letters", "show", garbage.split(" ", 2)[0])).isZero();
-    assertThat(output).contains("\\u0000garbage");
+    assertThat(ran.output()).contains("\\u0000garbage");
   }
 
   @Test
@@ -160,12 +159,12 @@ class DeadLettersTest {
     assertThat(run("dead-letters", "replay")).isEqualTo(2);
     assertThat(run("dead-letters", "replay", "--reason", "too_old", "x-0@1")).isEqualTo(2);
     assertThat(run("dead-letters", "replay", "--all", "--reason", "nonsense")).isEqualTo(2);
-    assertThat(errors).contains("malformed, unknown_version");
+    assertThat(ran.errors()).contains("malformed, unknown_version");
     assertThat(run("dead-letters", "show", "nonsense")).isEqualTo(2);
-    assertThat(errors).contains("is not a position such as");
+    assertThat(ran.errors()).contains("is not a position such as");
     assertThat(run("dead-letters", "show", "other-0@1")).isEqualTo(2);
     assertThat(run("dead-letters", "show", "0@123456789")).isEqualTo(2);
-    assertThat(errors).contains("there is no dead letter at 0@123456789");
+    assertThat(ran.errors()).contains("there is no dead letter at 0@123456789");
     assertThat(run("dead-letters", "list", "--since", "yesterday")).isEqualTo(2);
   }
 
@@ -238,7 +237,7 @@ class DeadLettersTest {
 
   private java.util.stream.Stream<String> lines() {
     assertThat(run("dead-letters", "list")).isZero();
-    return output.lines();
+    return ran.output().lines();
   }
 
   private int run(String... arguments) {
@@ -248,15 +247,7 @@ class DeadLettersTest {
           List.of(
               "--kafka", installation.kafkaBootstrap(), "--database-url", installation.adminUri()));
     }
-    var out = new StringWriter();
-    var err = new StringWriter();
-    int status =
-        Main.commandLine()
-            .setOut(new PrintWriter(out, true))
-            .setErr(new PrintWriter(err, true))
-            .execute(all.toArray(String[]::new));
-    output = out.toString();
-    errors = err.toString();
-    return status;
+    ran = Command.run(all.toArray(String[]::new));
+    return ran.status();
   }
 }

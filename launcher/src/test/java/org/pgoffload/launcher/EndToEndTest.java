@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.pgoffload.launcher.ReadTopics.key;
+import static org.pgoffload.launcher.ReadTopics.value;
 import static org.pgoffload.launcher.Sql.execute;
 import static org.pgoffload.launcher.Sql.query;
 
@@ -16,15 +18,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
-import org.apache.kafka.clients.consumer.ConsumerConfig;
+import java.util.function.Predicate;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -323,14 +324,14 @@ class EndToEndTest {
         record(
             installation.topics().deadLetters(),
             r ->
-                text(r).contains(marker)
+                value(r).contains(marker)
                     && header(r, RecordHeaders.REASON).equals("bad_signature"));
     assertThat(header(forged, RecordHeaders.ORIGIN)).startsWith("pgoffload.requests.llm-");
     var garbage =
         record(
             installation.topics().deadLetters(),
-            r -> text(r).contains(marker) && header(r, RecordHeaders.REASON).equals("malformed"));
-    assertThat(text(garbage)).isEqualTo("garbage " + marker);
+            r -> value(r).contains(marker) && header(r, RecordHeaders.REASON).equals("malformed"));
+    assertThat(value(garbage)).isEqualTo("garbage " + marker);
     assertThat(vendor.questions())
         .noneMatch(question -> question.turns().getLast().contains(marker));
     assertThat(query(app, "select llm_ask('still there?')")).hasSize(1);
@@ -361,7 +362,7 @@ class EndToEndTest {
         .containsExactly("stub answer to: after the garbage");
     record(
         installation.topics().deadLetters(),
-        r -> text(r).equals("not json 19") && header(r, RecordHeaders.REASON).equals("malformed"));
+        r -> value(r).equals("not json 19") && header(r, RecordHeaders.REASON).equals("malformed"));
   }
 
   @Test
@@ -469,39 +470,16 @@ class EndToEndTest {
 
   /// The first record of a topic that matches, from its beginning on.
   private static ConsumerRecord<byte[], byte[]> record(
-      String topic, java.util.function.Predicate<ConsumerRecord<byte[], byte[]>> matches) {
-    try (var consumer =
-        new KafkaConsumer<>(
-            Map.<String, Object>of(
-                ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, installation.kafkaBootstrap(),
-                ConsumerConfig.GROUP_ID_CONFIG, UUID.randomUUID().toString(),
-                ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest"),
-            new ByteArrayDeserializer(),
-            new ByteArrayDeserializer())) {
-      consumer.subscribe(List.of(topic));
-      var found = new ArrayList<ConsumerRecord<byte[], byte[]>>();
-      await()
-          .atMost(Duration.ofSeconds(30))
-          .until(() -> {
-            consumer
-                .poll(Duration.ofMillis(100))
-                .forEach(r -> {
-                  if (matches.test(r)) {
-                    found.add(r);
-                  }
-                });
-            return !found.isEmpty();
-          });
-      return found.getFirst();
-    }
-  }
-
-  private static String key(ConsumerRecord<byte[], byte[]> record) {
-    return record.key() == null ? "" : new String(record.key(), StandardCharsets.UTF_8);
-  }
-
-  private static String text(ConsumerRecord<byte[], byte[]> record) {
-    return record.value() == null ? "" : new String(record.value(), StandardCharsets.UTF_8);
+      String topic, Predicate<ConsumerRecord<byte[], byte[]>> matches) {
+    return await()
+        .atMost(Duration.ofSeconds(30))
+        .until(
+            () ->
+                ReadTopics.all(installation.kafkaBootstrap(), topic).stream()
+                    .filter(matches)
+                    .findFirst(),
+            Optional::isPresent)
+        .orElseThrow();
   }
 
   private static String header(ConsumerRecord<byte[], byte[]> record, String name) {

@@ -7,8 +7,6 @@ import static org.pgoffload.launcher.Sql.execute;
 import static org.pgoffload.launcher.Sql.query;
 
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,11 +24,7 @@ import java.util.zip.ZipInputStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
-import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -208,8 +202,8 @@ class KafkaConnectTest {
     // all of them are committed, some a second time
     var topic = installation.topics().llmRequests();
     assertThat(
-            read(List.of(topic), Map.of("isolation.level", "read_committed")).stream()
-                .map(record -> new String(record.value(), StandardCharsets.UTF_8))
+            read(topic).stream()
+                .map(ReadTopics::value)
                 .filter(value -> value.contains("transaction "))
                 .distinct())
         .hasSize(300);
@@ -267,7 +261,7 @@ class KafkaConnectTest {
         "select pg_logical_emit_message(true, 'pgoffload.request', repeat('forged ', 6000000))");
     assertThat(query(app, "select llm_ask('after the forged one')"))
         .containsExactly("answer to user: after the forged one");
-    var letters = read(List.of(installation.topics().deadLetters()), Map.of());
+    var letters = read(installation.topics().deadLetters());
     assertThat(letters)
         .filteredOn(letter -> letter.value().length == 0)
         .singleElement()
@@ -339,9 +333,8 @@ class KafkaConnectTest {
   /// What is on the topics of requests and of dead letters, by its value.
   private static Map<String, Published> published(TopicNames topics) {
     var published = new HashMap<String, Published>();
-    for (var record :
-        read(List.of(topics.llmRequests(), topics.sqlRequests(), topics.deadLetters()), Map.of())) {
-      var value = new String(record.value(), StandardCharsets.UTF_8);
+    for (var record : read(topics.llmRequests(), topics.sqlRequests(), topics.deadLetters())) {
+      var value = ReadTopics.value(record);
       var headers = headers(record);
       // the position says where it was captured, and is the same in both
       published.put(
@@ -365,30 +358,8 @@ class KafkaConnectTest {
     return headers;
   }
 
-  /// From the beginning to what is the end now.
-  private static List<ConsumerRecord<byte[], byte[]>> read(
-      List<String> topics, Map<String, Object> more) {
-    var properties = new HashMap<String, Object>(more);
-    properties.put(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, installation.kafkaBootstrap());
-    properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
-    var records = new ArrayList<ConsumerRecord<byte[], byte[]>>();
-    try (var consumer =
-        new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-      var partitions =
-          topics.stream()
-              .flatMap(topic -> consumer.partitionsFor(topic).stream())
-              .map(partition -> new TopicPartition(partition.topic(), partition.partition()))
-              .toList();
-      consumer.assign(partitions);
-      consumer.seekToBeginning(partitions);
-      var ends = consumer.endOffsets(partitions);
-      while (partitions.stream()
-          .anyMatch(partition ->
-              consumer.position(partition) < Objects.requireNonNull(ends.get(partition)))) {
-        consumer.poll(Duration.ofMillis(100)).forEach(records::add);
-      }
-    }
-    return records;
+  private static List<ConsumerRecord<byte[], byte[]>> read(String... topics) {
+    return ReadTopics.all(installation.kafkaBootstrap(), topics);
   }
 
   private static Admin kafkaAdmin() {
@@ -432,10 +403,8 @@ class KafkaConnectTest {
     return new Settings(installation.joiningEnvironment());
   }
 
-  private record Run(int status, String output) {}
-
   /// The command with what the installation says, by its options.
-  private static Run run(String... arguments) {
+  private static Command.Outcome run(String... arguments) {
     var all = new ArrayList<>(List.of(arguments));
     var uri =
         arguments[0].equals("install")
@@ -447,13 +416,7 @@ class KafkaConnectTest {
             installation.kafkaBootstrap(),
             "--database-url",
             Objects.requireNonNull(uri)));
-    var out = new StringWriter();
-    int status =
-        Main.commandLine()
-            .setOut(new PrintWriter(out, true))
-            .setErr(new PrintWriter(out, true))
-            .execute(all.toArray(String[]::new));
-    return new Run(status, out.toString());
+    return Command.run(all.toArray(String[]::new));
   }
 
   private static void unpack(Path archive, Path into) throws IOException {

@@ -10,8 +10,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.opentelemetry.proto.trace.v1.Span;
 import io.opentelemetry.proto.trace.v1.Status.StatusCode;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -21,6 +19,7 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -234,9 +233,8 @@ class ObservabilityTest {
   }
 
   private static String status(String... more) {
-    var written = new StringWriter();
     var arguments =
-        new java.util.ArrayList<>(
+        new ArrayList<>(
             List.of(
                 "status",
                 "--database-url",
@@ -244,9 +242,8 @@ class ObservabilityTest {
                 "--kafka",
                 installation.kafkaBootstrap()));
     arguments.addAll(List.of(more));
-    var command = Main.commandLine();
-    command.setOut(new PrintWriter(written));
-    assertThat(command.execute(arguments.toArray(String[]::new))).isZero();
-    return written.toString();
+    var ran = Command.run(arguments.toArray(String[]::new));
+    assertThat(ran.status()).as(ran.errors()).isZero();
+    return ran.output();
   }
 }

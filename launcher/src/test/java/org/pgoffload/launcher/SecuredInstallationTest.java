@@ -19,10 +19,10 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.OffsetSpec;
@@ -30,7 +30,6 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.errors.GroupAuthorizationException;
 import org.apache.kafka.common.errors.TopicAuthorizationException;
@@ -492,33 +491,14 @@ class SecuredInstallationTest {
   }
 
   private static ConsumerRecord<byte[], byte[]> recordOf(String topic, String key) {
-    Map<String, Object> properties =
-        Map.of(
-            "bootstrap.servers",
-            servers.bootstrapServersOfAdmin(),
-            "key.deserializer",
-            ByteArrayDeserializer.class,
-            "value.deserializer",
-            ByteArrayDeserializer.class);
-    try (var consumer = new KafkaConsumer<byte[], byte[]>(properties)) {
-      var partitions =
-          consumer.partitionsFor(topic).stream()
-              .map(partition -> new TopicPartition(topic, partition.partition()))
-              .toList();
-      consumer.assign(partitions);
-      consumer.seekToBeginning(partitions);
-      var found = new AtomicReference<ConsumerRecord<byte[], byte[]>>();
-      await()
-          .until(() -> {
-            for (var record : consumer.poll(Duration.ofMillis(200))) {
-              if (key.equals(new String(record.key(), StandardCharsets.UTF_8))) {
-                found.set(record);
-              }
-            }
-            return found.get() != null;
-          });
-      return found.get();
-    }
+    return await()
+        .until(
+            () ->
+                ReadTopics.all(servers.bootstrapServersOfAdmin(), topic).stream()
+                    .filter(record -> ReadTopics.key(record).equals(key))
+                    .findFirst(),
+            Optional::isPresent)
+        .orElseThrow();
   }
 
   private static long deadLetters() throws Exception {

@@ -21,7 +21,7 @@ class FaultsTest {
   void nothingIsLostAndNothingHappensTwice() throws SQLException {
     var plan =
         new FaultPlan(
-            List.of("worker-killed", "worker-stopped", "postgres-killed", "kafka-killed"),
+            List.of("worker-killed", "postgres-killed", "kafka-killed"),
             150,
             0,
             1,
@@ -30,7 +30,7 @@ class FaultsTest {
     var log = LoggerFactory.getLogger(FaultsTest.class);
     try (var faults = new RunFaults(plan, FaultsCommand.partCommand(), log::info)) {
       assertThat(faults.run())
-          .hasSize(4)
+          .hasSize(3)
           .allSatisfy(outcome -> assertThat(outcome.problems()).as(outcome.fault()).isEmpty())
           .allMatch(FaultOutcome::balances);
     }

@@ -29,7 +29,9 @@ import org.slf4j.LoggerFactory;
 ///   slot that is dropped just then is not made either: the guard's transaction stays open until
 ///   records come, and making a slot waits for every transaction that writes.
 /// - **It waits for the database.** A server that is away, or a slot that another process still
-///   reads from, is tried again; Debezium gives up where that happens during a start.
+///   reads from, is tried again; Debezium gives up where that happens during a start. A login that
+///   is refused fails the task: it has the password for as long as it lives, so that another one
+///   needs another start.
 /// - **The slot is the position.** What Connect has stored is not where it begins: after a restore
 ///   it may lie ahead of everything, and nothing would be captured until then. What is captured a
 ///   second time is recognised by its id. Only with `exactly.once.support=required` it begins at
@@ -38,6 +40,11 @@ import org.slf4j.LoggerFactory;
 /// For the thread of the task alone, as Connect calls it.
 public final class RequestConnectorTask extends PostgresConnectorTask {
   private static final Logger LOG = LoggerFactory.getLogger(RequestConnectorTask.class);
+
+  /// SQLSTATE class 28.
+  private static final String INVALID_AUTHORIZATION = "28";
+
+  private static final String NO_SUCH_DATABASE = "3D000";
 
   private @Nullable PostgresConnection guard;
   private boolean starting;
@@ -101,6 +108,14 @@ public final class RequestConnectorTask extends PostgresConnectorTask {
       throw e;
     } catch (SQLException | RuntimeException e) {
       endGuard();
+      if (isRefusedLogin(e)) {
+        throw new ConnectException(
+            "capture stands still: login_refused: "
+                + e.getMessage()
+                + ": mend what the connector's configuration or the server says of it; then restart"
+                + " this task",
+            e);
+      }
       throw new RetriableException(
           "capture stands still: the database cannot be asked: " + e.getMessage(), e);
     }
@@ -132,6 +147,17 @@ public final class RequestConnectorTask extends PostgresConnectorTask {
         LOG.debug("The guard's connection was broken already", e);
       }
     }
+  }
+
+  /// By a wrong password, role, certificate or line of pg_hba.conf, or to a database that is none.
+  private static boolean isRefusedLogin(Throwable fault) {
+    for (Throwable cause = fault; cause != null; cause = cause.getCause()) {
+      if (cause instanceof SQLException sql && sql.getSQLState() != null) {
+        return sql.getSQLState().startsWith(INVALID_AUTHORIZATION)
+            || sql.getSQLState().equals(NO_SUCH_DATABASE);
+      }
+    }
+    return false;
   }
 
   private static boolean isOfTheConnection(Throwable fault) {

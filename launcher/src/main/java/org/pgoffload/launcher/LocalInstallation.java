@@ -1,7 +1,6 @@
 package org.pgoffload.launcher;
 
 import java.nio.file.Path;
-import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
@@ -13,6 +12,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.embedded.BrokerOptions;
 import org.pgoffload.embedded.BrokerProcess;
@@ -25,6 +26,7 @@ import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.results.ResultsApp;
 import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallException;
+import org.pgoffload.schema.InstallLogins;
 import org.pgoffload.schema.MaintenanceApp;
 import org.pgoffload.schema.TaskDatabase;
 import org.pgoffload.worker.WorkerApp;
@@ -231,42 +233,28 @@ final class LocalInstallation implements AutoCloseable {
   }
 
   private static void createRoles(DatabaseAddress database, LocalCredentials credentials) {
-    try (var connection = database.connect("pgoffload dev")) {
-      for (var role : List.of("pgoffload_producer", "pgoffload_worker", "pgoffload_results")) {
-        login(connection, "alter role " + role, credentials.password(role).reveal());
-      }
+    try (var connection = database.connect("pgoffload dev");
+        var statement = connection.createStatement()) {
       boolean exists;
-      try (var statement = connection.createStatement();
-          var row =
-              statement.executeQuery(
-                  "select from pg_roles where rolname = '" + APPLICATION_ROLE + "'")) {
+      try (var row =
+          statement.executeQuery(
+              "select from pg_roles where rolname = '" + APPLICATION_ROLE + "'")) {
         exists = row.next();
       }
-      login(
-          connection,
-          (exists ? "alter role " : "create role ") + APPLICATION_ROLE,
-          credentials.password(APPLICATION_ROLE).reveal());
-      try (var statement = connection.createStatement()) {
-        statement.execute("grant llm_user, pgbackground_role to " + APPLICATION_ROLE);
-        // a schema of its own, which comes first in its search path
-        statement.execute(
-            "create schema if not exists "
-                + APPLICATION_ROLE
-                + " authorization "
-                + APPLICATION_ROLE);
+      if (!exists) {
+        statement.execute("create role " + APPLICATION_ROLE);
       }
+      statement.execute("grant llm_user, pgbackground_role to " + APPLICATION_ROLE);
+      // a schema of its own, which comes first in its search path
+      statement.execute(
+          "create schema if not exists " + APPLICATION_ROLE + " authorization " + APPLICATION_ROLE);
     } catch (SQLException e) {
       throw new InstallException("the local roles could not be made: " + e.getMessage(), e);
     }
-  }
-
-  private static void login(Connection connection, String roleCommand, String password)
-      throws SQLException {
-    try (var statement = connection.createStatement()) {
-      // made by us of letters, digits, - and _, so that quoting is safe; a command takes no
-      // parameter
-      statement.execute(roleCommand + " login password '" + password + "'");
-    }
+    InstallLogins.run(
+        database,
+        Stream.of("pgoffload_producer", "pgoffload_worker", "pgoffload_results", APPLICATION_ROLE)
+            .collect(Collectors.toMap(role -> role, credentials::password)));
   }
 
   private <T extends AutoCloseable> T serve(T server) {

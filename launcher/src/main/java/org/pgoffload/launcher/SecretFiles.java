@@ -11,14 +11,17 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 
-/// What the files hold that variables name and that are read at the start: passwords, keys, and the
-/// stores of Kafka's client. Those that pgjdbc reads at each login (`PGPASSFILE`, certificates) are
-/// not among them. Immutable; knows digests alone.
+/// What the files hold that variables name and that are read at the start: passwords, keys, the
+/// stores of Kafka's client, and the certificate of a service principal in Azure. Those that are
+/// read at each login are not among them: pgjdbc's (`PGPASSFILE`, certificates), and the token that
+/// Kubernetes replaces every hour for a workload's identity. Immutable; knows digests alone.
 ///
 /// @param digests by the variable
 record SecretFiles(Map<String, String> digests) {
   private static final Pattern NAMES =
-      Pattern.compile(".+_FILE|KAFKA_SSL_(TRUST|KEY)STORE_LOCATION");
+      Pattern.compile(
+          "(?!AZURE_FEDERATED_TOKEN_FILE$).+_FILE|KAFKA_SSL_(TRUST|KEY)STORE_LOCATION"
+              + "|AZURE_CLIENT_CERTIFICATE_PATH");
 
   SecretFiles {
     digests = Map.copyOf(digests);

@@ -235,10 +235,7 @@ class KafkaConnectTest {
         query(app, "insert into llm_request (prompt) values ('between slots') returning id")
             .getFirst();
     assertThat(run("install").status()).isZero();
-    var restarted =
-        worker.send(
-            "POST", "/connectors/" + NAME + "/restart?includeTasks=true&onlyFailed=true", "");
-    assertThat(restarted.statusCode()).isBetween(200, 204);
+    restartTask();
     waitFor(lost);
     assertThat(query(app, "select llm_result(" + lost + ")"))
         .containsExactly("answer to user: between slots");
@@ -252,6 +249,22 @@ class KafkaConnectTest {
     assertThat(query(app, "select llm_ask('after the walsender')"))
         .containsExactly("answer to user: after the walsender");
     assertThat(worker.taskState(NAME)).isEqualTo("RUNNING");
+  }
+
+  @Test
+  void aLoginThatIsRefusedFailsTheTaskAndSaysSo() throws Exception {
+    var password = Files.readString(directory.resolve("connect.properties"));
+    Files.writeString(directory.resolve("connect.properties"), "producer.password=wrong\n");
+    restartTask();
+    await().atMost(PATIENCE).until(() -> worker.taskState(NAME), "FAILED"::equals);
+    assertThat(worker.get("/connectors/" + NAME + "/status").toString())
+        .contains(
+            "capture stands still: login_refused: ", "pgoffload_producer", "restart this task")
+        .doesNotContain("wrong");
+    Files.writeString(directory.resolve("connect.properties"), password);
+    restartTask();
+    assertThat(query(app, "select llm_ask('after the login')"))
+        .containsExactly("answer to user: after the login");
   }
 
   @Test
@@ -283,6 +296,11 @@ class KafkaConnectTest {
         .startsWith("name=pgoffload\n")
         .contains("\nconnector.class=org.pgoffload.connectors.RequestConnector\n")
         .contains("\nmessage.prefix.include.list=pgoffload\\\\.request\n");
+  }
+
+  private static void restartTask() throws Exception {
+    var restarted = worker.send("POST", "/connectors/" + NAME + "/restart?includeTasks=true", "");
+    assertThat(restarted.statusCode()).as(restarted.body()).isBetween(200, 204);
   }
 
   private void dropSlot() {

@@ -138,10 +138,6 @@ final class WriteBack implements AutoCloseable {
   private final Counter faults;
   private final Thread thread;
 
-  WriteBack(DatabaseAddress database) {
-    this(database, Telemetry.none());
-  }
-
   /// @param telemetry is told what is measured and done
   WriteBack(DatabaseAddress database, Telemetry telemetry) {
     this.database = database;

@@ -27,6 +27,7 @@ import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlColumn;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.telemetry.Telemetry;
 import org.postgresql.PGConnection;
 
 @Timeout(60)
@@ -43,7 +44,7 @@ final class WriteBackTest {
   void writesEveryFieldAndWakesThoseWhoListen() throws Exception {
     try (var listener = installation.admin().connect("test");
         var statement = listener.createStatement();
-        var writeBack = new WriteBack(installation.results())) {
+        var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
       statement.execute("listen llm_done");
       var result = result("42");
       write(writeBack, List.of(result));
@@ -61,7 +62,7 @@ final class WriteBackTest {
   @Test
   void sharesOneCommitAmongWhatCameMeanwhile() throws Exception {
     var results = results(2000);
-    try (var writeBack = new WriteBack(installation.results());
+    try (var writeBack = new WriteBack(installation.results(), Telemetry.none());
         var blocker = installation.admin().connect("test");
         var statement = blocker.createStatement()) {
       blocker.setAutoCommit(false);
@@ -82,7 +83,7 @@ final class WriteBackTest {
   @Test
   void keepsTheFirstResultOfARequest() throws Exception {
     var first = result("first");
-    try (var writeBack = new WriteBack(installation.results())) {
+    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
       write(writeBack, List.of(first, result(first.id(), "second")));
       write(writeBack, List.of(result(first.id(), "third")));
     }
@@ -91,7 +92,7 @@ final class WriteBackTest {
 
   @Test
   void goesOnAfterARestartOfTheDatabase() throws Exception {
-    try (var writeBack = new WriteBack(installation.results())) {
+    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
       write(writeBack, results(10));
       installation.stopPostgres();
       var during = results(500);
@@ -119,7 +120,7 @@ final class WriteBackTest {
             + " fail_at_first before insert on pgoffload.llm_result for each statement execute function"
             + " fail_at_first()");
     var results = results(500);
-    try (var writeBack = new WriteBack(installation.results())) {
+    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
       write(writeBack, results);
       assertThat(installation.query("select last_value >= 4 from tries")).isEqualTo("t");
     } finally {
@@ -138,7 +139,7 @@ final class WriteBackTest {
   @Test
   void aConnectionThatBreaksInTheMiddleOfAGroupLosesNothingOfIt() throws Exception {
     var results = results(500);
-    try (var writeBack = new WriteBack(installation.results());
+    try (var writeBack = new WriteBack(installation.results(), Telemetry.none());
         var blocker = installation.admin().connect("test");
         var statement = blocker.createStatement()) {
       blocker.setAutoCommit(false);
@@ -168,7 +169,7 @@ final class WriteBackTest {
     var bad = result("refuse me");
     installation.execute(
         "alter table pgoffload.llm_result add constraint refuses check (answer <> 'refuse me')");
-    try (var writeBack = new WriteBack(installation.results())) {
+    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
       IntStream.range(0, 250).forEach(i -> writeBack.write(good.get(i)));
       writeBack.write(bad);
       IntStream.range(250, 499).forEach(i -> writeBack.write(good.get(i)));
@@ -190,7 +191,7 @@ final class WriteBackTest {
   @Test
   void whatIsRefusedEvenAsAFailureHoldsUpNobody() throws Exception {
     var good = result("good");
-    try (var writeBack = new WriteBack(installation.results())) {
+    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
       write(writeBack, List.of(result(1L << 50, "no partition takes it"), good));
     }
     assertThat(answer(good)).isEqualTo("good");
@@ -203,7 +204,7 @@ final class WriteBackTest {
     rows.add(Arrays.asList("1", null));
     try (var listener = installation.admin().connect("test");
         var statement = listener.createStatement();
-        var writeBack = new WriteBack(installation.results())) {
+        var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
       statement.execute("listen sql_done");
       Stream.of(
               SqlRows.of(id, 2, 1, 10, rows),
@@ -231,7 +232,7 @@ final class WriteBackTest {
     var before = result("before");
     var after = result("after");
     var rows = SqlRows.of(1L << 50, 1, 1, 10, List.of(List.of("no partition takes it")));
-    try (var writeBack = new WriteBack(installation.results())) {
+    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
       Stream.of(before, rows, after).forEach(writeBack::write);
       writeBack.flush();
     }
@@ -245,7 +246,7 @@ final class WriteBackTest {
   @Test
   void keepsTheFirstPieceOfANumberAndTheLargestTotal() throws Exception {
     long id = TestInstallation.newIds(1);
-    try (var writeBack = new WriteBack(installation.results())) {
+    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
       writeBack.write(piece(id, 1, "first"));
       writeBack.write(piece(id, 1, "again"));
       writeBack.write(usage("2026-03-04T05:06:00Z", 3));
@@ -273,7 +274,7 @@ final class WriteBackTest {
   @Test
   void whatIsRefusedOfPiecesAndOfUsageIsLeftOutAndHoldsUpNobody() throws Exception {
     var result = result("good");
-    try (var writeBack = new WriteBack(installation.results())) {
+    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
       writeBack.write(piece(result.id(), 1, "before"));
       writeBack.write(piece(1L << 50, 1, "no partition takes it"));
       writeBack.write(usage("+999999-01-01T00:00:00Z", 1));
@@ -309,7 +310,7 @@ final class WriteBackTest {
     var result = result("unheard");
     try (var sleeper = installation.admin().connect("test");
         var statement = sleeper.createStatement();
-        var writeBack = new WriteBack(installation.results())) {
+        var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
       statement.execute("listen elsewhere");
       // a listener in a transaction keeps everything in the queue
       sleeper.setAutoCommit(false);
@@ -332,7 +333,7 @@ final class WriteBackTest {
   @Test
   void whatWasGivenUpAtTheEndIsNotFlushed() throws Exception {
     var given = result("given up");
-    var writeBack = new WriteBack(installation.results());
+    var writeBack = new WriteBack(installation.results(), Telemetry.none());
     try (var blocker = installation.admin().connect("test");
         var statement = blocker.createStatement()) {
       blocker.setAutoCommit(false);
@@ -357,7 +358,7 @@ final class WriteBackTest {
 
   @Test
   void givesUpAtTheEndWhileTheDatabaseIsAwayWithoutFlushing() {
-    var writeBack = new WriteBack(installation.results());
+    var writeBack = new WriteBack(installation.results(), Telemetry.none());
     installation.stopPostgres();
     try {
       writeBack.write(result("given up"));

@@ -6,7 +6,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
@@ -50,7 +49,7 @@ public final class InstallTopics {
   /// @throws InstallException with the reason, if it does not answer or lets nobody in
   public static void requireAnswer(Map<String, Object> client) {
     try (var admin = Admin.create(client)) {
-      admin.listTopics().names().get(30, TimeUnit.SECONDS);
+      TopicOffsets.get(admin.listTopics().names());
     } catch (ExecutionException e) {
       throw refused(e);
     } catch (TimeoutException e) {
@@ -94,7 +93,7 @@ public final class InstallTopics {
     var changes = new ArrayList<String>();
     String requests;
     try (var admin = Admin.create(client)) {
-      var existing = admin.listTopics().names().get(30, TimeUnit.SECONDS);
+      var existing = TopicOffsets.get(admin.listTopics().names());
       var missing = new ArrayList<NewTopic>();
       var present = new ArrayList<String>();
       for (var topic : topics.all()) {
@@ -107,7 +106,7 @@ public final class InstallTopics {
           changes.add("created topic " + topic + " with " + partitions + " partitions");
         }
       }
-      admin.createTopics(missing).all().get(30, TimeUnit.SECONDS);
+      TopicOffsets.get(admin.createTopics(missing).all());
       for (var topic : present) {
         changes.addAll(
             setWhatDiffers(admin, topic, settings(topics, topic, maxRequestBytes, retention)));
@@ -129,12 +128,7 @@ public final class InstallTopics {
     var names = topics.requests();
     for (int tries = 1; ; tries++) {
       try {
-        return admin
-            .describeTopics(names)
-            .allTopicNames()
-            .get(30, TimeUnit.SECONDS)
-            .values()
-            .stream()
+        return TopicOffsets.get(admin.describeTopics(names).allTopicNames()).values().stream()
             .map(topic -> topic.name() + "=" + topic.topicId())
             .sorted()
             .collect(Collectors.joining(","));
@@ -151,8 +145,7 @@ public final class InstallTopics {
   private static List<String> setWhatDiffers(Admin admin, String topic, Map<String, String> wanted)
       throws ExecutionException, InterruptedException, TimeoutException {
     var resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
-    var current =
-        admin.describeConfigs(List.of(resource)).all().get(30, TimeUnit.SECONDS).get(resource);
+    var current = TopicOffsets.get(admin.describeConfigs(List.of(resource)).all()).get(resource);
     var changes = new ArrayList<String>();
     var operations = new ArrayList<AlterConfigOp>();
     wanted.forEach((name, value) -> {
@@ -163,7 +156,7 @@ public final class InstallTopics {
       }
     });
     if (!operations.isEmpty()) {
-      admin.incrementalAlterConfigs(Map.of(resource, operations)).all().get(30, TimeUnit.SECONDS);
+      TopicOffsets.get(admin.incrementalAlterConfigs(Map.of(resource, operations)).all());
     }
     return changes;
   }
@@ -183,8 +176,7 @@ public final class InstallTopics {
   public static int maxMessageBytes(Map<String, Object> client, TopicNames topics) {
     var resource = new ConfigResource(ConfigResource.Type.TOPIC, topics.llmRequests());
     try (var admin = Admin.create(client)) {
-      var config =
-          admin.describeConfigs(List.of(resource)).all().get(30, TimeUnit.SECONDS).get(resource);
+      var config = TopicOffsets.get(admin.describeConfigs(List.of(resource)).all()).get(resource);
       var entry = config == null ? null : config.get(TopicConfig.MAX_MESSAGE_BYTES_CONFIG);
       if (entry == null) {
         throw new InstallException(

@@ -78,7 +78,7 @@ final class ChildStartTest {
           .pollInterval(Duration.ofMillis(5))
           .until(() -> jvm.descendants().anyMatch(child -> has(child, argument)));
       jvm.destroy();
-      await().atMost(Duration.ofSeconds(6)).until(() -> !jvm.isAlive());
+      await().atMost(Duration.ofSeconds(30)).until(() -> !jvm.isAlive());
       assertThat(left(argument)).isEmpty();
     } finally {
       jvm.destroyForcibly();

@@ -212,14 +212,14 @@ final class PostgresServerTest {
   }
 
   @Test
-  void closesWithinFiveSecondsAlthoughAClientIsBusy() throws SQLException {
+  void closesAlthoughAClientIsBusy() throws SQLException {
     var server = PostgresServer.start(kept());
     try (var connection = DriverManager.getConnection(server.superuserUrl());
         var statement = connection.createStatement()) {
       statement.execute("begin");
       var before = System.nanoTime();
       server.close();
-      assertThat(Duration.ofNanos(System.nanoTime() - before)).isLessThan(Duration.ofSeconds(5));
+      assertThat(Duration.ofNanos(System.nanoTime() - before)).isLessThan(Duration.ofSeconds(30));
     } catch (SQLException e) {
       assertThat(e.getMessage()).contains("terminating connection"); // closing a cut connection
     }

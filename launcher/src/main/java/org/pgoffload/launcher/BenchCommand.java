@@ -102,6 +102,7 @@ final class BenchCommand implements Callable<Integer> {
     @Option(
         names = "--prefix",
         paramLabel = "PREFIX",
+        defaultValue = TopicNames.DEFAULT_PREFIX,
         description = "Prefix of the topics; default: ${DEFAULT-VALUE}.")
     private String prefix = TopicNames.DEFAULT_PREFIX;
 

@@ -35,7 +35,7 @@ class BackgroundSqlTest {
   static final String OF_ROLES = "not a secret";
 
   private static final Secret PASSWORD = Secret.of(OF_ROLES);
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   @TempDir static Path directory;
   private static TestInstallation installation;
@@ -578,7 +578,7 @@ class BackgroundSqlTest {
                         "select count(*) from sql_queue where command like '%went_on%' and status = 'running'")
                     .equals(List.of("1")));
         statement.cancel();
-        assertThat(reading.get(10, TimeUnit.SECONDS)).isEqualTo("57014");
+        assertThat(reading.get(30, TimeUnit.SECONDS)).isEqualTo("57014");
         await()
             .atMost(PATIENCE)
             .until(() -> query(other, "select count(*) from went_on").equals(List.of("1")));

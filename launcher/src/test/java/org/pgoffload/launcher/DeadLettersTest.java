@@ -27,7 +27,7 @@ import org.pgoffload.protocol.RecordHeaders;
 
 /// `pgoffload dead-letters` on a whole local installation, with letters as they come about.
 class DeadLettersTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   @TempDir static Path directory;
   private static LocalInstallation installation;

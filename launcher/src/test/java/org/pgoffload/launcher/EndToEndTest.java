@@ -442,12 +442,12 @@ class EndToEndTest {
             }
           });
       await()
-          .atMost(Duration.ofSeconds(15))
+          .atMost(Duration.ofSeconds(30))
           .until(() ->
               vendor.questions().stream()
                   .anyMatch(asked -> asked.turns().getLast().endsWith(question)));
       statement.cancel();
-      assertThat(asking.get(10, java.util.concurrent.TimeUnit.SECONDS)).isEqualTo("57014");
+      assertThat(asking.get(30, java.util.concurrent.TimeUnit.SECONDS)).isEqualTo("57014");
     }
   }
 

@@ -30,7 +30,7 @@ import org.pgoffload.worker.llm.stub.WireReply;
 /// vendors over HTTP: OpenAI, which is asked first, and Anthropic, which is the fallback and lets
 /// through 200 questions a second.
 class LlmCallsTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   @TempDir static Path directory;
   private static VendorStub openai;

@@ -37,7 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// What a whole local installation tells of itself: measures, health, traces, status.
 class ObservabilityTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final String PARENT = "00f067aa0ba902b7";
   private static final Pattern METRIC = Pattern.compile("\\bpgoffload_[a-z_]+");
   private static final Pattern SUFFIX = Pattern.compile("_(bucket|count|sum|max)$");

@@ -9,11 +9,14 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.pgoffload.producer.ProducerConfiguration;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
@@ -219,23 +222,24 @@ class SettingsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "demo",
-        "dev",
-        "install",
-        "adopt",
-        "producer",
-        "worker",
-        "results",
-        "maintain",
-        "faults"
-      })
-  void everyCommandHasHelp(String command) {
-    var out = new StringWriter();
-    int status = Main.commandLine().setOut(new PrintWriter(out)).execute(command, "--help");
-    assertThat(status).isZero();
-    assertThat(out.toString()).contains("Usage: pgoffload " + command);
+  @MethodSource("commands")
+  void everyCommandHasHelp(List<String> command) {
+    var arguments = new ArrayList<>(command);
+    arguments.add("--help");
+    var ran = Command.run(arguments.toArray(String[]::new));
+    assertThat(ran.status()).isZero();
+    assertThat(ran.output())
+        .contains("Usage: pgoffload " + String.join(" ", command))
+        .doesNotContain("null");
+  }
+
+  static Stream<List<String>> commands() {
+    return Main.commandLine().getSubcommands().entrySet().stream()
+        .flatMap(command ->
+            Stream.concat(
+                Stream.of(List.of(command.getKey())),
+                command.getValue().getSubcommands().keySet().stream()
+                    .map(subcommand -> List.of(command.getKey(), subcommand))));
   }
 
   @Test

@@ -12,7 +12,7 @@ import org.pgoffload.embedded.PostgresVersion;
 
 /// Immediate requests on a PostgreSQL whose messages wait for somebody's commit.
 final class FlushMessagesTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private static TestInstallation installation;
 

@@ -19,7 +19,7 @@ import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RecordHeaders;
 
 final class ProducerAppTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final String EMIT =
       "select pgoffload.emit_llm_request('ask', 'at once', null, null, null, null, null,"
           + " null, null, null, null, null)";
@@ -163,9 +163,7 @@ final class ProducerAppTest {
       await().atMost(PATIENCE).until(() -> installation.publishedIds().contains(before));
       installation.restartPostgres();
       long after = installation.insert("after");
-      await()
-          .atMost(Duration.ofSeconds(15))
-          .until(() -> installation.publishedIds().contains(after));
+      await().atMost(PATIENCE).until(() -> installation.publishedIds().contains(after));
     }
   }
 

@@ -21,7 +21,7 @@ import org.pgoffload.schema.RecordCaptureBreak;
 /// The slot is gone for good, with what had not been captured. The test plays the workers: it
 /// commits their offsets.
 final class SweepRequestsTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(40);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private static TestInstallation installation;
 

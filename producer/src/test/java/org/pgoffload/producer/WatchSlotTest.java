@@ -13,7 +13,7 @@ import org.pgoffload.embedded.PostgresVersion;
 
 /// How the slot does, as metrics.
 final class WatchSlotTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private static TestInstallation installation;
 

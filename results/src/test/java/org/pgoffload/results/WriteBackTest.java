@@ -100,7 +100,7 @@ final class WriteBackTest {
       var flushed = CompletableFuture.runAsync(writeBack::flush);
       await()
           .during(Duration.ofMillis(500))
-          .atMost(Duration.ofSeconds(10))
+          .atMost(Duration.ofSeconds(30))
           .until(() -> !flushed.isDone());
       installation.startPostgres();
       flushed.get();
@@ -341,7 +341,7 @@ final class WriteBackTest {
       writeBack.write(given);
       var flushed = CompletableFuture.runAsync(writeBack::flush);
       await()
-          .atMost(Duration.ofSeconds(10))
+          .atMost(Duration.ofSeconds(30))
           .until(() ->
               installation
                   .query(

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Secret;
 
 final class InstallSlotTest extends OnOldestAndNewestPostgres {
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   @Test
   void createsTheSlotOnce() {

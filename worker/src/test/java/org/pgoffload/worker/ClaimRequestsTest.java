@@ -168,7 +168,7 @@ final class ClaimRequestsTest {
     lease.close();
     await()
         .during(Duration.ofMillis(1500))
-        .atMost(Duration.ofSeconds(5))
+        .atMost(Duration.ofSeconds(30))
         .until(() -> query("select pgoffload.worker_is_alive('closed', 1)").equals("f"));
   }
 
@@ -185,7 +185,7 @@ final class ClaimRequestsTest {
     assertThat(query("select pgoffload.worker_is_alive('out', 1)")).isEqualTo("t");
     execute("update pgoffload.setting set value = '4 s' where name = 'worker_dead_after'");
     await()
-        .atMost(Duration.ofSeconds(10))
+        .atMost(Duration.ofSeconds(30))
         .until(() -> query("select pgoffload.worker_is_alive('out', 1)").equals("f"));
   }
 

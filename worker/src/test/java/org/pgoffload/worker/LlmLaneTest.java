@@ -25,7 +25,7 @@ import org.pgoffload.worker.llm.Usage;
 /// What a worker does besides asking and answering: deferring, cancelling, streaming, taking
 /// earlier answers, embedding.
 class LlmLaneTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(20);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private static TestInstallation installation;
 

@@ -198,7 +198,7 @@ final class ChooseTasksTest {
       ended += chosen.size();
     }
     assertThat(ended).isEqualTo(20_000);
-    assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofSeconds(5));
+    assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofSeconds(30));
   }
 
   /// Against a slow model that looks at everything.

@@ -28,7 +28,7 @@ import org.pgoffload.protocol.SqlResult;
 
 /// Tasks with the database's own functions, from their claim to their result.
 final class RunTaskTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(20);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private static TestDatabase database;
 

@@ -81,7 +81,7 @@ final class TaskSessionsTest {
       var session = impatient.borrow("bob", 0, Duration.ofSeconds(5)).orElseThrow();
       impatient.giveBack(session, 0);
       await()
-          .atMost(Duration.ofSeconds(10))
+          .atMost(Duration.ofSeconds(30))
           .until(() -> count("pid = " + session.identity().pid()).equals("0"));
     }
   }
@@ -108,7 +108,7 @@ final class TaskSessionsTest {
     // longer than one is trusted without being asked
     await()
         .pollDelay(Duration.ofMillis(1100))
-        .atMost(Duration.ofSeconds(10))
+        .atMost(Duration.ofSeconds(30))
         .until(() -> count("pid = " + session.identity().pid()).equals("0"));
     var next = borrow("alice", 0);
     assertThat(next.connection().isValid(5)).isTrue();

@@ -21,7 +21,7 @@ import org.pgoffload.protocol.SqlResult;
 
 /// Tasks whose sessions end without a word to the worker.
 final class WatchSessionsTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(20);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final Duration EVERY = Duration.ofMillis(300);
 
   private static TestDatabase database;

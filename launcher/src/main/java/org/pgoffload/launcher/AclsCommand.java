@@ -26,7 +26,8 @@ final class AclsCommand implements Callable<Integer> {
       names = "--part",
       paramLabel = "PART",
       description =
-          "Of one part alone: install, producer, worker, results, maintain, dead-letters, downstream.")
+          "Of one part alone: install, producer, connector, worker, results, maintain, dead-letters,"
+              + " downstream.")
   private @Nullable String part;
 
   @Option(

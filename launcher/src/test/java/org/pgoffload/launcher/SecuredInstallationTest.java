@@ -25,6 +25,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -46,6 +47,7 @@ import org.pgoffload.embedded.Certificates;
 import org.pgoffload.producer.ProducerApp;
 import org.pgoffload.results.ResultsApp;
 import org.pgoffload.schema.InstallException;
+import org.pgoffload.schema.InstallTopics;
 import org.pgoffload.schema.KafkaRights.Part;
 import org.pgoffload.schema.MaintenanceApp;
 import org.pgoffload.schema.RecordCaptureBreak;
@@ -178,6 +180,27 @@ class SecuredInstallationTest {
                 .equals(List.of("true")));
     readsDownstream();
     assertThat(warnings()).doesNotContain("uthoriz");
+  }
+
+  /// As its producers do, and the client that makes the topic of heartbeats.
+  @Test
+  void aConnectorPublishesAndNoMore() throws Exception {
+    var topics = SecuredServers.TOPICS;
+    try (var admin = Admin.create(settings(Part.CONNECTOR).kafka());
+        var producer = producerAs(Part.CONNECTOR)) {
+      assertThat(InstallTopics.maxMessageBytes(settings(Part.CONNECTOR).kafka(), topics))
+          .isPositive();
+      admin.createTopics(List.of(new NewTopic(topics.heartbeats(), 1, (short) 1))).all().get();
+      producer.send(new ProducerRecord<>(topics.heartbeats(), new byte[0])).get();
+      assertThat(producer.partitionsFor(topics.llmRequests())).isNotEmpty();
+      producer.send(new ProducerRecord<>(topics.deadLetters(), bytes("too large"))).get();
+      assertThatThrownBy(
+              () -> producer.send(new ProducerRecord<>(topics.results(), bytes("{}"))).get())
+          .hasCauseInstanceOf(TopicAuthorizationException.class);
+      assertThatThrownBy(
+              () -> admin.createTopics(List.of(new NewTopic("other", 1, (short) 1))).all().get())
+          .hasCauseInstanceOf(TopicAuthorizationException.class);
+    }
   }
 
   private static void readsDownstream() {

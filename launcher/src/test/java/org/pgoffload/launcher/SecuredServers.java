@@ -187,7 +187,7 @@ final class SecuredServers implements AutoCloseable {
             "postgres",
             switch (part) {
               case INSTALL, MAINTAIN, DEAD_LETTERS -> "postgres";
-              case PRODUCER -> "pgoffload_producer";
+              case PRODUCER, CONNECTOR -> "pgoffload_producer";
               case WORKER -> "pgoffload_worker";
               case RESULTS -> "pgoffload_results";
               case DOWNSTREAM -> "nobody";

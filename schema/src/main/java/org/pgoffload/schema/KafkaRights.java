@@ -45,6 +45,9 @@ public record KafkaRights(
     INSTALL,
     /// Publishes what was captured; after a break it looks how far the others have come.
     PRODUCER,
+    /// The producers of a connector that captures instead, and `pgoffload connector-config`. What
+    /// Kafka Connect needs for itself is Connect's own.
+    CONNECTOR,
     /// Reads requests, publishes results.
     WORKER,
     /// Writes results back and counts the usage, with topics and transactions of its own.
@@ -77,16 +80,17 @@ public record KafkaRights(
                   List.of(CREATE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS)));
       case PRODUCER ->
           Stream.of(
-                  topics(
-                      List.of(
-                          topics.llmRequests(),
-                          topics.sqlRequests(),
-                          topics.commands(),
-                          topics.deadLetters()),
-                      WRITE),
+                  topics(captured(topics), WRITE),
                   topics(List.of(topics.deferred(), topics.results()), DESCRIBE),
                   groups(workers(topics), DESCRIBE),
                   groups(List.of(topics.writeBack()), DESCRIBE))
+              .flatMap(List::stream)
+              .toList();
+      case CONNECTOR ->
+          Stream.of(
+                  topics(captured(topics), WRITE),
+                  topics(List.of(topics.heartbeats()), CREATE, WRITE),
+                  topics(List.of(topics.llmRequests()), DESCRIBE_CONFIGS))
               .flatMap(List::stream)
               .toList();
       case WORKER ->
@@ -133,6 +137,11 @@ public record KafkaRights(
                           GROUP, topics.prefix() + "-downstream", PREFIXED, List.of(READ))))
               .toList();
     };
+  }
+
+  private static List<String> captured(TopicNames topics) {
+    return List.of(
+        topics.llmRequests(), topics.sqlRequests(), topics.commands(), topics.deadLetters());
   }
 
   private static List<String> workers(TopicNames topics) {

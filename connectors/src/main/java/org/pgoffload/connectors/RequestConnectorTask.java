@@ -29,9 +29,9 @@ import org.slf4j.LoggerFactory;
 ///   slot that is dropped just then is not made either: the guard's transaction stays open until
 ///   records come, and making a slot waits for every transaction that writes.
 /// - **It waits for the database.** A server that is away, or a slot that another process still
-///   reads from, is tried again; Debezium gives up where that happens during a start. A login that
-///   is refused fails the task: it has the password for as long as it lives, so that another one
-///   needs another start.
+///   reads from, is tried again; Debezium gives up where that happens during a start. A wrong
+///   password fails the task, which has it for as long as it lives: another one needs another
+///   start.
 /// - **The slot is the position.** What Connect has stored is not where it begins: after a restore
 ///   it may lie ahead of everything, and nothing would be captured until then. What is captured a
 ///   second time is recognised by its id. Only with `exactly.once.support=required` it begins at
@@ -41,10 +41,7 @@ import org.slf4j.LoggerFactory;
 public final class RequestConnectorTask extends PostgresConnectorTask {
   private static final Logger LOG = LoggerFactory.getLogger(RequestConnectorTask.class);
 
-  /// SQLSTATE class 28.
-  private static final String INVALID_AUTHORIZATION = "28";
-
-  private static final String NO_SUCH_DATABASE = "3D000";
+  private static final String INVALID_PASSWORD = "28P01";
 
   private @Nullable PostgresConnection guard;
   private boolean starting;
@@ -108,12 +105,12 @@ public final class RequestConnectorTask extends PostgresConnectorTask {
       throw e;
     } catch (SQLException | RuntimeException e) {
       endGuard();
-      if (isRefusedLogin(e)) {
+      if (isWrongPassword(e)) {
         throw new ConnectException(
             "capture stands still: login_refused: "
                 + e.getMessage()
-                + ": mend what the connector's configuration or the server says of it; then restart"
-                + " this task",
+                + ": mend it where the connector's configuration points to, or in the server; then"
+                + " restart this task",
             e);
       }
       throw new RetriableException(
@@ -149,12 +146,11 @@ public final class RequestConnectorTask extends PostgresConnectorTask {
     }
   }
 
-  /// By a wrong password, role, certificate or line of pg_hba.conf, or to a database that is none.
-  private static boolean isRefusedLogin(Throwable fault) {
+  /// Whatever else a login is refused for is mended in the server, where it is asked again.
+  private static boolean isWrongPassword(Throwable fault) {
     for (Throwable cause = fault; cause != null; cause = cause.getCause()) {
-      if (cause instanceof SQLException sql && sql.getSQLState() != null) {
-        return sql.getSQLState().startsWith(INVALID_AUTHORIZATION)
-            || sql.getSQLState().equals(NO_SUCH_DATABASE);
+      if (cause instanceof SQLException sql && INVALID_PASSWORD.equals(sql.getSQLState())) {
+        return true;
       }
     }
     return false;

@@ -26,8 +26,9 @@ final class AclsCommand implements Callable<Integer> {
       names = "--part",
       paramLabel = "PART",
       description =
-          "Of one part alone: install, producer, connector, worker, results, maintain, dead-letters,"
-              + " downstream.")
+          "Of one part alone: install, producer, worker, results, maintain, dead-letters, downstream,"
+              + " or connector, which is printed only if it is named: for Kafka Connect instead of"
+              + " the producer.")
   private @Nullable String part;
 
   @Option(
@@ -50,7 +51,8 @@ final class AclsCommand implements Callable<Integer> {
     var topics = settings.topics();
     var parts =
         List.of(KafkaRights.Part.values()).stream()
-            .filter(each -> part == null || each.text().equals(part))
+            .filter(each ->
+                part == null ? each != KafkaRights.Part.CONNECTOR : each.text().equals(part))
             .toList();
     if (parts.isEmpty()) {
       settings.problem("there is no part '" + part + "'");

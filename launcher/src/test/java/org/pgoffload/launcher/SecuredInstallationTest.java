@@ -1,5 +1,7 @@
 package org.pgoffload.launcher;
 
+import static org.apache.kafka.common.acl.AclOperation.READ;
+import static org.apache.kafka.common.acl.AclOperation.WRITE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -25,6 +27,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.DescribeTopicsOptions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -192,7 +195,18 @@ class SecuredInstallationTest {
           .isPositive();
       admin.createTopics(List.of(new NewTopic(topics.heartbeats(), 1, (short) 1))).all().get();
       producer.send(new ProducerRecord<>(topics.heartbeats(), new byte[0])).get();
-      assertThat(producer.partitionsFor(topics.llmRequests())).isNotEmpty();
+      // to no topic that a part reads
+      assertThat(
+              admin
+                  .describeTopics(
+                      List.of(topics.llmRequests(), topics.sqlRequests(), topics.commands()),
+                      new DescribeTopicsOptions().includeAuthorizedOperations(true))
+                  .allTopicNames()
+                  .get()
+                  .values())
+          .hasSize(3)
+          .allSatisfy(topic -> assertThat(topic.authorizedOperations()).contains(WRITE))
+          .allSatisfy(topic -> assertThat(topic.authorizedOperations()).doesNotContain(READ));
       producer.send(new ProducerRecord<>(topics.deadLetters(), bytes("too large"))).get();
       assertThatThrownBy(
               () -> producer.send(new ProducerRecord<>(topics.results(), bytes("{}"))).get())

@@ -214,9 +214,11 @@ final class SecuredServers implements AutoCloseable {
   }
 
   static String databasePassword(Part part) {
-    return part == Part.INSTALL || part == Part.MAINTAIN || part == Part.DEAD_LETTERS
-        ? "superuser"
-        : "database-secret-of-" + part.text();
+    return switch (part) {
+      case INSTALL, MAINTAIN, DEAD_LETTERS -> "superuser";
+      case CONNECTOR -> databasePassword(Part.PRODUCER);
+      case PRODUCER, WORKER, RESULTS, DOWNSTREAM -> "database-secret-of-" + part.text();
+    };
   }
 
   private String file(String name, String content) {

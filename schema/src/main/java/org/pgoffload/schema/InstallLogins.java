@@ -8,8 +8,8 @@ import java.util.Map;
 import org.pgoffload.protocol.Secret;
 import org.postgresql.PGConnection;
 
-/// Gives the roles of the parts the right to log in, each with a password. Idempotent: a password
-/// is set again, since nobody may read whether it is the same.
+/// Gives roles, such as those of the parts, the right to log in, each with a password. Idempotent:
+/// a password is set again, since nobody may read whether it is the same.
 public final class InstallLogins {
   private InstallLogins() {}
 
@@ -53,7 +53,7 @@ public final class InstallLogins {
         }
       }
     } catch (SQLException e) {
-      throw new InstallException("the parts' roles cannot be given logins: " + e.getMessage(), e);
+      throw new InstallException("the roles cannot be given logins: " + e.getMessage(), e);
     }
     return changes;
   }

@@ -45,8 +45,8 @@ public record KafkaRights(
     INSTALL,
     /// Publishes what was captured; after a break it looks how far the others have come.
     PRODUCER,
-    /// The producers of a connector that captures instead, and `pgoffload connector-config`. What
-    /// Kafka Connect needs for itself is Connect's own.
+    /// A connector that captures instead: its producers, the client that makes its topic, and
+    /// `pgoffload connector-config`. What Kafka Connect needs for itself is Connect's own.
     CONNECTOR,
     /// Reads requests, publishes results.
     WORKER,

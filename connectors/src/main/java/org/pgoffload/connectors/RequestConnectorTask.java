@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.apache.kafka.connect.errors.ConnectException;
 import org.apache.kafka.connect.errors.RetriableException;
 import org.apache.kafka.connect.source.SourceRecord;
@@ -148,17 +149,18 @@ public final class RequestConnectorTask extends PostgresConnectorTask {
 
   /// Whatever else a login is refused for is mended in the server, where it is asked again.
   private static boolean isWrongPassword(Throwable fault) {
-    for (Throwable cause = fault; cause != null; cause = cause.getCause()) {
-      if (cause instanceof SQLException sql && INVALID_PASSWORD.equals(sql.getSQLState())) {
-        return true;
-      }
-    }
-    return false;
+    return hasCause(
+        fault,
+        cause -> cause instanceof SQLException sql && INVALID_PASSWORD.equals(sql.getSQLState()));
   }
 
   private static boolean isOfTheConnection(Throwable fault) {
+    return hasCause(fault, cause -> cause instanceof SQLException || cause instanceof IOException);
+  }
+
+  private static boolean hasCause(Throwable fault, Predicate<Throwable> is) {
     for (Throwable cause = fault; cause != null; cause = cause.getCause()) {
-      if (cause instanceof SQLException || cause instanceof IOException) {
+      if (is.test(cause)) {
         return true;
       }
     }

@@ -16,10 +16,6 @@ public final class BrokerProcess implements KafkaBroker {
 
   private static final Logger log = LoggerFactory.getLogger(BrokerProcess.class);
 
-  /// Bounds a start that hangs. The recovery after a crash is no hang, and takes long beside
-  /// clients that keep a small machine busy.
-  private static final Duration START_TIMEOUT = Duration.ofMinutes(3);
-
   private static final List<String> JVM_OPTIONS =
       List.of(
           "-Xmx256m",
@@ -80,7 +76,7 @@ public final class BrokerProcess implements KafkaBroker {
   }
 
   private static BrokerProcess launch(BrokerOptions options, DirectoryLock lock, ChildStart start) {
-    var deadline = System.nanoTime() + START_TIMEOUT.toNanos();
+    var deadline = System.nanoTime() + ChildStart.TIMEOUT.toNanos();
     while (true) {
       var chosen = options.withFreePorts();
       Directories.rotate(options.logFile());

@@ -12,6 +12,10 @@ import org.jspecify.annotations.Nullable;
 /// One child at a time. Thread-safe.
 final class ChildStart implements AutoCloseable {
 
+  /// Bounds a start that hangs. The recovery after a crash is no hang, and takes long beside
+  /// clients that keep a small machine busy.
+  static final Duration TIMEOUT = Duration.ofMinutes(3);
+
   /// With the rest below the five seconds in which a server ends.
   private static final Duration ORDERLY = Duration.ofSeconds(3);
 

@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /// A child JVM with this JVM's own class path, in a session of its own.
-final class JavaProcess {
+public final class JavaProcess {
 
   private JavaProcess() {}
 
@@ -19,13 +19,14 @@ final class JavaProcess {
     command.add(main.getName());
     command.addAll(arguments);
     var builder = new ProcessBuilder(Processes.detached(command));
-    // Surefire starts its JVM from a jar that only refers to the class path, and names it here.
-    builder
-        .environment()
-        .put(
-            "CLASSPATH",
-            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
+    builder.environment().put("CLASSPATH", classPath());
     return builder;
+  }
+
+  /// This JVM's own class path. Surefire starts a JVM from a jar that only refers to it, and names
+  /// it elsewhere.
+  public static String classPath() {
+    return System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
   }
 
   static Process start(ProcessBuilder builder, ChildStart start) {

@@ -21,10 +21,6 @@ public final class PostgresServer implements AutoCloseable {
 
   private static final Logger log = LoggerFactory.getLogger(PostgresServer.class);
 
-  /// Bounds a start that hangs. The recovery after a crash is no hang, and takes long beside
-  /// clients that keep a small machine busy.
-  private static final Duration START_TIMEOUT = Duration.ofMinutes(3);
-
   private final PostgresOptions options;
   private final PostgresCluster cluster;
   private final Process process;
@@ -86,7 +82,7 @@ public final class PostgresServer implements AutoCloseable {
       ServerAccount account,
       DirectoryLock lock,
       ChildStart start) {
-    var deadline = System.nanoTime() + START_TIMEOUT.toNanos();
+    var deadline = System.nanoTime() + ChildStart.TIMEOUT.toNanos();
     Directories.rotate(cluster.logFile());
     while (true) {
       var port = options.port() == 0 ? Processes.freePort() : options.port();

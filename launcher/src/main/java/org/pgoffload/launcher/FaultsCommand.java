@@ -10,6 +10,7 @@ import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.embedded.JavaProcess;
 import org.pgoffload.faults.FaultPlan;
 import org.pgoffload.faults.FaultReport;
 import org.pgoffload.faults.PartCommand;
@@ -130,8 +131,6 @@ final class FaultsCommand implements Callable<Integer> {
             "-Dlogback.configurationFile=logback.xml",
             Main.class.getName()),
         // a test's JVM is started from a jar that only refers to the class path, and names it here
-        Map.of(
-            "CLASSPATH",
-            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"))));
+        Map.of("CLASSPATH", JavaProcess.classPath()));
   }
 }

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.pgoffload.embedded.JavaProcess;
 
 /// The `pgoffload` command in a process of its own, as a user runs it. Killed on close if it still
 /// runs.
@@ -68,12 +69,7 @@ final class Command implements AutoCloseable {
                   || name.startsWith("LLM")
                   || name.contains("OPENAI")
                   || name.startsWith("ANTHROPIC"));
-      builder
-          .environment()
-          .put(
-              "CLASSPATH",
-              System.getProperty(
-                  "surefire.test.class.path", System.getProperty("java.class.path")));
+      builder.environment().put("CLASSPATH", JavaProcess.classPath());
       builder.environment().putAll(environment);
       return new Command(builder.start(), output);
     } catch (IOException e) {

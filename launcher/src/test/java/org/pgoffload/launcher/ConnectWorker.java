@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.pgoffload.embedded.JavaProcess;
 
 /// A distributed worker of Kafka Connect as a child process, on JDK 17 where there is one, with
 /// nothing of ours but the plugin archive. Killed on close.
@@ -93,7 +94,6 @@ final class ConnectWorker implements AutoCloseable {
           new ProcessBuilder(
                   javaHome().resolve("bin/java").toString(),
                   "-Xmx256m",
-                  "-XX:TieredStopAtLevel=1",
                   "-Dlogback.configurationFile=" + logging,
                   "org.apache.kafka.connect.cli.ConnectDistributed",
                   file.toString())
@@ -130,8 +130,7 @@ final class ConnectWorker implements AutoCloseable {
   }
 
   private static String classPath() {
-    var ours =
-        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    var ours = JavaProcess.classPath();
     return Arrays.stream(ours.split(File.pathSeparator))
         .filter(entry -> NOT_OF_CONNECT.stream().noneMatch(entry::contains))
         .collect(Collectors.joining(File.pathSeparator));

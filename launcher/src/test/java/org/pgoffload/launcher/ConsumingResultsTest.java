@@ -32,6 +32,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.pgoffload.embedded.JavaProcess;
 import org.pgoffload.protocol.Result;
 
 /// What docs/consuming-results.md promises, on the records of a whole local installation, and its
@@ -197,14 +198,8 @@ class ConsumingResultsTest {
       await()
           .atMost(PATIENCE)
           .until(() ->
-              lines(output).stream()
-                      .anyMatch(line ->
-                          line.startsWith(answered + "\t{")
-                              && line.contains("\"answer\":\"[echo, no model] Grüße\""))
-                  && lines(output).stream()
-                      .anyMatch(line ->
-                          line.startsWith(broken + "\t{")
-                              && line.contains("\"error\":{\"sqlstate\":\"22012\"")));
+              hasLine(output, answered, "\"answer\":\"[echo, no model] Grüße\"")
+                  && hasLine(output, broken, "\"error\":{\"sqlstate\":\"22012\""));
     } finally {
       console.destroyForcibly().onExit().join();
     }
@@ -220,11 +215,7 @@ class ConsumingResultsTest {
         new ProcessBuilder(command)
             .redirectOutput(output.toFile())
             .redirectError(ProcessBuilder.Redirect.DISCARD);
-    builder
-        .environment()
-        .put(
-            "CLASSPATH",
-            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
+    builder.environment().put("CLASSPATH", JavaProcess.classPath());
     return builder.start();
   }
 
@@ -238,6 +229,11 @@ class ConsumingResultsTest {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private static boolean hasLine(Path output, String key, String words) {
+    return lines(output).stream()
+        .anyMatch(line -> line.startsWith(key + "\t{") && line.contains(words));
   }
 
   private static void assertValid(String schema, String json) {

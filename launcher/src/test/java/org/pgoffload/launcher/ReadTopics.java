@@ -4,7 +4,6 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -21,14 +20,15 @@ final class ReadTopics {
   /// The committed records from the beginning to what is the end now; those of a partition are in
   /// its order.
   static List<ConsumerRecord<byte[], byte[]>> all(String bootstrapServers, String... topics) {
-    return all(Map.of(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers), topics);
-  }
-
-  /// @param client how a client reaches the broker
-  static List<ConsumerRecord<byte[], byte[]>> all(Map<String, ?> client, String... topics) {
-    var properties = new HashMap<String, Object>(client);
-    properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
-    properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest"); // a topic may be trimmed
+    var properties =
+        Map.<String, Object>of(
+            ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG,
+            bootstrapServers,
+            ConsumerConfig.ISOLATION_LEVEL_CONFIG,
+            "read_committed",
+            // a topic may be trimmed
+            ConsumerConfig.AUTO_OFFSET_RESET_CONFIG,
+            "earliest");
     var records = new ArrayList<ConsumerRecord<byte[], byte[]>>();
     try (var consumer =
         new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {

@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -27,7 +25,6 @@ import org.pgoffload.schema.TaskDatabase;
 import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.calls.CallSettings;
 import org.pgoffload.worker.sql.SqlLimits;
-import picocli.CommandLine;
 
 class SettingsTest {
   private static final Map<String, String> LEAST =
@@ -244,9 +241,8 @@ class SettingsTest {
 
   @Test
   void badUsageExitsWithTwo() {
-    var err = new StringWriter();
-    CommandLine commandLine = Main.commandLine().setErr(new PrintWriter(err));
-    assertThat(commandLine.execute("dev", "--parts", "postgres,zookeeper")).isEqualTo(2);
-    assertThat(err.toString()).contains("zookeeper");
+    var ran = Command.run("dev", "--parts", "postgres,zookeeper");
+    assertThat(ran.status()).isEqualTo(2);
+    assertThat(ran.errors()).contains("zookeeper");
   }
 }

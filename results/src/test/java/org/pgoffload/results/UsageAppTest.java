@@ -21,6 +21,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
+import org.pgoffload.embedded.JavaProcess;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
@@ -173,8 +174,6 @@ final class UsageAppTest {
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED",
-                // it lives for seconds: the second compiler would only cost
-                "-XX:TieredStopAtLevel=1",
                 ResultsProcess.class.getName(),
                 database.host(),
                 Integer.toString(database.port()),
@@ -183,11 +182,7 @@ final class UsageAppTest {
                 directory.toString())
             .redirectErrorStream(true)
             .redirectOutput(ProcessBuilder.Redirect.DISCARD);
-    builder
-        .environment()
-        .put(
-            "CLASSPATH",
-            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
+    builder.environment().put("CLASSPATH", JavaProcess.classPath());
     return builder.start();
   }
 

@@ -90,8 +90,9 @@ final class RunPart {
         var part = now.start.apply(observe.telemetry());
         var _ = new RunUntilShutdown(() -> close(part, observe))) {
       observe.tellOf(name, part::health);
+      // of the system's, so that no number of busy virtual threads keeps it from running
       var watcher =
-          Thread.ofVirtual()
+          Thread.ofPlatform()
               .name("pgoffload-hangup")
               .start(() -> closeWhenChanged(part, now.files, hangups, next));
       part.awaitEnd();

@@ -45,7 +45,8 @@ final class Command implements AutoCloseable {
 
   /// @param environment replaces what the test's own says of pgoffload, databases and providers
   static Command start(Path directory, Map<String, String> environment, String... arguments) {
-    var command = new ArrayList<String>();
+    // SIGHUP is heard also where whatever runs the tests ignores it, as nohup does
+    var command = new ArrayList<>(List.of("env", "--default-signal=HUP"));
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("--enable-native-access=ALL-UNNAMED");
     command.add("--sun-misc-unsafe-memory-access=allow");

@@ -12,6 +12,8 @@ import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.postgresql.PGConnection;
+import org.postgresql.util.PSQLException;
+import org.postgresql.util.ServerErrorMessage;
 
 /// The story that `demo` tells: each statement, its answer and its time, as the ordinary role
 /// `app`; then the same answers as a downstream consumer reads them.
@@ -124,17 +126,26 @@ final class Story {
     try (var statement = connection.createStatement()) {
       statement.execute(sql);
     } catch (SQLException e) {
-      for (var line : String.valueOf(e.getMessage()).split("\n", -1)) {
-        if (!line.strip().startsWith("Where:")
-            && !line.strip().startsWith("PL/pgSQL")
-            && !line.strip().startsWith("SQL statement")) {
-          out.println("  " + line);
-        }
+      if (e instanceof PSQLException refusal && refusal.getServerErrorMessage() != null) {
+        print(refusal.getServerErrorMessage());
+      } else {
+        out.println("  " + e.getMessage());
       }
       out.printf("  (SQLSTATE %s, %.1f ms)%n", e.getSQLState(), (System.nanoTime() - begun) / 1e6);
       return;
     }
     throw new SQLException("this should have been refused: " + sql);
+  }
+
+  /// As psql shows it, without the context: the lines of functions say nothing to a user.
+  private void print(ServerErrorMessage refusal) {
+    out.println("  " + refusal.getSeverity() + ":  " + refusal.getMessage());
+    if (refusal.getDetail() != null) {
+      out.println("  DETAIL:  " + refusal.getDetail());
+    }
+    if (refusal.getHint() != null) {
+      out.println("  HINT:  " + refusal.getHint());
+    }
   }
 
   private String print(ResultSet rows) throws SQLException {

@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.function.Supplier;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.telemetry.FaultPlace;
 import org.pgoffload.worker.calls.ClaimLostException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -296,12 +297,10 @@ final class LlmLane implements Lane {
       throw e;
     } catch (RuntimeException | Error e) {
       // An error too: this thread is all that knows the request, and it would wait for ever.
-      // The words of an exception may contain what was asked: its kind and place are enough.
       LOG.error(
-          "Request {} met a fault of the worker and ends as failed: {} at {}",
+          "Request {} met a fault of the worker and ends as failed: {}",
           begun.id(),
-          e.getClass().getName(),
-          e.getStackTrace().length == 0 ? "?" : e.getStackTrace()[0]);
+          FaultPlace.of(e));
       return answer.fault(begun, claimed);
     } finally {
       begun.settle();

@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.SqlError;
+import org.pgoffload.telemetry.FaultPlace;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -156,12 +157,10 @@ public final class RunTask {
       return attempt(task, claim, running, describe);
     } catch (RuntimeException | Error e) {
       // An error too: this thread is all that knows the request, and it would wait for ever.
-      // The words of an exception may contain what was asked: its kind and place are enough.
       LOG.error(
-          "Request {} met a fault of the worker and ends as failed: {} at {}",
+          "Request {} met a fault of the worker and ends as failed: {}",
           task.id(),
-          e.getClass().getName(),
-          e.getStackTrace().length == 0 ? "?" : e.getStackTrace()[0]);
+          FaultPlace.of(e));
       return record.record(describe.failed(fault(), List.of(), null), describe);
     }
   }

@@ -1,0 +1,307 @@
+package org.pgoffload.launcher;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.pgoffload.launcher.Sql.execute;
+import static org.pgoffload.launcher.Sql.query;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.spi.ToolProvider;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.worker.llm.stub.StubReply;
+import org.pgoffload.worker.llm.stub.VendorStub;
+
+/// What users run: the command with the libraries that the build puts into `lib`, and the release
+/// archive with its script. Runs after `package`, because the class path of a test has what is
+/// missing there.
+@Tag("packaged")
+class PackagedCommandTest {
+  private static final Duration PATIENCE = Duration.ofMinutes(3);
+  private static final Path TARGET = Path.of(System.getProperty("pgoffload.build", "target"));
+  private static final List<String> VENDORS =
+      List.of("openai", "azure_openai", "anthropic", "gemini", "mistral", "ollama");
+
+  @TempDir Path directory;
+
+  /// The two forms in which users get the command.
+  enum Form {
+    BUILD {
+      @Override
+      List<String> command(Path directory) {
+        return List.of(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "--enable-native-access=ALL-UNNAMED",
+            "--sun-misc-unsafe-memory-access=allow",
+            "-cp",
+            TARGET.resolve("classes") + ":" + TARGET.resolve("lib/*"),
+            Main.class.getName());
+      }
+
+      @Override
+      List<Path> ours(Path directory) throws IOException {
+        return Stream.concat(
+                jars(TARGET.resolve("lib")).filter(Form::isOurs),
+                Stream.of(TARGET.resolve("classes")))
+            .toList();
+      }
+
+      @Override
+      List<Path> libraries(Path directory) throws IOException {
+        return jars(TARGET.resolve("lib")).toList();
+      }
+    },
+    ARCHIVE {
+      @Override
+      List<String> command(Path directory) throws IOException {
+        return List.of(unpacked(directory).resolve("bin/pgoffload").toString());
+      }
+
+      @Override
+      List<Path> ours(Path directory) throws IOException {
+        return libraries(directory).stream().filter(Form::isOurs).toList();
+      }
+
+      @Override
+      List<Path> libraries(Path directory) throws IOException {
+        var lib = unpacked(directory).resolve("lib");
+        return Stream.concat(jars(lib), jars(lib.resolve("local"))).toList();
+      }
+    };
+
+    abstract List<String> command(Path directory) throws IOException;
+
+    /// Where our own classes are.
+    abstract List<Path> ours(Path directory) throws IOException;
+
+    abstract List<Path> libraries(Path directory) throws IOException;
+
+    /// Of the archive, with `-Prelease` alone.
+    void assumeBuilt() {
+      assumeFalse(
+          this == ARCHIVE && System.getProperty("pgoffload.archive", "").isEmpty(),
+          "the release archive is made with -Prelease");
+    }
+
+    private static Path unpacked(Path directory) throws IOException {
+      var archive = Path.of(System.getProperty("pgoffload.archive"));
+      var unpacked = directory.resolve(archive.getFileName().toString().replace(".tar.gz", ""));
+      if (!Files.exists(unpacked)) {
+        run(List.of("tar", "-xzf", archive.toString(), "-C", directory.toString()));
+      }
+      return unpacked;
+    }
+
+    private static Stream<Path> jars(Path directory) throws IOException {
+      try (var files = Files.list(directory)) {
+        return files.filter(file -> file.toString().endsWith(".jar")).sorted().toList().stream();
+      }
+    }
+
+    private static boolean isOurs(Path jar) {
+      return jar.getFileName().toString().startsWith("pgoffload-");
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void hasEveryClassThatOurClassesReferTo(Form form) throws Exception {
+    form.assumeBuilt();
+    assertThat(missing(form.ours(directory), form.libraries(directory))).isEmpty();
+  }
+
+  /// `lib/local` may be deleted, and is not in the image.
+  @ParameterizedTest
+  @EnumSource(names = "ARCHIVE")
+  void thePartsNeedNothingOfTheLocalServers(Form form) throws Exception {
+    form.assumeBuilt();
+    var ours =
+        form.ours(directory).stream()
+            .filter(jar ->
+                !jar.toString().matches(".*/pgoffload-(launcher|embedded|benchmarks|faults)-[^/]*"))
+            .toList();
+    var libraries =
+        form.libraries(directory).stream()
+            .filter(jar -> !jar.toString().contains("/lib/local/"))
+            .toList();
+    assertThat(ours).hasSizeGreaterThan(5);
+    assertThat(missing(ours, libraries)).isEmpty();
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void answersEveryPublicFunctionAndEveryVendor(Form form) throws Exception {
+    form.assumeBuilt();
+    try (var vendor = VendorStub.start()) {
+      vendor.otherwise(question ->
+          question.turns().getLast().contains("json")
+              ? StubReply.answer("{\"city\": \"Paris\"}")
+              : StubReply.answer("an answer"));
+      var ready = directory.resolve("ready.json");
+      var command = new ArrayList<>(form.command(directory));
+      command.addAll(List.of("dev", "--ready-file", ready.toString()));
+      var log = directory.resolve("dev.log");
+      var dev = start(command, log, environment(vendor.url().toString()));
+      try {
+        await().atMost(PATIENCE).until(() -> Files.exists(ready) || !dev.isAlive());
+        assertThat(ready).withFailMessage(() -> read(log)).exists();
+        var addresses = new ObjectMapper().readTree(ready.toFile());
+        try (var admin = connect(addresses, "admin_url")) {
+          // read from pg_stat_user_functions below
+          execute(admin, "alter system set track_functions = 'all'");
+          execute(admin, "select pg_reload_conf()");
+          await()
+              .atMost(PATIENCE)
+              .until(() -> query(admin, "show track_functions").contains("all"));
+          try (var app = connect(addresses, "postgres_url")) {
+            for (var name : VENDORS) {
+              assertThat(query(app, "select llm_ask('Hello', provider => '" + name + "')"))
+                  .as(name)
+                  .containsExactly("an answer");
+            }
+            for (var statement : everyFunction()) {
+              run(app, statement);
+            }
+          }
+          run(admin, "select grant_pg_background_privileges('app')");
+          run(admin, "select revoke_pg_background_privileges('app')");
+          // a session tells what it has called when it is idle or ends
+          await()
+              .atMost(Duration.ofSeconds(30))
+              .untilAsserted(() -> assertThat(query(admin, NEVER_CALLED)).isEmpty());
+        }
+        assertThat(read(log)).doesNotContain("NoClassDefFound", "ClassNotFound", "LinkageError");
+      } finally {
+        dev.destroy();
+        if (!dev.waitFor(60, TimeUnit.SECONDS)) {
+          dev.destroyForcibly();
+        }
+      }
+    }
+  }
+
+  /// Public functions that no statement has called. What the server inlines is not counted: it has
+  /// no settings of its own, which every other function of ours has.
+  private static final String NEVER_CALLED =
+      """
+      select p.oid::regprocedure
+      from pg_proc p
+      where p.pronamespace = 'public'::regnamespace and p.proconfig is not null
+        and p.prorettype <> 'trigger'::regtype
+        and not exists (select from pg_stat_user_functions s where s.funcid = p.oid)
+      order by 1
+      """;
+
+  private static List<String> everyFunction() throws IOException {
+    try (var resource = PackagedCommandTest.class.getResourceAsStream("/every-function.sql")) {
+      var script = new String(resource.readAllBytes(), StandardCharsets.UTF_8);
+      return Stream.of(script.split(";\n")).filter(statement -> !statement.isBlank()).toList();
+    }
+  }
+
+  private static void run(Connection connection, String sql) {
+    try {
+      execute(connection, sql);
+    } catch (SQLException e) {
+      throw new AssertionError(sql + "\n" + e.getMessage(), e);
+    }
+  }
+
+  private static Connection connect(JsonNode addresses, String which) throws SQLException {
+    return DatabaseAddress.parse(addresses.get(which).asText()).connect("test");
+  }
+
+  private static Map<String, String> environment(String url) {
+    var key = VendorStub.KEY;
+    return Map.ofEntries(
+        Map.entry("LLM_PROVIDER", "openai"),
+        Map.entry("OPENAI_API_KEY", key),
+        Map.entry("OPENAI_BASE_URL", url + "/v1"),
+        Map.entry("AZURE_OPENAI_ENDPOINT", url),
+        Map.entry("AZURE_OPENAI_API_KEY", key),
+        Map.entry("AZURE_OPENAI_DEPLOYMENT", "model-1"),
+        Map.entry("ANTHROPIC_API_KEY", key),
+        Map.entry("ANTHROPIC_BASE_URL", url),
+        Map.entry("GEMINI_API_KEY", key),
+        Map.entry("GEMINI_BASE_URL", url + "/v1beta"),
+        Map.entry("MISTRAL_API_KEY", key),
+        Map.entry("MISTRAL_BASE_URL", url + "/mistral/v1"),
+        Map.entry("OLLAMA_API_KEY", key),
+        Map.entry("OLLAMA_BASE_URL", url),
+        Map.entry("OLLAMA_MODEL", "model-1"),
+        Map.entry("NO_PROXY", "localhost"),
+        Map.entry("JAVA_HOME", System.getProperty("java.home")));
+  }
+
+  private static Process start(List<String> command, Path log, Map<String, String> environment)
+      throws IOException {
+    var builder =
+        new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
+    builder
+        .environment()
+        .keySet()
+        .removeIf(name ->
+            name.startsWith("PG")
+                || name.startsWith("KAFKA")
+                || name.startsWith("DATABASE")
+                || name.startsWith("CLASSPATH"));
+    builder.environment().putAll(environment);
+    return builder.start();
+  }
+
+  /// What jdeps finds of our classes nowhere, a line for each class.
+  private static List<String> missing(List<Path> ours, List<Path> libraries) {
+    var arguments =
+        new ArrayList<>(List.of("--multi-release", "25", "--missing-deps", "--class-path"));
+    arguments.add(libraries.stream().map(Path::toString).collect(Collectors.joining(":")));
+    ours.forEach(place -> arguments.add(place.toString()));
+    var said = new StringWriter();
+    var writer = new PrintWriter(said);
+    int status =
+        ToolProvider.findFirst("jdeps")
+            .orElseThrow()
+            .run(writer, writer, arguments.toArray(String[]::new));
+    assertThat(status).as(said.toString()).isZero();
+    return said.toString().lines().filter(line -> !line.isBlank()).toList();
+  }
+
+  private static void run(List<String> command) {
+    try {
+      var process = new ProcessBuilder(command).inheritIO().start();
+      assertThat(process.waitFor()).isZero();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

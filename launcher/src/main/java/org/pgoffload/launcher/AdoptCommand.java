@@ -1,9 +1,8 @@
 package org.pgoffload.launcher;
 
-import java.sql.SQLException;
 import java.util.Objects;
 import java.util.concurrent.Callable;
-import org.pgoffload.schema.InstallException;
+import org.pgoffload.schema.AdoptCopy;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -14,7 +13,8 @@ import picocli.CommandLine.Spec;
     name = "adopt",
     description =
         "Makes a copied or restored database an installation of its own, with an identity and a signing"
-            + " key of its own: it executes its own new requests, and none that it was copied with.",
+            + " key of its own: it executes its own new requests. Those that it was copied with and that have no"
+            + " result end as failed.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class AdoptCommand implements Callable<Integer> {
@@ -27,17 +27,17 @@ final class AdoptCommand implements Callable<Integer> {
     var database = settings.database(null);
     settings.check();
     var out = spec.commandLine().getOut();
-    try (var connection = Objects.requireNonNull(database).connect("pgoffload adopt");
-        var statement = connection.createStatement();
-        var row = statement.executeQuery("select pgoffload.adopt()")) {
-      row.next();
-      out.println("Adopted " + database + " as installation " + row.getString(1) + ".");
+    var adopted = AdoptCopy.run(Objects.requireNonNull(database));
+    out.println("Adopted " + database + " as installation " + adopted.installation() + ".");
+    if (adopted.ended() > 0) {
       out.println(
-          "Run pgoffload install for its replication slot, with topics of its own (--topic-prefix).");
-      out.flush();
-      return 0;
-    } catch (SQLException e) {
-      throw new InstallException("the database could not be adopted: " + e.getMessage(), e);
+          adopted.ended()
+              + " requests that it was copied with had no result and ended as failed (copied): they"
+              + " are not executed here.");
     }
+    out.println(
+        "Run pgoffload install for its replication slot, with topics of its own (--topic-prefix).");
+    out.flush();
+    return 0;
   }
 }

@@ -2,6 +2,7 @@ package org.pgoffload.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
@@ -166,6 +167,88 @@ final class CaptureBreakTest extends OnOldestAndNewestPostgres {
     }
   }
 
+  /// Of a dump of this very installation, and of another one's; with the triggers and without.
+  @Test
+  void leavesOutWhatWasRestoredOrReplicated() {
+    var admin = database.admin();
+    var columns =
+        "insert into llm_request (id, prompt, requested_by, requested_by_oid, created_xid) select"
+            + " nextval('pgoffload.request_id'), 'p', 'app', 'app'::regrole, '3'";
+    admin.run(columns);
+    admin.run(
+        "insert into sql_request (command, requested_by, requested_by_oid, created_xid) values"
+            + " ('select 1', 'ann', 'ann'::regrole, '3')");
+    admin.run("set session_replication_role = replica");
+    admin.run(columns);
+    // as with --disable-triggers, or where they have been lost since
+    admin.run("alter table llm_request disable trigger all");
+    admin.run(columns.replace(") select", ", installation) select") + ", gen_random_uuid()");
+    admin.run("alter table llm_request enable trigger all");
+    admin.run("alter table llm_request enable always trigger disown_request");
+    admin.run("reset session_replication_role");
+    var own = database.inserted("app");
+    database.sent();
+    recordBreak();
+    assertThat(sweep()).isEqualTo(1);
+    assertThat(database.onlySent().id()).isEqualTo(own);
+    // nobody waits for them, and they keep nothing from being removed
+    admin.run("update llm_request set created_at = created_at - interval '1 hour'");
+    database.record(database.answered(own, "app", "a"));
+    assertThat(admin.value("select waiting from pgoffload.queue_depth('1 min')")).isEqualTo("0");
+    assertThat(
+            admin.value(
+                "select unanswered from pgoffload.begin_removal(?)",
+                firstIdOfTheBreak() / (1L << 36) - 1))
+        .isEqualTo("0");
+  }
+
+  @Test
+  void leavesOutWhatASubscriptionBroughtFromAnotherInstallation() {
+    try (var other = TestServer.of(version).newDatabase()) {
+      var slot = "replicates_" + other.address().database();
+      var admin = database.admin();
+      long far = 1L << 35;
+      other
+          .admin()
+          .run(
+              "create publication requests for table llm_request, sql_request with"
+                  + " (publish_via_partition_root)");
+      other.admin().run("select setval('pgoffload.request_id', ?)", far);
+      long before = other.inserted("app");
+      other.admin().run("select pg_create_logical_replication_slot(?, 'pgoutput')", slot);
+      admin.run(
+          "create subscription theirs connection 'host=%s port=%d dbname=%s user=postgres password=%s' publication requests with (create_slot = false, slot_name = '%s')"
+              .formatted(
+                  other.address().host(),
+                  other.address().port(),
+                  other.address().database(),
+                  "postgres",
+                  slot));
+      try {
+        long later;
+        try (var session = other.open("ann")) {
+          later =
+              session.number("insert into sql_request (command) values ('select 1') returning id");
+        }
+        Awaitility.await()
+            .atMost(Duration.ofMinutes(1))
+            .until(() ->
+                admin.number(
+                        "select (select count(*) from llm_request where id = ?) + (select count(*) from sql_request where id = ?)",
+                        before,
+                        later)
+                    == 2);
+      } finally {
+        admin.run("drop subscription theirs");
+      }
+      var own = database.inserted("app");
+      database.sent();
+      recordBreak();
+      assertThat(sweep()).isEqualTo(1);
+      assertThat(database.onlySent().id()).isEqualTo(own);
+    }
+  }
+
   @Test
   void aCallerWaitingForWhatWasLostIsToldAndOneWhoseRequestIsRecordedWaitsOn() {
     try (var app = database.open("app");
@@ -266,7 +349,7 @@ final class CaptureBreakTest extends OnOldestAndNewestPostgres {
           .contains("installation|ok", "workers|error", "queue|ok", "retention|ok", "sweep|ok");
       var slot = database.address().database();
       admin.run("update pgoffload.setting set value = ? where name = 'slot'", slot);
-      InstallSlot.run(database.address(), slot, java.time.Duration.ofSeconds(10), _ -> {});
+      InstallSlot.run(database.address(), slot, Duration.ofSeconds(10), _ -> {});
       assertThat(app.rows("select state, detail from llm_health where \"check\" = 'capture'"))
           .allMatch(row -> row.startsWith("warning|nobody reads from replication slot " + slot));
     }

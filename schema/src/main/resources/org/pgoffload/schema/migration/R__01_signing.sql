@@ -170,7 +170,7 @@ revoke all on function pgoffload.signing_keys() from public;
 grant execute on function pgoffload.signing_keys() to pgoffload_worker;
 
 -- API: Private. Makes this copy of a database an installation of its own, after which it executes its
--- own new requests, and none that it was copied with.
+-- own new requests, and none that it was copied with: pgoffload.end_copied ends those.
 create or replace function pgoffload.adopt() returns text
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -186,6 +186,8 @@ begin
   from pg_control_system() s, pg_database d
   where d.datname = current_database()
   returning i.id into adopted;
+  execute format('alter table ${public_schema}.llm_request alter column installation set default %L', adopted);
+  execute format('alter table ${public_schema}.sql_request alter column installation set default %L', adopted);
   perform pgoffload.rotate_key();
   return adopted;
 end

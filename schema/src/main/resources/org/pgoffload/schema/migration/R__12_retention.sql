@@ -118,17 +118,21 @@ revoke all on function pgoffload.id_range_is_over() from public;
 -- may lie there. Runs within its callers' rights and search_path, so that it is inlined.
 drop function if exists pgoffload.unanswered(bigint, bigint);  -- it had fewer columns
 create or replace function pgoffload.unanswered(first_id bigint, last_id bigint)
-returns table (id bigint, is_sql boolean, immediate boolean, created_at timestamptz, created_xid xid8)
+returns table (
+  id bigint, is_sql boolean, immediate boolean, created_at timestamptz, created_xid xid8,
+  is_ours boolean)    -- not a copy of another installation's, nor restored
 language sql stable
 as $$
-  select q.id, false, q.immediate, q.created_at, q.created_xid
+  select q.id, false, q.immediate, q.created_at, q.created_xid, q.installation is not distinct from i.id::uuid
   from ${public_schema}.llm_request q
   left join (select r.id from pgoffload.llm_result r where r.id between first_id and last_id) r on r.id = q.id
+  cross join pgoffload.installation i
   where q.id between first_id and last_id and r.id is null
   union all
-  select q.id, true, q.immediate, q.created_at, q.created_xid
+  select q.id, true, q.immediate, q.created_at, q.created_xid, q.installation is not distinct from i.id::uuid
   from ${public_schema}.sql_request q
   left join (select r.id from pgoffload.sql_result r where r.id between first_id and last_id) r on r.id = q.id
+  cross join pgoffload.installation i
   where q.id between first_id and last_id and r.id is null
 $$;
 comment on function pgoffload.unanswered(bigint, bigint) is 'Private. The requests between two ids that have no result.';
@@ -174,7 +178,7 @@ begin
     execute format('lock table %s in share mode', requests);
   end loop;
   select count(*), min(u.id) into unanswered, example
-  from (select n.id from pgoffload.unanswered(first_id, last_id) n limit 1000) u;
+  from (select n.id from pgoffload.unanswered(first_id, last_id) n where n.is_ours limit 1000) u;
   if unanswered = 0 then
     update pgoffload.id_range r set removing_since = clock_timestamp() where r.number = begin_removal.number;
   end if;

@@ -100,6 +100,53 @@ $$;
 comment on function pgoffload.is_held(bigint) is 'Private. Whether a live worker has a request. Runs within its callers'' rights and search_path.';
 revoke all on function pgoffload.is_held(bigint) from public;
 
+-- A row whose transaction is another one than it says was not asked here: it was restored from a dump, or replicated.
+-- Such a row is nobody's, so that no sweep sends it.
+create or replace function pgoffload.disown_request() returns trigger
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.installation := null;
+  return new;
+end
+$$;
+comment on function pgoffload.disown_request() is 'Private. Marks a request that was not asked here.';
+revoke all on function pgoffload.disown_request() from public;
+
+create or replace trigger disown_request
+  before insert on ${public_schema}.llm_request
+  for each row
+  when (new.created_xid <> pg_catalog.pg_current_xact_id())
+  execute function pgoffload.disown_request();
+create or replace trigger disown_request
+  before insert on ${public_schema}.sql_request
+  for each row
+  when (new.created_xid <> pg_catalog.pg_current_xact_id())
+  execute function pgoffload.disown_request();
+-- in a session that replicates, too
+alter table ${public_schema}.llm_request enable always trigger disown_request;
+alter table ${public_schema}.sql_request enable always trigger disown_request;
+
+-- API: Private. The last id of a page of requests of either kind, or null when no more requests follow.
+create or replace function pgoffload.end_of_page(
+  after_id bigint,       -- the page begins after it; -1: at the first request
+  before_id bigint,      -- and ends before it
+  look_at integer)       -- with so many requests
+returns bigint
+language sql stable
+as $$
+  select max(l.id)
+  from (select u.id
+        from ((select q.id from ${public_schema}.llm_request q where q.id > after_id and q.id < before_id order by q.id limit look_at)
+              union all
+              (select q.id from ${public_schema}.sql_request q where q.id > after_id and q.id < before_id order by q.id limit look_at)) u
+        order by u.id limit look_at) l
+$$;
+comment on function pgoffload.end_of_page(bigint, bigint, integer) is
+  'Private. The last id of a page of requests. Runs within its callers'' rights and search_path.';
+revoke all on function pgoffload.end_of_page(bigint, bigint, integer) from public;
+
 -- API: Private. Looks through requests of before a break, and sends again those that have no result: as they were,
 -- newly signed, with the time at which they were asked. Also what a live worker has: its record may be gone with
 -- a topic. Who has received it before recognises it by its id.
@@ -124,15 +171,10 @@ declare
   lost record;
 begin
   sent := 0;
-  select max(l.id) into last_id
-  from (select u.id
-        from ((select q.id from ${public_schema}.llm_request q where q.id > after_id and q.id < before_id order by q.id limit look_at)
-              union all
-              (select q.id from ${public_schema}.sql_request q where q.id > after_id and q.id < before_id order by q.id limit look_at)) u
-        order by u.id limit look_at) l;
+  last_id := pgoffload.end_of_page(after_id, before_id, look_at);
   for lost in
       select u.id, u.is_sql, u.immediate from pgoffload.unanswered(after_id + 1, last_id) u
-      where u.created_at >= since and pg_visible_in_snapshot(u.created_xid, of_snapshot)
+      where u.is_ours and u.created_at >= since and pg_visible_in_snapshot(u.created_xid, of_snapshot)
       order by u.id loop
     begin
       if lost.immediate and reason in ('key_revoked', 'key_sealed') then
@@ -160,15 +202,14 @@ comment on function pgoffload.send_again(integer, pg_snapshot, bigint, integer) 
 revoke all on function pgoffload.send_again(integer, pg_snapshot, bigint, integer) from public;
 grant execute on function pgoffload.send_again(integer, pg_snapshot, bigint, integer) to pgoffload_producer;
 
--- API: Private. Ends a request whose key was revoked, as failed.
-create or replace function pgoffload.end_revoked(request_id bigint, is_sql boolean) returns void
+-- API: Private. Ends a request as failed that no worker executes. The first result of a request wins.
+create or replace function pgoffload.end_unexecuted(
+  request_id bigint, is_sql boolean,
+  code text, message text,     -- of an LLM request
+  error jsonb)                 -- of SQL: sqlstate, message, detail, hint
+returns void
 language plpgsql volatile
 as $$
-declare
-  words constant text := 'the key that had signed it was revoked';
-  -- of a command that cannot run in a transaction nobody knows what it has done
-  is_unknown constant boolean := exists (
-    select from pgoffload.sql_session s where s.id = request_id and s.autocommit);
 begin
   if is_sql then
     insert into pgoffload.sql_result
@@ -176,13 +217,7 @@ begin
     from ${public_schema}.sql_request q,
          jsonb_populate_record(null::pgoffload.sql_result, jsonb_build_object(
            'id', q.id, 'attempt', 0, 'requested_by_oid', q.requested_by_oid, 'status', 'failed', 'tags', '[]'::jsonb,
-           'chunks', 0, 'split', false, 'finished_at', clock_timestamp(),
-           'error', case when is_unknown
-             then jsonb_build_object('sqlstate', '08006', 'message', words || ' while it ran: its outcome is unknown',
-               'detail', 'The command cannot run in a transaction, and may have taken effect.',
-               'hint', 'See what it has done before you launch it again.')
-             else jsonb_build_object('sqlstate', 'PO003', 'message', words,
-               'detail', 'What it did, if it had begun, is rolled back.', 'hint', 'Launch it again.') end)) r
+           'chunks', 0, 'split', false, 'finished_at', clock_timestamp(), 'error', end_unexecuted.error)) r
     where q.id = request_id
     on conflict (id) do nothing;
     perform pg_notify('sql_done', request_id::text);
@@ -192,16 +227,68 @@ begin
     from ${public_schema}.llm_request q,
          jsonb_populate_record(null::pgoffload.llm_result, jsonb_build_object(
            'id', q.id, 'kind', q.kind, 'status', 'failed', 'requested_by_oid', q.requested_by_oid, 'attempts', 0,
-           'error_code', 'key_revoked', 'error_message', words || '; ask again', 'finished_at', clock_timestamp())) r
+           'error_code', code, 'error_message', message, 'finished_at', clock_timestamp())) r
     where q.id = request_id
     on conflict (id) do nothing;
     perform pg_notify('llm_done', request_id::text);
   end if;
 end
 $$;
+comment on function pgoffload.end_unexecuted(bigint, boolean, text, text, jsonb) is
+  'Private. Ends a request as failed that no worker executes. Runs within its callers'' rights and search_path.';
+revoke all on function pgoffload.end_unexecuted(bigint, boolean, text, text, jsonb) from public;
+
+-- API: Private. Ends a request whose key was revoked, as failed.
+create or replace function pgoffload.end_revoked(request_id bigint, is_sql boolean) returns void
+language sql volatile
+as $$
+  select pgoffload.end_unexecuted(
+    request_id, is_sql, 'key_revoked', 'the key that had signed it was revoked; ask again',
+    -- of a command that cannot run in a transaction nobody knows what it has done
+    case when exists (select from pgoffload.sql_session s where s.id = request_id and s.autocommit)
+      then jsonb_build_object('sqlstate', '08006',
+        'message', 'the key that had signed it was revoked while it ran: its outcome is unknown',
+        'detail', 'The command cannot run in a transaction, and may have taken effect.',
+        'hint', 'See what it has done before you launch it again.')
+      else jsonb_build_object('sqlstate', 'PO003',
+        'message', 'the key that had signed it was revoked',
+        'detail', 'What it did, if it had begun, is rolled back.', 'hint', 'Launch it again.') end)
+$$;
 comment on function pgoffload.end_revoked(bigint, boolean) is
   'Private. Ends a request whose key was revoked, as failed. Runs within its callers'' rights and search_path.';
 revoke all on function pgoffload.end_revoked(bigint, boolean) from public;
+
+-- API: Private. Ends requests that came with a copy of the database and have no result: only their own installation
+-- executes them. pgoffload adopt calls it page by page.
+create or replace function pgoffload.end_copied(
+  after_id bigint,           -- to go on after; -1 to begin
+  look_at integer,           -- at so many requests
+  out ended integer,
+  out last_id bigint)        -- the last that was looked at; null: there are no more
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim
+set enable_seqscan = off
+as $$
+declare
+  copied record;
+begin
+  ended := 0;
+  last_id := pgoffload.end_of_page(after_id, 9223372036854775807, look_at);
+  for copied in
+      select u.id, u.is_sql from pgoffload.unanswered(after_id + 1, last_id) u where not u.is_ours order by u.id loop
+    perform pgoffload.end_unexecuted(
+      copied.id, copied.is_sql, 'copied', 'it came with a copy of the database and is not executed here; ask again',
+      jsonb_build_object('sqlstate', 'PO004',
+        'message', 'the request came with a copy of the database and is not executed here',
+        'detail', 'The installation that it was launched in executes it.', 'hint', 'Launch it again to have it run here.'));
+    ended := ended + 1;
+  end loop;
+end
+$$;
+comment on function pgoffload.end_copied(bigint, integer) is
+  'Private, for the owner. Ends requests that came with a copy of the database and have no result.';
+revoke all on function pgoffload.end_copied(bigint, integer) from public;
 
 create or replace function pgoffload.send_llm_again(request_id bigint) returns void
 language plpgsql volatile
@@ -376,16 +463,18 @@ set enable_seqscan = off
 as $$
 begin
   select count(*), clock_timestamp() - min(q.created_at) into waiting, oldest
-  from ((select l.id, l.created_at from ${public_schema}.llm_request l order by l.id desc limit 2000)
+  from ((select l.id, l.created_at, l.installation from ${public_schema}.llm_request l order by l.id desc limit 2000)
         union
-        (select l.id, l.created_at from ${public_schema}.llm_request l
+        (select l.id, l.created_at, l.installation from ${public_schema}.llm_request l
          where l.id < (pgoffload.current_id_range() << 36) + (1::bigint << 35) order by l.id desc limit 2000)
         union
-        (select t.id, t.created_at from ${public_schema}.sql_request t order by t.id desc limit 2000)
+        (select t.id, t.created_at, t.installation from ${public_schema}.sql_request t order by t.id desc limit 2000)
         union
-        (select t.id, t.created_at from ${public_schema}.sql_request t
+        (select t.id, t.created_at, t.installation from ${public_schema}.sql_request t
          where t.id < (pgoffload.current_id_range() << 36) + (1::bigint << 35) order by t.id desc limit 2000)) q
   where q.created_at < clock_timestamp() - patience
+    -- nobody executes what was copied or restored
+    and q.installation = (select i.id::uuid from pgoffload.installation i)
     and not exists (select from pgoffload.llm_result r where r.id = q.id)
     and not exists (select from pgoffload.sql_result r where r.id = q.id)
     and not pgoffload.is_held(q.id);

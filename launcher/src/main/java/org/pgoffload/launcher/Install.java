@@ -21,6 +21,8 @@ import org.pgoffload.schema.TopicSettings;
 ///
 /// @param database a login that may create roles, schemas and replication slots
 /// @param publicSchema where the public tables and functions go
+/// @param pgBackgroundApi the version of pg_background that the one name with two meanings follows,
+///   or null to leave it as it is
 /// @param slot the replication slot's name
 /// @param patience how long the slot's creation waits for open transactions
 /// @param logins passwords of the parts' roles that are to log in, by role
@@ -31,6 +33,7 @@ import org.pgoffload.schema.TopicSettings;
 record Install(
     DatabaseAddress database,
     String publicSchema,
+    @Nullable String pgBackgroundApi,
     String slot,
     Duration patience,
     Map<String, Secret> logins,
@@ -45,7 +48,7 @@ record Install(
   /// @param say is told what is being waited for
   /// @return one line for each thing that changed
   List<String> run(Consumer<String> say) {
-    var changes = new ArrayList<>(InstallSchema.run(database, publicSchema));
+    var changes = new ArrayList<>(InstallSchema.run(database, publicSchema, pgBackgroundApi));
     changes.addAll(InstallLogins.run(database, logins));
     var created = installSlot(say);
     created.ifPresent(changes::add);

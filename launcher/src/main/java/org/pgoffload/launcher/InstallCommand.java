@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.InstallSlot;
@@ -34,11 +35,18 @@ final class InstallCommand implements Callable<Integer> {
       description = "Leave Kafka alone: the topics are made by somebody else.")
   private boolean noTopics;
 
+  @Option(
+      names = "--pg-background-api",
+      paramLabel = "1|2",
+      description =
+          "What pg_background_launch(text, integer) returns from now on: 1 the pid, as in pg_background 1.x (what a new installation does); 2 a handle, as in 2.x.")
+  private @Nullable String pgBackgroundApi;
+
   @Override
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     var settings = options.settings();
-    var install = install(settings, noTopics);
+    var install = install(settings, noTopics, pgBackgroundApi);
     var changes = install.run(out::println);
     changes.forEach(out::println);
     out.println(
@@ -53,7 +61,7 @@ final class InstallCommand implements Callable<Integer> {
   }
 
   /// @throws ConfigurationException with every problem
-  static Install install(Settings settings, boolean noTopics) {
+  static Install install(Settings settings, boolean noTopics, @Nullable String pgBackgroundApi) {
     var database = settings.database(null);
     var topics = settings.topics();
     Map<String, Object> kafka = noTopics ? null : settings.kafka();
@@ -73,6 +81,7 @@ final class InstallCommand implements Callable<Integer> {
     return new Install(
         Objects.requireNonNull(database),
         publicSchema,
+        pgBackgroundApi,
         slot,
         patience,
         logins,

@@ -199,7 +199,7 @@ final class LocalInstallation implements AutoCloseable {
     createDatabase(database);
     var settings = new Settings(environment);
     var changes =
-        InstallCommand.install(settings, !environment.containsKey("KAFKA_BOOTSTRAP_SERVERS"))
+        InstallCommand.install(settings, !environment.containsKey("KAFKA_BOOTSTRAP_SERVERS"), null)
             .run(say);
     createRoles(database, LocalCredentials.of(directory));
     say.accept(

@@ -125,6 +125,7 @@ class SecuredInstallationTest {
     return new Install(
             java.util.Objects.requireNonNull(settings.database(null)),
             "public",
+            null,
             "pgoffload",
             Duration.ofSeconds(30),
             Map.of(),

@@ -10,6 +10,7 @@ import java.util.Optional;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
 import org.flywaydb.core.api.output.MigrateOutput;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -41,21 +42,45 @@ public final class InstallSchema {
   /// @return one line for each thing that changed; empty when nothing did
   /// @throws InstallException with what to do, when it cannot be applied; nothing has changed then
   public static List<String> run(DatabaseAddress database, String publicSchema) {
+    return run(database, publicSchema, null);
+  }
+
+  /// Applies what is missing.
+  ///
+  /// @param database a login that may create roles and schemas; it becomes the owner
+  /// @param publicSchema where the public tables and functions go, a plain lower-case name
+  /// @param pgBackgroundApi the version of pg_background that `pg_background_launch(text, integer)`
+  ///   follows from now on, 1 or 2; null: the one that `pgoffload.setting` names
+  /// @return one line for each thing that changed; empty when nothing did
+  /// @throws InstallException with what to do, when it cannot be applied; nothing has changed then
+  public static List<String> run(
+      DatabaseAddress database, String publicSchema, @Nullable String pgBackgroundApi) {
     if (!publicSchema.matches(PUBLIC_SCHEMA_FORM)) {
       throw new InstallException(
           "the public schema '" + publicSchema + "' must be a plain lower-case name", null);
     }
     checkServer(database, publicSchema);
-    return migrate(database, publicSchema, "classpath:org/pgoffload/schema/migration");
+    var api = PgBackgroundApi.of(database, pgBackgroundApi);
+    var changes =
+        new ArrayList<>(
+            migrate(
+                database,
+                "classpath:org/pgoffload/schema/migration",
+                Map.of("public_schema", publicSchema, "pg_background_api", api.wanted())));
+    changes.addAll(api.callersToLookAt(database));
+    return List.copyOf(changes);
   }
 
   /// Applies migrations; again, if somebody holds a lock that they need for longer than they wait.
   ///
   /// @param location where they are
-  static List<String> migrate(DatabaseAddress database, String publicSchema, String location) {
+  /// @param placeholders what stands for what in them. A repeatable one is applied again when they
+  ///   have changed.
+  static List<String> migrate(
+      DatabaseAddress database, String location, Map<String, String> placeholders) {
     for (int tries = 1; ; tries++) {
       try {
-        return migrateOnce(database, publicSchema, location);
+        return migrateOnce(database, location, placeholders);
       } catch (InstallException e) {
         if (tries == MOST_TRIES || !isLockedOut(e)) {
           throw e;
@@ -76,7 +101,7 @@ public final class InstallSchema {
   }
 
   private static List<String> migrateOnce(
-      DatabaseAddress database, String publicSchema, String location) {
+      DatabaseAddress database, String location, Map<String, String> placeholders) {
     var login = new HashMap<String, String>();
     var properties = database.properties("pgoffload install");
     properties.stringPropertyNames().forEach(name -> login.put(name, properties.getProperty(name)));
@@ -90,7 +115,7 @@ public final class InstallSchema {
             .table("schema_history")
             // all or nothing: an interrupted installation leaves the version before
             .group(true)
-            .placeholders(Map.of("public_schema", publicSchema))
+            .placeholders(placeholders)
             // function bodies may contain anything between dollar quotes
             .placeholderPrefix("${")
             .validateMigrationNaming(true)

@@ -141,7 +141,12 @@ final class PgBackgroundV2Test extends OnOldestAndNewestPostgres {
         worker.run(request);
       }
     }
-    assertThat(call("pg_background_result_info_v2(%s)", handle)).containsExactly("1|SELECT 1|t|f");
+    assertThat(
+            ann.rows(
+                "select row_count, command_tag, completed, has_error from pg_background_result_info_v2("
+                    + handle
+                    + ")"))
+        .containsExactly("1|SELECT 1|t|f");
     try (var other = database.open("ann")) {
       assertThat(
               other
@@ -171,9 +176,10 @@ final class PgBackgroundV2Test extends OnOldestAndNewestPostgres {
             + handle
             + ")";
     assertThat(ann.rows(shown)).containsExactly("starting|f|f|f|null|null|null|null|lab");
-    assertThat(call("pg_background_result_info_v2(%s)", handle)).containsExactly("null|null|f|f");
+    assertThat(call("pg_background_result_info_v2(%s)", handle))
+        .containsExactly("null|null|f|f|null|null");
     assertThat(call("pg_background_error_info_v2(%s)", handle))
-        .containsExactly("null|null|null|null|null");
+        .containsExactly("null" + "|null".repeat(8));
     assertThat(call("pg_background_get_progress_v2(%s)", handle)).containsExactly("null|null");
     assertThat(call("pg_background_full_sql_v2(%s)", handle)).containsExactly("select 1 as a");
     assertThat(call("pg_background_wait_v2_timeout(%s, 1)", handle)).containsExactly("f");
@@ -245,7 +251,7 @@ final class PgBackgroundV2Test extends OnOldestAndNewestPostgres {
   @Test
   void countsWhatThisSessionHasLaunched() {
     assertThat(ann.rows("select * from pg_background_stats_v2()"))
-        .containsExactly("0|0|0|0|0|0|16");
+        .containsExactly("0|0|0|0|0|0|0|16");
     ran("select 1");
     ran("select 1/0");
     launched("x");

@@ -2,6 +2,7 @@ package org.pgoffload.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
@@ -311,7 +312,7 @@ final class SqlLaunchTest extends OnEveryPostgres {
     assertThat(payload.path("command").asText("-")).isEmpty();
     assertThat(payload.path("label").asText()).isEqualTo("é".repeat(32));
     var error = ann.refused("select pg_background_launch_v2('', 0, repeat('é', 33))");
-    assertThat(error.state()).isEqualTo("22023");
+    assertThat(error.state()).isEqualTo("22001");
     assertThat(error.message()).isEqualTo("a label must be at most 64 bytes long, not 66");
   }
 
@@ -334,6 +335,37 @@ final class SqlLaunchTest extends OnEveryPostgres {
                 + " "
                 + r.envelope().timeout())
         .containsExactly("3 131072 PT1.5S", "3 512 PT2M", "16 65536 null");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "1.5, PT0.002S",
+    "' 2e3 ', PT2S",
+    "+.5, PT0.001S",
+    "250., PT0.25S",
+    "1.5s, PT1.5S",
+    "00:00:07, PT7S",
+    "0.0, ",
+    "-0, "
+  })
+  void readsANumberWithoutAUnitAsMillisecondsRoundedUp(String value, Duration expected) {
+    ann.run("set pg_background.worker_timeout = '" + value + "'");
+    ann.run("select pg_background_launch('x')");
+    assertThat(database.onlySent().envelope().timeout()).isEqualTo(expected);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"-1", "-1.5", "-1 s", "1e400", "1e12", "soon", "NaN", "1000001 h"})
+  void namesTheSettingWhoseValueIsNoTimeout(String value) {
+    ann.run("set pg_background.worker_timeout = '" + value + "'");
+    var error = ann.refused("select pg_background_launch('x')");
+    assertThat(error.state()).isEqualTo("22023");
+    assertThat(error.message())
+        .isEqualTo(
+            "the setting pg_background.worker_timeout is not a time from 0 to 1000 days: \""
+                + value
+                + "\"");
+    assertThat(database.sent()).isEmpty();
   }
 
   @ParameterizedTest
@@ -365,7 +397,7 @@ final class SqlLaunchTest extends OnEveryPostgres {
     var pid = ann.number("select pg_background_launch('select 1 as a')");
     var request = database.onlySent();
     assertThat(request.envelope().payload().path("settings").path("c.d").asText()).isEqualTo("2");
-    assertThat(request.envelope().timeout()).isEqualTo(java.time.Duration.ofSeconds(50));
+    assertThat(request.envelope().timeout()).isEqualTo(Duration.ofSeconds(50));
     worker.run(request);
     assertThat(ann.rows("select * from pg_background_result(" + pid + ") as (a int)"))
         .containsExactly("1");

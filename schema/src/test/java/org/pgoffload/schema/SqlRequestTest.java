@@ -84,7 +84,7 @@ final class SqlRequestTest extends OnOldestAndNewestPostgres {
       quoteCharacter = '`',
       value = {
         "command | null | 23502 | null value in column",
-        "command, label | 'x', repeat('x', 65) | 22023 | a label must be at most 64 bytes long, not 65",
+        "command, label | 'x', repeat('x', 65) | 22001 | a label must be at most 64 bytes long, not 65",
         "command, timeout | 'x', '0' | 22023 | timeout must be more than 0 and at most 1000 days",
         "command, timeout | 'x', '-1 s' | 22023 | timeout must be more than 0 and at most 1000 days",
         "command, timeout | 'x', '1000000 years' | 22023 | timeout must be more than 0 and at most 1000 days",

@@ -236,7 +236,7 @@ begin
   end if;
   if octet_length(request.label) > 64 then
     raise exception 'a label must be at most 64 bytes long, not %', octet_length(request.label)
-      using errcode = 'invalid_parameter_value', column = 'label';
+      using errcode = 'string_data_right_truncation', column = 'label';
   end if;
   -- a deadline that no timestamp holds would stop whoever claims it
   if not coalesce(request.timeout > interval '0' and request.timeout <= interval '1000 days', true) then
@@ -366,6 +366,33 @@ comment on function pgoffload.integer_setting(text, integer, integer) is 'Privat
 revoke all on function pgoffload.integer_setting(text, integer, integer) from public;
 grant execute on function pgoffload.integer_setting(text, integer, integer) to pgbackground_role;
 
+-- API: Private. Reads pg_background.worker_timeout: a number without a unit is milliseconds, as in pg_background.
+create or replace function pgoffload.parse_worker_timeout(value text) returns interval
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  timeout interval;
+begin
+  begin
+    timeout := case when value ~* '^ *[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)(e[-+]?[0-9]+)? *$'
+                    then value::double precision * interval '1 ms' else value::interval end;
+  exception when data_exception then
+    null;
+  end;
+  -- a deadline that no timestamp holds would stop whoever claims it
+  if not coalesce(timeout >= interval '0' and timeout <= interval '1000 days', false) then
+    raise exception 'the setting pg_background.worker_timeout is not a time from 0 to 1000 days: "%"', value
+      using errcode = 'invalid_parameter_value',
+            hint = 'A number is milliseconds; 0 is for as long as it takes. For example: set pg_background.worker_timeout = ''30 s''';
+  end if;
+  return nullif(timeout, interval '0');
+end
+$$;
+comment on function pgoffload.parse_worker_timeout(text) is 'Private. Reads pg_background.worker_timeout; null is for as long as it takes.';
+revoke all on function pgoffload.parse_worker_timeout(text) from public;
+grant execute on function pgoffload.parse_worker_timeout(text) to pgbackground_role;
+
 -- API: Private. The way in at once: stamps with the caller's rights (docs/decisions/0004).
 create or replace function pgoffload.stamp_sql_request(
   state ${public_schema}.sql_request, command text, queue_size integer, label text, submitted boolean)
@@ -390,7 +417,7 @@ begin
         pg_catalog.upper(pg_catalog.current_setting('transaction_isolation'))
       using errcode = 'feature_not_supported',
             detail = 'It sees neither rows that are committed after its first statement nor large objects. Nothing was sent.',
-            hint = 'Launch in READ COMMITTED or in a READ WRITE transaction, or use pg_background_submit_v2.';
+            hint = 'Launch in READ COMMITTED or in a READ WRITE transaction, or use pg_background_submit.';
   end if;
   state.requested_by := current_user;
   state.requested_by_oid := pg_catalog.quote_ident(current_user)::pg_catalog.regrole::pg_catalog.oid;
@@ -405,13 +432,7 @@ begin
     state.queue_size := pgoffload.integer_setting('pg_background.default_queue_size', 65536, 64);
   end if;
   if timeout operator(pg_catalog.~) '[^0 ]' then
-    state.timeout := pgoffload.parse_timeout('pg_background.worker_timeout',
-      -- a plain number is milliseconds, as in pg_background
-      case when timeout operator(pg_catalog.~) '^ *[0-9]+ *$' then pg_catalog.concat(timeout, ' ms') else timeout end);
-    -- 0 with a unit
-    if state.timeout operator(pg_catalog.=) '0'::pg_catalog.interval then
-      state.timeout := null;
-    end if;
+    state.timeout := pgoffload.parse_worker_timeout(timeout);
   end if;
   return state;
 end
@@ -419,7 +440,6 @@ $$;
 comment on function pgoffload.stamp_sql_request(${public_schema}.sql_request, text, integer, text, boolean) is
   'Private. Stamps an immediate request with the caller''s identity, session and settings.';
 revoke all on function pgoffload.stamp_sql_request(${public_schema}.sql_request, text, integer, text, boolean) from public;
-grant execute on function pgoffload.parse_timeout(text, text) to pgbackground_role;
 
 create or replace function pgoffload.send_stamped_sql_request(request ${public_schema}.sql_request) returns bigint
 language plpgsql volatile strict security definer

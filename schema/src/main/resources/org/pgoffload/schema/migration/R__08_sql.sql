@@ -242,7 +242,7 @@ revoke all on function pgoffload.raise_task_error(jsonb) from public;
 grant execute on function pgoffload.raise_task_error(jsonb) to pgbackground_role;
 
 -- API: Private. Raises a task's failure. The statement's comment becomes a line of the error's context; what the
--- task's own context was is not made part of a statement, pg_background_error_info_v2 has it.
+-- task's own context was is not made part of a statement, pg_background_error_info has it.
 create or replace function pgoffload.raise_task_failure(result pgoffload.sql_result) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -575,6 +575,7 @@ grant select on ${public_schema}.sql_queue to pgbackground_role;
 -- definition list. They differ in how they find their result.
 do $do$
 declare
+  name text;
   body constant text := $body$
 create or replace function ${public_schema}.@signature@ returns setof record
 language plpgsql volatile strict
@@ -638,8 +639,16 @@ begin
     'handle := pgoffload.handle_of(id); result := pgoffload.rows_outcome(id);');
   execute replace(replace(body, '@signature@', 'pg_background_result(pid integer)'), '@find@',
     'handle := pgoffload.resolve(pid, null); perform pgoffload.refuse_results_of_submitted(handle.id, pid);' || ended);
-  execute replace(replace(body, '@signature@', 'pg_background_result_v2(pid integer, cookie bigint)'), '@find@',
-    'handle := pgoffload.resolve(pid, cookie); perform pgoffload.refuse_results_of_submitted(handle.id, pid);' || ended);
+  foreach name in array array['pg_background_result', 'pg_background_result_v2'] loop
+    execute replace(replace(body, '@signature@', name || '(pid integer, cookie bigint)'), '@find@',
+      'handle := pgoffload.resolve(pid, cookie); perform pgoffload.refuse_results_of_submitted(handle.id, pid);' || ended);
+    execute format($about$
+      comment on function ${public_schema}.%1$s(integer, bigint) is
+        'Waits for a task and returns its rows, once in each session, or its command tags if it returned none; raises its error.';
+      revoke all on function ${public_schema}.%1$s(integer, bigint) from public;
+      grant execute on function ${public_schema}.%1$s(integer, bigint) to pgbackground_role
+      $about$, name);
+  end loop;
 end
 $do$;
 comment on function ${public_schema}.sql_rows(bigint) is
@@ -650,7 +659,3 @@ comment on function ${public_schema}.pg_background_result(integer) is
   'Waits for a task of this session and returns its rows, once, or its command tags if it returned none; raises its error.';
 revoke all on function ${public_schema}.pg_background_result(integer) from public;
 grant execute on function ${public_schema}.pg_background_result(integer) to pgbackground_role;
-comment on function ${public_schema}.pg_background_result_v2(integer, bigint) is
-  'Waits for a task and returns its rows, once in each session, or its command tags if it returned none; raises its error.';
-revoke all on function ${public_schema}.pg_background_result_v2(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_result_v2(integer, bigint) to pgbackground_role;

@@ -1,9 +1,53 @@
 -- The functions of pg_background, on top of sql_request. A task's pid is a number that is handy within a
--- session, its cookie is the request id.
+-- session, its cookie is the request id. The names are those of 2.x; the older ones are a table at the end.
 --
--- What a session has attached, read or detached is in two settings of it, which a rollback takes back:
---   pgoffload.attached   ,pid=id/large/oid of the launcher   for each launch
---   pgoffload.left       ,pid=id/c or /d                     for each one read (c) or detached (d), the latest
+-- What a session has attached, read or detached is in settings of it, which a rollback takes back:
+--   pgoffload.attached    ,pid=id/large/oid of the launcher   for each launch
+--   pgoffload.left        ,pid=id/c or /d                     for each one read (c) or detached (d), the latest
+--   pgoffload.timed_out   how many tasks a run has cancelled because their time was up
+
+-- A function whose result, arguments or argument names are others than before cannot be replaced. It is dropped,
+-- unless something of a user's depends on it, and made again below.
+do $do$
+declare
+  former record;
+  dependents text;
+begin
+  for former in
+    select p.oid, p.oid::regprocedure as signature
+    from (values
+      -- as it was before; what it returns today, if it is still there; the name of its first argument
+      ('pg_background_launch(text,integer)',
+       case '${pg_background_api}' when '2' then '${public_schema}.pg_background_handle' else 'integer' end::regtype, 'sql'),
+      ('pg_background_cancel_v2(integer,bigint)', null, null),
+      ('pg_background_wait_v2(integer,bigint)', null, null),
+      ('pg_background_stats_v2()', '${public_schema}.pg_background_stats'::regtype, null),
+      ('pg_background_get_progress_v2(integer,bigint)', '${public_schema}.pg_background_progress_info'::regtype, 'pid'),
+      ('pg_background_outcome_v2(integer,bigint)', '${public_schema}.pg_background_outcome'::regtype, 'p_pid')
+    ) known (signature, result, argument)
+    join pg_catalog.pg_proc p on p.oid = pg_catalog.to_regprocedure('${public_schema}.' || known.signature)
+    where p.prorettype is distinct from known.result or p.proargnames[1] is distinct from known.argument
+  loop
+    select pg_catalog.string_agg(distinct case
+             -- a view depends on it by its rule
+             when d.classid = 'pg_catalog.pg_rewrite'::regclass
+               then (select pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, w.ev_class, 0)
+                     from pg_catalog.pg_rewrite w where w.oid = d.objid)
+             else pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) end, ', ')
+    into dependents
+    from pg_catalog.pg_depend d
+    where d.refclassid = 'pg_catalog.pg_proc'::regclass and d.refobjid = former.oid;
+    if dependents is not null then
+      raise exception 'function % gets another result or other arguments, which it cannot while these depend on it: %',
+          former.signature, dependents
+        using errcode = 'dependent_objects_still_exist',
+              detail = 'Nothing has changed.',
+              hint = 'Drop them, install, and create them anew for what the function is then.';
+    end if;
+    execute pg_catalog.format('drop function %s', former.signature);
+  end loop;
+end
+$do$;
 
 -- API: Private. Notes a launch of this session.
 create or replace function pgoffload.attach(id bigint) returns integer
@@ -68,7 +112,7 @@ begin
     if cookie is not null and entry[1]::bigint <> cookie then
       raise exception 'cookie mismatch for PID %', pid
         using errcode = 'object_not_in_prerequisite_state',
-              hint = 'The handle is stale, or of another task: use the one that pg_background_launch_v2 returned.';
+              hint = 'The handle is stale, or of another task: use the one that the launch returned.';
     end if;
     if not pg_has_role(entry[3]::oid, 'usage') then
       raise exception 'permission denied for background worker with PID "%"', pid
@@ -128,7 +172,7 @@ begin
   if current_setting('pgoffload.submitted', true) ~ format(',%s,', id)
      or exists (select from ${public_schema}.sql_request q where q.id = refuse_results_of_submitted.id and q.submitted) then
     raise exception 'results are disabled for PID % (submitted via submit_v2)', pid
-      using errcode = 'feature_not_supported', hint = 'Use pg_background_launch_v2 for a task whose rows are wanted.';
+      using errcode = 'feature_not_supported', hint = 'Use pg_background_launch for a task whose rows are wanted.';
   end if;
 end
 $$;
@@ -142,22 +186,8 @@ grant execute on function pgoffload.refuse_results_of_submitted(bigint, integer)
 -- API: Public.
 create or replace function ${public_schema}.pg_background_launch(
   sql text,                              -- one or more statements, which run as one transaction
-  queue_size integer default 65536)      -- about how many bytes a chunk of its result holds; 0: the setting
-returns integer                          -- the pid, for pg_background_result
-language plpgsql volatile strict
-as $$
-begin
-  return pgoffload.attach((select pgoffload.emit_sql_request(sql, queue_size, null, false)));
-end
-$$;
-comment on function ${public_schema}.pg_background_launch(text, integer) is
-  'Runs SQL in the background, at once and whatever becomes of the transaction; returns a number for pg_background_result.';
-revoke all on function ${public_schema}.pg_background_launch(text, integer) from public;
-grant execute on function ${public_schema}.pg_background_launch(text, integer) to pgbackground_role;
-
--- API: Public.
-create or replace function ${public_schema}.pg_background_launch_v2(
-  sql text, queue_size integer default 0, label text default null)
+  queue_size integer,                    -- about how many bytes a chunk of its result holds; 0: the setting
+  label text)                            -- a name to find the task by, or null
 returns ${public_schema}.pg_background_handle
 language plpgsql volatile
 as $$
@@ -171,13 +201,50 @@ begin
   return row (pgoffload.attach(id), id);
 end
 $$;
-comment on function ${public_schema}.pg_background_launch_v2(text, integer, text) is
+comment on function ${public_schema}.pg_background_launch(text, integer, text) is
   'Runs SQL in the background, at once and whatever becomes of the transaction; returns its handle.';
-revoke all on function ${public_schema}.pg_background_launch_v2(text, integer, text) from public;
-grant execute on function ${public_schema}.pg_background_launch_v2(text, integer, text) to pgbackground_role;
+revoke all on function ${public_schema}.pg_background_launch(text, integer, text) from public;
+grant execute on function ${public_schema}.pg_background_launch(text, integer, text) to pgbackground_role;
+
+-- API: Public. The one name that cannot mean both: pgoffload.setting says which pg_background it follows.
+do $do$
+begin
+  update pgoffload.setting set value = '${pg_background_api}'
+  where name = 'pg_background_api' and value <> '${pg_background_api}';
+  if '${pg_background_api}' = '2' then
+    create or replace function ${public_schema}.pg_background_launch(
+      sql text,
+      queue_size integer default 0)
+    returns ${public_schema}.pg_background_handle
+    language plpgsql volatile strict
+    as $$
+    begin
+      return ${public_schema}.pg_background_launch(sql, queue_size, null);
+    end
+    $$;
+    comment on function ${public_schema}.pg_background_launch(text, integer) is
+      'Runs SQL in the background, at once and whatever becomes of the transaction; returns its handle.';
+  else
+    create or replace function ${public_schema}.pg_background_launch(
+      sql text,
+      queue_size integer default 65536)
+    returns integer                      -- the pid, for pg_background_result(pid)
+    language plpgsql volatile strict
+    as $$
+    begin
+      return pgoffload.attach((select pgoffload.emit_sql_request(sql, queue_size, null, false)));
+    end
+    $$;
+    comment on function ${public_schema}.pg_background_launch(text, integer) is
+      'Runs SQL in the background, at once and whatever becomes of the transaction; returns a number for pg_background_result.';
+  end if;
+end
+$do$;
+revoke all on function ${public_schema}.pg_background_launch(text, integer) from public;
+grant execute on function ${public_schema}.pg_background_launch(text, integer) to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_submit_v2(
+create or replace function ${public_schema}.pg_background_submit(
   sql text, queue_size integer default 0, label text default null)
 returns ${public_schema}.pg_background_handle
 language plpgsql volatile
@@ -194,10 +261,10 @@ begin
   return row (pgoffload.attach(id), id);
 end
 $$;
-comment on function ${public_schema}.pg_background_submit_v2(text, integer, text) is
+comment on function ${public_schema}.pg_background_submit(text, integer, text) is
   'Runs SQL in the background whose rows are not wanted; returns its handle.';
-revoke all on function ${public_schema}.pg_background_submit_v2(text, integer, text) from public;
-grant execute on function ${public_schema}.pg_background_submit_v2(text, integer, text) to pgbackground_role;
+revoke all on function ${public_schema}.pg_background_submit(text, integer, text) from public;
+grant execute on function ${public_schema}.pg_background_submit(text, integer, text) to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_detach(pid integer) returns void
@@ -214,7 +281,7 @@ revoke all on function ${public_schema}.pg_background_detach(integer) from publi
 grant execute on function ${public_schema}.pg_background_detach(integer) to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_detach_v2(pid integer, cookie bigint) returns void
+create or replace function ${public_schema}.pg_background_detach(pid integer, cookie bigint) returns void
 language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
 as $$
@@ -227,10 +294,10 @@ begin
   end if;
 end
 $$;
-comment on function ${public_schema}.pg_background_detach_v2(integer, bigint) is
+comment on function ${public_schema}.pg_background_detach(integer, bigint) is
   'Forgets a task in this session. It goes on running; other sessions of its role see it as before.';
-revoke all on function ${public_schema}.pg_background_detach_v2(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_detach_v2(integer, bigint) to pgbackground_role;
+revoke all on function ${public_schema}.pg_background_detach(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_detach(integer, bigint) to pgbackground_role;
 
 -- API: Private. A handle's task, also when its result has been read.
 create or replace function pgoffload.known(pid integer, cookie bigint) returns pgoffload.attachment
@@ -250,63 +317,44 @@ revoke all on function pgoffload.known(integer, bigint) from public;
 grant execute on function pgoffload.known(integer, bigint) to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_cancel_v2(pid integer, cookie bigint) returns void
-language plpgsql volatile strict
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform (select pgoffload.emit_command('cancel', (pgoffload.known(pid, cookie)).id, null, null));
-end
-$$;
-comment on function ${public_schema}.pg_background_cancel_v2(integer, bigint) is
-  'Asks at once that a task be cancelled: a queued one does not begin, a running statement is interrupted within a second.';
-revoke all on function ${public_schema}.pg_background_cancel_v2(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_cancel_v2(integer, bigint) to pgbackground_role;
-
--- API: Public.
-create or replace function ${public_schema}.pg_background_wait_v2(pid integer, cookie bigint) returns void
-language plpgsql volatile strict
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform pgoffload.await_sql(pgoffload.known(pid, cookie), null);
-end
-$$;
-comment on function ${public_schema}.pg_background_wait_v2(integer, bigint) is 'Waits until a task has ended.';
-revoke all on function ${public_schema}.pg_background_wait_v2(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_wait_v2(integer, bigint) to pgbackground_role;
-
--- API: Public.
-create or replace function ${public_schema}.pg_background_wait_v2_timeout(
-  pid integer, cookie bigint, timeout_ms integer) returns boolean
+create or replace function ${public_schema}.pg_background_wait(
+  pid integer, cookie bigint,
+  timeout_ms integer default 0)        -- 0 or less: as long as it takes
+returns boolean                        -- whether it has ended
 language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   return pgoffload.await_sql(
-    pgoffload.known(pid, cookie), clock_timestamp() + greatest(timeout_ms, 0) * interval '1 ms');
+    pgoffload.known(pid, cookie), case when timeout_ms > 0 then clock_timestamp() + timeout_ms * interval '1 ms' end);
 end
 $$;
-comment on function ${public_schema}.pg_background_wait_v2_timeout(integer, bigint, integer) is
-  'Waits until a task has ended, at most so many milliseconds; whether it has.';
-revoke all on function ${public_schema}.pg_background_wait_v2_timeout(integer, bigint, integer) from public;
-grant execute on function ${public_schema}.pg_background_wait_v2_timeout(integer, bigint, integer) to pgbackground_role;
+comment on function ${public_schema}.pg_background_wait(integer, bigint, integer) is
+  'Waits until a task has ended, at most so many milliseconds if they are more than 0; whether it has.';
+revoke all on function ${public_schema}.pg_background_wait(integer, bigint, integer) from public;
+grant execute on function ${public_schema}.pg_background_wait(integer, bigint, integer) to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_cancel_v2_grace(
-  pid integer, cookie bigint, grace_ms integer) returns void
+create or replace function ${public_schema}.pg_background_cancel(
+  pid integer, cookie bigint,
+  grace_ms integer default 0)          -- how long to wait for its end, an hour at most; 0 or less: not at all
+returns void
 language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  handle constant pgoffload.attachment := pgoffload.known(pid, cookie);
 begin
-  perform ${public_schema}.pg_background_cancel_v2(pid, cookie);
-  perform ${public_schema}.pg_background_wait_v2_timeout(pid, cookie, grace_ms);
+  perform (select pgoffload.emit_command('cancel', handle.id, null, null));
+  if grace_ms > 0 then
+    perform pgoffload.await_sql(handle, clock_timestamp() + least(grace_ms, 3600000) * interval '1 ms');
+  end if;
 end
 $$;
-comment on function ${public_schema}.pg_background_cancel_v2_grace(integer, bigint, integer) is
-  'Asks that a task be cancelled, and waits at most so many milliseconds until it has ended. Nothing is ever killed.';
-revoke all on function ${public_schema}.pg_background_cancel_v2_grace(integer, bigint, integer) from public;
-grant execute on function ${public_schema}.pg_background_cancel_v2_grace(integer, bigint, integer) to pgbackground_role;
+comment on function ${public_schema}.pg_background_cancel(integer, bigint, integer) is
+  'Asks at once that a task be cancelled: a queued one does not begin, a running statement is interrupted within a second. Waits at most grace_ms for its end. Nothing is ever killed.';
+revoke all on function ${public_schema}.pg_background_cancel(integer, bigint, integer) from public;
+grant execute on function ${public_schema}.pg_background_cancel(integer, bigint, integer) to pgbackground_role;
 
 -- API: Private. The tasks of the caller's roles, as pg_background_list shows them.
 create or replace view pgoffload.task with (security_invoker) as
@@ -329,27 +377,38 @@ where q.immediate
 comment on view pgoffload.task is 'Private. The tasks that the reader may see and has not detached.';
 grant select on pgoffload.task to pgbackground_role;
 
--- API: Public. A column definition list of the first nine columns (as in 1.6 to 1.8) or of all ten.
-create or replace function ${public_schema}.pg_background_list_v2() returns setof record
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $$
+-- API: Public. A column definition list of the first nine columns (as in 1.6 to 1.8) or of all ten. Both names have
+-- the body, because only the function itself knows the caller's list.
+do $do$
+declare
+  name text;
 begin
-  begin
-    return query
-      select t.pid, t.cookie, t.launched_at, t.user_id, t.queue_size, t.state, t.sql_preview, t.last_error, t.consumed, t.label
-      from pgoffload.task t order by t.cookie;
-  exception when datatype_mismatch then
-    return query
-      select t.pid, t.cookie, t.launched_at, t.user_id, t.queue_size, t.state, t.sql_preview, t.last_error, t.consumed
-      from pgoffload.task t order by t.cookie;
-  end;
+  foreach name in array array['${public_schema}.pg_background_list', '${public_schema}.pg_background_list_v2'] loop
+    execute pg_catalog.format($function$
+      create or replace function %s() returns setof record
+      language plpgsql volatile
+      set search_path = pg_catalog, pg_temp
+      as $$
+      begin
+        begin
+          return query
+            select t.pid, t.cookie, t.launched_at, t.user_id, t.queue_size, t.state, t.sql_preview, t.last_error, t.consumed, t.label
+            from pgoffload.task t order by t.cookie;
+        exception when datatype_mismatch then
+          return query
+            select t.pid, t.cookie, t.launched_at, t.user_id, t.queue_size, t.state, t.sql_preview, t.last_error, t.consumed
+            from pgoffload.task t order by t.cookie;
+        end;
+      end
+      $$;
+      comment on function %1$s() is
+        'The tasks that the caller may see, of other sessions too: as (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, sql_preview text, last_error text, consumed bool, label text). The view pg_background_list needs no list.';
+      revoke all on function %1$s() from public;
+      grant execute on function %1$s() to pgbackground_role
+      $function$, name);
+  end loop;
 end
-$$;
-comment on function ${public_schema}.pg_background_list_v2() is
-  'The tasks that the caller may see, of other sessions too: as (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, sql_preview text, last_error text, consumed bool, label text).';
-revoke all on function ${public_schema}.pg_background_list_v2() from public;
-grant execute on function ${public_schema}.pg_background_list_v2() to pgbackground_role;
+$do$;
 
 -- API: Public.
 create or replace view ${public_schema}.pg_background_list with (security_invoker) as
@@ -371,26 +430,26 @@ comment on view ${public_schema}.pg_background_activity is 'pg_background_list w
 grant select on ${public_schema}.pg_background_activity to pgbackground_role;
 
 -- API: Public. Of this session's launches.
-create or replace function ${public_schema}.pg_background_stats_v2(
-  out workers_launched bigint, out workers_completed bigint, out workers_failed bigint, out workers_canceled bigint,
-  out workers_active integer, out avg_execution_ms double precision, out max_workers integer)
+create or replace function ${public_schema}.pg_background_stats() returns ${public_schema}.pg_background_stats
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
   select count(*), count(*) filter (where r.status = 'succeeded'), count(*) filter (where r.status in ('failed', 'expired')),
-         count(*) filter (where r.status = 'cancelled'), count(*) filter (where r.status is null)::integer,
+         count(*) filter (where r.status = 'cancelled'),
+         coalesce(substring(current_setting('pgoffload.timed_out', true) from '^[0-9]{1,9}$')::bigint, 0),
+         count(*) filter (where r.status is null)::integer,
          coalesce(avg(r.ran_ms), 0), pgoffload.integer_setting('pg_background.max_workers', 16, 1)
   from ${public_schema}.sql_request q
   left join pgoffload.sql_result r on r.id = q.id
   where q.immediate and q.session = (select pgoffload.session_key())
 $$;
-comment on function ${public_schema}.pg_background_stats_v2() is
-  'Counts of what this session has launched; a task that is still queued counts as active.';
-revoke all on function ${public_schema}.pg_background_stats_v2() from public;
-grant execute on function ${public_schema}.pg_background_stats_v2() to pgbackground_role;
+comment on function ${public_schema}.pg_background_stats() is
+  'Counts of what this session has launched; a task that is still queued counts as active, one that a run has cancelled because its time was up as timed out, and as canceled once it is.';
+revoke all on function ${public_schema}.pg_background_stats() from public;
+grant execute on function ${public_schema}.pg_background_stats() to pgbackground_role;
 
 -- API: Public. To be called inside a task.
-create or replace function ${public_schema}.pg_background_progress(pct integer, msg text default null) returns void
+create or replace function ${public_schema}.pg_background_report_progress(pct integer, msg text default null) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -406,49 +465,54 @@ begin
   perform (select pgoffload.emit_command('progress', task, pct, msg));
 end
 $$;
-comment on function ${public_schema}.pg_background_progress(integer, text) is
+comment on function ${public_schema}.pg_background_report_progress(integer, text) is
   'Tells how far the calling task is, in per cent: others see it at once, though its transaction is open.';
-revoke all on function ${public_schema}.pg_background_progress(integer, text) from public;
-grant execute on function ${public_schema}.pg_background_progress(integer, text) to pgbackground_role;
+revoke all on function ${public_schema}.pg_background_report_progress(integer, text) from public;
+grant execute on function ${public_schema}.pg_background_report_progress(integer, text) to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_get_progress_v2(
-  pid integer, cookie bigint, out progress_pct integer, out progress_msg text)
+create or replace function ${public_schema}.pg_background_get_progress(pid integer, cookie bigint)
+returns ${public_schema}.pg_background_progress_info
 language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   handle constant pgoffload.attachment := pgoffload.known(pid, cookie);
 begin
-  select p.pct, p.message into progress_pct, progress_msg from pgoffload.sql_progress p
-  where p.id = handle.id order by p.number desc limit 1;
+  return (
+    select row (p.pct, p.message)::${public_schema}.pg_background_progress_info from pgoffload.sql_progress p
+    where p.id = handle.id order by p.number desc limit 1);
 end
 $$;
-comment on function ${public_schema}.pg_background_get_progress_v2(integer, bigint) is
-  'What a task last said of its progress; nulls if it has said nothing.';
-revoke all on function ${public_schema}.pg_background_get_progress_v2(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_get_progress_v2(integer, bigint) to pgbackground_role;
+comment on function ${public_schema}.pg_background_get_progress(integer, bigint) is
+  'What a task last said of its progress; null if it has said nothing.';
+revoke all on function ${public_schema}.pg_background_get_progress(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_get_progress(integer, bigint) to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_result_info_v2(pid integer, cookie bigint)
+create or replace function ${public_schema}.pg_background_result_info(pid integer, cookie bigint)
 returns ${public_schema}.pg_background_result_info
 language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  r pgoffload.sql_result := pgoffload.sql_outcome(pgoffload.known(pid, cookie));
-  tag text := r.tags[cardinality(r.tags)];
+  handle constant pgoffload.attachment := pgoffload.known(pid, cookie);
+  r constant pgoffload.sql_result := pgoffload.sql_outcome(handle);
+  tag constant text := r.tags[cardinality(r.tags)];
 begin
-  return row (coalesce(r.row_count, substring(tag from ' ([0-9]+)$')::bigint), tag, r.id is not null, r.error is not null);
+  return row (coalesce(r.row_count, substring(tag from ' ([0-9]+)$')::bigint), tag, r.id is not null, r.error is not null,
+    case when r.id is not null then r.finished_at - r.ran_ms * interval '1 ms'
+         else (select e.claimed_at from pgoffload.execution e where e.id = handle.id order by e.attempt desc limit 1) end,
+    r.finished_at);
 end
 $$;
-comment on function ${public_schema}.pg_background_result_info_v2(integer, bigint) is
+comment on function ${public_schema}.pg_background_result_info(integer, bigint) is
   'What became of a task, without reading its rows.';
-revoke all on function ${public_schema}.pg_background_result_info_v2(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_result_info_v2(integer, bigint) to pgbackground_role;
+revoke all on function ${public_schema}.pg_background_result_info(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_result_info(integer, bigint) to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_error_info_v2(pid integer, cookie bigint)
+create or replace function ${public_schema}.pg_background_error_info(pid integer, cookie bigint)
 returns ${public_schema}.pg_background_error
 language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
@@ -456,16 +520,17 @@ as $$
 declare
   r pgoffload.sql_result := pgoffload.sql_outcome(pgoffload.known(pid, cookie));
 begin
-  return row (r.error ->> 'sqlstate', r.error ->> 'message', r.error ->> 'detail', r.error ->> 'hint', r.error ->> 'context');
+  return row (r.error ->> 'sqlstate', r.error ->> 'message', r.error ->> 'detail', r.error ->> 'hint', r.error ->> 'context',
+    r.error ->> 'schema', r.error ->> 'table', r.error ->> 'column', r.error ->> 'constraint');
 end
 $$;
-comment on function ${public_schema}.pg_background_error_info_v2(integer, bigint) is
+comment on function ${public_schema}.pg_background_error_info(integer, bigint) is
   'A task''s error, without raising it; nulls if there is none.';
-revoke all on function ${public_schema}.pg_background_error_info_v2(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_error_info_v2(integer, bigint) to pgbackground_role;
+revoke all on function ${public_schema}.pg_background_error_info(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_error_info(integer, bigint) to pgbackground_role;
 
 -- API: Public. Never raises: what is not known is null.
-create or replace function ${public_schema}.pg_background_outcome_v2(pid integer, cookie bigint)
+create or replace function ${public_schema}.pg_background_outcome(p_pid integer, p_cookie bigint)
 returns ${public_schema}.pg_background_outcome
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -474,16 +539,16 @@ declare
   outcome ${public_schema}.pg_background_outcome;
   r pgoffload.sql_result;
 begin
-  outcome.pid := pid;
-  outcome.cookie := cookie;
+  outcome.pid := p_pid;
+  outcome.cookie := p_cookie;
   begin
-    r := pgoffload.sql_outcome(pgoffload.known(pid, cookie));
+    r := pgoffload.sql_outcome(pgoffload.known(p_pid, p_cookie));
   exception when undefined_object or object_not_in_prerequisite_state or insufficient_privilege then
     return outcome;
   end;
   select t.state, t.consumed, t.label, t.launched_at
   into outcome.state, outcome.consumed, outcome.label, outcome.launched_at
-  from pgoffload.task t where t.cookie = pg_background_outcome_v2.cookie;
+  from pgoffload.task t where t.cookie = p_cookie;
   outcome.completed := r.id is not null;
   outcome.has_error := r.error is not null;
   outcome.command_tag := r.tags[cardinality(r.tags)];
@@ -493,24 +558,13 @@ begin
   return outcome;
 end
 $$;
-comment on function ${public_schema}.pg_background_outcome_v2(integer, bigint) is
+comment on function ${public_schema}.pg_background_outcome(integer, bigint) is
   'Everything that is known of a task; never raises.';
-revoke all on function ${public_schema}.pg_background_outcome_v2(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_outcome_v2(integer, bigint) to pgbackground_role;
+revoke all on function ${public_schema}.pg_background_outcome(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_outcome(integer, bigint) to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_status_v2(pid integer, cookie bigint) returns jsonb
-language sql volatile
-set search_path = pg_catalog, pg_temp
-as $$
-  select to_jsonb(${public_schema}.pg_background_outcome_v2(pid, cookie))
-$$;
-comment on function ${public_schema}.pg_background_status_v2(integer, bigint) is 'pg_background_outcome_v2 as JSON.';
-revoke all on function ${public_schema}.pg_background_status_v2(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_status_v2(integer, bigint) to pgbackground_role;
-
--- API: Public.
-create or replace function ${public_schema}.pg_background_full_sql_v2(pid integer, cookie bigint) returns text
+create or replace function ${public_schema}.pg_background_full_sql(pid integer, cookie bigint) returns text
 language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
 as $$
@@ -520,69 +574,76 @@ begin
   return (select q.command from ${public_schema}.sql_request q where q.id = handle.id);
 end
 $$;
-comment on function ${public_schema}.pg_background_full_sql_v2(integer, bigint) is 'A task''s whole command.';
-revoke all on function ${public_schema}.pg_background_full_sql_v2(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_full_sql_v2(integer, bigint) to pgbackground_role;
+comment on function ${public_schema}.pg_background_full_sql(integer, bigint) is 'A task''s whole command.';
+revoke all on function ${public_schema}.pg_background_full_sql(integer, bigint) from public;
+grant execute on function ${public_schema}.pg_background_full_sql(integer, bigint) to pgbackground_role;
+
+-- API: Private. Waits for a task that a run has launched, and cancels it when its time is up.
+create or replace function pgoffload.await_run(pid integer, cookie bigint, timeout_ms integer)
+returns boolean                        -- whether it has ended in time
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if ${public_schema}.pg_background_wait(pid, cookie, coalesce(timeout_ms, 0)) then
+    return true;
+  end if;
+  perform ${public_schema}.pg_background_cancel(pid, cookie, 1000);
+  perform set_config('pgoffload.timed_out', ((${public_schema}.pg_background_stats()).workers_timed_out + 1)::text, false);
+  return false;
+end
+$$;
+comment on function pgoffload.await_run(integer, bigint, integer) is
+  'Private. Waits for a task, and cancels it when its time is up.';
+revoke all on function pgoffload.await_run(integer, bigint, integer) from public;
+grant execute on function pgoffload.await_run(integer, bigint, integer) to pgbackground_role;
 
 -- API: Public. Runs with the caller's search_path, which goes with the task.
-create or replace function ${public_schema}.pg_background_run_v2(
+create or replace function ${public_schema}.pg_background_run(
   sql text,
   queue_size integer default 0,
-  timeout_ms integer default 0,        -- 0: as long as it takes; then it is cancelled
+  timeout_ms integer default 0,        -- 0 or less: as long as it takes; then it is cancelled
   label text default null)
 returns ${public_schema}.pg_background_run_result
 language plpgsql volatile
 as $$
 declare
   began pg_catalog.timestamptz := pg_catalog.clock_timestamp();
-  handle ${public_schema}.pg_background_handle := ${public_schema}.pg_background_launch_v2(sql, queue_size, label);
+  handle ${public_schema}.pg_background_handle := ${public_schema}.pg_background_launch(sql, queue_size, label);
 begin
+  if sql is null then
+    return null;
+  end if;
   return pgoffload.finish_run(handle.pid, handle.cookie, timeout_ms, began);
 end
 $$;
-comment on function ${public_schema}.pg_background_run_v2(text, integer, integer, text) is
+comment on function ${public_schema}.pg_background_run(text, integer, integer, text) is
   'Launches a task, waits for it, cancels it when the time is up, and returns what became of it, without its rows.';
-revoke all on function ${public_schema}.pg_background_run_v2(text, integer, integer, text) from public;
-grant execute on function ${public_schema}.pg_background_run_v2(text, integer, integer, text) to pgbackground_role;
+revoke all on function ${public_schema}.pg_background_run(text, integer, integer, text) from public;
+grant execute on function ${public_schema}.pg_background_run(text, integer, integer, text) to pgbackground_role;
 
--- API: Private. The rest of pg_background_run_v2.
+-- API: Private. The rest of pg_background_run.
 create or replace function pgoffload.finish_run(pid integer, cookie bigint, timeout_ms integer, began timestamptz)
 returns ${public_schema}.pg_background_run_result
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  done ${public_schema}.pg_background_run_result;
-  outcome ${public_schema}.pg_background_outcome;
+  in_time constant boolean := pgoffload.await_run(pid, cookie, timeout_ms);
+  o constant ${public_schema}.pg_background_outcome := ${public_schema}.pg_background_outcome(pid, cookie);
 begin
-  done.pid := pid;
-  done.timed_out := false;
-  if timeout_ms > 0 then
-    done.timed_out := not ${public_schema}.pg_background_wait_v2_timeout(pid, cookie, timeout_ms);
-    if done.timed_out then
-      perform ${public_schema}.pg_background_cancel_v2_grace(pid, cookie, 1000);
-    end if;
-  else
-    perform ${public_schema}.pg_background_wait_v2(pid, cookie);
-  end if;
-  outcome := ${public_schema}.pg_background_outcome_v2(pid, cookie);
-  done.completed := coalesce(outcome.completed, false);
-  done.has_error := coalesce(outcome.has_error, false);
-  done.row_count := outcome.row_count;
-  done.command_tag := outcome.command_tag;
-  done.sqlstate := outcome.sqlstate;
-  done.error_message := outcome.error_message;
-  perform ${public_schema}.pg_background_detach_v2(pid, cookie);
-  done.elapsed_ms := extract(epoch from clock_timestamp() - began) * 1000;
-  return done;
+  perform ${public_schema}.pg_background_detach(pid, cookie);
+  return row (o.pid, o.cookie, o.state, o.consumed, coalesce(o.completed, false), coalesce(o.has_error, false), o.row_count,
+    o.command_tag, o.sqlstate, o.error_message, o.label, o.launched_at,
+    not in_time, (extract(epoch from clock_timestamp() - began) * 1000)::bigint);
 end
 $$;
-comment on function pgoffload.finish_run(integer, bigint, integer, timestamptz) is 'Private. The rest of pg_background_run_v2.';
+comment on function pgoffload.finish_run(integer, bigint, integer, timestamptz) is 'Private. The rest of pg_background_run.';
 revoke all on function pgoffload.finish_run(integer, bigint, integer, timestamptz) from public;
 grant execute on function pgoffload.finish_run(integer, bigint, integer, timestamptz) to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_drain_v2(
+create or replace function ${public_schema}.pg_background_drain(
   handles ${public_schema}.pg_background_handle[],
   timeout_ms integer default 0)        -- for all of them together; 0: as long as it takes
 returns setof ${public_schema}.pg_background_outcome
@@ -595,23 +656,28 @@ declare
 begin
   foreach handle in array coalesce(handles, '{}') loop
     continue when handle is null;
+    -- the others may be drained again
+    if clock_timestamp() >= deadline then
+      return next ${public_schema}.pg_background_outcome(handle.pid, handle.cookie);
+      continue;
+    end if;
     begin
       perform pgoffload.await_sql(pgoffload.known(handle.pid, handle.cookie), deadline);
-      return next ${public_schema}.pg_background_outcome_v2(handle.pid, handle.cookie);
-      perform ${public_schema}.pg_background_detach_v2(handle.pid, handle.cookie);
+      return next ${public_schema}.pg_background_outcome(handle.pid, handle.cookie);
+      perform ${public_schema}.pg_background_detach(handle.pid, handle.cookie);
     exception when undefined_object or object_not_in_prerequisite_state or insufficient_privilege then
-      return next ${public_schema}.pg_background_outcome_v2(handle.pid, handle.cookie);
+      return next ${public_schema}.pg_background_outcome(handle.pid, handle.cookie);
     end;
   end loop;
 end
 $$;
-comment on function ${public_schema}.pg_background_drain_v2(${public_schema}.pg_background_handle[], integer) is
-  'Waits for tasks, returns what became of each in the order given, and detaches them.';
-revoke all on function ${public_schema}.pg_background_drain_v2(${public_schema}.pg_background_handle[], integer) from public;
-grant execute on function ${public_schema}.pg_background_drain_v2(${public_schema}.pg_background_handle[], integer) to pgbackground_role;
+comment on function ${public_schema}.pg_background_drain(${public_schema}.pg_background_handle[], integer) is
+  'Waits for tasks, returns what became of each in the order given, and detaches those that it came to before the time was up.';
+revoke all on function ${public_schema}.pg_background_drain(${public_schema}.pg_background_handle[], integer) from public;
+grant execute on function ${public_schema}.pg_background_drain(${public_schema}.pg_background_handle[], integer) to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_wait_any_v2(
+create or replace function ${public_schema}.pg_background_wait_any(
   handles ${public_schema}.pg_background_handle[],
   timeout_ms integer default 0)        -- 0: as long as it takes
 returns ${public_schema}.pg_background_handle     -- the first that has ended; null when the time is up
@@ -654,10 +720,10 @@ begin
   return null;
 end
 $$;
-comment on function ${public_schema}.pg_background_wait_any_v2(${public_schema}.pg_background_handle[], integer) is
+comment on function ${public_schema}.pg_background_wait_any(${public_schema}.pg_background_handle[], integer) is
   'Waits until any of the tasks has ended and returns its handle; null when the time is up.';
-revoke all on function ${public_schema}.pg_background_wait_any_v2(${public_schema}.pg_background_handle[], integer) from public;
-grant execute on function ${public_schema}.pg_background_wait_any_v2(${public_schema}.pg_background_handle[], integer) to pgbackground_role;
+revoke all on function ${public_schema}.pg_background_wait_any(${public_schema}.pg_background_handle[], integer) from public;
+grant execute on function ${public_schema}.pg_background_wait_any(${public_schema}.pg_background_handle[], integer) to pgbackground_role;
 
 -- API: Private. What this session has launched and neither read nor detached.
 create or replace function pgoffload.attached_handles() returns setof ${public_schema}.pg_background_handle
@@ -675,18 +741,18 @@ revoke all on function pgoffload.attached_handles() from public;
 grant execute on function pgoffload.attached_handles() to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_detach_all_v2() returns integer
+create or replace function ${public_schema}.pg_background_detach_all() returns integer
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
   select count(pgoffload.leave(h.cookie, 'd'))::integer from pgoffload.attached_handles() h
 $$;
-comment on function ${public_schema}.pg_background_detach_all_v2() is 'Detaches all tasks of this session; returns how many.';
-revoke all on function ${public_schema}.pg_background_detach_all_v2() from public;
-grant execute on function ${public_schema}.pg_background_detach_all_v2() to pgbackground_role;
+comment on function ${public_schema}.pg_background_detach_all() is 'Detaches all tasks of this session; returns how many.';
+revoke all on function ${public_schema}.pg_background_detach_all() from public;
+grant execute on function ${public_schema}.pg_background_detach_all() to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_cancel_all_v2() returns integer
+create or replace function ${public_schema}.pg_background_cancel_all() returns integer
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -696,20 +762,20 @@ declare
 begin
   for handle in select * from pgoffload.attached_handles() loop
     if (pgoffload.sql_outcome(pgoffload.handle_of(handle.cookie))).id is null then
-      perform ${public_schema}.pg_background_cancel_v2(handle.pid, handle.cookie);
+      perform ${public_schema}.pg_background_cancel(handle.pid, handle.cookie);
       cancelled := cancelled + 1;
     end if;
   end loop;
   return cancelled;
 end
 $$;
-comment on function ${public_schema}.pg_background_cancel_all_v2() is
+comment on function ${public_schema}.pg_background_cancel_all() is
   'Cancels all tasks of this session that have not ended; returns how many.';
-revoke all on function ${public_schema}.pg_background_cancel_all_v2() from public;
-grant execute on function ${public_schema}.pg_background_cancel_all_v2() to pgbackground_role;
+revoke all on function ${public_schema}.pg_background_cancel_all() from public;
+grant execute on function ${public_schema}.pg_background_cancel_all() to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_cancel_by_label_v2(
+create or replace function ${public_schema}.pg_background_cancel_by_label(
   pattern text,                        -- as LIKE takes it
   grace_ms integer default 0)
 returns integer
@@ -723,19 +789,19 @@ begin
   for task in
     select t.pid, t.cookie from pgoffload.task t where t.label like pattern and t.state in ('starting', 'running')
   loop
-    perform ${public_schema}.pg_background_cancel_v2_grace(task.pid, task.cookie, coalesce(grace_ms, 0));
+    perform ${public_schema}.pg_background_cancel(task.pid, task.cookie, coalesce(grace_ms, 0));
     cancelled := cancelled + 1;
   end loop;
   return cancelled;
 end
 $$;
-comment on function ${public_schema}.pg_background_cancel_by_label_v2(text, integer) is
+comment on function ${public_schema}.pg_background_cancel_by_label(text, integer) is
   'Cancels the tasks that the caller may see, have not ended, and bear such a label; returns how many.';
-revoke all on function ${public_schema}.pg_background_cancel_by_label_v2(text, integer) from public;
-grant execute on function ${public_schema}.pg_background_cancel_by_label_v2(text, integer) to pgbackground_role;
+revoke all on function ${public_schema}.pg_background_cancel_by_label(text, integer) from public;
+grant execute on function ${public_schema}.pg_background_cancel_by_label(text, integer) to pgbackground_role;
 
 -- API: Public.
-create or replace function ${public_schema}.pg_background_purge_v2() returns integer
+create or replace function ${public_schema}.pg_background_purge() returns integer
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -743,16 +809,16 @@ as $$
   from pgoffload.task t
   where t.session = (select pgoffload.session_key()) and t.state in ('stopped', 'canceled')
 $$;
-comment on function ${public_schema}.pg_background_purge_v2() is 'Detaches the tasks of this session that have ended; returns how many.';
-revoke all on function ${public_schema}.pg_background_purge_v2() from public;
-grant execute on function ${public_schema}.pg_background_purge_v2() to pgbackground_role;
+comment on function ${public_schema}.pg_background_purge() is 'Detaches the tasks of this session that have ended; returns how many.';
+revoke all on function ${public_schema}.pg_background_purge() from public;
+grant execute on function ${public_schema}.pg_background_purge() to pgbackground_role;
 
 -- The right to all this is membership in pgbackground_role. The helpers run with the rights of who calls
 -- them, and are for the owner alone.
 
 -- API: Public.
-create or replace function ${public_schema}.grant_pg_background_privileges(
-  user_name text,
+create or replace function ${public_schema}.pg_background_grant_privileges(
+  role_name text,
   print_commands boolean default false)      -- whether to show them as INFO
 returns boolean                              -- whether it was granted
 language plpgsql volatile strict
@@ -760,17 +826,21 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   account pg_roles;
-  command text := format('GRANT pgbackground_role TO %I', user_name);
+  command text := format('GRANT pgbackground_role TO %I', role_name);
 begin
-  select * into account from pg_roles r where r.rolname = user_name;
+  -- which it is given with every installation
+  if role_name = 'pgbackground_role' then
+    return true;
+  end if;
+  select * into account from pg_roles r where r.rolname = role_name;
   if not found then
-    raise notice 'Error granting pg_background privileges to %: role "%" does not exist', user_name, user_name;
+    raise notice 'Error granting pg_background privileges to %: role "%" does not exist', role_name, role_name;
     return false;
   end if;
   if (account.rolsuper or account.rolcreaterole or account.rolreplication) and not exists (
       select from pgoffload.setting s, string_to_table(s.value, ',') n
-      where s.name = 'privileged_sql_roles' and trim(n) = user_name) then
-    raise notice 'Error granting pg_background privileges to %: no worker may log in as a role with SUPERUSER, CREATEROLE or REPLICATION', user_name
+      where s.name = 'privileged_sql_roles' and trim(n) = role_name) then
+    raise notice 'Error granting pg_background privileges to %: no worker may log in as a role with SUPERUSER, CREATEROLE or REPLICATION', role_name
       using hint = 'Grant it to an ordinary role, or name this one in privileged_sql_roles of pgoffload.setting.';
     return false;
   end if;
@@ -780,28 +850,28 @@ begin
   execute command;
   return true;
 exception when others then
-  raise notice 'Error granting pg_background privileges to %: %', user_name, sqlerrm;
+  raise notice 'Error granting pg_background privileges to %: %', role_name, sqlerrm;
   return false;
 end
 $$;
-comment on function ${public_schema}.grant_pg_background_privileges(text, boolean) is
+comment on function ${public_schema}.pg_background_grant_privileges(text, boolean) is
   'Gives a role the right to run SQL in the background: membership in pgbackground_role. For the owner alone.';
-revoke all on function ${public_schema}.grant_pg_background_privileges(text, boolean) from public;
+revoke all on function ${public_schema}.pg_background_grant_privileges(text, boolean) from public;
 
 -- API: Public.
-create or replace function ${public_schema}.revoke_pg_background_privileges(
-  user_name text,
+create or replace function ${public_schema}.pg_background_revoke_privileges(
+  role_name text,
   print_commands boolean default false)      -- whether to show them as INFO
 returns boolean                              -- whether the role has the right no more
 language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  command text := format('REVOKE pgbackground_role FROM %I', user_name);
+  command text := format('REVOKE pgbackground_role FROM %I', role_name);
   grantors text;
 begin
-  if not exists (select from pg_roles r where r.rolname = user_name) then
-    raise notice 'Error revoking pg_background privileges from %: role "%" does not exist', user_name, user_name;
+  if not exists (select from pg_roles r where r.rolname = role_name) then
+    raise notice 'Error revoking pg_background privileges from %: role "%" does not exist', role_name, role_name;
     return false;
   end if;
   if print_commands then
@@ -811,18 +881,106 @@ begin
   -- from 16 on, what somebody else has granted stays
   select string_agg(m.grantor::regrole::text, ', ') into grantors
   from pg_auth_members m
-  where m.roleid = 'pgbackground_role'::regrole and m.member = quote_ident(user_name)::regrole;
+  where m.roleid = 'pgbackground_role'::regrole and m.member = quote_ident(role_name)::regrole;
   if grantors is not null then
-    raise notice 'Error revoking pg_background privileges from %: it is still a member of pgbackground_role, granted by %', user_name, grantors
-      using hint = format('Run: revoke pgbackground_role from %I granted by …', user_name);
+    raise notice 'Error revoking pg_background privileges from %: it is still a member of pgbackground_role, granted by %', role_name, grantors
+      using hint = format('Run: revoke pgbackground_role from %I granted by …', role_name);
     return false;
   end if;
   return true;
 exception when others then
-  raise notice 'Error revoking pg_background privileges from %: %', user_name, sqlerrm;
+  raise notice 'Error revoking pg_background privileges from %: %', role_name, sqlerrm;
   return false;
 end
 $$;
-comment on function ${public_schema}.revoke_pg_background_privileges(text, boolean) is
+comment on function ${public_schema}.pg_background_revoke_privileges(text, boolean) is
   'Takes the right to run SQL in the background from a role. For the owner alone.';
-revoke all on function ${public_schema}.revoke_pg_background_privileges(text, boolean) from public;
+revoke all on function ${public_schema}.pg_background_revoke_privileges(text, boolean) from public;
+
+-- API: Public.
+create or replace function ${public_schema}.pg_background_drop_executor_role() returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  drop role if exists pgbackground_role;
+exception when dependent_objects_still_exist then
+  raise exception 'pgbackground_role cannot be dropped while pgoffload is installed'
+    using errcode = 'dependent_objects_still_exist', detail = sqlerrm,
+          hint = 'To take the right to launch from a role: select pg_background_revoke_privileges(''…''). The role goes with the installation.';
+end
+$$;
+comment on function ${public_schema}.pg_background_drop_executor_role() is
+  'Drops pgbackground_role, once nothing is granted to it: not while pgoffload is installed. For the owner alone.';
+revoke all on function ${public_schema}.pg_background_drop_executor_role() from public;
+
+-- The names of pg_background 1.x. Each calls what does its work by its qualified name and pins no search_path: the
+-- caller's goes with a launch. Those with a column definition list have a body, and are made beside the newer name.
+--
+-- API: Public.
+do $do$
+declare
+  former record;
+  arguments text;
+  signature text;
+begin
+  for former in
+    select * from (values
+      ('pg_background_launch_v2', 'sql text, queue_size integer default 0, label text default null',
+       'pg_background_handle', 'pg_background_launch(sql, queue_size, label)'),
+      ('pg_background_submit_v2', 'sql text, queue_size integer default 0, label text default null',
+       'pg_background_handle', 'pg_background_submit(sql, queue_size, label)'),
+      ('pg_background_detach_v2', 'pid integer, cookie bigint', 'void', 'pg_background_detach(pid, cookie)'),
+      ('pg_background_cancel_v2', 'pid integer, cookie bigint, grace_ms integer default 0', 'void',
+       'pg_background_cancel(pid, cookie, grace_ms)'),
+      ('pg_background_cancel_v2_grace', 'pid integer, cookie bigint, grace_ms integer', 'void',
+       'pg_background_cancel(pid, cookie, grace_ms)'),
+      ('pg_background_wait_v2', 'pid integer, cookie bigint, timeout_ms integer default 0', 'boolean',
+       'pg_background_wait(pid, cookie, timeout_ms)'),
+      -- here 0 is a look
+      ('pg_background_wait_v2_timeout', 'pid integer, cookie bigint, timeout_ms integer', 'boolean',
+       'pg_background_wait(pid, cookie, greatest(timeout_ms, 1))'),
+      ('pg_background_stats_v2', '', 'pg_background_stats', 'pg_background_stats()'),
+      ('pg_background_progress', 'pct integer, msg text default null', 'void', 'pg_background_report_progress(pct, msg)'),
+      ('pg_background_get_progress_v2', 'pid integer, cookie bigint', 'pg_background_progress_info',
+       'pg_background_get_progress(pid, cookie)'),
+      ('pg_background_result_info_v2', 'pid integer, cookie bigint', 'pg_background_result_info',
+       'pg_background_result_info(pid, cookie)'),
+      ('pg_background_error_info_v2', 'pid integer, cookie bigint', 'pg_background_error',
+       'pg_background_error_info(pid, cookie)'),
+      ('pg_background_outcome_v2', 'p_pid integer, p_cookie bigint', 'pg_background_outcome',
+       'pg_background_outcome(p_pid, p_cookie)'),
+      ('pg_background_status_v2', 'pid integer, cookie bigint', 'jsonb',
+       'pg_catalog.to_jsonb(pg_background_outcome(pid, cookie))'),
+      ('pg_background_full_sql_v2', 'pid integer, cookie bigint', 'text', 'pg_background_full_sql(pid, cookie)'),
+      ('pg_background_run_v2', 'sql text, queue_size integer default 0, timeout_ms integer default 0, label text default null',
+       'pg_background_run_result', 'pg_background_run(sql, queue_size, timeout_ms, label)'),
+      ('pg_background_drain_v2', 'handles pg_background_handle[], timeout_ms integer default 0',
+       'setof pg_background_outcome', 'pg_background_drain(handles, timeout_ms)'),
+      ('pg_background_wait_any_v2', 'handles pg_background_handle[], timeout_ms integer default 0',
+       'pg_background_handle', 'pg_background_wait_any(handles, timeout_ms)'),
+      ('pg_background_cancel_by_label_v2', 'pattern text, grace_ms integer default 0', 'integer',
+       'pg_background_cancel_by_label(pattern, grace_ms)'),
+      ('pg_background_cancel_all_v2', '', 'integer', 'pg_background_cancel_all()'),
+      ('pg_background_detach_all_v2', '', 'integer', 'pg_background_detach_all()'),
+      ('pg_background_purge_v2', '', 'integer', 'pg_background_purge()'),
+      ('grant_pg_background_privileges', 'user_name text, print_commands boolean default false', 'boolean',
+       'pg_background_grant_privileges(user_name, print_commands)'),
+      ('revoke_pg_background_privileges', 'user_name text, print_commands boolean default false', 'boolean',
+       'pg_background_revoke_privileges(user_name, print_commands)')
+    ) known (name, arguments, result, call)
+  loop
+    arguments := replace(former.arguments, 'pg_background_', '${public_schema}.pg_background_');
+    execute format(
+      'create or replace function ${public_schema}.%s(%s) returns %s language sql volatile as %L',
+      former.name, arguments, replace(former.result, 'pg_background_', '${public_schema}.pg_background_'),
+      'select ' || replace(former.call, 'pg_background_', '${public_schema}.pg_background_'));
+    signature := format('${public_schema}.%s(%s)', former.name, regexp_replace(arguments, ' default [^,]+', '', 'g'));
+    execute format('comment on function %s is %L', signature, 'An older name: ' || former.call || '.');
+    execute format('revoke all on function %s from public', signature);
+    if former.name not like '%privileges' then
+      execute format('grant execute on function %s to pgbackground_role', signature);
+    end if;
+  end loop;
+end
+$do$;

@@ -18,6 +18,31 @@ on conflict (name) do nothing;
 
 -- Our own, of which the server knows nothing.
 insert into pgoffload.forwarded_setting (name, usual)
-values ('llm.model', ''), ('llm.provider', ''), ('llm.timeout', ''), ('pgoffload.forward_settings', ''),
-       ('pg_background.max_workers', ''), ('pg_background.default_queue_size', ''), ('pg_background.worker_timeout', '')
+values ('llm.model', ''), ('llm.provider', ''), ('llm.timeout', ''), ('pgoffload.forward_settings', '')
 on conflict (name) do nothing;
+
+-- Those of pg_background. Every session shows them from its start on where the installer may set them for the
+-- database: as a superuser, or as its owner with the right to set them. Elsewhere they are unknown until somebody sets
+-- them, and mean the same.
+insert into pgoffload.forwarded_setting (name, usual)
+values ('pg_background.max_workers', '16'), ('pg_background.default_queue_size', '64kB'), ('pg_background.worker_timeout', '0')
+on conflict (name) do update set usual = excluded.usual where forwarded_setting.usual <> excluded.usual;
+do $$
+declare
+  setting record;
+begin
+  -- two installers at once
+  lock table pgoffload.forwarded_setting in share row exclusive mode;
+  for setting in
+    select f.name, f.usual from pgoffload.forwarded_setting f
+    where f.name ~ '^pg_background[.]' and not exists (
+      select from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) c
+      where s.setdatabase = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+        and s.setrole = 0 and lower(split_part(c, '=', 1)) = f.name)
+  loop
+    execute format('alter database %I set %s = %L', current_database(), setting.name, setting.usual);
+  end loop;
+exception when insufficient_privilege then
+  null;
+end
+$$;

@@ -220,6 +220,15 @@ final class UsageTopologyTest {
   }
 
   @Test
+  void staysAtTheLargestSumThatAMessageHolds() {
+    send(result(1, 1, NOW, answered("openai", "gpt", Long.MAX_VALUE)));
+    send(result(2, 1, NOW, answered("openai", "gpt", Long.MAX_VALUE)));
+    assertThat(totals())
+        .last()
+        .isEqualTo(usage(MINUTE, "openai", "gpt", 2, 0, 0, 2, 0, Long.MAX_VALUE));
+  }
+
+  @Test
   void forgetsATotalEightDaysAfterItsLastChangeWithoutTakingItBack() {
     send(result(1, 1, NOW, answered("openai", "gpt", 1)));
     driver.advanceWallClockTime(Duration.ofDays(7));

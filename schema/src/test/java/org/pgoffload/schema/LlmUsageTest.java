@@ -131,6 +131,44 @@ final class LlmUsageTest extends OnOldestAndNewestPostgres {
         .containsExactly("0.00223|2|gpt-4", "null|2|gpt-4", "0|1|x", "0.000014|null|null");
   }
 
+  @Test
+  void tellsWhatAbsurdCountsCost() {
+    price("openai", "", "1000000", "0", "1000000", "-infinity");
+    var huge = database.inserted("app");
+    var moreCachedThanAll = database.inserted("app");
+    database.record(
+        database.called(huge, "app", "a", call("openai", "m", Long.MAX_VALUE, 0, Long.MAX_VALUE)),
+        database.called(moreCachedThanAll, "app", "a", call("openai", "m", 1, 1_000_000_000, 7)));
+
+    assertThat(
+            app.rows(
+                "select trim_scale(r.cost) from unnest(?::bigint[]) with ordinality u (id, n),"
+                    + " lateral llm_response(u.id) r order by n",
+                (Object) new Long[] {huge, moreCachedThanAll}))
+        .containsExactly("18446744073709551614", "7");
+  }
+
+  @Test
+  void neitherLosesAnAbsurdCountNorHidesItFromABudget() {
+    budget("app", "day", "max_tokens", "9223372036854775807");
+    // of two minutes of one hour
+    var minutes =
+        database
+            .admin()
+            .rows(
+                "select to_json(date_trunc('hour', now()) + n * interval '1 minute') #>> '{}'"
+                    + " from generate_series(0, 1) n");
+    record(
+        total(minutes.getFirst(), "openai", "m", Long.MAX_VALUE, 0, Long.MAX_VALUE),
+        total(minutes.getLast(), "openai", "m", Long.MAX_VALUE, 0, Long.MAX_VALUE));
+
+    assertThat(app.rows(TOTALS)).hasSize(2);
+    try (var worker = database.worker("w")) {
+      assertThat(worker.detail(asked("app")))
+          .contains("the budget of role app of 9223372036854775807 tokens a day is used up");
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {

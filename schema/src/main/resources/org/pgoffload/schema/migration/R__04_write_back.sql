@@ -30,7 +30,9 @@ begin
 
   insert into pgoffload.llm_usage_hour as h (
     requested_by_oid, hour, provider, model, input_tokens, cached_tokens, output_tokens)
-  select u.requested_by_oid, k.hour, u.provider, u.model, sum(u.input_tokens), sum(u.cached_tokens), sum(u.output_tokens)
+  -- sums stay at the largest number that the columns hold: a vendor may count anything
+  select u.requested_by_oid, k.hour, u.provider, u.model, least(sum(u.input_tokens), 9223372036854775807),
+         least(sum(u.cached_tokens), 9223372036854775807), least(sum(u.output_tokens), 9223372036854775807)
   from (select distinct t.requested_by_oid, date_trunc('hour', t.minute, 'UTC') as hour, coalesce(t.provider, '') as provider,
                coalesce(t.model, '') as model
         from unnest(messages) message,

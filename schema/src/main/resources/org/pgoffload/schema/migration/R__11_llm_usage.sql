@@ -15,12 +15,12 @@ comment on function pgoffload.price_at(text, text, timestamptz) is 'Private. The
 revoke all on function pgoffload.price_at(text, text, timestamptz) from public;
 grant execute on function pgoffload.price_at(text, text, timestamptz) to llm_user;
 
--- API: Private. What tokens cost; null without a price.
+-- API: Private. What tokens cost; null without a price. Never less than nothing, whatever was counted as cached.
 create or replace function pgoffload.cost_of(
   price pgoffload.llm_price, input_tokens numeric, cached_tokens numeric, output_tokens numeric) returns numeric
 language sql immutable
-return ((input_tokens - cached_tokens) * (price).input_per_million
-        + cached_tokens * coalesce((price).cached_input_per_million, (price).input_per_million)
+return (greatest(input_tokens - cached_tokens, 0) * (price).input_per_million
+        + least(cached_tokens, input_tokens) * coalesce((price).cached_input_per_million, (price).input_per_million)
         + output_tokens * (price).output_per_million) * 0.000001;
 comment on function pgoffload.cost_of(pgoffload.llm_price, numeric, numeric, numeric) is 'Private. What tokens cost.';
 revoke all on function pgoffload.cost_of(pgoffload.llm_price, numeric, numeric, numeric) from public;
@@ -39,9 +39,9 @@ begin
          coalesce(bool_or(p.provider is null and c.input_tokens + c.output_tokens > 0), false)
   into cost, unpriced
   from (
-    select e ->> 'provider' as provider, e ->> 'model' as model, coalesce((e ->> 'input_tokens')::bigint, 0) as input_tokens,
-           coalesce((e ->> 'cached_tokens')::bigint, 0) as cached_tokens,
-           coalesce((e ->> 'output_tokens')::bigint, 0) as output_tokens
+    select e ->> 'provider' as provider, e ->> 'model' as model, coalesce((e ->> 'input_tokens')::numeric, 0) as input_tokens,
+           coalesce((e ->> 'cached_tokens')::numeric, 0) as cached_tokens,
+           coalesce((e ->> 'output_tokens')::numeric, 0) as output_tokens
     from jsonb_array_elements(result.calls) e
     union all
     -- of a worker that did not tell the calls

@@ -50,6 +50,10 @@ final class LimitModel {
 
   private static final double REQUEST_BURST_SECONDS = 0.1;
   private static final double TOKEN_BURST_SECONDS = 5;
+
+  /// However many tokens a reply counts: ten minutes' worth are more than a call can have.
+  private static final Duration LONGEST_WAIT_FOR_A_COUNT = Duration.ofMinutes(10);
+
   private static final int DOWN_AFTER = 5;
   private static final long DOWN_NANOS = Duration.ofSeconds(10).toNanos();
   private static final long OUT_OF_QUOTA_NANOS = Duration.ofMinutes(1).toNanos();
@@ -240,7 +244,8 @@ final class LimitModel {
       long now = clock.getAsLong();
       running--;
       lastEnded = now;
-      tokens.take((double) total(outcome.usage()) - permit.estimatedTokens, now);
+      tokens.take(
+          Math.min((double) total(outcome.usage()), mostCounted()) - permit.estimatedTokens, now);
       for (var limit : outcome.limits()) {
         told.put(limit.unit(), new Told(limit, now));
       }
@@ -339,6 +344,11 @@ final class LimitModel {
 
   private double perSecond(@Nullable Integer perMinute) {
     return perMinute == null ? Double.POSITIVE_INFINITY : perMinute / 60.0 / workers;
+  }
+
+  /// A count that no call can have must not close the model for days.
+  private double mostCounted() {
+    return tokens.perSecond() * LONGEST_WAIT_FOR_A_COUNT.toSeconds();
   }
 
   private static long total(Usage usage) {

@@ -9,9 +9,11 @@ import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.pgoffload.worker.llm.FinishReason;
 import org.pgoffload.worker.llm.LlmError;
 import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmOutcome;
+import org.pgoffload.worker.llm.Origin;
 import org.pgoffload.worker.llm.RateLimit;
 import org.pgoffload.worker.llm.Usage;
 
@@ -73,6 +75,24 @@ class LimitModelTest {
     vendor.runFor(LONG);
 
     assertThat(vendor.lastAnswer()).isBetween(Duration.ofSeconds(14), Duration.ofSeconds(16));
+  }
+
+  @Test
+  void anAbsurdCountClosesTheModelForMinutesOnly() {
+    var vendor = new SimulatedVendor(10_000, LATENCY, null, false);
+    var limit = vendor.limit(new CallLimits(null, null, 3_000));
+    var absurd = new Usage(1_000_000_000, 0, 1_000_000_000, 0);
+    limit.ended(
+        limit.want(1).join(),
+        new LlmOutcome.Answered(
+            "a", FinishReason.STOP, new Origin("p", "m", null), absurd, List.of()));
+
+    var next = limit.want(1);
+
+    vendor.runFor(Duration.ofMinutes(9));
+    assertThat(next).isNotDone();
+    vendor.runFor(Duration.ofMinutes(2));
+    assertThat(next).isDone();
   }
 
   @Test

@@ -452,7 +452,7 @@ final class AnswerRequest {
 
   private static Ending mismatch(LlmOutcome.Answered answer, String wrong) {
     var cut =
-        answer.finishReason() == FinishReason.LENGTH
+        answer.finishReason().equals(FinishReason.LENGTH)
             ? "; it was cut short: raise max_output_tokens"
             : "";
     var failed =

@@ -68,7 +68,7 @@ record Ending(
         null,
         error.code().code(),
         error.message(),
-        null,
+        error.finishReason() == null ? null : error.finishReason().word(),
         provider,
         model,
         error.providerRequestId(),

@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /// One call to a vendor, from the question to the outcome, alike for all of them.
 final class AskVendor {
@@ -112,15 +111,14 @@ final class AskVendor {
 
   private LlmOutcome readWhole(OpenReply reply, ReadBody reader)
       throws BrokenExchange, InterruptedException {
-    var body = Json.readObject(reply.readAll());
-    var vendorReply = vendorReply(reply, body.orElseGet(Json::object));
+    var body = VendorBody.read(reply.readAll());
+    var vendorReply = vendorReply(reply, body.json());
     if (reply.status() != 200) {
-      var error = VendorError.read(vendorReply.body());
-      return vendorReply.vendorFailed(error.classify(reply.status()), error, Usage.NONE);
+      return vendorReply.vendorFailed(body.error(), Usage.NONE);
     }
-    return body.isEmpty()
-        ? vendorReply.malformed("the reply is not a JSON object")
-        : reader.read(vendorReply);
+    return body.fault() == null
+        ? reader.read(vendorReply)
+        : vendorReply.malformed("the reply " + body.fault());
   }
 
   private LlmOutcome readStream(OpenReply reply, PieceListener listener)
@@ -132,10 +130,6 @@ final class AskVendor {
       return outcome;
     }
     var body = fold(reply, pieces);
-    if (body == null) {
-      return vendorReply(reply, Json.object())
-          .malformed("the stream has an event that is not a JSON object");
-    }
     reply.finish();
     var vendorReply = vendorReply(reply, body);
     var outcome = provider.answer(vendorReply);
@@ -144,8 +138,9 @@ final class AskVendor {
         : vendorReply.malformed("the stream ends with another answer than it was made of");
   }
 
-  /// The body that the events fold into; null if one of them is no event.
-  private @Nullable JsonNode fold(OpenReply reply, PieceListener pieces)
+  /// The body that the events fold into. An event that tells of a failure is the last one, for
+  /// every vendor, and the body tells of it.
+  private JsonNode fold(OpenReply reply, PieceListener pieces)
       throws BrokenExchange, InterruptedException {
     var fold = provider.fold();
     var events = provider.framing().read(reply);
@@ -153,11 +148,15 @@ final class AskVendor {
       if (data.equals(END_OF_STREAM)) {
         break;
       }
-      var event = Json.readObject(data);
-      if (event.isEmpty()) {
-        return null;
+      var event = VendorBody.read(data);
+      if (event.fault() != null) {
+        throw new BrokenExchange(
+            LlmErrorCode.MALFORMED_RESPONSE, "an event of the stream " + event.fault());
       }
-      if (fold.take(event.get(), pieces)) {
+      if (VendorError.isIn(event.json())) {
+        return Json.merged(fold.body(), event.json());
+      }
+      if (fold.take(event.json(), pieces)) {
         return fold.body();
       }
     }

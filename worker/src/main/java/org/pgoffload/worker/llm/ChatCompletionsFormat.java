@@ -2,15 +2,10 @@ package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.List;
 
 /// OpenAI's Chat Completions API, which every compatible server speaks
 /// (developers.openai.com/api/reference/resources/chat).
 final class ChatCompletionsFormat {
-  /// What Mistral says by a finish reason and no words.
-  private static final VendorError STOPPED =
-      new VendorError(List.of("finish_reason error"), "the model stopped by an error");
-
   private ChatCompletionsFormat() {}
 
   /// @param tokenLimitField `max_completion_tokens` for OpenAI, whose reasoning models refuse the
@@ -55,10 +50,9 @@ final class ChatCompletionsFormat {
   static LlmOutcome answer(VendorReply reply) {
     var body = reply.body();
     var usage = usage(body.path("usage"));
-    if (isError(body)) {
-      var error = VendorError.read(body);
-      // Some gateways pass an upstream's failure on with status 200.
-      return reply.vendorFailed(error.classify(500), error, usage);
+    var failure = reply.failure(usage);
+    if (failure != null) {
+      return failure;
     }
     var choice = body.path("choices").path(0);
     var message = choice.path("message");
@@ -70,18 +64,7 @@ final class ChatCompletionsFormat {
       return reply.declined(LlmErrorCode.REFUSAL, refusal, usage);
     }
     var text = text(message.path("content"));
-    return switch (choice.path("finish_reason").asText()) {
-      case "stop" -> reply.answered(text, FinishReason.STOP, usage);
-      case "length", "model_length" -> reply.answered(text, FinishReason.LENGTH, usage);
-      case "error" -> reply.vendorFailed(LlmErrorCode.PROVIDER_ERROR, STOPPED, usage);
-      case "content_filter" -> reply.declined(LlmErrorCode.CONTENT_FILTER, null, usage);
-      default -> reply.answered(text, FinishReason.OTHER, usage);
-    };
-  }
-
-  /// Mistral and older vLLM have the fields of an error at the top.
-  static boolean isError(JsonNode body) {
-    return body.hasNonNull("error") || body.path("object").asText().equals("error");
+    return reply.finished(text, Json.text(choice, "finish_reason"), null, usage);
   }
 
   /// A text, or with some servers an array of parts, of which the model's thoughts are no answer.

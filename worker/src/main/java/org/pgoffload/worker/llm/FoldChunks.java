@@ -13,10 +13,6 @@ final class FoldChunks implements FoldEvents {
 
   @Override
   public boolean take(JsonNode chunk, PieceListener pieces) {
-    if (ChatCompletionsFormat.isError(chunk)) {
-      body.set("error", chunk.hasNonNull("error") ? chunk.get("error") : chunk);
-      return true;
-    }
     if (chunk.hasNonNull("model")) {
       body.set("model", chunk.get("model"));
     }

@@ -25,10 +25,6 @@ final class FoldMessage implements FoldEvents {
         // The counts are of the whole message so far, and those that stay are not repeated.
         message.withObject("usage").setAll(fields(event.path("usage")));
       }
-      case "error" -> {
-        message.set("error", event.path("error"));
-        return true;
-      }
       case "message_stop" -> {
         return true;
       }

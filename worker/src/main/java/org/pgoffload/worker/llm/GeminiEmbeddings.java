@@ -34,6 +34,10 @@ record GeminiEmbeddings(URI baseUrl) implements EmbeddingFormat {
 
   @Override
   public LlmOutcome answer(VendorReply reply, EmbedCall call) {
+    var failure = reply.failure(Usage.NONE);
+    if (failure != null) {
+      return failure;
+    }
     var vectors = new ArrayList<float[]>();
     for (var embedding : reply.body().path("embeddings")) {
       var vector = Json.floats(embedding.path("values"));

@@ -64,10 +64,9 @@ final class GeminiFormat {
   static LlmOutcome answer(VendorReply reply) {
     var body = reply.body();
     var usage = usage(body.path("usageMetadata"));
-    if (body.path("error").isObject()) {
-      var error = VendorError.read(body);
-      var status = body.path("error").path("code").asInt(500);
-      return reply.vendorFailed(error.classify(status), error, usage);
+    var failure = reply.failure(usage);
+    if (failure != null) {
+      return failure;
     }
     var candidate = body.path("candidates").path(0);
     if (!candidate.isObject()) {
@@ -76,15 +75,10 @@ final class GeminiFormat {
           ? reply.malformed("the reply has no candidate")
           : reply.declined(LlmErrorCode.CONTENT_FILTER, blocked, usage);
     }
-    var text = text(candidate);
-    return switch (candidate.path("finishReason").asText()) {
-      case "" -> reply.malformed("the reply has no finish reason");
-      case "STOP" -> reply.answered(text, FinishReason.STOP, usage);
-      case "MAX_TOKENS" -> reply.answered(text, FinishReason.LENGTH, usage);
-      case "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR" ->
-          reply.declined(LlmErrorCode.CONTENT_FILTER, why(candidate), usage);
-      default -> reply.answered(text, FinishReason.OTHER, usage);
-    };
+    var reason = Json.text(candidate, "finishReason");
+    return reason == null
+        ? reply.malformed("the reply has no finish reason")
+        : reply.finished(text(candidate), reason, Json.text(candidate, "finishMessage"), usage);
   }
 
   /// The model's thoughts, if any are told, are no answer.
@@ -96,12 +90,6 @@ final class GeminiFormat {
       }
     }
     return text.toString();
-  }
-
-  private static String why(JsonNode candidate) {
-    var words = Json.text(candidate, "finishMessage");
-    var reason = candidate.path("finishReason").asText();
-    return words == null ? reason : reason + ": " + words;
   }
 
   /// The model's thoughts are counted apart from what it wrote.

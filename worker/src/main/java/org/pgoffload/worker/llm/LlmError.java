@@ -10,12 +10,24 @@ import org.jspecify.annotations.Nullable;
 /// @param httpStatus of the vendor's reply; null if none came
 /// @param retryAfter how long the vendor asks to wait before the next attempt; null if it does not
 /// @param providerRequestId the vendor's id of the call, for its support; null if it sent none
+/// @param finishReason why the model stopped; null if it did not, or nothing is told of it
 public record LlmError(
     LlmErrorCode code,
     String message,
     @Nullable Integer httpStatus,
     @Nullable Duration retryAfter,
-    @Nullable String providerRequestId) {
+    @Nullable String providerRequestId,
+    @Nullable FinishReason finishReason) {
+
+  /// Of a call in which no model stopped.
+  public LlmError(
+      LlmErrorCode code,
+      String message,
+      @Nullable Integer httpStatus,
+      @Nullable Duration retryAfter,
+      @Nullable String providerRequestId) {
+    this(code, message, httpStatus, retryAfter, providerRequestId, null);
+  }
 
   public LlmError {
     if (message.isBlank()) {

@@ -56,10 +56,9 @@ final class MessagesFormat {
   static LlmOutcome answer(VendorReply reply) {
     var body = reply.body();
     var usage = usage(body.path("usage"));
-    if (body.path("error").isObject()) {
-      var error = VendorError.read(body);
-      // A code that is new to us counts as the vendor's own failure.
-      return reply.vendorFailed(error.classify(500), error, usage);
+    var failure = reply.failure(usage);
+    if (failure != null) {
+      return failure;
     }
     if (!body.path("content").isArray()) {
       return reply.malformed("the reply has no content");
@@ -70,15 +69,11 @@ final class MessagesFormat {
         text.append(block.path("text").asText(""));
       }
     }
-    return switch (body.path("stop_reason").asText()) {
-      case "end_turn", "stop_sequence" -> reply.answered(text.toString(), FinishReason.STOP, usage);
-      case "max_tokens", "model_context_window_exceeded" ->
-          reply.answered(text.toString(), FinishReason.LENGTH, usage);
-      case "refusal" ->
-          reply.declined(
-              LlmErrorCode.REFUSAL, Json.text(body.path("stop_details"), "explanation"), usage);
-      default -> reply.answered(text.toString(), FinishReason.OTHER, usage);
-    };
+    return reply.finished(
+        text.toString(),
+        Json.text(body, "stop_reason"),
+        Json.text(body.path("stop_details"), "explanation"),
+        usage);
   }
 
   private static Usage usage(JsonNode usage) {

@@ -2,6 +2,7 @@ package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Objects;
 
 /// Ollama's `/api/chat` (docs.ollama.com/api/chat).
 final class OllamaFormat {
@@ -66,7 +67,7 @@ final class OllamaFormat {
         if (event instanceof ObjectNode reply) {
           body = reply;
         }
-        return event.path("done").asBoolean() || event.has("error");
+        return event.path("done").asBoolean();
       }
 
       @Override
@@ -76,9 +77,7 @@ final class OllamaFormat {
 
       @Override
       public JsonNode body() {
-        if (!body.has("error")) {
-          body.putObject("message").put("content", text.toString());
-        }
+        body.putObject("message").put("content", text.toString());
         return body;
       }
     };
@@ -88,20 +87,16 @@ final class OllamaFormat {
     var body = reply.body();
     var usage =
         new Usage(Json.count(body, "prompt_eval_count"), 0, Json.count(body, "eval_count"), 0);
-    if (body.hasNonNull("error")) {
-      var error = VendorError.read(body);
-      // Nothing but words is told: it is the server that failed.
-      return reply.vendorFailed(error.classify(500), error, usage);
+    var failure = reply.failure(usage);
+    if (failure != null) {
+      return failure;
     }
     if (!body.path("message").isObject() || !body.path("done").asBoolean()) {
       return reply.malformed("the reply has no message that is done");
     }
     var text = body.path("message").path("content").asText("");
-    return switch (body.path("done_reason").asText()) {
-      // Older servers give no reason.
-      case "stop", "" -> reply.answered(text, FinishReason.STOP, usage);
-      case "length" -> reply.answered(text, FinishReason.LENGTH, usage);
-      default -> reply.answered(text, FinishReason.OTHER, usage);
-    };
+    // Older servers give no reason.
+    var reason = Objects.requireNonNullElse(Json.text(body, "done_reason"), "stop");
+    return reply.finished(text, reason, null, usage);
   }
 }

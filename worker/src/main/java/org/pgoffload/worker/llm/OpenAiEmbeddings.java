@@ -45,9 +45,9 @@ record OpenAiEmbeddings(URI endpoint, String modelSetting, boolean base64)
   @Override
   public LlmOutcome answer(VendorReply reply, EmbedCall call) {
     var body = reply.body();
-    if (body.hasNonNull("error")) {
-      var error = VendorError.read(body);
-      return reply.vendorFailed(error.classify(500), error, Usage.NONE);
+    var failure = reply.failure(Usage.NONE);
+    if (failure != null) {
+      return failure;
     }
     var data = body.path("data");
     var vectors = new float[data.size()][];

@@ -21,7 +21,9 @@ final class OpenReply implements AutoCloseable {
   private final HttpSettings settings;
   private final Duration timeout;
   private final long deadline;
+  private final ReadLines.Source content;
   private long received;
+  private long unpacked;
   private boolean ended;
 
   /// @param timeout of the whole call, for words
@@ -34,6 +36,7 @@ final class OpenReply implements AutoCloseable {
     this.settings = settings;
     this.timeout = timeout;
     this.deadline = deadline;
+    this.content = new Decompress(this::received, headers);
   }
 
   int status() {
@@ -50,11 +53,22 @@ final class OpenReply implements AutoCloseable {
     return type.split(";", 2)[0].strip().equals("application/json");
   }
 
-  /// The next bytes; null at the end of the body.
+  /// The next bytes, as they were before somebody compressed them; null at the end of the body.
   ///
   /// @throws BrokenExchange if they do not come in time, are too many, or the connection breaks
   /// @throws InterruptedException if the thread is interrupted
   byte @Nullable [] next() throws BrokenExchange, InterruptedException {
+    var next = content.next();
+    if (next != null) {
+      unpacked += next.length;
+      if (unpacked > settings.maxResponseBytes()) {
+        throw tooLarge();
+      }
+    }
+    return next;
+  }
+
+  private byte @Nullable [] received() throws BrokenExchange, InterruptedException {
     if (ended) {
       return null;
     }
@@ -75,9 +89,7 @@ final class OpenReply implements AutoCloseable {
       case ReplyBody.Arrival.Bytes(var bytes) -> {
         received += bytes.length;
         if (received > settings.maxResponseBytes()) {
-          throw new BrokenExchange(
-              LlmErrorCode.RESPONSE_TOO_LARGE,
-              "the reply is larger than " + settings.maxResponseBytes() + " bytes");
+          throw tooLarge();
         }
         yield bytes;
       }
@@ -109,6 +121,12 @@ final class OpenReply implements AutoCloseable {
         && body.next(until - System.nanoTime()) instanceof ReplyBody.Arrival.Bytes(var bytes)) {
       received += bytes.length;
     }
+  }
+
+  private BrokenExchange tooLarge() {
+    return new BrokenExchange(
+        LlmErrorCode.RESPONSE_TOO_LARGE,
+        "the reply is larger than " + settings.maxResponseBytes() + " bytes");
   }
 
   @Override

@@ -64,12 +64,6 @@ final class ResponsesFormat {
             body = event.path("response");
             yield true;
           }
-          case "error" -> {
-            // Bare, or below a field of its own.
-            body =
-                Json.object().set("error", event.hasNonNull("error") ? event.get("error") : event);
-            yield true;
-          }
           default -> false;
         };
       }
@@ -90,10 +84,12 @@ final class ResponsesFormat {
     var body = reply.body();
     var usage = usage(body.path("usage"));
     var status = body.path("status").asText();
-    if (body.path("error").isObject() || status.equals("failed") || status.equals("cancelled")) {
-      var error = VendorError.read(body);
-      // A code that is new to us counts as the vendor's own failure.
-      return reply.vendorFailed(error.classify(500), error, usage);
+    var failure = reply.failure(usage);
+    if (failure != null) {
+      return failure;
+    }
+    if (status.equals("failed") || status.equals("cancelled")) {
+      return reply.vendorFailed(VendorError.read(body), usage);
     }
     if (!body.path("output").isArray()) {
       return reply.malformed("the reply has no output");
@@ -112,17 +108,11 @@ final class ResponsesFormat {
       }
     }
     return switch (status) {
-      case "completed" -> reply.answered(text.toString(), FinishReason.STOP, usage);
-      case "incomplete" -> incomplete(reply, text.toString(), usage);
+      case "completed" -> reply.finished(text.toString(), status, null, usage);
+      case "incomplete" ->
+          reply.finished(
+              text.toString(), Json.text(body.path("incomplete_details"), "reason"), null, usage);
       default -> reply.malformed("the reply has no status that ends a response");
-    };
-  }
-
-  private static LlmOutcome incomplete(VendorReply reply, String text, Usage usage) {
-    return switch (reply.body().path("incomplete_details").path("reason").asText()) {
-      case "max_output_tokens" -> reply.answered(text, FinishReason.LENGTH, usage);
-      case "content_filter" -> reply.declined(LlmErrorCode.CONTENT_FILTER, null, usage);
-      default -> reply.answered(text, FinishReason.OTHER, usage);
     };
   }
 

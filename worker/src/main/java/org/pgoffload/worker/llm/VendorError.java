@@ -16,8 +16,14 @@ import org.jspecify.annotations.Nullable;
 /// One reader for all: OpenAI, Azure, Anthropic and most compatible servers send an `error` object
 /// with `code`, `type` and `message`; Anthropic adds `details.error_code`, Azure `innererror.code`;
 /// Google a `status` and a list of details; Mistral and older vLLM put the fields at the top;
-/// Ollama's own and FastAPI's errors are a bare text.
-record VendorError(List<String> codes, String message) {
+/// Ollama's own and FastAPI's errors are a bare text, which any gateway may send too.
+///
+/// @param told the HTTP status that the body tells, as a gateway does that passes on a failure with
+///   status 200 or in a stream; 0 for none
+record VendorError(List<String> codes, int told, String message) {
+  /// Errors in errors, as gateways wrap them.
+  private static final int DEEPEST = 4;
+
   /// Limits of spending and usage of whatever they bound: the organization, the project, a
   /// contract.
   private static final Pattern SPENT =
@@ -54,8 +60,33 @@ record VendorError(List<String> codes, String message) {
     codes = List.copyOf(codes);
   }
 
+  /// Nothing but words.
+  static VendorError ofWords(String words) {
+    return new VendorError(List.of(), 0, words);
+  }
+
+  /// Whether a body or an event tells of a failure, whatever its status. Some servers send the
+  /// field with every answer: what is false, zero or empty tells of none.
+  static boolean isIn(JsonNode body) {
+    return tells(body.path("error"))
+        || body.path("object").asText().equals("error")
+        || body.path("type").asText().equals("error");
+  }
+
+  private static boolean tells(JsonNode error) {
+    return error.isObject()
+        ? error.valueStream().anyMatch(VendorError::tellsByItself)
+        : tellsByItself(error);
+  }
+
+  private static boolean tellsByItself(JsonNode value) {
+    return value.isContainerNode()
+        ? !value.isEmpty()
+        : value.isTextual() ? !value.textValue().isBlank() : value.asBoolean();
+  }
+
   static VendorError read(JsonNode body) {
-    var error = body.path("error").isObject() ? body.path("error") : body;
+    var error = innermost(body);
     var codes =
         Stream.concat(
                 google(error),
@@ -63,18 +94,60 @@ record VendorError(List<String> codes, String message) {
                     error.path("details").path("error_code"),
                     error.path("code"),
                     error.path("innererror").path("code"),
-                    error.path("type")))
+                    error.path("type"),
+                    body.path("code")))
             .filter(JsonNode::isValueNode)
             .map(JsonNode::asText)
-            .filter(code -> !code.isBlank() && !code.equals("null"))
+            .filter(code -> !code.isBlank() && !code.equals("null") && !code.equals("error"))
+            .distinct()
             .toList();
     var message =
-        Stream.of(error.path("message"), body.path("error"), body.path("detail"))
+        Stream.of(
+                error.path("message"),
+                error.path("error"),
+                error.path("detail"),
+                body.path("message"),
+                body.path("error"),
+                body.path("error").path(0))
             .map(JsonNode::textValue)
             .filter(Objects::nonNull)
             .findFirst()
             .orElseGet(() -> refusedFields(body));
-    return new VendorError(codes, message);
+    return new VendorError(codes, told(error, body), message);
+  }
+
+  /// The same, with these words where it has none.
+  VendorError orInstead(String words) {
+    return message.isBlank() ? new VendorError(codes, told, words) : this;
+  }
+
+  private static JsonNode innermost(JsonNode body) {
+    var error = body;
+    for (var depth = 0; depth < DEEPEST; depth++) {
+      var outer = error;
+      var inner =
+          Stream.of(
+                  outer.path("error"),
+                  outer.path("error").path(0),
+                  outer.path("errors").path(0),
+                  outer.path("detail"))
+              .filter(node -> node.isObject() && !node.isEmpty())
+              .findFirst();
+      if (inner.isEmpty()) {
+        return error;
+      }
+      error = inner.get();
+    }
+    return error;
+  }
+
+  private static int told(JsonNode error, JsonNode body) {
+    return Stream.of(error, body)
+        .flatMap(each -> Stream.of("code", "status", "status_code", "statusCode").map(each::path))
+        .mapToInt(code -> code.asInt(0))
+        .filter(code -> code >= 400 && code <= 599)
+        .findFirst()
+        .orElse(0);
   }
 
   /// Google's codes: a quota of the day, which outlasts every wait, then reasons, then the status.
@@ -104,8 +177,13 @@ record VendorError(List<String> codes, String message) {
         .collect(joining("; "));
   }
 
-  /// Our code for it. The vendor's codes decide, then some of its words, then the HTTP status.
-  LlmErrorCode classify(int status) {
+  /// Our code for it. The vendor's codes decide, then some of its words, then the HTTP status, or
+  /// that which the vendor tells in its place where it is a success.
+  ///
+  /// @param httpStatus of the reply
+  LlmErrorCode classify(int httpStatus) {
+    // Where nothing else is told, it is the server that failed.
+    var status = httpStatus == 200 ? told == 0 ? 500 : told : httpStatus;
     for (var code : codes) {
       var known = byVendorCode(code.toLowerCase(Locale.ROOT));
       if (known != null) {

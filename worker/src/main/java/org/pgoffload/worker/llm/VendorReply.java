@@ -1,10 +1,14 @@
 package org.pgoffload.worker.llm;
 
+import static java.util.stream.Collectors.joining;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import java.net.http.HttpHeaders;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// One reply of a vendor beside the call that it belongs to, and the ways to conclude from it.
@@ -27,34 +31,70 @@ record VendorReply(
     @Nullable String requestId,
     RedactWords words) {
 
-  /// The model wrote this; without a word it is a failure.
-  LlmOutcome answered(String text, FinishReason reason, Usage usage) {
+  /// The model stopped, and wrote this. Whether that is an answer says the reason.
+  ///
+  /// @param stopped the vendor's word for why, or null
+  /// @param why the vendor's words on it, or null
+  LlmOutcome finished(String text, @Nullable String stopped, @Nullable String why, Usage usage) {
+    var reason = FinishReason.of(stopped);
+    var told = told(reason.word().equals(stopped) ? null : stopped, why);
+    if (reason.equals(FinishReason.CONTENT_FILTER)) {
+      return declined(LlmErrorCode.CONTENT_FILTER, told, usage);
+    }
+    if (reason.equals(FinishReason.REFUSAL)) {
+      return declined(LlmErrorCode.REFUSAL, why, usage);
+    }
+    if (reason.equals(FinishReason.ERROR)) {
+      var words = why == null ? "the model stopped by an error" : why;
+      return failed(LlmErrorCode.PROVIDER_ERROR, words, reason, usage);
+    }
     if (text.isEmpty()) {
-      var why =
-          reason == FinishReason.LENGTH
-              ? "the model used all its output tokens before it wrote a word: raise"
-                  + " max_output_tokens"
-              : "the model finished without a word";
-      return failed(LlmErrorCode.EMPTY_ANSWER, why, usage);
+      return failed(LlmErrorCode.EMPTY_ANSWER, withoutWords(reason, stopped, why), reason, usage);
     }
     return new LlmOutcome.Answered(
         text, reason, new Origin(provider, model, requestId), usage, limits());
   }
 
+  private static String withoutWords(
+      FinishReason reason, @Nullable String stopped, @Nullable String why) {
+    var told = told(stopped, why);
+    if (reason.equals(FinishReason.LENGTH)) {
+      return "the model used all its output tokens before it wrote a word: raise"
+          + " max_output_tokens";
+    }
+    return reason.equals(FinishReason.STOP)
+        ? "the model finished without a word"
+        : "the model stopped without a word" + (told.isBlank() ? "" : ": " + told);
+  }
+
+  private static String told(@Nullable String stopped, @Nullable String why) {
+    return Stream.of(stopped, why)
+        .filter(Objects::nonNull)
+        .filter(words -> !words.isBlank())
+        .collect(joining(": "));
+  }
+
   /// The model, or the filter before or behind it, declined; these are its words, if it has any.
   LlmOutcome declined(LlmErrorCode code, @Nullable String vendorWords, Usage usage) {
+    var refused = code == LlmErrorCode.REFUSAL;
     var plain =
-        code == LlmErrorCode.REFUSAL
-            ? "the model declined to answer"
-            : "the vendor's content filter stopped the answer";
+        refused ? "the model declined to answer" : "the vendor's content filter stopped the answer";
     return failed(
         code,
         vendorWords == null || vendorWords.isBlank() ? plain : plain + ": " + vendorWords,
+        refused ? FinishReason.REFUSAL : FinishReason.CONTENT_FILTER,
         usage);
   }
 
-  /// The vendor says by status 200 or any other that it failed, and the code is this.
-  LlmOutcome vendorFailed(LlmErrorCode code, VendorError error, Usage usage) {
+  /// The failure that the body tells of though the status is 200; null if it tells of none. To be
+  /// looked at before anything else.
+  @Nullable LlmOutcome failure(Usage usage) {
+    return VendorError.isIn(body) ? vendorFailed(VendorError.read(body), usage) : null;
+  }
+
+  /// The vendor says that it failed.
+  LlmOutcome vendorFailed(VendorError error, Usage usage) {
+    var code = error.classify(status);
     var told = new StringBuilder("HTTP ").append(status);
     if (!error.codes().isEmpty()) {
       told.append(" (").append(error.codes().getFirst()).append(')');
@@ -66,17 +106,17 @@ record VendorReply(
           default -> "";
         };
     var message = error.message().isBlank() ? "" : ": " + error.message();
-    return failed(code, "answered " + told + hint + message, usage);
+    return failed(code, "answered " + told + hint + message, null, usage);
   }
 
   /// The reply is not what the vendor documents.
   LlmOutcome malformed(String what) {
-    return failed(LlmErrorCode.MALFORMED_RESPONSE, what, Usage.NONE);
+    return failed(LlmErrorCode.MALFORMED_RESPONSE, what, null, Usage.NONE);
   }
 
   /// The reply began and did not come to its end.
   LlmOutcome broken(LlmErrorCode code, String why) {
-    return failed(code, why, Usage.NONE);
+    return failed(code, why, null, Usage.NONE);
   }
 
   /// The texts were embedded so.
@@ -88,6 +128,15 @@ record VendorReply(
     if (dimensions == 0 || vectors.stream().anyMatch(vector -> vector.length != dimensions)) {
       return malformed("the vectors are not all of one length");
     }
+    for (var at = 0; at < inputs; at++) {
+      for (var number : vectors.get(at)) {
+        if (!Float.isFinite(number)) {
+          return malformed(
+              "vector %d of %d has a number that is infinite, too large for 32 bits, or none"
+                  .formatted(at + 1, inputs));
+        }
+      }
+    }
     return new LlmOutcome.Embedded(
         vectors, new Origin(provider, model, requestId), usage, limits());
   }
@@ -96,10 +145,12 @@ record VendorReply(
     return ReadRateLimits.from(headers, receivedAt);
   }
 
-  private LlmOutcome failed(LlmErrorCode code, String message, Usage usage) {
+  private LlmOutcome failed(
+      LlmErrorCode code, String message, @Nullable FinishReason reason, Usage usage) {
     Duration wait = RetryAfter.of(headers, receivedAt).or(() -> RetryAfter.of(body)).orElse(null);
     return new LlmOutcome.Failed(
-        new LlmError(code, provider + ": " + words.redact(message), status, wait, requestId),
+        new LlmError(
+            code, provider + ": " + words.redact(message), status, wait, requestId, reason),
         model,
         usage,
         limits());

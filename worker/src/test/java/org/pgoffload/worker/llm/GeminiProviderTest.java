@@ -73,7 +73,8 @@ class GeminiProviderTest {
                         + " to a source.",
                     200,
                     null,
-                    "r"),
+                    "r",
+                    FinishReason.CONTENT_FILTER),
                 "m",
                 new Usage(7, 0, 0, 0),
                 List.of()));

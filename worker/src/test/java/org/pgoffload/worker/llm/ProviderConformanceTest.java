@@ -234,7 +234,8 @@ class ProviderConformanceTest extends ConformanceSuite {
                     vendor.provider + ": the model declined to answer: I cannot help with that.",
                     200,
                     null,
-                    VendorStub.REQUEST_ID),
+                    VendorStub.REQUEST_ID,
+                    FinishReason.REFUSAL),
                 REPORTED_MODEL,
                 usage(),
                 List.of()));

@@ -1,6 +1,5 @@
 package org.pgoffload.worker.llm;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.stream.IntStream;
@@ -123,7 +122,6 @@ class VendorErrorTest {
   }
 
   private static LlmErrorCode classify(int status, String body) {
-    var json = Json.readObject(body.getBytes(UTF_8)).orElseThrow();
-    return VendorError.read(json).classify(status);
+    return VendorBody.read(body).error().classify(status);
   }
 }

@@ -11,11 +11,15 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.Socket;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
+import java.util.zip.Deflater;
+import java.util.zip.DeflaterOutputStream;
+import java.util.zip.GZIPOutputStream;
 import org.jspecify.annotations.Nullable;
 
 /// HTTP/1.1 on one connection, with full say over every byte, which a server library would not
@@ -65,6 +69,14 @@ final class Connection {
       case WireReply.Stream stream -> {
         return stream(stream, onDisconnect);
       }
+      case WireReply.Bytes(var status, var headers, var body) -> {
+        full(status, headers, body);
+        return true;
+      }
+      case WireReply.Encoded(var content, var coding) -> {
+        encoded(content, coding);
+        return true;
+      }
       case WireReply.EndlessHeaders() -> {
         send(HEADERS_200);
         repeat("X-Padding: 0123456789\r\n", 2, onDisconnect);
@@ -84,14 +96,60 @@ final class Connection {
   }
 
   private void full(WireReply.Full full) throws IOException {
-    var body = full.body().getBytes(UTF_8);
-    var head = new StringBuilder("HTTP/1.1 ").append(full.status()).append(" Stub\r\n");
-    full.headers()
-        .forEach((name, value) -> head.append(name).append(": ").append(value).append("\r\n"));
+    full(full.status(), full.headers(), full.body().getBytes(UTF_8));
+  }
+
+  private void full(int status, Map<String, String> headers, byte[] body) throws IOException {
+    var head = new StringBuilder("HTTP/1.1 ").append(status).append(" Stub\r\n");
+    headers.forEach((name, value) -> head.append(name).append(": ").append(value).append("\r\n"));
     head.append("Content-Length: ").append(body.length).append("\r\n\r\n");
     out.write(head.toString().getBytes(ISO_8859_1));
     out.write(body);
     out.flush();
+  }
+
+  /// The parts of a stream are flushed through the compression one by one.
+  private void encoded(WireReply content, WireReply.Coding coding) throws IOException {
+    var parts =
+        switch (content) {
+          case WireReply.Full full -> List.of(full.body());
+          case WireReply.Stream stream -> stream.begin();
+          case WireReply other -> throw new IllegalArgumentException("no body: " + other);
+        };
+    var body = new ByteArrayOutputStream();
+    try (var compressing =
+        switch (coding) {
+          case GZIP, UNTOLD_GZIP -> new GZIPOutputStream(body, true);
+          case ZLIB -> new DeflaterOutputStream(body, true);
+          case RAW_DEFLATE ->
+              new DeflaterOutputStream(
+                  body, new Deflater(Deflater.DEFAULT_COMPRESSION, true), 512, true);
+          case TOLD_GZIP -> body;
+          case BROTLI -> {
+            // As unlike text as brotli is; nobody unpacks it.
+            body.write(new byte[] {(byte) 0x8B, 0x02, (byte) 0x80});
+            yield body;
+          }
+        }) {
+      for (var part : parts) {
+        compressing.write(part.getBytes(UTF_8));
+        compressing.flush();
+      }
+    }
+    var headers = new HashMap<String, String>();
+    var status = 200;
+    switch (content) {
+      case WireReply.Full full -> {
+        headers.putAll(full.headers());
+        status = full.status();
+      }
+      case WireReply.Stream stream -> headers.putAll(stream.headers());
+      case WireReply other -> throw new IllegalArgumentException("no body: " + other);
+    }
+    if (!coding.header.isEmpty()) {
+      headers.put("Content-Encoding", coding.header);
+    }
+    full(status, headers, body.toByteArray());
   }
 
   private boolean stream(WireReply.Stream stream, Runnable onDisconnect) throws IOException {

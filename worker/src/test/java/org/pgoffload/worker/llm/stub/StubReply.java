@@ -2,6 +2,7 @@ package org.pgoffload.worker.llm.stub;
 
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 
 /// What the stub does with a question, in no vendor's format: the vendor asked renders it.
 public sealed interface StubReply {
@@ -53,6 +54,13 @@ public sealed interface StubReply {
 
   /// Streams this text with so many bytes in each write, whatever they tear apart.
   record TornStream(String text, int bytes) implements StubReply {}
+
+  /// The vendor's form of a reply, in one piece or as a stream, with something changed in the text
+  /// of its body, or of each chunk.
+  record Changed(InForm reply, UnaryOperator<String> change) implements StubReply {}
+
+  /// The vendor's form of a reply, in one piece or as a stream, compressed on the way.
+  record Compressed(InForm reply, WireReply.Coding coding) implements StubReply {}
 
   /// Misbehaves below the vendor's format.
   record Misbehaviour(WireReply wire) implements StubReply {}

@@ -190,6 +190,13 @@ public final class VendorStub implements AutoCloseable {
         .render(new StubReply.Answer(text, StubReply.Tokens.DEFAULT), question);
   }
 
+  /// The answer of the vendor at this path as the text of all its events.
+  public String asEvents(String path, String text) {
+    var question =
+        new StubQuestion(path, "model-1", null, List.of("user: Why?"), StubOptions.NONE, true);
+    return String.join("", events(text, Objects.requireNonNull(dialect(path)), question).all());
+  }
+
   /// Waits for one more question, documented or not.
   public boolean awaitQuestion(long seconds) throws InterruptedException {
     return asked.tryAcquire(seconds, TimeUnit.SECONDS);
@@ -284,18 +291,33 @@ public final class VendorStub implements AutoCloseable {
   private static WireReply write(StubReply reply, Dialect dialect, StubQuestion question) {
     return switch (reply) {
       case StubReply.Misbehaviour(var wire) -> wire;
-      case StubReply.InForm inForm when !question.stream() -> dialect.render(inForm, question);
-      case StubReply.InForm inForm ->
-          switch (dialect.stream(inForm, question)) {
-            case Dialect.Events.None(var whole) -> whole;
-            case Dialect.Events.Some events -> stream(events, events.all(), Ending.WHOLE, 0);
+      case StubReply.InForm inForm -> inForm(inForm, dialect, question);
+      case StubReply.Changed(var inForm, var change) ->
+          switch (inForm(inForm, dialect, question)) {
+            case WireReply.Full(var status, var headers, var body) ->
+                new WireReply.Full(status, headers, change.apply(body));
+            case WireReply.Stream(var headers, var begin, var ending, var bytes) ->
+                new WireReply.Stream(headers, begin.stream().map(change).toList(), ending, bytes);
+            case WireReply other -> other;
           };
+      case StubReply.Compressed(var inForm, var coding) ->
+          new WireReply.Encoded(inForm(inForm, dialect, question), coding);
       case StubReply.TornStream(var text, var bytes) -> {
         var events = events(text, dialect, question);
         yield stream(events, events.all(), Ending.WHOLE, bytes);
       }
       case StubReply.BadStream(var text, var fault) ->
           bad(events(text, dialect, question), fault, dialect);
+    };
+  }
+
+  private static WireReply inForm(StubReply.InForm reply, Dialect dialect, StubQuestion question) {
+    if (!question.stream()) {
+      return dialect.render(reply, question);
+    }
+    return switch (dialect.stream(reply, question)) {
+      case Dialect.Events.None(var whole) -> whole;
+      case Dialect.Events.Some events -> stream(events, events.all(), Ending.WHOLE, 0);
     };
   }
 

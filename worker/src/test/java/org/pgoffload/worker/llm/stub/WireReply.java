@@ -28,6 +28,27 @@ public sealed interface WireReply {
     }
   }
 
+  /// The same, whole, with these bytes in the place of those of its body or of each chunk.
+  record Encoded(WireReply reply, Coding coding) implements WireReply {}
+
+  /// What becomes of a body on its way.
+  enum Coding {
+    GZIP("gzip"),
+    /// Without a header that says so.
+    UNTOLD_GZIP(""),
+    ZLIB("deflate"),
+    RAW_DEFLATE("deflate"),
+    /// The header says gzip, and somebody has unpacked it.
+    TOLD_GZIP("gzip"),
+    BROTLI("br");
+
+    final String header;
+
+    Coding(String header) {
+      this.header = header;
+    }
+  }
+
   /// How a stream ends.
   enum Ending {
     /// With the last chunk of the body.
@@ -40,6 +61,15 @@ public sealed interface WireReply {
     REPEATED_SLOWLY,
     /// Not: the last chunk is sent again at once until the client goes.
     REPEATED
+  }
+
+  /// A reply whose body need not be text.
+  @SuppressWarnings("ArrayRecordComponent") // Written once and never compared.
+  record Bytes(int status, Map<String, String> headers, byte[] body) implements WireReply {
+
+    public Bytes {
+      headers = Map.copyOf(headers);
+    }
   }
 
   /// Promises a longer body than it sends, and closes the connection.

@@ -29,7 +29,7 @@ as $$
   where c.relnamespace = 'pgoffload'::regnamespace
     and c.relname = (select p.relname from pg_class p where p.oid = t) || '_' || number
   -- requests first: a result without its request misleads nobody, if the removal is interrupted
-  order by c.relname not like '%\_request\_%', c.relname
+  order by c.relname !~ '_request_', c.relname
 $$;
 comment on function pgoffload.partitions_of(bigint) is 'Private. The partitions of a range of ids, in the order in which they are removed.';
 revoke all on function pgoffload.partitions_of(bigint) from public;

@@ -517,7 +517,7 @@ begin
   detail := case state when 'ok' then 'nothing was lost on its way, or it was sent again'
     else format('the capture was interrupted at %s (%s): what was lost is about to be sent again', broken.broken_at, broken.reason) end;
   advice := case when state = 'ok' then null
-    when broken.first_id is null and broken.reason like 'key\_%' then 'Run pgoffload rotate-key --revoke again: it was interrupted.'
+    when broken.first_id is null and broken.reason ~ '^key_' then 'Run pgoffload rotate-key --revoke again: it was interrupted.'
     when broken.first_id is null then 'Run pgoffload install: it was interrupted while it made a slot or a topic.'
     else 'Have producer, workers and results running: the sweep waits until what reached Kafka has been worked off.' end;
   return next;

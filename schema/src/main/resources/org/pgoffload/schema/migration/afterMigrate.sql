@@ -4,7 +4,7 @@ insert into pgoffload.forwarded_setting (name, usual)
 select s.name, case s.name when 'DateStyle' then 'ISO, MDY' else pg_catalog.current_setting(s.name) end
 from pg_catalog.pg_settings s
 where s.context = 'user'
-  and s.name not like 'default\_transaction\_%' and s.name not like 'tcp\_%'
+  and s.name !~ '^(default_transaction|tcp)_'
   and s.name not in (
     'role', 'session_authorization', 'seed', 'application_name',
     'transaction_isolation', 'transaction_read_only', 'transaction_deferrable',

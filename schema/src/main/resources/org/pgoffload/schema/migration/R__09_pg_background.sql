@@ -112,7 +112,8 @@ begin
     if cookie is not null and entry[1]::bigint <> cookie then
       raise exception 'cookie mismatch for PID %', pid
         using errcode = 'object_not_in_prerequisite_state',
-              hint = 'The handle is stale, or of another task: use the one that the launch returned.';
+              hint = 'The handle is stale, or of another task: use the one that the launch returned. '
+                  '(pg_background_launch_v2(…)).* launches once for each column; select * from pg_background_launch_v2(…) launches once.';
     end if;
     if not pg_has_role(entry[3]::oid, 'usage') then
       raise exception 'permission denied for background worker with PID "%"', pid

@@ -182,8 +182,9 @@ final class ConsumeResults {
       return;
     }
     var attempt = chunks.get(id + "/" + result.path("attempt").asInt());
-    var of = attempt == null ? null : attempt.chunks;
     int expected = result.path("chunks").asInt();
+    // chunks of other numbers are nobody's
+    var of = attempt == null ? null : attempt.chunks.headMap(expected, true);
     if (expected > 0 && (of == null || of.size() < expected)) {
       System.out.println(id + " rows before the beginning of this consumer");
       return;

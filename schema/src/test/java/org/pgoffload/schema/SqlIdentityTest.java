@@ -365,6 +365,18 @@ final class SqlIdentityTest extends OnOldestAndNewestPostgres {
           assertThat(database.admin().rows(read)).containsExactly("x");
           assertThat(database.admin().rows("select public.sql_rows_json(" + request.id() + ")"))
               .containsExactly("{\"a\": \"x\"}");
+          // whatever path a reader has, the functions that read use nothing of it
+          database.admin().run("set search_path = " + path);
+          assertThat(database.admin().rows(read)).containsExactly("x");
+          assertThat(database.admin().rows("select public.sql_rows_json(" + request.id() + ")"))
+              .containsExactly("{\"a\": \"x\"}");
+          assertThat(
+                  database
+                      .admin()
+                      .refused(read.replace("a pg_catalog.text", "a pg_catalog.int4"))
+                      .state())
+              .isEqualTo("42804");
+          database.admin().run("reset search_path");
         }
         mallory.run("select public.pg_background_cancel_all_v2()");
       }
@@ -376,6 +388,162 @@ final class SqlIdentityTest extends OnOldestAndNewestPostgres {
       mallory.run("reset search_path");
       mallory.run("set client_min_messages = error; drop schema evil cascade");
       database.admin().run("drop table public.spied");
+    }
+  }
+
+  /// What an ordinary application has: a domain whose check finds its functions by the search_path,
+  /// and types that are made of it.
+  private void createMails() {
+    database
+        .admin()
+        .run(
+            """
+            create table public.spied (who text);
+            grant insert on public.spied to public;
+            create function public.is_email(v text) returns boolean language plpgsql as $$
+            begin
+              return lower(v) like '%@%';
+            end
+            $$;
+            create domain public.email as text check (public.is_email(value));
+            create domain public.work_email as public.email check (public.is_email(value));
+            create type public.contact as (name text, mail public.email);
+            create domain public.reachable as public.contact check ((value).mail is not null);
+            create type public.book as (owner text, contacts public.reachable[], first public.work_email);
+            """);
+  }
+
+  private void dropMails() {
+    database
+        .admin()
+        .run(
+            """
+            drop type public.book; drop domain public.reachable; drop type public.contact;
+            drop domain public.work_email; drop domain public.email; drop function public.is_email;
+            drop table public.spied
+            """);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "array['a@b']::public.email[] | public.email[] | {a@b} | [\"a@b\"]",
+        "array['a@b']::public.work_email[] | public.work_email[] | {a@b} | [\"a@b\"]",
+        "row('Ann', 'a@b')::public.contact | public.contact | (Ann,a@b) | {\"mail\": \"a@b\", \"name\": \"Ann\"}",
+        "array[row('Ann', 'a@b')]::public.reachable[] | public.reachable[] | {\"(Ann,a@b)\"} | [{\"mail\": \"a@b\", \"name\": \"Ann\"}]",
+        "row('Ann', array[row('Bob', 'b@c')]::public.reachable[], 'a@b')::public.book | public.book"
+            + " | (Ann,\"{\"\"(Bob,b@c)\"\"}\",a@b)"
+            + " | {\"first\": \"a@b\", \"owner\": \"Ann\", \"contacts\": [{\"mail\": \"b@c\", \"name\": \"Bob\"}]}"
+      })
+  void appliesNothingOfTheWritersSessionInTheReaders(
+      String value, String type, String text, String json) {
+    createMails();
+    database
+        .admin()
+        .run("grant create on database " + database.address().database() + " to mallory");
+    mallory.run(
+        """
+        create schema evil;
+        grant usage on schema evil to public;
+        create function evil.lower(text) returns text language plpgsql as $$
+        begin
+          insert into public.spied values (current_user);
+          return $1;
+        end
+        $$;
+        set search_path = evil, pg_catalog, public;
+        """);
+    try {
+      var id = mallory.number("select pg_background_launch(?)", "select " + value + " as v");
+      worker.runAll();
+      for (var reader : List.of(database.admin(), mallory)) {
+        assertThat(
+                reader.rows(
+                    "select v::pg_catalog.text from public.sql_rows(%d) as (v %s)"
+                        .formatted(id, type)))
+            .containsExactly(text);
+      }
+      assertThat(mallory.rows("select sql_rows_json(?)", id))
+          .containsExactly("{\"v\": " + json + "}");
+      assertThat(database.admin().rows("select sql_rows_json(?) ->> 'v'", id))
+          .containsExactly(text);
+      // as in any other statement, it is the reader's own path that finds lower()
+      assertThat(database.admin().rows("select distinct who from public.spied"))
+          .containsExactly("mallory");
+    } finally {
+      mallory.run("reset search_path");
+      mallory.run("set client_min_messages = error; drop schema evil cascade");
+      dropMails();
+    }
+  }
+
+  @Test
+  void readsADomainWhoseCheckFindsItsNamesByTheReadersPath() {
+    database
+        .admin()
+        .run(
+            """
+            create schema app;
+            grant usage on schema app to public;
+            create function app.even(i int) returns boolean language sql as 'select i % 2 = 0';
+            create function app.checked(i int) returns boolean language plpgsql as $$begin return even(i); end$$;
+            create domain app.number as int check (app.checked(value))
+            """);
+    try {
+      mallory.run("set search_path = app, public");
+      var id = mallory.number("select pg_background_launch('select array[2]::app.number[] as v')");
+      worker.runAll();
+      var read = "select v from public.sql_rows(" + id + ") as (v app.number[])";
+      assertThat(mallory.rows(read)).containsExactly("{2}");
+      assertThat(mallory.rows("select sql_rows_json(?)", id)).containsExactly("{\"v\": [2]}");
+      mallory.run("set search_path = public");
+      assertThat(mallory.refused(read).state()).isEqualTo("42883");
+    } finally {
+      database.admin().run("set client_min_messages = error; drop schema app cascade");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {"(v text)|42804", "(v evil.pair)|(1)", "(v evil.pair, w text)|42804"})
+  void runsNoCastOfTheWritersTypeAsTheReader(String columns, String expected) {
+    database
+        .admin()
+        .run("grant create on database " + database.address().database() + " to mallory");
+    // what is simple and promises to be immutable is run while a statement is planned
+    mallory.run(
+        """
+        create schema evil;
+        grant usage on schema evil to public;
+        create type evil.pair as (i int);
+        create function evil.trap() returns evil.pair language plpgsql immutable as $$
+        begin
+          raise exception 'trapped' using errcode = 'EVIL1';
+        end
+        $$;
+        create function evil.pair(varchar) returns evil.pair language sql immutable as 'select evil.trap()';
+        create function evil.pair(text) returns evil.pair language sql immutable as 'select evil.trap()';
+        create function evil.pair(bpchar) returns evil.pair language sql immutable as 'select evil.trap()';
+        create cast (varchar as evil.pair) with function evil.pair(varchar);
+        create cast (text as evil.pair) with function evil.pair(text);
+        create cast (bpchar as evil.pair) with function evil.pair(bpchar)
+        """);
+    try {
+      var id = mallory.number("select pg_background_launch('select row(1)::evil.pair as v')");
+      worker.runAll();
+      var read = "select v from sql_rows(" + id + ") as " + columns;
+      if (expected.startsWith("(")) {
+        assertThat(database.admin().rows(read)).containsExactly(expected);
+      } else {
+        assertThat(database.admin().refused(read).state()).isEqualTo(expected);
+      }
+      assertThat(database.admin().rows("select sql_rows_json(?)", id))
+          .containsExactly("{\"v\": \"(1)\"}");
+    } finally {
+      mallory.run("set client_min_messages = error; drop schema evil cascade");
     }
   }
 

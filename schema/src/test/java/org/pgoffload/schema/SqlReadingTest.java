@@ -137,16 +137,162 @@ final class SqlReadingTest extends OnOldestAndNewestPostgres {
           .as(settings)
           .containsExactly("t|t|t");
       assertThat(ann.rows("select count(*) from public.sql_rows_json(?)", id)).containsExactly("1");
-      // an interval is in the style that it was written under
-      if (!type.equals("interval")) {
-        assertThat(
-                ann.value(
-                    "select case when num_nulls(e.v) = 1 then r = '{\"v\": null}' else (r -> 'v')::text = to_jsonb(e.v)::text end from public.sql_rows_json(%d) r, (select (%s)::%s as v) e"
-                        .formatted(id, parts[1], type)))
-            .as(settings)
-            .isEqualTo("t");
-      }
+      assertThat(
+              ann.value(
+                  "select case when num_nulls(e.v) = 1 then r = '{\"v\": null}' else (r -> 'v')::text = to_jsonb(e.v)::text end from public.sql_rows_json(%d) r, (select (%s)::%s as v) e"
+                      .formatted(id, parts[1], type)))
+          .as(settings)
+          .isEqualTo("t");
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"postgres", "postgres_verbose", "sql_standard", "iso_8601"})
+  void readsAnIntervalOfEachStyleAsWhatItWas(String style) {
+    var intervals =
+        """
+        select make_interval(months => m, days => d) + s * interval '1 microsecond' as i
+        from unnest(array[0, 1, -1, 14, -14]) m, unnest(array[0, 2, -2, 100000, -100000]) d,
+             unnest(array[0, 1, -1, 4000001, -4000001, 93784000000, -93784000000]) s
+        """;
+    var id = ran("set intervalstyle = '" + style + "'; " + intervals);
+    ann.run("set intervalstyle = 'postgres'");
+    // months, days and seconds apart: two intervals can be equal without being the same
+    var parts =
+        "select extract(year from i) * 12 + extract(month from i) as months, extract(day from i) as days,"
+            + " extract(hour from i) * 3600 + extract(minute from i) * 60 + extract(second from i) as seconds from ";
+    assertThat(ann.rows(parts + "sql_rows(" + id + ") as (i interval)"))
+        .isEqualTo(ann.rows(parts + "(" + intervals + ") intervals"));
+    // and as JSON in the reader's own style
+    ann.run("set intervalstyle = 'iso_8601'");
+    assertThat(ann.rows("select sql_rows_json(?) ->> 'i'", id))
+        .isEqualTo(ann.rows("select i::text from (" + intervals + ") intervals"));
+  }
+
+  @Test
+  void readsNoChunksBeyondTheResultsOwn() {
+    ann.run("select pg_background_launch('x')");
+    var request = database.onlySent();
+    var id = request.id();
+    try (var task = worker.begin(request)) {
+      task.complete(
+          "{\"status\": \"succeeded\", \"tags\": [\"SELECT 2\"], \"row_count\": 2, \"chunks\": 2, \"columns\": [{\"name\": \"a\", \"type_oid\": 23, \"typmod\": -1, \"type\": \"int4\"}]}");
+    }
+    var forged = SqlRows.of(id, 1, 3, database.oid("ann"), List.of(List.of("666")));
+    var first = SqlRows.of(id, 1, 1, database.oid("ann"), List.of(List.of("1")));
+    var second = SqlRows.of(id, 1, 2, database.oid("ann"), List.of(List.of("2")));
+    // in the place of one that is still to come
+    worker.published(first, forged);
+    assertThat(ann.value("select sql_status(?)", id)).isEqualTo("running");
+    worker.published(second);
+    assertThat(ann.value("select sql_status(?)", id)).isEqualTo("succeeded");
+    // after all have come
+    worker.published(SqlRows.of(id, 1, 4, database.oid("ann"), List.of(List.of("667"))));
+    database
+        .admin()
+        .run(
+            "insert into pgoffload.sql_chunk (id, attempt, number, requested_by_oid, rows) values (?, 1, 0, ?::text::oid, '[[\"668\"]]')",
+            id,
+            String.valueOf(database.oid("ann")));
+    assertThat(ann.value("select sql_status(?)", id)).isEqualTo("succeeded");
+    assertThat(ann.rows("select * from sql_rows(" + id + ") as (a int)")).containsExactly("1", "2");
+    assertThat(ann.rows("select sql_rows_json(?)", id)).containsExactly("{\"a\": 1}", "{\"a\": 2}");
+    assertThat(read(id, "a int")).containsExactly("1", "2");
+  }
+
+  @Test
+  void readsNoPiecesBeyondTheResultsOwn() {
+    ann.run("select pg_background_launch('x')");
+    var request = database.onlySent();
+    var id = request.id();
+    try (var task = worker.begin(request)) {
+      task.complete(
+          "{\"status\": \"succeeded\", \"tags\": [\"SELECT 1\"], \"row_count\": 1, \"split\": true, \"chunks\": 2, \"columns\": [{\"name\": \"a\", \"type_oid\": 25, \"typmod\": -1, \"type\": \"text\"}]}");
+    }
+    worker.published(
+        SqlRows.piece(id, 1, 1, database.oid("ann"), "[[\"on", false),
+        SqlRows.piece(id, 1, 2, database.oid("ann"), "e\"]]", true),
+        SqlRows.piece(id, 1, 3, database.oid("ann"), "[[\"forged\"]]", true));
+    assertThat(read(id, "a text")).containsExactly("one");
+  }
+
+  @Test
+  void keepsNoForgedChunkAndNoForgedEndInALargeObject() {
+    ann.run("begin isolation level repeatable read");
+    ann.run("select pg_background_launch('x')");
+    var request = database.onlySent();
+    var id = request.id();
+    // before there is an answer
+    worker.published(id);
+    try (var task = worker.begin(request)) {
+      task.complete(
+          "{\"status\": \"succeeded\", \"tags\": [\"SELECT 1\"], \"row_count\": 1, \"chunks\": 1, \"columns\": [{\"name\": \"a\", \"type_oid\": 23, \"typmod\": -1, \"type\": \"int4\"}]}");
+    }
+    // before its rows are here
+    worker.published(id);
+    worker.published(
+        SqlRows.of(id, 1, 2, database.oid("ann"), List.of(List.of("666"))),
+        SqlRows.of(id, 1, 1, database.oid("ann"), List.of(List.of("1"))));
+    worker.published(id);
+    assertThat(read(id, "a int")).containsExactly("1");
+    ann.run("commit");
+  }
+
+  @Test
+  void takesAModifierForTheServersOwnTypesAlone() {
+    database
+        .admin()
+        .run(
+            """
+            create schema "x(";
+            grant usage on schema "x(" to public;
+            create type "x("."y)numeric" as (a int);
+            create type "x("."numeric(1,2)numeric(3,4)" as enum ('a')
+            """);
+    try {
+      var id = ran("select row(1)::\"x(\".\"y)numeric\" as a, 1.5::numeric(3,1) as b");
+      for (var columns :
+          List.of(
+              "a \"x(\".\"numeric(1,2)numeric(3,4)\", b numeric",
+              "a \"x(\".\"y)numeric\", b \"x(\".\"numeric(1,2)numeric(3,4)\"")) {
+        assertThat(ann.refused("select * from sql_rows(" + id + ") as (" + columns + ")").state())
+            .isEqualTo("42804");
+      }
+      assertThat(
+              ann.rows(
+                  "select * from sql_rows("
+                      + id
+                      + ") as (a \"x(\".\"y)numeric\", b numeric(10,3))"))
+          .containsExactly("(1)|1.500");
+    } finally {
+      database.admin().run("set client_min_messages = error; drop schema \"x(\" cascade");
+    }
+  }
+
+  @Test
+  void saysHowToDeclareTheColumns() {
+    assertThat(
+            ann.refused(
+                    "select * from sql_rows(%d) as (a text)"
+                        .formatted(ran("select 1, '{}'::text[]")))
+                .hint())
+        .isEqualTo("The columns are: integer, text[]");
+    assertThat(
+            ann.refused("select * from sql_rows(%d) as (a text)".formatted(ran("select"))).hint())
+        .isEqualTo("The rows have no columns: read them with sql_rows_json.");
+  }
+
+  @Test
+  void readsAsJsonWhatHasATypeThatIsGone() {
+    database
+        .admin()
+        .run("create type public.gone as enum ('a'); grant usage on type public.gone to public");
+    var id = ran("select 'a'::public.gone as a, 1 as b");
+    database.admin().run("drop type public.gone");
+    var refused = ann.refused("select * from sql_rows(" + id + ") as (a text, b int)");
+    assertThat(refused.state()).isEqualTo("42704");
+    assertThat(refused.hint()).contains("sql_rows_json");
+    assertThat(ann.rows("select sql_rows_json(?)", id)).containsExactly("{\"a\": \"a\", \"b\": 1}");
   }
 
   private void odd() {

@@ -421,15 +421,13 @@ revoke all on function pgoffload.enter_task(bigint, integer, uuid, jsonb, text, 
 grant execute on function pgoffload.enter_task(bigint, integer, uuid, jsonb, text, text, integer) to pgbackground_role;
 
 -- API: Private. Undoes, until the end of the transaction, what a task may have set, and returns what its rows
--- were written under. The worker has set role none before it: a task may have set any role.
+-- were written under, for those who read them on the topic. The worker has set role none before it: a task may have set any role.
 create or replace function pgoffload.leave_task() returns jsonb
 language plpgsql volatile
 as $$
 declare
   read_under pg_catalog.jsonb := pg_catalog.jsonb_build_object(
-    'IntervalStyle', pg_catalog.current_setting('IntervalStyle'),
-    'lc_monetary', pg_catalog.current_setting('lc_monetary'),
-    'search_path', pg_catalog.current_setting('search_path'));
+    'IntervalStyle', pg_catalog.current_setting('IntervalStyle'));
 begin
   perform pg_catalog.set_config('role', 'none', true),
           pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -469,6 +467,22 @@ grant execute on function pgoffload.complete_sql(bigint, integer, uuid, text, js
 
 -- What follows is for the results application.
 
+-- API: Private. Whether all chunks of a result are here: they take another way than the result. Chunks of other
+-- numbers than the result's own are nobody's.
+create or replace function pgoffload.has_all_chunks(result pgoffload.sql_result) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return result.chunks = 0 or result.chunks = (
+    select count(*) from pgoffload.sql_chunk c
+    where c.id = result.id and c.attempt = result.attempt and c.number between 1 and result.chunks);
+end
+$$;
+comment on function pgoffload.has_all_chunks(pgoffload.sql_result) is 'Private. Whether all chunks of a result are here.';
+revoke all on function pgoffload.has_all_chunks(pgoffload.sql_result) from public;
+grant execute on function pgoffload.has_all_chunks(pgoffload.sql_result) to pgbackground_role, llm_user;
+
 -- API: Private. Keeps an answer where a caller with an old snapshot finds it: a large object is read as it is
 -- now, whatever the snapshot. The first line is the result, the others are its chunks.
 -- Anybody may make a large object of any number: before them stands the mark by which ours are known.
@@ -482,7 +496,10 @@ declare
   at bigint := octet_length(mark);
   line record;
 begin
-  if exists (select from pgoffload.large_answer a where a.id = write_large_answer.id) then
+  -- anybody who can write to the results topic can say that a request has ended
+  if exists (select from pgoffload.large_answer a where a.id = write_large_answer.id)
+     or not exists (
+       select from pgoffload.sql_result r where r.id = write_large_answer.id and pgoffload.has_all_chunks(r)) then
     return;
   end if;
   for i in 0 .. 7 loop
@@ -504,7 +521,7 @@ begin
     union all
     select convert_to(coalesce(c.rows::text, c.piece) || case when c.ends then E'\n' else '' end, 'UTF8'), c.number
     from pgoffload.sql_chunk c join pgoffload.sql_result r on r.id = c.id and r.attempt = c.attempt
-    where c.id = write_large_answer.id
+    where c.id = write_large_answer.id and c.number between 1 and r.chunks
     order by number
   loop
     perform lo_put(loid, at, line.bytes);

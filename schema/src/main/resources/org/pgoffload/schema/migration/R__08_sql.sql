@@ -52,12 +52,8 @@ declare
   content text;
 begin
   select r.* into result from pgoffload.sql_result r where r.id = handle.id;
-  if found then
-    -- chunks take another way than the result
-    if result.chunks = 0 or result.chunks = (
-        select count(*) from pgoffload.sql_chunk c where c.id = handle.id and c.attempt = result.attempt) then
-      return result;
-    end if;
+  if found and pgoffload.has_all_chunks(result) then
+    return result;
   end if;
   if handle.large then
     content := (select pgoffload.read_large_answer(handle.id));
@@ -258,16 +254,23 @@ grant execute on function pgoffload.raise_task_failure(pgoffload.sql_result) to 
 
 -- API: Private. The types of a result's columns, to be cast to, so that no search_path changes what they mean: by
 -- the words of the SQL standard, which are the server's own, or with their schema.
-create or replace function pgoffload.result_types(columns jsonb) returns text[]
+create or replace function pgoffload.result_types(
+  columns jsonb,
+  -- The role that wrote the rows, where the reader names no types: a domain's check, a cast to json would run code of
+  -- that role's with the reader's rights. Such a value stays text.
+  writer oid default null)
+returns text[]
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  trusted constant boolean := coalesce(writer = quote_ident(current_user)::regrole, true);
   types text[];
   gone text;
 begin
   -- what nothing can be cast to (record, anyarray in pg_stats, …) stays text
-  select array_agg(case when t.typtype = 'p' and t.typname <> 'void' then 'pg_catalog.text'
+  select array_agg(case when t.oid is null or t.typtype = 'p' and (t.typname <> 'void' or writer is not null)
+                          or t.typnamespace <> 'pg_catalog'::regnamespace and not trusted then 'pg_catalog.text'
                         when t.typnamespace <> 'pg_catalog'::regnamespace
                           or formatted ~ '^(bit|boolean|character|real|double precision|smallint|integer|bigint|numeric|interval|time|timestamp)([^[:alnum:]_]|$)'
                           then formatted
@@ -277,104 +280,130 @@ begin
   from jsonb_array_elements(columns) with ordinality e (c, n)
   left join pg_type t on t.oid = (c ->> 'type_oid')::oid,
   lateral (select format_type(t.oid, (c ->> 'typmod')::integer) as formatted) f;
-  if gone is not null then
+  if gone is not null and writer is null then
     raise exception 'the type % of a column of the result does not exist any more', gone
       using errcode = 'undefined_object', hint = 'sql_rows_json and the results topic have the row''s text.';
   end if;
-  return types;
+  return coalesce(types, '{}');
 end
 $$;
-comment on function pgoffload.result_types(jsonb) is 'Private. The types of a result''s columns.';
-revoke all on function pgoffload.result_types(jsonb) from public;
-grant execute on function pgoffload.result_types(jsonb) to pgbackground_role;
+comment on function pgoffload.result_types(jsonb, oid) is 'Private. The types of a result''s columns.';
+revoke all on function pgoffload.result_types(jsonb, oid) from public;
+grant execute on function pgoffload.result_types(jsonb, oid) to pgbackground_role;
+drop function if exists pgoffload.result_types(jsonb);
 
--- API: Private. A query for the rows of a result. Its parameters are the id, the attempt, the rows that came
--- with the result, and the text of a large object. Each value is cast from its text form; by way of varchar,
--- because a user's own cast from text would come before the type's input function. It runs under the search_path
--- of who wrote the rows, with the rights of who reads them: every operator is the server's own.
+-- Values are read from their text with the rights and under the search_path of the reader: a domain's check finds what
+-- it would find in any other statement of the reader's, and nothing that the writer has set. So the functions that read
+-- have no search_path of their own, and they and their query name every function, operator and type with its schema.
+-- What else changes how a text is read is fixed: their SET clauses say in which form a worker writes money and dates,
+-- and under sql_standard the texts of an interval of all four styles are read as what they were.
+
+-- API: Private. A query for the rows of a result. Its parameters are the id, the attempt, the rows that came with the
+-- result, and the text of a large object. Values of the server's own types are cast, by way of varchar, because the
+-- cast from text of some is another one than their input function. For other types a cast may be somebody's function,
+-- which is even run while the query is planned, before PL/pgSQL has compared the reader's columns: there the input
+-- function is called, as jsonb_to_record does it with a string.
 create or replace function pgoffload.rows_query(result pgoffload.sql_result, types text[], large boolean) returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select 'select '
-    || coalesce((select string_agg(
-                   case when t in ('pg_catalog.void', 'pg_catalog."void"') then '''''::pg_catalog.void'
-                        else format('(r operator(pg_catalog.->>) %s)::pg_catalog.%s::%s', n - 1,
-                               -- the one type whose cast from varchar takes less than its input function
-                               case when t in ('pg_catalog.regclass', 'pg_catalog."regclass"') then 'bpchar' else 'varchar' end, t) end, ', ' order by n)
-                 from unnest(types) with ordinality u (t, n)), '')
-    || ' from '
-    || case
-         when result.chunks = 0 then 'pg_catalog.jsonb_array_elements($3) r'
-         when large then
-           'pg_catalog.string_to_table($4, pg_catalog.chr(10)) with ordinality l (line, n), '
-           'pg_catalog.jsonb_array_elements(l.line::pg_catalog.jsonb) r '
-           'where l.n operator(pg_catalog.>) 1 and l.line operator(pg_catalog.<>) '''''
-         when not result.split then
-           '(select c.rows from pgoffload.sql_chunk c '
-           'where c.id operator(pg_catalog.=) $1 and c.attempt operator(pg_catalog.=) $2 order by c.number) c, '
-           'pg_catalog.jsonb_array_elements(c.rows) r'
-         else
-           -- the pieces of a row up to its last one
-           '(select coalesce((pg_catalog.array_agg(c.rows))[1], pg_catalog.string_agg(c.piece, '''' order by c.number)::pg_catalog.jsonb) as rows '
-           'from (select c.*, pg_catalog.count(*) filter (where c.ends) over (order by c.number rows between unbounded preceding and 1 preceding) as ended '
-           'from pgoffload.sql_chunk c where c.id operator(pg_catalog.=) $1 and c.attempt operator(pg_catalog.=) $2) c '
-           'group by c.ended order by c.ended) c, '
-           'pg_catalog.jsonb_array_elements(c.rows) r'
-       end
+declare
+  -- those of other numbers than the result's own are nobody's
+  chunks constant text := format(
+    'from pgoffload.sql_chunk c where c.id operator(pg_catalog.=) $1 and c.attempt operator(pg_catalog.=) $2 '
+    'and c.number operator(pg_catalog.>=) 1 and c.number operator(pg_catalog.<=) %s', result.chunks);
+  selected text[] := '{}';
+  names text[] := '{}';
+  texts text[] := '{}';
+  others text[] := '{}';
+begin
+  for i in 1 .. cardinality(types) loop
+    if types[i] in ('pg_catalog.void', 'pg_catalog."void"') then
+      selected := selected || text '''''::pg_catalog.void';
+    elsif types[i] ~ '^pg_catalog[.]' or strpos(types[i], '.') = 0 then
+      selected := selected || format('(r operator(pg_catalog.->>) %s)::pg_catalog.%s::%s', i - 1,
+        -- the one type whose cast from varchar takes less than its input function
+        case when types[i] in ('pg_catalog.regclass', 'pg_catalog."regclass"') then 'bpchar' else 'varchar' end, types[i]);
+    else
+      selected := selected || format('o.c%s', i);
+      names := names || format('c%s', i);
+      texts := texts || format('r operator(pg_catalog.->>) %s', i - 1);
+      others := others || format('c%s %s', i, types[i]);
+    end if;
+  end loop;
+  return concat(
+    'select ', array_to_string(selected, ', '), ' from ',
+    case
+      when result.chunks = 0 then 'pg_catalog.jsonb_array_elements($3) r'
+      when large then
+        -- after the first line, which is the result
+        '(select l.line::pg_catalog.jsonb as rows from pg_catalog.string_to_table($4, pg_catalog.chr(10)) with ordinality l (line, n) '
+        'where l.n operator(pg_catalog.>) 1 and l.line operator(pg_catalog.<>) '''' order by l.n) c, '
+        'pg_catalog.jsonb_array_elements(c.rows) r'
+      when not result.split then
+        '(select c.rows ' || chunks || ' order by c.number) c, pg_catalog.jsonb_array_elements(c.rows) r'
+      else
+        -- the pieces of a row up to its last one
+        '(select coalesce((pg_catalog.array_agg(c.rows))[1], pg_catalog.string_agg(c.piece, '''' order by c.number)::pg_catalog.jsonb) as rows '
+        'from (select c.*, pg_catalog.count(*) filter (where c.ends) over (order by c.number rows between unbounded preceding and 1 preceding) as ended '
+        || chunks || ') c group by c.ended order by c.ended) c, pg_catalog.jsonb_array_elements(c.rows) r'
+    end,
+    case when others <> '{}' then format(
+      ', lateral pg_catalog.jsonb_to_record(pg_catalog.jsonb_object(%L::pg_catalog.text[], array[%s])) o (%s)',
+      names, array_to_string(texts, ', '), array_to_string(others, ', ')) end);
+end
 $$;
 comment on function pgoffload.rows_query(pgoffload.sql_result, text[], boolean) is 'Private. A query for the rows of a result.';
 revoke all on function pgoffload.rows_query(pgoffload.sql_result, text[], boolean) from public;
 grant execute on function pgoffload.rows_query(pgoffload.sql_result, text[], boolean) to pgbackground_role;
 
--- API: Private. Which column is declared with which modifier, read from the detail of PL/pgSQL's complaint
--- about it: it compares modifiers, where pg_background compares types alone. Nulls if that is not the matter.
-create or replace function pgoffload.declared_type(types text[], detail text, out n integer, out type text)
+-- API: Private. The types of a result with the modifier that the reader has declared for one of them, read from the
+-- detail of PL/pgSQL's complaint about it: it compares modifiers, where pg_background compares types alone. Null if
+-- that is not the matter. The detail has names that others may have chosen: a modifier is taken for the server's own
+-- types alone, and it is made of their words and of numbers.
+create or replace function pgoffload.with_declared_modifier(types text[], detail text) returns text[]
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  n integer;
   plain text;
+  declared text;
 begin
   -- the position of the column is the last number, in every language
   n := (regexp_match(detail, '([0-9]+)[^0-9]*$'))[1];
-  if n is null or n > cardinality(types) then
-    n := null;
-    return;
+  if types[n] !~ '^(pg_catalog[.])?("[a-z]+"|[a-z ]+([(][-0-9,]+[)][a-z ]*)?)([[][]])*$' is not false then
+    return null;
   end if;
   -- without its modifier and, as an array, without its brackets, which come last; as it is called with a modifier
-  plain := regexp_replace(regexp_replace(types[n], '[(][^)]*[)]', ''), '([[][]])*$', '');
-  plain := case replace(plain, 'pg_catalog.', '') when '"bit"' then 'bit' when 'bpchar' then 'character' else plain end;
-  select m[1] into type
+  plain := replace(regexp_replace(regexp_replace(types[n], '[(][^)]*[)]', ''), '([[][]])*$', ''), 'pg_catalog.', '');
+  plain := case plain when '"bit"' then 'bit' when 'bpchar' then 'character' else plain end;
+  select m[1] into declared
   from regexp_matches(
     detail,
     '(' || case
-      when plain ~ '^(time|timestamp) with' then regexp_replace(plain, '^(time|timestamp)', E'\\1[(][0-9]+[)]')
+      when plain ~ '^(time|timestamp) with' then
+        split_part(plain, ' ', 1) || '[(][0-9]+[)]' || substr(plain, strpos(plain, ' '))
       when plain ~ '^interval' then
         'interval(?: (?:year to month|day to hour|day to minute|day to second|hour to minute|hour to second'
         '|minute to second|year|month|day|hour|minute|second))?(?:[(][0-9]+[)])?'
-      else regexp_replace(plain, '([^[:alnum:]_ ])', E'\\\\\\1', 'g') || '[(][0-9]+(?:,-?[0-9]+)?[)]'
+      else plain || '[(][0-9]+(?:,-?[0-9]+)?[)]'
     end || '(?:[[][]])*)', 'g') m
   where m[1] <> types[n]
   limit 1;
+  if declared is null then
+    return null;
+  end if;
+  types[n] := declared;
+  return types;
 end
 $$;
-comment on function pgoffload.declared_type(text[], text) is 'Private. Which column is declared with which modifier.';
-revoke all on function pgoffload.declared_type(text[], text) from public;
-grant execute on function pgoffload.declared_type(text[], text) to pgbackground_role;
-
--- API: Private. Lets a cast read the text of a value as it was written, until the calling function ends.
-create or replace function pgoffload.read_under(written_under jsonb) returns void
-language plpgsql volatile
-as $$
-begin
-  perform pg_catalog.set_config(s.key, s.value, true) from pg_catalog.jsonb_each_text(written_under) s
-  where s.key operator(pg_catalog.=) any (array['IntervalStyle', 'lc_monetary', 'search_path']);
-end
-$$;
-comment on function pgoffload.read_under(jsonb) is 'Private. Sets what a result was written under.';
-revoke all on function pgoffload.read_under(jsonb) from public;
-grant execute on function pgoffload.read_under(jsonb) to pgbackground_role;
+comment on function pgoffload.with_declared_modifier(text[], text) is
+  'Private. The types of a result with the modifier that the reader has declared for one of them.';
+revoke all on function pgoffload.with_declared_modifier(text[], text) from public;
+grant execute on function pgoffload.with_declared_modifier(text[], text) to pgbackground_role;
+drop function if exists pgoffload.declared_type(text[], text);
+drop function if exists pgoffload.read_under(jsonb);
 
 -- API: Public.
 create or replace function ${public_schema}.sql_status(
@@ -474,32 +503,66 @@ comment on function pgoffload.rows_outcome(bigint) is 'Private. The result of a 
 revoke all on function pgoffload.rows_outcome(bigint) from public;
 grant execute on function pgoffload.rows_outcome(bigint) to pgbackground_role;
 
--- API: Public.
-create or replace function ${public_schema}.sql_rows_json(
-  id bigint)             -- of a request that the caller may see
-returns setof jsonb      -- an object for each row; of several columns of one name, later ones are numbered
+-- API: Private. The rows of a result that a caller with an old snapshot finds in a large object, or null.
+create or replace function pgoffload.large_rows(handle pgoffload.attachment, result pgoffload.sql_result) returns text
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
--- so that what pgoffload.read_under sets ends with the function
-set intervalstyle = 'postgres'
+as $$
+begin
+  if handle.large and result.chunks > 0 then
+    return (select pgoffload.read_large_answer(handle.id));
+  end if;
+  return null;
+end
+$$;
+comment on function pgoffload.large_rows(pgoffload.attachment, pgoffload.sql_result) is
+  'Private. The rows of a result that are in a large object, or null.';
+revoke all on function pgoffload.large_rows(pgoffload.attachment, pgoffload.sql_result) from public;
+grant execute on function pgoffload.large_rows(pgoffload.attachment, pgoffload.sql_result) to pgbackground_role;
+
+-- API: Private. What to declare the columns of a result as.
+create or replace function pgoffload.columns_hint(types text[]) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when cardinality(types) = 0 then 'The rows have no columns: read them with sql_rows_json.'
+              else 'The columns are: ' || replace(array_to_string(types, ', '), 'pg_catalog.', '') end
+$$;
+comment on function pgoffload.columns_hint(text[]) is 'Private. What to declare the columns of a result as.';
+revoke all on function pgoffload.columns_hint(text[]) from public;
+grant execute on function pgoffload.columns_hint(text[]) to pgbackground_role;
+
+-- API: Private. The rows of a result under the settings in which they were written, for a query that names the
+-- types as its columns'.
+create or replace function pgoffload.cast_rows(result pgoffload.sql_result, types text[], content text)
+returns setof record
+language plpgsql volatile
+set intervalstyle = 'sql_standard'
 set datestyle = 'ISO'
 set lc_monetary = 'C'
 as $$
+begin
+  return query execute pgoffload.rows_query(result, types, content is not null)
+  using result.id, result.attempt, result.rows, content;
+end
+$$;
+comment on function pgoffload.cast_rows(pgoffload.sql_result, text[], text) is 'Private. The rows of a result.';
+revoke all on function pgoffload.cast_rows(pgoffload.sql_result, text[], text) from public;
+grant execute on function pgoffload.cast_rows(pgoffload.sql_result, text[], text) to pgbackground_role;
+
+-- API: Private. A query for the rows of a result as JSON. Its parameters are the result, the types of its columns, and
+-- the text of a large object.
+create or replace function pgoffload.rows_as_json_query(columns jsonb, types text[]) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
 declare
-  r pgoffload.sql_result := pgoffload.rows_outcome(id);
-  given text[];
+  given constant text[] := array(select c ->> 'name' from jsonb_array_elements(columns) with ordinality e (c, n) order by n);
   name text;
   unique_name text;
   number integer;
   names text[] := '{}';
-  types text[];
-  query text;
-  content text;
 begin
-  if r.columns is null then
-    return;
-  end if;
-  given := array(select c ->> 'name' from jsonb_array_elements(r.columns) with ordinality e (c, n) order by n);
   foreach name in array given loop
     number := 1;
     unique_name := name;
@@ -509,26 +572,34 @@ begin
     end loop;
     names := names || unique_name;
   end loop;
-  types := pgoffload.result_types(r.columns);
-  -- A domain's check, a cast to json: a type of somebody's own may run code of theirs with the reader's rights,
-  -- who has named no type here.
-  if r.requested_by_oid <> quote_ident(current_user)::regrole then
-    types := array(
-      select case when t.typnamespace = 'pg_catalog'::regnamespace then u.type else 'pg_catalog.text' end
-      from unnest(types) with ordinality u (type, n)
-      join jsonb_array_elements(r.columns) with ordinality e (c, n) using (n)
-      left join pg_type t on t.oid = (c ->> 'type_oid')::oid
-      order by n);
+  if names = '{}' then
+    return 'select pg_catalog.jsonb_build_object() from pg_catalog.generate_series(1, ($1).row_count)';
   end if;
-  if (pgoffload.handle_of(id)).large and r.chunks > 0 then
-    content := (select pgoffload.read_large_answer(id));
+  return 'select pg_catalog.to_jsonb(t) from pgoffload.cast_rows($1, $2, $3) t ('
+    || (select string_agg(format('%I %s', c, t), ', ' order by n) from unnest(names, types) with ordinality u (c, t, n))
+    || ')';
+end
+$$;
+comment on function pgoffload.rows_as_json_query(jsonb, text[]) is 'Private. A query for the rows of a result as JSON.';
+revoke all on function pgoffload.rows_as_json_query(jsonb, text[]) from public;
+grant execute on function pgoffload.rows_as_json_query(jsonb, text[]) to pgbackground_role;
+
+-- API: Public. Names everything with its schema, as the functions that cast do.
+create or replace function ${public_schema}.sql_rows_json(
+  id bigint)             -- of a request that the caller may see
+returns setof jsonb      -- an object for each row; of several columns of one name, later ones are numbered
+language plpgsql volatile
+as $$
+declare
+  result pgoffload.sql_result := pgoffload.rows_outcome(id);
+  types pg_catalog.text[];
+begin
+  if result.columns is null then
+    return;
   end if;
-  query := format(
-    'select pg_catalog.to_jsonb(t) from (%s) t%s',
-    pgoffload.rows_query(r, types, content is not null),
-    (select ' (' || string_agg(quote_ident(x), ', ' order by o) || ')' from unnest(names) with ordinality u (x, o)));
-  perform pgoffload.read_under(r.read_under);
-  return query execute query using r.id, r.attempt, r.rows, content;
+  types := pgoffload.result_types(result.columns, result.requested_by_oid);
+  return query execute pgoffload.rows_as_json_query(result.columns, types)
+  using result, types, pgoffload.large_rows(pgoffload.handle_of(id), result);
 end
 $$;
 comment on function ${public_schema}.sql_rows_json(bigint) is 'The rows of a request as JSON objects; no column list is needed.';
@@ -579,23 +650,22 @@ declare
   body constant text := $body$
 create or replace function ${public_schema}.@signature@ returns setof record
 language plpgsql volatile strict
-set search_path = pg_catalog, pg_temp
-set intervalstyle = 'postgres'
+set intervalstyle = 'sql_standard'
 set datestyle = 'ISO'
 set lc_monetary = 'C'
 as $function$
 declare
   handle pgoffload.attachment;
   result pgoffload.sql_result;
-  types text[];
-  content text;
-  said text;
-  declared record;
+  types pg_catalog.text[];
+  retyped pg_catalog.text[];
+  content pg_catalog.text;
+  said pg_catalog.text;
 begin
   @find@
   if result.columns is null then
     begin
-      return query select unnest(result.tags);
+      return query select pg_catalog.unnest(result.tags);
     exception when datatype_mismatch then
       raise exception 'remote query did not return a result set, but result rowtype is not a single text column'
         using errcode = 'datatype_mismatch', hint = 'Declare the result as: as (result text)';
@@ -603,26 +673,22 @@ begin
     return;
   end if;
   types := pgoffload.result_types(result.columns);
-  if handle.large and result.chunks > 0 then
-    content := (select pgoffload.read_large_answer(handle.id));
-  end if;
-  perform pgoffload.read_under(result.read_under);
-  loop
+  content := pgoffload.large_rows(handle, result);
+  -- once, and once for each column that is declared with another modifier
+  for i in 0 .. pg_catalog.cardinality(types) loop
     begin
       return query execute pgoffload.rows_query(result, types, content is not null)
       using result.id, result.attempt, result.rows, content;
       return;
     exception when datatype_mismatch then
       get stacked diagnostics said = pg_exception_detail;
-      select * into declared from pgoffload.declared_type(types, said);
-      if declared.type is null or declared.type operator(pg_catalog.=) types[declared.n] then
-        raise exception 'remote query result rowtype does not match the specified FROM clause rowtype'
-          using errcode = 'datatype_mismatch', detail = said,
-                hint = pg_catalog.concat('The columns are: ', pg_catalog.replace(pg_catalog.array_to_string(types, ', '), 'pg_catalog.', ''));
-      end if;
-      types[declared.n] := declared.type;
+      retyped := pgoffload.with_declared_modifier(types, said);
+      exit when retyped is null;
+      types := retyped;
     end;
   end loop;
+  raise exception 'remote query result rowtype does not match the specified FROM clause rowtype'
+    using errcode = 'datatype_mismatch', detail = said, hint = pgoffload.columns_hint(types);
 end
 $function$
 $body$;
@@ -631,7 +697,7 @@ $body$;
   result := pgoffload.sql_outcome(handle);
   perform pgoffload.leave(handle.id, 'c');
   perform pgoffload.raise_notices(result.notices);
-  if result.status <> 'succeeded' then
+  if result.status operator(pg_catalog.<>) 'succeeded' then
     perform pgoffload.raise_task_failure(result);
   end if;$find$;
 begin

@@ -72,7 +72,10 @@ public record ConnectConfiguration(
     // topic of requests, whose records nobody may remove; `install` notices that it is another one.
     p.put("topic.creation.default.partitions", Integer.toString(partitions));
     p.put("topic.creation.default.replication.factor", "-1");
+    p.put("topic.creation.default.cleanup.policy", "delete");
+    p.put("topic.creation.default.message.timestamp.type", "LogAppendTime");
     p.put("topic.creation.default.retention.ms", "-1");
+    p.put("topic.creation.default.retention.bytes", "-1");
     p.put("topic.creation.default.max.message.bytes", Integer.toString(maxMessageBytes));
     // Connect stores a position only with a record that it has sent: on a quiet queue the
     // heartbeats.
@@ -80,6 +83,8 @@ public record ConnectConfiguration(
     p.put("topic.creation.heartbeats.include", topics.heartbeats().replace(".", "\\."));
     p.put("topic.creation.heartbeats.partitions", "1");
     p.put("topic.creation.heartbeats.replication.factor", "-1");
+    // a compacted topic takes no record without a key
+    p.put("topic.creation.heartbeats.cleanup.policy", "delete");
     p.put("topic.creation.heartbeats.retention.ms", Long.toString(HEARTBEATS_KEPT.toMillis()));
     p.put("topic.creation.heartbeats.segment.ms", Long.toString(HEARTBEATS_KEPT.toMillis()));
     return p;

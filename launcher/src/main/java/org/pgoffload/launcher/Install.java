@@ -61,6 +61,7 @@ record Install(
     RecordCaptureBreak.complete(database).ifPresent(changes::add);
     if (topicChanges != null) {
       TopicSettings.recordRequests(database, topicChanges.requests());
+      TopicSettings.recordDeviations(database, List.of());
     }
     return changes;
   }
@@ -87,7 +88,8 @@ record Install(
             settings.maxRequestBytes(),
             settings.retention());
     // made anew by whomever: brokers may do so as soon as somebody asks for a topic
-    if (settings.requests().isEmpty() || settings.requests().equals(changes.requests())) {
+    if (!changes.lostRequests()
+        && (settings.requests().isEmpty() || settings.requests().equals(changes.requests()))) {
       RecordCaptureBreak.forget(database, TOPICS_CREATED);
     }
     return changes;

@@ -4,9 +4,11 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallationStatus;
+import org.pgoffload.schema.TopicDeviation;
 import org.pgoffload.schema.TopicStatus;
 
 /// How an installation does, for people and for programs.
@@ -23,6 +25,7 @@ record Status(
     @Nullable TopicStatus topics) {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final String ERROR = "error";
+  private static final String TOPICS = "topics";
 
   Status {
     checks = List.copyOf(checks);
@@ -57,6 +60,39 @@ record Status(
                 letters + (letters == 1 ? " is" : " are") + " kept on " + names.deadLetters(),
                 "Look at them with: pgoffload dead-letters list");
     return with(check, found);
+  }
+
+  /// With how the topics are set now, instead of what the database was told of it.
+  Status withTopicSettings(List<TopicDeviation> deviations) {
+    return withTopicSettings(
+        deviations.isEmpty()
+            ? new InstallationStatus.Check(
+                TOPICS, "ok", "the topics have the settings that they need", null)
+            : new InstallationStatus.Check(
+                TOPICS,
+                ERROR,
+                "with these settings of topics requests or results can be lost: "
+                    + deviations.stream()
+                        .map(TopicDeviation::text)
+                        .collect(Collectors.joining("; ")),
+                "Run pgoffload install: it sets them, or says why they cannot be set."));
+  }
+
+  /// With why the settings of the topics are not known.
+  Status withoutTopicSettings(String fault) {
+    return withTopicSettings(
+        new InstallationStatus.Check(
+            TOPICS,
+            "warning",
+            "the settings of the topics cannot be looked at: " + fault,
+            "Give this login the right to describe them: pgoffload acls --part maintain."));
+  }
+
+  private Status withTopicSettings(InstallationStatus.Check check) {
+    var all = new ArrayList<>(checks);
+    all.removeIf(other -> other.name().equals(TOPICS));
+    all.add(check);
+    return new Status(database, all, queue, workers, topics);
   }
 
   /// With why Kafka says nothing.

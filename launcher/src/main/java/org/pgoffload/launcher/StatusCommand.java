@@ -7,8 +7,13 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
+import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.InstallationStatus;
 import org.pgoffload.schema.KafkaFault;
+import org.pgoffload.schema.TopicDeviation;
+import org.pgoffload.schema.TopicSettings;
 import org.pgoffload.schema.TopicStatus;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -49,6 +54,7 @@ final class StatusCommand implements Callable<Integer> {
     if (kafka != null) {
       try (var admin = Admin.create(kafka)) {
         status = status.with(TopicStatus.read(admin, topics), topics);
+        status = withTopicSettings(status, admin, address, topics);
       } catch (ExecutionException | TimeoutException | KafkaException e) {
         status = status.withoutKafka(KafkaFault.words(e));
       }
@@ -57,5 +63,19 @@ final class StatusCommand implements Callable<Integer> {
     out.print(json ? status.json() : status.text());
     out.flush();
     return status.isInError() ? 1 : 0;
+  }
+
+  private static Status withTopicSettings(
+      Status status, Admin admin, DatabaseAddress database, TopicNames topics)
+      throws InterruptedException {
+    try {
+      return status.withTopicSettings(
+          TopicDeviation.find(admin, topics, TopicSettings.read(database)));
+    } catch (ExecutionException | TimeoutException | KafkaException e) {
+      return status.withoutTopicSettings(KafkaFault.words(e));
+    } catch (InstallException e) {
+      // that the database does not answer is said already
+      return status;
+    }
   }
 }

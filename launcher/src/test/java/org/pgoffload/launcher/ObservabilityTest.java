@@ -28,6 +28,10 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.common.config.ConfigResource;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -119,6 +123,52 @@ class ObservabilityTest {
     assertThat(process.getStatus().getCode()).isEqualTo(StatusCode.STATUS_CODE_ERROR);
     assertThat(attributes(process)).containsEntry("error.type", "22012");
     assertThat(span(trace, "write back").getParentSpanId()).isEqualTo(process.getSpanId());
+  }
+
+  @Test
+  void aTopicByWhichRequestsAreLostIsAnErrorUntilInstallHasSetItAndWhatWasLostIsSentAgain()
+      throws Exception {
+    query(app, "select llm_ask('Hello')");
+    var topic = installation.topics().sqlRequests();
+    var fault = "topic " + topic + ": cleanup.policy is compact, and has to be delete";
+    try (var admin = Admin.create(Map.of("bootstrap.servers", installation.kafkaBootstrap()))) {
+      admin
+          .incrementalAlterConfigs(
+              Map.of(
+                  new ConfigResource(ConfigResource.Type.TOPIC, topic),
+                  List.of(
+                      new AlterConfigOp(
+                          new ConfigEntry("cleanup.policy", "compact"), AlterConfigOp.OpType.SET))))
+          .all()
+          .get();
+    }
+    await()
+        .atMost(PATIENCE)
+        .until(() ->
+            query(app, "select detail from llm_health where \"check\" = 'topics'")
+                .getFirst()
+                .endsWith(fault));
+    assertThat(statusOf(1)).contains("error    topics", fault, "Run pgoffload install");
+
+    var install =
+        Command.run(
+            "install",
+            "--database-url",
+            installation.adminUri(),
+            "--kafka",
+            installation.kafkaBootstrap());
+    assertThat(install.output())
+        .contains(
+            "set cleanup.policy of topic " + topic + " to delete, which was compact",
+            "recorded a break of the capture");
+    assertThat(query(app, "select state from llm_health where \"check\" = 'topics'"))
+        .containsExactly("ok");
+    await()
+        .atMost(PATIENCE)
+        .until(() ->
+            query(app, "select state from llm_health where \"check\" = 'sweep'")
+                .equals(List.of("ok")));
+    assertThat(statusOf(0)).contains("ok       topics");
   }
 
   @Test
@@ -233,6 +283,10 @@ class ObservabilityTest {
   }
 
   private static String status(String... more) {
+    return statusOf(0, more);
+  }
+
+  private static String statusOf(int exit, String... more) {
     var arguments =
         new ArrayList<>(
             List.of(
@@ -243,7 +297,7 @@ class ObservabilityTest {
                 installation.kafkaBootstrap()));
     arguments.addAll(List.of(more));
     var ran = Command.run(arguments.toArray(String[]::new));
-    assertThat(ran.status()).as(ran.errors()).isZero();
+    assertThat(ran.status()).as(ran.output() + ran.errors()).isEqualTo(exit);
     return ran.output();
   }
 }

@@ -55,7 +55,9 @@ import org.pgoffload.schema.KafkaRights.Part;
 import org.pgoffload.schema.MaintenanceApp;
 import org.pgoffload.schema.RecordCaptureBreak;
 import org.pgoffload.schema.RotateKeys;
+import org.pgoffload.schema.TopicDeviation;
 import org.pgoffload.schema.TopicOffsets;
+import org.pgoffload.schema.TopicSettings;
 import org.pgoffload.schema.TopicStatus;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.WorkerApp;
@@ -171,6 +173,10 @@ class SecuredInstallationTest {
         .noneMatch(change -> change.startsWith("removed"));
     try (var admin = Admin.create(settings(Part.MAINTAIN).kafka())) {
       assertThat(TopicStatus.read(admin, SecuredServers.TOPICS).lags()).isNotEmpty();
+      assertThat(
+              TopicDeviation.find(
+                  admin, SecuredServers.TOPICS, TopicSettings.read(servers.owner())))
+          .isEmpty();
     }
     // the producer sees how far everybody has come
     RecordCaptureBreak.plan(servers.owner(), "test");

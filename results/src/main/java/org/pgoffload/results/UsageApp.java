@@ -213,6 +213,8 @@ final class UsageApp implements AutoCloseable {
         StreamsConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CLASSIC.name().toLowerCase(Locale.ROOT));
     // the internal topics follow the broker's default: one broker alone has no three replicas
     properties.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, -1);
+    // but not where it removes records that are not counted yet
+    properties.put(StreamsConfig.topicPrefix(TopicConfig.RETENTION_BYTES_CONFIG), "-1");
     // results that came before the first start count as well
     properties.put(
         StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");

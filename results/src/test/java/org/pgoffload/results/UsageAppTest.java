@@ -120,6 +120,7 @@ final class UsageAppTest {
                 Map.entry("bootstrap.servers", "b:9092"),
                 Map.entry("application.id", "p.usage"),
                 Map.entry("state.dir", "state/of-the-topic"),
+                Map.entry("topic.retention.bytes", "-1"),
                 Map.entry("group.protocol", "classic"),
                 Map.entry("processing.guarantee", "exactly_once_v2"),
                 Map.entry("replication.factor", -1),

@@ -2,9 +2,10 @@ package org.pgoffload.schema;
 
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
@@ -38,7 +39,9 @@ public final class InstallTopics {
   /// @param lines one for each thing; empty when nothing did
   /// @param requests the topics of requests with their ids: others than before, and what was on
   ///   them is gone, whoever has made them anew
-  public record Changes(List<String> lines, String requests) {
+  /// @param lostRequests whether a topic of requests had settings by which Kafka removes records
+  ///   that no worker has read
+  public record Changes(List<String> lines, String requests, boolean lostRequests) {
     public Changes {
       lines = List.copyOf(lines);
     }
@@ -61,10 +64,11 @@ public final class InstallTopics {
   }
 
   private static InstallException refused(ExecutionException e) {
-    return new InstallException(
-        "the topics could not be created: "
-            + KafkaFault.words(e.getCause() == null ? e : e.getCause()),
-        e);
+    return new InstallException("the topics could not be created: " + words(e), e);
+  }
+
+  private static String words(ExecutionException e) {
+    return KafkaFault.words(e.getCause() == null ? e : e.getCause());
   }
 
   private static InstallException silent(Map<String, Object> client, TimeoutException e) {
@@ -90,28 +94,29 @@ public final class InstallTopics {
       short replicationFactor,
       int maxRequestBytes,
       Duration retention) {
-    var changes = new ArrayList<String>();
-    String requests;
+    var settings = new TopicSettings(maxRequestBytes, retention, "");
     try (var admin = Admin.create(client)) {
-      var existing = TopicOffsets.get(admin.listTopics().names());
-      var missing = new ArrayList<NewTopic>();
-      var present = new ArrayList<String>();
-      for (var topic : topics.all()) {
-        if (existing.contains(topic)) {
-          present.add(topic);
-        } else {
-          missing.add(
-              new NewTopic(topic, partitions, replicationFactor)
-                  .configs(settings(topics, topic, maxRequestBytes, retention)));
-          changes.add("created topic " + topic + " with " + partitions + " partitions");
-        }
+      var changes =
+          new ArrayList<>(createMissing(admin, topics, partitions, replicationFactor, settings));
+      // a broker learns of a new topic a moment after the controller has made it
+      var requests = onceKnown(() -> ids(admin, topics));
+      var deviations = onceKnown(() -> TopicDeviation.find(admin, topics, settings));
+      set(admin, topics, settings, deviations);
+      for (var deviation : deviations) {
+        changes.add(
+            "set "
+                + deviation.requirement().name()
+                + " of topic "
+                + deviation.topic()
+                + " to "
+                + deviation.requirement().value()
+                + ", which was "
+                + deviation.found());
       }
-      TopicOffsets.get(admin.createTopics(missing).all());
-      for (var topic : present) {
-        changes.addAll(
-            setWhatDiffers(admin, topic, settings(topics, topic, maxRequestBytes, retention)));
-      }
-      requests = ids(admin, topics);
+      return new Changes(
+          changes,
+          requests,
+          deviations.stream().anyMatch(deviation -> removesRequests(topics, deviation)));
     } catch (ExecutionException e) {
       throw refused(e);
     } catch (TimeoutException e) {
@@ -120,20 +125,80 @@ public final class InstallTopics {
       Thread.currentThread().interrupt();
       throw new InstallException("interrupted while the topics were created", e);
     }
-    return new Changes(changes, requests);
+  }
+
+  private static boolean removesRequests(TopicNames topics, TopicDeviation deviation) {
+    return topics.requests().contains(deviation.topic())
+        && List.of(
+                TopicConfig.CLEANUP_POLICY_CONFIG,
+                TopicConfig.RETENTION_MS_CONFIG,
+                TopicConfig.RETENTION_BYTES_CONFIG)
+            .contains(deviation.requirement().name());
+  }
+
+  private static List<String> createMissing(
+      Admin admin,
+      TopicNames topics,
+      int partitions,
+      short replicationFactor,
+      TopicSettings settings)
+      throws ExecutionException, InterruptedException, TimeoutException {
+    var existing = TopicOffsets.get(admin.listTopics().names());
+    var missing =
+        topics.all().stream()
+            .filter(topic -> !existing.contains(topic))
+            .map(topic ->
+                new NewTopic(topic, partitions, replicationFactor)
+                    .configs(
+                        TopicRequirement.ofNew(topics, topic, settings).stream()
+                            .collect(
+                                Collectors.toMap(TopicRequirement::name, TopicRequirement::value))))
+            .toList();
+    var created = admin.createTopics(missing).values();
+    var refused = new ArrayList<String>();
+    for (var topic : missing) {
+      try {
+        TopicOffsets.get(Objects.requireNonNull(created.get(topic.name())));
+      } catch (ExecutionException e) {
+        refused.add(
+            "topic "
+                + topic.name()
+                + " with "
+                + new TreeMap<>(topic.configs())
+                + "; Kafka: "
+                + words(e));
+      }
+    }
+    if (!refused.isEmpty()) {
+      throw new InstallException(
+          "these topics cannot be created:\n  - " + String.join("\n  - ", refused), null);
+    }
+    return missing.stream()
+        .map(topic -> "created topic " + topic.name() + " with " + partitions + " partitions")
+        .toList();
   }
 
   private static String ids(Admin admin, TopicNames topics)
       throws ExecutionException, InterruptedException, TimeoutException {
-    var names = topics.requests();
+    return TopicOffsets.get(admin.describeTopics(topics.requests()).allTopicNames())
+        .values()
+        .stream()
+        .map(topic -> topic.name() + "=" + topic.topicId())
+        .sorted()
+        .collect(Collectors.joining(","));
+  }
+
+  /// A question to Kafka.
+  private interface Question<T> {
+    T ask() throws ExecutionException, InterruptedException, TimeoutException;
+  }
+
+  private static <T> T onceKnown(Question<T> question)
+      throws ExecutionException, InterruptedException, TimeoutException {
     for (int tries = 1; ; tries++) {
       try {
-        return TopicOffsets.get(admin.describeTopics(names).allTopicNames()).values().stream()
-            .map(topic -> topic.name() + "=" + topic.topicId())
-            .sorted()
-            .collect(Collectors.joining(","));
+        return question.ask();
       } catch (ExecutionException e) {
-        // a broker learns of a new topic a moment after the controller has made it
         if (tries == MOST_TRIES || !(e.getCause() instanceof UnknownTopicOrPartitionException)) {
           throw e;
         }
@@ -142,26 +207,57 @@ public final class InstallTopics {
     }
   }
 
-  private static List<String> setWhatDiffers(Admin admin, String topic, Map<String, String> wanted)
+  /// Sets each by itself, so that one that is refused is named and keeps no other from being set.
+  private static void set(
+      Admin admin, TopicNames topics, TopicSettings settings, List<TopicDeviation> deviations)
       throws ExecutionException, InterruptedException, TimeoutException {
-    var resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
-    var current = TopicOffsets.get(admin.describeConfigs(List.of(resource)).all()).get(resource);
-    var changes = new ArrayList<String>();
-    var operations = new ArrayList<AlterConfigOp>();
-    wanted.forEach((name, value) -> {
-      var entry = current == null ? null : current.get(name);
-      if (entry == null || !value.equals(entry.value())) {
-        operations.add(new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET));
-        changes.add("set " + name + " of topic " + topic + " to " + value);
+    var refused = new ArrayList<String>();
+    for (var deviation : deviations) {
+      var operation =
+          new AlterConfigOp(
+              new ConfigEntry(deviation.requirement().name(), deviation.requirement().value()),
+              AlterConfigOp.OpType.SET);
+      try {
+        TopicOffsets.get(
+            admin
+                .incrementalAlterConfigs(
+                    Map.of(TopicDeviation.resource(deviation.topic()), List.of(operation)))
+                .all());
+      } catch (ExecutionException e) {
+        refused.add(deviation.text() + "; Kafka: " + words(e));
       }
-    });
-    if (!operations.isEmpty()) {
-      TopicOffsets.get(admin.incrementalAlterConfigs(Map.of(resource, operations)).all());
     }
-    return changes;
+    if (refused.isEmpty()) {
+      refused.addAll(notTaken(admin, topics, settings, deviations));
+    }
+    if (!refused.isEmpty()) {
+      throw new InstallException(
+          "these settings of topics cannot be set, without which requests or results can be lost:\n  - "
+              + String.join("\n  - ", refused)
+              + "\nHave the broker's administrator set or allow them, and run pgoffload install again",
+          null);
+    }
   }
 
-  private static int maxMessageBytes(int maxRequestBytes) {
+  /// A broker that takes a setting need not follow it.
+  private static List<String> notTaken(
+      Admin admin, TopicNames topics, TopicSettings settings, List<TopicDeviation> deviations)
+      throws ExecutionException, InterruptedException, TimeoutException {
+    if (deviations.isEmpty()) {
+      return List.of();
+    }
+    for (int tries = 1; ; tries++) {
+      var left = TopicDeviation.find(admin, topics, settings);
+      if (left.isEmpty() || tries == MOST_TRIES) {
+        return left.stream()
+            .map(deviation -> deviation.text() + "; Kafka took it, and it did not change")
+            .toList();
+      }
+      Thread.sleep(BETWEEN_TRIES);
+    }
+  }
+
+  static int maxMessageBytes(int maxRequestBytes) {
     return maxRequestBytes + MESSAGE_OVERHEAD_BYTES;
   }
 
@@ -198,30 +294,5 @@ public final class InstallTopics {
       Thread.currentThread().interrupt();
       throw new InstallException("interrupted while the topics were described", e);
     }
-  }
-
-  private static Map<String, String> settings(
-      TopicNames topics, String topic, int maxRequestBytes, Duration retention) {
-    var settings = new HashMap<String, String>();
-    settings.put(
-        TopicConfig.MAX_MESSAGE_BYTES_CONFIG, Integer.toString(maxMessageBytes(maxRequestBytes)));
-    if (topic.equals(topics.usage())) {
-      settings.put(TopicConfig.CLEANUP_POLICY_CONFIG, TopicConfig.CLEANUP_POLICY_COMPACT);
-    } else if (topic.equals(topics.sqlRequests())
-        || topic.equals(topics.llmRequests())
-        || topic.equals(topics.deferred())) {
-      // what is not yet answered is kept, whatever the retention; TrimRequestTopics removes the
-      // rest
-      settings.put(TopicConfig.RETENTION_MS_CONFIG, "-1");
-    } else if (topic.equals(topics.commands())) {
-      settings.put(TopicConfig.RETENTION_MS_CONFIG, Long.toString(Duration.ofDays(1).toMillis()));
-    } else {
-      settings.put(TopicConfig.RETENTION_MS_CONFIG, Long.toString(retention.toMillis()));
-      // Kafka's default of seven days would double the time on a quiet topic
-      settings.put(
-          TopicConfig.SEGMENT_MS_CONFIG,
-          Long.toString(Math.min(KEPT_LONGER.toMillis(), retention.toMillis())));
-    }
-    return settings;
   }
 }

@@ -121,8 +121,9 @@ public record KafkaRights(
               .toList();
       case MAINTAIN ->
           Stream.of(
-                  topics(topics.requests(), DESCRIBE, DELETE),
-                  topics(List.of(topics.results(), topics.deadLetters()), DESCRIBE),
+                  topics(topics.requests(), DELETE),
+                  topics(topics.all(), DESCRIBE, DESCRIBE_CONFIGS),
+                  topics(List.of(topics.heartbeats()), DESCRIBE, DESCRIBE_CONFIGS),
                   groups(workers(topics), DESCRIBE),
                   groups(List.of(topics.writeBack(), topics.usage()), DESCRIBE))
               .flatMap(List::stream)

@@ -2,6 +2,8 @@ package org.pgoffload.schema;
 
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.List;
+import java.util.stream.Collectors;
 
 /// What the topics have to follow of the database's settings.
 ///
@@ -36,5 +38,17 @@ public record TopicSettings(int maxRequestBytes, Duration retention, String requ
   /// @throws InstallException if they cannot be recorded
   public static void recordRequests(DatabaseAddress database, String requests) {
     RecordSetting.run(database, "request_topics", requests);
+  }
+
+  /// Records, for `llm_health`, which settings of topics are not what they have to be.
+  ///
+  /// @param database the owner's login
+  /// @param deviations all that there are; none if everything is in order
+  /// @throws InstallException if they cannot be recorded
+  public static void recordDeviations(DatabaseAddress database, List<TopicDeviation> deviations) {
+    RecordSetting.run(
+        database,
+        "topic_faults",
+        deviations.stream().map(TopicDeviation::text).collect(Collectors.joining("; ")));
   }
 }

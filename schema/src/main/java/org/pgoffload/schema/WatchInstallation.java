@@ -11,6 +11,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
 import org.slf4j.Logger;
@@ -29,6 +30,9 @@ final class WatchInstallation implements Runnable {
   private final MeterRegistry metrics;
   private final Duration interval;
   private final Map<String, Double> values = new ConcurrentHashMap<>();
+
+  /// As it was logged last; its own thread's alone.
+  private String settingsFault = "";
 
   WatchInstallation(MaintenanceConfiguration configuration, MeterRegistry metrics) {
     this(configuration, metrics, INTERVAL);
@@ -49,6 +53,7 @@ final class WatchInstallation implements Runnable {
           while (true) {
             lookAtDatabase();
             lookAtTopics(admin);
+            lookAtSettings(admin);
             Thread.sleep(interval);
           }
         } catch (RuntimeException e) {
@@ -108,6 +113,33 @@ final class WatchInstallation implements Runnable {
       forget("pgoffload.dead.letters.kept");
       LOG.debug("Kafka cannot be asked how it does", e);
     }
+  }
+
+  /// Records what it finds, so that `llm_health` says it, and with it whoever asks that.
+  private void lookAtSettings(Admin admin) throws InterruptedException {
+    String fault;
+    try {
+      var database = configuration.database();
+      var deviations =
+          TopicDeviation.find(admin, configuration.topics(), TopicSettings.read(database));
+      TopicSettings.recordDeviations(database, deviations);
+      fault = deviations.stream().map(TopicDeviation::text).collect(Collectors.joining("; "));
+      if (!fault.isEmpty() && !fault.equals(settingsFault)) {
+        LOG.error(
+            "With these settings of topics requests or results can be lost; run pgoffload install,"
+                + " which sets them: {}",
+            fault);
+      }
+    } catch (ExecutionException | TimeoutException | KafkaException e) {
+      fault = KafkaFault.words(e);
+      if (!fault.equals(settingsFault)) {
+        LOG.warn("The settings of the topics cannot be looked at: {}", fault);
+      }
+    } catch (InstallException e) {
+      LOG.debug("The database cannot be asked what the topics need", e);
+      return;
+    }
+    settingsFault = fault;
   }
 
   private void show(String name, String description, Tags tags, double value) {

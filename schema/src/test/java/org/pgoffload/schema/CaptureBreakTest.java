@@ -346,7 +346,13 @@ final class CaptureBreakTest extends OnOldestAndNewestPostgres {
           .containsExactly(
               "error|Run pgoffload install: it makes a new one, and what was committed meanwhile is sent again.");
       assertThat(app.rows("select \"check\", state from llm_health"))
-          .contains("installation|ok", "workers|error", "queue|ok", "retention|ok", "sweep|ok");
+          .contains(
+              "installation|ok",
+              "workers|error",
+              "queue|ok",
+              "retention|ok",
+              "sweep|ok",
+              "topics|ok");
       var slot = database.address().database();
       admin.run("update pgoffload.setting set value = ? where name = 'slot'", slot);
       InstallSlot.run(database.address(), slot, Duration.ofSeconds(10), _ -> {});

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -46,10 +47,22 @@ final class TrimRequestTopicsTest {
     broker.close();
   }
 
+  /// Whose records may be of any time: those of the installer's topics have the broker's.
   @BeforeEach
-  void install() {
+  void createTopicsOfRequests() throws Exception {
     topics = new TopicNames("trim" + installations++);
-    assertThat(installTopics().lines()).anyMatch(line -> line.startsWith("created topic "));
+    try (var admin = Admin.create(client())) {
+      admin
+          .createTopics(
+              topics.requests().stream()
+                  .map(topic ->
+                      new NewTopic(topic, 1, (short) 1)
+                          .configs(
+                              Map.of("message.timestamp.type", "CreateTime", "retention.ms", "-1")))
+                  .toList())
+          .all()
+          .get();
+    }
   }
 
   @Test
@@ -80,6 +93,7 @@ final class TrimRequestTopicsTest {
 
   @Test
   void setsTheRetentionOfTheOtherTopicsAndNoneOfRequests() throws Exception {
+    assertThat(installTopics().lines()).anyMatch(line -> line.startsWith("created topic "));
     assertThat(setting(topics.results(), "retention.ms")).isEqualTo("604800000");
     assertThat(setting(topics.llmRequests(), "retention.ms")).isEqualTo("-1");
     assertThat(setting(topics.deferred(), "retention.ms")).isEqualTo("-1");
@@ -87,8 +101,8 @@ final class TrimRequestTopicsTest {
     assertThat(changes.requests()).isEqualTo(installTopics().requests());
     assertThat(changes.lines())
         .contains(
-            "set retention.ms of topic " + topics.results() + " to 7200000",
-            "set segment.ms of topic " + topics.results() + " to 7200000");
+            "set retention.ms of topic " + topics.results() + " to 7200000, which was 604800000",
+            "set segment.ms of topic " + topics.results() + " to 7200000, which was 86400000");
     assertThat(setting(topics.sqlRequests(), "retention.ms")).isEqualTo("-1");
   }
 

@@ -511,6 +511,13 @@ begin
   select h.state, h.detail, h.advice into state, detail, advice from pgoffload.slot_health(setting ->> 'slot') h;
   return next;
 
+  "check" := 'topics';
+  state := case when setting ->> 'topic_faults' <> '' then 'error' else 'ok' end;
+  detail := case state when 'ok' then 'the topics had the settings that they need when install or maintain last looked'
+    else 'with these settings of topics requests or results can be lost: ' || (setting ->> 'topic_faults') end;
+  advice := case state when 'error' then 'Run pgoffload install: it sets them, or says why they cannot be set.' end;
+  return next;
+
   "check" := 'sweep';
   select b.reason, b.broken_at, b.first_id into broken from pgoffload.capture_break b where b.swept_at is null order by b.number limit 1;
   state := case when found then 'warning' else 'ok' end;

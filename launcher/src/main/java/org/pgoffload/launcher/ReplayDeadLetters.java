@@ -124,7 +124,14 @@ final class ReplayDeadLetters implements Callable<Integer> {
     var id = letter.routing().map(Routing::id);
     var signature = letter.signature();
     if (signature == null) {
-      refuse(letter, "it is no signed request", "Nothing can be sent again of it.");
+      if (letter.reason().equals(DeadLetterReason.UNCLAIMED.code())) {
+        refuse(
+            letter,
+            "it is what somebody answered, and no request",
+            "If a worker wrote it, its request has no claim any more: llm_retry asks it again.");
+      } else {
+        refuse(letter, "it is no signed request", "Nothing can be sent again of it.");
+      }
       return;
     }
     if (id.isPresent() && done.contains(id.get())) {

@@ -154,6 +154,27 @@ class DeadLettersTest {
   }
 
   @Test
+  void anAnswerThatNobodyAskedForIsListedShownAndNotSentAgain() throws Exception {
+    long id = Long.parseLong(query(admin, "select nextval('pgoffload.request_id')").getFirst());
+    sendTo(
+        installation.topics().results(),
+        """
+        {"version":1,"id":%d,"kind":"ask","status":"succeeded","requested_by":"app",\
+        "requested_by_oid":10,"answer":"forged","attempts":1,"finished_at":"2026-01-02T03:04:05Z"}\
+        """
+            .formatted(id),
+        "");
+    await().atMost(PATIENCE).until(() -> lines().anyMatch(line -> line.contains("unclaimed")));
+    var line = listed(id);
+    assertThat(line).contains("unclaimed", " ask ", "no worker had claimed");
+    assertThat(run("dead-letters", "show", line.split(" ", 2)[0])).isZero();
+    assertThat(ran.output()).contains("header pgoffload-reason: unclaimed", "forged");
+    assertThat(run("dead-letters", "replay", "--all", "--reason", "unclaimed")).isOne();
+    assertThat(ran.errors()).contains("it is what somebody answered, and no request");
+    assertThat(query(admin, "select answer from pgoffload.llm_result where id = " + id)).isEmpty();
+  }
+
+  @Test
   void saysWhatIsWrongWithItsArguments() {
     assertThat(run("dead-letters")).isEqualTo(2);
     assertThat(run("dead-letters", "replay")).isEqualTo(2);
@@ -212,15 +233,17 @@ class DeadLettersTest {
 
   private static void send(String kind, String value, String signature) throws Exception {
     var topics = installation.topics();
+    sendTo(kind.equals("sql") ? topics.sqlRequests() : topics.llmRequests(), value, signature);
+  }
+
+  private static void sendTo(String topic, String value, String signature) throws Exception {
     try (var producer =
         new KafkaProducer<>(
             Map.of("bootstrap.servers", installation.kafkaBootstrap()),
             new ByteArraySerializer(),
             new ByteArraySerializer())) {
       var record =
-          new ProducerRecord<byte[], byte[]>(
-              kind.equals("sql") ? topics.sqlRequests() : topics.llmRequests(),
-              value.getBytes(StandardCharsets.UTF_8));
+          new ProducerRecord<byte[], byte[]>(topic, value.getBytes(StandardCharsets.UTF_8));
       if (!signature.isEmpty()) {
         record.headers().add(RecordHeaders.SIGNATURE, signature.getBytes(StandardCharsets.UTF_8));
       }

@@ -1,6 +1,6 @@
 package org.pgoffload.protocol;
 
-/// Why a record went to the dead-letter topic instead of being executed.
+/// Why a record went to the dead-letter topic instead of being executed, or written back.
 public enum DeadLetterReason {
   /// Not a signed request: no signature, or not the JSON of an envelope.
   MALFORMED("malformed"),
@@ -11,7 +11,10 @@ public enum DeadLetterReason {
   /// Signed by another installation: a clone's or a restored copy's request.
   OTHER_INSTALLATION("other_installation"),
   /// Older than half the retention, so that its claim may be gone: it could run twice.
-  TOO_OLD("too_old");
+  TOO_OLD("too_old"),
+  /// A result, a piece of one or a chunk of rows that belongs to no claim of its request and role:
+  /// nobody can have worked on it.
+  UNCLAIMED("unclaimed");
 
   private final String code;
 

@@ -15,6 +15,7 @@ import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.schema.KafkaFault;
 import org.pgoffload.telemetry.BrokerConnections;
+import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
@@ -28,6 +29,7 @@ public final class ResultsApp implements RunningPart {
 
   private final KafkaStreams streams;
   private final WriteBack writeBack;
+  private final BuryRecords bury;
   private final UsageApp usage;
   private final CountDownLatch running;
   private final CountDownLatch closing;
@@ -36,12 +38,14 @@ public final class ResultsApp implements RunningPart {
   private ResultsApp(
       KafkaStreams streams,
       WriteBack writeBack,
+      BuryRecords bury,
       UsageApp usage,
       CountDownLatch running,
       CountDownLatch closing,
       CountDownLatch ended) {
     this.streams = streams;
     this.writeBack = writeBack;
+    this.bury = bury;
     this.usage = usage;
     this.running = running;
     this.closing = closing;
@@ -52,23 +56,30 @@ public final class ResultsApp implements RunningPart {
   ///
   /// @param telemetry is told what is measured and done
   public static ResultsApp start(ResultsConfiguration configuration, Telemetry telemetry) {
-    var writeBack = new WriteBack(configuration.database(), telemetry);
+    var deadLetters = new CountDeadLetters(telemetry.metrics());
+    var bury = new BuryRecords(configuration.kafka(), configuration.topics().deadLetters());
+    var writeBack = new WriteBack(configuration.database(), bury, deadLetters, telemetry);
     try {
-      return start(configuration, writeBack, telemetry);
+      return start(configuration, writeBack, bury, deadLetters, telemetry);
     } catch (RuntimeException e) {
       writeBack.close();
+      bury.close();
       throw e;
     }
   }
 
   private static ResultsApp start(
-      ResultsConfiguration configuration, WriteBack writeBack, Telemetry telemetry) {
+      ResultsConfiguration configuration,
+      WriteBack writeBack,
+      BuryRecords bury,
+      CountDeadLetters deadLetters,
+      Telemetry telemetry) {
     var running = new CountDownLatch(1);
     var closing = new CountDownLatch(1);
     var ended = new CountDownLatch(1);
     var streams =
         new KafkaStreams(
-            ResultsTopology.of(configuration.topics(), writeBack),
+            ResultsTopology.of(configuration.topics(), writeBack, deadLetters),
             streamsProperties(configuration),
             new CommitAfterWriteBack(writeBack));
     streams.setUncaughtExceptionHandler(fault -> {
@@ -99,6 +110,7 @@ public final class ResultsApp implements RunningPart {
     return new ResultsApp(
         streams,
         writeBack,
+        bury,
         UsageApp.start(configuration, running, telemetry.metrics()),
         running,
         closing,
@@ -167,6 +179,7 @@ public final class ResultsApp implements RunningPart {
         CloseOptions.groupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP);
     boolean closed = streams.close(leaving.withTimeout(Duration.ofSeconds(3)));
     writeBack.close();
+    bury.close();
     if (!closed) {
       streams.close(Duration.ofSeconds(2));
     }

@@ -1,9 +1,6 @@
 package org.pgoffload.results;
 
-import java.nio.charset.StandardCharsets;
-import java.util.function.BiConsumer;
-import org.apache.kafka.common.header.Headers;
-import org.apache.kafka.common.header.internals.RecordHeaders;
+import java.util.function.Consumer;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
@@ -14,6 +11,7 @@ import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.MalformedMessageException;
 import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.telemetry.CountDeadLetters;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,7 +24,8 @@ final class ResultsTopology {
 
   private ResultsTopology() {}
 
-  static Topology of(TopicNames topics, WriteBack writeBack) {
+  /// @param deadLetters is told of each
+  static Topology of(TopicNames topics, WriteBack writeBack, CountDeadLetters deadLetters) {
     var bytes = Serdes.ByteArray();
     return new Topology()
         .addSource("results", bytes.deserializer(), bytes.deserializer(), topics.results())
@@ -37,15 +36,22 @@ final class ResultsTopology {
             () ->
                 new HandOver(
                     "result",
-                    (value, headers) -> writeBack.write(ReadRecord.result(value), headers)),
+                    deadLetters,
+                    record -> writeBack.write(ReadRecord.result(record.value()), record)),
             "results")
         .addProcessor(
             "write-pieces",
-            () -> new HandOver("piece", (value, _) -> writeBack.write(LlmPiece.read(value))),
+            () ->
+                new HandOver(
+                    "piece",
+                    deadLetters,
+                    record -> writeBack.write(LlmPiece.read(record.value()), record)),
             "pieces")
         .addProcessor(
             "write-usage",
-            () -> new HandOver("usage", (value, _) -> writeBack.write(LlmUsage.read(value))),
+            () ->
+                new HandOver(
+                    "usage", deadLetters, record -> writeBack.write(LlmUsage.read(record.value()))),
             "usage")
         .addSink(
             DEAD_LETTERS,
@@ -60,48 +66,52 @@ final class ResultsTopology {
   /// Hands each message to the writer, without waiting for it: the commit waits.
   private static final class HandOver extends ContextualProcessor<byte[], byte[], byte[], byte[]> {
     private final String name;
-    private final BiConsumer<byte[], Headers> readAndWrite;
+    private final CountDeadLetters deadLetters;
+    private final Consumer<TakenRecord> readAndWrite;
 
     /// @param name what a record of the topic is
-    HandOver(String name, BiConsumer<byte[], Headers> readAndWrite) {
+    HandOver(String name, CountDeadLetters deadLetters, Consumer<TakenRecord> readAndWrite) {
       this.name = name;
+      this.deadLetters = deadLetters;
       this.readAndWrite = readAndWrite;
     }
 
     @Override
     public void process(Record<byte[], byte[]> record) {
-      byte @Nullable [] value = record.value();
+      var taken = taken(record);
       try {
-        readAndWrite.accept(value == null ? new byte[0] : value, record.headers());
+        readAndWrite.accept(taken);
       } catch (WriteBackClosedException e) {
         throw e;
       } catch (MalformedMessageException e) {
-        bury(record, e.reason(), String.valueOf(e.getMessage()));
+        bury(record, taken, e.reason(), String.valueOf(e.getMessage()));
       } catch (RuntimeException e) {
         // what cannot be read now cannot be read after a restart either: it must not stop the rest
         bury(
             record,
+            taken,
             DeadLetterReason.MALFORMED,
             "the results application failed to read it: " + e.getClass().getName());
       }
     }
 
-    private void bury(Record<byte[], byte[]> record, DeadLetterReason reason, String detail) {
-      var origin =
+    private TakenRecord taken(Record<byte[], byte[]> record) {
+      byte @Nullable [] value = record.value();
+      return new TakenRecord(
+          record.key(),
+          value == null ? new byte[0] : value,
+          record.headers(),
           context()
               .recordMetadata()
               .map(place -> place.topic() + "-" + place.partition() + "@" + place.offset())
-              .orElse("unknown");
-      LOG.warn("The record at {} is no {} ({}); it goes to the dead letters", origin, name, detail);
-      var headers = new RecordHeaders(record.headers());
-      headers.add(org.pgoffload.protocol.RecordHeaders.REASON, utf8(reason.code()));
-      headers.add(org.pgoffload.protocol.RecordHeaders.REASON_DETAIL, utf8(detail));
-      headers.add(org.pgoffload.protocol.RecordHeaders.ORIGIN, utf8(origin));
-      context().forward(record.withHeaders(headers), DEAD_LETTERS);
+              .orElse("unknown"));
     }
-  }
 
-  private static byte[] utf8(String text) {
-    return text.getBytes(StandardCharsets.UTF_8);
+    private void bury(
+        Record<byte[], byte[]> record, TakenRecord taken, DeadLetterReason reason, String detail) {
+      LOG.warn("{} is no {} ({}); it goes to the dead letters", taken, name, detail);
+      deadLetters.count(reason.code());
+      context().forward(record.withHeaders(taken.asLetter(reason, detail)), DEAD_LETTERS);
+    }
   }
 }

@@ -8,6 +8,7 @@ import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.StatusCode;
 import io.opentelemetry.api.trace.Tracer;
 import java.nio.charset.StandardCharsets;
+import java.sql.Array;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
@@ -20,9 +21,10 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import org.apache.kafka.common.header.Headers;
-import org.apache.kafka.common.header.internals.RecordHeaders;
+import java.util.function.Function;
+import org.apache.kafka.common.KafkaException;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
@@ -30,6 +32,7 @@ import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.LogRequest;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.telemetry.TraceHeaders;
@@ -38,6 +41,8 @@ import org.slf4j.LoggerFactory;
 
 /// Writes results to the database in groups: the next group is whatever came in while the last one
 /// was written, so that a lone result waits for nobody and a flood shares its commits.
+///
+/// What belongs to no claim goes to the dead letters: nobody can have worked on it.
 ///
 /// Idempotent: of results of a request, and of pieces of a number, the first that the database sees
 /// wins; of totals of usage the largest. A fault of the database is waited out, however long. A
@@ -59,59 +64,75 @@ final class WriteBack implements AutoCloseable {
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(200);
   private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(1);
 
+  /// Sends what has no claim to the dead letters.
+  @FunctionalInterface
+  interface Bury {
+    /// Returns once every in-sync replica has the letter.
+    ///
+    /// @throws KafkaException if Kafka does not take it now
+    void bury(TakenRecord record, DeadLetterReason reason, String detail);
+  }
+
   /// A message as the database takes it: as text, because the values of a chunk of rows would need
   /// many times its memory as objects.
   private sealed interface Waiting {
-    /// The room it takes.
+    /// The room it takes, with the record that it came in.
     int bytes();
 
-    static Waiting of(ResultMessage message) {
+    static Waiting of(ResultMessage message, TakenRecord record) {
       return switch (message) {
-        case Result result -> LlmResult.of(result);
-        case SqlResult result -> new SqlEnded(result.id());
-        case SqlRows rows -> {
-          byte[] json = rows.write();
-          yield new SqlChunk(rows.toString(), utf8(json), json.length);
-        }
+        case Result result -> LlmResult.of(result, record);
+        case SqlResult result -> new SqlEnded(result.id(), record);
+        case SqlRows rows -> new SqlChunk(rows.toString(), utf8(rows.write()), record);
       };
     }
 
-    static Waiting of(LlmPiece piece) {
-      byte[] json = piece.write();
-      return new Piece(piece.toString(), utf8(json), json.length);
-    }
+    record LlmResult(String json, TakenRecord record) implements Waiting {
+      static LlmResult of(Result result, TakenRecord record) {
+        return new LlmResult(utf8(result.write()), record);
+      }
 
-    static Waiting of(LlmUsage usage) {
-      byte[] json = usage.write();
-      return new Usage(usage.recordKey(), utf8(json), json.length);
-    }
-
-    record LlmResult(String json, int bytes) implements Waiting {
-      static LlmResult of(Result result) {
-        byte[] json = result.write();
-        return new LlmResult(utf8(json), json.length);
+      @Override
+      public int bytes() {
+        return json.length() + record.bytes();
       }
     }
 
     /// @param name what a log may show of it
-    record Piece(String name, String json, int bytes) implements Waiting {}
-
-    /// @param key what it is the whole of
-    record Usage(String key, String json, int bytes) implements Waiting {}
-
-    /// @param name what a log may show of it
-    record SqlChunk(String name, String json, int bytes) implements Waiting {}
-
-    /// A request whose chunks have all come before it. Its result was recorded by the worker.
-    record SqlEnded(long id) implements Waiting {
+    record Piece(String name, String json, TakenRecord record) implements Waiting {
       @Override
       public int bytes() {
-        return 64;
+        return json.length() + record.bytes();
+      }
+    }
+
+    /// @param key what it is the whole of
+    record Usage(String key, String json) implements Waiting {
+      @Override
+      public int bytes() {
+        return json.length();
+      }
+    }
+
+    /// @param name what a log may show of it
+    record SqlChunk(String name, String json, TakenRecord record) implements Waiting {
+      @Override
+      public int bytes() {
+        return json.length() + record.bytes();
+      }
+    }
+
+    /// A request whose chunks have all come before it. Its result was recorded by the worker.
+    record SqlEnded(long id, TakenRecord record) implements Waiting {
+      @Override
+      public int bytes() {
+        return 64 + record.bytes();
       }
     }
   }
 
   private final DatabaseAddress database;
+  private final Bury bury;
   private final CountDownLatch closing = new CountDownLatch(1);
   private final ReentrantLock lock = new ReentrantLock();
 
@@ -136,11 +157,17 @@ final class WriteBack implements AutoCloseable {
   private final Timer hop;
   private final Counter counted;
   private final Counter faults;
+  private final CountDeadLetters deadLetters;
   private final Thread thread;
 
+  /// @param bury takes what has no claim
+  /// @param deadLetters is told of each
   /// @param telemetry is told what is measured and done
-  WriteBack(DatabaseAddress database, Telemetry telemetry) {
+  WriteBack(
+      DatabaseAddress database, Bury bury, CountDeadLetters deadLetters, Telemetry telemetry) {
     this.database = database;
+    this.bury = bury;
+    this.deadLetters = deadLetters;
     this.tracer = telemetry.tracer();
     var metrics = telemetry.metrics();
     this.hop = telemetry.hop("write_back");
@@ -160,19 +187,12 @@ final class WriteBack implements AutoCloseable {
 
   /// Takes a message to be written. Waits while too much is queued.
   ///
+  /// @param record that it was read from, whose headers may name a trace
   /// @throws WriteBackClosedException if it is closing
-  void write(ResultMessage message) {
-    write(message, new RecordHeaders());
-  }
-
-  /// As above.
-  ///
-  /// @param headers of its record, which may name a trace
-  /// @throws WriteBackClosedException if it is closing
-  void write(ResultMessage message, Headers headers) {
-    var parent = TraceHeaders.read(headers);
+  void write(ResultMessage message, TakenRecord record) {
+    var parent = TraceHeaders.read(record.headers());
     add(
-        Waiting.of(message),
+        Waiting.of(message, record),
         tracer
             .spanBuilder("write back")
             .setParent(parent)
@@ -185,15 +205,15 @@ final class WriteBack implements AutoCloseable {
   /// As for a result.
   ///
   /// @throws WriteBackClosedException if it is closing
-  void write(LlmPiece piece) {
-    add(Waiting.of(piece), Span.getInvalid());
+  void write(LlmPiece piece, TakenRecord record) {
+    add(new Waiting.Piece(piece.toString(), utf8(piece.write()), record), Span.getInvalid());
   }
 
   /// As for a result.
   ///
   /// @throws WriteBackClosedException if it is closing
   void write(LlmUsage usage) {
-    add(Waiting.of(usage), Span.getInvalid());
+    add(new Waiting.Usage(usage.recordKey(), utf8(usage.write())), Span.getInvalid());
   }
 
   private void add(Waiting next, Span span) {
@@ -307,12 +327,12 @@ final class WriteBack implements AutoCloseable {
     boolean wake = true;
     while (!isClosing()) {
       try {
-        record(group, wake);
+        var unclaimed = record(group, wake);
         if (!lastFault.isEmpty()) {
           LOG.info("Results are written again");
           lastFault = "";
         }
-        return true;
+        return buryUntilDone(unclaimed);
       } catch (SQLException e) {
         faults.increment();
         switch (WriteFault.of(e)) {
@@ -332,6 +352,29 @@ final class WriteBack implements AutoCloseable {
     return false;
   }
 
+  /// @return false if it was given up because of the closing: the records are read again
+  private boolean buryUntilDone(List<TakenRecord> unclaimed) {
+    var left = new ArrayDeque<>(unclaimed);
+    while (!left.isEmpty() && !isClosing()) {
+      var record = left.getFirst();
+      try {
+        bury.bury(
+            record,
+            DeadLetterReason.UNCLAIMED,
+            "no worker had claimed its request for its role when it came");
+        left.removeFirst();
+        deadLetters.count(DeadLetterReason.UNCLAIMED.code());
+        LOG.warn(
+            "{} belongs to no claim of its request and role; nothing of it is written, and it goes"
+                + " to the dead letters",
+            record);
+      } catch (KafkaException e) {
+        waitAfter("Results wait, because Kafka does not take a dead letter: " + e.getMessage());
+      }
+    }
+    return left.isEmpty();
+  }
+
   /// Halves the group until what the database will not take is alone.
   private boolean writeApart(List<Waiting> group, boolean mayReplace, String fault) {
     if (group.size() > 1) {
@@ -349,7 +392,8 @@ final class WriteBack implements AutoCloseable {
                 result.id(),
                 fault);
           }
-          yield writeUntilDone(List.of(Waiting.LlmResult.of(replacement(result, fault))), false);
+          yield writeUntilDone(
+              List.of(Waiting.LlmResult.of(replacement(result, fault), refused.record)), false);
         }
         try (var _ = LogRequest.of(result.id())) {
           LOG.error(
@@ -426,31 +470,57 @@ final class WriteBack implements AutoCloseable {
         null);
   }
 
-  private void record(List<Waiting> group, boolean wake) throws SQLException {
+  /// @return what has no claim
+  private List<TakenRecord> record(List<Waiting> group, boolean wake) throws SQLException {
     var open = connected();
-    var llmResults = new ArrayList<String>();
-    var pieces = new ArrayList<String>();
-    var usage = new ArrayList<String>();
-    var sqlChunks = new ArrayList<String>();
-    var sqlEnded = new ArrayList<Long>();
+    var llmResults = new ArrayList<Waiting.LlmResult>();
+    var pieces = new ArrayList<Waiting.Piece>();
+    var usage = new ArrayList<Waiting.Usage>();
+    var sqlChunks = new ArrayList<Waiting.SqlChunk>();
+    var sqlEnded = new ArrayList<Waiting.SqlEnded>();
     for (var each : group) {
       switch (each) {
-        case Waiting.LlmResult result -> llmResults.add(result.json);
-        case Waiting.Piece piece -> pieces.add(piece.json);
-        case Waiting.Usage total -> usage.add(total.json);
-        case Waiting.SqlChunk chunk -> sqlChunks.add(chunk.json);
-        case Waiting.SqlEnded ended -> sqlEnded.add(ended.id);
+        case Waiting.LlmResult result -> llmResults.add(result);
+        case Waiting.Piece piece -> pieces.add(piece);
+        case Waiting.Usage total -> usage.add(total);
+        case Waiting.SqlChunk chunk -> sqlChunks.add(chunk);
+        case Waiting.SqlEnded ended -> sqlEnded.add(ended);
       }
     }
     try (var statement =
-        open.prepareStatement("select pgoffload.record_results(?, ?, ?, ?, ?, ?)")) {
-      statement.setArray(1, open.createArrayOf("text", llmResults.toArray()));
-      statement.setArray(2, open.createArrayOf("text", pieces.toArray()));
-      statement.setArray(3, open.createArrayOf("text", usage.toArray()));
-      statement.setArray(4, open.createArrayOf("text", sqlChunks.toArray()));
-      statement.setArray(5, open.createArrayOf("bigint", sqlEnded.toArray()));
+        open.prepareStatement(
+            "select unclaimed_results, unclaimed_pieces, unclaimed_chunks, unclaimed_ended"
+                + " from pgoffload.write_back(?, ?, ?, ?, ?, ?)")) {
+      statement.setArray(1, array(open, "text", llmResults, Waiting.LlmResult::json));
+      statement.setArray(2, array(open, "text", pieces, Waiting.Piece::json));
+      statement.setArray(3, array(open, "text", usage, Waiting.Usage::json));
+      statement.setArray(4, array(open, "text", sqlChunks, Waiting.SqlChunk::json));
+      statement.setArray(5, array(open, "bigint", sqlEnded, Waiting.SqlEnded::id));
       statement.setBoolean(6, wake);
-      statement.execute();
+      var row = statement.executeQuery();
+      row.next();
+      var unclaimed = new ArrayList<TakenRecord>();
+      addUnclaimed(row.getArray(1), llmResults, Waiting.LlmResult::record, unclaimed);
+      addUnclaimed(row.getArray(2), pieces, Waiting.Piece::record, unclaimed);
+      addUnclaimed(row.getArray(3), sqlChunks, Waiting.SqlChunk::record, unclaimed);
+      addUnclaimed(row.getArray(4), sqlEnded, Waiting.SqlEnded::record, unclaimed);
+      return unclaimed;
+    }
+  }
+
+  private static <T> Array array(
+      Connection open, String type, List<T> of, Function<T, Object> element) throws SQLException {
+    return open.createArrayOf(type, of.stream().map(element).toArray());
+  }
+
+  /// @param places from 1, or null for none
+  private static <T> void addUnclaimed(
+      @Nullable Array places, List<T> of, Function<T, TakenRecord> record, List<TakenRecord> to)
+      throws SQLException {
+    if (places != null) {
+      for (var place : (Integer[]) places.getArray()) {
+        to.add(record.apply(of.get(place - 1)));
+      }
     }
   }
 
@@ -474,11 +544,15 @@ final class WriteBack implements AutoCloseable {
   }
 
   private void waitForDatabase(String fault) {
+    disconnect();
+    waitAfter("Results wait, because the database does not take them: " + fault);
+  }
+
+  private void waitAfter(String fault) {
     if (!fault.equals(lastFault) && !isClosing()) {
       lastFault = fault;
-      LOG.warn("Results wait, because the database does not take them: {}", fault);
+      LOG.warn("{}", fault);
     }
-    disconnect();
     try {
       if (closing.await(PAUSE_AFTER_FAULT.toMillis(), TimeUnit.MILLISECONDS)) {
         LOG.info("What was not written is read again by the next one");

@@ -176,6 +176,32 @@ final class ResultsAppTest {
   }
 
   @Test
+  void anAnswerToWhatNobodyHasAskedForGoesToTheDeadLettersAsItCame() throws Exception {
+    var forged = result(TestInstallation.unclaimedId(), "forged");
+    var genuine = result(forged.id(), "genuine");
+    byte[] value = utf8(" " + new String(forged.write(), StandardCharsets.UTF_8));
+    try (var app = start()) {
+      app.awaitRunning(PATIENCE);
+      installation.send(installation.topics().results(), "k", value, Map.of("h", utf8("v")));
+      await().atMost(PATIENCE).until(() -> installation.committed() == 1);
+      var letter = letters("k").getFirst();
+      assertThat(letter.value()).isEqualTo(value);
+      assertThat(header(letter, "h")).isEqualTo("v");
+      assertThat(header(letter, RecordHeaders.REASON)).isEqualTo("unclaimed");
+      assertThat(header(letter, RecordHeaders.REASON_DETAIL)).contains("no worker had claimed");
+      assertThat(header(letter, RecordHeaders.ORIGIN))
+          .startsWith(installation.topics().results() + "-");
+
+      installation.claim(forged.id(), 1, 10);
+      installation.send(List.of(genuine));
+      awaitWritten(List.of(genuine), 1);
+    }
+    assertThat(
+            installation.query("select answer from pgoffload.llm_result where id = " + forged.id()))
+        .isEqualTo("genuine");
+  }
+
+  @Test
   void piecesLandInOrderWithTheirResult() throws Exception {
     var result = result("one, two, three");
     var pieces =

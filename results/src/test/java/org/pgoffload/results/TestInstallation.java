@@ -40,6 +40,11 @@ final class TestInstallation implements AutoCloseable {
   static final String PASSWORD = "secret";
   private static final AtomicInteger NEXT_PREFIX = new AtomicInteger();
   private static final AtomicLong NEXT_ID = new AtomicLong();
+
+  /// The ids up to this one are claimed, as attempts 1 and 2.
+  private static final int CLAIMED = 50_000;
+
+  private static final AtomicLong NEXT_UNCLAIMED = new AtomicLong(CLAIMED);
   private static final int MAX_REQUEST_BYTES = 4 << 20;
 
   private final BrokerInJvm broker;
@@ -63,6 +68,12 @@ final class TestInstallation implements AutoCloseable {
             new ByteArraySerializer());
     InstallSchema.run(admin(), "public");
     execute("alter role pgoffload_results login password '" + PASSWORD + "'");
+    // as workers do before they publish anything
+    execute(
+        "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid) select i,"
+            + " attempt, 'w', 1, 10 from generate_series(1, "
+            + CLAIMED
+            + ") i, generate_series(1, 2) attempt; analyze pgoffload.execution");
   }
 
   /// Gives the installation to the methods of a test class that take it.
@@ -174,9 +185,25 @@ final class TestInstallation implements AutoCloseable {
                 + ")"));
   }
 
-  /// The first of so many ids that nothing else in the database has.
+  /// The first of so many ids that are claimed and have nothing else in the database.
   static long newIds(int count) {
     return NEXT_ID.getAndAdd(count) + 1;
+  }
+
+  /// An id that nobody has claimed.
+  static long unclaimedId() {
+    return NEXT_UNCLAIMED.incrementAndGet();
+  }
+
+  void claim(long id, int attempt, long requestedByOid) throws SQLException {
+    execute(
+        "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid) values ("
+            + id
+            + ", "
+            + attempt
+            + ", 'w', 1, "
+            + requestedByOid
+            + ")");
   }
 
   static Result result(String answer) {
@@ -238,7 +265,13 @@ final class TestInstallation implements AutoCloseable {
   }
 
   void send(String topic, String key, byte[] value) {
-    var _ = producer.send(new ProducerRecord<>(topic, key.getBytes(StandardCharsets.UTF_8), value));
+    send(topic, key, value, Map.of());
+  }
+
+  void send(String topic, String key, byte[] value, Map<String, byte[]> headers) {
+    var record = new ProducerRecord<>(topic, key.getBytes(StandardCharsets.UTF_8), value);
+    headers.forEach(record.headers()::add);
+    var _ = producer.send(record);
     producer.flush();
   }
 

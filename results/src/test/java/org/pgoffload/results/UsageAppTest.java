@@ -95,6 +95,9 @@ final class UsageAppTest {
   @Test
   void whatKeepsItFromCountingDoesNotKeepResultsFromBeingWritten() throws Exception {
     var results = results(TestInstallation.newIds(10), 10);
+    for (var result : results) {
+      installation.claim(result.id(), 3, result.requestedByOid());
+    }
     installation.send(results);
     Files.delete(directory);
     Files.writeString(directory, "no directory");

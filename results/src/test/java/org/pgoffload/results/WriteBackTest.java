@@ -6,14 +6,19 @@ import static org.awaitility.Awaitility.await;
 import static org.pgoffload.results.TestInstallation.result;
 import static org.pgoffload.results.TestInstallation.results;
 
+import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -24,9 +29,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlColumn;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.Telemetry;
 import org.postgresql.PGConnection;
 
@@ -34,6 +41,9 @@ import org.postgresql.PGConnection;
 @ExtendWith(TestInstallation.Shared.class)
 final class WriteBackTest {
   private static TestInstallation installation;
+
+  /// What was sent to the dead letters, by its origin and reason.
+  private final List<String> buried = new CopyOnWriteArrayList<>();
 
   @BeforeAll
   static void install(TestInstallation shared) {
@@ -44,7 +54,7 @@ final class WriteBackTest {
   void writesEveryFieldAndWakesThoseWhoListen() throws Exception {
     try (var listener = installation.admin().connect("test");
         var statement = listener.createStatement();
-        var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
+        var writeBack = open()) {
       statement.execute("listen llm_done");
       var result = result("42");
       write(writeBack, List.of(result));
@@ -62,12 +72,12 @@ final class WriteBackTest {
   @Test
   void sharesOneCommitAmongWhatCameMeanwhile() throws Exception {
     var results = results(2000);
-    try (var writeBack = new WriteBack(installation.results(), Telemetry.none());
+    try (var writeBack = open();
         var blocker = installation.admin().connect("test");
         var statement = blocker.createStatement()) {
       blocker.setAutoCommit(false);
       statement.execute("lock table pgoffload.llm_result in exclusive mode");
-      results.forEach(writeBack::write);
+      results.forEach(result -> write(writeBack, result));
       blocker.rollback();
       writeBack.flush();
     }
@@ -75,15 +85,17 @@ final class WriteBackTest {
     assertThat(
             Integer.parseInt(
                 installation.query(
-                    "select count(distinct xmin::text) from pgoffload.llm_result where id >= "
-                        + results.getFirst().id())))
+                    "select count(distinct xmin::text) from pgoffload.llm_result where id between "
+                        + results.getFirst().id()
+                        + " and "
+                        + results.getLast().id())))
         .isLessThanOrEqualTo(4);
   }
 
   @Test
   void keepsTheFirstResultOfARequest() throws Exception {
     var first = result("first");
-    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
+    try (var writeBack = open()) {
       write(writeBack, List.of(first, result(first.id(), "second")));
       write(writeBack, List.of(result(first.id(), "third")));
     }
@@ -91,12 +103,90 @@ final class WriteBackTest {
   }
 
   @Test
+  void writesNothingThatBelongsToNoClaimAndBuriesIt() throws Exception {
+    var claimed = result("claimed");
+    var another = TestInstallation.newIds(1);
+    var early = result(TestInstallation.unclaimedId(), "early");
+    var rows = SqlRows.of(another, 2, 1, 10, List.of(List.of("v")));
+    try (var writeBack = open()) {
+      write(writeBack, early);
+      write(writeBack, claimed);
+      // of a removed range, or made up
+      write(writeBack, result(1L << 50, "no partition takes it"));
+      // nobody has claimed it for this role
+      write(writeBack, forRole(result(another, "another role's"), 11));
+      write(writeBack, piece(another, 1, "claimed"));
+      write(writeBack, new LlmPiece(1, another, 10, 3, LlmPiece.seqBefore(3) + 1, false, "t"));
+      write(writeBack, new LlmPiece(1, early.id(), 10, 1, LlmPiece.seqBefore(1) + 1, false, "e"));
+      write(writeBack, rows);
+      write(writeBack, SqlRows.of(another, 3, 1, 10, List.of(List.of("v"))));
+      write(writeBack, SqlRows.of(another, 1, 1, 11, List.of(List.of("v"))));
+      // the worker records what it ends
+      write(writeBack, ended(another));
+      writeBack.flush();
+
+      assertThat(buried)
+          .containsExactlyInAnyOrder(
+              early.id() + " unclaimed",
+              (1L << 50) + " unclaimed",
+              another + " unclaimed",
+              "piece " + another + " unclaimed",
+              "piece " + early.id() + " unclaimed",
+              another + " unclaimed",
+              another + " unclaimed",
+              another + " unclaimed");
+      assertThat(installation.written(List.of(early, claimed, result(another, "")))).isEqualTo(1);
+      assertThat(
+              installation.query(
+                  "select (select string_agg(text, '') from pgoffload.llm_piece where id in ("
+                      + another
+                      + ", "
+                      + early.id()
+                      + ")) || (select string_agg(attempt::text, '') from pgoffload.sql_chunk where id = "
+                      + another
+                      + ")"))
+          .isEqualTo("claimed2");
+
+      // who asks now gets the answer that is given then
+      buried.clear();
+      installation.claim(early.id(), 1, 10);
+      write(writeBack, List.of(result(early.id(), "genuine"), result(early.id(), "later")));
+      assertThat(answer(early)).isEqualTo("genuine");
+      assertThat(buried).isEmpty();
+    }
+  }
+
+  @Test
+  void waitsForKafkaToTakeWhatHasNoClaim() {
+    var early = result(TestInstallation.unclaimedId(), "early");
+    var tries = new AtomicInteger();
+    try (var writeBack =
+        open((record, _, _) -> {
+          if (tries.incrementAndGet() < 3) {
+            throw new TimeoutException("no broker");
+          }
+          buried.add(record.origin());
+        })) {
+      write(writeBack, List.of(early));
+      assertThat(tries).hasValue(3);
+      assertThat(buried).containsExactly(String.valueOf(early.id()));
+    }
+  }
+
+  private static Result forRole(Result result, long oid) {
+    return Result.read(
+        new String(result.write(), StandardCharsets.UTF_8)
+            .replace("\"requested_by_oid\":10", "\"requested_by_oid\":" + oid)
+            .getBytes(StandardCharsets.UTF_8));
+  }
+
+  @Test
   void goesOnAfterARestartOfTheDatabase() throws Exception {
-    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
+    try (var writeBack = open()) {
       write(writeBack, results(10));
       installation.stopPostgres();
       var during = results(500);
-      during.forEach(writeBack::write);
+      during.forEach(result -> write(writeBack, result));
       var flushed = CompletableFuture.runAsync(writeBack::flush);
       await()
           .during(Duration.ofMillis(500))
@@ -120,7 +210,7 @@ final class WriteBackTest {
             + " fail_at_first before insert on pgoffload.llm_result for each statement execute function"
             + " fail_at_first()");
     var results = results(500);
-    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
+    try (var writeBack = open()) {
       write(writeBack, results);
       assertThat(installation.query("select last_value >= 4 from tries")).isEqualTo("t");
     } finally {
@@ -139,7 +229,7 @@ final class WriteBackTest {
   @Test
   void aConnectionThatBreaksInTheMiddleOfAGroupLosesNothingOfIt() throws Exception {
     var results = results(500);
-    try (var writeBack = new WriteBack(installation.results(), Telemetry.none());
+    try (var writeBack = open();
         var blocker = installation.admin().connect("test");
         var statement = blocker.createStatement()) {
       blocker.setAutoCommit(false);
@@ -149,7 +239,7 @@ final class WriteBackTest {
               + " finished_at) values ("
               + results.get(250).id()
               + ", 'ask', 'succeeded', 10, 'blocks', 1, now())");
-      results.forEach(writeBack::write);
+      results.forEach(result -> write(writeBack, result));
       var writing =
           "from pg_stat_activity where application_name = 'pgoffload results' and wait_event_type ="
               + " 'Lock'";
@@ -169,10 +259,10 @@ final class WriteBackTest {
     var bad = result("refuse me");
     installation.execute(
         "alter table pgoffload.llm_result add constraint refuses check (answer <> 'refuse me')");
-    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
-      IntStream.range(0, 250).forEach(i -> writeBack.write(good.get(i)));
-      writeBack.write(bad);
-      IntStream.range(250, 499).forEach(i -> writeBack.write(good.get(i)));
+    try (var writeBack = open()) {
+      IntStream.range(0, 250).forEach(i -> write(writeBack, good.get(i)));
+      write(writeBack, bad);
+      IntStream.range(250, 499).forEach(i -> write(writeBack, good.get(i)));
       writeBack.flush();
     } finally {
       installation.execute("alter table pgoffload.llm_result drop constraint refuses");
@@ -191,10 +281,16 @@ final class WriteBackTest {
   @Test
   void whatIsRefusedEvenAsAFailureHoldsUpNobody() throws Exception {
     var good = result("good");
-    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
-      write(writeBack, List.of(result(1L << 50, "no partition takes it"), good));
+    var bad = result("bad");
+    installation.execute(
+        "alter table pgoffload.llm_result add constraint refuses check (id <> " + bad.id() + ")");
+    try (var writeBack = open()) {
+      write(writeBack, List.of(bad, good));
+    } finally {
+      installation.execute("alter table pgoffload.llm_result drop constraint refuses");
     }
     assertThat(answer(good)).isEqualTo("good");
+    assertThat(buried).isEmpty();
   }
 
   @Test
@@ -204,8 +300,14 @@ final class WriteBackTest {
     rows.add(Arrays.asList("1", null));
     try (var listener = installation.admin().connect("test");
         var statement = listener.createStatement();
-        var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
+        var writeBack = open()) {
       statement.execute("listen sql_done");
+      // as the worker records it before it publishes it
+      installation.execute(
+          "insert into pgoffload.sql_result (id, status, requested_by_oid, attempt, chunks, finished_at)"
+              + " values ("
+              + id
+              + ", 'succeeded', 10, 2, 3, now())");
       Stream.of(
               SqlRows.of(id, 2, 1, 10, rows),
               SqlRows.piece(id, 2, 2, 10, "[[\"2", false),
@@ -213,7 +315,7 @@ final class WriteBackTest {
               // a delivery that was repeated
               SqlRows.of(id, 2, 1, 10, rows),
               ended(id))
-          .forEach(writeBack::write);
+          .forEach(message -> write(writeBack, message));
       writeBack.flush();
       assertThat(listener.unwrap(PGConnection.class).getNotifications(5000))
           .extracting(notification -> notification.getParameter())
@@ -231,10 +333,14 @@ final class WriteBackTest {
   void whatIsRefusedOfSqlIsLeftOutAndHoldsUpNobody() throws Exception {
     var before = result("before");
     var after = result("after");
-    var rows = SqlRows.of(1L << 50, 1, 1, 10, List.of(List.of("no partition takes it")));
-    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
-      Stream.of(before, rows, after).forEach(writeBack::write);
+    var rows = SqlRows.of(TestInstallation.newIds(1), 1, 1, 10, List.of(List.of("refuse me")));
+    installation.execute(
+        "alter table pgoffload.sql_chunk add constraint refuses check (rows::text not like '%refuse me%')");
+    try (var writeBack = open()) {
+      Stream.of(before, rows, after).forEach(message -> write(writeBack, message));
       writeBack.flush();
+    } finally {
+      installation.execute("alter table pgoffload.sql_chunk drop constraint refuses");
     }
     assertThat(answer(before)).isEqualTo("before");
     assertThat(answer(after)).isEqualTo("after");
@@ -246,14 +352,14 @@ final class WriteBackTest {
   @Test
   void keepsTheFirstPieceOfANumberAndTheLargestTotal() throws Exception {
     long id = TestInstallation.newIds(1);
-    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
-      writeBack.write(piece(id, 1, "first"));
-      writeBack.write(piece(id, 1, "again"));
+    try (var writeBack = open()) {
+      write(writeBack, piece(id, 1, "first"));
+      write(writeBack, piece(id, 1, "again"));
       writeBack.write(usage("2026-03-04T05:06:00Z", 3));
       writeBack.write(usage("2026-03-04T05:06:00Z", 5));
       writeBack.flush();
-      writeBack.write(piece(id, 1, "later"));
-      writeBack.write(piece(id, 2, "second"));
+      write(writeBack, piece(id, 1, "later"));
+      write(writeBack, piece(id, 2, "second"));
       writeBack.write(usage("2026-03-04T05:06:00Z", 4));
       writeBack.flush();
     }
@@ -274,13 +380,17 @@ final class WriteBackTest {
   @Test
   void whatIsRefusedOfPiecesAndOfUsageIsLeftOutAndHoldsUpNobody() throws Exception {
     var result = result("good");
-    try (var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
-      writeBack.write(piece(result.id(), 1, "before"));
-      writeBack.write(piece(1L << 50, 1, "no partition takes it"));
+    installation.execute(
+        "alter table pgoffload.llm_piece add constraint refuses check (text <> 'refuse me')");
+    try (var writeBack = open()) {
+      write(writeBack, piece(result.id(), 1, "before"));
+      write(writeBack, piece(result.id(), 3, "refuse me"));
       writeBack.write(usage("+999999-01-01T00:00:00Z", 1));
       writeBack.write(usage("2026-03-04T05:07:00Z", 1));
-      writeBack.write(piece(result.id(), 2, "after"));
+      write(writeBack, piece(result.id(), 2, "after"));
       write(writeBack, List.of(result));
+    } finally {
+      installation.execute("alter table pgoffload.llm_piece drop constraint refuses");
     }
     assertThat(answer(result)).isEqualTo("good");
     assertThat(
@@ -310,7 +420,7 @@ final class WriteBackTest {
     var result = result("unheard");
     try (var sleeper = installation.admin().connect("test");
         var statement = sleeper.createStatement();
-        var writeBack = new WriteBack(installation.results(), Telemetry.none())) {
+        var writeBack = open()) {
       statement.execute("listen elsewhere");
       // a listener in a transaction keeps everything in the queue
       sleeper.setAutoCommit(false);
@@ -333,12 +443,12 @@ final class WriteBackTest {
   @Test
   void whatWasGivenUpAtTheEndIsNotFlushed() throws Exception {
     var given = result("given up");
-    var writeBack = new WriteBack(installation.results(), Telemetry.none());
+    var writeBack = open();
     try (var blocker = installation.admin().connect("test");
         var statement = blocker.createStatement()) {
       blocker.setAutoCommit(false);
       statement.execute("lock table pgoffload.llm_result in exclusive mode");
-      writeBack.write(given);
+      write(writeBack, given);
       var flushed = CompletableFuture.runAsync(writeBack::flush);
       await()
           .atMost(Duration.ofSeconds(30))
@@ -350,7 +460,7 @@ final class WriteBackTest {
                   .equals("1"));
       writeBack.close();
       assertThatThrownBy(flushed::get).hasCauseInstanceOf(WriteBackClosedException.class);
-      assertThatThrownBy(() -> writeBack.write(result("late")))
+      assertThatThrownBy(() -> write(writeBack, result("late")))
           .isInstanceOf(WriteBackClosedException.class);
       assertThatThrownBy(writeBack::flush).isInstanceOf(WriteBackClosedException.class);
     }
@@ -358,10 +468,10 @@ final class WriteBackTest {
 
   @Test
   void givesUpAtTheEndWhileTheDatabaseIsAwayWithoutFlushing() {
-    var writeBack = new WriteBack(installation.results(), Telemetry.none());
+    var writeBack = open();
     installation.stopPostgres();
     try {
-      writeBack.write(result("given up"));
+      write(writeBack, result("given up"));
       var flushed = CompletableFuture.runAsync(writeBack::flush);
       writeBack.close();
       assertThatThrownBy(flushed::get).hasCauseInstanceOf(WriteBackClosedException.class);
@@ -398,8 +508,33 @@ final class WriteBackTest {
     return installation.query("select answer from pgoffload.llm_result where id = " + result.id());
   }
 
+  private WriteBack open() {
+    return open((record, reason, _) -> buried.add(record.origin() + " " + reason.code()));
+  }
+
+  private static WriteBack open(WriteBack.Bury bury) {
+    return new WriteBack(
+        installation.results(),
+        bury,
+        new CountDeadLetters(Telemetry.none().metrics()),
+        Telemetry.none());
+  }
+
+  private static void write(WriteBack writeBack, ResultMessage message) {
+    writeBack.write(message, taken(message.recordKey(), message.write()));
+  }
+
+  private static void write(WriteBack writeBack, LlmPiece piece) {
+    writeBack.write(piece, taken("piece " + piece.recordKey(), piece.write()));
+  }
+
+  /// @param origin by which a test finds it among the dead letters
+  private static TakenRecord taken(String origin, byte[] value) {
+    return new TakenRecord(null, value, new RecordHeaders(), origin);
+  }
+
   private static void write(WriteBack writeBack, List<Result> results) {
-    results.forEach(writeBack::write);
+    results.forEach(result -> write(writeBack, result));
     writeBack.flush();
   }
 }

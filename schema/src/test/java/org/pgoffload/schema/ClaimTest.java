@@ -2,6 +2,7 @@ package org.pgoffload.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -38,8 +39,8 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
     try (var worker = database.worker("w")) {
       assertThat(worker.claim(request)).containsExactly("answered|1");
     }
-    assertThat(database.admin().rows("select * from pgoffload.execution where id = ?", id))
-        .isEmpty();
+    assertThat(database.admin().rows("select worker from pgoffload.execution where id = ?", id))
+        .containsExactly("nobody");
   }
 
   @Test
@@ -220,7 +221,7 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
           .containsExactly(
               queued + "|claimed|ask|1",
               running + "|held|ask|1",
-              ended + "|ended|ask|null",
+              ended + "|ended|ask|1",
               maybe + "|unknown|null|null",
               queued + "|held|ask|null");
       assertThat(first.cancel(List.of(queued, running), by))
@@ -391,8 +392,64 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
     }
   }
 
+  /// Also of a removed range, where there is no partition to insert it into.
+  @Test
+  void namesWhatBelongsToNoClaimAndWritesTheRest() {
+    var known = database.inserted("app");
+    database.claim(known, 1, database.oid("app"));
+    database.claim(known, 2, database.oid("app"));
+    try (var results = database.open("results_login")) {
+      var row =
+          results
+              .rows(
+                  "select * from pgoffload.write_back(?, ?, '{}', ?, ?, true)",
+                  new String[] {
+                    result(1L << 50, "app"),
+                    result(known, "app"),
+                    result(known, "ann"),
+                    result(known + 1, "app")
+                  },
+                  new String[] {piece(known, 2), piece(known, 3), piece(known + 1, 1)},
+                  new String[] {chunk(known + 1, 1), chunk(known, 1)},
+                  new Long[] {known})
+              .getFirst();
+      // another role's result of what has one is late, like any other
+      assertThat(row).isEqualTo("1|{1,4}|{2,3}|{1}|{1}");
+      // of what comes twice nothing is said
+      assertThat(
+              results.rows(
+                  "select * from pgoffload.write_back(?, ?, '{}', ?, '{}', true)",
+                  new String[] {result(known, "app")},
+                  new String[] {piece(known, 2)},
+                  new String[] {chunk(known, 1)}))
+          .containsExactly("0|{}|{}|{}|null");
+      // a results application of the version before says nothing of it, and writes none
+      assertThat(
+              results.number(
+                  "select pgoffload.record_results(?, '{}', '{}', '{}', '{}', true)",
+                  (Object) new String[] {result(known + 1, "app")}))
+          .isZero();
+    }
+  }
+
+  private String result(long id, String role) {
+    return new String(database.answered(id, role, "a").write(), StandardCharsets.UTF_8);
+  }
+
+  private String piece(long id, int attempt) {
+    return "{\"id\": %d, \"seq\": %d, \"attempt\": %d, \"requested_by_oid\": %d, \"text\": \"t\"}"
+        .formatted(id, attempt, attempt, database.oid("app"));
+  }
+
+  private String chunk(long id, int attempt) {
+    return "{\"id\": %d, \"number\": 1, \"attempt\": %d, \"requested_by_oid\": %d, \"rows\": []}"
+        .formatted(id, attempt, database.oid("app"));
+  }
+
   @Test
   void refusesAResultThatIsNotTerminal() {
+    var id = database.inserted("app");
+    database.claim(id, 1, 1);
     try (var results = database.open("results_login")) {
       assertThat(
               results
@@ -400,7 +457,8 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
                       "select pgoffload.record_results(?, '{}', '{}', '{}', '{}', true)",
                       (Object)
                           new String[] {
-                            "{\"id\": 1, \"kind\": \"ask\", \"status\": \"running\", \"requested_by_oid\": 1, \"attempts\": 1, \"finished_at\": \"2026-01-01T00:00:00Z\"}"
+                            "{\"id\": %d, \"kind\": \"ask\", \"status\": \"running\", \"requested_by_oid\": 1, \"attempts\": 1, \"finished_at\": \"2026-01-01T00:00:00Z\"}"
+                                .formatted(id)
                           })
                   .state())
           .isEqualTo("23514");

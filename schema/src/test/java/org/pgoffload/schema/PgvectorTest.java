@@ -100,6 +100,9 @@ final class PgvectorTest {
 
   private static void embedded(Session admin, long id, String embeddings) {
     admin.run(
+        "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid) values (?, 1, 'w', 1, 10)",
+        id);
+    admin.run(
         "select pgoffload.record_results(?, '{}', '{}', '{}', '{}', false)",
         (Object)
             new String[] {

@@ -168,7 +168,16 @@ final class TestDatabase implements AutoCloseable {
     }
   }
 
-  /// Writes results back; how many were new.
+  /// Lets a dead worker have claimed a request for a role, unless it is claimed as this attempt.
+  void claim(long id, int attempt, long oid) {
+    admin.run(
+        "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid) values (?, ?, 'nobody', 0, ?::text::oid) on conflict do nothing",
+        id,
+        attempt,
+        String.valueOf(oid));
+  }
+
+  /// Writes results of claimed requests back; how many were new.
   int record(Result... results) {
     return record(true, results);
   }
@@ -177,6 +186,7 @@ final class TestDatabase implements AutoCloseable {
     var messages = new String[results.length];
     for (int i = 0; i < messages.length; i++) {
       messages[i] = new String(results[i].write(), StandardCharsets.UTF_8);
+      claim(results[i].id(), 1, results[i].requestedByOid());
     }
     try (var session = open("results_login")) {
       return (int)
@@ -187,6 +197,7 @@ final class TestDatabase implements AutoCloseable {
 
   /// Writes messages of pieces or of usage back.
   void record(List<LlmPiece> pieces, List<String> usage) {
+    pieces.forEach(piece -> claim(piece.id(), piece.attempt(), piece.requestedByOid()));
     try (var session = open("results_login")) {
       session.run(
           "select pgoffload.record_results('{}', ?, ?, '{}', '{}', true)",

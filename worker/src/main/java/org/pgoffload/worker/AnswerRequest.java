@@ -166,12 +166,12 @@ final class AnswerRequest {
     return result(envelope, claim, ending, List.of(), 0);
   }
 
-  /// The result of a request that the database will not let anybody claim.
-  Result unclaimable(Envelope envelope, String sqlState) {
+  /// The result of a request that the database will not let anybody claim with what it asks for.
+  Result unclaimable(Envelope envelope, Claim.Claimed claim, String sqlState) {
     var ending =
         Ending.failed(
             NOT_CLAIMABLE, "the database refused to have it claimed, with SQLSTATE " + sqlState);
-    return result(envelope, new Claim.Claimed(1, envelope.signedAt()), ending, List.of(), 0);
+    return result(envelope, claim, ending, List.of(), 0);
   }
 
   private Result result(

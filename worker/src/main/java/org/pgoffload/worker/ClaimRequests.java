@@ -5,8 +5,10 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Function;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 
@@ -30,19 +32,39 @@ final class ClaimRequests {
   /// @return the claim of each, by id
   /// @throws SQLException if the database could not be asked; nothing may be begun then
   Map<Long, Claim> claim(Collection<ReceivedRequest> requests) throws SQLException {
+    // an inserted request has its row; an immediate one is recorded with its claim
+    return claim(
+        requests,
+        request ->
+            request.envelope().immediate() && request.isReadable() ? request.signedText() : null);
+  }
+
+  /// Claims a request alone, and does not record what it asks for, which the database may not take.
+  /// What is published of it belongs to this claim: without one, nobody would write it back.
+  ///
+  /// @throws SQLException as [#claim]
+  Claim claimUnrecorded(ReceivedRequest request) throws SQLException {
+    return Objects.requireNonNull(
+        claim(List.of(request), _ -> null).get(request.id()), "each has a claim");
+  }
+
+  private Map<Long, Claim> claim(
+      Collection<ReceivedRequest> requests, Function<ReceivedRequest, @Nullable String> envelope)
+      throws SQLException {
     long epoch = lease.epoch();
     try {
-      return claimWithLease(requests);
+      return claimWithLease(requests, envelope);
     } catch (SQLException e) {
       if (!LEASE_LOST.equals(e.getSQLState())) {
         throw e;
       }
       lease.recover(epoch);
-      return claimWithLease(requests);
+      return claimWithLease(requests, envelope);
     }
   }
 
-  private Map<Long, Claim> claimWithLease(Collection<ReceivedRequest> requests)
+  private Map<Long, Claim> claimWithLease(
+      Collection<ReceivedRequest> requests, Function<ReceivedRequest, @Nullable String> envelope)
       throws SQLException {
     var ids = new Long[requests.size()];
     var roles = new Long[requests.size()];
@@ -51,9 +73,7 @@ final class ClaimRequests {
     for (var request : requests) {
       ids[i] = request.id();
       roles[i] = request.envelope().requestedBy().userOid();
-      // an inserted request has its row; an immediate one is recorded with its claim
-      envelopes[i] =
-          request.envelope().immediate() && request.isReadable() ? request.signedText() : null;
+      envelopes[i] = envelope.apply(request);
       i++;
     }
     try (var connection = database.getConnection()) {

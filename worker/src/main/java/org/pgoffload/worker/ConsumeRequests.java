@@ -350,8 +350,10 @@ final class ConsumeRequests implements Runnable {
             "Request {} cannot be claimed ({}) and ends as failed",
             request.id(),
             fault.getSQLState());
+        lane.endUnclaimable(request, String.valueOf(fault.getSQLState()));
+      } catch (SQLException e) {
+        waitForDatabase(e);
       }
-      lane.endUnclaimable(request, String.valueOf(fault.getSQLState()));
       return;
     }
     int half = requests.size() / 2;

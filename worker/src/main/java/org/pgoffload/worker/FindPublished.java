@@ -45,10 +45,13 @@ final class FindPublished implements AutoCloseable {
   private final String topic;
   private final Supplier<Consumer<byte[], byte[]>> open;
   private final DataSource database;
-  private Map<Long, CompletableFuture<Boolean>> asked = new HashMap<>();
+  private Map<Long, Asked> asked = new HashMap<>();
   private @Nullable Thread reader;
   private volatile boolean closed;
   private String lastComplaint = "";
+
+  /// @param requestedByOid for whom: another role's result is not written back
+  private record Asked(long requestedByOid, CompletableFuture<Boolean> answer) {}
 
   /// @param topic of results
   /// @param open makes a consumer with the group id of the results application, which it never
@@ -62,13 +65,15 @@ final class FindPublished implements AutoCloseable {
   /// Whether a request that was taken over has its result. Blocks until that is known.
   ///
   /// @throws InterruptedException if the worker is closing
-  boolean isPublished(long id) throws InterruptedException {
+  boolean isPublished(long id, long requestedByOid) throws InterruptedException {
     CompletableFuture<Boolean> answer;
     synchronized (this) {
       if (closed) {
         throw new InterruptedException("closing");
       }
-      answer = asked.computeIfAbsent(id, added -> new CompletableFuture<>());
+      answer =
+          asked.computeIfAbsent(id, _ -> new Asked(requestedByOid, new CompletableFuture<>()))
+              .answer;
       if (reader == null) {
         reader =
             Thread.ofPlatform().daemon().name("pgoffload-takeovers").start(this::answerWhileAsked);
@@ -82,7 +87,7 @@ final class FindPublished implements AutoCloseable {
   }
 
   private void answerWhileAsked() {
-    Map<Long, CompletableFuture<Boolean>> answering = Map.of();
+    Map<Long, Asked> answering = Map.of();
     while (!closed) {
       try (var results = new Uncommitted(open.get())) {
         while (true) {
@@ -91,7 +96,7 @@ final class FindPublished implements AutoCloseable {
           if (answering.isEmpty()) {
             return;
           }
-          var published = results.among(answering.keySet());
+          var published = results.among(answering);
           published.addAll(writtenBack(answering.keySet()));
           if (closed) {
             break; // it may have stopped reading for that
@@ -100,7 +105,7 @@ final class FindPublished implements AutoCloseable {
               "Of {} requests that were taken over, {} have their results already",
               answering.size(),
               published.size());
-          answering.forEach((id, answer) -> answer.complete(published.contains(id)));
+          answering.forEach((id, each) -> each.answer.complete(published.contains(id)));
           answering = Map.of();
         }
       } catch (AuthorizationException e) {
@@ -110,7 +115,7 @@ final class FindPublished implements AutoCloseable {
                 + " application's group: {}",
             topic,
             e.getMessage());
-        answering.values().forEach(answer -> answer.complete(false));
+        answering.values().forEach(each -> each.answer.complete(false));
         answering = Map.of();
       } catch (SQLException | RuntimeException | Error e) {
         // an Error too: nobody else would ever answer those who ask
@@ -121,11 +126,11 @@ final class FindPublished implements AutoCloseable {
         pauseAfterFault();
       }
     }
-    answering.values().forEach(answer -> answer.cancel(false));
+    answering.values().forEach(each -> each.answer.cancel(false));
   }
 
   /// What is asked for now; if nothing is, the reader is to end.
-  private synchronized Map<Long, CompletableFuture<Boolean>> taken() {
+  private synchronized Map<Long, Asked> taken() {
     if (asked.isEmpty()) {
       reader = null;
       return Map.of();
@@ -158,7 +163,7 @@ final class FindPublished implements AutoCloseable {
     }
 
     /// Which of these requests have a result there.
-    Set<Long> among(Set<Long> ids) {
+    Set<Long> among(Map<Long, Asked> requests) {
       var partitions =
           consumer.partitionsFor(topic).stream()
               .map(partition -> new TopicPartition(topic, partition.partition()))
@@ -182,7 +187,8 @@ final class FindPublished implements AutoCloseable {
                   consumer.position(partition) < Objects.requireNonNull(ends.get(partition)))) {
         for (var record : consumer.poll(POLL)) {
           long id = id(record);
-          if (ids.contains(id) && isResultOf(id, record)) {
+          var request = requests.get(id);
+          if (request != null && isResultOf(id, request.requestedByOid, record)) {
             published.add(id);
           }
         }
@@ -201,9 +207,12 @@ final class FindPublished implements AutoCloseable {
       }
     }
 
-    private static boolean isResultOf(long id, ConsumerRecord<byte[], byte[]> record) {
+    private static boolean isResultOf(
+        long id, long requestedByOid, ConsumerRecord<byte[], byte[]> record) {
       try {
-        return ResultMessage.read(record.value()) instanceof Result result && result.id() == id;
+        return ResultMessage.read(record.value()) instanceof Result result
+            && result.id() == id
+            && result.requestedByOid() == requestedByOid;
       } catch (MalformedMessageException e) {
         return false; // it will not be written back either
       }
@@ -236,7 +245,7 @@ final class FindPublished implements AutoCloseable {
   public void close() {
     synchronized (this) {
       closed = true;
-      asked.values().forEach(answer -> answer.cancel(false));
+      asked.values().forEach(each -> each.answer.cancel(false));
       asked.clear();
     }
   }

@@ -38,7 +38,9 @@ interface Lane {
   void claim(List<ReceivedRequest> requests) throws SQLException;
 
   /// Ends a request that the database will not let anybody claim.
-  void endUnclaimable(ReceivedRequest request, String sqlState);
+  ///
+  /// @throws SQLException if the database could not be asked; it is claimed again then
+  void endUnclaimable(ReceivedRequest request, String sqlState) throws SQLException;
 
   /// Makes known to the database what has to wait. Called after each round of claims.
   ///

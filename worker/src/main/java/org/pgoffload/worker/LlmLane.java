@@ -6,6 +6,7 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
+import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.FaultPlace;
@@ -156,19 +157,33 @@ final class LlmLane implements Lane {
   }
 
   @Override
-  public void endUnclaimable(ReceivedRequest request, String sqlState) {
+  public void endUnclaimable(ReceivedRequest request, String sqlState) throws SQLException {
     if (request.refusal() != null) {
       // nobody can say whether it has a result
       unfinished.finish(request.id());
       return;
     }
-    run.begin(
-        unfinished,
-        request,
-        () -> {
-          publish.result(answer.unclaimable(request.envelope(), sqlState));
-          return true;
-        });
+    Claim claim;
+    try {
+      claim = claims.claimUnrecorded(request);
+    } catch (SQLException e) {
+      if (!ClaimRequests.isTheDatas(e)) {
+        throw e;
+      }
+      // of this id the database takes nothing: only who reads the topic is told
+      claim = new Claim.Claimed(1, request.envelope().signedAt());
+    }
+    switch (claim) {
+      case Claim.Claimed claimed -> endUnclaimable(request, claimed, sqlState);
+      case Claim.Own own -> endUnclaimable(request, own.claimed(), sqlState);
+      case Claim.Refused refused -> refuse(request, refused);
+      case Claim.Held _ -> unfinished.heldElsewhere(request);
+      case Claim.Answered _ -> unfinished.finish(request.id());
+    }
+  }
+
+  private void endUnclaimable(ReceivedRequest request, Claim.Claimed claimed, String sqlState) {
+    end(request, claimed, () -> answer.unclaimable(request.envelope(), claimed, sqlState));
   }
 
   @Override
@@ -197,7 +212,7 @@ final class LlmLane implements Lane {
         unfinished,
         request,
         () -> {
-          if (!isPublished(request.id(), claimed)) {
+          if (!isPublished(request.envelope(), claimed)) {
             publish.result(result.get());
           }
           return true;
@@ -255,7 +270,7 @@ final class LlmLane implements Lane {
         () -> {
           boolean left = false;
           try {
-            if (!isPublished(begun.id(), claimed)) {
+            if (!isPublished(request.envelope(), claimed)) {
               publish.result(result(begun, claimed));
             }
             // before it is forgotten: between the two the request is both, never neither
@@ -280,8 +295,10 @@ final class LlmLane implements Lane {
 
   /// A request that was begun before may have its result, which its worker did not live to commit.
   /// Nothing of it is done before that is known, and a cancellation waits as well.
-  private boolean isPublished(long id, Claim.Claimed claimed) throws InterruptedException {
-    return claimed.isTakeover() && find.isPublished(id);
+  private boolean isPublished(Envelope envelope, Claim.Claimed claimed)
+      throws InterruptedException {
+    return claimed.isTakeover()
+        && find.isPublished(envelope.id(), envelope.requestedBy().userOid());
   }
 
   private Result result(AskedRequest begun, Claim.Claimed claimed) throws InterruptedException {

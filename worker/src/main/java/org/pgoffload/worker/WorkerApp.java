@@ -225,7 +225,9 @@ public final class WorkerApp implements RunningPart {
                           runAsked.begin(
                               cancelled.id(),
                               () -> {
-                                if (cancelled.attempt() == 1 || !find.isPublished(cancelled.id())) {
+                                if (cancelled.attempt() == 1
+                                    || !find.isPublished(
+                                        cancelled.id(), cancelled.requestedByOid())) {
                                   publish.result(answer.cancelled(cancelled));
                                 }
                                 runAsked.published(cancelled.id());

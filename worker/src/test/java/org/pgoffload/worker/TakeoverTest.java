@@ -63,6 +63,29 @@ final class TakeoverTest {
     assertThat(installation.answeredIds()).containsExactly(id);
   }
 
+  /// Nobody writes it back, so that it must not stand for the answer.
+  @Test
+  void aResultOfAnotherRoleIsNoAnswer() throws Exception {
+    long id = installation.ask("why?");
+    claimAsTheDead(id);
+    var forged =
+        """
+        {"version": 1, "id": %d, "kind": "ask", "status": "succeeded", "requested_by": "other",
+         "requested_by_oid": 11, "answer": "forged", "attempts": 1, "finished_at": "2026-01-02T03:04:05Z"}
+        """
+            .formatted(id);
+    installation.send(
+        new ProducerRecord<>(
+            installation.topics().results(),
+            String.valueOf(id).getBytes(StandardCharsets.UTF_8),
+            forged.getBytes(StandardCharsets.UTF_8)));
+    var next = new FakeProvider();
+    try (var _ = start("next", next)) {
+      await().atMost(PATIENCE).until(() -> installation.committed() == 1);
+    }
+    assertThat(next.calls(id)).isEqualTo(1);
+  }
+
   @Test
   void manyAreTakenOverTogetherAndThoseWithoutAResultAreCalledFor() throws Exception {
     var answered = installation.askMany(300);

@@ -495,6 +495,21 @@ final class WorkerAppTest {
     assertThat(refused.errorCode()).isEqualTo("not_claimable");
   }
 
+  /// Its claim takes what it asks for as well, and the database has no such character.
+  @Test
+  void aRequestThatCannotBeRecordedIsClaimedSoThatItsFailureIsWrittenBack() throws Exception {
+    long id = installation.newId();
+    installation.send(atOnce(installation.envelope(id, "a \\u0000 b")));
+    try (var _ = start(new FakeProvider())) {
+      awaitAnswers(1);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 1);
+    }
+    assertThat(installation.resultOf(id).errorCode()).isEqualTo("not_claimable");
+    installation.writeBack();
+    assertThat(installation.query("select error_code from pgoffload.llm_result where id = " + id))
+        .isEqualTo("not_claimable");
+  }
+
   @Test
   void anAnswerLargerThanTheTopicTakesFailsClearly() throws Exception {
     var random = new Random(1);

@@ -52,45 +52,79 @@ comment on function pgoffload.record_usage(text[]) is 'Private. Writes usage: to
 revoke all on function pgoffload.record_usage(text[]) from public;
 
 -- API: Private. Writes a batch of what comes on the topics of results, pieces and usage; the first result of a
--- request wins. Returns how many were new. Results of SQL are recorded where it is executed: here they wake
--- who listens.
-create or replace function pgoffload.record_results(
+-- request wins. Results of SQL are recorded where it is executed: here they wake who listens.
+--
+-- Only what belongs to a claim of the same requester is written: whoever could write to the topics once cannot have
+-- left an answer to a request that nobody had asked for then. A claim is committed before anything of its request is
+-- published. What has none is named by its places in the arrays, for the dead letters.
+create or replace function pgoffload.write_back(
   llm_results text[],   -- JSON objects whose fields are columns of pgoffload.llm_result
   llm_pieces text[],    -- JSON objects whose fields are columns of pgoffload.llm_piece
   llm_usage text[],     -- JSON objects whose fields are columns of pgoffload.llm_usage_minute
   sql_chunks text[],    -- JSON objects whose fields are columns of pgoffload.sql_chunk
   sql_ended bigint[],   -- requests whose result, and all of its chunks, have come
-  wake boolean)         -- whether to notify; false when the server's notification queue is full
-returns integer
+  wake boolean,         -- whether to notify; false when the server's notification queue is full
+  out written integer,  -- how many of the results were new
+  out unclaimed_results integer[],
+  out unclaimed_pieces integer[],
+  out unclaimed_chunks integer[],
+  out unclaimed_ended integer[])
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim
+set enable_seqscan = off
 as $$
 declare
   new_ids bigint[];
   streamed bigint[];
+  ended bigint[];
+  inserted integer;
 begin
+  -- Each look for a claim is lateral with a limit: one look into the index, never a scan of all claims. What was
+  -- not inserted is looked for only where something was not: it has no claim, or was there before.
+
   -- before the results: who sees that a request has ended should find its pieces
   if cardinality(llm_pieces) > 0 then
-    with written as (
+    with new_pieces as (
       insert into pgoffload.llm_piece
       select r.*
       from unnest(llm_pieces) message,
-           lateral jsonb_populate_record(null::pgoffload.llm_piece, '{"reset": false}'::jsonb || message::jsonb) r
+           lateral jsonb_populate_record(null::pgoffload.llm_piece, '{"reset": false}'::jsonb || message::jsonb) r,
+           lateral (select from pgoffload.execution e
+                    where e.id = r.id and e.attempt = r.attempt and e.requested_by_oid = r.requested_by_oid limit 1) claim
       on conflict do nothing
       returning id
     )
-    select array_agg(distinct w.id) into streamed from written w;
+    select array_agg(distinct n.id), count(*) into streamed, inserted from new_pieces n;
+    if inserted < cardinality(llm_pieces) then
+      unclaimed_pieces := array(
+        select m.place::integer
+        from unnest(llm_pieces) with ordinality m (message, place),
+             lateral jsonb_populate_record(null::pgoffload.llm_piece, m.message::jsonb) r
+        where not exists (select from pgoffload.llm_piece p where p.id = r.id and p.seq = r.seq));
+    end if;
   end if;
 
-  with written as (
+  with new_results as (
     insert into pgoffload.llm_result
     select r.*
     from unnest(llm_results) message,
-         lateral json_populate_record(null::pgoffload.llm_result, message::json) r
+         lateral json_populate_record(null::pgoffload.llm_result, message::json) r,
+         -- any attempt: the first result wins, whichever attempt's it is
+         lateral (select from pgoffload.execution e
+                  where e.id = r.id and e.requested_by_oid = r.requested_by_oid limit 1) claim
     on conflict (id) do nothing
     returning id
   )
-  select coalesce(array_agg(w.id), '{}') into new_ids from written w;
+  select coalesce(array_agg(n.id), '{}') into new_ids from new_results n;
+  written := cardinality(new_ids);
+  if written < cardinality(llm_results) then
+    unclaimed_results := array(
+      select m.place::integer
+      from unnest(llm_results) with ordinality m (message, place),
+           lateral (select (m.message::json ->> 'id')::bigint as id) r
+      where not exists (select from pgoffload.llm_result l where l.id = r.id));
+  end if;
 
   if cardinality(llm_usage) > 0 then
     perform pgoffload.record_usage(llm_usage);
@@ -100,25 +134,62 @@ begin
     insert into pgoffload.sql_chunk
     select r.*
     from unnest(sql_chunks) message,
-         lateral jsonb_populate_record(null::pgoffload.sql_chunk, '{"ends": true}'::jsonb || message::jsonb) r
+         lateral jsonb_populate_record(null::pgoffload.sql_chunk, '{"ends": true}'::jsonb || message::jsonb) r,
+         lateral (select from pgoffload.execution e
+                  where e.id = r.id and e.attempt = r.attempt and e.requested_by_oid = r.requested_by_oid limit 1) claim
     on conflict do nothing;
+    get diagnostics inserted = row_count;
+    if inserted < cardinality(sql_chunks) then
+      unclaimed_chunks := array(
+        select m.place::integer
+        from unnest(sql_chunks) with ordinality m (message, place),
+             lateral jsonb_to_record(m.message::jsonb) r (id bigint, attempt integer, number integer)
+        where not exists (
+          select from pgoffload.sql_chunk c where c.id = r.id and c.attempt = r.attempt and c.number = r.number));
+    end if;
   end if;
 
   if cardinality(sql_ended) > 0 then
+    ended := array(
+      select e.id from unnest(sql_ended) e (id),
+                  lateral (select from pgoffload.sql_result r where r.id = e.id limit 1) result);
+    if cardinality(ended) < cardinality(sql_ended) then
+      unclaimed_ended := array(
+        select e.place::integer from unnest(sql_ended) with ordinality e (id, place) where e.id <> all (ended));
+    end if;
     perform pgoffload.write_large_answer(q.id, q.large_object)
-    from ${public_schema}.sql_request q where q.id = any (sql_ended) and q.large_object is not null;
+    from ${public_schema}.sql_request q
+    join pgoffload.sql_result r on r.id = q.id
+    where q.id = any (ended) and q.large_object is not null
+      -- one that is kept before all of it has come would be read as the whole
+      and r.chunks = (select count(*) from pgoffload.sql_chunk c
+                      where c.id = r.id and c.attempt = r.attempt and c.number <= r.chunks);
   end if;
 
   if wake then
     perform pg_notify('llm_stream', i::text) from unnest(streamed) i;
     perform pg_notify('llm_done', i::text) from unnest(new_ids) i;
-    perform pg_notify('sql_done', i::text) from unnest(sql_ended) i;
+    perform pg_notify('sql_done', i::text) from unnest(ended) i;
   end if;
-  return cardinality(new_ids);
 end
 $$;
+comment on function pgoffload.write_back(text[], text[], text[], text[], bigint[], boolean) is
+  'Private, for the results application. Writes results of claimed requests, the first of each winning, pieces and usage, notifies llm_stream, llm_done and sql_done, and says what no claim belongs to.';
+revoke all on function pgoffload.write_back(text[], text[], text[], text[], bigint[], boolean) from public;
+grant execute on function pgoffload.write_back(text[], text[], text[], text[], bigint[], boolean) to pgoffload_results;
+
+-- API: Private. The same for a results application of the version before, which does not ask what has no claim.
+-- Returns how many results were new.
+create or replace function pgoffload.record_results(
+  llm_results text[], llm_pieces text[], llm_usage text[], sql_chunks text[], sql_ended bigint[], wake boolean)
+returns integer
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select w.written from pgoffload.write_back(llm_results, llm_pieces, llm_usage, sql_chunks, sql_ended, wake) w
+$$;
 comment on function pgoffload.record_results(text[], text[], text[], text[], bigint[], boolean) is
-  'Private, for the results application. Writes results, the first of each request winning, pieces and usage, and notifies llm_stream, llm_done and sql_done.';
+  'Private, for the results application of the version before. As pgoffload.write_back.';
 revoke all on function pgoffload.record_results(text[], text[], text[], text[], bigint[], boolean) from public;
 grant execute on function pgoffload.record_results(text[], text[], text[], text[], bigint[], boolean) to pgoffload_results;
 drop function if exists pgoffload.record_results(text[], text[], bigint[], boolean);

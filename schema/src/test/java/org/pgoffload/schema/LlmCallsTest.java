@@ -55,6 +55,22 @@ final class LlmCallsTest extends OnOldestAndNewestPostgres {
   }
 
   @Test
+  void raisesAMismatchForAnAnswerThatJsonbDoesNotHold() {
+    var call =
+        calling(() -> {
+          var refused = app.refused("select llm_ask_json('p', '{}')");
+          return List.of(refused.state(), refused.message());
+        });
+    var id = database.awaitSent().id();
+    database.record(database.answered(id, "app", "{\"a\": 1e999999}"));
+    assertThat(call.join())
+        .containsExactly(
+            "LM001",
+            "llm request %d failed: schema_mismatch: jsonb does not hold the answer: value overflows numeric format"
+                .formatted(id));
+  }
+
+  @Test
   void showsTheAnswerAsJsonWhereASchemaWasGiven() {
     var structured = app.number("select llm_submit('p', response_schema => '{}')");
     var broken = app.number("select llm_submit('p', response_schema => '{}')");

@@ -14,12 +14,23 @@ returns jsonb                        -- the answer
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  result pgoffload.llm_result;
 begin
   if schema is null then
     raise exception 'the schema of llm_ask_json must not be null'
       using errcode = 'invalid_parameter_value', hint = 'For any JSON object: {"type": "object"}. For a plain answer call llm_ask.';
   end if;
-  return (pgoffload.ask_llm('ask', prompt, model, system, options, timeout, provider, schema, null)).answer::jsonb;
+  result := pgoffload.ask_llm('ask', prompt, model, system, options, timeout, provider, schema, null);
+  begin
+    return result.answer::jsonb;
+  exception when others then
+    -- workers refuse such answers; those of an earlier version have not
+    result.status := 'failed';
+    result.error_code := 'schema_mismatch';
+    result.error_message := 'jsonb does not hold the answer: ' || sqlerrm;
+  end;
+  perform pgoffload.raise_llm_failure(result);
 end
 $$;
 comment on function ${public_schema}.llm_ask_json(text, jsonb, text, text, jsonb, interval, text) is

@@ -1,10 +1,8 @@
 package org.pgoffload.worker.calls;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.NullNode;
 import com.google.re2j.Pattern;
 import com.google.re2j.PatternSyntaxException;
 import com.networknt.schema.Error;
@@ -33,18 +31,6 @@ public final class MatchSchema {
   private static final int MOST_STEPS = 300_000;
 
   private static final Semaphore ONE_AT_A_TIME = new Semaphore(1);
-
-  /// JSON that PostgreSQL's jsonb does not take.
-  private static final String NUL = "\\u0000";
-
-  /// As an escape that is not one of a pair; the rarer cases are left to the database.
-  private static final java.util.regex.Pattern LONE_SURROGATE =
-      java.util.regex.Pattern.compile(
-          "(?i)(\\\\ud[89ab][0-9a-f]{2}(?!\\\\ud[c-f][0-9a-f]{2}))"
-              + "|((?<!\\\\ud[89ab][0-9a-f]{2})\\\\ud[c-f][0-9a-f]{2})");
-
-  private static final ObjectMapper MAPPER =
-      JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
 
   private static final SchemaRegistryConfig CONFIG =
       SchemaRegistryConfig.builder()
@@ -76,7 +62,7 @@ public final class MatchSchema {
       var compiled = registry.getSchema(schema);
       compiled.initializeValidators();
       // what it refers to is looked up with the first value
-      var _ = errors(compiled, MAPPER.nullNode());
+      var _ = errors(compiled, NullNode.instance);
       return new MatchSchema(compiled);
     } catch (SchemaException | PatternSyntaxException | TooDear | StackOverflowError e) {
       throw new IllegalArgumentException(
@@ -129,15 +115,11 @@ public final class MatchSchema {
   public Optional<String> mismatch(String answer) throws InterruptedException {
     JsonNode value;
     try {
-      value = MAPPER.readTree(answer);
+      value = ReadJsonb.read(answer);
     } catch (JsonProcessingException e) {
       return Optional.of("it is not JSON: " + e.getOriginalMessage());
-    }
-    if (value == null || value.isMissingNode()) {
-      return Optional.of("it is not JSON: it is empty");
-    }
-    if (answer.contains(NUL) || LONE_SURROGATE.matcher(answer).find()) {
-      return Optional.of("it contains U+0000 or half a character, which no database takes");
+    } catch (ReadJsonb.NotHeldException e) {
+      return Optional.of(String.valueOf(e.getMessage()));
     }
     ONE_AT_A_TIME.acquire();
     try {
@@ -151,6 +133,9 @@ public final class MatchSchema {
                   .collect(Collectors.joining("; ")));
     } catch (SchemaException | TooDear | StackOverflowError e) {
       return Optional.of("it cannot be checked: " + reason(e));
+    } catch (NumberFormatException | ArithmeticException tooLarge) {
+      // multipleOf divides doubles
+      return Optional.of("it cannot be checked: it has a number that is too large");
     } finally {
       ONE_AT_A_TIME.release();
     }

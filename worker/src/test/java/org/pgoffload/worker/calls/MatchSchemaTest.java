@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -94,6 +95,82 @@ class MatchSchemaTest {
     assertThat(any.mismatch("{\"a\": \"\\ud800\"}")).isPresent();
     assertThat(any.mismatch("{\"a\": \"\\udc00\"}")).isPresent();
     assertThat(any.mismatch("{\"a\": \"\\ud83d\\ude00\"}")).isEmpty();
+  }
+
+  /// What PostgreSQL says of each of them, to the digit.
+  @Test
+  void takesOnlyNumbersThatJsonbHolds() throws InterruptedException {
+    for (var number :
+        List.of(
+            "1e999999",
+            "1e131072",
+            "99e131071",
+            "-1e131072",
+            "1e-16384",
+            "1.0e-16383",
+            "0e-16384",
+            "1e9999999999",
+            "0e9999999999",
+            "1e99999999999999999999",
+            "9".repeat(131_073),
+            "0." + "1".repeat(16_384),
+            "1." + "0".repeat(16_384))) {
+      assertThat(schema("{}").mismatch("{\"a\": %s}".formatted(number)).orElseThrow())
+          .contains("it has a number");
+    }
+    for (var number :
+        List.of(
+            "1e131071",
+            "9E+131071",
+            "0.1e131072",
+            "0.01e131073",
+            "1e-16383",
+            "0e999999",
+            "0.000e131080",
+            "-0",
+            "7".repeat(1_001),
+            "9".repeat(131_072),
+            "0." + "0".repeat(16_383),
+            "1." + "0".repeat(20_000) + "e10000")) {
+      assertThat(
+              schema("{\"properties\": {\"a\": {\"type\": \"number\"}}}")
+                  .mismatch("{\"a\": %s}".formatted(number)))
+          .isEmpty();
+    }
+  }
+
+  @Test
+  void comparesNumbersThatNoDoubleHolds() throws InterruptedException {
+    assertThat(schema("{\"maximum\": 10}").mismatch("1e400").orElseThrow()).contains("maximum");
+    assertThat(schema("{\"minimum\": 10, \"type\": \"integer\"}").mismatch("1e400")).isEmpty();
+    assertThat(schema("{\"multipleOf\": 3}").mismatch("1e400")).isPresent();
+    assertThat(schema("{\"const\": {\"a\": 0.1}}").mismatch("{\"a\": 0.1}")).isEmpty();
+    assertThat(schema("{\"type\": \"integer\"}").mismatch("1.0")).isEmpty();
+  }
+
+  @Test
+  void boundsWhatAShortAnswerBecomes() throws InterruptedException {
+    var any = schema("{}");
+    assertThat(any.mismatch("[" + "1e131071,".repeat(200) + "1]").orElseThrow())
+        .contains("written out");
+    assertThat(any.mismatch("[" + "1e-16383,".repeat(200) + "1]")).isPresent();
+    assertThat(any.mismatch("[" + "1e131071,".repeat(7) + "1]")).isEmpty();
+  }
+
+  @Test
+  void boundsTheNestingAndNothingElse() throws InterruptedException {
+    var any = schema("{}");
+    assertThat(any.mismatch("[".repeat(1_001) + "]".repeat(1_001)).orElseThrow()).contains("nest");
+    assertThat(any.mismatch("[".repeat(100_000))).isPresent();
+    assertThat(any.mismatch("[".repeat(1_000) + "]".repeat(1_000))).isEmpty();
+    assertThat(any.mismatch("{\"" + "k".repeat(60_000) + "\": 1}")).isEmpty();
+    assertThat(any.mismatch('"' + "k".repeat(21_000_000) + '"')).isEmpty();
+  }
+
+  @Test
+  void takesWhatOnlyLooksLikeAnEscape() throws InterruptedException {
+    assertThat(schema("{}").mismatch("\"\\\\u0000 and \\\\ud800\"")).isEmpty();
+    assertThat(schema("{}").mismatch("{\"\\u0000\": 1}")).isPresent();
   }
 
   private static MatchSchema schema(String json) {

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Routing;
+import org.pgoffload.protocol.Text;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -125,7 +126,7 @@ final class ListDeadLetters implements Callable<Integer> {
               row.id,
               Printable.line(row.kind),
               Printable.line(row.requestedBy),
-              shortened(Printable.line(row.detail))));
+              Text.shortened(Printable.line(row.detail), LONGEST_DETAIL)));
     }
     for (var line : lines) {
       var printed = new StringBuilder();
@@ -136,10 +137,6 @@ final class ListDeadLetters implements Callable<Integer> {
       }
       out.println(printed.toString().stripTrailing());
     }
-  }
-
-  private static String shortened(String text) {
-    return text.length() <= LONGEST_DETAIL ? text : text.substring(0, LONGEST_DETAIL - 1) + "…";
   }
 
   private static String toJson(Row row) {

@@ -37,10 +37,10 @@ public record Call(
     @JsonProperty("reasoning_tokens") long reasoningTokens) {
 
   public Call {
-    // PostgreSQL's jsonb has no NUL
-    provider = Text.withoutNul(provider);
-    model = Text.withoutNul(model);
-    errorMessage = errorMessage == null ? null : Text.withoutNul(errorMessage);
-    providerRequestId = providerRequestId == null ? null : Text.withoutNul(providerRequestId);
+    // PostgreSQL's jsonb has neither NUL nor half a character
+    provider = Text.storable(provider);
+    model = Text.storable(model);
+    errorMessage = errorMessage == null ? null : Text.storable(errorMessage);
+    providerRequestId = providerRequestId == null ? null : Text.storable(providerRequestId);
   }
 }

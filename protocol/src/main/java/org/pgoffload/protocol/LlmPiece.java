@@ -37,7 +37,7 @@ public record LlmPiece(
     Require.that(Require.isOid(requestedByOid), "the requested_by_oid of a piece is no oid");
     Require.that(attempt >= 1, "the attempt of a piece is less than 1");
     Require.that(seq >= 1, "the seq of a piece is less than 1");
-    text = Text.withoutNul(text);
+    text = Text.storable(text);
   }
 
   /// The number before the first piece of an attempt.

@@ -63,9 +63,9 @@ public record LlmUsage(
             && Math.min(Math.min(failedCalls, inputTokens), cachedTokens) >= 0
             && Math.min(outputTokens, reasoningTokens) >= 0,
         "a count of usage is negative");
-    requestedBy = Text.withoutNul(requestedBy);
-    provider = Text.withoutNul(provider);
-    model = Text.withoutNul(model);
+    requestedBy = Text.storable(requestedBy);
+    provider = Text.storable(provider);
+    model = Text.storable(model);
   }
 
   /// The minute in which something was, as [#minute()] has it.

@@ -88,17 +88,17 @@ public record Result(
     if (status.equals(SUCCEEDED) == (errorCode != null)) {
       throw new IllegalArgumentException("a result has an error code unless it succeeded");
     }
-    answer = withoutNul(answer);
-    errorCode = withoutNul(errorCode);
-    errorMessage = withoutNul(errorMessage);
-    finishReason = withoutNul(finishReason);
-    provider = withoutNul(provider);
-    model = withoutNul(model);
-    providerRequestId = withoutNul(providerRequestId);
+    answer = storable(answer);
+    errorCode = storable(errorCode);
+    errorMessage = storable(errorMessage);
+    finishReason = storable(finishReason);
+    provider = storable(provider);
+    model = storable(model);
+    providerRequestId = storable(providerRequestId);
   }
 
-  private static @Nullable String withoutNul(@Nullable String text) {
-    return text == null ? null : Text.withoutNul(text);
+  private static @Nullable String storable(@Nullable String text) {
+    return text == null ? null : Text.storable(text);
   }
 
   /// Reads a record's value. Unknown fields are ignored.

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.Text;
 
 /// What one result adds to the usage: the request itself under the provider and model that
 /// answered, each of its calls under those that were called, all in the minute in which it ended.
@@ -105,10 +106,7 @@ final class UsageOf {
   }
 
   private static String name(@Nullable String name) {
-    if (name == null) {
-      return "";
-    }
-    return name.length() <= LONGEST_NAME ? name : name.substring(0, LONGEST_NAME);
+    return name == null ? "" : Text.begin(name, LONGEST_NAME);
   }
 
   private static long count(@Nullable Long count) {

@@ -220,6 +220,14 @@ final class UsageTopologyTest {
   }
 
   @Test
+  void cutsNoCharacterOfANameInTwo() {
+    send(result(1, 1, NOW, answered("openai", "m".repeat(249) + "😀", 1)));
+    assertThat(totals())
+        .last()
+        .isEqualTo(usage(MINUTE, "openai", "m".repeat(249), 0, 0, 0, 1, 0, 1));
+  }
+
+  @Test
   void staysAtTheLargestSumThatAMessageHolds() {
     send(result(1, 1, NOW, answered("openai", "gpt", Long.MAX_VALUE)));
     send(result(2, 1, NOW, answered("openai", "gpt", Long.MAX_VALUE)));

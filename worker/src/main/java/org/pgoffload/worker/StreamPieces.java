@@ -80,16 +80,28 @@ final class StreamPieces implements PieceListener {
   }
 
   private void send() {
-    if (gathered.isEmpty()) {
+    // half of a character waits for its other half, which a vendor may write in its next event
+    int last = gathered.length() - 1;
+    send(last >= 0 && Character.isHighSurrogate(gathered.charAt(last)) ? last : last + 1);
+  }
+
+  private void send(int characters) {
+    if (characters == 0) {
       return;
     }
     seq++;
     sent.add(
         publish.apply(
             new LlmPiece(
-                LlmPiece.VERSION, id, requestedByOid, attempt, seq, reset, gathered.toString())));
+                LlmPiece.VERSION,
+                id,
+                requestedByOid,
+                attempt,
+                seq,
+                reset,
+                gathered.substring(0, characters))));
     reset = false;
-    gathered.setLength(0);
+    gathered.delete(0, characters);
     lastSent = System.nanoTime();
     if (sent.size() > 100) {
       sent.removeIf(each -> each.state() == Future.State.SUCCESS);
@@ -103,7 +115,7 @@ final class StreamPieces implements PieceListener {
     List<Future<?>> all;
     long last;
     synchronized (this) {
-      send();
+      send(gathered.length());
       finished = true;
       all = List.copyOf(sent);
       last = seq;

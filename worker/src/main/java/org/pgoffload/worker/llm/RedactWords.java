@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.protocol.Text;
 
 /// Makes foreign words fit for an error: bounded, on one line, without the key and without what was
 /// asked. Vendors echo both: the ends of a key in a 401, parts of the prompt in a 400.
@@ -39,7 +40,7 @@ final class RedactWords {
 
   /// These words, made fit.
   String redact(String words) {
-    var text = words.length() > MAX_READ ? words.substring(0, MAX_READ) : words;
+    var text = Text.begin(words, MAX_READ);
     var hidden = new BitSet(text.length());
     if (key != null) {
       hideShared(hidden, text, key.reveal(), SHARED_WITH_KEY);
@@ -47,7 +48,8 @@ final class RedactWords {
     }
     asked.forEach(said -> hideShared(hidden, text, said, SHARED_WITH_PROMPT));
     var shown = NOT_TEXT.matcher(withoutHidden(text, hidden)).replaceAll(" ").strip();
-    return shown.length() > MAX_LENGTH ? shown.substring(0, MAX_LENGTH) + "…" : shown;
+    // What was hidden may have been half of a pair.
+    return Text.shortened(Text.storable(shown), MAX_LENGTH);
   }
 
   private static void hideShared(BitSet hidden, String text, String secret, int length) {

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Text;
 
 /// The body of a reply or the data of one event, which should be a JSON object and may be anything.
 ///
@@ -72,7 +73,7 @@ record VendorBody(JsonNode json, @Nullable String fault, String words) {
   }
 
   private static String words(String text) {
-    var begin = text.substring(0, Math.min(text.length(), MOST_READ));
+    var begin = Text.begin(text, MOST_READ);
     if (!isMarkup(begin)) {
       return begin.strip();
     }

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Text;
 
 /// One reply of a vendor beside the call that it belongs to, and the ways to conclude from it.
 ///
@@ -30,6 +31,13 @@ record VendorReply(
     JsonNode body,
     @Nullable String requestId,
     RedactWords words) {
+  /// As usage has them; what is longer is no name.
+  private static final int LONGEST_NAME = 250;
+
+  VendorReply {
+    model = Text.begin(model, LONGEST_NAME);
+    requestId = requestId == null ? null : Text.begin(requestId, LONGEST_NAME);
+  }
 
   /// The model stopped, and wrote this. Whether that is an answer says the reason.
   ///

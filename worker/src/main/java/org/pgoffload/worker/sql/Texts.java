@@ -2,6 +2,7 @@ package org.pgoffload.worker.sql;
 
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Text;
 
 /// What the server says, in the form in which a message can carry it.
 final class Texts {
@@ -13,14 +14,7 @@ final class Texts {
   private Texts() {}
 
   static String cut(String text) {
-    if (text.length() <= MOST_CHARACTERS) {
-      return text;
-    }
-    int end = MOST_CHARACTERS;
-    if (Character.isHighSurrogate(text.charAt(end - 1))) {
-      end--;
-    }
-    return text.substring(0, end) + "…";
+    return Text.shortened(text, MOST_CHARACTERS);
   }
 
   static @Nullable String cutOrNull(@Nullable String text) {

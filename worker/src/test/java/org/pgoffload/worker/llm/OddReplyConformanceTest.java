@@ -17,6 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.pgoffload.protocol.Text;
 import org.pgoffload.worker.llm.Vendor.Lack;
 import org.pgoffload.worker.llm.stub.StubReply;
 import org.pgoffload.worker.llm.stub.VendorStub;
@@ -144,6 +145,25 @@ class OddReplyConformanceTest extends ConformanceSuite {
     for (var outcome : everyWay(reply, reply)) {
       assertThat(error(outcome).retryAfter()).isEqualTo(Duration.ofSeconds(31));
       assertThat(error(outcome).message()).contains("RESOURCE_EXHAUSTED", "Told so.");
+    }
+  }
+
+  @Test
+  void cutsNoCharacterOfAnErrorInTwo() throws InterruptedException {
+    for (var padding : List.of("", "x")) {
+      var reply = full(500, "{\"error\":\"" + padding + "😀".repeat(3_000) + "\"}");
+      for (var outcome : everyWay(reply, reply)) {
+        var message = error(outcome).message();
+        assertThat(message).endsWith("😀…").isEqualTo(Text.storable(message));
+      }
+    }
+  }
+
+  @Test
+  void replacesHalfACharacterInAnError() throws InterruptedException {
+    var reply = full(500, "{\"error\":\"Told \\ud83d so.\"}");
+    for (var outcome : everyWay(reply, reply)) {
+      assertThat(error(outcome).message()).contains("Told \uFFFD so.");
     }
   }
 

@@ -19,6 +19,13 @@ class RedactWordsTest {
   }
 
   @Test
+  void leavesNoHalfOfACharacterWhereItHides() {
+    var asked = "\uD83D\uDE00 sixteen characters or more";
+    assertThat(redact("so: \uD83C\uDE00 sixteen characters or more", asked, null))
+        .isEqualTo("so: \uFFFD[redacted]");
+  }
+
+  @Test
   void hidesTheWholeKey() {
     assertThat(redact("bad key sk-proj-AbCdEfGh12345678!", "Why?", null))
         .isEqualTo("bad key [redacted]!");

@@ -1,8 +1,11 @@
 package org.pgoffload.connectors;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
@@ -10,30 +13,62 @@ import org.pgoffload.protocol.TopicNames;
 /// The Debezium connector's configuration, the same in Debezium Embedded and in a Connect cluster:
 /// a pure function of where the database is.
 ///
-/// @param host server of the database
-/// @param port its port
+/// @param hosts servers of the database, of which one takes writes
+/// @param ports the port of each
 /// @param database its name
-/// @param user a login with REPLICATION
-/// @param password its password, or null
-/// @param tls pgjdbc's `sslmode`, `sslrootcert`, `sslcert` and `sslkey`, where given
+/// @param login who logs in
+/// @param session what each session is like
 /// @param slot the replication slot, which the installer has made
 /// @param topics the topics' names
 /// @param heartbeat how often the slot advances on an idle queue, and at the latest acknowledges
 public record CaptureConfiguration(
-    String host,
-    int port,
+    List<String> hosts,
+    List<Integer> ports,
     String database,
-    String user,
-    @Nullable Secret password,
-    Map<String, String> tls,
+    Login login,
+    Session session,
     String slot,
     TopicNames topics,
     Duration heartbeat) {
   /// The publication that the installer has made.
   public static final String PUBLICATION = "pgoffload";
 
+  /// What Debezium takes for a host.
+  private static final Pattern HOST = Pattern.compile("[a-zA-Z0-9-_.]+");
+
+  /// Who logs in.
+  ///
+  /// @param user a role with REPLICATION
+  /// @param password its password, or null
+  public record Login(String user, @Nullable Secret password) {
+    public Login {
+      if (user.contains("'")) {
+        // Debezium asks for the role's rights with the name between quotes, as it is
+        throw new IllegalArgumentException(
+            "the login "
+                + user
+                + " cannot capture, because of the apostrophe in its name: give the capture a login"
+                + " of its own");
+      }
+    }
+  }
+
+  /// What each session is like.
+  ///
+  /// @param properties the driver's, such as `sslmode` and `options`
+  /// @param firstStatement what it executes first
+  public record Session(Map<String, String> properties, String firstStatement) {
+    public Session {
+      properties = Map.copyOf(properties);
+    }
+  }
+
   public CaptureConfiguration {
-    tls = Map.copyOf(tls);
+    hosts = List.copyOf(hosts);
+    ports = List.copyOf(ports);
+    if (hosts.isEmpty() || hosts.size() != ports.size()) {
+      throw new IllegalArgumentException("each host has a port");
+    }
   }
 
   /// The connector's properties, passwords included: for the engine or Connect's REST API only.
@@ -43,14 +78,16 @@ public record CaptureConfiguration(
     p.put("tasks.max", "1");
     p.put("topic.prefix", topics.prefix());
 
-    p.put("database.hostname", host);
-    p.put("database.port", Integer.toString(port));
+    putServers(p);
     p.put("database.dbname", database);
-    p.put("database.user", user);
-    if (password != null) {
-      p.put("database.password", password.reveal());
+    p.put("database.user", login.user);
+    if (login.password != null) {
+      p.put("database.password", login.password.reveal());
     }
-    tls.forEach((name, value) -> p.put("database." + name, value));
+    session.properties.forEach((name, value) -> p.put("database." + name, value));
+    // Debezium's own knows neither every name nor a second server.
+    p.put("database.connection.factory.class", OpenSession.class.getName());
+    p.put("database." + OpenSession.FIRST_STATEMENT, session.firstStatement);
 
     // The installer has made both: a slot that Debezium makes silently would begin after a gap.
     p.put("plugin.name", "pgoutput");
@@ -94,15 +131,26 @@ public record CaptureConfiguration(
     return p;
   }
 
+  private void putServers(Map<String, String> p) {
+    var first = hosts.get(0);
+    boolean isHost = HOST.matcher(first).matches();
+    p.put("database.hostname", isHost ? first : first.replaceAll("[^a-zA-Z0-9-_.]", "_"));
+    p.put("database.port", Integer.toString(ports.get(0)));
+    if (!isHost || hosts.size() > 1) {
+      p.put("database." + OpenSession.HOSTS, String.join(",", hosts));
+      p.put(
+          "database." + OpenSession.PORTS,
+          ports.stream().map(String::valueOf).collect(Collectors.joining(",")));
+    }
+  }
+
   /// Names the place, without the password.
   @Override
   public String toString() {
     return "CaptureConfiguration["
-        + user
+        + login.user
         + "@"
-        + host
-        + ":"
-        + port
+        + String.join(",", hosts)
         + "/"
         + database
         + ", slot="

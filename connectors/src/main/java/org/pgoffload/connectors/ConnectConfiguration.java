@@ -29,6 +29,14 @@ public record ConnectConfiguration(
   private static final Duration RESTART = Duration.ofSeconds(1);
   private static final Duration HEARTBEATS_KEPT = Duration.ofHours(1);
 
+  public ConnectConfiguration {
+    if ((capture.database() + capture.login().user()).contains("${")) {
+      throw new IllegalArgumentException(
+          "Connect would take the ${ in the name of the database or its login for a reference: capture"
+              + " with pgoffload producer");
+    }
+  }
+
   /// The connector's properties; the password is a reference.
   public Map<String, String> properties() {
     var topics = capture.topics();

@@ -1,8 +1,10 @@
 package org.pgoffload.connectors;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -22,6 +24,8 @@ final class CaptureConfigurationTest {
     expected.put("database.dbname", "orders");
     expected.put("database.user", "capture");
     expected.put("database.password", "hunter2");
+    expected.put("database.connection.factory.class", "org.pgoffload.connectors.OpenSession");
+    expected.put("database.first.statement", "select 1");
     expected.put("plugin.name", "pgoutput");
     expected.put("slot.name", "shop_slot");
     expected.put("slot.drop.on.stop", "false");
@@ -62,20 +66,51 @@ final class CaptureConfigurationTest {
   }
 
   @Test
+  void givesTheDriverWhatDebeziumTakesForNoHost() {
+    assertThat(configuration(List.of("::1"), List.of(5433), null, Map.of()).properties())
+        .containsEntry("database.hostname", "__1")
+        .containsEntry("database.port", "5433")
+        .containsEntry("database.PGHOST", "::1")
+        .containsEntry("database.PGPORT", "5433");
+    assertThat(
+            configuration(List.of("h_1", "h2"), List.of(5432, 5433), null, Map.of()).properties())
+        .containsEntry("database.hostname", "h_1")
+        .containsEntry("database.PGHOST", "h_1,h2")
+        .containsEntry("database.PGPORT", "5432,5433");
+    assertThat(configuration(List.of("h_1"), List.of(1), null, Map.of()).properties())
+        .doesNotContainKey("database.PGHOST");
+  }
+
+  @Test
+  void refusesALoginThatDebeziumCannotAskFor() {
+    assertThatThrownBy(() -> new CaptureConfiguration.Login("o'brien", null))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("o'brien")
+        .hasMessageContaining("apostrophe");
+  }
+
+  @Test
   void showsNoPassword() {
     assertThat(configuration(Secret.of("hunter2"), Map.of()))
-        .hasToString("CaptureConfiguration[capture@db.example:5433/orders, slot=shop_slot]");
+        .hasToString("CaptureConfiguration[capture@db.example/orders, slot=shop_slot]");
   }
 
   private static CaptureConfiguration configuration(
       @Nullable Secret password, Map<String, String> tls) {
+    return configuration(List.of("db.example"), List.of(5433), password, tls);
+  }
+
+  private static CaptureConfiguration configuration(
+      List<String> hosts,
+      List<Integer> ports,
+      @Nullable Secret password,
+      Map<String, String> properties) {
     return new CaptureConfiguration(
-        "db.example",
-        5433,
+        hosts,
+        ports,
         "orders",
-        "capture",
-        password,
-        tls,
+        new CaptureConfiguration.Login("capture", password),
+        new CaptureConfiguration.Session(properties, "select 1"),
         "shop_slot",
         new TopicNames("shop"),
         Duration.ofMillis(1500));

@@ -1,14 +1,10 @@
 package org.pgoffload.connectors;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
-import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Secret;
@@ -17,18 +13,6 @@ import org.pgoffload.protocol.TopicNames;
 final class ConnectConfigurationTest {
   private static final String PASSWORD =
       "${file:/etc/pgoffload/connect.properties:producer.password}";
-
-  /// The example in the archive. To bring it up to date, copy what the failure shows.
-  @Test
-  void theExampleInTheArchiveIsWhatTheCommandPrints() throws IOException {
-    var body = new LinkedHashMap<String, Object>();
-    body.put("name", "pgoffload");
-    body.put("config", example(false).properties());
-    var json =
-        new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(body);
-    assertThat(Files.readString(Path.of("src/main/connect/pgoffload-source.json")))
-        .isEqualTo(json + "\n");
-  }
 
   @Test
   void changesNothingOfWhatIsCaptured() {
@@ -54,15 +38,25 @@ final class ConnectConfigurationTest {
     assertThat(example(true).properties()).containsEntry("exactly.once.support", "required");
   }
 
+  @Test
+  void refusesANameThatConnectWouldReplace() {
+    assertThatThrownBy(() -> example("${env:HOME}", false))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("${");
+  }
+
   private static ConnectConfiguration example(boolean transactions) {
+    return example("shop", transactions);
+  }
+
+  private static ConnectConfiguration example(String database, boolean transactions) {
     return new ConnectConfiguration(
         new CaptureConfiguration(
-            "db.example",
-            5432,
-            "shop",
-            "pgoffload_producer",
-            Secret.of("hunter2"),
-            Map.of("sslmode", "verify-full", "sslrootcert", "/etc/pgoffload/ca.crt"),
+            List.of("db.example"),
+            List.of(5432),
+            database,
+            new CaptureConfiguration.Login("pgoffload_producer", Secret.of("hunter2")),
+            new CaptureConfiguration.Session(Map.of("sslmode", "verify-full"), "select 1"),
             "pgoffload",
             new TopicNames("pgoffload"),
             Duration.ofSeconds(1)),

@@ -24,7 +24,7 @@ record CheckLogins(@Nullable String databaseOf) {
     var database = settings.database(databaseOf);
     var kafka = settings.kafka();
     settings.check();
-    try (var _ = Objects.requireNonNull(database).connect("pgoffload reload")) {
+    try (var _ = Objects.requireNonNull(database).connectAsPart("pgoffload reload")) {
       askKafka(kafka);
     } catch (SQLException e) {
       throw new ConfigurationException(

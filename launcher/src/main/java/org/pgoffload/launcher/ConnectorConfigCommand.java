@@ -3,12 +3,19 @@ package org.pgoffload.launcher;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.pgoffload.connectors.ConnectConfiguration;
+import org.pgoffload.producer.ProducerConfiguration;
 import org.pgoffload.schema.InstallTopics;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -82,18 +89,24 @@ final class ConnectorConfigCommand implements Callable<Integer> {
     // what the topics take, rather than the setting that they follow: the producer's login may not
     // read settings, and a topic is what refuses
     int maxMessageBytes = InstallTopics.maxMessageBytes(producer.kafka(), producer.topics());
-    var configuration =
-        new ConnectConfiguration(
-            producer.capture(),
-            password,
-            InstallTopics.maxRequestBytes(maxMessageBytes),
-            maxMessageBytes,
-            InstallTopics.DEFAULT_PARTITIONS,
-            exactlyOnce);
     var out = spec.commandLine().getOut();
-    out.println(text(configuration.properties()));
+    out.println(text(configuration(producer, maxMessageBytes).properties()));
     out.flush();
     return 0;
+  }
+
+  private ConnectConfiguration configuration(ProducerConfiguration producer, int maxMessageBytes) {
+    try {
+      return new ConnectConfiguration(
+          producer.capture(),
+          password,
+          InstallTopics.maxRequestBytes(maxMessageBytes),
+          maxMessageBytes,
+          InstallTopics.DEFAULT_PARTITIONS,
+          exactlyOnce);
+    } catch (IllegalArgumentException e) {
+      throw new ConfigurationException(List.of(String.valueOf(e.getMessage())));
+    }
   }
 
   private String text(Map<String, String> properties) throws JsonProcessingException {
@@ -106,14 +119,30 @@ final class ConnectorConfigCommand implements Callable<Integer> {
         yield json.writeValueAsString(body);
       }
       case PUT -> json.writeValueAsString(properties);
-      case PROPERTIES ->
-          "name="
-              + name
-              + "\n"
-              + properties.entrySet().stream()
-                  // a backslash escapes in such a file
-                  .map(entry -> entry.getKey() + "=" + entry.getValue().replace("\\", "\\\\"))
-                  .collect(Collectors.joining("\n"));
+      case PROPERTIES -> {
+        var named = new TreeMap<>(properties);
+        named.put("name", name);
+        yield propertiesFile(named);
+      }
     };
+  }
+
+  /// In the encoding and with the escapes in which connect-standalone reads it.
+  private static String propertiesFile(Map<String, String> properties) {
+    var written = new ByteArrayOutputStream();
+    try {
+      var sorted = new Properties();
+      sorted.putAll(properties);
+      sorted.store(written, null);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return written
+        .toString(StandardCharsets.ISO_8859_1)
+        .lines()
+        // the date
+        .filter(line -> !line.startsWith("#"))
+        .sorted()
+        .collect(Collectors.joining("\n"));
   }
 }

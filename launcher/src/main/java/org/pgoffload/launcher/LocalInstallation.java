@@ -162,6 +162,8 @@ final class LocalInstallation implements AutoCloseable {
             credentials.password("postgres"),
             UNENCRYPTED);
     application = admin.as(APPLICATION_ROLE, credentials.password(APPLICATION_ROLE));
+    // they are another server's
+    environment.keySet().removeAll(DatabaseAddress.VARIABLES);
     environment.put("DATABASE_URL", admin.uri());
     for (var part : List.of("producer", "worker", "results")) {
       var role = "pgoffload_" + part;
@@ -208,15 +210,7 @@ final class LocalInstallation implements AutoCloseable {
   }
 
   private static void createDatabase(DatabaseAddress database) {
-    var maintenance =
-        new DatabaseAddress(
-            database.host(),
-            database.port(),
-            "postgres",
-            database.user(),
-            database.password(),
-            database.parameters());
-    try (var connection = maintenance.connect("pgoffload dev");
+    try (var connection = database.in("postgres").connectAsPart("pgoffload dev");
         var statement = connection.createStatement()) {
       boolean exists;
       try (var row =
@@ -233,7 +227,7 @@ final class LocalInstallation implements AutoCloseable {
   }
 
   private static void createRoles(DatabaseAddress database, LocalCredentials credentials) {
-    try (var connection = database.connect("pgoffload dev");
+    try (var connection = database.connectAsPart("pgoffload dev");
         var statement = connection.createStatement()) {
       boolean exists;
       try (var row =
@@ -325,6 +319,7 @@ final class LocalInstallation implements AutoCloseable {
           || name.equals("PGOFFLOAD_SLOT")
           || name.equals("LLM_PROVIDER")
           || (name.startsWith("PGOFFLOAD_") && name.endsWith("_DATABASE_URL"))
+          || DatabaseAddress.VARIABLES.contains(name)
           || name.startsWith("KAFKA_")) {
         joining.put(name, value);
       }

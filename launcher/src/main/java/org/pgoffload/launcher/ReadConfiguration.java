@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.pgoffload.producer.ProducerConfiguration;
@@ -28,7 +29,11 @@ final class ReadConfiguration {
     var kafka = settings.kafka();
     var slot = InstallCommand.slot(settings);
     settings.check();
-    return new ProducerConfiguration(Objects.requireNonNull(database), slot, topics, kafka);
+    try {
+      return new ProducerConfiguration(Objects.requireNonNull(database), slot, topics, kafka);
+    } catch (IllegalArgumentException e) {
+      throw new ConfigurationException(List.of(String.valueOf(e.getMessage())));
+    }
   }
 
   /// @throws ConfigurationException with every problem

@@ -71,7 +71,7 @@ final class ReplayDeadLetters implements Callable<Integer> {
     var settings = options.settings();
     var database = settings.database(null);
     try (var letters = DeadLettersCommand.open(settings);
-        var connection = Objects.requireNonNull(database).connect("pgoffload dead-letters")) {
+        var connection = Objects.requireNonNull(database).connectAsPart("pgoffload dead-letters")) {
       if (all) {
         letters.all(
             null,

@@ -27,6 +27,7 @@ final class Settings {
 
   private static final String KAFKA = "KAFKA_";
   private static final String FILE = "_FILE";
+  private static final String PASSWORD = "PGPASSWORD";
 
   /// What Kafka's own scripts read, which is no client property.
   private static final Set<String> OF_KAFKAS_SCRIPTS =
@@ -162,7 +163,7 @@ final class Settings {
   }
 
   /// The database, from the first of these that is set: the part's own URL, DATABASE_URL, libpq's
-  /// own variables.
+  /// own variables. As in libpq, the variables also say what a URL leaves out.
   ///
   /// @param part `PRODUCER`, `WORKER` or `RESULTS`, whose own variable is
   ///   `PGOFFLOAD_<part>_DATABASE_URL`; null for the installer
@@ -170,13 +171,13 @@ final class Settings {
     var own = part == null ? null : "PGOFFLOAD_" + part + "_DATABASE_URL";
     var ownUrl = own == null ? null : secret(own);
     if (own != null && ownUrl != null) {
-      return databaseUrl(own, ownUrl);
+      return database(own, ownUrl, libpqVariables());
     }
     var url = secret("DATABASE_URL");
     if (url != null) {
-      return databaseUrl("DATABASE_URL", url);
+      return database("DATABASE_URL", url, libpqVariables());
     }
-    if (text("PGHOST") == null) {
+    if (text("PGHOST") == null && text("PGHOSTADDR") == null) {
       problem(
           "no database: set DATABASE_URL"
               + (own == null ? "" : " (or " + own + ")")
@@ -184,18 +185,15 @@ final class Settings {
               + " PGPASSWORD and PGDATABASE");
       return null;
     }
-    if (text("PGHOST", "").startsWith("/")) {
-      problem(
-          "PGHOST is a socket directory, which the JDBC driver cannot use: set it to a host, such as"
-              + " localhost");
-      return null;
-    }
-    return libpqVariables();
+    var variables = libpqVariables();
+    variables.putIfAbsent("PGUSER", text("USER", "postgres"));
+    return database("PGHOST and the other PG… variables", null, variables);
   }
 
-  private @Nullable DatabaseAddress databaseUrl(String name, Secret url) {
+  private @Nullable DatabaseAddress database(
+      String name, @Nullable Secret url, Map<String, String> variables) {
     try {
-      return DatabaseAddress.parse(url.reveal());
+      return DatabaseAddress.read(url == null ? null : url.reveal(), variables);
     } catch (IllegalArgumentException e) {
       problem(name + ": " + e.getMessage());
       return null;
@@ -209,34 +207,28 @@ final class Settings {
       return null;
     }
     try {
-      return TaskDatabase.parse(url.reveal());
+      return TaskDatabase.read(url.reveal(), libpqVariables());
     } catch (IllegalArgumentException e) {
       problem(TASK_DATABASE + ": " + e.getMessage());
       return null;
     }
   }
 
-  private DatabaseAddress libpqVariables() {
-    var user = text("PGUSER", text("USER", "postgres"));
-    var parameters = new TreeMap<String, String>();
-    Map.of(
-            "PGSSLMODE", "sslmode",
-            "PGSSLROOTCERT", "sslrootcert",
-            "PGSSLCERT", "sslcert",
-            "PGSSLKEY", "sslkey")
-        .forEach((variable, parameter) -> {
-          var value = text(variable);
-          if (value != null) {
-            parameters.put(parameter, value);
-          }
-        });
-    return new DatabaseAddress(
-        text("PGHOST", "localhost"),
-        integer("PGPORT", 5432, 1, 65535),
-        text("PGDATABASE", user),
-        user,
-        secret("PGPASSWORD"),
-        parameters);
+  /// Those of libpq's variables that are set.
+  private Map<String, String> libpqVariables() {
+    var variables = new TreeMap<String, String>();
+    for (var variable : DatabaseAddress.VARIABLES) {
+      var value = variable.equals(PASSWORD) ? revealed(PASSWORD) : text(variable);
+      if (value != null) {
+        variables.put(variable, value);
+      }
+    }
+    return variables;
+  }
+
+  private @Nullable String revealed(String name) {
+    var secret = secret(name);
+    return secret == null ? null : secret.reveal();
   }
 
   /// Kafka's client properties: each `KAFKA_X_Y` is the property `x.y`, and each `KAFKA_X_Y_FILE`

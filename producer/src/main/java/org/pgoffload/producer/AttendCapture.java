@@ -1,6 +1,5 @@
 package org.pgoffload.producer;
 
-import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
@@ -23,6 +22,7 @@ public final class AttendCapture implements RunningPart {
 
   private static final Duration BETWEEN_TRIES = Duration.ofSeconds(1);
   private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(3);
+  private static final Duration SILENCE = Duration.ofSeconds(10);
 
   private final ProducerConfiguration configuration;
   private final WatchSlot watchSlot;
@@ -75,12 +75,10 @@ public final class AttendCapture implements RunningPart {
   }
 
   private int awaitVersion() throws InterruptedException {
-    var properties = configuration.database().properties("pgoffload producer attend");
-    properties.setProperty("socketTimeout", "10");
     var lastComplaint = "";
     while (true) {
       try (var connection =
-          DriverManager.getConnection(configuration.database().jdbcUrl(), properties)) {
+          configuration.database().connectAsPart("pgoffload producer attend", SILENCE)) {
         return 10_000 * connection.getMetaData().getDatabaseMajorVersion();
       } catch (SQLException e) {
         var complaint = "The database cannot be asked: " + e.getMessage();

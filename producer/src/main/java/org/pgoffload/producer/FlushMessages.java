@@ -1,8 +1,8 @@
 package org.pgoffload.producer;
 
 import java.sql.Connection;
-import java.sql.DriverManager;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -19,6 +19,9 @@ final class FlushMessages implements AutoCloseable {
 
   private static final int FIRST_THAT_FLUSHES = 170000;
   private static final long INTERVAL_MILLIS = 25;
+
+  /// A server that has vanished must not hold the next flush, or the end, for ever.
+  private static final Duration SILENCE = Duration.ofSeconds(10);
 
   private final DatabaseAddress database;
   private final @Nullable ScheduledExecutorService timer;
@@ -40,10 +43,7 @@ final class FlushMessages implements AutoCloseable {
   private void flush() {
     try {
       if (connection == null || connection.isClosed()) {
-        var properties = database.properties("pgoffload producer flush");
-        // a server that has vanished must not hold the next flush, or the end, for ever
-        properties.setProperty("socketTimeout", "10");
-        connection = DriverManager.getConnection(database.jdbcUrl(), properties);
+        connection = database.connectAsPart("pgoffload producer flush", SILENCE);
       }
       try (var statement = connection.createStatement()) {
         statement.execute(

@@ -2,13 +2,17 @@ package org.pgoffload.producer;
 
 import java.time.Duration;
 import java.util.Map;
+import java.util.TreeMap;
 import org.pgoffload.connectors.CaptureConfiguration;
+import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.DatabaseServer;
+import org.pgoffload.schema.PinnedSettings;
 
 /// What the producer needs to run.
 ///
-/// @param database a login with REPLICATION
+/// @param database a login with REPLICATION, whose name has no apostrophe
 /// @param slot the replication slot that the installer has made
 /// @param topics the topics' names
 /// @param kafka Kafka's client properties
@@ -21,17 +25,31 @@ public record ProducerConfiguration(
       throw new IllegalArgumentException("the slot's name must not be blank");
     }
     kafka = Map.copyOf(kafka);
+    capture(database, slot, topics);
   }
 
   /// What Debezium is told, here or in a Connect cluster.
   public CaptureConfiguration capture() {
+    return capture(database, slot, topics);
+  }
+
+  private static CaptureConfiguration capture(
+      DatabaseAddress database, String slot, TopicNames topics) {
+    var properties = database.partProperties("capture", Duration.ZERO);
+    // Debezium gives its sessions names by what they are for
+    properties.remove("ApplicationName");
+    properties.remove("user");
+    var password = (String) properties.remove("password");
+    var driver = new TreeMap<String, String>();
+    properties.stringPropertyNames().forEach(name ->
+        driver.put(name, properties.getProperty(name)));
     return new CaptureConfiguration(
-        database.host(),
-        database.port(),
+        database.servers().stream().map(DatabaseServer::host).toList(),
+        database.servers().stream().map(DatabaseServer::port).toList(),
         database.database(),
-        database.user(),
-        database.password(),
-        database.parameters(),
+        new CaptureConfiguration.Login(
+            database.user(), password == null ? null : Secret.of(password)),
+        new CaptureConfiguration.Session(driver, PinnedSettings.FIRST_STATEMENT),
         slot,
         topics,
         HEARTBEAT);

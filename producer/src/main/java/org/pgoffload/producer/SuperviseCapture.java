@@ -4,7 +4,6 @@ import io.debezium.embedded.Connect;
 import io.debezium.engine.DebeziumEngine;
 import io.micrometer.core.instrument.Gauge;
 import java.io.IOException;
-import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
@@ -29,6 +28,9 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
 
   private static final Duration PAUSE = Duration.ofMillis(200);
   private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(6);
+
+  /// A server that has vanished must not hold the supervisor for ever.
+  private static final Duration SILENCE = Duration.ofSeconds(10);
 
   private final ProducerConfiguration configuration;
   private final Supplier<Producer<byte[], byte[]>> kafka;
@@ -91,10 +93,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
 
   private SlotState slotState() throws SQLException {
     var database = configuration.database();
-    var properties = database.properties("pgoffload producer guard");
-    // a server that has vanished must not hold the supervisor for ever
-    properties.setProperty("socketTimeout", "10");
-    try (var connection = DriverManager.getConnection(database.jdbcUrl(), properties)) {
+    try (var connection = database.connectAsPart("pgoffload producer guard", SILENCE)) {
       return SlotState.read(connection, database.database(), configuration.slot());
     }
   }

@@ -1,7 +1,6 @@
 package org.pgoffload.producer;
 
 import java.sql.Connection;
-import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.HashMap;
@@ -226,10 +225,8 @@ final class SweepRequests implements Runnable {
   }
 
   private static Connection connect(DatabaseAddress address) throws SQLException {
-    var properties = address.properties("pgoffload producer sweep");
     // a server that has vanished must not hold it for ever
-    properties.setProperty("socketTimeout", "60");
-    return DriverManager.getConnection(address.jdbcUrl(), properties);
+    return address.connectAsPart("pgoffload producer sweep", Duration.ofSeconds(60));
   }
 
   private void complain(String complaint) {

@@ -2,7 +2,6 @@ package org.pgoffload.producer;
 
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
-import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -86,10 +85,8 @@ final class WatchSlot implements Runnable {
   }
 
   private void look() throws SQLException {
-    var properties = configuration.database().properties("pgoffload producer watch");
-    properties.setProperty("socketTimeout", "10");
     try (var connection =
-            DriverManager.getConnection(configuration.database().jdbcUrl(), properties);
+            configuration.database().connectAsPart("pgoffload producer watch", INTERVAL);
         var statement =
             connection.prepareStatement(
                 "select state, detail, advice, retained_bytes::float8, keep_bytes::float8 from"

@@ -1,6 +1,8 @@
 package org.pgoffload.producer;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.security.GeneralSecurityException;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -46,6 +48,7 @@ final class TestInstallation implements AutoCloseable {
   private PostgresServer postgres;
   private KafkaBroker broker;
   private TopicNames topics = new TopicNames("none");
+  private String database = "postgres";
 
   private TestInstallation(PostgresServer postgres, KafkaBroker broker) throws SQLException {
     this.postgres = postgres;
@@ -56,7 +59,11 @@ final class TestInstallation implements AutoCloseable {
 
   static TestInstallation start(PostgresVersion version) throws SQLException {
     return new TestInstallation(
-        PostgresServer.start(PostgresOptions.temporary(PASSWORD).withVersion(version)),
+        PostgresServer.start(
+            PostgresOptions.temporary(PASSWORD)
+                .withVersion(version)
+                .withSettings(Map.of("listen_addresses", "127.0.0.1,::1"))
+                .withAuthentication(List.of("host all,replication all ::1/128 scram-sha-256"), List.of())),
         BrokerInJvm.start(BrokerOptions.temporary()));
   }
 
@@ -101,7 +108,14 @@ final class TestInstallation implements AutoCloseable {
 
   DatabaseAddress admin() {
     return new DatabaseAddress(
-        postgres.host(), postgres.port(), "postgres", "postgres", Secret.of(PASSWORD), Map.of());
+        postgres.host(), postgres.port(), database, "postgres", Secret.of(PASSWORD), Map.of());
+  }
+
+  /// Goes on in a new database with the schema.
+  void useNewDatabase(String name) throws SQLException {
+    execute("create database \"" + name + "\"");
+    database = name;
+    InstallSchema.run(admin(), "public");
   }
 
   DatabaseAddress producer() {
@@ -123,6 +137,27 @@ final class TestInstallation implements AutoCloseable {
   void restartPostgres() {
     postgres.stopImmediately();
     postgres = PostgresServer.start(postgres.options());
+  }
+
+  /// A standby of what is there now, which hears of nothing later.
+  PostgresServer startStandby() throws IOException, InterruptedException {
+    postgres.stopImmediately();
+    var options = PostgresOptions.temporary(PASSWORD).withVersion(postgres.options().version());
+    var data =
+        options
+            .directory()
+            .resolve(postgres.options().directory().relativize(postgres.dataDirectory()));
+    // with owners and modes
+    var copying =
+        new ProcessBuilder("cp", "-a", postgres.dataDirectory().toString(), data.toString())
+            .inheritIO()
+            .start();
+    if (copying.waitFor() != 0) {
+      throw new IOException("the data were not copied");
+    }
+    Files.createFile(data.resolve("standby.signal"));
+    postgres = PostgresServer.start(postgres.options());
+    return PostgresServer.start(options);
   }
 
   void killKafka() {

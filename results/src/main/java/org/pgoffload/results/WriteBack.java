@@ -10,7 +10,6 @@ import io.opentelemetry.api.trace.Tracer;
 import java.nio.charset.StandardCharsets;
 import java.sql.Array;
 import java.sql.Connection;
-import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Duration;
@@ -531,14 +530,11 @@ final class WriteBack implements AutoCloseable {
   private Connection connected() throws SQLException {
     var open = connection;
     if (open == null) {
-      var properties = database.properties("pgoffload results");
       // a server that has vanished is not waited for for ever; above the server's own timeout
-      properties.setProperty("socketTimeout", "75");
-      open = DriverManager.getConnection(database.jdbcUrl(), properties);
+      open =
+          database.connectAsPart(
+              "pgoffload results", Duration.ofSeconds(75), Duration.ofSeconds(60));
       connection = open;
-      try (var statement = open.createStatement()) {
-        statement.execute("set statement_timeout = '60s'");
-      }
     }
     return open;
   }

@@ -23,7 +23,7 @@ public final class AdoptCopy {
   /// @param database the owner's login
   /// @throws InstallException if the database refuses
   public static Adopted run(DatabaseAddress database) {
-    try (var connection = database.connect("pgoffload adopt")) {
+    try (var connection = database.connectAsPart("pgoffload adopt")) {
       return new Adopted(identity(connection), endCopied(connection, PAGE));
     } catch (SQLException e) {
       throw new InstallException(

@@ -1,87 +1,136 @@
 package org.pgoffload.schema;
 
-import java.net.URI;
-import java.net.URISyntaxException;
 import java.net.URLDecoder;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.protocol.Secret;
 
-/// The parts of a libpq connection URI, decoded.
-///
-/// @param user null if the URI has no login
-/// @param password null if the URI has none
-/// @param database null if the URI leaves it open
-record DatabaseUri(
-    String host,
-    int port,
-    @Nullable String database,
-    @Nullable String user,
-    @Nullable Secret password,
-    Map<String, String> parameters) {
+/// libpq's connection URIs, read and written as libpq does. [java.net.URI] would not do: it knows
+/// no host with an underscore and no second host.
+final class DatabaseUri {
+  /// Of which the driver and libpq know the same.
+  static final String FORM = "postgresql://user[:password]@host[:port][,…]/database";
 
-  /// Reads `postgresql://user:password@host:port/database?sslmode=…`.
+  private static final List<String> SCHEMES = List.of("postgresql://", "postgres://");
+
+  private DatabaseUri() {}
+
+  /// Reads `postgresql://user:password@host:port,…/database?sslmode=…`.
   ///
-  /// @param form of what is expected, for the message
+  /// @return what it says, by libpq's names: `host`, `port`, `dbname`, `user` and `password`, and
+  ///   the parameters; several hosts and ports are separated by commas
   /// @throws IllegalArgumentException if it is none; the message never contains the URI
-  static DatabaseUri parse(String uri, String form) {
-    URI parsed;
-    try {
-      parsed = new URI(uri);
-    } catch (URISyntaxException e) {
+  static Map<String, String> parse(String uri) {
+    var scheme =
+        SCHEMES.stream()
+            .filter(uri::startsWith)
+            .findFirst()
+            .orElseThrow(() -> new IllegalArgumentException("it must begin with postgresql://"));
+    if (uri.chars()
+        .anyMatch(each -> Character.isWhitespace(each) || Character.isISOControl(each))) {
       throw new IllegalArgumentException(
-          "not a URI (percent-encode special characters in the password): " + e.getReason());
+          "not a URI: percent-encode white space (%20) and special characters in the password");
     }
-    if (!"postgresql".equals(parsed.getScheme()) && !"postgres".equals(parsed.getScheme())) {
-      throw new IllegalArgumentException("it must begin with postgresql://");
+    var settings = new TreeMap<String, String>();
+    var rest = uri.substring(scheme.length());
+    int login = endOfLogin(rest);
+    if (login >= 0) {
+      var userAndPassword = rest.substring(0, login).split(":", 2);
+      put(settings, "user", userAndPassword[0]);
+      put(settings, "password", userAndPassword.length == 2 ? userAndPassword[1] : "");
+      rest = rest.substring(login + 1);
     }
-    if (parsed.getHost() == null) {
-      throw new IllegalArgumentException("it must be " + form);
+    int query = rest.indexOf('?');
+    var place = query < 0 ? rest : rest.substring(0, query);
+    int path = place.indexOf('/');
+    readServers(settings, path < 0 ? place : place.substring(0, path));
+    put(settings, "dbname", path < 0 ? "" : place.substring(path + 1));
+    if (query >= 0) {
+      readParameters(settings, rest.substring(query + 1));
     }
-    var login =
-        parsed.getRawUserInfo() == null ? new String[0] : parsed.getRawUserInfo().split(":", 2);
-    var path = parsed.getRawPath() == null ? "" : parsed.getRawPath();
-    return new DatabaseUri(
-        parsed.getHost(),
-        parsed.getPort() == -1 ? 5432 : parsed.getPort(),
-        path.length() > 1 ? decode(path.substring(1)) : null,
-        login.length == 0 ? null : decode(login[0]),
-        login.length == 2 && !login[1].isEmpty() ? Secret.of(decode(login[1])) : null,
-        parameters(parsed.getRawQuery()));
+    return settings;
   }
 
-  private static Map<String, String> parameters(@Nullable String query) {
-    var parameters = new TreeMap<String, String>();
-    if (query != null) {
-      for (var parameter : query.split("&", -1)) {
-        var nameAndValue = parameter.split("=", 2);
-        if (nameAndValue.length == 2) {
-          parameters.put(decode(nameAndValue[0]), decode(nameAndValue[1]));
-        }
+  /// Where the `@` is; -1 without login.
+  private static int endOfLogin(String rest) {
+    int at = rest.indexOf('@');
+    int slash = rest.indexOf('/');
+    return at >= 0 && (slash < 0 || at < slash) ? at : -1;
+  }
+
+  private static void readServers(Map<String, String> settings, String servers) {
+    var hosts = new ArrayList<String>();
+    var ports = new ArrayList<String>();
+    for (var server : servers.split(",", -1)) {
+      int bracket = server.lastIndexOf(']');
+      if (server.startsWith("[") != bracket > 0) {
+        throw new IllegalArgumentException("an address of version six is written [address]:port");
+      }
+      int colon = server.indexOf(':', Math.max(bracket, 0));
+      hosts.add(decode(colon < 0 ? server : server.substring(0, colon)));
+      ports.add(colon < 0 ? "" : server.substring(colon + 1));
+    }
+    put(settings, "host", String.join(",", hosts));
+    if (ports.stream().anyMatch(port -> !port.isEmpty())) {
+      settings.put("port", String.join(",", ports));
+    }
+  }
+
+  private static void readParameters(Map<String, String> settings, String query) {
+    for (var parameter : query.split("&", -1)) {
+      if (parameter.isEmpty()) {
+        continue;
+      }
+      var nameAndValue = parameter.split("=", -1);
+      if (nameAndValue.length != 2) {
+        throw new IllegalArgumentException(
+            "each parameter is name=value; percent-encode = and & in a value (%3D, %26)");
+      }
+      var name = decode(nameAndValue[0]);
+      var value = decode(nameAndValue[1]);
+      // libpq takes this one from those who come from JDBC
+      if (name.equals("ssl") && value.equals("true")) {
+        settings.put("sslmode", "require");
+      } else {
+        settings.put(name, value);
       }
     }
-    return parameters;
+  }
+
+  private static void put(Map<String, String> settings, String name, String encoded) {
+    var value = name.equals("host") ? encoded : decode(encoded);
+    if (!value.isEmpty()) {
+      settings.put(name, value);
+    }
   }
 
   /// The URI, with its password.
-  String text() {
+  static String text(
+      List<DatabaseServer> servers,
+      String database,
+      @Nullable String user,
+      @Nullable String password,
+      Map<String, String> parameters) {
     var uri = new StringBuilder("postgresql://");
     if (user != null) {
-      uri.append(encode(user))
-          .append(password == null ? "" : ":" + encode(password.reveal()))
-          .append('@');
+      uri.append(encode(user)).append(password == null ? "" : ":" + encode(password)).append('@');
     }
-    uri.append(bracketed(host)).append(':').append(port).append('/');
-    if (database != null) {
-      uri.append(encode(database));
-    }
+    uri.append(
+            servers.stream()
+                // the zone of an address
+                .map(server -> server.toString().replace("%", "%25"))
+                .collect(Collectors.joining(",")))
+        .append('/')
+        .append(encode(database));
     var separator = '?';
     for (var parameter : new TreeMap<>(parameters).entrySet()) {
       uri.append(separator)
-          .append(parameter.getKey())
+          .append(encode(parameter.getKey()))
           .append('=')
           .append(encode(parameter.getValue()));
       separator = '&';
@@ -89,13 +138,13 @@ record DatabaseUri(
     return uri.toString();
   }
 
-  /// An address of version six as a URI has it.
-  static String bracketed(String host) {
-    return host.contains(":") && !host.startsWith("[") ? "[" + host + "]" : host;
-  }
-
   private static String decode(String text) {
-    return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
+    try {
+      return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(
+          "not a URI: a percent sign stands before two hexadecimal digits, itself as %25");
+    }
   }
 
   private static String encode(String text) {

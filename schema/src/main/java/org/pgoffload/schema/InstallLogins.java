@@ -27,7 +27,7 @@ public final class InstallLogins {
     if (passwords.isEmpty()) {
       return changes;
     }
-    try (var connection = database.connect("pgoffload install")) {
+    try (var connection = database.connectAsPart("pgoffload install")) {
       for (var login : passwords.entrySet()) {
         if (!mayLogIn(connection, login.getKey())) {
           try (var statement = connection.createStatement()) {

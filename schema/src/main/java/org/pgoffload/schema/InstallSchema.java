@@ -2,6 +2,7 @@ package org.pgoffload.schema;
 
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -103,12 +104,13 @@ public final class InstallSchema {
   private static List<String> migrateOnce(
       DatabaseAddress database, String location, Map<String, String> placeholders) {
     var login = new HashMap<String, String>();
-    var properties = database.properties("pgoffload install");
+    var properties = database.partProperties("pgoffload install", Duration.ZERO);
     properties.stringPropertyNames().forEach(name -> login.put(name, properties.getProperty(name)));
     var flyway =
         Flyway.configure()
             .dataSource(database.jdbcUrl(), login.remove("user"), login.remove("password"))
             .jdbcProperties(login)
+            .initSql(PinnedSettings.FIRST_STATEMENT)
             .locations(location)
             .schemas("pgoffload")
             .createSchemas(true)
@@ -142,7 +144,7 @@ public final class InstallSchema {
   }
 
   private static void checkServer(DatabaseAddress database, String publicSchema) {
-    try (var connection = database.connect("pgoffload install");
+    try (var connection = database.connectAsPart("pgoffload install");
         var statement = connection.createStatement();
         var row =
             statement.executeQuery(

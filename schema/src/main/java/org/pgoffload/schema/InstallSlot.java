@@ -31,7 +31,7 @@ public final class InstallSlot {
   /// @throws InstallException if it cannot be created, or exists for another database or plugin
   public static Optional<String> run(
       DatabaseAddress database, String slot, Duration patience, Consumer<String> say) {
-    try (var connection = database.connect("pgoffload install")) {
+    try (var connection = database.connectAsPart("pgoffload install")) {
       if (exists(connection, database, slot)) {
         return Optional.empty();
       }
@@ -69,7 +69,7 @@ public final class InstallSlot {
   /// @throws InstallException if it exists for another database or plugin, is lost, or the database
   ///   cannot be asked
   public static boolean isMissing(DatabaseAddress database, String slot) {
-    try (var connection = database.connect("pgoffload install")) {
+    try (var connection = database.connectAsPart("pgoffload install")) {
       return !exists(connection, database, slot);
     } catch (SQLException e) {
       throw new InstallException("the slots cannot be looked at: " + e.getMessage(), e);
@@ -135,7 +135,7 @@ public final class InstallSlot {
   }
 
   private static void sayWhoIsWaitedFor(DatabaseAddress database, Consumer<String> say) {
-    try (var connection = database.connect("pgoffload install");
+    try (var connection = database.connectAsPart("pgoffload install");
         var statement = connection.createStatement();
         var row =
             // every role sees the locks, but not every role the activity of others

@@ -59,7 +59,7 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
   ///   the owner
   /// @throws SQLException if it does not answer, or refuses
   public static InstallationStatus read(DatabaseAddress database) throws SQLException {
-    try (var connection = database.connect("pgoffload status")) {
+    try (var connection = database.connectAsPart("pgoffload status")) {
       try (var statement = connection.createStatement()) {
         statement.execute("set statement_timeout = '20s'");
       }

@@ -28,7 +28,7 @@ record PgBackgroundApi(@Nullable String standing, String wanted) {
   /// @param asked for with this installation, or null to leave it as it is
   /// @throws InstallException if there is no such version, or the database cannot be asked
   static PgBackgroundApi of(DatabaseAddress database, @Nullable String asked) {
-    try (var connection = database.connect("pgoffload install")) {
+    try (var connection = database.connectAsPart("pgoffload install")) {
       var standing = standing(connection);
       return new PgBackgroundApi(
           standing, asked != null ? asked : standing != null ? standing : DEFAULT);
@@ -63,7 +63,7 @@ record PgBackgroundApi(@Nullable String standing, String wanted) {
     if (standing == null || standing.equals(wanted)) {
       return List.of();
     }
-    try (var connection = database.connect("pgoffload install");
+    try (var connection = database.connectAsPart("pgoffload install");
         var statement = connection.createStatement();
         var row =
             statement.executeQuery(

@@ -33,7 +33,7 @@ public final class RecordCaptureBreak {
   /// @return a line saying what changed, or empty if nothing was planned
   /// @throws InstallException if it cannot be recorded; the plan stays
   public static Optional<String> complete(DatabaseAddress database) {
-    try (var connection = database.connect("pgoffload install")) {
+    try (var connection = database.connectAsPart("pgoffload install")) {
       if (RemoveOldRequests.number(
               connection, "select count(*) from pgoffload.capture_break where first_id is null")
           == 0) {
@@ -54,7 +54,7 @@ public final class RecordCaptureBreak {
   }
 
   private static void call(DatabaseAddress database, String function, String reason) {
-    try (var connection = database.connect("pgoffload install");
+    try (var connection = database.connectAsPart("pgoffload install");
         var statement = connection.prepareStatement(function)) {
       statement.setString(1, reason);
       statement.execute();

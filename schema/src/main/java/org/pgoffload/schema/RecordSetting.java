@@ -10,7 +10,7 @@ final class RecordSetting {
   /// @param database the owner's login
   /// @throws InstallException if it cannot be recorded
   static void run(DatabaseAddress database, String name, String value) {
-    try (var connection = database.connect("pgoffload install");
+    try (var connection = database.connectAsPart("pgoffload install");
         var statement =
             connection.prepareStatement(
                 "update pgoffload.setting set value = ? where name = ? and value <> ?")) {

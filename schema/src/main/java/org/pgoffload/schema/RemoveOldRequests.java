@@ -33,7 +33,7 @@ public final class RemoveOldRequests {
   /// @throws SQLException if the database cannot be asked, or a lock was not to be had: to be
   ///   called again
   public static List<String> run(DatabaseAddress database, boolean mayRemove) throws SQLException {
-    try (var connection = database.connect("pgoffload maintain")) {
+    try (var connection = database.connectAsPart("pgoffload maintain")) {
       execute(connection, PATIENCE);
       var changes = new ArrayList<String>();
       changes.addAll(beginRange(connection));

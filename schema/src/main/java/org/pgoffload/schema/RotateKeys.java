@@ -138,7 +138,7 @@ public final class RotateKeys {
   }
 
   private static Connection connect(DatabaseAddress database) throws SQLException {
-    return database.connect("pgoffload rotate-key");
+    return database.connectAsPart("pgoffload rotate-key");
   }
 
   private static @Nullable Instant instant(ResultSet row, int column) throws SQLException {

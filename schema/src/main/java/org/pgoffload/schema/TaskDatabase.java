@@ -1,33 +1,43 @@
 package org.pgoffload.schema;
 
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /// Where the worker runs the tasks of background SQL: a database without a login, since each task
 /// is run by a session of the role that launched it. Immutable; its text form has no parameters.
 ///
-/// @param host name or address of the server
-/// @param port TCP port, 1 to 65535
+/// @param servers of which the one that takes writes is connected to, if they are several
 /// @param database database name
-/// @param parameters connection parameters that pgjdbc knows, such as `sslmode`, `sslcert`,
-///   `sslkey`, `localSocketAddress`; none of them names a role or its password
-public record TaskDatabase(String host, int port, String database, Map<String, String> parameters) {
+/// @param parameters libpq's connection parameters, or the driver's own, such as `sslmode`,
+///   `sslcert`, `sslkey`, `localSocketAddress`; none of them names a role or its password
+public record TaskDatabase(
+    List<DatabaseServer> servers, String database, Map<String, String> parameters) {
 
   /// They would take the place of the role that launched the task.
   private static final Set<String> LOGIN = Set.of("user", "password");
 
   public TaskDatabase {
-    if (host.isBlank() || database.isBlank()) {
+    servers = List.copyOf(servers);
+    if (servers.isEmpty() || database.isBlank()) {
       throw new IllegalArgumentException("a task database names host and database");
-    }
-    if (port < 1 || port > 65535) {
-      throw new IllegalArgumentException("port " + port + " is not from 1 to 65535");
     }
     if (parameters.keySet().stream().anyMatch(LOGIN::contains)) {
       throw withLogin();
     }
     parameters = Map.copyOf(parameters);
+    ConnectionParameters.properties(parameters, servers.size());
+  }
+
+  /// A database on one server.
+  ///
+  /// @param host name or address of the server
+  /// @param port TCP port, 1 to 65535
+  public TaskDatabase(String host, int port, String database, Map<String, String> parameters) {
+    this(List.of(new DatabaseServer(host, port)), database, parameters);
   }
 
   /// What `ALTER ROLE … SET` may have given the role, and would stand in the way before the
@@ -41,15 +51,28 @@ public record TaskDatabase(String host, int port, String database, Map<String, S
   ///
   /// @throws IllegalArgumentException if it is none; the message never contains the URI
   public static TaskDatabase parse(String uri) {
-    var parsed = DatabaseUri.parse(uri, "postgresql://host[:port]/database, without a user");
-    if (parsed.user() != null) {
+    return read(uri, Map.of());
+  }
+
+  /// Reads such a URI, and from libpq's variables what it leaves out, except for the login.
+  ///
+  /// @param variables of [DatabaseAddress#VARIABLES], without those that are not set
+  /// @throws IllegalArgumentException with what is missing or cannot be honoured; the message never
+  ///   contains the URI
+  public static TaskDatabase read(String uri, Map<String, String> variables) {
+    var parameters = new TreeMap<>(DatabaseUri.parse(uri));
+    variables.forEach((variable, value) -> {
+      var name = ConnectionParameters.VARIABLES.get(variable);
+      if (name != null && !LOGIN.contains(name)) {
+        parameters.putIfAbsent(name, value);
+      }
+    });
+    if (parameters.keySet().stream().anyMatch(LOGIN::contains)) {
       throw withLogin();
     }
-    return new TaskDatabase(
-        parsed.host(),
-        parsed.port(),
-        parsed.database() == null ? "" : parsed.database(),
-        parsed.parameters());
+    var servers = DatabaseAddress.takeServers(parameters);
+    var database = parameters.remove("dbname");
+    return new TaskDatabase(servers, database == null ? "" : database, parameters);
   }
 
   private static IllegalArgumentException withLogin() {
@@ -58,21 +81,23 @@ public record TaskDatabase(String host, int port, String database, Map<String, S
             + " certificate of sslcert and sslkey, or by a password in the file of PGPASSFILE");
   }
 
-  /// The role's way in, by the certificate that the parameters name, or by a password that pgjdbc
-  /// finds in libpq's password file (`PGPASSFILE`, or `~/.pgpass`).
+  /// The role's way in, by the certificate that the parameters name, or by a password in libpq's
+  /// password file (`PGPASSFILE`, or `~/.pgpass`).
   public DatabaseAddress as(String role) {
     var withOptions = new HashMap<>(parameters);
     withOptions.merge("options", OPTIONS, (given, ours) -> given + " " + ours);
-    return new DatabaseAddress(host, port, database, role, null, withOptions);
+    return new DatabaseAddress(servers, database, role, null, withOptions);
   }
 
   /// The libpq URI.
   public String uri() {
-    return new DatabaseUri(host, port, database, null, null, parameters).text();
+    return DatabaseUri.text(servers, database, null, null, parameters);
   }
 
   @Override
   public String toString() {
-    return host + ":" + port + "/" + database;
+    return servers.stream().map(DatabaseServer::toString).collect(Collectors.joining(","))
+        + "/"
+        + database;
   }
 }

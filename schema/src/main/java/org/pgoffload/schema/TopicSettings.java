@@ -16,7 +16,7 @@ public record TopicSettings(int maxRequestBytes, Duration retention, String requ
   ///
   /// @throws InstallException if they cannot be read
   public static TopicSettings read(DatabaseAddress database) {
-    try (var connection = database.connect("pgoffload install");
+    try (var connection = database.connectAsPart("pgoffload install");
         var statement = connection.createStatement();
         var row =
             statement.executeQuery(

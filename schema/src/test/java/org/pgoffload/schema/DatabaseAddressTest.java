@@ -3,6 +3,7 @@ package org.pgoffload.schema;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,6 +43,64 @@ final class DatabaseAddressTest {
     assertThat(DatabaseAddress.parse(address.uri())).isEqualTo(address);
   }
 
+  /// A name that compose makes of a service's is one, as is any that the resolver knows.
+  @Test
+  void readsHostsOfAnyName() {
+    for (var host : List.of("my_db", "db-1.my_project_default", "fe80::1%eth0", "ü.example")) {
+      var address = new DatabaseAddress(host, 5432, "d", "app", null, Map.of());
+      assertThat(DatabaseAddress.parse(address.uri())).isEqualTo(address);
+    }
+    assertThat(DatabaseAddress.parse("postgresql://app@my_db/d").jdbcUrl())
+        .isEqualTo("jdbc:postgresql://my_db:5432/d");
+  }
+
+  @Test
+  void readsSeveralServers() {
+    var address =
+        DatabaseAddress.parse(
+            "postgresql://app@h1,[::1]:5433,h3/d?target_session_attrs=read-write");
+    assertThat(address.servers())
+        .containsExactly(
+            new DatabaseServer("h1", 5432),
+            new DatabaseServer("::1", 5433),
+            new DatabaseServer("h3", 5432));
+    assertThat(address.jdbcUrl()).isEqualTo("jdbc:postgresql://h1:5432,[::1]:5433,h3:5432/d");
+    assertThat(address).hasToString("app@h1:5432,[::1]:5433,h3:5432/d");
+    assertThat(DatabaseAddress.parse(address.uri())).isEqualTo(address);
+    assertThat(address.properties("part")).containsEntry("targetServerType", "primary");
+    assertThat(DatabaseAddress.parse("postgresql://app@/d?host=h1,h2&port=5433").servers())
+        .containsExactly(new DatabaseServer("h1", 5433), new DatabaseServer("h2", 5433));
+    assertThatThrownBy(() -> DatabaseAddress.parse("postgresql://app@h1,h2/d?port=1,2,3"))
+        .hasMessageContaining("2 hosts and 3 ports");
+  }
+
+  @Test
+  void takesFromLibpqsVariablesWhatTheUriLeavesOut() {
+    var variables =
+        Map.of(
+            "PGHOST", "other",
+            "PGPORT", "5433",
+            "PGPASSWORD", "secret",
+            "PGDATABASE", "d",
+            "PGSSLMODE", "verify-full",
+            "PGCHANNELBINDING", "require");
+    assertThat(DatabaseAddress.read("postgresql://app@h?sslmode=require", variables))
+        .isEqualTo(
+            new DatabaseAddress(
+                "h",
+                5433,
+                "d",
+                "app",
+                Secret.of("secret"),
+                Map.of("sslmode", "require", "channel_binding", "require")));
+  }
+
+  @Test
+  void refusesASocketDirectory() {
+    assertThatThrownBy(() -> DatabaseAddress.parse("postgresql://app@%2Frun%2Fpostgresql/d"))
+        .hasMessageContaining("socket directory");
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -51,13 +110,18 @@ final class DatabaseAddressTest {
         "mysql://app:hunter2@h/d",
         "postgresql://h/d",
         "postgresql://app:hunter2 @h/d",
+        "postgresql://app:hunter2%@h/d",
+        "postgresql://app:hun/ter2@h/d",
+        "postgresql://app@h/d?password=hun&ter2",
+        "postgresql://app@h/d?password=hun=ter2",
         "postgresql://app:hunter2@h:99999/d",
         "postgresql:///d?password=hunter2"
       })
   void refusesAnythingElseWithoutRepeatingIt(String uri) {
     assertThatThrownBy(() -> DatabaseAddress.parse(uri))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageNotContaining("hunter2");
+        .hasMessageNotContaining("hunter2")
+        .hasMessageNotContaining("ter2");
   }
 
   @Test

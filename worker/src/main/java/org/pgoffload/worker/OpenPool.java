@@ -2,6 +2,7 @@ package org.pgoffload.worker;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import com.zaxxer.hikari.SQLExceptionOverride;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.security.GeneralSecurityException;
 import java.sql.DriverManager;
@@ -9,6 +10,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Properties;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.PinnedSettings;
 
 /// Opens the worker's own connections, once the database is there.
 final class OpenPool {
@@ -20,7 +22,22 @@ final class OpenPool {
   /// And each task may have a result to record.
   private static final int CONNECTIONS_WITH_SQL = 8;
 
+  private static final Duration STATEMENT_TIMEOUT = Duration.ofSeconds(10);
+
   private OpenPool() {}
+
+  /// A session that cannot write is one with a server that is a standby now: the next one is with
+  /// the server that takes writes.
+  private static final class DropReadOnly implements SQLExceptionOverride {
+    private static final String READ_ONLY_TRANSACTION = "25006";
+
+    @java.lang.Override
+    public SQLExceptionOverride.Override adjudicate(SQLException fault) {
+      return READ_ONLY_TRANSACTION.equals(fault.getSQLState())
+          ? SQLExceptionOverride.Override.MUST_EVICT
+          : SQLExceptionOverride.Override.CONTINUE_EVICT;
+    }
+  }
 
   /// @throws WorkerStartException if there is no way in, with what to do
   static HikariDataSource open(WorkerConfiguration configuration, MeterRegistry metrics) {
@@ -29,11 +46,14 @@ final class OpenPool {
     pool.setMetricRegistry(metrics);
     pool.setJdbcUrl(configuration.database().jdbcUrl());
     var properties =
-        configuration.database().properties("pgoffload worker " + configuration.name());
+        configuration
+            .database()
+            .partProperties("pgoffload worker " + configuration.name(), STATEMENT_TIMEOUT);
     // a server that has vanished must not hold the lane for ever; above the server's own timeout
     properties.setProperty("socketTimeout", "15");
     pool.setDataSourceProperties(properties);
-    pool.setConnectionInitSql("set statement_timeout = '10s'");
+    pool.setConnectionInitSql(PinnedSettings.FIRST_STATEMENT);
+    pool.setExceptionOverride(new DropReadOnly());
     pool.setMaximumPoolSize(
         configuration.sqlDatabase() == null ? CONNECTIONS : CONNECTIONS_WITH_SQL);
     pool.setMinimumIdle(1);

@@ -1,0 +1,108 @@
+package org.pgoffload.producer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+import static org.awaitility.Awaitility.await;
+
+import java.net.InetAddress;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.pgoffload.embedded.PostgresVersion;
+import org.pgoffload.protocol.Secret;
+import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.DatabaseServer;
+import org.pgoffload.telemetry.Telemetry;
+
+/// The capture finds its database whatever the database, its login and its servers are called.
+final class CaptureAnywhereTest {
+  private static final Duration PATIENCE = Duration.ofSeconds(120);
+
+  private static final String PASSWORD = "p@:/ %+?&=ü\\'$1${a}";
+
+  private static TestInstallation installation;
+
+  @BeforeAll
+  static void install() throws SQLException {
+    installation = TestInstallation.start(PostgresVersion.V18);
+  }
+
+  @AfterAll
+  static void end() {
+    installation.close();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"My-Db 1'%ü", "aaa/bbb", "a+b?c", "a&b=c#d", "${user}$1\\", "%41", " x:@[1] "})
+  void capturesFromADatabaseOfAnyName(String name) throws Exception {
+    installation.useNewDatabase(name);
+    installation.renew();
+    captures(installation.producer());
+    // as the person wrote it who had to write it in a URI
+    assertThat(DatabaseAddress.parse(installation.producer().uri()))
+        .isEqualTo(installation.producer());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"My Role", "ü", "a\"b%c/d", "${password}"})
+  void capturesAsALoginOfAnyNameAndPassword(String role) throws Exception {
+    installation.renew();
+    var quoted = '"' + role.replace("\"", "\"\"") + '"';
+    installation.execute(
+        "create role "
+            + quoted
+            + " login replication in role pgoffload_producer password '"
+            + PASSWORD.replace("'", "''")
+            + "'");
+    captures(installation.admin().as(role, Secret.of(PASSWORD)));
+  }
+
+  @Test
+  void capturesFromAnAddressOfVersionSix() throws Exception {
+    assumeThat(InetAddress.getByName("::1").isReachable(1000)).isTrue();
+    installation.renew();
+    captures(at(List.of(new DatabaseServer("::1", installation.admin().port())), Map.of()));
+  }
+
+  /// A standby answers before the primary does, and a port where nobody listens before both.
+  @Test
+  void capturesFromTheServerOfSeveralThatTakesWrites() throws Exception {
+    installation.renew();
+    try (var standby = installation.startStandby()) {
+      var servers =
+          List.of(
+              new DatabaseServer("127.0.0.1", 1),
+              new DatabaseServer("127.0.0.1", standby.port()),
+              new DatabaseServer("localhost", installation.admin().port()));
+      captures(at(servers, Map.of("target_session_attrs", "read-write")));
+      captures(at(servers, Map.of()));
+    }
+  }
+
+  private static DatabaseAddress at(List<DatabaseServer> servers, Map<String, String> parameters) {
+    var address = installation.producer();
+    return new DatabaseAddress(
+        servers, address.database(), address.user(), address.password(), parameters);
+  }
+
+  private static void captures(DatabaseAddress address) throws Exception {
+    int before = installation.published().size();
+    try (var producer =
+        ProducerApp.start(
+            new ProducerConfiguration(
+                address, TestInstallation.SLOT, installation.topics(), installation.kafka()),
+            Telemetry.none())) {
+      producer.awaitCapturing(PATIENCE);
+      var id = installation.insert("from anywhere");
+      await().atMost(PATIENCE).until(() -> installation.published().size() > before);
+      assertThat(installation.publishedIds()).contains(id);
+    }
+  }
+}

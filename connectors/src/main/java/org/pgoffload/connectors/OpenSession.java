@@ -9,9 +9,9 @@ import org.postgresql.Driver;
 /// Opens Debezium's connections, for Debezium, which makes it by its name.
 ///
 /// Debezium itself would put host, port and database into a URL as they are: a name with `/`, `?`,
-/// `+` or `%` would not be one any more, an address of version six would be no host, and there would
-/// be no second server. Here the driver is given each as a property, and what [CaptureConfiguration]
-/// says besides.
+/// `+` or `%` would not be one any more, an address of version six would be no host, and there
+/// would be no second server. Here the driver is given each as a property, and what
+/// [CaptureConfiguration] says besides.
 ///
 /// Stateless; safe to share between threads.
 public final class OpenSession implements ConnectionFactory {

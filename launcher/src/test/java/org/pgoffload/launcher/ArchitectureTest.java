@@ -8,6 +8,7 @@ import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.schema.DatabaseAddress;
 
 /// The house as docs/architecture.md draws it.
 class ArchitectureTest {
@@ -65,6 +66,24 @@ class ArchitectureTest {
         .mayOnlyAccessLayers("protocol")
         .whereLayer("embedded")
         .mayNotAccessAnyLayer()
+        .check(classes);
+  }
+
+  @Test
+  void sessionsOfPartsAndCommandsHaveTheirPinnedSettings() {
+    noClasses()
+        .that()
+        .resideInAnyPackage(
+            "org.pgoffload.schema..",
+            "org.pgoffload.producer..",
+            "org.pgoffload.worker..",
+            "org.pgoffload.results..",
+            "org.pgoffload.launcher..")
+        // what plays an application has an application's session
+        .and()
+        .doNotBelongToAnyOf(DatabaseAddress.class, Story.class)
+        .should()
+        .callMethod(DatabaseAddress.class, "connect", String.class)
         .check(classes);
   }
 

@@ -41,8 +41,9 @@ public record ProducerConfiguration(
     properties.remove("user");
     var password = (String) properties.remove("password");
     var driver = new TreeMap<String, String>();
-    properties.stringPropertyNames().forEach(name ->
-        driver.put(name, properties.getProperty(name)));
+    properties
+        .stringPropertyNames()
+        .forEach(name -> driver.put(name, properties.getProperty(name)));
     return new CaptureConfiguration(
         database.servers().stream().map(DatabaseServer::host).toList(),
         database.servers().stream().map(DatabaseServer::port).toList(),

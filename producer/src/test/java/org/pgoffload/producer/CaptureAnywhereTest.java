@@ -22,7 +22,7 @@ import org.pgoffload.telemetry.Telemetry;
 
 /// The capture finds its database whatever the database, its login and its servers are called.
 final class CaptureAnywhereTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(120);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
 
   private static final String PASSWORD = "p@:/ %+?&=ü\\'$1${a}";
 
@@ -66,7 +66,7 @@ final class CaptureAnywhereTest {
 
   @Test
   void capturesFromAnAddressOfVersionSix() throws Exception {
-    assumeThat(InetAddress.getByName("::1").isReachable(1000)).isTrue();
+    assumeThat(InetAddress.ofLiteral("::1").isReachable(1000)).isTrue();
     installation.renew();
     captures(at(List.of(new DatabaseServer("::1", installation.admin().port())), Map.of()));
   }

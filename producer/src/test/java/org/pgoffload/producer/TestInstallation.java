@@ -63,7 +63,8 @@ final class TestInstallation implements AutoCloseable {
             PostgresOptions.temporary(PASSWORD)
                 .withVersion(version)
                 .withSettings(Map.of("listen_addresses", "127.0.0.1,::1"))
-                .withAuthentication(List.of("host all,replication all ::1/128 scram-sha-256"), List.of())),
+                .withAuthentication(
+                    List.of("host all,replication all ::1/128 scram-sha-256"), List.of())),
         BrokerInJvm.start(BrokerOptions.temporary()));
   }
 

@@ -97,19 +97,25 @@ final class ConnectionParameters {
     return new Rule.Words(property, same, "it is one of " + String.join(", ", words));
   }
 
-  private static final String WRITES = "pgoffload writes wherever it connects: read-write, primary or any";
-  private static final String NO_OAUTH = "the JDBC driver knows no OAuth: use a password or a certificate";
+  private static final String WRITES =
+      "pgoffload writes wherever it connects: read-write, primary or any";
+  private static final String NO_OAUTH =
+      "the JDBC driver knows no OAuth: use a password or a certificate";
   private static final String SYSTEMS_KEEPALIVES =
       "the JDBC driver leaves it to the system, such as Linux's net.ipv4.tcp_keepalive_time: leave it out";
 
   private static final Map<String, Rule> RULES =
       Map.ofEntries(
-          Map.entry("hostaddr", new Rule.Refused("give the address, or the name alone, as the host")),
+          Map.entry(
+              "hostaddr", new Rule.Refused("give the address, or the name alone, as the host")),
           Map.entry("passfile", new Rule.Refused("name the file in the variable PGPASSFILE")),
           Map.entry(
               "service",
-              new Rule.Refused("write what the service stands for into the address or the variables")),
-          Map.entry("servicefile", new Rule.Refused("write what the service stands for into the address")),
+              new Rule.Refused(
+                  "write what the service stands for into the address or the variables")),
+          Map.entry(
+              "servicefile",
+              new Rule.Refused("write what the service stands for into the address")),
           Map.entry("require_auth", new Rule.Apart()),
           Map.entry("channel_binding", words("channelBinding", "disable", "prefer", "require")),
           Map.entry("connect_timeout", new Rule.Apart()),
@@ -138,7 +144,8 @@ final class ConnectionParameters {
           Map.entry("gssencmode", words("gssEncMode", "disable", "prefer", "require")),
           Map.entry(
               "sslmode",
-              words("sslmode", "disable", "allow", "prefer", "require", "verify-ca", "verify-full")),
+              words(
+                  "sslmode", "disable", "allow", "prefer", "require", "verify-ca", "verify-full")),
           Map.entry("requiressl", new Rule.Refused("use sslmode=require, or better verify-full")),
           Map.entry("sslnegotiation", new Rule.Apart()),
           Map.entry(
@@ -156,10 +163,12 @@ final class ConnectionParameters {
           Map.entry("sslrootcert", new Rule.Apart()),
           Map.entry(
               "sslcrl",
-              new Rule.Refused("the JDBC driver reads no revocation list: let a certificate authority of your own sign, and leave it out")),
+              new Rule.Refused(
+                  "the JDBC driver reads no revocation list: let a certificate authority of your own sign, and leave it out")),
           Map.entry(
               "sslcrldir",
-              new Rule.Refused("the JDBC driver reads no revocation list: let a certificate authority of your own sign, and leave it out")),
+              new Rule.Refused(
+                  "the JDBC driver reads no revocation list: let a certificate authority of your own sign, and leave it out")),
           Map.entry("sslkeylogfile", new Rule.Refused("the JDBC driver writes none: leave it out")),
           Map.entry(
               "sslsni",
@@ -279,7 +288,8 @@ final class ConnectionParameters {
       case "require_auth" -> {
         for (var method : value.split(",", -1)) {
           if (!AUTHENTICATION_METHODS.contains(method.strip().replaceFirst("^!", ""))) {
-            refuse(name, value, "the JDBC driver knows " + String.join(", ", AUTHENTICATION_METHODS));
+            refuse(
+                name, value, "the JDBC driver knows " + String.join(", ", AUTHENTICATION_METHODS));
           }
         }
         properties.put("requireAuth", value);
@@ -287,7 +297,8 @@ final class ConnectionParameters {
       case "sslnegotiation" -> {
         if (!Set.of("postgres", "direct").contains(value)) {
           refuse(name, value, "it is postgres or direct");
-        } else if (value.equals("direct") && !ENCRYPTED.contains(parameters.getOrDefault("sslmode", "prefer"))) {
+        } else if (value.equals("direct")
+            && !ENCRYPTED.contains(parameters.getOrDefault("sslmode", "prefer"))) {
           refuse(name, value, "it needs an sslmode of require, verify-ca or verify-full");
         }
         properties.put("sslNegotiation", value);

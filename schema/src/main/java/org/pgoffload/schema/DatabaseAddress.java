@@ -28,7 +28,8 @@ import org.postgresql.jdbcurlresolver.PgPassParser;
 /// @param user login role
 /// @param password the role's password, or null where a certificate or a password file serves: that
 ///   of `PGPASSFILE`, else `~/.pgpass`
-/// @param parameters libpq's connection parameters, or the driver's own; each is honoured or refused
+/// @param parameters libpq's connection parameters, or the driver's own; each is honoured or
+///   refused
 public record DatabaseAddress(
     List<DatabaseServer> servers,
     String database,

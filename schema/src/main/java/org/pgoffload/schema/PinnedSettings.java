@@ -56,7 +56,8 @@ public final class PinnedSettings {
     settings.put("quote_all_identifiers", "off");
     settings.put("transform_null_equals", "off");
     settings.put("array_nulls", "on");
-    // short statements on partitioned tables, by indexes: to compile one takes longer than to run it
+    // short statements on partitioned tables, by indexes: to compile one takes longer than to run
+    // it
     settings.put("jit", "off");
     settings.put("plan_cache_mode", "auto");
     settings.put("enable_partition_pruning", "on");
@@ -74,8 +75,7 @@ public final class PinnedSettings {
   static String options(Duration statementTimeout) {
     return SETTINGS.entrySet().stream()
             .sorted(Map.Entry.comparingByKey())
-            .map(setting ->
-                "-c " + setting.getKey() + "=" + setting.getValue().replace(" ", "\\ "))
+            .map(setting -> "-c " + setting.getKey() + "=" + setting.getValue().replace(" ", "\\ "))
             .collect(Collectors.joining(" "))
         + " -c statement_timeout="
         + statementTimeout.toMillis();

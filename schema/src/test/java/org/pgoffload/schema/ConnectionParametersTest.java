@@ -118,8 +118,7 @@ final class ConnectionParametersTest {
     "no_such_parameter, x"
   })
   void isRefusedByNameWhereItWouldBeDropped(String name, String value) {
-    assertThatThrownBy(() ->
-            DatabaseAddress.parse("postgresql://app@h/d?" + name + "=" + value))
+    assertThatThrownBy(() -> DatabaseAddress.parse("postgresql://app@h/d?" + name + "=" + value))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("connection parameter " + name);
   }
@@ -149,16 +148,56 @@ final class ConnectionParametersTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "host", "hostaddr", "port", "dbname", "user", "password", "passfile", "require_auth",
-        "channel_binding", "connect_timeout", "client_encoding", "options", "application_name",
-        "fallback_application_name", "keepalives", "keepalives_idle", "keepalives_interval",
-        "keepalives_count", "tcp_user_timeout", "replication", "gssencmode", "sslmode",
-        "requiressl", "sslnegotiation", "sslcompression", "sslcert", "sslkey", "sslkeylogfile",
-        "sslpassword", "sslcertmode", "sslrootcert", "sslcrl", "sslcrldir", "sslsni",
-        "requirepeer", "ssl_min_protocol_version", "ssl_max_protocol_version",
-        "min_protocol_version", "max_protocol_version", "krbsrvname", "gsslib", "gssdelegation",
-        "scram_client_key", "scram_server_key", "service", "target_session_attrs",
-        "load_balance_hosts", "oauth_issuer", "oauth_client_id", "oauth_client_secret",
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "passfile",
+        "require_auth",
+        "channel_binding",
+        "connect_timeout",
+        "client_encoding",
+        "options",
+        "application_name",
+        "fallback_application_name",
+        "keepalives",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "tcp_user_timeout",
+        "replication",
+        "gssencmode",
+        "sslmode",
+        "requiressl",
+        "sslnegotiation",
+        "sslcompression",
+        "sslcert",
+        "sslkey",
+        "sslkeylogfile",
+        "sslpassword",
+        "sslcertmode",
+        "sslrootcert",
+        "sslcrl",
+        "sslcrldir",
+        "sslsni",
+        "requirepeer",
+        "ssl_min_protocol_version",
+        "ssl_max_protocol_version",
+        "min_protocol_version",
+        "max_protocol_version",
+        "krbsrvname",
+        "gsslib",
+        "gssdelegation",
+        "scram_client_key",
+        "scram_server_key",
+        "service",
+        "target_session_attrs",
+        "load_balance_hosts",
+        "oauth_issuer",
+        "oauth_client_id",
+        "oauth_client_secret",
         "oauth_scope"
       })
   void everyParameterOfLibpqIsInTheDocumentation(String name) throws IOException {

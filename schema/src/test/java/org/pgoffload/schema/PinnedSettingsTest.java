@@ -93,7 +93,8 @@ final class PinnedSettingsTest extends OnOldestAndNewestPostgres {
   void aPartsSessionHasItsOwn() throws SQLException {
     // without the right to set it, a login of a role in session_replication_role = replica is none
     outside("alter database %s reset %s -- %s", "session_replication_role", "");
-    outside("alter role results_login in database %s reset %s -- %s", "session_replication_role", "");
+    outside(
+        "alter role results_login in database %s reset %s -- %s", "session_replication_role", "");
     for (var login : List.of(database.address(), database.as("results_login"))) {
       try (var connection =
               login.connectAsPart("test", Duration.ofSeconds(30), Duration.ofSeconds(7));

@@ -34,6 +34,9 @@ public final class Main {
   private static final Set<String> LOG_FORMATS = Set.of("text", LOGS_JSON);
 
   public static void main(String[] arguments) {
+    // before anything loads the JDK's HTTP client: hosts that it has no name for are called by
+    // their address, and told in a header (worker.llm.CallableAddress)
+    System.setProperty("jdk.httpclient.allowRestrictedHeaders", "host");
     // before the first line is logged
     var format = new Settings(System.getenv()).text("PGOFFLOAD_LOG_FORMAT", "text");
     if (!LOG_FORMATS.contains(format)) {

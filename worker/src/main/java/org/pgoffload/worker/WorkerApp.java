@@ -20,6 +20,7 @@ import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.calls.EmbedTogether;
 import org.pgoffload.worker.calls.MakeCalls;
+import org.pgoffload.worker.llm.FileDescriptors;
 import org.pgoffload.worker.llm.LlmProviders;
 import org.pgoffload.worker.sql.ChooseTasks;
 import org.pgoffload.worker.sql.RunTask;
@@ -173,6 +174,7 @@ public final class WorkerApp implements RunningPart {
                   configuration.maxInFlight(),
                   configuration.deferAfter(),
                   publish));
+      FileDescriptors.tooFewFor(connections(configuration)).ifPresent(LOG::warn);
       LOG.info(
           "Worker {} asks {} (model {})",
           configuration.name(),
@@ -245,6 +247,12 @@ public final class WorkerApp implements RunningPart {
       closeAll(started);
       throw e;
     }
+  }
+
+  /// A connection for each call and each task.
+  private static long connections(WorkerConfiguration configuration) {
+    return configuration.maxInFlight()
+        + (configuration.sqlDatabase() == null ? 0L : configuration.sqlLimits().connections());
   }
 
   private static <T extends AutoCloseable> T opened(Deque<AutoCloseable> started, T part) {

@@ -12,11 +12,11 @@ import org.pgoffload.protocol.Secret;
 ///
 /// @param baseUrl without `/v1`, as Anthropic's own clients take it
 /// @param key null for a server that wants none
-record AnthropicProvider(URI baseUrl, @Nullable Secret key, String defaultModel, PostJson http)
+record AnthropicProvider(BaseUrl baseUrl, @Nullable Secret key, String defaultModel, PostJson http)
     implements HttpProvider {
 
   static final String NAME = "anthropic";
-  static final URI DEFAULT_BASE_URL = URI.create("https://api.anthropic.com");
+  static final BaseUrl DEFAULT_BASE_URL = BaseUrl.of("https://api.anthropic.com");
 
   /// The model that balances speed and intelligence (platform.claude.com/docs/en/models/overview,
   /// November 2026).
@@ -28,7 +28,7 @@ record AnthropicProvider(URI baseUrl, @Nullable Secret key, String defaultModel,
   static AnthropicProvider from(ReadEnvironment environment, PostJson http) {
     var baseUrl = environment.url("ANTHROPIC_BASE_URL", DEFAULT_BASE_URL);
     var key = environment.secret("ANTHROPIC_API_KEY");
-    if (key == null && baseUrl.equals(DEFAULT_BASE_URL)) {
+    if (key == null && baseUrl.isAt(DEFAULT_BASE_URL)) {
       environment.problem(
           "no key for Anthropic: set ANTHROPIC_API_KEY (or ANTHROPIC_API_KEY_FILE)");
     }
@@ -43,7 +43,7 @@ record AnthropicProvider(URI baseUrl, @Nullable Secret key, String defaultModel,
 
   @Override
   public URI endpoint(LlmCall call, String model) {
-    return URI.create(baseUrl + "/v1/messages");
+    return baseUrl.at("/v1/messages");
   }
 
   @Override

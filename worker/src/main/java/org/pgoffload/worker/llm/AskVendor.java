@@ -11,8 +11,6 @@ import java.util.stream.Stream;
 
 /// One call to a vendor, from the question to the outcome, alike for all of them.
 final class AskVendor {
-  private static final String END_OF_STREAM = "[DONE]";
-
   private final HttpProvider provider;
   private final String model;
   private final RedactWords words;
@@ -34,8 +32,7 @@ final class AskVendor {
     return switch (provider.credentials(call.timeout())) {
       case Credentials.Missing(var code, var why) -> failed(provider, code, why, model);
       case Credentials.Headers credentials -> {
-        var asking =
-            new AskVendor(provider, model, new RedactWords(credentials.secret(), call.texts()));
+        var asking = new AskVendor(provider, model, words(provider, credentials, call.texts()));
         yield asking.post(
             provider.endpoint(call, model),
             credentials,
@@ -62,8 +59,7 @@ final class AskVendor {
     return switch (provider.credentials(call.timeout())) {
       case Credentials.Missing(var code, var why) -> failed(provider, code, why, model);
       case Credentials.Headers credentials -> {
-        var asking =
-            new AskVendor(provider, model, new RedactWords(credentials.secret(), call.inputs()));
+        var asking = new AskVendor(provider, model, words(provider, credentials, call.inputs()));
         yield asking.post(
             format.endpoint(model),
             credentials,
@@ -74,10 +70,16 @@ final class AskVendor {
     };
   }
 
-  /// Never nothing: a call whose time is over is told so by the exchange.
+  /// What no error may show: the key, what was said, and the secrets of the address.
+  private static RedactWords words(
+      HttpProvider provider, Credentials.Headers credentials, List<String> said) {
+    return new RedactWords(
+        credentials.secret(),
+        Stream.concat(said.stream(), provider.baseUrl().secrets().stream()).toList());
+  }
+
   private static Duration left(Duration timeout, long begin) {
-    var left = timeout.minusMillis(TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin));
-    return left.isPositive() ? left : Duration.ofNanos(1);
+    return timeout.minusMillis(TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin));
   }
 
   @FunctionalInterface
@@ -97,6 +99,11 @@ final class AskVendor {
       Duration timeout,
       ReadReply reader)
       throws InterruptedException {
+    if (timeout.toMillis() < 1) {
+      // The credentials took it all; what is begun now could only be broken off, and be paid for.
+      return failed(
+          provider, LlmErrorCode.TIMEOUT, "no time was left to call when it was let in", model);
+    }
     var body = Json.bytes(question);
     try (var reply = provider.http().open(endpoint, credentials.headers(), body, timeout)) {
       try {
@@ -124,7 +131,7 @@ final class AskVendor {
   private LlmOutcome readStream(OpenReply reply, PieceListener listener)
       throws BrokenExchange, InterruptedException {
     var pieces = new JoinPieces(listener);
-    if (reply.status() != 200 || reply.isJson()) {
+    if (reply.status() != 200 || provider.framing().isWhole(reply)) {
       var outcome = readWhole(reply, provider::answer);
       pieces.complete(outcome);
       return outcome;
@@ -145,7 +152,7 @@ final class AskVendor {
     var fold = provider.fold();
     var events = provider.framing().read(reply);
     for (var data = events.next(); data != null; data = events.next()) {
-      if (data.equals(END_OF_STREAM)) {
+      if (data.equals(StreamedEvents.END)) {
         break;
       }
       var event = VendorBody.read(data);

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param defaultModel the deployment that answers a call which names none
 /// @param defaultEmbeddingModel the deployment that embeds for a call which names none, or null
 record AzureOpenAiProvider(
-    URI baseUrl,
+    BaseUrl baseUrl,
     AzureAccess access,
     String defaultModel,
     @Nullable String defaultEmbeddingModel,
@@ -53,9 +53,9 @@ record AzureOpenAiProvider(
   }
 
   /// The portal shows the endpoint both with and without the path of the v1 API.
-  private static URI withVersion(URI resource) {
+  private static BaseUrl withVersion(BaseUrl resource) {
     var path = "/openai/v1";
-    return resource.toString().endsWith(path) ? resource : URI.create(resource + path);
+    return resource.withoutQuery().endsWith(path) ? resource : resource.below(path);
   }
 
   @Override
@@ -65,7 +65,7 @@ record AzureOpenAiProvider(
 
   @Override
   public URI endpoint(LlmCall call, String model) {
-    return URI.create(baseUrl + "/responses");
+    return baseUrl.at("/responses");
   }
 
   @Override
@@ -101,7 +101,7 @@ record AzureOpenAiProvider(
   @Override
   public EmbeddingFormat embeddings() {
     return new OpenAiEmbeddings(
-        URI.create(baseUrl + "/embeddings"), "AZURE_OPENAI_EMBEDDING_DEPLOYMENT", true);
+        baseUrl.at("/embeddings"), "AZURE_OPENAI_EMBEDDING_DEPLOYMENT", true);
   }
 
   @Override

@@ -54,7 +54,7 @@ final class ChatCompletionsFormat {
     if (failure != null) {
       return failure;
     }
-    var choice = body.path("choices").path(0);
+    var choice = Json.first(body.path("choices"));
     var message = choice.path("message");
     if (!message.isObject()) {
       return reply.malformed("the reply has no choice with a message");

@@ -1,11 +1,31 @@
 package org.pgoffload.worker.llm;
 
+import java.util.List;
+
 /// How a vendor puts the events of a stream one after the other.
 enum EventFraming {
   /// `text/event-stream`, each event's data being a JSON object.
   SERVER_SENT_EVENTS,
   /// A JSON object on each line.
   JSON_LINES;
+
+  /// By which a line of a server-sent event begins; a comment has no name.
+  private static final List<String> FIELDS = List.of("data", "event", "id", "retry", ":");
+
+  /// Whether a reply is no stream but in one piece, which some servers send though a stream was
+  /// asked for. Its begin says so before its content type: not every server says what it sends. An
+  /// answer on a line of its own is an event like any other.
+  boolean isWhole(OpenReply reply) throws BrokenExchange, InterruptedException {
+    var begin = reply.begin();
+    return begin.startsWith("[")
+        || begin.startsWith("<")
+        || switch (this) {
+          case SERVER_SENT_EVENTS ->
+              begin.startsWith("{")
+                  || (reply.isJson() && FIELDS.stream().noneMatch(begin::startsWith));
+          case JSON_LINES -> begin.startsWith("{\n") || begin.startsWith("{\r") || reply.isJson();
+        };
+  }
 
   /// The events of a reply.
   StreamedEvents read(OpenReply reply) {
@@ -18,7 +38,7 @@ enum EventFraming {
             while (line != null && line.isBlank()) {
               line = lines.next();
             }
-            return line;
+            return line == null || !lines.isTorn() || StreamedEvents.isWhole(line) ? line : null;
           };
     };
   }

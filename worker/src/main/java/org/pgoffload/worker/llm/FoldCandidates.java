@@ -17,7 +17,7 @@ final class FoldCandidates implements FoldEvents {
         body.set(field.getKey(), field.getValue());
       }
     }
-    var next = event.path("candidates").path(0);
+    var next = Json.first(event.path("candidates"));
     var piece = GeminiFormat.text(next);
     text.append(piece);
     pieces.piece(piece);

@@ -16,7 +16,7 @@ final class FoldChunks implements FoldEvents {
     if (chunk.hasNonNull("model")) {
       body.set("model", chunk.get("model"));
     }
-    var choice = chunk.path("choices").path(0);
+    var choice = Json.first(chunk.path("choices"));
     var piece = ChatCompletionsFormat.text(choice.path("delta").path("content"));
     text.append(piece);
     pieces.piece(piece);

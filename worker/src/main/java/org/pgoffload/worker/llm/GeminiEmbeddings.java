@@ -7,7 +7,7 @@ import java.util.ArrayList;
 /// The Gemini API's `batchEmbedContents` (ai.google.dev/api/embeddings).
 ///
 /// @param baseUrl up to and with the version of the API
-record GeminiEmbeddings(URI baseUrl) implements EmbeddingFormat {
+record GeminiEmbeddings(BaseUrl baseUrl) implements EmbeddingFormat {
 
   /// A batch has at most a hundred texts. Of tokens only those of one text are told, 8,192; a batch
   /// of a few such texts is large enough.

@@ -16,7 +16,7 @@ import org.pgoffload.protocol.Secret;
 /// @param baseUrl up to and with the version of the API
 /// @param key null for a server that wants none
 record GeminiProvider(
-    URI baseUrl,
+    BaseUrl baseUrl,
     @Nullable Secret key,
     String defaultModel,
     String defaultEmbeddingModel,
@@ -26,8 +26,8 @@ record GeminiProvider(
   static final String NAME = "gemini";
 
   /// The stable version lacks response schemas.
-  static final URI DEFAULT_BASE_URL =
-      URI.create("https://generativelanguage.googleapis.com/v1beta");
+  static final BaseUrl DEFAULT_BASE_URL =
+      BaseUrl.of("https://generativelanguage.googleapis.com/v1beta");
 
   /// The stable model that balances intelligence and cost (ai.google.dev/gemini-api/docs/models,
   /// November 2026).
@@ -42,7 +42,7 @@ record GeminiProvider(
     // Google's clients take both names. The wider one may be meant for another of its services.
     var own = environment.hasSecret("GEMINI_API_KEY");
     var key = environment.secret(own ? "GEMINI_API_KEY" : "GOOGLE_API_KEY");
-    if (key == null && baseUrl.equals(DEFAULT_BASE_URL)) {
+    if (key == null && baseUrl.isAt(DEFAULT_BASE_URL)) {
       environment.problem(
           "no key for Gemini: set GEMINI_API_KEY or GOOGLE_API_KEY (or either with _FILE)");
     }
@@ -72,9 +72,9 @@ record GeminiProvider(
 
   /// A model is called by its name in the path, which is why that is escaped; Google writes it with
   /// `models/` before it or without.
-  static URI method(URI baseUrl, String model, String method) {
+  static URI method(BaseUrl baseUrl, String model, String method) {
     var name = URLEncoder.encode(shortName(model), UTF_8).replace("+", "%20");
-    return URI.create(baseUrl + "/models/" + name + ":" + method);
+    return baseUrl.at("/models/" + name + ":" + method);
   }
 
   static String shortName(String model) {

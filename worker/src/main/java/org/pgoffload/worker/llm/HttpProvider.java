@@ -21,6 +21,9 @@ interface HttpProvider extends LlmProvider {
   /// @throws InterruptedException if the thread is interrupted
   Credentials credentials(Duration timeout) throws InterruptedException;
 
+  /// Where its API is.
+  BaseUrl baseUrl();
+
   /// Where the question is posted.
   URI endpoint(LlmCall call, String model);
 

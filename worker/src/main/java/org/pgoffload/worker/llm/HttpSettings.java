@@ -1,6 +1,5 @@
 package org.pgoffload.worker.llm;
 
-import java.net.ProxySelector;
 import java.time.Duration;
 
 /// How the vendors are reached.
@@ -10,7 +9,10 @@ import java.time.Duration;
 /// @param maxResponseBytes the largest reply that is read
 /// @param proxies which proxy leads to which host
 record HttpSettings(
-    Duration connectTimeout, Duration idleTimeout, int maxResponseBytes, ProxySelector proxies) {
+    Duration connectTimeout,
+    Duration idleTimeout,
+    int maxResponseBytes,
+    EnvironmentProxies proxies) {
 
   static final Duration DEFAULT_CONNECT_TIMEOUT = Duration.ofSeconds(10);
   static final Duration DEFAULT_IDLE_TIMEOUT = Duration.ofSeconds(60);

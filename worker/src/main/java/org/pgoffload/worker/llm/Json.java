@@ -15,6 +15,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -141,6 +142,17 @@ final class Json {
       }
     }
     return merged;
+  }
+
+  /// Of an answer's choices the one that was asked for, which has the index 0 or none: an event may
+  /// bring part of another.
+  static JsonNode first(JsonNode choices) {
+    for (var choice : choices) {
+      if (choice.path("index").asInt() == 0) {
+        return choice;
+      }
+    }
+    return MissingNode.getInstance();
   }
 
   /// The text of a field; null where it is missing, null or no text.

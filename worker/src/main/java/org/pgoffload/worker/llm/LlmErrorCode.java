@@ -36,6 +36,8 @@ public enum LlmErrorCode {
   PROVIDER_OVERLOADED(true),
   /// No connection came about: refused, no such host, no route.
   PROVIDER_UNREACHABLE(true),
+  /// The worker has no file descriptor left for a connection: nothing was called.
+  TOO_MANY_OPEN_FILES(true),
   /// The connection broke before the whole reply was in.
   CONNECTION_LOST(true),
   /// The reply began and then stood still.

@@ -15,7 +15,7 @@ import org.pgoffload.protocol.Secret;
 /// @param baseUrl up to and with `/v1`
 /// @param key null for a server that wants none
 record MistralProvider(
-    URI baseUrl,
+    BaseUrl baseUrl,
     @Nullable Secret key,
     String defaultModel,
     String defaultEmbeddingModel,
@@ -23,7 +23,7 @@ record MistralProvider(
     implements HttpProvider {
 
   static final String NAME = "mistral";
-  static final URI DEFAULT_BASE_URL = URI.create("https://api.mistral.ai/v1");
+  static final BaseUrl DEFAULT_BASE_URL = BaseUrl.of("https://api.mistral.ai/v1");
 
   /// The model that balances capability and cost (docs.mistral.ai/models, November 2026).
   static final String DEFAULT_MODEL = "mistral-medium-3-5";
@@ -38,7 +38,7 @@ record MistralProvider(
   static MistralProvider from(ReadEnvironment environment, PostJson http) {
     var baseUrl = environment.url("MISTRAL_BASE_URL", DEFAULT_BASE_URL);
     var key = environment.secret("MISTRAL_API_KEY");
-    if (key == null && baseUrl.equals(DEFAULT_BASE_URL)) {
+    if (key == null && baseUrl.isAt(DEFAULT_BASE_URL)) {
       environment.problem("no key for Mistral: set MISTRAL_API_KEY (or MISTRAL_API_KEY_FILE)");
     }
     return new MistralProvider(
@@ -56,7 +56,7 @@ record MistralProvider(
 
   @Override
   public URI endpoint(LlmCall call, String model) {
-    return URI.create(baseUrl + "/chat/completions");
+    return baseUrl.at("/chat/completions");
   }
 
   @Override
@@ -100,8 +100,7 @@ record MistralProvider(
   @Override
   public EmbeddingFormat embeddings() {
     return new MistralEmbeddings(
-        new OpenAiEmbeddings(
-            URI.create(baseUrl + "/embeddings"), "MISTRAL_EMBEDDING_MODEL", false));
+        new OpenAiEmbeddings(baseUrl.at("/embeddings"), "MISTRAL_EMBEDDING_MODEL", false));
   }
 
   @Override

@@ -2,7 +2,10 @@ package org.pgoffload.worker.llm;
 
 import java.io.EOFException;
 import java.net.ConnectException;
+import java.net.SocketException;
+import java.net.URI;
 import java.net.http.HttpConnectTimeoutException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.UnresolvedAddressException;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,18 +15,49 @@ import org.jspecify.annotations.Nullable;
 
 /// Tells what a failed exchange means.
 final class NetworkFailure {
+  /// EMFILE and ENFILE, of which the JDK keeps nothing but the words.
+  private static final List<String> NO_DESCRIPTOR =
+      List.of("Too many open files", "No file descriptors available");
+
   private NetworkFailure() {}
 
+  /// Whom an exchange connects to, in words.
+  ///
+  /// @param proxy through which it goes, or null
+  static String target(URI uri, @Nullable HostAndPort proxy) {
+    var target = Objects.requireNonNull(HostAndPort.of(uri), "an address of an API has a host");
+    return proxy == null ? target.toString() : "the proxy " + proxy + " of " + target;
+  }
+
+  /// Of an exchange that had begun, or of whom it was with the caller says more.
   static BrokenExchange classify(Throwable failure) {
+    return classify(failure, "its host");
+  }
+
+  /// @param target whom the exchange connected to
+  static BrokenExchange classify(Throwable failure, String target) {
     var causes = causes(failure);
+    if (causes.stream().anyMatch(NetworkFailure::lacksDescriptor)) {
+      return noDescriptor();
+    }
     if (find(causes, UnresolvedAddressException.class) != null) {
-      return new BrokenExchange(LlmErrorCode.PROVIDER_UNREACHABLE, "no such host");
+      return noSuchHost(target);
     }
     if (find(causes, HttpConnectTimeoutException.class) != null) {
-      return new BrokenExchange(LlmErrorCode.PROVIDER_UNREACHABLE, "connecting took too long");
+      return unreachable(target, "connecting took too long");
     }
     if (find(causes, ConnectException.class) instanceof ConnectException e) {
-      return new BrokenExchange(LlmErrorCode.PROVIDER_UNREACHABLE, words(e));
+      // The JDK's client tries a refused connection again on a closed channel, and tells of that.
+      return unreachable(
+          target,
+          find(causes, ClosedChannelException.class) != null
+              ? "connection refused"
+              : words(
+                  causes.stream()
+                      .filter(each -> each instanceof SocketException)
+                      .filter(each -> each.getMessage() != null)
+                      .findFirst()
+                      .orElse(e)));
     }
     // A handshake that the other side cut off says nothing against its certificate.
     if (find(causes, SSLException.class) instanceof SSLException e
@@ -31,6 +65,27 @@ final class NetworkFailure {
       return new BrokenExchange(LlmErrorCode.TLS_FAILURE, words(e));
     }
     return new BrokenExchange(LlmErrorCode.CONNECTION_LOST, words(causes.getLast()));
+  }
+
+  /// Where the name was looked up with a descriptor that there was not, this is what is told too.
+  static BrokenExchange noSuchHost(String target) {
+    return FileDescriptors.areUsedUp() ? noDescriptor() : unreachable(target, "no such host");
+  }
+
+  private static BrokenExchange noDescriptor() {
+    return new BrokenExchange(
+        LlmErrorCode.TOO_MANY_OPEN_FILES,
+        "not called, since the worker has too many open files: raise its ulimit -n");
+  }
+
+  static BrokenExchange unreachable(String target, String why) {
+    return new BrokenExchange(
+        LlmErrorCode.PROVIDER_UNREACHABLE, "no connection to " + target + ": " + why);
+  }
+
+  private static boolean lacksDescriptor(Throwable failure) {
+    var words = Objects.requireNonNullElse(failure.getMessage(), "");
+    return NO_DESCRIPTOR.stream().anyMatch(words::contains);
   }
 
   private static String words(Throwable failure) {

@@ -15,7 +15,7 @@ import org.pgoffload.protocol.Secret;
 /// @param key null for a server that wants none, as Ollama's does unless it is in the cloud
 /// @param defaultEmbeddingModel null where nothing tells which one the server has
 record OllamaProvider(
-    URI baseUrl,
+    BaseUrl baseUrl,
     @Nullable Secret key,
     String defaultModel,
     @Nullable String defaultEmbeddingModel,
@@ -61,15 +61,18 @@ record OllamaProvider(
   }
 
   /// As Ollama's own clients read it: a host, with or without a scheme and a port.
-  private static @Nullable URI host(ReadEnvironment environment) {
+  private static @Nullable BaseUrl host(ReadEnvironment environment) {
     var value = environment.text("OLLAMA_HOST");
     if (value == null) {
       return null;
     }
-    var url = environment.url("OLLAMA_HOST", value.contains("://") ? value : "http://" + value);
-    return url == null || url.getPort() >= 0 || value.contains("://")
-        ? url
-        : URI.create(url + ":" + PORT);
+    if (value.contains("://")) {
+      return environment.url("OLLAMA_HOST", value);
+    }
+    var authority = value.split("[/?#]", 2)[0];
+    var port = authority.matches(".*:\\d+") ? "" : ":" + PORT;
+    return environment.url(
+        "OLLAMA_HOST", "http://" + authority + port + value.substring(authority.length()));
   }
 
   @Override
@@ -79,7 +82,7 @@ record OllamaProvider(
 
   @Override
   public URI endpoint(LlmCall call, String model) {
-    return URI.create(baseUrl + "/api/chat");
+    return baseUrl.at("/api/chat");
   }
 
   @Override
@@ -125,7 +128,7 @@ record OllamaProvider(
 
   @Override
   public EmbeddingFormat embeddings() {
-    return new OllamaEmbeddings(URI.create(baseUrl + "/api/embed"));
+    return new OllamaEmbeddings(baseUrl.at("/api/embed"));
   }
 
   @Override

@@ -5,7 +5,6 @@ import java.net.URI;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
 
@@ -18,7 +17,7 @@ import org.pgoffload.protocol.Secret;
 /// @param defaultEmbeddingModel null where nothing tells which one the server has
 record OpenAiProvider(
     String name,
-    URI baseUrl,
+    BaseUrl baseUrl,
     Api api,
     @Nullable Secret key,
     String defaultModel,
@@ -28,7 +27,7 @@ record OpenAiProvider(
 
   static final String NAME = "openai";
   static final String COMPATIBLE_NAME = "openai_compatible";
-  static final URI DEFAULT_BASE_URL = URI.create("https://api.openai.com/v1");
+  static final BaseUrl DEFAULT_BASE_URL = BaseUrl.of("https://api.openai.com/v1");
 
   /// The model that balances intelligence and cost (developers.openai.com/api/docs/models, November
   /// 2026).
@@ -84,14 +83,14 @@ record OpenAiProvider(
   }
 
   /// OpenAI's own hosts, those of its regions included.
-  private static boolean isOpenAi(URI url) {
-    var host = Objects.requireNonNullElse(url.getHost(), "");
+  private static boolean isOpenAi(BaseUrl url) {
+    var host = url.host();
     return host.equals("api.openai.com") || host.endsWith(".api.openai.com");
   }
 
   @Override
   public URI endpoint(LlmCall call, String model) {
-    return URI.create(baseUrl + api.path);
+    return baseUrl.at(api.path);
   }
 
   @Override
@@ -142,7 +141,7 @@ record OpenAiProvider(
   @Override
   public EmbeddingFormat embeddings() {
     return new OpenAiEmbeddings(
-        URI.create(baseUrl + "/embeddings"), "OPENAI_EMBEDDING_MODEL", name.equals(NAME));
+        baseUrl.at("/embeddings"), "OPENAI_EMBEDDING_MODEL", name.equals(NAME));
   }
 
   @Override

@@ -1,11 +1,14 @@
 package org.pgoffload.worker.llm;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import java.io.ByteArrayOutputStream;
 import java.net.http.HttpHeaders;
 import java.net.http.HttpResponse.ResponseInfo;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// A reply whose headers are in and whose body is still to be read, bounded in time and size. Used
@@ -14,6 +17,12 @@ final class OpenReply implements AutoCloseable {
   /// How long the end of a body may take that has nothing more to say. A connection whose body is
   /// read to its end is used again.
   private static final long LAST_BYTES = TimeUnit.MILLISECONDS.toNanos(100);
+
+  private static final int BEGIN = 5;
+  private static final byte[] NOTHING = {};
+
+  /// Blanks and the bytes of a byte order mark.
+  private static final Pattern BLANK = Pattern.compile("^[\\s\u00ef\u00bb\u00bf]+");
 
   private final int status;
   private final HttpHeaders headers;
@@ -25,6 +34,9 @@ final class OpenReply implements AutoCloseable {
   private long received;
   private long unpacked;
   private boolean ended;
+
+  /// Was looked at, and is read again.
+  private byte[] unread = NOTHING;
 
   /// @param timeout of the whole call, for words
   /// @param deadline of the whole call, on the clock of `System.nanoTime`
@@ -47,10 +59,28 @@ final class OpenReply implements AutoCloseable {
     return headers;
   }
 
-  /// Whether the body is one JSON value, which some servers send though a stream was asked for.
+  /// Whether the body is said to be one JSON value.
   boolean isJson() {
     var type = headers().firstValue("content-type").orElse("").toLowerCase(Locale.ROOT);
     return type.split(";", 2)[0].strip().equals("application/json");
+  }
+
+  /// The first characters of the body from the first that is neither a blank nor a byte order mark,
+  /// five or as many as there are. They are still to be read; what precedes them is dropped.
+  ///
+  /// @throws BrokenExchange as [#next]
+  String begin() throws BrokenExchange, InterruptedException {
+    var begin = "";
+    while (begin.length() < BEGIN) {
+      var more = next();
+      if (more == null) {
+        break;
+      }
+      var text = new String(more, ISO_8859_1);
+      begin = begin.isEmpty() ? BLANK.matcher(text).replaceFirst("") : begin + text;
+    }
+    unread = begin.getBytes(ISO_8859_1);
+    return begin.substring(0, Math.min(BEGIN, begin.length()));
   }
 
   /// The next bytes, as they were before somebody compressed them; null at the end of the body.
@@ -58,6 +88,11 @@ final class OpenReply implements AutoCloseable {
   /// @throws BrokenExchange if they do not come in time, are too many, or the connection breaks
   /// @throws InterruptedException if the thread is interrupted
   byte @Nullable [] next() throws BrokenExchange, InterruptedException {
+    if (unread.length > 0) {
+      var bytes = unread;
+      unread = NOTHING;
+      return bytes;
+    }
     var next = content.next();
     if (next != null) {
       unpacked += next.length;

@@ -1,5 +1,6 @@
 package org.pgoffload.worker.llm;
 
+import java.net.InetAddress;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -24,11 +25,19 @@ import org.jspecify.annotations.Nullable;
 /// Posts JSON to a vendor and reads the reply, bounded in time and size. Safe for any number of
 /// threads; the one client inside keeps and reuses their connections. Nothing is retried.
 final class PostJson implements AutoCloseable {
+  static {
+    // Read when the JDK's client is loaded, which may have been before: `Main` says it too.
+    System.setProperty("jdk.httpclient.allowRestrictedHeaders", "host");
+  }
+
   private final HttpSettings settings;
   private final InstantSource clock;
   private final ExecutorService threads;
   private final @Nullable SSLContext tls;
   private final HttpClient client;
+
+  /// For what [CallableAddress] has looked up, whose proxy would be chosen by the wrong name.
+  private final HttpClient direct;
 
   PostJson(HttpSettings settings, InstantSource clock) {
     this(settings, clock, null);
@@ -41,6 +50,7 @@ final class PostJson implements AutoCloseable {
     this.threads = Executors.newVirtualThreadPerTaskExecutor();
     this.tls = tls;
     this.client = clientBuilder().build();
+    this.direct = clientBuilder().proxy(EnvironmentProxies.NONE).build();
   }
 
   /// How the vendors are reached.
@@ -80,24 +90,36 @@ final class PostJson implements AutoCloseable {
   /// @throws InterruptedException if the thread is interrupted; the connection is closed at once
   OpenReply open(URI uri, Map<String, String> headers, byte[] body, Duration timeout)
       throws BrokenExchange, InterruptedException {
+    var deadline = System.nanoTime() + TimeUnit.NANOSECONDS.convert(timeout);
+    var proxy = settings.proxies().proxyOf(uri);
+    var address =
+        CallableAddress.of(
+            uri,
+            proxy,
+            InetAddress::getByName,
+            threads,
+            shorter(timeout, settings.connectTimeout()));
     var request =
-        HttpRequest.newBuilder(uri)
+        HttpRequest.newBuilder(address.uri())
             .header("Content-Type", "application/json")
             .header("Accept", "application/json, text/event-stream")
             .header("User-Agent", "pgoffload")
             .POST(BodyPublishers.ofByteArray(body));
     headers.forEach(request::header);
-    var deadline = System.nanoTime() + TimeUnit.NANOSECONDS.convert(timeout);
+    if (address.hostHeader() != null) {
+      request.header("Host", address.hostHeader());
+    }
     var head = new AtomicReference<@Nullable ResponseInfo>();
     var reply = new ReplyBody();
     var exchange =
-        client.sendAsync(
-            request.build(),
-            info -> {
-              head.set(info);
-              return reply;
-            });
-    awaitHeaders(exchange, head, reply, timeout);
+        (address.hostHeader() == null ? client : direct)
+            .sendAsync(
+                request.build(),
+                info -> {
+                  head.set(info);
+                  return reply;
+                });
+    awaitHeaders(exchange, head, reply, timeout, NetworkFailure.target(uri, proxy));
     return new OpenReply(Objects.requireNonNull(head.get()), reply, settings, timeout, deadline);
   }
 
@@ -106,11 +128,16 @@ final class PostJson implements AutoCloseable {
     return clock.instant();
   }
 
+  private static Duration shorter(Duration one, Duration other) {
+    return one.compareTo(other) <= 0 ? one : other;
+  }
+
   private static void awaitHeaders(
       CompletableFuture<HttpResponse<ReplyBody>> exchange,
       AtomicReference<@Nullable ResponseInfo> head,
       ReplyBody reply,
-      Duration timeout)
+      Duration timeout,
+      String target)
       throws BrokenExchange, InterruptedException {
     var begun = false;
     try {
@@ -120,7 +147,7 @@ final class PostJson implements AutoCloseable {
       throw OpenReply.timedOut(timeout);
     } catch (ExecutionException failure) {
       if (head.get() == null) {
-        throw NetworkFailure.classify(failure);
+        throw NetworkFailure.classify(failure, target);
       }
       // it broke right after the headers: they have the vendor's id, and the body tells the rest
       begun = true;
@@ -138,6 +165,7 @@ final class PostJson implements AutoCloseable {
   @Override
   public void close() {
     client.shutdownNow();
+    direct.shutdownNow();
     threads.shutdownNow();
   }
 }

@@ -9,7 +9,6 @@ import com.azure.core.util.Configuration;
 import com.azure.core.util.ConfigurationBuilder;
 import com.azure.core.util.ConfigurationSource;
 import com.azure.identity.DefaultAzureCredentialBuilder;
-import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -28,7 +27,7 @@ final class ReadEntraId {
 
   private static final ConfigurationSource NOTHING = prefix -> Map.of();
 
-  private static final URI DEFAULT_AUTHORITY = URI.create("https://login.microsoftonline.com");
+  private static final BaseUrl DEFAULT_AUTHORITY = BaseUrl.of("https://login.microsoftonline.com");
 
   /// The authorities that know each other. One that they do not know, such as that of a private
   /// cloud, is not looked up with them: that the environment names it has to do.
@@ -64,6 +63,9 @@ final class ReadEntraId {
   static @Nullable EntraId from(ReadEnvironment environment, PostJson http) {
     var scope = environment.text("AZURE_OPENAI_SCOPE", DEFAULT_SCOPE);
     var authority = environment.url("AZURE_AUTHORITY_HOST", DEFAULT_AUTHORITY);
+    if (authority.uri().getRawQuery() != null) {
+      environment.problem("AZURE_AUTHORITY_HOST takes no query: set it to https://host");
+    }
     var values = new HashMap<String, String>();
     for (var name : VARIABLES) {
       var value = environment.text(name);
@@ -95,7 +97,7 @@ final class ReadEntraId {
   }
 
   private static TokenCredential credential(
-      Configuration configuration, URI authority, PostJson http) {
+      Configuration configuration, BaseUrl authority, PostJson http) {
     var builder =
         new DefaultAzureCredentialBuilder()
             .configuration(configuration)
@@ -104,7 +106,7 @@ final class ReadEntraId {
             .executorService(http.threads())
             // Retrying is the worker's own policy.
             .retryOptions(new RetryOptions(new FixedDelayOptions(0, Duration.ZERO)));
-    if (!PUBLIC_AUTHORITIES.contains(authority.getHost())) {
+    if (!PUBLIC_AUTHORITIES.contains(authority.host())) {
       builder.disableInstanceDiscovery();
     }
     return builder.build();

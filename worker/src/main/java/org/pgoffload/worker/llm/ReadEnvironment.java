@@ -1,8 +1,6 @@
 package org.pgoffload.worker.llm;
 
 import java.io.IOException;
-import java.net.URI;
-import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -107,33 +105,35 @@ final class ReadEnvironment {
     return false;
   }
 
-  /// An absolute http or https address without its trailing slash; null where it is unset or wrong.
-  @Nullable URI url(String name) {
+  /// The address of an API; null where it is unset or wrong.
+  @Nullable BaseUrl url(String name) {
     var value = text(name);
     return value == null ? null : url(name, value);
   }
 
   /// The same of a value that was completed.
-  @Nullable URI url(String name, String value) {
+  @Nullable BaseUrl url(String name, String value) {
     try {
-      var url = new URI(value.replaceAll("/+$", ""));
-      var http = "http".equals(url.getScheme()) || "https".equals(url.getScheme());
-      var plain =
-          url.getRawUserInfo() == null && url.getRawQuery() == null && url.getRawFragment() == null;
-      if (http && plain && url.getHost() != null) {
-        return url;
+      var url = BaseUrl.of(value);
+      if ("https".equalsIgnoreCase(url.uri().getScheme()) && url.uri().getHost() == null) {
+        problem(
+            name
+                + " has a host that no certificate can name, such as one with an underscore: give"
+                + " it another name, or use http");
+        return null;
       }
-    } catch (URISyntaxException notUrl) {
+      return url;
+    } catch (IllegalArgumentException notUrl) {
       // Told below, without the value.
     }
     problem(
         name
-            + " is no address of an API: set it to http(s)://host[:port][/path], without user,"
-            + " query or fragment");
+            + " is no address of an API: set it to http(s)://host[:port][/path][?query], without"
+            + " user or fragment");
     return null;
   }
 
-  URI url(String name, URI otherwise) {
+  BaseUrl url(String name, BaseUrl otherwise) {
     var url = url(name);
     return url == null ? otherwise : url;
   }

@@ -2,13 +2,14 @@ package org.pgoffload.worker.llm;
 
 import java.net.URI;
 import java.net.URISyntaxException;
-import java.util.Arrays;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// Reads from the environment how the vendors are reached. The variables of proxies are those of
 /// curl, in either case, the lower winning.
 final class ReadHttpSettings {
+  /// What curl takes where no port is given.
+  private static final int DEFAULT_PORT = 1080;
+
   private ReadHttpSettings() {}
 
   static HttpSettings from(ReadEnvironment environment) {
@@ -16,13 +17,20 @@ final class ReadHttpSettings {
         environment.positiveDuration("LLM_CONNECT_TIMEOUT", HttpSettings.DEFAULT_CONNECT_TIMEOUT),
         environment.positiveDuration("LLM_IDLE_TIMEOUT", HttpSettings.DEFAULT_IDLE_TIMEOUT),
         environment.positiveInt("LLM_MAX_RESPONSE_BYTES", HttpSettings.DEFAULT_MAX_RESPONSE_BYTES),
-        new EnvironmentProxies(
-            proxy(environment, "https_proxy", "HTTPS_PROXY"),
-            proxy(environment, "http_proxy", "HTTP_PROXY"),
-            exceptions(environment)));
+        proxies(environment));
   }
 
-  private static @Nullable URI proxy(ReadEnvironment environment, String lower, String upper) {
+  private static EnvironmentProxies proxies(ReadEnvironment environment) {
+    var https = proxy(environment, "https_proxy", "HTTPS_PROXY");
+    var http = proxy(environment, "http_proxy", "HTTP_PROXY");
+    // Without a proxy there is nothing to except from, and what the variable says does not matter.
+    return https == null && http == null
+        ? EnvironmentProxies.NONE
+        : new EnvironmentProxies(https, http, direct(environment));
+  }
+
+  private static @Nullable HostAndPort proxy(
+      ReadEnvironment environment, String lower, String upper) {
     var name = environment.has(lower) ? lower : upper;
     var value = environment.text(name);
     if (value == null) {
@@ -30,11 +38,11 @@ final class ReadHttpSettings {
     }
     try {
       var url = new URI(value.contains("://") ? value : "http://" + value);
-      if ("http".equals(url.getScheme()) && url.getHost() != null && url.getRawUserInfo() == null) {
-        // 1080 is what curl takes where no port is given.
-        return url.getPort() >= 0
-            ? url
-            : new URI("http", null, url.getHost(), 1080, null, null, null);
+      var proxy = HostAndPort.of(url);
+      if ("http".equalsIgnoreCase(url.getScheme()) && proxy != null) {
+        return url.getRawAuthority().matches(".*:\\d+")
+            ? proxy
+            : new HostAndPort(proxy.host(), DEFAULT_PORT);
       }
     } catch (URISyntaxException notUrl) {
       // Told below, without the value, which may hold a password.
@@ -46,11 +54,19 @@ final class ReadHttpSettings {
     return null;
   }
 
-  private static List<String> exceptions(ReadEnvironment environment) {
-    var value = environment.text(environment.has("no_proxy") ? "no_proxy" : "NO_PROXY", "");
-    return Arrays.stream(value.split(",", -1))
-        .map(String::strip)
-        .filter(s -> !s.isEmpty())
-        .toList();
+  private static DirectHosts direct(ReadEnvironment environment) {
+    var name = environment.has("no_proxy") ? "no_proxy" : "NO_PROXY";
+    try {
+      return DirectHosts.parse(environment.text(name, ""));
+    } catch (IllegalArgumentException notUnderstood) {
+      environment.problem(
+          name
+              + " has "
+              + notUnderstood.getMessage()
+              + ", which is not understood: list hosts, domains, addresses and networks such as"
+              + " host.example, .example, 10.0.0.7, fd00::1, 10.0.0.0/8, each with :port if need be,"
+              + " or *");
+      return DirectHosts.NONE;
+    }
   }
 }

@@ -15,6 +15,7 @@ final class ReadLines {
   private byte[] bytes = NONE;
   private int at;
   private boolean afterReturn;
+  private boolean torn;
 
   ReadLines(Source source) {
     this.source = source;
@@ -50,9 +51,15 @@ final class ReadLines {
       bytes = more == null ? NONE : more;
       at = 0;
       if (more == null) {
-        return line.size() == 0 ? null : taken();
+        torn = line.size() > 0;
+        return torn ? taken() : null;
       }
     }
+  }
+
+  /// Whether the last line has no end: the reply ended in it.
+  boolean isTorn() {
+    return torn;
   }
 
   private String taken() {

@@ -2,9 +2,10 @@ package org.pgoffload.worker.llm;
 
 import org.jspecify.annotations.Nullable;
 
-/// Server-sent events as the HTML standard frames them: comments, data over several lines, an event
-/// that is not closed by an empty line counts for nothing. Names and ids are not read, since the
-/// vendors' data say what they are.
+/// Server-sent events as the HTML standard frames them: comments, data over several lines. The
+/// standard drops an event that no empty line closes; here the last one counts if it is whole,
+/// since not every server closes it. Names and ids are not read, since the vendors' data say what
+/// they are.
 final class ServerSentEvents implements StreamedEvents {
   private static final String BYTE_ORDER_MARK = "\uFEFF";
 
@@ -27,7 +28,7 @@ final class ServerSentEvents implements StreamedEvents {
         data.setLength(0);
       }
     }
-    return null;
+    return data.isEmpty() || !StreamedEvents.isWhole(data.substring(1)) ? null : data.substring(1);
   }
 
   /// Adds the value of a data field, an end of line before it.

@@ -5,6 +5,13 @@ import org.jspecify.annotations.Nullable;
 /// The events of one streamed reply, in order, read on the thread that made the call.
 @FunctionalInterface
 interface StreamedEvents {
+  /// What ends the streams of OpenAI's older API.
+  String END = "[DONE]";
+
+  /// Whether an event is whole, whose end the reply does not have: its last one may be torn.
+  static boolean isWhole(String data) {
+    return data.equals(END) || VendorBody.read(data).fault() == null;
+  }
 
   /// The data of the next event; null at the end of the reply.
   ///

@@ -112,6 +112,17 @@ class EmbeddingConformanceTest extends ConformanceSuite {
     assertThat(error(embed(TEXTS, null)).code()).isEqualTo(LlmErrorCode.MALFORMED_RESPONSE);
   }
 
+  @Test
+  void keepsTheQueryOfTheAddress() throws InterruptedException {
+    assumeTrue(vendor.has(Lack.EMBEDDINGS));
+    stub.wantQuery("api-version=2024-10-21");
+    var provider =
+        vendor.at(stub.url().toString(), "/?api-version=2024-10-21", VendorStub.KEY, http);
+
+    assertThat(provider.embed(new EmbedCall(null, TEXTS, null, Duration.ofSeconds(30))))
+        .isInstanceOf(LlmOutcome.Embedded.class);
+  }
+
   private LlmOutcome embed(List<String> texts, @Nullable Integer dimensions)
       throws InterruptedException {
     return provider().embed(new EmbedCall(null, texts, dimensions, Duration.ofSeconds(30)));

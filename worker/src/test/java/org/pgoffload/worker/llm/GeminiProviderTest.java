@@ -2,7 +2,6 @@ package org.pgoffload.worker.llm;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.net.URI;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -21,7 +20,7 @@ class GeminiProviderTest {
       new PostJson(HttpSettings.defaults(), InstantSource.fixed(Instant.EPOCH));
   private final GeminiProvider provider =
       new GeminiProvider(
-          URI.create(stub.url() + "/v1beta"), Secret.of(VendorStub.KEY), "model-1", "embed", http);
+          BaseUrl.of(stub.url() + "/v1beta"), Secret.of(VendorStub.KEY), "model-1", "embed", http);
 
   @AfterEach
   void close() {

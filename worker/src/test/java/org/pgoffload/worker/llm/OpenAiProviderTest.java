@@ -2,7 +2,6 @@ package org.pgoffload.worker.llm;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.net.URI;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
@@ -74,7 +73,7 @@ class OpenAiProviderTest {
     var call = new EmbedCall(null, List.of("Why?"), null, Duration.ofSeconds(30));
     var azure =
         new AzureOpenAiProvider(
-            URI.create(stub.url() + "/openai/v1"), new AzureAccess.Key(KEY), "chat", null, http);
+            BaseUrl.of(stub.url() + "/openai/v1"), new AzureAccess.Key(KEY), "chat", null, http);
 
     assertThat(chatCompletions(OpenAiProvider.COMPATIBLE_NAME).embed(call))
         .isEqualTo(
@@ -133,7 +132,7 @@ class OpenAiProviderTest {
   private OpenAiProvider chatCompletions(String name) {
     return new OpenAiProvider(
         name,
-        URI.create(stub.url() + "/v1"),
+        BaseUrl.of(stub.url() + "/v1"),
         OpenAiProvider.Api.CHAT_COMPLETIONS,
         null,
         "model-1",

@@ -484,6 +484,9 @@ class ProviderConformanceTest extends ConformanceSuite {
         vendor.at("http://localhost:" + freed, http).ask(call(PROMPT), PieceListener.NONE);
 
     assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.PROVIDER_UNREACHABLE);
+    assertThat(error(outcome).message())
+        .isEqualTo(
+            vendor.provider + ": no connection to localhost:" + freed + ": connection refused");
   }
 
   @Test
@@ -492,6 +495,63 @@ class ProviderConformanceTest extends ConformanceSuite {
         vendor.at("http://no-such-host.invalid", http).ask(call(PROMPT), PieceListener.NONE);
 
     assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.PROVIDER_UNREACHABLE);
+    assertThat(error(outcome).message())
+        .isEqualTo(vendor.provider + ": no connection to no-such-host.invalid:80: no such host");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"no_such_host.invalid:8080", "no-such-host.invalid:8080"})
+  void namesTheHostThatIsUnreachableAndNoSecretOfItsAddress(String host)
+      throws InterruptedException {
+    var provider = vendor.at("http://" + host, "?key=s3cr3t-of-the-query", VendorStub.KEY, http);
+
+    var outcome = provider.ask(call(PROMPT), PieceListener.NONE);
+
+    assertThat(error(outcome).message())
+        .isEqualTo(vendor.provider + ": no connection to " + host + ": no such host");
+    assertThat(provider.toString()).doesNotContain("s3cr3t");
+  }
+
+  @Test
+  void callsAHostThatTheJdkHasNoNameFor() throws InterruptedException {
+    // as it has none for my_llm, which nothing here could look up
+    var address = "http://127.1:" + stub.url().getPort();
+
+    assertThat(vendor.at(address, http).ask(call(PROMPT), PieceListener.NONE))
+        .isInstanceOf(LlmOutcome.Answered.class);
+  }
+
+  @Test
+  void keepsTheQueryOfTheAddress() throws InterruptedException {
+    stub.wantQuery("api-version=2024-10-21");
+    var provider =
+        vendor.at(stub.url().toString(), "/?api-version=2024-10-21", VendorStub.KEY, http);
+
+    assertThat(provider.ask(call(PROMPT), PieceListener.NONE))
+        .isInstanceOf(LlmOutcome.Answered.class);
+  }
+
+  @Test
+  void showsNoSecretOfTheAddressThatTheVendorRepeats() throws InterruptedException {
+    var provider =
+        vendor.at(
+            stub.url().toString(), "?v=2&subscription-key=s3cr3t%2Dvalue", VendorStub.KEY, http);
+    stub.next(
+        StubReply.wire(
+            full(404, "{\"error\": {\"message\": \"No v=2, key=s3cr3t-value, s3cr3t%2Dvalue\"}}")));
+    stub.wantQuery("v=2&subscription-key=s3cr3t%2Dvalue");
+
+    assertThat(error(provider.ask(call(PROMPT), PieceListener.NONE)).message())
+        .contains("v=2, key=")
+        .doesNotContain("s3cr3t");
+  }
+
+  @Test
+  void beginsNoCallWithoutTime() throws InterruptedException {
+    var error = error(provider().ask(call(PROMPT, Duration.ofNanos(999_999)), PieceListener.NONE));
+
+    assertThat(error.code()).isEqualTo(LlmErrorCode.TIMEOUT);
+    assertThat(stub.connections()).isZero();
   }
 
   @Test

@@ -26,6 +26,9 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.worker.llm.stub.VendorStub;
 
 class ProxyTest {
@@ -135,6 +138,129 @@ class ProxyTest {
     }
     assertThat(proxies.select(URI.create("https://notinternal.example")).toString())
         .contains("secure.proxy");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // names, and all below them
+        "corp            | http://corp http://LLM.Corp http://a.b.corp.:81 | http://notcorp http://corp.example",
+        ".Corp.          | http://corp http://llm.corp http://llm.corp.  | http://notcorp",
+        "*.corp          | http://corp http://llm.corp                   | http://notcorp",
+        "my_llm          | http://my_llm:8080/v1 http://x.my_llm          | http://my-llm",
+        // addresses, in whatever form
+        "10.0.0.7        | http://10.0.0.7:11434                         | http://10.0.0.70 http://x.10.0.0.7.example",
+        "fd00::1         | http://[fd00::1] http://[FD00:0:0::1]:81       | http://[fd00::2]",
+        "[fd00::1]       | http://[fd00::1]:81                           | http://[fd00::2]",
+        // networks
+        "10.0.0.0/8      | http://10.1.2.3 http://[::ffff:10.9.9.9]      | http://11.0.0.1 http://10.example",
+        "192.168.130.0/23| http://192.168.131.1                          | http://192.168.132.1",
+        "fd00::/9        | http://[fd7f::1]                              | http://[fd80::1] http://253.0.0.1",
+        "[fd00::]/16     | http://[fd00:1::1]                            | http://[fd01::1]",
+        "0.0.0.0/0       | http://10.1.2.3                               | http://host http://[fd00::1]",
+        // ports
+        "host:8080       | http://host:8080 http://a.host:8080           | http://host http://host:80",
+        "host:443        | https://host                                  | http://host",
+        "[fd00::1]:8080  | http://[fd00::1]:8080                         | http://[fd00::1]",
+        "10.0.0.0/8:81   | http://10.1.1.1:81                            | http://10.1.1.1",
+        // everything
+        "*               | http://host http://[fd00::1] http://10.0.0.1  | ''",
+        // lists
+        "a, b c,,d       | http://a http://b http://c http://d            | http://e",
+        // this machine needs no entry, and has no other names
+        "''              | http://127.0.0.1 http://127.9.9.9 http://[::1] http://localhost. http://169.254.169.254"
+            + " http://[fe80::1] http://0.0.0.0:11434 | http://127.example.com http://169.254.example"
+            + " http://localhost.example http://128.0.0.1"
+      })
+  void reachesDirectlyWhatNoProxyLists(String list, String direct, String proxied) {
+    var settings =
+        new ReadEnvironment(
+            Map.of(
+                "HTTPS_PROXY", "http://my_proxy:1",
+                "HTTP_PROXY", "my_proxy",
+                "NO_PROXY", list));
+    var proxies = ReadHttpSettings.from(settings).proxies();
+
+    assertThat(settings.problems()).isEmpty();
+    assertThat(direct.split(" ")).allMatch(url -> proxies.proxyOf(URI.create(url)) == null);
+    assertThat(proxied.split(" "))
+        .allMatch(url ->
+            url.isEmpty()
+                || proxies.select(URI.create(url)).toString().matches(".*my_proxy.*:(1|1080)]"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "http://host",
+        "10.*",
+        "10.",
+        "10.0",
+        "*corp",
+        "a*",
+        "10.0.0.0/33",
+        "fd00::/129",
+        "host/8",
+        "10.0.0.0/",
+        "fe80::1%eth0",
+        "[fd00::1",
+        "host:99999",
+        "host:",
+        "a..b",
+        "[host]",
+        "256.0.0.1",
+        "10.0.0.1-10.0.0.9",
+        "<local>"
+      })
+  void namesTheEntryOfNoProxyThatIsNotUnderstood(String entry) {
+    var settings =
+        new ReadEnvironment(Map.of("https_proxy", "proxy:1", "no_proxy", "host," + entry));
+
+    ReadHttpSettings.from(settings);
+
+    assertThat(settings.problems())
+        .singleElement()
+        .asString()
+        .startsWith("no_proxy has '" + entry + "', which is not understood");
+  }
+
+  @Test
+  void doesNotMindNoProxyWithoutAProxyAndShowsNoPassword() {
+    var without = new ReadEnvironment(Map.of("NO_PROXY", "10.*"));
+    ReadHttpSettings.from(without);
+    assertThat(without.problems()).isEmpty();
+
+    var with = new ReadEnvironment(Map.of("HTTP_PROXY", "p:1", "NO_PROXY", "user:secret@host"));
+    ReadHttpSettings.from(with);
+    assertThat(with.problems())
+        .singleElement()
+        .asString()
+        .contains("an entry with an @")
+        .doesNotContain("secret");
+  }
+
+  @Test
+  void namesTheProxyThatIsUnreachable() throws InterruptedException, IOException {
+    int freed;
+    try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      freed = socket.getLocalPort();
+    }
+    var variables = new ReadEnvironment(Map.of("http_proxy", "http://localhost:" + freed));
+    try (var http = new PostJson(ReadHttpSettings.from(variables), InstantSource.system())) {
+      assertThat(ConformanceSuite.error(ask("http://vendor.example", http)).message())
+          .isEqualTo(
+              "openai: no connection to the proxy localhost:"
+                  + freed
+                  + " of vendor.example:80: connection refused");
+      // its address would be looked up here, and the proxy chosen by it
+      assertThat(ConformanceSuite.error(ask("http://my_llm", http)).message())
+          .contains("my_llm is no name that can be called through a proxy", "NO_PROXY");
+    }
+  }
+
+  private static LlmOutcome ask(String url, PostJson http) throws InterruptedException {
+    return Vendor.OPENAI.at(url, http).ask(ConformanceSuite.call("Why?"), PieceListener.NONE);
   }
 
   /// Tunnels every CONNECT to one port of this machine.

@@ -3,7 +3,6 @@ package org.pgoffload.worker.llm;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -49,7 +48,7 @@ class ResolveProviderTest {
         .isEqualTo(
             new OpenAiProvider(
                 "openai",
-                URI.create("https://eu.api.openai.com/v1"),
+                BaseUrl.of("https://eu.api.openai.com/v1"),
                 OpenAiProvider.Api.CHAT_COMPLETIONS,
                 KEY,
                 "gpt-5.6-luna",
@@ -63,7 +62,7 @@ class ResolveProviderTest {
         .isEqualTo(
             new OpenAiProvider(
                 "openai_compatible",
-                URI.create("http://localhost:11434/v1"),
+                BaseUrl.of("http://localhost:11434/v1"),
                 OpenAiProvider.Api.CHAT_COMPLETIONS,
                 null,
                 "gpt-6.1-sol",
@@ -86,7 +85,7 @@ class ResolveProviderTest {
         .isEqualTo(
             new OpenAiProvider(
                 "openai_compatible",
-                URI.create("https://llm.example/v1"),
+                BaseUrl.of("https://llm.example/v1"),
                 OpenAiProvider.Api.RESPONSES,
                 KEY,
                 "llama3.3",
@@ -103,7 +102,7 @@ class ResolveProviderTest {
         .isEqualTo(
             new OpenAiProvider(
                 "openai",
-                URI.create("https://gateway.example/v1"),
+                BaseUrl.of("https://gateway.example/v1"),
                 OpenAiProvider.Api.RESPONSES,
                 null,
                 "gpt-6.1-sol",
@@ -122,7 +121,7 @@ class ResolveProviderTest {
     assertThat(provider(environment))
         .isEqualTo(
             new AzureOpenAiProvider(
-                URI.create("https://mine.openai.azure.com/openai/v1"),
+                BaseUrl.of("https://mine.openai.azure.com/openai/v1"),
                 new AzureAccess.Key(KEY),
                 "chat",
                 null,
@@ -143,7 +142,7 @@ class ResolveProviderTest {
     assertThat(provider(environment))
         .isEqualTo(
             new AzureOpenAiProvider(
-                URI.create("https://mine.openai.azure.com/openai/v1"),
+                BaseUrl.of("https://mine.openai.azure.com/openai/v1"),
                 new AzureAccess.Key(KEY),
                 "chat",
                 "embed",
@@ -155,7 +154,7 @@ class ResolveProviderTest {
     assertThat(provider(Map.of("ANTHROPIC_API_KEY", "sk-1")))
         .isEqualTo(
             new AnthropicProvider(
-                URI.create("https://api.anthropic.com"), KEY, "claude-sonnet-5-5", HTTP));
+                BaseUrl.of("https://api.anthropic.com"), KEY, "claude-sonnet-5-5", HTTP));
   }
 
   @Test
@@ -170,7 +169,7 @@ class ResolveProviderTest {
     assertThat(provider(environment))
         .isEqualTo(
             new AnthropicProvider(
-                URI.create("http://localhost:8080"), KEY, "claude-haiku-4-5", HTTP));
+                BaseUrl.of("http://localhost:8080"), KEY, "claude-haiku-4-5", HTTP));
   }
 
   @Test
@@ -191,7 +190,7 @@ class ResolveProviderTest {
     assertThat(provider(Map.of("GOOGLE_API_KEY", "sk-1")))
         .isEqualTo(
             new GeminiProvider(
-                URI.create("https://generativelanguage.googleapis.com/v1beta"),
+                BaseUrl.of("https://generativelanguage.googleapis.com/v1beta"),
                 KEY,
                 "gemini-3.8-flash",
                 "gemini-embedding-2",
@@ -212,7 +211,7 @@ class ResolveProviderTest {
     assertThat(provider(environment))
         .isEqualTo(
             new GeminiProvider(
-                URI.create("http://localhost:8080/v1"),
+                BaseUrl.of("http://localhost:8080/v1"),
                 KEY,
                 "gemini-3.1-pro",
                 "gemini-embedding-001",
@@ -224,7 +223,7 @@ class ResolveProviderTest {
     assertThat(provider(Map.of("MISTRAL_API_KEY", "sk-1")))
         .isEqualTo(
             new MistralProvider(
-                URI.create("https://api.mistral.ai/v1"),
+                BaseUrl.of("https://api.mistral.ai/v1"),
                 KEY,
                 "mistral-medium-3-5",
                 "mistral-embed",
@@ -243,7 +242,7 @@ class ResolveProviderTest {
     assertThat(provider(environment))
         .isEqualTo(
             new MistralProvider(
-                URI.create("http://localhost:8080/v1"),
+                BaseUrl.of("http://localhost:8080/v1"),
                 null,
                 "mistral-large-4",
                 "codestral-embed",
@@ -257,7 +256,7 @@ class ResolveProviderTest {
           .as(host)
           .isEqualTo(
               new OllamaProvider(
-                  URI.create("http://localhost:11434"), null, "llama3.3", null, HTTP));
+                  BaseUrl.of("http://localhost:11434"), null, "llama3.3", null, HTTP));
     }
   }
 
@@ -275,7 +274,7 @@ class ResolveProviderTest {
     assertThat(provider(environment))
         .isEqualTo(
             new OllamaProvider(
-                URI.create("https://ollama.com"), KEY, "gpt-oss:120b", "embeddinggemma", HTTP));
+                BaseUrl.of("https://ollama.com"), KEY, "gpt-oss:120b", "embeddinggemma", HTTP));
   }
 
   @Test
@@ -517,7 +516,7 @@ class ResolveProviderTest {
   private static OpenAiProvider openAi(String model) {
     return new OpenAiProvider(
         "openai",
-        URI.create("https://api.openai.com/v1"),
+        BaseUrl.of("https://api.openai.com/v1"),
         OpenAiProvider.Api.RESPONSES,
         KEY,
         model,

@@ -38,10 +38,18 @@ class ServerSentEventsTest {
   }
 
   @Test
-  void dropsAnEventThatIsNotClosed() throws BrokenExchange, InterruptedException {
-    assertEvents("data: one\n\ndata: two\n", "one");
-    assertEvents("data: one\n\ndata: two", "one");
+  void takesTheLastEventThoughNothingClosesIt() throws BrokenExchange, InterruptedException {
+    assertEvents("data: one\n\ndata: {\"a\": 1}\n", "one", "{\"a\": 1}");
+    assertEvents("data: one\n\ndata: {\"a\":\ndata: 1}", "one", "{\"a\":\n1}");
+    assertEvents("data: one\n\ndata: [DONE]", "one", "[DONE]");
     assertEvents("");
+  }
+
+  @Test
+  void dropsALastEventThatIsTorn() throws BrokenExchange, InterruptedException {
+    assertEvents("data: one\n\ndata: {\"a\": ", "one");
+    assertEvents("data: one\n\ndata: {\"a\": {}\n", "one");
+    assertEvents("data: one\n\nda", "one");
   }
 
   @Test

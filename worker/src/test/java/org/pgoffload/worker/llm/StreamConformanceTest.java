@@ -1,6 +1,7 @@
 package org.pgoffload.worker.llm;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -8,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -123,6 +125,82 @@ class StreamConformanceTest extends ConformanceSuite {
 
     assertThat(stream()).isInstanceOf(LlmOutcome.Answered.class);
     assertThat(pieces).containsExactly("The sky is blue.");
+  }
+
+  @Test
+  void takesAnAnswerInOnePieceWhateverItIsSaidToBe() throws InterruptedException {
+    var whole = (WireReply.Full) stub.inOnePiece(vendor.path("model-1"), "The sky is blue.");
+    var pretty = whole.body().replaceFirst("\\{", "\r\n {\n");
+    for (var type :
+        List.of("text/event-stream", "text/plain; charset=utf-8", "application/x-ndjson")) {
+      for (var body : List.of(whole.body(), pretty, "\uFEFF" + whole.body())) {
+        stub.next(StubReply.wire(new WireReply.Full(200, Map.of("Content-Type", type), body)));
+
+        assertThat(stream()).as("%s %s", type, body).isInstanceOf(LlmOutcome.Answered.class);
+        assertThat(pieces).containsExactly("The sky is blue.");
+      }
+    }
+  }
+
+  @Test
+  void takesAStreamThatIsSaidToBeJson() throws InterruptedException {
+    assumeTrue(vendor != Vendor.OLLAMA);
+    var usual = stream();
+    stub.next(new StubReply.Mislabelled("stub answer to: " + PROMPT, "application/json"));
+
+    assertThat(stream()).isEqualTo(usual);
+  }
+
+  @Test
+  void takesTheLastEventThoughNothingClosesIt() throws InterruptedException {
+    stub.next(new StubReply.BadStream("The sky is blue.", Fault.UNCLOSED));
+
+    assertThat(stream())
+        .isEqualTo(
+            new LlmOutcome.Answered(
+                "The sky is blue.", FinishReason.STOP, origin(), usage(), List.of()));
+  }
+
+  @Test
+  void reportsAStreamThatEndsInTheMiddleOfAnEvent() throws InterruptedException {
+    assertFault(Fault.TORN, LlmErrorCode.CONNECTION_LOST);
+  }
+
+  @Test
+  void leavesOtherChoicesOut() throws InterruptedException {
+    var other = other();
+    assumeTrue(other != null);
+    stub.next(new StubReply.TornStream("The sky is blue.", 0));
+    var usual = stream();
+
+    stub.next(new StubReply.MixedStream("The sky is blue.", other));
+
+    assertThat(stream()).isEqualTo(usual);
+    assertThat(String.join("", pieces)).isEqualTo("The sky is blue.");
+  }
+
+  /// An event with a choice that is not the first; null for a vendor that has one alone.
+  private @Nullable String other() {
+    return switch (vendor) {
+      case OPENAI_COMPATIBLE, MISTRAL ->
+          "data: {\"object\": \"chat.completion.chunk\", \"choices\": [{\"index\": 1,"
+              + " \"delta\": {\"content\": \"Green. \"}, \"finish_reason\": \"length\"}]}\n\n";
+      case GEMINI ->
+          "data: {\"candidates\": [{\"index\": 1, \"content\": {\"parts\": [{\"text\": \"Green. \"}]},"
+              + " \"finishReason\": \"MAX_TOKENS\"}]}\n\n";
+      case OPENAI, AZURE_OPENAI, ANTHROPIC, OLLAMA -> null;
+    };
+  }
+
+  @Test
+  void keepsTheQueryOfTheAddress() throws InterruptedException {
+    stub.wantQuery("api-version=2024-10-21&flag");
+
+    var provider =
+        vendor.at(stub.url().toString(), "?api-version=2024-10-21&flag", VendorStub.KEY, http);
+
+    assertThat(provider.ask(streamed(Duration.ofSeconds(30)), pieces::add))
+        .isInstanceOf(LlmOutcome.Answered.class);
   }
 
   @Test

@@ -98,7 +98,12 @@ enum Vendor {
   }
 
   LlmProvider at(String url, String key, PostJson http) {
-    var variables = new ReadEnvironment(environment(url, key));
+    return at(url, "", key, http);
+  }
+
+  /// The provider that asks an address with a query, which begins with `?`.
+  LlmProvider at(String url, String query, String key, PostJson http) {
+    var variables = new ReadEnvironment(environment(url, query, key));
     var chosen = Objects.requireNonNull(ResolveProvider.choose(variables, http));
     if (!variables.problems().isEmpty()) {
       throw new AssertionError(variables.problems());
@@ -106,14 +111,14 @@ enum Vendor {
     return chosen;
   }
 
-  private Map<String, String> environment(String url, String key) {
+  private Map<String, String> environment(String url, String query, String key) {
     return switch (this) {
       case OPENAI ->
           Map.of(
               "LLM_PROVIDER",
               "openai",
               "OPENAI_BASE_URL",
-              url + "/v1",
+              url + "/v1" + query,
               "OPENAI_API_KEY",
               key,
               "OPENAI_MODEL",
@@ -123,7 +128,7 @@ enum Vendor {
       case AZURE_OPENAI ->
           Map.of(
               "AZURE_OPENAI_ENDPOINT",
-              url,
+              url + query,
               "AZURE_OPENAI_API_KEY",
               key,
               "AZURE_OPENAI_DEPLOYMENT",
@@ -131,11 +136,17 @@ enum Vendor {
               "AZURE_OPENAI_EMBEDDING_DEPLOYMENT",
               "model-1");
       case ANTHROPIC ->
-          Map.of("ANTHROPIC_BASE_URL", url, "ANTHROPIC_API_KEY", key, "ANTHROPIC_MODEL", "model-1");
+          Map.of(
+              "ANTHROPIC_BASE_URL",
+              url + query,
+              "ANTHROPIC_API_KEY",
+              key,
+              "ANTHROPIC_MODEL",
+              "model-1");
       case OPENAI_COMPATIBLE ->
           Map.of(
               "OPENAI_BASE_URL",
-              url + "/v1",
+              url + "/v1" + query,
               "OPENAI_API_KEY",
               key,
               "OPENAI_MODEL",
@@ -145,7 +156,7 @@ enum Vendor {
       case GEMINI ->
           Map.of(
               "GEMINI_BASE_URL",
-              url + "/v1beta",
+              url + "/v1beta" + query,
               "GEMINI_API_KEY",
               key,
               "GEMINI_MODEL",
@@ -155,7 +166,7 @@ enum Vendor {
       case MISTRAL ->
           Map.of(
               "MISTRAL_BASE_URL",
-              url + "/mistral/v1",
+              url + "/mistral/v1" + query,
               "MISTRAL_API_KEY",
               key,
               "MISTRAL_MODEL",
@@ -165,7 +176,7 @@ enum Vendor {
       case OLLAMA ->
           Map.of(
               "OLLAMA_BASE_URL",
-              url,
+              url + query,
               "OLLAMA_API_KEY",
               key,
               "OLLAMA_MODEL",

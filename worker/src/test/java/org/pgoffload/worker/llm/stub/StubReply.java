@@ -62,6 +62,12 @@ public sealed interface StubReply {
   /// The vendor's form of a reply, in one piece or as a stream, compressed on the way.
   record Compressed(InForm reply, WireReply.Coding coding) implements StubReply {}
 
+  /// Streams this text with the same foreign event behind each of its own.
+  record MixedStream(String text, String other) implements StubReply {}
+
+  /// Streams this text and says that it is something else.
+  record Mislabelled(String text, String contentType) implements StubReply {}
+
   /// Misbehaves below the vendor's format.
   record Misbehaviour(WireReply wire) implements StubReply {}
 
@@ -71,6 +77,10 @@ public sealed interface StubReply {
     CUT,
     /// The body ends without the vendor's last event.
     UNFINISHED,
+    /// The body ends without the end of the vendor's last event.
+    UNCLOSED,
+    /// The body ends in the middle of an event.
+    TORN,
     /// Nothing comes any more.
     STALLED,
     /// Nothing but signs of life comes any more.

@@ -24,6 +24,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import javax.net.ServerSocketFactory;
 import javax.net.ssl.SSLContext;
@@ -79,6 +80,7 @@ public final class VendorStub implements AutoCloseable {
   private final Semaphore disconnected = new Semaphore(0);
   private volatile @Nullable StubLimits told;
   private volatile @Nullable TokenBucket bucket;
+  private volatile @Nullable String query;
   private volatile Function<StubQuestion, StubReply> otherwise =
       question -> StubReply.answer("stub answer to: " + question.lastText());
 
@@ -126,6 +128,11 @@ public final class VendorStub implements AutoCloseable {
   /// What every reply in a vendor's form tells of limits from now on, in the vendor's way.
   public void tell(StubLimits limits) {
     told = limits;
+  }
+
+  /// Serves only what has this query, alone or behind the vendor's own, as some gateways do.
+  public void wantQuery(String wanted) {
+    query = wanted;
   }
 
   /// Lets so many questions through in each second from now on. The others are refused with 429 and
@@ -252,7 +259,8 @@ public final class VendorStub implements AutoCloseable {
     }
   }
 
-  private WireReply reply(Connection.Request request) {
+  private WireReply reply(Connection.Request asked) {
+    var request = withoutQuery(asked);
     var dialect = dialect(request.path());
     if (dialect == null && request.path().contains("/v1beta/")) {
       // Not the API but what is before it answers.
@@ -283,6 +291,20 @@ public final class VendorStub implements AutoCloseable {
     }
   }
 
+  /// A request without the query that is wanted is one of another path.
+  private Connection.Request withoutQuery(Connection.Request asked) {
+    var wanted = query;
+    if (wanted == null) {
+      return asked;
+    }
+    var path = asked.path().replaceFirst("[?&]" + Pattern.quote(wanted) + "$", "");
+    return new Connection.Request(
+        asked.method(),
+        path.equals(asked.path()) ? "/without-query" : path,
+        asked.headers(),
+        asked.body());
+  }
+
   private StubReply scripted(StubQuestion question) {
     var scripted = script.poll();
     return scripted == null ? unscripted(question) : scripted;
@@ -305,6 +327,21 @@ public final class VendorStub implements AutoCloseable {
       case StubReply.TornStream(var text, var bytes) -> {
         var events = events(text, dialect, question);
         yield stream(events, events.all(), Ending.WHOLE, bytes);
+      }
+      case StubReply.MixedStream(var text, var other) -> {
+        var events = events(text, dialect, question);
+        var mixed = new ArrayList<String>();
+        for (var event : events.all()) {
+          mixed.add(event);
+          mixed.add(other);
+        }
+        yield stream(events, mixed, Ending.WHOLE, 0);
+      }
+      case StubReply.Mislabelled(var text, var contentType) -> {
+        var events = events(text, dialect, question);
+        var headers = new HashMap<>(events.headers());
+        headers.put("Content-Type", contentType);
+        yield new WireReply.Stream(headers, events.all(), Ending.WHOLE, 0);
       }
       case StubReply.BadStream(var text, var fault) ->
           bad(events(text, dialect, question), fault, dialect);
@@ -331,6 +368,16 @@ public final class VendorStub implements AutoCloseable {
       case KEPT_ALIVE -> {
         more.add(events.keepAlive());
         yield stream(events, more, Ending.REPEATED_SLOWLY, 0);
+      }
+      case UNCLOSED -> {
+        more.addAll(events.rest());
+        more.add(more.removeLast().stripTrailing());
+        yield stream(events, more, Ending.WHOLE, 0);
+      }
+      case TORN -> {
+        var next = events.rest().getFirst();
+        more.add(next.substring(0, next.length() / 2));
+        yield stream(events, more, Ending.WHOLE, 0);
       }
       case GARBAGE -> {
         more.add("data: {\"private\": tru\n\n");

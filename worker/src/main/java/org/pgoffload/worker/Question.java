@@ -6,6 +6,10 @@ import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.DecimalNode;
+import com.fasterxml.jackson.databind.node.NumericNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
@@ -135,7 +139,7 @@ sealed interface Question {
             text(payload, "system"),
             turns,
             new LlmOptions(
-                options.has("temperature") ? options.get("temperature").asDouble() : null,
+                options.hasNonNull("temperature") ? options.get("temperature").asDouble() : null,
                 integer(options, "max_output_tokens"),
                 texts(options.path("stop")),
                 text(options, "reasoning_effort"),
@@ -176,18 +180,42 @@ sealed interface Question {
     for (var field : fields) {
       var value = payload.get(field);
       if (value != null && !value.isNull()) {
-        identity.set(field, value);
+        identity.set(field, canonical(value));
       }
     }
     payload
         .path("options")
         .properties()
         .forEach(option -> {
-          if (!option.getKey().equals("cache") && !option.getKey().equals("stream")) {
-            identity.set("option " + option.getKey(), option.getValue());
+          var name = option.getKey();
+          var value = option.getValue();
+          if (!name.equals("cache") && !name.equals("stream") && !value.isNull()) {
+            // one text and a list of one are the same
+            var same = name.equals("stop") && value.isTextual() ? List.of(value) : value;
+            identity.set("option " + name, canonical(MAPPER.valueToTree(same)));
           }
         });
     return identity;
+  }
+
+  /// The same with every number in one form: 1, 1.0 and 1e0 ask for the same.
+  private static JsonNode canonical(JsonNode value) {
+    return switch (value) {
+      case ObjectNode object -> {
+        var same = MAPPER.createObjectNode();
+        object.properties().forEach(each -> same.set(each.getKey(), canonical(each.getValue())));
+        yield same;
+      }
+      case ArrayNode array -> {
+        var same = MAPPER.createArrayNode();
+        array.forEach(each -> same.add(canonical(each)));
+        yield same;
+      }
+      // what no double holds is left as it was read
+      case NumericNode number when Double.isFinite(number.doubleValue()) ->
+          DecimalNode.valueOf(number.decimalValue().stripTrailingZeros());
+      default -> value;
+    };
   }
 
   private static List<String> texts(JsonNode node) {

@@ -12,6 +12,7 @@ import com.networknt.schema.SchemaException;
 import com.networknt.schema.SchemaRegistry;
 import com.networknt.schema.SchemaRegistryConfig;
 import com.networknt.schema.SpecificationVersion;
+import java.io.FileNotFoundException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -103,6 +104,11 @@ public final class MatchSchema {
   }
 
   private static String reason(Throwable fault) {
+    // what there is nobody to fetch
+    if (fault.getCause() instanceof FileNotFoundException elsewhere) {
+      return "references only within the schema are understood, not one to "
+          + elsewhere.getMessage();
+    }
     return fault instanceof StackOverflowError
         ? "it refers to itself without end"
         : String.valueOf(fault.getMessage());

@@ -62,6 +62,21 @@ class MatchSchemaTest {
         .hasMessageStartingWith("response_schema is no JSON schema");
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"$ref\": \"https://example.invalid/s.json\"}",
+        "{\"$ref\": \"https://example.invalid/s.json#/$defs/a\"}",
+        "{\"$dynamicRef\": \"https://example.invalid/s.json\"}",
+        "{\"properties\": {\"a\": {\"items\": {\"$ref\": \"https://example.invalid/s.json\"}}}}"
+      })
+  void saysThatReferencesOnlyWithinTheSchemaAreUnderstood(String schema) {
+    assertThatThrownBy(() -> schema(schema))
+        .hasMessage(
+            "response_schema is no JSON schema that can be checked: references only within the"
+                + " schema are understood, not one to https://example.invalid/s.json");
+  }
+
   @Test
   void aPatternThatBacktracksCostsNothing() throws InterruptedException {
     var schema = schema("{\"pattern\": \"^(a+)+$\"}");

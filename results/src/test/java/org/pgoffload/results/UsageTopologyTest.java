@@ -85,6 +85,13 @@ final class UsageTopologyTest {
   }
 
   @Test
+  void countsEveryCallOfAShortenedRecord() {
+    var refused = failed("openai", "gpt", 1);
+    send(result(1, 1, NOW, refused.and(refused).and(refused), answered("openai", "gpt", 30)));
+    assertThat(totals()).containsExactly(usage(MINUTE, "openai", "gpt", 1, 0, 0, 4, 3, 33));
+  }
+
+  @Test
   void addsUpToTotalsThatReplaceEachOther() {
     send(result(1, 1, NOW, answered("openai", "gpt", 1)));
     send(result(2, 1, NOW, answered("openai", "gpt", 2)));

@@ -29,6 +29,7 @@ import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmOutcome;
 import org.pgoffload.worker.llm.LlmProviders;
 import org.pgoffload.worker.llm.ModelTarget;
+import org.pgoffload.worker.llm.Origin;
 import org.pgoffload.worker.llm.PieceListener;
 import org.pgoffload.worker.llm.Turn;
 import org.slf4j.Logger;
@@ -112,7 +113,7 @@ final class AnswerRequest {
     var begun = System.nanoTime();
     var envelope = asked.request().envelope();
     var ending = end(asked, envelope, claim);
-    return result(envelope, claim, ending, asked.callsMade(), (System.nanoTime() - begun) / 1e6);
+    return result(asked, claim, ending, (System.nanoTime() - begun) / 1e6);
   }
 
   /// The result of a request that met a fault of this worker.
@@ -121,18 +122,13 @@ final class AnswerRequest {
         Ending.failed(
             INTERNAL_ERROR,
             "the worker met a fault of its own; its log has the place under this id");
-    return result(asked.request().envelope(), claim, ending, asked.callsMade(), 0);
+    return result(asked, claim, ending, 0);
   }
 
   /// The result of a request that was cancelled while it was seen to.
   Result cancelled(AskedRequest asked, Claim.Claimed claim) {
     var ranMs = Duration.between(claim.claimedAt(), clock.instant()).toNanos() / 1e6;
-    return result(
-        asked.request().envelope(),
-        claim,
-        Ending.cancelled(""),
-        asked.callsMade(),
-        Math.max(0, ranMs));
+    return result(asked, claim, Ending.cancelled(""), Math.max(0, ranMs));
   }
 
   /// The result of a request that was cancelled before anybody had begun it.
@@ -174,6 +170,16 @@ final class AnswerRequest {
     return result(envelope, claim, ending, List.of(), 0);
   }
 
+  /// Names who was asked last, whatever it ended with.
+  private Result result(AskedRequest asked, Claim.Claimed claim, Ending ending, double ranMs) {
+    var whom = asked.lastAsked();
+    var named =
+        ending.provider() == null && whom != null
+            ? ending.by(new Origin(whom.provider(), whom.model(), ending.providerRequestId()))
+            : ending;
+    return result(asked.request().envelope(), claim, named, asked.callsMade(), ranMs);
+  }
+
   private Result result(
       Envelope envelope, Claim.Claimed claim, Ending ending, List<Call> calls, double ranMs) {
     var queuedMs = Duration.between(envelope.createdAt(), claim.claimedAt()).toNanos() / 1e6;
@@ -211,7 +217,7 @@ final class AnswerRequest {
         ending.errorCode(),
         ending.errorMessage(),
         ending.finishReason(),
-        ending.provider() == null ? providers.primary().name() : ending.provider(),
+        ending.provider(),
         ending.model(),
         ending.providerRequestId(),
         usage.inputTokens(),
@@ -494,9 +500,9 @@ final class AnswerRequest {
     }
 
     @Override
-    public void calls() {
+    public void calls(ModelTarget target) {
       stream.begin();
-      asked.calls();
+      asked.calls(target);
     }
 
     @Override

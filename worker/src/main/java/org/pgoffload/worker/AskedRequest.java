@@ -8,15 +8,13 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.worker.calls.CallProgress;
+import org.pgoffload.worker.llm.ModelTarget;
 
 /// A claimed LLM request while this worker sees to it: waiting for its turn or its next try, or in
 /// the middle of a call.
 ///
 /// Safe to share between threads.
 final class AskedRequest implements CallProgress {
-  /// A vendor may refuse for a day: the result has to fit its topic.
-  private static final int MOST_CALLS = 100;
-
   private final ReceivedRequest request;
   private final UnfinishedRequests receivedIn;
   private final boolean deferrable;
@@ -26,7 +24,8 @@ final class AskedRequest implements CallProgress {
   private volatile long confirmedAfter;
   private volatile boolean lost;
   private final long begunAt = System.nanoTime();
-  private final List<Call> calls;
+  private final RecordCalls calls;
+  private @Nullable Whom lastAsked;
   private final List<Follower> followers = new ArrayList<>();
   private @Nullable Thread thread;
   private @Nullable Instant waitsUntil;
@@ -45,6 +44,11 @@ final class AskedRequest implements CallProgress {
   }
 
   private record Follower(Runnable whenEnded, Runnable whenLeft) {}
+
+  /// Who was asked.
+  ///
+  /// @param model as it was asked for, or as the vendor named it
+  record Whom(String provider, String model) {}
 
   /// @param receivedIn where its record counts as unfinished
   /// @param deferrable whether its record may be finished before the request is
@@ -65,7 +69,10 @@ final class AskedRequest implements CallProgress {
     this.request = request;
     this.receivedIn = receivedIn;
     this.deferrable = deferrable;
-    this.calls = new ArrayList<>(calls);
+    this.calls = new RecordCalls(calls);
+    if (!calls.isEmpty()) {
+      lastAsked = whom(calls.getLast());
+    }
     this.clock = clock;
     this.attempt = attempt;
     this.confirmedAfter = confirmedAfter;
@@ -115,23 +122,30 @@ final class AskedRequest implements CallProgress {
   }
 
   @Override
-  public synchronized void calls() {
+  public synchronized void calls(ModelTarget target) {
     waits = false;
     waitsUntil = null;
+    lastAsked = new Whom(target.provider().name(), target.model());
   }
 
   @Override
   public synchronized void called(Call call) {
     calls.add(call);
-    if (calls.size() > MOST_CALLS) {
-      // the first ones say why, the last ones how it stands
-      calls.remove(MOST_CALLS / 10);
-    }
+    lastAsked = whom(call);
+  }
+
+  private static Whom whom(Call call) {
+    return new Whom(call.provider(), call.model());
+  }
+
+  /// Who was asked last; null if nobody was.
+  synchronized @Nullable Whom lastAsked() {
+    return lastAsked;
   }
 
   /// Every call that was made for it, in order.
   synchronized List<Call> callsMade() {
-    return List.copyOf(calls);
+    return calls.entries();
   }
 
   /// For how long it has been claimed here.

@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
@@ -15,8 +16,11 @@ import java.util.concurrent.ScheduledExecutorService;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.calls.EmbedTogether;
@@ -25,6 +29,7 @@ import org.pgoffload.worker.llm.LlmCall;
 import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmOptions;
 import org.pgoffload.worker.llm.LlmProviders;
+import org.pgoffload.worker.llm.ModelTarget;
 import org.pgoffload.worker.llm.Turn;
 
 final class AnswerRequestTest {
@@ -139,6 +144,8 @@ final class AnswerRequestTest {
     assertThat(result.errorCode()).isEqualTo("deadline_passed");
     assertThat(result.errorMessage()).contains("60000 ms");
     assertThat(provider.calls()).isZero();
+    assertThat(result.provider()).as("nobody was asked").isNull();
+    assertThat(result.model()).isNull();
   }
 
   @Test
@@ -147,8 +154,57 @@ final class AnswerRequestTest {
         answer(
             new FakeProvider().hold("why?"),
             envelope("{\"prompt\": \"why?\"}"),
-            new Claim.Claimed(1, SIGNED.plusMillis(59_980)));
+            new Claim.Claimed(1, SIGNED.plusMillis(58_000)));
     assertThat(result.status()).isEqualTo("expired");
+    assertThat(result.provider()).isEqualTo("fake");
+    assertThat(result.model()).isEqualTo("fake-1");
+  }
+
+  @Test
+  void namesWhoWasReallyAskedHoweverItEnds() throws Exception {
+    var asked = asked(envelope("{\"prompt\": \"why?\"}"));
+    var answerer = answerer(new FakeProvider());
+    assertThat(answerer.cancelled(asked, AT_ONCE).provider()).isNull();
+
+    var second =
+        new FakeProvider() {
+          @Override
+          public String name() {
+            return "second";
+          }
+        };
+    asked.calls(new ModelTarget(second, "m-2"));
+    assertThat(answerer.cancelled(asked, AT_ONCE).provider()).isEqualTo("second");
+    assertThat(answerer.cancelled(asked, AT_ONCE).model()).isEqualTo("m-2");
+    assertThat(answerer.fault(asked, AT_ONCE).provider()).isEqualTo("second");
+
+    var refused = new Claim.Refused(AT_ONCE, Claim.Refused.Reason.OVER_BUDGET, "spent");
+    assertThat(answerer.refused(asked.request().envelope(), refused).provider()).isNull();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{'temperature': 0}          | {'temperature': 0.0}       | true",
+        "{'temperature': 1}          | {'temperature': 1e0}       | true",
+        "{'temperature': 1.50}       | {'temperature': 15e-1}     | true",
+        "{'max_output_tokens': 10}   | {'max_output_tokens': 1e1} | true",
+        "{'stop': 'END'}             | {'stop': ['END']}          | true",
+        "{'stream': true}            | {}                         | true",
+        "{'temperature': 0}          | {}                         | false",
+        "{'temperature': 0}          | {'temperature': 0.1}       | false",
+        "{'max_output_tokens': 1}    | {'max_output_tokens': 10}  | false",
+        "{'stop': ['1']}             | {'stop': ['1.0']}          | false"
+      })
+  void equalNumbersAskTheSame(String one, String other, boolean same) throws Exception {
+    assertThat(Arrays.equals(cacheKey(one), cacheKey(other))).isEqualTo(same);
+  }
+
+  private static byte[] cacheKey(String options) throws InterruptedException {
+    var payload = "{\"prompt\": \"why?\", \"options\": " + options.replace('\'', '"') + "}";
+    return Question.of(envelope(payload), RequestKind.ASK)
+        .cacheKey(new ModelTarget(new FakeProvider(), "m"));
   }
 
   @Test

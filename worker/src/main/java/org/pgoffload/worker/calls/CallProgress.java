@@ -2,6 +2,7 @@ package org.pgoffload.worker.calls;
 
 import java.time.Duration;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.worker.llm.ModelTarget;
 
 /// Is told what a request does while its calls are made; perhaps on the thread of a call that it
 /// shares with others.
@@ -19,7 +20,7 @@ public interface CallProgress {
         }
 
         @Override
-        public void calls() {}
+        public void calls(ModelTarget target) {}
 
         @Override
         public void called(Call call) {}
@@ -39,7 +40,9 @@ public interface CallProgress {
   boolean mayCall(Duration patience) throws InterruptedException;
 
   /// A call is under way.
-  void calls();
+  ///
+  /// @param target who is asked
+  void calls(ModelTarget target);
 
   /// A call has ended.
   void called(Call call);

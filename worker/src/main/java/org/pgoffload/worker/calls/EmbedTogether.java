@@ -101,8 +101,8 @@ public final class EmbedTogether implements AutoCloseable {
     }
 
     @Override
-    public void calls() {
-      parts.forEach(part -> part.progress.calls());
+    public void calls(ModelTarget target) {
+      parts.forEach(part -> part.progress.calls(target));
     }
 
     @Override
@@ -131,7 +131,6 @@ public final class EmbedTogether implements AutoCloseable {
       CallProgress progress)
       throws InterruptedException {
     var parts = split(inputs, target, deadline, progress);
-    progress.calls();
     parts.forEach(part -> add(part, target, dimensions));
     var made = new ArrayList<CallsMade>();
     try {
@@ -310,7 +309,8 @@ public final class EmbedTogether implements AutoCloseable {
         share(call.inputTokens(), from, to, all),
         share(call.cachedTokens(), from, to, all),
         share(call.outputTokens(), from, to, all),
-        share(call.reasoningTokens(), from, to, all));
+        share(call.reasoningTokens(), from, to, all),
+        call.times());
   }
 
   /// So that all shares together are the whole.

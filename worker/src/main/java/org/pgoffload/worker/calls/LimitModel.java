@@ -42,7 +42,8 @@ final class LimitModel {
   /// After so long without a refusal the pace rises twice as fast, and so on.
   private static final long RISE_DOUBLES = Duration.ofSeconds(10).toNanos();
 
-  /// Where the vendor does not say how long to wait.
+  /// Where the vendor does not say how long to wait, or says that there is no need to, while it
+  /// refuses.
   private static final Duration PAUSE_AFTER_REFUSAL = Duration.ofMillis(250);
 
   /// Beyond so many times what is known, nothing limits.
@@ -294,7 +295,11 @@ final class LimitModel {
       slowedAt = now;
       measuring = true;
     }
-    closeFor(retryAfter == null ? PAUSE_AFTER_REFUSAL : retryAfter, now);
+    closeFor(
+        retryAfter == null || retryAfter.compareTo(PAUSE_AFTER_REFUSAL) < 0
+            ? PAUSE_AFTER_REFUSAL
+            : retryAfter,
+        now);
   }
 
   private void closeFor(Duration wait, long now) {

@@ -5,10 +5,12 @@ import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.llm.EmbedCall;
+import org.pgoffload.worker.llm.FileDescriptors;
 import org.pgoffload.worker.llm.LlmCall;
 import org.pgoffload.worker.llm.LlmError;
 import org.pgoffload.worker.llm.LlmErrorCode;
@@ -16,21 +18,30 @@ import org.pgoffload.worker.llm.LlmOutcome;
 import org.pgoffload.worker.llm.ModelTarget;
 import org.pgoffload.worker.llm.PieceListener;
 import org.pgoffload.worker.llm.Usage;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Makes the calls for a request until there is an answer, a failure that another try would not
 /// mend, or no time left. It blocks the request's own virtual thread and nothing else.
 ///
-/// A refusal for a rate limit only delays: as long as the vendor asks, and then in turn. Other
-/// passing failures are tried again a few times, then the next one of the fallbacks is asked, which
-/// also happens at once when a provider is known to be down or out of quota.
+/// A refusal for a rate limit only delays: as long as the vendor asks, and with each one in a row
+/// longer by this worker's own measure, and then in turn. So does the lack of a file descriptor,
+/// which no vendor is to blame for. Other passing failures are tried again a few times, then the
+/// next one of the fallbacks is asked, which also happens at once when a provider is known to be
+/// down or out of quota.
 ///
 /// Safe to share between threads.
 public final class MakeCalls implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(MakeCalls.class);
+
+  private static final long BETWEEN_WARNINGS = Duration.ofMinutes(1).toNanos();
+
   private final CallSettings settings;
   private final InstantSource clock;
   private final Backoff backoff;
   private final LimitModels limits;
   private final MeasureCalls measure;
+  private final AtomicLong warnedAt = new AtomicLong(System.nanoTime() - BETWEEN_WARNINGS);
 
   public MakeCalls(CallSettings settings, InstantSource clock, Telemetry telemetry) {
     this.settings = settings;
@@ -114,6 +125,7 @@ public final class MakeCalls implements AutoCloseable {
       }
       asked = targets.get(i);
       int tries = 0;
+      int delays = 0;
       while (true) {
         var closed = limit.closedFor();
         if (isTooLong(closed, deadline)) {
@@ -143,10 +155,12 @@ public final class MakeCalls implements AutoCloseable {
           }
           return new CallsMade(last, asked.provider().name(), false, calls);
         }
-        if (error.code() != LlmErrorCode.RATE_LIMITED) {
+        if (onlyDelays(error.code())) {
+          delays++;
+        } else {
           tries++;
         }
-        var wait = waitAfter(error, tries);
+        var wait = waitAfter(error, tries + delays, deadline);
         boolean enough = tries >= settings.maxTries() || isTooLong(wait, deadline);
         if (another && (enough || limit.isToBeAvoided())) {
           break;
@@ -181,14 +195,31 @@ public final class MakeCalls implements AutoCloseable {
     return wait.compareTo(deadline.left()) >= 0;
   }
 
-  /// The vendor's word is obeyed in full. A refusal without one waits for its turn alone, which the
-  /// limit has slowed down.
-  private Duration waitAfter(LlmError error, int tries) {
+  private static boolean onlyDelays(LlmErrorCode code) {
+    return code == LlmErrorCode.RATE_LIMITED || code == LlmErrorCode.TOO_MANY_OPEN_FILES;
+  }
+
+  /// The vendor's word is obeyed in full, and is not enough: one that refuses again and again may
+  /// say that there is nothing to wait for. What is waited beyond its word leaves time for a try.
+  private Duration waitAfter(LlmError error, int failures, Deadline deadline) {
+    var own = shorter(backoff.after(failures), deadline.left().dividedBy(2));
     var asked = error.retryAfter();
-    if (asked != null) {
-      return asked;
+    return longer(longer(own, backoff.least()), asked == null ? Duration.ZERO : asked);
+  }
+
+  /// A line of its own, since every vendor and everything else in the process suffers from it.
+  private void warnOfOpenFiles(LlmOutcome outcome) {
+    if (outcome instanceof LlmOutcome.Failed failed
+        && failed.error().code() == LlmErrorCode.TOO_MANY_OPEN_FILES) {
+      long last = warnedAt.get();
+      long now = System.nanoTime();
+      if (now - last >= BETWEEN_WARNINGS && warnedAt.compareAndSet(last, now)) {
+        LOG.error(
+            "Too many open files: this process may have {}, and calls to models wait until one is"
+                + " closed; raise its ulimit -n",
+            FileDescriptors.most());
+      }
     }
-    return backoff.after(Math.max(1, tries));
   }
 
   /// @return null if it could not be made in time
@@ -208,10 +239,11 @@ public final class MakeCalls implements AutoCloseable {
         return null;
       }
       var time = shorter(deadline.left(), settings.callTimeout());
-      if (!time.isPositive()) {
-        time = Duration.ofMillis(1);
+      if (time.toMillis() < 1) {
+        // it could only be broken off, and be paid for
+        return null;
       }
-      progress.calls();
+      progress.calls(target);
       var startedAt = clock.instant().truncatedTo(ChronoUnit.MICROS);
       long begun = System.nanoTime();
       var span = measure.begin(operation, target);
@@ -220,6 +252,7 @@ public final class MakeCalls implements AutoCloseable {
         double ranMs = (System.nanoTime() - begun) / 1e6;
         ended = true;
         limit.ended(permit, outcome);
+        warnOfOpenFiles(outcome);
         var made = DescribeCall.of(target, startedAt, ranMs, outcome);
         measure.called(target, made, span);
         calls.add(made);
@@ -233,6 +266,10 @@ public final class MakeCalls implements AutoCloseable {
         limit.giveBack(permit);
       }
     }
+  }
+
+  private static Duration longer(Duration one, Duration other) {
+    return one.compareTo(other) >= 0 ? one : other;
   }
 
   private static Duration shorter(Duration one, Duration other) {

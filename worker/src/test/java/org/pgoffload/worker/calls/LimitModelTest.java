@@ -123,6 +123,23 @@ class LimitModelTest {
   }
 
   @Test
+  void pausesAfterARefusalThatAsksForNoWait() {
+    for (var wait : new Duration[] {null, Duration.ZERO, Duration.ofMillis(1)}) {
+      var limit = new LimitModel(CallLimits.NONE, () -> 0, (_, _) -> {});
+
+      limit.ended(
+          limit.want(1).join(),
+          new LlmOutcome.Failed(
+              new LlmError(LlmErrorCode.RATE_LIMITED, "words", 429, wait, null),
+              "m",
+              Usage.NONE,
+              List.of()));
+
+      assertThat(limit.closedFor()).isEqualTo(Duration.ofMillis(250));
+    }
+  }
+
+  @Test
   void waitsForWhatAReplySaidIsLeft() {
     var vendor = new SimulatedVendor(10_000, LATENCY, null, false);
     var limit = vendor.limit(CallLimits.NONE);

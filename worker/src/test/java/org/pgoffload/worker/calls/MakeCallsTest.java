@@ -108,6 +108,45 @@ class MakeCallsTest {
   }
 
   @Test
+  void aVendorThatAsksForNoWaitIsNotAskedAgainAtOnce() throws InterruptedException {
+    first.fails(LlmErrorCode.RATE_LIMITED, Duration.ZERO, 100_000);
+    try (var usual =
+        new MakeCalls(CallSettings.DEFAULTS, InstantSource.system(), Telemetry.none())) {
+      var made =
+          usual.ask(
+              call(),
+              List.of(new ModelTarget(first, "m")),
+              Deadline.in(Duration.ofSeconds(3)),
+              PieceListener.NONE,
+              CallProgress.UNSEEN);
+
+      assertThat(made.expired()).isTrue();
+      // at most one in 250 ms, whatever is drawn
+      assertThat(made.calls()).hasSizeBetween(2, 12);
+    }
+  }
+
+  @Test
+  void aLackOfFileDescriptorsOnlyDelaysAndIsNotBlamedOnTheVendor() throws InterruptedException {
+    first.fails(LlmErrorCode.TOO_MANY_OPEN_FILES, null, 9);
+
+    var made = ask(Duration.ofMinutes(1), first, second);
+
+    assertThat(made.outcome()).isInstanceOf(LlmOutcome.Answered.class);
+    assertThat(made.provider()).isEqualTo("first");
+    assertThat(made.calls()).hasSize(10);
+  }
+
+  @Test
+  void beginsNoCallWhenTheTimeIsOver() throws InterruptedException {
+    var made = ask(Duration.ofNanos(100), first);
+
+    assertThat(made.expired()).isTrue();
+    assertThat(made.calls()).isEmpty();
+    assertThat(first.calls).isZero();
+  }
+
+  @Test
   void doesNotWaitForWhatCanOnlyComeTooLate() throws InterruptedException {
     first.fails(LlmErrorCode.RATE_LIMITED, Duration.ofHours(1), 1);
 
@@ -202,8 +241,8 @@ class MakeCallsTest {
           }
 
           @Override
-          public void calls() {
-            told.add("calls");
+          public void calls(ModelTarget target) {
+            told.add("calls " + target);
           }
 
           @Override
@@ -214,7 +253,15 @@ class MakeCallsTest {
 
     assertThat(told)
         .containsExactly(
-            "waits", "may", "calls", "called", "waits", "waits", "may", "calls", "called");
+            "waits",
+            "may",
+            "calls first:m",
+            "called",
+            "waits",
+            "waits",
+            "may",
+            "calls first:m",
+            "called");
   }
 
   @Test

@@ -3,6 +3,7 @@ package org.pgoffload.worker.calls;
 import java.time.Duration;
 import java.util.function.BooleanSupplier;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.worker.llm.ModelTarget;
 
 /// A request that is its worker's as long as a condition holds.
 record MayCall(BooleanSupplier ours) implements CallProgress {
@@ -18,7 +19,7 @@ record MayCall(BooleanSupplier ours) implements CallProgress {
   }
 
   @Override
-  public void calls() {}
+  public void calls(ModelTarget target) {}
 
   @Override
   public void called(Call call) {}

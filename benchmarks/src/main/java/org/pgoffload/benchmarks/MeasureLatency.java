@@ -25,15 +25,16 @@ final class MeasureLatency implements AutoCloseable {
     this.connection = connection;
     this.insertAndWait = new InsertAndWait(connection);
     this.ask = connection.prepareStatement("select llm_ask(?, timeout => '60 s')");
+    // by a name that means the same whichever pg_background the installation follows
     this.launch =
         connection.prepareStatement(
-            "select n from pg_background_result(pg_background_launch('select 1')) as (n int)");
+            "select n from pg_background_launch('select 1', 0, null) h, lateral pg_background_result(h.pid, h.cookie) as (n int)");
     this.launchMany =
         connection.prepareStatement(
             """
             with launched as materialized (
-              select array_agg(pg_background_launch('select 1')) as pids from generate_series(1, ?))
-            select sum(n) from launched l, unnest(l.pids) pid, lateral pg_background_result(pid) as (n int)
+              select array_agg(pg_background_launch('select 1', 0, null)) as handles from generate_series(1, ?))
+            select sum(n) from launched l, unnest(l.handles) h, lateral pg_background_result(h.pid, h.cookie) as (n int)
             """);
   }
 

@@ -22,6 +22,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.protocol.Secret;
@@ -76,6 +77,24 @@ class BackgroundSqlTest {
   @AfterEach
   void disconnect() throws SQLException {
     app.close();
+  }
+
+  /// On the same servers, once the tests above have used them as an installation that follows 1.x.
+  @Nested
+  class RecipesOfPgBackground2 extends PgBackground2Recipes {
+    RecipesOfPgBackground2() {
+      super(installation);
+    }
+
+    @BeforeAll
+    static void followVersion2() {
+      follow(installation, "2");
+    }
+
+    @AfterAll
+    static void followVersion1() {
+      follow(installation, "1");
+    }
   }
 
   // the usual forms

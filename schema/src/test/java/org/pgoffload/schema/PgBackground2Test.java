@@ -242,6 +242,66 @@ final class PgBackground2Test extends OnOldestAndNewestPostgres {
     assertThat(ann.value("select workers_timed_out from pg_background_stats()")).isEqualTo("0");
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"pg_background_run_query", "pg_background_run_query_v2"})
+  void returnsTheRowsOfARun(String run) {
+    ann.run("begin; set local intervalstyle = 'iso_8601'; set local search_path = pg_temp, public");
+    var rows =
+        meanwhile(() ->
+            ann.rows(
+                "select n, i, current_setting('search_path') from "
+                    + run
+                    + "('x', label => 'l', col_def => 'n numeric(5,1), i interval') as (n numeric(5,1), i interval)"));
+    var request = database.awaitSent();
+    var settings = request.envelope().payload().path("settings");
+    // those of the caller, not of the function
+    assertThat(settings.path("IntervalStyle").asText()).isEqualTo("iso_8601");
+    assertThat(settings.path("search_path").asText()).isEqualTo("pg_temp, public");
+    assertThat(settings.has("DateStyle")).isFalse();
+    assertThat(request.envelope().payload().path("label").asText()).isEqualTo("l");
+    try (var task = worker.begin(request)) {
+      task.complete(task.execute("select 1.25 as n, interval '-1 day 2 hours' as i"));
+    }
+    worker.published(request.id());
+    assertThat(rows.join()).containsExactly("1.3|P-1DT2H|pg_temp, public");
+    assertThat(ann.value("show intervalstyle")).isEqualTo("iso_8601");
+    assertThat(ann.value("select current_setting('pgoffload.attached')")).isEmpty();
+    ann.run("rollback");
+    assertThat(ann.value("show intervalstyle")).isEqualTo("postgres");
+    assertThat(ann.rows("select * from " + run + "(null, col_def => 'a int') as (a int)"))
+        .isEmpty();
+  }
+
+  @Test
+  void raisesWhatARunsQueryRaises() {
+    var query = "select * from pg_background_run_query('select 1/0', 0, %s, null, %s) as (a int)";
+    var failed = meanwhile(() -> ann.refused(query.formatted("0", "'a int'")));
+    worker.run(database.awaitSent());
+    assertThat(failed.join().state()).isEqualTo("22012");
+
+    var late = meanwhile(() -> ann.refused(query.formatted("50", "'a int'")));
+    var sent = database.awaitSent(2);
+    worker.recordCancellation(sent.getFirst().id(), "ann");
+    worker.run(sent.getFirst());
+    assertThat(late.join().state()).isEqualTo("57014");
+    assertThat(late.join().message())
+        .isEqualTo("pg_background_run_query: worker did not complete within 50 ms");
+
+    // without a list nothing is returned, and it runs all the same
+    var unread =
+        meanwhile(
+            () -> ann.rows("select * from pg_background_run_query('select 1 as a') as (a int)"));
+    worker.run(database.awaitSent());
+    assertThat(unread.join()).isEmpty();
+    // the text is no SQL of anybody's
+    var injected =
+        meanwhile(() ->
+            ann.rows(
+                "select * from pg_background_run_query('select 1 as a', col_def => 'a int); drop table x; --') as (a int)"));
+    worker.run(database.awaitSent());
+    assertThat(injected.join()).containsExactly("1");
+  }
+
   @Test
   void launchesWithALabelToAHandleWhateverTheNameMeansWithoutOne() {
     assertThat(ann.value("select pg_typeof(pg_background_launch('x', 0, 'l'))"))

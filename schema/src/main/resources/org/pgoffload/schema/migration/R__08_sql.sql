@@ -643,18 +643,18 @@ comment on view ${public_schema}.sql_queue is 'The SQL requests that have not en
 grant select on ${public_schema}.sql_queue to pgbackground_role;
 
 -- The functions that return rows: the same body, because only the function itself knows the caller's column
--- definition list. They differ in how they find their result.
+-- definition list. They differ in how they find their result, and pg_background_run_query in what it sets: a SET
+-- clause would be in force before it launches, and go with the task.
 do $do$
 declare
-  name text;
+  signature text;
   body constant text := $body$
 create or replace function ${public_schema}.@signature@ returns setof record
-language plpgsql volatile strict
-set intervalstyle = 'sql_standard'
-set datestyle = 'ISO'
-set lc_monetary = 'C'
+language plpgsql volatile @settings@
 as $function$
 declare
+  launched ${public_schema}.pg_background_handle;
+  before pg_catalog.text[];
   handle pgoffload.attachment;
   result pgoffload.sql_result;
   types pg_catalog.text[];
@@ -670,6 +670,7 @@ begin
       raise exception 'remote query did not return a result set, but result rowtype is not a single text column'
         using errcode = 'datatype_mismatch', hint = 'Declare the result as: as (result text)';
     end;
+    @end@
     return;
   end if;
   types := pgoffload.result_types(result.columns);
@@ -679,6 +680,7 @@ begin
     begin
       return query execute pgoffload.rows_query(result, types, content is not null)
       using result.id, result.attempt, result.rows, content;
+      @end@
       return;
     exception when datatype_mismatch then
       get stacked diagnostics said = pg_exception_detail;
@@ -692,36 +694,73 @@ begin
 end
 $function$
 $body$;
-  ended constant text := $find$
-  perform pgoffload.await_sql(handle, null);
+  pinned constant text := $settings$strict
+set intervalstyle = 'sql_standard'
+set datestyle = 'ISO'
+set lc_monetary = 'C'$settings$;
+  -- c: read, d: detached
+  taken constant text := $find$
   result := pgoffload.sql_outcome(handle);
-  perform pgoffload.leave(handle.id, 'c');
+  perform pgoffload.leave(handle.id, '%s');
   perform pgoffload.raise_notices(result.notices);
   if result.status operator(pg_catalog.<>) 'succeeded' then
     perform pgoffload.raise_task_failure(result);
   end if;$find$;
+  found constant text := $find$
+  perform pgoffload.refuse_results_of_submitted(handle.id, pid);
+  perform pgoffload.await_sql(handle, null);$find$ || format(taken, 'c');
+  run constant text := $find$
+  if sql is null then
+    return;
+  end if;
+  launched := ${public_schema}.pg_background_launch(sql, queue_size, label);
+  if not pgoffload.await_run(launched.pid, launched.cookie, timeout_ms) then
+    raise exception 'pg_background_run_query: worker did not complete within % ms', timeout_ms
+      using errcode = 'query_canceled', detail = 'The task was cancelled.';
+  end if;
+  handle := pgoffload.known(launched.pid, launched.cookie);$find$ || format(taken, 'd') || $find$
+  if col_def is null then
+    return;
+  end if;
+  before := array[pg_catalog.current_setting('IntervalStyle'), pg_catalog.current_setting('DateStyle'),
+    pg_catalog.current_setting('lc_monetary')];
+  perform pg_catalog.set_config('IntervalStyle', 'sql_standard', true), pg_catalog.set_config('DateStyle', 'ISO', true),
+    pg_catalog.set_config('lc_monetary', 'C', true);$find$;
+  run_end constant text := $end$
+      perform pg_catalog.set_config('IntervalStyle', before[1], true), pg_catalog.set_config('DateStyle', before[2], true),
+        pg_catalog.set_config('lc_monetary', before[3], true);$end$;
+  made record;
 begin
-  execute replace(replace(body, '@signature@', 'sql_rows(id bigint)'), '@find@',
-    'handle := pgoffload.handle_of(id); result := pgoffload.rows_outcome(id);');
-  execute replace(replace(body, '@signature@', 'pg_background_result(pid integer)'), '@find@',
-    'handle := pgoffload.resolve(pid, null); perform pgoffload.refuse_results_of_submitted(handle.id, pid);' || ended);
-  foreach name in array array['pg_background_result', 'pg_background_result_v2'] loop
-    execute replace(replace(body, '@signature@', name || '(pid integer, cookie bigint)'), '@find@',
-      'handle := pgoffload.resolve(pid, cookie); perform pgoffload.refuse_results_of_submitted(handle.id, pid);' || ended);
-    execute format($about$
-      comment on function ${public_schema}.%1$s(integer, bigint) is
-        'Waits for a task and returns its rows, once in each session, or its command tags if it returned none; raises its error.';
-      revoke all on function ${public_schema}.%1$s(integer, bigint) from public;
-      grant execute on function ${public_schema}.%1$s(integer, bigint) to pgbackground_role
-      $about$, name);
+  for made in
+    select * from (values
+      ('sql_rows', '(id bigint)', pinned,
+       'handle := pgoffload.handle_of(id); result := pgoffload.rows_outcome(id);', '',
+       'The rows of a request that has ended, cast to the column definition list of the call; the command tags if it returned none. Raises the request''s error.'),
+      ('pg_background_result', '(pid integer)', pinned,
+       'handle := pgoffload.resolve(pid, null);' || found, '',
+       'Waits for a task of this session and returns its rows, once, or its command tags if it returned none; raises its error.'),
+      ('pg_background_result', '(pid integer, cookie bigint)', pinned,
+       'handle := pgoffload.resolve(pid, cookie);' || found, '',
+       'Waits for a task and returns its rows, once in each session, or its command tags if it returned none; raises its error.'),
+      ('pg_background_result_v2', '(pid integer, cookie bigint)', pinned,
+       'handle := pgoffload.resolve(pid, cookie);' || found, '',
+       'An older name: pg_background_result(pid, cookie).'),
+      ('pg_background_run_query',
+       '(sql text, queue_size integer default 0, timeout_ms integer default 0, label text default null, col_def text default null)',
+       '', run, run_end,
+       'Launches a task, waits for it, cancels it and raises query_canceled when the time is up, and returns its rows, cast to the column definition list of the call; none where col_def is null, which is not read otherwise. Raises its error.'),
+      ('pg_background_run_query_v2',
+       '(sql text, queue_size integer default 0, timeout_ms integer default 0, label text default null, col_def text default null)',
+       '', run, run_end,
+       'An older name: pg_background_run_query(sql, queue_size, timeout_ms, label, col_def).')
+    ) known (name, arguments, settings, find, finish, about)
+  loop
+    execute replace(replace(replace(replace(body, '@signature@', made.name || made.arguments), '@settings@', made.settings),
+      '@find@', made.find), '@end@', made.finish);
+    signature := '${public_schema}.' || made.name || regexp_replace(made.arguments, ' default [^,)]+', '', 'g');
+    execute format('comment on function %s is %L', signature, made.about);
+    execute format('revoke all on function %s from public', signature);
+    execute format('grant execute on function %s to pgbackground_role', signature);
   end loop;
 end
 $do$;
-comment on function ${public_schema}.sql_rows(bigint) is
-  'The rows of a request that has ended, cast to the column definition list of the call; the command tags if it returned none. Raises the request''s error.';
-revoke all on function ${public_schema}.sql_rows(bigint) from public;
-grant execute on function ${public_schema}.sql_rows(bigint) to pgbackground_role;
-comment on function ${public_schema}.pg_background_result(integer) is
-  'Waits for a task of this session and returns its rows, once, or its command tags if it returned none; raises its error.';
-revoke all on function ${public_schema}.pg_background_result(integer) from public;
-grant execute on function ${public_schema}.pg_background_result(integer) to pgbackground_role;

@@ -26,11 +26,15 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// Reading and writing the vendors' JSON. What stands in a field that is not read loses no answer:
-/// the parser has no limits of its own, since the size of a reply is bounded where it is received,
-/// and takes what some servers write though JSON does not have it.
+/// the size of a reply is bounded where it is received, so the parser bounds the levels alone, and
+/// takes what some servers write though JSON does not have it.
 final class Json {
   /// More than any model counts for one call. Sums of such counts stay far below 64 bits.
   static final long MOST_COUNTED = 1_000_000_000;
+
+  /// A tree is read without recursion, so its depth costs no stack; but a level takes a hundred
+  /// times the room of the bracket that it is written as.
+  static final int MOST_LEVELS = 100_000;
 
   /// Beyond this many digits a whole number is only large.
   private static final int MOST_DIGITS = 400;
@@ -40,10 +44,9 @@ final class Json {
   private static final ObjectMapper MAPPER =
       JsonMapper.builder(
               JsonFactory.builder()
-                  // A tree is read without recursion, so its depth costs no stack.
                   .streamReadConstraints(
                       StreamReadConstraints.builder()
-                          .maxNestingDepth(Integer.MAX_VALUE)
+                          .maxNestingDepth(MOST_LEVELS)
                           .maxNumberLength(Integer.MAX_VALUE)
                           .maxStringLength(Integer.MAX_VALUE)
                           .maxNameLength(Integer.MAX_VALUE)

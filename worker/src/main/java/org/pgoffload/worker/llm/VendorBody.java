@@ -1,6 +1,7 @@
 package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import com.fasterxml.jackson.core.io.JsonEOFException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Locale;
@@ -59,6 +60,9 @@ record VendorBody(JsonNode json, @Nullable String fault, String words) {
     }
     if (notJson instanceof JsonEOFException) {
       return "ends in the middle of its JSON, after %d characters".formatted(text.length());
+    }
+    if (notJson instanceof StreamConstraintsException) {
+      return "is nested more than %d levels deep".formatted(Json.MOST_LEVELS);
     }
     var place = notJson.getLocation();
     return place == null

@@ -231,7 +231,7 @@ class OddReplyConformanceTest extends ConformanceSuite {
             "\"x\":-" + "7".repeat(20_000),
             "\"x\":0." + "7".repeat(20_000),
             "\"x\":1e999999999",
-            "\"x\":" + "[".repeat(10_000) + "]".repeat(10_000),
+            "\"x\":" + "[".repeat(20_000) + "]".repeat(20_000),
             "\"x\":" + "{\"x\":".repeat(3_000) + "1" + "}".repeat(3_000),
             "\"" + "k".repeat(50_001) + "\":1",
             "\"x\":-Infinity",
@@ -336,6 +336,15 @@ class OddReplyConformanceTest extends ConformanceSuite {
     for (var outcome : everyWay(full(200, body), full(200, body))) {
       assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.MALFORMED_RESPONSE);
       assertThat(error(outcome).message()).contains("the reply " + words).doesNotContain("private");
+    }
+  }
+
+  @Test
+  void boundsTheLevels() throws InterruptedException {
+    var deep = full(200, "[".repeat(Json.MOST_LEVELS + 1));
+    for (var outcome : everyWay(deep, deep)) {
+      assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.MALFORMED_RESPONSE);
+      assertThat(error(outcome).message()).contains("is nested more than 100000 levels deep");
     }
   }
 

@@ -39,6 +39,7 @@ import org.pgoffload.worker.llm.stub.StubQuestion;
 import org.pgoffload.worker.llm.stub.StubReply;
 import org.pgoffload.worker.llm.stub.VendorStub;
 import org.pgoffload.worker.llm.stub.WireReply;
+import org.pgoffload.schema.TaskDatabase;
 import org.postgresql.PGConnection;
 import org.postgresql.util.PSQLException;
 
@@ -396,11 +397,12 @@ class EndToEndTest {
     assumeTrue(installation.hasCertificates(), "the worker logs in by a password file here");
     var tasks =
         Objects.requireNonNull(new Settings(installation.joiningEnvironment()).taskDatabase());
-    try (var task = tasks.as(LocalInstallation.APPLICATION_ROLE).connect("test")) {
+    var options = TaskDatabase.options(true);
+    try (var task = tasks.as(LocalInstallation.APPLICATION_ROLE, options).connect("test")) {
       assertThat(query(task, "select current_user || ' in ' || current_database()"))
           .containsExactly("app in app");
     }
-    assertThatThrownBy(() -> tasks.as("pgoffload_worker").connect("test"))
+    assertThatThrownBy(() -> tasks.as("pgoffload_worker", options).connect("test"))
         .isInstanceOfSatisfying(
             PSQLException.class, e -> assertThat(e.getSQLState()).isEqualTo("28000"));
   }

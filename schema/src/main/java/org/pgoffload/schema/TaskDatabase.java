@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /// Where the worker runs the tasks of background SQL: a database without a login, since each task
 /// is run by a session of the role that launched it. Immutable; its text form has no parameters.
@@ -40,12 +41,34 @@ public record TaskDatabase(
     this(List.of(new DatabaseServer(host, port)), database, parameters);
   }
 
-  /// What `ALTER ROLE … SET` may have given the role, and would stand in the way before the
-  /// database's own function can change it: entering a task writes a row, as the login itself;
-  /// pooled sessions wait for their next task; and an error's context must not show what proves a
-  /// claim.
-  static final String OPTIONS =
-      "-c default_transaction_read_only=off -c role=none -c idle_session_timeout=0 -c log_parameter_max_length_on_error=0";
+  /// What `ALTER ROLE … SET` or `ALTER DATABASE … SET` may have given the session, and would stand
+  /// in the way before the database's own function sets what the launcher had: beginning a task
+  /// writes a row, as the login itself and in its own time; pooled sessions wait for their next
+  /// task; and an error's context must not show what proves a claim. What is given at the login is
+  /// also what the reset between two tasks leads back to.
+  private static final List<String> SETTINGS =
+      List.of(
+          "role=none",
+          "default_transaction_read_only=off",
+          "default_transaction_isolation=read\\ committed",
+          "default_transaction_deferrable=off",
+          "statement_timeout=0",
+          "lock_timeout=0",
+          "idle_in_transaction_session_timeout=0",
+          "idle_session_timeout=0",
+          "log_parameter_max_length_on_error=0");
+
+  /// The settings that the session of a task is opened with, as the `options` of libpq.
+  ///
+  /// @param knowsTransactionTimeout whether the server has that setting, as PostgreSQL from 17 on:
+  ///   one that it does not know ends the login
+  public static String options(boolean knowsTransactionTimeout) {
+    return Stream.concat(
+            SETTINGS.stream(),
+            knowsTransactionTimeout ? Stream.of("transaction_timeout=0") : Stream.empty())
+        .map("-c "::concat)
+        .collect(Collectors.joining(" "));
+  }
 
   /// Reads a libpq connection URI without user, `postgresql://host:port/database?sslmode=…`.
   ///
@@ -83,9 +106,11 @@ public record TaskDatabase(
 
   /// The role's way in, by the certificate that the parameters name, or by a password in libpq's
   /// password file (`PGPASSFILE`, or `~/.pgpass`).
-  public DatabaseAddress as(String role) {
+  ///
+  /// @param options of [#options(boolean)]; they come after those that the parameters name
+  public DatabaseAddress as(String role, String options) {
     var withOptions = new HashMap<>(parameters);
-    withOptions.merge("options", OPTIONS, (given, ours) -> given + " " + ours);
+    withOptions.merge("options", options, (given, ours) -> given + " " + ours);
     return new DatabaseAddress(servers, database, role, null, withOptions);
   }
 

@@ -59,6 +59,21 @@ final class LlmUsageTest extends OnOldestAndNewestPostgres {
   }
 
   @Test
+  void tellsARoleFromAnotherThatHasTakenItsName() {
+    database.admin().run("create role va in role llm_user");
+    used("2026-01-02T03:04:00Z", "va", "openai", "m", 3, 100);
+    var old = database.oid("va");
+    database.admin().run("alter role va rename to old_va; create role va in role llm_user");
+    used("2026-01-02T03:04:00Z", "va", "openai", "m", 1, 10);
+    var usage = "select role, role_oid, requests from llm_usage order by requests";
+    assertThat(database.admin().rows(usage))
+        .containsExactly("va|" + database.oid("va") + "|1", "old_va|" + old + "|3");
+    database.admin().run("drop role old_va");
+    assertThat(database.admin().rows(usage)).contains("va|" + old + "|3");
+    database.admin().run("drop role va");
+  }
+
+  @Test
   void neverShrinks() {
     record(total(3, 1, 1, 4, 2, 100, 10, 50, 5));
     record(total(2, 1, 0, 3, 1, 90, 9, 40, 4));

@@ -31,11 +31,11 @@ record PlayedTask(
     TestDatabase database, Session session, SentRequest request, int attempt, String token)
     implements AutoCloseable {
   static final String ENTER =
-      "select pgoffload.enter_task(?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, ?, ?)";
+      "select pgoffload.enter_task(?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, null, ?)";
 
   static PlayedTask begin(TestDatabase database, SentRequest request, JsonNode claim) {
     var task = login(database, request, claim);
-    task.enter(claim);
+    task.enter();
     task.session.run("begin");
     return task;
   }
@@ -45,24 +45,32 @@ record PlayedTask(
         database,
         Session.open(
             database
-                .as(claim.path("login").asText())
-                .withParameters(Map.of("options", TaskDatabase.OPTIONS))),
+                .as(database.nameOf(request.envelope().payload().path("login_oid").asLong()))
+                .withParameters(Map.of("options", database.taskOptions()))),
         request,
         claim.path("attempt").asInt(),
         claim.path("token").asText());
   }
 
-  void enter(JsonNode claim) {
+  void enter() {
+    session.run(ENTER, entering());
+  }
+
+  /// The SQLSTATE with which the session was not taken.
+  String refusedToEnter() {
+    return session.refused(ENTER, entering()).state();
+  }
+
+  private Object[] entering() {
     var payload = request.envelope().payload();
-    session.run(
-        ENTER,
-        request.id(),
-        attempt,
-        token,
-        payload.path("settings").toString(),
-        "pg_background:" + request.id(),
-        claim.path("role").isNull() ? null : claim.path("role").asText(),
-        payload.path("depth").asInt());
+    return new Object[] {
+      request.id(),
+      attempt,
+      token,
+      payload.path("settings").toString(),
+      "pg_background:" + request.id(),
+      payload.path("depth").asInt()
+    };
   }
 
   long pid() {

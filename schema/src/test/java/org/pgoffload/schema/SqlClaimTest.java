@@ -7,6 +7,8 @@ import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// A request of background SQL is executed once, whoever dies, cancels or is late.
 final class SqlClaimTest extends OnEveryPostgres {
@@ -57,7 +59,8 @@ final class SqlClaimTest extends OnEveryPostgres {
     }
     assertThat(status(request)).isEqualTo("queued");
     assertThat(first.claim(request.id(), null).path("outcome").asText()).isEqualTo("claimed");
-    assertThat(status(request)).isEqualTo("running");
+    // until it has a session
+    assertThat(status(request)).isEqualTo("queued");
     assertThat(
             ann.rows(
                 """
@@ -377,6 +380,31 @@ final class SqlClaimTest extends OnEveryPostgres {
   }
 
   @Test
+  void saysWhatATaskWaitsForUntilItBegins() {
+    var request = launched();
+    var claim = first.claim(request);
+    var waits = "waits for a connection: too many connections for role \"ann\"";
+    first.session().run("select pgoffload.record_wait(?, 1, ?)", request.id(), waits);
+    var queue = "select status, progress_pct, progress_msg from sql_queue where id = ?";
+    var progress =
+        "select progress_pct, progress_msg from pg_background_get_progress_v2(%1$d, %1$d)"
+            .formatted(request.id());
+    assertThat(status(request)).isEqualTo("queued");
+    assertThat(ann.rows(queue, request.id())).containsExactly("queued|0|" + waits);
+    assertThat(ann.rows(progress)).containsExactly("0|" + waits);
+    assertThat(ann.value("select state from pg_background_list where cookie = ?", request.id()))
+        .isEqualTo("starting");
+    try (var task = PlayedTask.login(database, request, claim)) {
+      task.enter();
+      assertThat(status(request)).isEqualTo("running");
+      assertThat(ann.rows(queue, request.id())).containsExactly("running|null|null");
+      assertThat(ann.rows(progress)).containsExactly("null|null");
+      first.session().run("select pgoffload.record_progress(?, 1, 10, 'begun')", request.id());
+      assertThat(ann.rows(progress)).containsExactly("10|begun");
+    }
+  }
+
+  @Test
   void recordsTheProgressOfATask() {
     var request = launched();
     try (var task = first.begin(request)) {
@@ -433,6 +461,48 @@ final class SqlClaimTest extends OnEveryPostgres {
       }
     }
     assertThat(ids.getFirst()).doesNotHaveDuplicates().isEqualTo(ids.getLast());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "reset all",
+        "select set_config('pgoffload.task', '', false)",
+        "select set_config('pgoffload.task', '1/1', false)"
+      })
+  void knowsATaskThatForgetsWhatItIs(String forget) {
+    var request = launched();
+    for (int depth = 1; depth <= 8; depth++) {
+      try (var task = first.begin(request)) {
+        task.session().run(forget);
+        task.session().run("select public.pg_background_progress(1)");
+        database.sent();
+        task.session().run("select public.pg_background_launch('x')");
+        var child = database.onlySent();
+        assertThat(child.envelope().payload().path("depth").asInt()).isEqualTo(depth);
+        assertThat(child.envelope().payload().path("parent").asLong()).isEqualTo(request.id());
+        request = child;
+      }
+    }
+    try (var task = first.begin(request)) {
+      task.session().run(forget);
+      assertThat(task.session().refused("select pg_background_launch('x')").state())
+          .isEqualTo("54000");
+      task.session().run("rollback; begin");
+      assertThat(task.session().refused("insert into sql_request (command) values ('x')").state())
+          .isEqualTo("54000");
+    }
+  }
+
+  @Test
+  void aSessionThatHasEndedItsTaskLaunchesAsItself() {
+    var request = launched();
+    try (var task = first.begin(request)) {
+      task.complete(task.execute("select 1"));
+      task.session().run("reset all");
+      task.session().run("select pg_background_launch('x')");
+      assertThat(database.onlySent().envelope().payload().path("depth").asInt()).isZero();
+    }
   }
 
   @Test

@@ -249,6 +249,83 @@ final class SqlIdentityTest extends OnOldestAndNewestPostgres {
     database.admin().run("drop role odd");
   }
 
+  @Test
+  void refusesARoleThatMayNotConnect() {
+    database.admin().run("create role odd login password 'odd' in role pgbackground_role");
+    var here = database.address().database();
+    try (var odd = database.open("odd")) {
+      odd.run("select pg_background_launch('select 1')");
+      var request = database.onlySent();
+      database.admin().run("revoke connect on database %s from public".formatted(here));
+      var error = odd.refused("select pg_background_launch('select 2')");
+      assertThat(error.state()).isEqualTo("42501");
+      assertThat(error.hint())
+          .isEqualTo("Have an administrator run: grant connect on database " + here + " to odd");
+      assertThat(error(request))
+          .isEqualTo(
+              "42501 role \"odd\" may not connect to database \""
+                  + here
+                  + "\", so no worker can run SQL as it");
+    } finally {
+      database.admin().run("grant connect on database %s to public; drop role odd".formatted(here));
+    }
+  }
+
+  @Test
+  void beginsNoTaskOnASessionOfAnotherRoleThatBearsTheName() {
+    database.admin().run("create role va login password 'va' in role pgbackground_role");
+    try (var va = database.open("va")) {
+      va.run("select pg_background_launch('select 1')");
+      var request = database.onlySent();
+      var claim = worker.claim(request);
+      database
+          .admin()
+          .run(
+              """
+              alter role va rename to old_va;
+              alter role old_va password 'old_va';
+              create role va login password 'va' in role pgbackground_role
+              """);
+      try (var other =
+          new PlayedTask(
+              database,
+              database.open("va"),
+              request,
+              claim.path("attempt").asInt(),
+              claim.path("token").asText())) {
+        assertThat(other.refusedToEnter()).isEqualTo("42501");
+      }
+      // its own session may
+      try (var task = PlayedTask.login(database, request, claim)) {
+        task.enter();
+        assertThat(task.session().value("select session_user")).isEqualTo("old_va");
+      }
+    } finally {
+      database.admin().run("drop role va; drop role old_va");
+    }
+  }
+
+  @Test
+  void becomesTheRoleThatWasSetWhateverItIsCalledNow() {
+    database
+        .admin()
+        .run("create role squad; grant squad to chief; grant pgbackground_role to squad");
+    try (var chief = database.open("chief")) {
+      chief.run("set role squad; select pg_background_launch('select 1')");
+      var request = database.onlySent();
+      var claim = worker.claim(request);
+      database
+          .admin()
+          .run("alter role squad rename to old_squad; create role squad; grant squad to chief");
+      try (var task = PlayedTask.login(database, request, claim)) {
+        task.enter();
+        assertThat(task.session().value("select current_user")).isEqualTo("old_squad");
+      }
+    } finally {
+      database.admin().run("drop role squad; drop owned by old_squad; drop role old_squad");
+    }
+  }
+
   private String error(SentRequest request) {
     var error = worker.claim(request).path("ending").path("error");
     return error.path("sqlstate").asText() + " " + error.path("message").asText();

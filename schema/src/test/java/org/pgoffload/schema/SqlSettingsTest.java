@@ -3,6 +3,7 @@ package org.pgoffload.schema;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -113,6 +114,61 @@ final class SqlSettingsTest extends OnOldestAndNewestPostgres {
   }
 
   @Test
+  void beginsWhateverTheRoleOrTheDatabaseHasSet() {
+    var settings =
+        new ArrayList<>(
+            List.of(
+                "default_transaction_read_only = on",
+                "default_transaction_isolation = 'serializable'",
+                "default_transaction_deferrable = on",
+                "statement_timeout = '1ms'",
+                "lock_timeout = '1ms'",
+                "idle_in_transaction_session_timeout = '1ms'",
+                "idle_session_timeout = '1ms'",
+                "search_path = 'nowhere'",
+                "\"DateStyle\" = 'German'"));
+    if (database.isAtLeast(17)) {
+      settings.add("transaction_timeout = '1ms'");
+    }
+    var here = "database " + database.address().database();
+    try {
+      for (var owner : List.of(here, "role ann", "role ann in " + here)) {
+        ann.run("select pg_background_launch('x')");
+        var request = database.onlySent();
+        var claim = worker.claim(request);
+        settings.forEach(
+            setting -> database.admin().run("alter %s set %s".formatted(owner, setting)));
+        try (var task = PlayedTask.login(database, request, claim)) {
+          var before = defaults(task);
+          task.session().run("discard all");
+          assertThat(defaults(task))
+              .isEqualTo(before)
+              .isEqualTo(
+                  "0|0|0|0|off|off|read committed|ISO, MDY" + (database.isAtLeast(17) ? "|0" : ""));
+          task.enter();
+          assertThat(task.session().value("show search_path")).isEqualTo("\"$user\", public");
+        }
+        database.admin().run("alter %s reset all".formatted(owner));
+      }
+    } finally {
+      database.admin().run("alter %s reset all; alter role ann reset all".formatted(here));
+    }
+  }
+
+  private static String defaults(PlayedTask task) {
+    return String.valueOf(
+        task.session()
+            .value(
+                """
+                select concat_ws('|', current_setting('statement_timeout'), current_setting('lock_timeout'),
+                  current_setting('idle_in_transaction_session_timeout'), current_setting('idle_session_timeout'),
+                  current_setting('default_transaction_read_only'), current_setting('default_transaction_deferrable'),
+                  current_setting('default_transaction_isolation'), current_setting('DateStyle'),
+                  current_setting('transaction_timeout', true))
+                """));
+  }
+
+  @Test
   void setsTheRole() {
     try (var chief = database.open("chief")) {
       chief.run("set role ann; select pg_background_launch('x')");
@@ -174,14 +230,7 @@ final class SqlSettingsTest extends OnOldestAndNewestPostgres {
       var error =
           task.session()
               .refused(
-                  PlayedTask.ENTER,
-                  request.id(),
-                  task.attempt(),
-                  task.token(),
-                  settings,
-                  "a",
-                  null,
-                  0);
+                  PlayedTask.ENTER, request.id(), task.attempt(), task.token(), settings, "a", 0);
       assertThat(error.state()).isEqualTo(state);
       assertThat(error.message()).startsWith(message);
     }
@@ -203,7 +252,6 @@ final class SqlSettingsTest extends OnOldestAndNewestPostgres {
               task.token(),
               "{\"gone_setting\": \"on\"}",
               "a",
-              null,
               0);
     }
     database.admin().run("delete from pgoffload.forwarded_setting where name = 'gone_setting'");
@@ -223,7 +271,7 @@ final class SqlSettingsTest extends OnOldestAndNewestPostgres {
         var statement = task.session().connection().prepareStatement(PlayedTask.ENTER)) {
       var arguments =
           new Object[] {
-            request.id(), task.attempt(), task.token(), "{\"work_mem\": \"x\"}", "a", "r", 0
+            request.id(), task.attempt(), task.token(), "{\"work_mem\": \"x\"}", "a", 0
           };
       for (int i = 0; i < arguments.length; i++) {
         statement.setObject(i + 1, arguments[i]);
@@ -248,8 +296,7 @@ final class SqlSettingsTest extends OnOldestAndNewestPostgres {
     var claim = worker.claim(request);
     try (var task = PlayedTask.login(database, request, claim)) {
       for (var token : List.of("00000000-0000-0000-0000-000000000000")) {
-        var error =
-            task.session().refused(PlayedTask.ENTER, request.id(), 1, token, "{}", "a", null, 0);
+        var error = task.session().refused(PlayedTask.ENTER, request.id(), 1, token, "{}", "a", 0);
         assertThat(error.state()).isEqualTo("42501");
       }
       worker.releaseLease();
@@ -258,7 +305,7 @@ final class SqlSettingsTest extends OnOldestAndNewestPostgres {
       }
       assertThat(
               task.session()
-                  .refused(PlayedTask.ENTER, request.id(), 1, task.token(), "{}", "a", null, 0)
+                  .refused(PlayedTask.ENTER, request.id(), 1, task.token(), "{}", "a", 0)
                   .state())
           .isEqualTo("PO002");
     }

@@ -41,7 +41,7 @@ final class TaskDatabaseTest {
 
   @Test
   void leavesTheLoginToTheRole() {
-    assertThat(DATABASE.as("app"))
+    assertThat(DATABASE.as("app", "-c geqo=on"))
         .isEqualTo(
             new DatabaseAddress(
                 "db.example",
@@ -55,10 +55,18 @@ final class TaskDatabaseTest {
                     "localSocketAddress",
                     "::1",
                     "options",
-                    TaskDatabase.OPTIONS)));
+                    "-c geqo=on")));
     assertThat(
-            new TaskDatabase("h", 1, "d", Map.of("options", "-c geqo=off")).as("app").parameters())
-        .containsExactly(Map.entry("options", "-c geqo=off " + TaskDatabase.OPTIONS));
+            new TaskDatabase("h", 1, "d", Map.of("options", "-c geqo=off"))
+                .as("app", "-c geqo=on")
+                .parameters())
+        .containsExactly(Map.entry("options", "-c geqo=off -c geqo=on"));
+  }
+
+  @Test
+  void namesATimeoutOnlyToAServerThatKnowsIt() {
+    assertThat(TaskDatabase.options(true))
+        .isEqualTo(TaskDatabase.options(false) + " -c transaction_timeout=0");
   }
 
   @ParameterizedTest
@@ -95,14 +103,14 @@ final class TaskDatabaseTest {
     Files.writeString(file, place + "app:app\n" + place + "mallory:wrong\n", UTF_8);
     // the driver asks for it before the environment's PGPASSFILE
     System.setProperty("org.postgresql.pgpassfile", file.toString());
-    try (var connection = database.as("app").connect("test");
+    try (var connection = database.as("app", TaskDatabase.options(true)).connect("test");
         var statement = connection.createStatement();
         var row = statement.executeQuery("select current_user")) {
       row.next();
       assertThat(row.getString(1)).isEqualTo("app");
-      assertThatThrownBy(() -> database.as("mallory").connect("test"))
+      assertThatThrownBy(() -> database.as("mallory", "").connect("test"))
           .hasFieldOrPropertyWithValue("SQLState", "28P01");
-      assertThatThrownBy(() -> database.as("lead").connect("test"))
+      assertThatThrownBy(() -> database.as("lead", "").connect("test"))
           .hasMessageContaining("no password was provided");
     } finally {
       System.clearProperty("org.postgresql.pgpassfile");

@@ -1,5 +1,6 @@
 package org.pgoffload.schema;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.charset.StandardCharsets;
@@ -57,6 +58,16 @@ final class TestDatabase implements AutoCloseable {
 
   long oid(String role) {
     return admin.number("select oid from pg_roles where rolname = ?", role);
+  }
+
+  String nameOf(long oid) {
+    return requireNonNull(
+        admin.value("select rolname from pg_roles where oid = ?::text::oid", "" + oid));
+  }
+
+  /// The settings that the session of a task is opened with.
+  String taskOptions() {
+    return TaskDatabase.options(isAtLeast(17));
   }
 
   /// What was sent since the last call, in order, each with its signature verified.

@@ -185,7 +185,8 @@ public final class WorkerApp implements RunningPart {
       if (sqlDatabase != null) {
         var limits = configuration.sqlLimits();
         var records = new TaskRecords(database, lease);
-        var sessions = opened(started, new TaskSessions(sqlDatabase, configuration.name(), limits));
+        var sessions =
+            opened(started, new TaskSessions(sqlDatabase, records, configuration.name(), limits));
         var tasks = opened(started, new RunningTasks(records));
         var cancellations = new EarlyCancellations();
         var runLaunched = new RunRequests(publish, measure);

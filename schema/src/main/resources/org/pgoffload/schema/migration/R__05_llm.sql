@@ -459,7 +459,8 @@ grant execute on function ${public_schema}.llm_provider() to llm_user;
 
 -- API: Public.
 create or replace view ${public_schema}.llm_queue with (security_invoker) as
-select q.id, q.requested_by, q.model,
+select q.id, coalesce((select r.rolname from pg_catalog.pg_roles r where r.oid = q.requested_by_oid), q.requested_by) as requested_by,
+       q.model,
        case when pgoffload.worker_is_alive(e.worker, e.epoch) then 'running' else 'queued' end as status,
        q.created_at, pg_catalog.clock_timestamp() - q.created_at as age, e.attempt as attempts, e.worker,
        q.kind, q.provider

@@ -124,6 +124,12 @@ begin
       'message', format('role "%s" is not permitted to log in, so no worker can run SQL as it', account.rolname),
       'hint', format('Have an administrator run: alter role %I login; or launch as a role that may, after set role.', account.rolname));
   end if;
+  if not has_database_privilege(login, current_database(), 'connect') then
+    return jsonb_build_object('sqlstate', '42501',
+      'message', format('role "%s" may not connect to database "%s", so no worker can run SQL as it',
+        account.rolname, current_database()),
+      'hint', format('Have an administrator run: grant connect on database %I to %I', current_database(), account.rolname));
+  end if;
   if account.rolname = any (select trim(n) from pgoffload.setting s, string_to_table(s.value, ',') n
                             where s.name = 'privileged_sql_roles') then
     return null;
@@ -159,7 +165,7 @@ comment on function pgoffload.login_refusal(oid, oid) is
 revoke all on function pgoffload.login_refusal(oid, oid) from public;
 
 -- API: Private. The task that this session executes, if it does: a setting names it, and only what the
--- worker has recorded of this very backend makes it true.
+-- worker has recorded of this very backend makes it true. A task that clears the setting is found by that record.
 create or replace function pgoffload.current_task(out task bigint, out attempt integer, out depth integer)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -167,6 +173,7 @@ as $$
 #variable_conflict use_column
 declare
   named text[] := regexp_match(current_setting('pgoffload.task', true), '^([0-9]{1,18})/([0-9]{1,9})$');
+  latest record;
 begin
   if named is not null then
     select s.id, s.attempt, s.depth into task, attempt, depth
@@ -178,6 +185,26 @@ begin
       and not exists (select from pgoffload.sql_result r where r.id = s.id)
     order by s.started desc
     limit 1;
+  end if;
+  if task is not null then
+    return;
+  end if;
+  select s.id, s.attempt, s.depth, s.started into latest
+  from pgoffload.sql_session s
+  -- an earlier server's process may have had the number
+  where s.pid = pg_backend_pid() and s.recorded_at > pg_postmaster_start_time()
+  order by s.recorded_at desc limit 1;
+  if found
+     -- null where the owner may not see it, without the rights of pg_read_all_stats
+     and coalesce((select a.backend_start from pg_stat_get_activity(pg_backend_pid()) a), latest.started) = latest.started
+     and exists (
+       select from ${public_schema}.sql_request q
+       where q.id = latest.id and q.login_oid = quote_ident(session_user)::regrole)
+     and not exists (select from pgoffload.sql_result r where r.id = latest.id)
+     and not exists (select from pgoffload.execution e where e.id = latest.id and e.attempt > latest.attempt) then
+    task := latest.id;
+    attempt := latest.attempt;
+    depth := latest.depth;
   end if;
 end
 $$;

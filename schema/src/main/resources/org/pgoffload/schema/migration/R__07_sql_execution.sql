@@ -37,7 +37,7 @@ create or replace function pgoffload.claim_sql(
   envelopes text[])           -- of immediate requests that are not recorded yet; otherwise null
 returns table (
   id bigint, outcome text, attempt integer, claimed_at timestamptz, token uuid,
-  login text, role text,      -- whom to log in as, and the role to set, or null
+  login text, role text,      -- what the roles are called: of no weight, since a name may pass to another role
   ending jsonb,               -- {"status", "error"} if it must not be run
   sessions jsonb)             -- [{"pid", "started"}] of earlier attempts, to be ended first
 language plpgsql volatile security definer
@@ -334,7 +334,31 @@ comment on function pgoffload.record_progress(bigint, integer, integer, text) is
 revoke all on function pgoffload.record_progress(bigint, integer, integer, text) from public;
 grant execute on function pgoffload.record_progress(bigint, integer, integer, text) to pgoffload_worker;
 
+-- API: Private. Records what a task waits for before it can begin.
+create or replace function pgoffload.record_wait(id bigint, attempt integer, reason text) returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into pgoffload.sql_progress (id, attempt, pct, message, waits) values (id, attempt, 0, reason, true)
+$$;
+comment on function pgoffload.record_wait(bigint, integer, text) is 'Private, for workers. Records what a task waits for.';
+revoke all on function pgoffload.record_wait(bigint, integer, text) from public;
+grant execute on function pgoffload.record_wait(bigint, integer, text) to pgoffload_worker;
+
 -- What follows is called on the session of a task, as the role that launched it.
+
+-- API: Private. The role that a request is to run as, for a session of the role that is to be logged in as; null for
+-- any other. An identity is an oid: a role may have been renamed since the claim, and another may bear its name.
+create or replace function pgoffload.role_of_task(id bigint) returns oid
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select q.requested_by_oid from ${public_schema}.sql_request q
+  where q.id = role_of_task.id and q.login_oid = quote_ident(session_user)::regrole::oid
+$$;
+comment on function pgoffload.role_of_task(bigint) is 'Private, for workers. The role that a request is to run as.';
+revoke all on function pgoffload.role_of_task(bigint) from public;
+grant execute on function pgoffload.role_of_task(bigint) to pgbackground_role;
 
 -- API: Private. Records which session executes an attempt. The token proves that it is the worker who asks.
 create or replace function pgoffload.begin_sql_session(
@@ -349,6 +373,10 @@ begin
       select from pgoffload.execution e
       where e.id = begin_sql_session.id and e.attempt = begin_sql_session.attempt and e.token = begin_sql_session.token) then
     raise exception 'this is not the claim of request %', begin_sql_session.id using errcode = 'insufficient_privilege';
+  end if;
+  if pgoffload.role_of_task(begin_sql_session.id) is null then
+    raise exception 'this session is one of role "%", and request % was launched by another', session_user, begin_sql_session.id
+      using errcode = 'insufficient_privilege';
   end if;
   insert into pgoffload.sql_session (id, attempt, pid, started, depth, autocommit)
   values (begin_sql_session.id, begin_sql_session.attempt, pg_backend_pid(), begin_sql_session.started,
@@ -371,12 +399,13 @@ create or replace function pgoffload.enter_task(
   id bigint, attempt integer, token uuid,
   settings jsonb,           -- those that differ from what is usual, and custom ones
   application_name text,
-  role text,                -- to be set, or null
+  role text,                -- of no weight: the request has the role
   depth integer)            -- how many tasks this one is nested in
 returns void
 language plpgsql volatile
 as $$
 declare
+  runs_as pg_catalog.oid := pgoffload.role_of_task(id);
   wanted pg_catalog.record;
 begin
   perform pgoffload.begin_sql_session(id, attempt, token,
@@ -410,7 +439,14 @@ begin
       false);
   end loop;
   -- a role that ALTER ROLE … SET has set would stay
-  perform pg_catalog.set_config('role', coalesce(role, 'none'), false);
+  perform pg_catalog.set_config('role',
+    case when runs_as operator(pg_catalog.=) pg_catalog.quote_ident(session_user)::pg_catalog.regrole::pg_catalog.oid then 'none'
+         else pg_catalog.pg_get_userbyid(runs_as)::pg_catalog.text end, false);
+  -- a name may have passed to another role between two looks at it
+  if pg_catalog.quote_ident(current_user)::pg_catalog.regrole::pg_catalog.oid operator(pg_catalog.<>) runs_as then
+    raise exception 'this session has become role "%", and not the one with OID %', current_user, runs_as
+      using errcode = 'insufficient_privilege';
+  end if;
   -- until this call commits: what a crash of the server would forget of it, the crash has ended as well
   perform pg_catalog.set_config('synchronous_commit', 'off', true);
 end

@@ -405,6 +405,36 @@ grant execute on function pgoffload.with_declared_modifier(text[], text) to pgba
 drop function if exists pgoffload.declared_type(text[], text);
 drop function if exists pgoffload.read_under(jsonb);
 
+-- API: Private. Whether a request is being executed: a live worker has claimed it, and has begun it on a session. One
+-- that waits for a connection is queued.
+create or replace function pgoffload.is_running(id bigint) returns boolean
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce((
+    select pgoffload.worker_is_alive(e.worker, e.epoch)
+       and exists (select from pgoffload.sql_session s where s.id = e.id and s.attempt = e.attempt)
+    from pgoffload.execution e where e.id = is_running.id
+    -- a dead worker's request waits for the next one
+    order by e.attempt desc limit 1), false)
+$$;
+comment on function pgoffload.is_running(bigint) is 'Private. Whether a live worker has begun a request.';
+revoke all on function pgoffload.is_running(bigint) from public;
+grant execute on function pgoffload.is_running(bigint) to pgbackground_role, llm_user;
+
+-- API: Private. What a request has last told of its progress, or, before it has begun, what it waits for.
+create or replace function pgoffload.last_progress(id bigint, out pct integer, out message text)
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.pct, s.message from pgoffload.sql_progress s
+  where s.id = last_progress.id and (not s.waits or not pgoffload.is_running(last_progress.id))
+  order by s.number desc limit 1
+$$;
+comment on function pgoffload.last_progress(bigint) is 'Private. What a request has last told of its progress.';
+revoke all on function pgoffload.last_progress(bigint) from public;
+grant execute on function pgoffload.last_progress(bigint) to pgbackground_role;
+
 -- API: Public.
 create or replace function ${public_schema}.sql_status(
   id bigint)         -- of a request that the caller may see
@@ -414,8 +444,6 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   outcome pgoffload.sql_result := pgoffload.sql_outcome(pgoffload.handle_of(id));
-  worker text;
-  epoch bigint;
 begin
   if outcome.id is not null then
     return outcome.status;
@@ -426,10 +454,7 @@ begin
     end if;
     return 'queued';
   end if;
-  select e.worker, e.epoch into worker, epoch from pgoffload.execution e
-  where e.id = sql_status.id order by e.attempt desc limit 1;
-  -- a dead worker's request waits for the next one
-  return case when found and pgoffload.worker_is_alive(worker, epoch) then 'running' else 'queued' end;
+  return case when pgoffload.is_running(id) then 'running' else 'queued' end;
 end
 $$;
 comment on function ${public_schema}.sql_status(bigint) is
@@ -628,16 +653,16 @@ grant execute on function ${public_schema}.sql_cancel(bigint) to pgbackground_ro
 
 -- API: Public.
 create or replace view ${public_schema}.sql_queue with (security_invoker) as
-select q.id, q.requested_by, q.label, pg_catalog.left(q.command, 120) as command,
-       case when pgoffload.worker_is_alive(e.worker, e.epoch) then 'running' else 'queued' end as status,
+select q.id, coalesce((select r.rolname from pg_catalog.pg_roles r where r.oid = q.requested_by_oid), q.requested_by) as requested_by,
+       q.label, pg_catalog.left(q.command, 120) as command,
+       case when pgoffload.is_running(q.id) then 'running' else 'queued' end as status,
        q.created_at, pg_catalog.clock_timestamp() - q.created_at as age, e.attempt as attempts, e.worker,
        p.pct as progress_pct, p.message as progress_msg
 from ${public_schema}.sql_request q
 left join lateral (
-  select x.attempt, x.worker, x.epoch from pgoffload.execution x
+  select x.attempt, x.worker from pgoffload.execution x
   where x.id = q.id order by x.attempt desc limit 1) e on true
-left join lateral (
-  select s.pct, s.message from pgoffload.sql_progress s where s.id = q.id order by s.number desc limit 1) p on true
+left join lateral pgoffload.last_progress(q.id) p on true
 where not exists (select from pgoffload.sql_result r where r.id = q.id);
 comment on view ${public_schema}.sql_queue is 'The SQL requests that have not ended and that the reader may see.';
 grant select on ${public_schema}.sql_queue to pgbackground_role;

@@ -362,8 +362,7 @@ create or replace view pgoffload.task with (security_invoker) as
 select pgoffload.pid_of(q.id) as pid, q.id as cookie, q.created_at as launched_at, q.requested_by_oid as user_id, q.queue_size,
        case when r.status = 'cancelled' then 'canceled'
             when r.status is not null then 'stopped'
-            when exists (select from pgoffload.execution e
-                         where e.id = q.id and pgoffload.worker_is_alive(e.worker, e.epoch)) then 'running'
+            when pgoffload.is_running(q.id) then 'running'
             else 'starting' end as state,
        pg_catalog.left(q.command, 120) as sql_preview,
        r.error ->> 'message' as last_error,
@@ -481,12 +480,12 @@ declare
   handle constant pgoffload.attachment := pgoffload.known(pid, cookie);
 begin
   return (
-    select row (p.pct, p.message)::${public_schema}.pg_background_progress_info from pgoffload.sql_progress p
-    where p.id = handle.id order by p.number desc limit 1);
+    select row (p.pct, p.message)::${public_schema}.pg_background_progress_info
+    from pgoffload.last_progress(handle.id) p where p.pct is not null);
 end
 $$;
 comment on function ${public_schema}.pg_background_get_progress(integer, bigint) is
-  'What a task last said of its progress; null if it has said nothing.';
+  'What a task last said of its progress, or what it waits for before it can begin; null if there is nothing to say.';
 revoke all on function ${public_schema}.pg_background_get_progress(integer, bigint) from public;
 grant execute on function ${public_schema}.pg_background_get_progress(integer, bigint) to pgbackground_role;
 

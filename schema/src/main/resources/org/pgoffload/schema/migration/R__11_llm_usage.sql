@@ -58,14 +58,16 @@ grant execute on function pgoffload.cost_of_calls(pgoffload.llm_result) to llm_u
 
 -- API: Public.
 create or replace view ${public_schema}.llm_usage with (security_invoker) as
-select u.requested_by as role, nullif(u.provider, '') as provider, nullif(u.model, '') as model, u.minute,
+select coalesce(r.rolname, u.requested_by) as role, nullif(u.provider, '') as provider, nullif(u.model, '') as model, u.minute,
        u.requests, u.failed, u.cached, u.calls, u.failed_calls,
        u.input_tokens, u.cached_tokens, u.output_tokens, u.reasoning_tokens,
-       pgoffload.cost_of(p, u.input_tokens, u.cached_tokens, u.output_tokens) as cost, p.currency
+       pgoffload.cost_of(p, u.input_tokens, u.cached_tokens, u.output_tokens) as cost, p.currency,
+       u.requested_by_oid as role_oid
 from pgoffload.llm_usage_minute u
+left join pg_catalog.pg_roles r on r.oid = u.requested_by_oid
 left join lateral pgoffload.price_at(u.provider, u.model, u.minute) p on true;
 comment on view ${public_schema}.llm_usage is
-  'Usage by role, provider, model and minute, of the roles that the reader may see, with its cost by pgoffload.llm_price.';
+  'Usage by role, provider, model and minute, of the roles that the reader may see, with its cost by pgoffload.llm_price. A role has its name of today, one that was dropped its last.';
 grant select on ${public_schema}.llm_usage to llm_user;
 
 -- API: Private. Of these roles, those that have used up a budget: an object with a sentence for each by its oid, or

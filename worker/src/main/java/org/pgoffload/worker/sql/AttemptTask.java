@@ -75,6 +75,10 @@ final class AttemptTask {
     try {
       EndSessions.run(session.connection(), task.id(), claim.sessions());
       session.enter(task, claim);
+    } catch (SQLException e) {
+      return cannotBegin(e);
+    }
+    try {
       running.entered(session, claim.attempt());
       try {
         return execute();
@@ -86,6 +90,24 @@ final class AttemptTask {
     } catch (SQLException e) {
       return failed(e);
     }
+  }
+
+  /// A session that cannot begin this task can begin no other: it is closed. Its role may have been
+  /// dropped, or have lost its rights, since an earlier task: whether it has, a new login tells.
+  private TaskOutcome cannotBegin(SQLException fault) throws InterruptedException {
+    try {
+      return session.isUsed() && isOfTheRole(fault) ? new TaskOutcome.NotBegun() : failed(fault);
+    } finally {
+      session.close();
+    }
+  }
+
+  private static boolean isOfTheRole(SQLException fault) {
+    return switch (String.valueOf(fault.getSQLState())) {
+      // it lacks a right; it does not exist
+      case "42501", TaskRecords.NO_ROLE -> true;
+      default -> false;
+    };
   }
 
   private TaskOutcome execute() throws SQLException, InterruptedException, StoppedException {

@@ -38,6 +38,7 @@ public final class ChooseTasks {
     HELD
   }
 
+  /// Whose sessions the tasks run on: the role that logs in.
   private record Role(int depth, long oid) {}
 
   private record Session(Role role, @Nullable String key) {}
@@ -57,7 +58,7 @@ public final class ChooseTasks {
     private Entry(SqlTask task, long arrival) {
       this.task = task;
       this.arrival = arrival;
-      this.session = new Session(new Role(task.depth(), task.userOid()), task.session());
+      this.session = new Session(new Role(task.depth(), task.loginOid()), task.session());
     }
 
     private Instant deadline() {

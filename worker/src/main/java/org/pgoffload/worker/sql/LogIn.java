@@ -2,14 +2,16 @@ package org.pgoffload.worker.sql;
 
 import java.io.IOException;
 import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
 import java.time.Duration;
 import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.SqlError;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Gets a session for a task. While the database is away it waits; while it has no room, for a
-/// while.
+/// while. What the task waits for is recorded, for its launcher to see.
 ///
 /// Stateless; safe to share between threads.
 final class LogIn {
@@ -21,10 +23,15 @@ final class LogIn {
   /// How long a server that is full, or a certificate that does not serve, is tried again.
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  private final TaskSessions sessions;
+  /// A wait for a session of this worker's that is shorter is not worth a record.
+  private static final Duration WORTH_TELLING = Duration.ofSeconds(1);
 
-  LogIn(TaskSessions sessions) {
+  private final TaskSessions sessions;
+  private final TaskRecords records;
+
+  LogIn(TaskSessions sessions, TaskRecords records) {
     this.sessions = sessions;
+    this.records = records;
   }
 
   /// What came of it.
@@ -44,20 +51,24 @@ final class LogIn {
     FINAL
   }
 
-  /// @param login the role
+  /// @param attempt of the claim
   /// @throws InterruptedException if the worker is closing
-  Attempted logIn(String login, int depth, RunningTask task) throws InterruptedException {
+  Attempted logIn(SqlTask task, int attempt, RunningTask running) throws InterruptedException {
     long begun = System.nanoTime();
-    boolean said = false;
+    String told = null;
     while (true) {
-      var stopped = task.stopped();
+      var stopped = running.stopped();
       if (stopped.isPresent()) {
         return new Attempted.Stopped(stopped.get());
       }
       try {
-        var session = sessions.borrow(login, depth, LOOK_EVERY);
+        var session = sessions.borrow(task.loginOid(), task.depth(), LOOK_EVERY);
         if (session.isPresent()) {
           return new Attempted.LoggedIn(session.get());
+        }
+        if (hasPassed(WORTH_TELLING, begun)) {
+          told =
+              tell(task.id(), attempt, "all sessions of the worker for its role are in use", told);
         }
         continue;
       } catch (SQLException e) {
@@ -65,30 +76,62 @@ final class LogIn {
           throw new InterruptedException("closing, before a session was there");
         }
         var fault = fault(e);
-        if (fault == Fault.FINAL
-            || (fault == Fault.MAY_PASS && System.nanoTime() - begun > PATIENCE.toNanos())) {
-          return new Attempted.Refused(refusal(login, e));
+        if (fault == Fault.FINAL || (fault == Fault.MAY_PASS && hasPassed(PATIENCE, begun))) {
+          return new Attempted.Refused(refusal(task.loginOid(), e));
         }
-        if (!said) {
-          said = true;
+        if (told == null) {
           LOG.warn(
               "Request {} waits, because the database has no session for it: {}",
               task.id(),
               e.getMessage());
         }
+        if (isFull(e)) {
+          // another role's session that rests here may be the one that is missing
+          sessions.closeIdle();
+        }
+        told = tell(task.id(), attempt, said(e), told);
       }
       Thread.sleep(PAUSE);
     }
   }
 
+  private static boolean hasPassed(Duration time, long since) {
+    return System.nanoTime() - since > time.toNanos();
+  }
+
+  /// Records what the task waits for, unless it is what was told last. Returns what is told now.
+  private String tell(long id, int attempt, String reason, @Nullable String told) {
+    if (!reason.equals(told)) {
+      try {
+        records.recordWait(id, attempt, Texts.cut("waits for a connection: " + reason));
+      } catch (SQLException e) {
+        LOG.debug("What request {} waits for could not be recorded", id, e);
+      }
+    }
+    return reason;
+  }
+
+  private static String said(SQLException fault) {
+    var server = DescribeError.server(fault);
+    return String.valueOf(server == null ? fault.getMessage() : server.getMessage());
+  }
+
+  private static boolean isFull(SQLException fault) {
+    return String.valueOf(fault.getSQLState()).startsWith("53");
+  }
+
   private static Fault fault(SQLException fault) {
+    if (fault instanceof SQLTransientConnectionException) {
+      // no connection of the worker's own: it could not even look the role up
+      return Fault.AWAY;
+    }
     for (Throwable cause = fault; cause != null; cause = cause.getCause()) {
-      if (cause instanceof SSLException) {
+      if (cause instanceof SSLException || cause instanceof TaskSession.WrongRoleException) {
         return Fault.MAY_PASS;
       }
     }
     var state = String.valueOf(fault.getSQLState());
-    if (state.startsWith("53")) {
+    if (isFull(fault)) {
       return Fault.MAY_PASS;
     }
     boolean away =
@@ -100,18 +143,23 @@ final class LogIn {
     return away ? Fault.AWAY : Fault.FINAL;
   }
 
-  private static SqlError refusal(String login, SQLException fault) {
+  private SqlError refusal(long login, SQLException fault) {
+    TaskLogin role = null;
+    try {
+      role = records.login(login);
+    } catch (SQLException e) {
+      if (TaskRecords.NO_ROLE.equals(e.getSQLState())) {
+        return SqlError.of(TaskRecords.NO_ROLE, String.valueOf(e.getMessage()), null, null);
+      }
+      LOG.debug("The role with OID {} could not be looked up", login, e);
+    }
+    var name = role == null ? "with OID " + login : "\"" + role.name() + "\"";
     var state = Texts.sqlState(fault.getSQLState(), "28000");
-    var server = DescribeError.server(fault);
     return SqlError.of(
         // the driver's own: no way of authentication that both know
         state.startsWith("08") ? "28000" : state,
-        "the worker cannot log in as role \"" + login + "\"",
-        Texts.cut(String.valueOf(server == null ? fault.getMessage() : server.getMessage())),
-        state.startsWith("53")
-            ? "The server or the role has no connection left: see max_connections, and alter role"
-                + " … connection limit."
-            : "Let the worker log in as it: by its client certificate (pg_hba.conf and"
-                + " pg_ident.conf), or by an entry in its password file. Then launch again.");
+        "the worker cannot log in as role " + name,
+        Texts.cut(said(fault)),
+        AdviseLogin.hint(fault, role, sessions.databaseName()));
   }
 }

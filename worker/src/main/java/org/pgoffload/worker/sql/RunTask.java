@@ -6,7 +6,6 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
-import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.telemetry.FaultPlace;
 import org.slf4j.Logger;
@@ -44,7 +43,7 @@ public final class RunTask {
     this.worker = worker;
     this.clock = clock;
     this.record = new RecordResult(records);
-    this.logins = new LogIn(sessions);
+    this.logins = new LogIn(sessions, records);
     this.tools = new AttemptTask.Tools(sessions, records, record, topic, new DescribeColumns());
   }
 
@@ -72,13 +71,13 @@ public final class RunTask {
         }
         case TaskOutcome.NotBegun _ -> Thread.sleep(PAUSE);
         case TaskOutcome.Unknown unknown -> {
-          endSessions(task, current.login(), List.of(unknown.session()));
+          endSessions(task, List.of(unknown.session()));
           return publish(task.id(), record.record(describe.unknown(), describe));
         }
         case TaskOutcome.Lost last -> {
           lost++;
           if (lost > MOST_LOST_SESSIONS) {
-            endSessions(task, current.login(), List.of(last.session()));
+            endSessions(task, List.of(last.session()));
             return publish(task.id(), record.record(describe.lost(), describe));
           }
           var again = claimAgain(task.id(), current.attempt());
@@ -126,8 +125,7 @@ public final class RunTask {
   ///
   /// @throws InterruptedException if the worker is closing
   public void endUnclaimable(SqlTask task, String sqlState) throws InterruptedException {
-    var claim =
-        new SqlClaim.Claimed(1, task.createdAt(), new UUID(0, 0), null, null, null, List.of());
+    var claim = new SqlClaim.Claimed(1, task.createdAt(), new UUID(0, 0), null, List.of());
     topic.publish(
         new DescribeResult(task, claim, worker, clock)
             .failed(
@@ -169,14 +167,11 @@ public final class RunTask {
       SqlTask task, SqlClaim.Claimed claim, RunningTask running, DescribeResult describe)
       throws InterruptedException {
     var ending = claim.ending();
-    var login = claim.login();
-    if (ending != null || login == null) {
-      endSessions(task, login, claim.sessions());
-      return record.record(
-          ending == null ? describe.failed(noLogin(), List.of(), null) : describe.ended(ending),
-          describe);
+    if (ending != null) {
+      endSessions(task, claim.sessions());
+      return record.record(describe.ended(ending), describe);
     }
-    return switch (logins.logIn(login, task.depth(), running)) {
+    return switch (logins.logIn(task, claim.attempt(), running)) {
       case LogIn.Attempted.LoggedIn in -> runOn(in.session(), task, claim, running, describe);
       case LogIn.Attempted.Refused refused ->
           record.record(describe.failed(refused.error(), List.of(), null), describe);
@@ -184,7 +179,7 @@ public final class RunTask {
         if (stopped.reason() == RunningTask.Stop.CLOSING) {
           throw new InterruptedException("closing");
         }
-        endSessions(task, login, claim.sessions());
+        endSessions(task, claim.sessions());
         yield record.record(describe.stopped(stopped.reason(), List.of(), null), describe);
       }
     };
@@ -213,14 +208,13 @@ public final class RunTask {
   }
 
   /// On a session apart: those of the pool may all be in use.
-  private void endSessions(
-      SqlTask task, @Nullable String login, List<SqlClaim.EarlierSession> earlier)
+  private void endSessions(SqlTask task, List<SqlClaim.EarlierSession> earlier)
       throws InterruptedException {
-    if (earlier.isEmpty() || login == null) {
+    if (earlier.isEmpty()) {
       return;
     }
     while (true) {
-      try (var session = sessions.open(login)) {
+      try (var session = sessions.open(task.loginOid())) {
         EndSessions.run(session.connection(), task.id(), earlier);
         return;
       } catch (SQLException e) {
@@ -238,11 +232,6 @@ public final class RunTask {
       }
       Thread.sleep(PAUSE);
     }
-  }
-
-  private static SqlError noLogin() {
-    return SqlError.of(
-        "42704", "the role that launched the task does not exist any more", null, null);
   }
 
   private static SqlError fault() {

@@ -14,16 +14,12 @@ public sealed interface SqlClaim {
   /// @param attempt the first is 1; a takeover is the next
   /// @param claimedAt by the database's clock
   /// @param token proves the claim to the database on the task's session
-  /// @param login whom to log in as, or null if there is no such role any more
-  /// @param role the role to set after the login, or null
   /// @param ending how to end it without running it, or null to run it
   /// @param sessions of earlier attempts, to be ended first
   record Claimed(
       int attempt,
       Instant claimedAt,
       UUID token,
-      @Nullable String login,
-      @Nullable String role,
       @Nullable Ending ending,
       List<EarlierSession> sessions)
       implements SqlClaim {
@@ -33,7 +29,7 @@ public sealed interface SqlClaim {
 
     /// The same, to be ended so and not to be run.
     public Claimed endedWith(Ending other) {
-      return new Claimed(attempt, claimedAt, token, login, role, other, sessions);
+      return new Claimed(attempt, claimedAt, token, other, sessions);
     }
 
     /// The same request, as a later attempt of the same worker.
@@ -42,7 +38,7 @@ public sealed interface SqlClaim {
     Claimed again(Again again, EarlierSession lost) {
       var earlier = new ArrayList<>(sessions);
       earlier.add(lost);
-      return new Claimed(again.attempt, again.claimedAt, again.token, login, role, null, earlier);
+      return new Claimed(again.attempt, again.claimedAt, again.token, null, earlier);
     }
   }
 

@@ -11,6 +11,7 @@ import org.pgoffload.protocol.Envelope;
 /// @param id the request id
 /// @param user the role that asked
 /// @param userOid its oid
+/// @param loginOid the oid of the role that the worker logs in as
 /// @param command the SQL
 /// @param label a name to find the task by, or null
 /// @param queueSize about how many bytes a chunk of the rows holds
@@ -26,6 +27,7 @@ public record SqlTask(
     long id,
     String user,
     long userOid,
+    long loginOid,
     String command,
     @Nullable String label,
     int queueSize,
@@ -48,6 +50,7 @@ public record SqlTask(
         envelope.id(),
         envelope.requestedBy().user(),
         envelope.requestedBy().userOid(),
+        payload.path("login_oid").asLong(0),
         payload.path("command").asText(""),
         text(payload, "label"),
         payload.path("queue_size").asInt(DEFAULT_QUEUE_SIZE),

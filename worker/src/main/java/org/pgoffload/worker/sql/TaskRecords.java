@@ -21,13 +21,17 @@ import java.util.UUID;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.SqlError;
+import org.pgoffload.schema.TaskDatabase;
 
 /// What the database keeps of requests for SQL, on the worker's own connections: claims, results
 /// that are not bound to a task's transaction, cancellations, progress.
 ///
 /// Every method throws [SQLException] if the database could not be asked. All are idempotent, or
 /// say that another was first. Safe to share between threads.
-public final class TaskRecords {
+public final class TaskRecords implements TaskLogin.Roles {
+  /// The SQLSTATE for a role that does not exist.
+  static final String NO_ROLE = "42704";
+
   private static final String LEASE_LOST = "PO001";
 
   /// A newer database may say more of an error.
@@ -72,7 +76,7 @@ public final class TaskRecords {
   public Map<Long, SqlClaim> claim(List<ToClaim> requests) throws SQLException {
     return withLease(() ->
         query(
-            "select id, outcome, attempt, claimed_at, token, login, role, ending, sessions"
+            "select id, outcome, attempt, claimed_at, token, ending, sessions"
                 + " from pgoffload.claim_sql(?, ?, ?, ?)",
             statement -> {
               statement.setString(1, lease.worker());
@@ -192,6 +196,39 @@ public final class TaskRecords {
         rows -> true);
   }
 
+  /// Records what a task waits for before it can begin.
+  void recordWait(long id, int attempt, String reason) throws SQLException {
+    query(
+        "select pgoffload.record_wait(?, ?, ?)",
+        statement -> {
+          statement.setLong(1, id);
+          statement.setInt(2, attempt);
+          statement.setString(3, reason);
+        },
+        rows -> true);
+  }
+
+  /// The role of this oid, with the settings that a session of it needs on this server.
+  @Override
+  public TaskLogin login(long oid) throws SQLException {
+    return query(
+        """
+        select r.rolname, coalesce(r.rolvaliduntil < pg_catalog.clock_timestamp(), false),
+               pg_catalog.current_setting('transaction_timeout', true) is not null
+        from pg_catalog.pg_roles r where r.oid = ?::pg_catalog.oid
+        """,
+        statement -> statement.setLong(1, oid),
+        rows -> {
+          if (!rows.next()) {
+            throw new SQLException(
+                "the role that launched the task does not exist any more (OID " + oid + ")",
+                NO_ROLE);
+          }
+          return new TaskLogin(
+              oid, rows.getString(1), rows.getBoolean(2), TaskDatabase.options(rows.getBoolean(3)));
+        });
+  }
+
   /// Which of these sessions do not exist any more.
   Set<SqlClaim.EarlierSession> sessionsGone(List<SqlClaim.EarlierSession> sessions)
       throws SQLException {
@@ -276,9 +313,9 @@ public final class TaskRecords {
   }
 
   private static SqlClaim.Claimed claimed(ResultSet row) throws SQLException {
-    var ending = json(row.getString(8));
+    var ending = json(row.getString(6));
     var sessions = new ArrayList<SqlClaim.EarlierSession>();
-    for (var session : json(row.getString(9))) {
+    for (var session : json(row.getString(7))) {
       sessions.add(
           new SqlClaim.EarlierSession(
               session.path("pid").asInt(), session.path("started").asText()));
@@ -287,8 +324,6 @@ public final class TaskRecords {
         row.getInt(3),
         row.getTimestamp(4).toInstant(),
         row.getObject(5, UUID.class),
-        row.getString(6),
-        row.getString(7),
         ending.isObject()
             ? new SqlClaim.Ending(ending.path("status").asText(), error(ending.path("error")))
             : null,

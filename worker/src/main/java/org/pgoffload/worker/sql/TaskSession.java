@@ -14,7 +14,7 @@ import org.postgresql.jdbc.PgConnection;
 /// For one thread, except [#cancel()] and [#abort()].
 final class TaskSession implements AutoCloseable {
   private static final String ENTER =
-      "select pgoffload.enter_task(?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, ?, ?)";
+      "select pgoffload.enter_task(?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, null, ?)";
 
   /// One round trip. The role is reset before the functions are looked up: the task may have set
   /// one without rights on their schema. Its own deferred constraints are checked as itself. Of the
@@ -36,7 +36,7 @@ final class TaskSession implements AutoCloseable {
               "pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool"
                   + " and pg_catalog.pg_current_xact_id_if_assigned() is null");
 
-  private final String login;
+  private final TaskLogin login;
   private final PgConnection connection;
   private final EarlierSession identity;
   private final String serverStarted;
@@ -44,27 +44,47 @@ final class TaskSession implements AutoCloseable {
   private boolean cancelled;
   private boolean used;
 
-  /// @param login the role it logged in as
-  /// @throws SQLException if the server could not be asked who this is; the connection is the
-  ///   caller's to close then
-  TaskSession(String login, PgConnection connection) throws SQLException {
+  /// @param login the role it was to log in as
+  /// @throws WrongRoleException if it is another role's: the name has passed to that one between
+  ///   its look-up and the login. As after any exception, the connection is the caller's to close
+  /// @throws SQLException if the server could not be asked who this is
+  TaskSession(TaskLogin login, PgConnection connection) throws SQLException {
     this.login = login;
     this.connection = connection;
     try (var statement = connection.createStatement();
         var row =
             statement.executeQuery(
                 """
-                select a.backend_start::pg_catalog.text, pg_catalog.pg_postmaster_start_time()::pg_catalog.text, a.pid
+                select a.backend_start::pg_catalog.text, pg_catalog.pg_postmaster_start_time()::pg_catalog.text, a.pid,
+                  pg_catalog.quote_ident(session_user)::pg_catalog.regrole::pg_catalog.oid
                 from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a
                 """)) {
       row.next();
       this.identity = new EarlierSession(row.getInt(3), row.getString(1));
       this.serverStarted = row.getString(2);
+      if (row.getLong(4) != login.oid()) {
+        throw new WrongRoleException(login);
+      }
     }
   }
 
-  String login() {
-    return login;
+  /// A login that led to the session of another role than it was meant for.
+  static final class WrongRoleException extends SQLException {
+    private static final long serialVersionUID = 1L;
+
+    private WrongRoleException(TaskLogin login) {
+      super(
+          "the login as \""
+              + login.name()
+              + "\" led to another role than the one with OID "
+              + login.oid(),
+          "28000");
+    }
+  }
+
+  /// The oid of the role that has logged in.
+  long login() {
+    return login.oid();
   }
 
   PgConnection connection() {
@@ -91,8 +111,7 @@ final class TaskSession implements AutoCloseable {
       statement.setString(3, claim.token().toString());
       statement.setString(4, task.settings());
       statement.setString(5, ApplicationName.of(task.label(), task.pid()));
-      statement.setString(6, claim.role());
-      statement.setInt(7, task.depth());
+      statement.setInt(6, task.depth());
       statement.execute();
     }
     connection.clearWarnings();
@@ -239,6 +258,6 @@ final class TaskSession implements AutoCloseable {
 
   @Override
   public String toString() {
-    return "TaskSession[" + login + ", pid " + identity.pid() + "]";
+    return "TaskSession[" + login.name() + ", pid " + identity.pid() + "]";
   }
 }

@@ -16,8 +16,9 @@ import org.postgresql.jdbc.PgConnection;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The sessions of tasks, kept by login: real logins of the roles that launched, bounded in total
-/// and for each role, closed when idle. Each depth of nesting has sessions of its own.
+/// The sessions of tasks, kept by the oid of their login: real logins of the roles that launched,
+/// bounded in total and for each role, closed when idle. Each depth of nesting has sessions of its
+/// own.
 ///
 /// Safe to share between threads; made for virtual threads.
 public final class TaskSessions implements AutoCloseable {
@@ -29,25 +30,30 @@ public final class TaskSessions implements AutoCloseable {
   private static final int VALIDATION_SECONDS = 5;
 
   private final TaskDatabase database;
+  private final TaskLogin.Roles roles;
   private final String worker;
   private final SqlLimits limits;
-  private final ConcurrentHashMap<Integer, GenericKeyedObjectPool<String, TaskSession>> pools =
+  private final ConcurrentHashMap<Integer, GenericKeyedObjectPool<Long, TaskSession>> pools =
       new ConcurrentHashMap<>();
   private volatile boolean closed;
 
+  /// @param roles where the role of an oid is looked up before each login
   /// @param worker its name, shown as application_name between tasks
-  public TaskSessions(TaskDatabase database, String worker, SqlLimits limits) {
+  public TaskSessions(
+      TaskDatabase database, TaskLogin.Roles roles, String worker, SqlLimits limits) {
     this.database = database;
+    this.roles = roles;
     this.worker = worker;
     this.limits = limits;
   }
 
   /// A session that is at rest, or a new one.
   ///
+  /// @param login the oid of the role
   /// @param patience how long to wait while all are in use
   /// @return empty if the time has passed
   /// @throws SQLException if the role cannot be logged in as
-  Optional<TaskSession> borrow(String login, int depth, Duration patience)
+  Optional<TaskSession> borrow(long login, int depth, Duration patience)
       throws SQLException, InterruptedException {
     try {
       return Optional.of(pool(depth).borrowObject(login, patience));
@@ -88,11 +94,19 @@ public final class TaskSessions implements AutoCloseable {
     }
   }
 
+  /// Closes what rests: the server has no connection left, and of this worker's some are not used.
+  void closeIdle() {
+    pools.values().forEach(GenericKeyedObjectPool::clear);
+  }
+
   /// A session apart from all others, for who must not wait for one of them.
   ///
+  /// @param oid of the role
   /// @throws SQLException if the role cannot be logged in as
-  TaskSession open(String login) throws SQLException {
-    var properties = database.as(login).properties("pgoffload worker " + worker);
+  TaskSession open(long oid) throws SQLException {
+    var login = roles.login(oid);
+    var address = database.as(login.name(), login.options());
+    var properties = address.properties("pgoffload worker " + worker);
     // rows are PostgreSQL's own text, whatever their type
     properties.setProperty("binaryTransfer", "false");
     // a task may deallocate whatever the driver has prepared
@@ -106,14 +120,18 @@ public final class TaskSessions implements AutoCloseable {
     // cancelling must not outlast its repetition for long
     properties.setProperty("cancelSignalTimeout", "5");
     var connection =
-        DriverManager.getConnection(database.as(login).jdbcUrl(), properties)
-            .unwrap(PgConnection.class);
+        DriverManager.getConnection(address.jdbcUrl(), properties).unwrap(PgConnection.class);
     try {
       return new TaskSession(login, connection);
     } catch (SQLException e) {
       connection.close();
       throw e;
     }
+  }
+
+  /// The database that its sessions are of.
+  String databaseName() {
+    return database.database();
   }
 
   /// How many run a task.
@@ -126,11 +144,11 @@ public final class TaskSessions implements AutoCloseable {
     return pools.values().stream().mapToInt(GenericKeyedObjectPool::getNumIdle).sum();
   }
 
-  private GenericKeyedObjectPool<String, TaskSession> pool(int depth) {
+  private GenericKeyedObjectPool<Long, TaskSession> pool(int depth) {
     return pools.computeIfAbsent(depth, added -> newPool());
   }
 
-  private GenericKeyedObjectPool<String, TaskSession> newPool() {
+  private GenericKeyedObjectPool<Long, TaskSession> newPool() {
     var configuration = new GenericKeyedObjectPoolConfig<TaskSession>();
     configuration.setMaxTotal(limits.connections());
     configuration.setMaxTotalPerKey(limits.connectionsPerRole());
@@ -153,9 +171,9 @@ public final class TaskSessions implements AutoCloseable {
     pools.values().forEach(GenericKeyedObjectPool::close);
   }
 
-  private final class Sessions extends BaseKeyedPooledObjectFactory<String, TaskSession> {
+  private final class Sessions extends BaseKeyedPooledObjectFactory<Long, TaskSession> {
     @Override
-    public TaskSession create(String login) throws SQLException {
+    public TaskSession create(Long login) throws SQLException {
       return open(login);
     }
 
@@ -165,7 +183,7 @@ public final class TaskSessions implements AutoCloseable {
     }
 
     @Override
-    public boolean validateObject(String login, PooledObject<TaskSession> pooled) {
+    public boolean validateObject(Long login, PooledObject<TaskSession> pooled) {
       if (pooled.getIdleDuration().compareTo(TRUSTED) < 0) {
         return true;
       }
@@ -177,7 +195,7 @@ public final class TaskSessions implements AutoCloseable {
     }
 
     @Override
-    public void destroyObject(String login, PooledObject<TaskSession> pooled) {
+    public void destroyObject(Long login, PooledObject<TaskSession> pooled) {
       pooled.getObject().close();
     }
   }

@@ -38,6 +38,7 @@ final class ChooseTasksTest {
         id,
         "r" + role,
         role,
+        role,
         "select 1",
         null,
         65_536,

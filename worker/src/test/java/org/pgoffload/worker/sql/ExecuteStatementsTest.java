@@ -48,6 +48,8 @@ final class ExecuteStatementsTest {
     sessions =
         new TaskSessions(
             new TaskDatabase(postgres.host(), postgres.port(), "postgres", Map.of()),
+            // the role that has made the cluster
+            oid -> new TaskLogin(oid, "postgres", false, TaskDatabase.options(true)),
             "test",
             SqlLimits.DEFAULT);
   }
@@ -60,7 +62,7 @@ final class ExecuteStatementsTest {
 
   @BeforeEach
   void open() throws SQLException {
-    session = sessions.open("postgres");
+    session = sessions.open(10);
     session.connection().setAutoCommit(false);
     begin(TestTasks.task(""));
   }

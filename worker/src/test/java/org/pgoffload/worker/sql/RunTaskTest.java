@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Duration;
@@ -21,6 +23,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.SqlError;
@@ -51,8 +54,10 @@ final class RunTaskTest {
   @BeforeEach
   void open() {
     topic = new TestTopic();
-    sessions = new TaskSessions(database.tasks(), "w", new SqlLimits(8, 4, Duration.ofSeconds(30)));
-    records = new TaskRecords(database.worker("test"), database);
+    records = database.roles();
+    sessions =
+        new TaskSessions(
+            database.tasks(), records, "w", new SqlLimits(8, 4, Duration.ofSeconds(30)));
     running = new RunningTasks(records);
     run = new RunTask(sessions, records, topic, "w", Clock.systemUTC());
   }
@@ -318,6 +323,7 @@ final class RunTaskTest {
             task.id(),
             task.user(),
             task.userOid(),
+            task.loginOid(),
             task.command(),
             null,
             64,
@@ -380,6 +386,7 @@ final class RunTaskTest {
             task.id(),
             task.user(),
             task.userOid(),
+            task.loginOid(),
             task.command(),
             null,
             65_536,
@@ -575,18 +582,202 @@ final class RunTaskTest {
     assertThat(topic.results().getLast().rows()).containsExactly(row("1"));
   }
 
-  @Test
-  void aRoleThatCannotBeLoggedInAsIsToldWhatIsMissing() throws Exception {
+  /// As if the role had launched it.
+  private static SqlTask launchFor(String role) throws SQLException {
     database.execute(
         "insert into sql_request (command, requested_by, requested_by_oid, login_oid, settings, session)"
-            + " select 'select 1', 'nologin', 'nologin'::regrole, 'nologin'::regrole, '{}', 's'");
+            + " select 'select 1', '%1$s', '%1$s'::regrole, '%1$s'::regrole, '{}', 's'"
+                .formatted(role));
     long id = Long.parseLong(database.query("select max(id) from sql_request"));
-    var task = TestTasks.task(id, "select 1", 65_536);
-    var result = run(task);
+    return TestTasks.task(id, database.oid(role), "select 1", 65_536);
+  }
+
+  @Test
+  void aRoleWhosePasswordHasExpiredIsToldSo(@TempDir Path directory) throws Exception {
+    database.execute(
+        "create role expired login password 'secret' valid until '2020-01-01'; grant pgbackground_role to expired");
+    var passwords = directory.resolve("passwords");
+    Files.writeString(passwords, "*:*:*:expired:secret\n");
+    // the driver asks for it before the environment's PGPASSFILE
+    System.setProperty("org.postgresql.pgpassfile", passwords.toString());
+    try {
+      var result = run(launchFor("expired"));
+      assertThat(error(result).sqlstate()).isEqualTo("28P01");
+      assertThat(error(result).hint()).contains("alter role expired valid until");
+    } finally {
+      System.clearProperty("org.postgresql.pgpassfile");
+      database.execute("drop role expired");
+    }
+  }
+
+  @Test
+  void aRoleThatCannotBeLoggedInAsIsToldWhatIsMissing() throws Exception {
+    var result = run(launchFor("nologin"));
     assertThat(result.status()).isEqualTo("failed");
     assertThat(error(result).sqlstate()).isEqualTo("28000");
     assertThat(error(result).message()).isEqualTo("the worker cannot log in as role \"nologin\"");
     assertThat(error(result).hint()).contains("pg_hba.conf");
+  }
+
+  /// What a role that is made for a test may do.
+  private static void makeVa() throws SQLException {
+    database.execute("create role va login; grant pgbackground_role to va");
+  }
+
+  private static void dropVa() throws SQLException {
+    database.execute("drop owned by va; drop role va");
+  }
+
+  @Test
+  void aRoleThatHasTakenTheNameOfAnotherIsGivenNoneOfItsSessions() throws Exception {
+    makeVa();
+    var before = database.launch("va", "", "select session_user, pg_backend_pid()");
+    var pid = requireNonNull(run(before).rows()).getFirst().getLast();
+    database.execute("alter role va rename to old_va");
+    makeVa();
+    var after =
+        requireNonNull(
+            run(database.launch("va", "", "select session_user, pg_backend_pid()")).rows());
+    assertThat(after.getFirst().getFirst()).isEqualTo("va");
+    assertThat(after.getFirst().getLast()).isNotEqualTo(pid);
+    assertThat(run(database.launch("old_va", "", "select session_user, pg_backend_pid()")).rows())
+        .containsExactly(row("old_va", pid));
+    dropVa();
+    database.execute("drop owned by old_va; drop role old_va");
+  }
+
+  @Test
+  void aRoleThatWasMadeAnewBeginsOnASessionOfItsOwn() throws Exception {
+    makeVa();
+    assertThat(run(database.launch("va", "", "select 1")).status()).isEqualTo("succeeded");
+    dropVa();
+    makeVa();
+    assertThat(run(database.launch("va", "", "select session_user")).rows())
+        .containsExactly(row("va"));
+    dropVa();
+  }
+
+  @Test
+  void whatWasClaimedBeforeARenameRunsAsTheRoleThatLaunchedIt() throws Exception {
+    makeVa();
+    var task = database.launch("va", "", "select session_user, current_user");
+    var claim = claim(task);
+    database.execute("alter role va rename to old_va");
+    makeVa();
+    runClaimed(task, claim);
+    assertThat(result(task.id()).rows()).containsExactly(row("old_va", "old_va"));
+    dropVa();
+    database.execute("drop owned by old_va; drop role old_va");
+  }
+
+  @Test
+  void whatWasClaimedBeforeItsRoleWasDroppedSaysThatItIsGone() throws Exception {
+    makeVa();
+    run(database.launch("va", "", "select 1"));
+    var task = database.launch("va", "", "select 1");
+    var claim = claim(task);
+    dropVa();
+    makeVa();
+    runClaimed(task, claim);
+    assertThat(error(result(task.id())).sqlstate()).isEqualTo("42704");
+    assertThat(error(result(task.id())).message())
+        .startsWith("the role that launched the task does not exist any more");
+    dropVa();
+  }
+
+  @Test
+  void aSessionThatCannotBeginATaskIsNotUsedAgain() throws Exception {
+    makeVa();
+    var pid = requireNonNull(run(database.launch("va", "", "select pg_backend_pid()")).rows());
+    var task = database.launch("va", "", "select 1");
+    var claim = claim(task);
+    database.execute("revoke pgbackground_role from va");
+    runClaimed(task, claim);
+    assertThat(error(result(task.id())).sqlstate()).isEqualTo("42501");
+    database.execute("grant pgbackground_role to va");
+    assertThat(run(database.launch("va", "", "select pg_backend_pid()")).rows()).isNotEqualTo(pid);
+    dropVa();
+  }
+
+  @Test
+  void aRoleThatMayNotConnectIsToldWhatToGrant() throws Exception {
+    makeVa();
+    var task = database.launch("va", "", "select 1");
+    var claim = claim(task);
+    database.execute(
+        "revoke connect on database postgres from public; grant connect on database postgres to alice, bob, pgoffload_worker");
+    runClaimed(task, claim);
+    assertThat(error(result(task.id())))
+        .extracting(SqlError::sqlstate, SqlError::hint)
+        .containsExactly(
+            "42501", "Have an administrator run: grant connect on database postgres to va");
+    database.execute(
+        "grant connect on database postgres to public; revoke connect on database postgres from alice, bob, pgoffload_worker");
+    dropVa();
+  }
+
+  @Test
+  void aRoleThatMayNotLogInAnyMoreIsToldWhatToAlter() throws Exception {
+    makeVa();
+    var task = database.launch("va", "", "select 1");
+    var claim = claim(task);
+    database.execute("alter role va nologin");
+    runClaimed(task, claim);
+    assertThat(error(result(task.id())))
+        .extracting(SqlError::sqlstate, SqlError::hint)
+        .containsExactly("28000", "Have an administrator run: alter role va login");
+    dropVa();
+  }
+
+  @Test
+  void aTaskThatWaitsForAConnectionSaysSoAndBeginsWhenThereIsOne() throws Exception {
+    makeVa();
+    var task = database.launch("va", "", "select 1");
+    var status = "select sql_status(" + task.id() + ")";
+    CompletableFuture<RunTask.End> ended;
+    try (var _ = database.as("va")) {
+      database.execute("alter role va connection limit 1");
+      ended = begin(task);
+      await()
+          .atMost(PATIENCE)
+          .until(() ->
+              database
+                  .query("select progress_msg from sql_queue where id = " + task.id())
+                  .equals("waits for a connection: too many connections for role \"va\""));
+      assertThat(database.query(status)).isEqualTo("queued");
+    }
+    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(database.query(status)).isEqualTo("succeeded");
+    dropVa();
+  }
+
+  private static SqlTask atDepth(int depth, SqlTask task) {
+    return new SqlTask(
+        task.id(),
+        task.user(),
+        task.userOid(),
+        task.loginOid(),
+        task.command(),
+        task.label(),
+        task.queueSize(),
+        task.settings(),
+        task.session(),
+        task.maxWorkers(),
+        depth,
+        task.rowsWanted(),
+        task.orderingKey(),
+        task.createdAt(),
+        task.until());
+  }
+
+  @Test
+  void aSessionThatRestsAtAnotherDepthGivesItsPlaceUp() throws Exception {
+    makeVa();
+    run(database.launch("va", "", "select 1"));
+    var nested = atDepth(1, database.launch("va", "", "select 1"));
+    database.execute("alter role va connection limit 1");
+    assertThat(run(nested).status()).isEqualTo("succeeded");
+    dropVa();
   }
 
   @Test

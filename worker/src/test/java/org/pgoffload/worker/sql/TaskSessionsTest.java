@@ -31,7 +31,9 @@ final class TaskSessionsTest {
 
   @BeforeEach
   void open() {
-    sessions = new TaskSessions(database.tasks(), "w", new SqlLimits(3, 2, Duration.ofSeconds(60)));
+    sessions =
+        new TaskSessions(
+            database.tasks(), database.roles(), "w", new SqlLimits(3, 2, Duration.ofSeconds(60)));
   }
 
   @AfterEach
@@ -40,7 +42,7 @@ final class TaskSessionsTest {
   }
 
   private TaskSession borrow(String login, int depth) throws Exception {
-    return sessions.borrow(login, depth, Duration.ofSeconds(5)).orElseThrow();
+    return sessions.borrow(database.oid(login), depth, Duration.ofSeconds(5)).orElseThrow();
   }
 
   private static String count(String condition) throws SQLException {
@@ -52,9 +54,9 @@ final class TaskSessionsTest {
   void areBoundedForEachRoleAndInAllAtEachDepth() throws Exception {
     var first = borrow("alice", 0);
     borrow("alice", 0);
-    assertThat(sessions.borrow("alice", 0, AT_ONCE)).isEmpty();
+    assertThat(sessions.borrow(database.oid("alice"), 0, AT_ONCE)).isEmpty();
     borrow("bob", 0);
-    assertThat(sessions.borrow("bob", 0, AT_ONCE)).isEmpty();
+    assertThat(sessions.borrow(database.oid("bob"), 0, AT_ONCE)).isEmpty();
     borrow("alice", 1);
     sessions.giveBack(first, 0);
     assertThat(borrow("alice", 0).identity()).isEqualTo(first.identity());
@@ -77,8 +79,9 @@ final class TaskSessionsTest {
   @Test
   void thatRestTooLongAreClosed() throws Exception {
     try (var impatient =
-        new TaskSessions(database.tasks(), "w", new SqlLimits(3, 2, Duration.ofMillis(100)))) {
-      var session = impatient.borrow("bob", 0, Duration.ofSeconds(5)).orElseThrow();
+        new TaskSessions(
+            database.tasks(), database.roles(), "w", new SqlLimits(3, 2, Duration.ofMillis(100)))) {
+      var session = impatient.borrow(database.oid("bob"), 0, Duration.ofSeconds(5)).orElseThrow();
       impatient.giveBack(session, 0);
       await()
           .atMost(Duration.ofSeconds(30))
@@ -129,8 +132,65 @@ final class TaskSessionsTest {
   }
 
   @Test
-  void cannotBeHadOfARoleThatMayNotLogIn() {
-    assertThatThrownBy(() -> sessions.borrow("nologin", 0, AT_ONCE))
+  void areNotHandedToAnotherRoleThatHasTakenTheName() throws Exception {
+    database.execute("create role va login; grant pgbackground_role to va");
+    var old = database.oid("va");
+    var session = sessions.borrow(old, 0, Duration.ofSeconds(5)).orElseThrow();
+    sessions.giveBack(session, 0);
+    database.execute("alter role va rename to old_va; create role va login");
+    var other = borrow("va", 0);
+    assertThat(who(other)).isEqualTo("va");
+    assertThat(other.identity()).isNotEqualTo(session.identity());
+    // and the old one's go on under its new name, and within its own limit
+    var again = sessions.borrow(old, 0, Duration.ofSeconds(5)).orElseThrow();
+    assertThat(again.identity()).isEqualTo(session.identity());
+    assertThat(who(again)).isEqualTo("old_va");
+    assertThat(who(sessions.borrow(old, 0, Duration.ofSeconds(5)).orElseThrow()))
+        .isEqualTo("old_va");
+    sessions.close();
+    database.execute("drop role va; drop role old_va");
+  }
+
+  @Test
+  void ofARoleWhoseNameHasPassedOnBetweenLookUpAndLoginAreClosed() throws Exception {
+    var bob = database.oid("bob");
+    try (var late =
+        new TaskSessions(
+            database.tasks(),
+            oid -> new TaskLogin(oid, "alice", false, ""),
+            "late",
+            SqlLimits.DEFAULT)) {
+      assertThatThrownBy(() -> late.borrow(bob, 0, AT_ONCE))
+          .isInstanceOf(TaskSession.WrongRoleException.class)
+          .hasMessageContaining("OID " + bob);
+      await()
+          .atMost(Duration.ofSeconds(30))
+          .until(() -> count("application_name = 'pgoffload worker late'").equals("0"));
+    }
+  }
+
+  @Test
+  void cannotBeHadOfARoleThatDoesNotExistAnyMore() throws Exception {
+    database.execute("create role va login");
+    var oid = database.oid("va");
+    database.execute("drop role va; create role va login");
+    assertThatThrownBy(() -> sessions.borrow(oid, 0, AT_ONCE))
+        .hasFieldOrPropertyWithValue("SQLState", "42704");
+    database.execute("drop role va");
+  }
+
+  private static String who(TaskSession session) throws SQLException {
+    try (var statement = session.connection().createStatement();
+        var row = statement.executeQuery("select session_user")) {
+      row.next();
+      return row.getString(1);
+    }
+  }
+
+  @Test
+  void cannotBeHadOfARoleThatMayNotLogIn() throws Exception {
+    var nologin = database.oid("nologin");
+    assertThatThrownBy(() -> sessions.borrow(nologin, 0, AT_ONCE))
         .isInstanceOfSatisfying(
             SQLException.class, e -> assertThat(e.getSQLState()).isEqualTo("28000"));
   }

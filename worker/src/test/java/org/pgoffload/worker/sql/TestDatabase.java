@@ -29,8 +29,9 @@ final class TestDatabase implements AutoCloseable, WorkerLease {
             PostgresOptions.temporary(PASSWORD)
                 .withAuthentication(
                     List.of(
-                        "host all alice,bob,pgoffload_worker 127.0.0.1/32 trust",
-                        "host all nologin 127.0.0.1/32 reject"),
+                        "host all alice,bob,va,old_va,pgoffload_worker 127.0.0.1/32 trust",
+                        "host all nologin 127.0.0.1/32 reject",
+                        "host all expired 127.0.0.1/32 scram-sha-256"),
                     List.of())
                 // a failing session must not hold up the tests
                 .withSettings(Map.of("max_connections", "60")));
@@ -82,6 +83,15 @@ final class TestDatabase implements AutoCloseable, WorkerLease {
     return source;
   }
 
+  /// As the worker asks it.
+  TaskRecords roles() {
+    return new TaskRecords(worker("test"), this);
+  }
+
+  long oid(String role) throws SQLException {
+    return Long.parseLong(query("select '" + role + "'::regrole::oid"));
+  }
+
   Connection as(String role) throws SQLException {
     return DriverManager.getConnection(admin().jdbcUrl(), role, "");
   }
@@ -113,6 +123,7 @@ final class TestDatabase implements AutoCloseable, WorkerLease {
           id,
           role,
           Long.parseLong(query("select requested_by_oid from sql_request where id = " + id)),
+          Long.parseLong(query("select login_oid from sql_request where id = " + id)),
           command,
           label,
           queueSize,

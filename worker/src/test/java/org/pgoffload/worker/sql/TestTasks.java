@@ -11,10 +11,15 @@ final class TestTasks {
   }
 
   static SqlTask task(long id, String command, int queueSize) {
+    return task(id, 10, command, queueSize);
+  }
+
+  static SqlTask task(long id, long role, String command, int queueSize) {
     return new SqlTask(
         id,
         "alice",
-        10,
+        role,
+        role,
         command,
         null,
         queueSize,

@@ -47,10 +47,13 @@ final class WatchSessionsTest {
   void open() throws IOException {
     proxy = new DeafProxy(database.admin().port());
     topic = new TestTopic();
+    records = database.roles();
     sessions =
         new TaskSessions(
-            database.tasksAt(proxy.port()), "w", new SqlLimits(8, 4, Duration.ofSeconds(30)));
-    records = new TaskRecords(database.worker("test"), database);
+            database.tasksAt(proxy.port()),
+            records,
+            "w",
+            new SqlLimits(8, 4, Duration.ofSeconds(30)));
     running = new RunningTasks(records, EVERY);
     run = new RunTask(sessions, records, topic, "w", Clock.systemUTC());
   }

@@ -47,3 +47,23 @@ select pg_background_drain_v2(array[pg_background_launch_v2('select 1')]);
 select pg_background_wait_any_v2(array[pg_background_launch_v2('select 1')], 60000);
 select pg_background_cancel_by_label_v2('none%');
 select pg_background_cancel_all_v2(), pg_background_detach_all_v2();
+
+select * from pg_background_launch('select 1', 0, 'one') h, pg_background_result(h.pid, h.cookie) as (one integer);
+select set_config('test.pid', pid::text, false), set_config('test.cookie', cookie::text, false)
+from pg_background_submit('select pg_background_report_progress(50, ''half'')') h;
+select pg_background_wait(current_setting('test.pid')::integer, current_setting('test.cookie')::bigint, 60000);
+select pg_background_get_progress(current_setting('test.pid')::integer, current_setting('test.cookie')::bigint),
+       pg_background_result_info(current_setting('test.pid')::integer, current_setting('test.cookie')::bigint),
+       pg_background_error_info(current_setting('test.pid')::integer, current_setting('test.cookie')::bigint),
+       pg_background_outcome(current_setting('test.pid')::integer, current_setting('test.cookie')::bigint),
+       pg_background_full_sql(current_setting('test.pid')::integer, current_setting('test.cookie')::bigint);
+select * from pg_background_list() as (pid integer, cookie bigint, launched_at timestamptz, user_id oid, queue_size integer, state text, sql_preview text, last_error text, consumed boolean, label text);
+select pg_background_stats(), pg_background_purge();
+select pg_background_detach(h.pid, h.cookie) from pg_background_submit('select 1') h;
+select pg_background_cancel(h.pid, h.cookie, 1000) from pg_background_submit('select pg_sleep(60)') h;
+select pg_background_run('select 1');
+select * from pg_background_run_query('select 1 as one') as (one integer);
+select pg_background_drain(array[pg_background_submit('select 1')]);
+select pg_background_wait_any(array[pg_background_submit('select 1')], 60000);
+select pg_background_cancel_by_label('none%');
+select pg_background_cancel_all(), pg_background_detach_all();

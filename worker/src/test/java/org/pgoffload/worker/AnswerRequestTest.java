@@ -25,12 +25,16 @@ import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.calls.EmbedTogether;
 import org.pgoffload.worker.calls.MakeCalls;
+import org.pgoffload.worker.llm.FinishReason;
 import org.pgoffload.worker.llm.LlmCall;
+import org.pgoffload.worker.llm.LlmError;
 import org.pgoffload.worker.llm.LlmErrorCode;
 import org.pgoffload.worker.llm.LlmOptions;
+import org.pgoffload.worker.llm.LlmOutcome;
 import org.pgoffload.worker.llm.LlmProviders;
 import org.pgoffload.worker.llm.ModelTarget;
 import org.pgoffload.worker.llm.Turn;
+import org.pgoffload.worker.llm.Usage;
 
 final class AnswerRequestTest {
   private static final Instant SIGNED = Instant.ofEpochSecond(1);
@@ -222,6 +226,20 @@ final class AnswerRequestTest {
   }
 
   @Test
+  void saysWhyTheModelStoppedWithoutAWord() throws Exception {
+    var error =
+        new LlmError(
+            LlmErrorCode.EMPTY_ANSWER, "words", 200, null, null, new FinishReason("tool_calls"));
+    var result =
+        answer(
+            new FakeProvider(call -> new LlmOutcome.Failed(error, "fake-1", Usage.NONE, List.of())),
+            envelope("{\"prompt\": \"why?\"}"),
+            AT_ONCE);
+    assertThat(result.errorCode()).isEqualTo("empty_answer");
+    assertThat(result.finishReason()).isEqualTo("tool_calls");
+  }
+
+  @Test
   void failsForAKindThatItDoesNotKnow() throws Exception {
     var provider = new FakeProvider();
     for (var kind : List.of("sql", "of-tomorrow")) {
@@ -243,13 +261,13 @@ final class AnswerRequestTest {
   }
 
   @Test
-  void replacesNulInAnAnswerForPostgresHasNone() throws Exception {
+  void replacesInAnAnswerWhatPostgresHasNot() throws Exception {
     var result =
         answer(
-            new FakeProvider(call -> FakeProvider.answer("a\u0000b")),
+            new FakeProvider(call -> FakeProvider.answer("a\u0000b\uD83Dc")),
             envelope("{\"prompt\": \"why?\"}"),
             AT_ONCE);
-    assertThat(result.answer()).isEqualTo("a\uFFFDb");
+    assertThat(result.answer()).isEqualTo("a\uFFFDb\uFFFDc");
   }
 
   @Test

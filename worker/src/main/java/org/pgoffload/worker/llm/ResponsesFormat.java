@@ -108,12 +108,25 @@ final class ResponsesFormat {
       }
     }
     return switch (status) {
-      case "completed" -> reply.finished(text.toString(), status, null, usage);
+      case "completed" ->
+          reply.finished(
+              text.toString(), text.isEmpty() ? insteadOfWords(body) : status, null, usage);
       case "incomplete" ->
           reply.finished(
               text.toString(), Json.text(body.path("incomplete_details"), "reason"), null, usage);
       default -> reply.malformed("the reply has no status that ends a response");
     };
+  }
+
+  /// What the model gave in the place of words, such as `function_call`: the API has no other word
+  /// for it.
+  private static String insteadOfWords(JsonNode body) {
+    return body.path("output")
+        .valueStream()
+        .map(item -> item.path("type").asText())
+        .filter(type -> !type.equals("message") && !type.equals("reasoning"))
+        .findFirst()
+        .orElse("completed");
   }
 
   private static Usage usage(JsonNode usage) {

@@ -5,12 +5,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.worker.llm.stub.StubOptions;
 import org.pgoffload.worker.llm.stub.StubQuestion;
+import org.pgoffload.worker.llm.stub.StubReply;
 import org.pgoffload.worker.llm.stub.VendorStub;
+import org.pgoffload.worker.llm.stub.WireReply;
 
 /// What OpenAI's provider does beyond what all do.
 class OpenAiProviderTest {
@@ -66,6 +69,46 @@ class OpenAiProviderTest {
                 List.of("user: Why?"),
                 StubOptions.limit(64),
                 false));
+  }
+
+  @Test
+  void namesWhatTheModelGaveInThePlaceOfWords() throws InterruptedException {
+    stub.next(
+        StubReply.wire(
+            new WireReply.Full(
+                200,
+                Map.of("Content-Type", "application/json"),
+                """
+                {"status": "completed", "output": [{"type": "reasoning"}, {"type": "function_call"}]}
+                """)));
+    var provider =
+        new OpenAiProvider(
+            OpenAiProvider.NAME,
+            BaseUrl.of(stub.url() + "/v1"),
+            OpenAiProvider.Api.RESPONSES,
+            KEY,
+            "model-1",
+            null,
+            http);
+    var call =
+        new LlmCall(
+            7,
+            null,
+            null,
+            List.of(Turn.user("Why?")),
+            LlmOptions.DEFAULTS,
+            false,
+            Duration.ofSeconds(30));
+
+    assertThat(provider.ask(call, PieceListener.NONE))
+        .isInstanceOfSatisfying(
+            LlmOutcome.Failed.class,
+            failed -> {
+              assertThat(failed.error().code()).isEqualTo(LlmErrorCode.EMPTY_ANSWER);
+              assertThat(failed.error().message()).contains("without a word: function_call");
+              assertThat(failed.error().finishReason())
+                  .isEqualTo(new FinishReason("function_call"));
+            });
   }
 
   @Test

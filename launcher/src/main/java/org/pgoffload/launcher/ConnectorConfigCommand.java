@@ -11,7 +11,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
-import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.pgoffload.connectors.ConnectConfiguration;
@@ -119,11 +118,7 @@ final class ConnectorConfigCommand implements Callable<Integer> {
         yield json.writeValueAsString(body);
       }
       case PUT -> json.writeValueAsString(properties);
-      case PROPERTIES -> {
-        var named = new TreeMap<>(properties);
-        named.put("name", name);
-        yield propertiesFile(named);
-      }
+      case PROPERTIES -> propertiesFile(Map.of("name", name)) + "\n" + propertiesFile(properties);
     };
   }
 

@@ -21,6 +21,10 @@ public record TaskDatabase(
   /// They would take the place of the role that launched the task.
   private static final Set<String> LOGIN = Set.of("user", "password");
 
+  /// What libpq's variables say of the part's own login and sessions.
+  private static final Set<String> OF_THE_PART =
+      Set.of("user", "password", "sslcert", "sslkey", "options", "application_name");
+
   public TaskDatabase {
     servers = List.copyOf(servers);
     if (servers.isEmpty() || database.isBlank()) {
@@ -77,7 +81,8 @@ public record TaskDatabase(
     return read(uri, Map.of());
   }
 
-  /// Reads such a URI, and from libpq's variables what it leaves out, except for the login.
+  /// Reads such a URI, and from libpq's variables what it leaves out: where the server is and how
+  /// it is trusted, and nothing of a login.
   ///
   /// @param variables of [DatabaseAddress#VARIABLES], without those that are not set
   /// @throws IllegalArgumentException with what is missing or cannot be honoured; the message never
@@ -86,7 +91,7 @@ public record TaskDatabase(
     var parameters = new TreeMap<>(DatabaseUri.parse(uri));
     variables.forEach((variable, value) -> {
       var name = ConnectionParameters.VARIABLES.get(variable);
-      if (name != null && !LOGIN.contains(name)) {
+      if (name != null && !OF_THE_PART.contains(name)) {
         parameters.putIfAbsent(name, value);
       }
     });

@@ -69,6 +69,21 @@ final class TaskDatabaseTest {
         .isEqualTo(TaskDatabase.options(false) + " -c transaction_timeout=0");
   }
 
+  @Test
+  void takesFromLibpqsVariablesNothingOfThePartsLogin() {
+    var variables =
+        Map.of(
+            "PGPORT", "5433",
+            "PGUSER", "pgoffload_worker",
+            "PGPASSWORD", "hunter2",
+            "PGSSLCERT", "/part.crt",
+            "PGSSLKEY", "/part.pk8",
+            "PGOPTIONS", "-c geqo=off",
+            "PGSSLMODE", "verify-full");
+    assertThat(TaskDatabase.read("postgresql://h/d", variables))
+        .isEqualTo(new TaskDatabase("h", 5433, "d", Map.of("sslmode", "verify-full")));
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {

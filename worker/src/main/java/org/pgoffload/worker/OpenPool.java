@@ -5,10 +5,8 @@ import com.zaxxer.hikari.HikariDataSource;
 import com.zaxxer.hikari.SQLExceptionOverride;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.security.GeneralSecurityException;
-import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.Properties;
 import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.PinnedSettings;
 
@@ -23,6 +21,9 @@ final class OpenPool {
   private static final int CONNECTIONS_WITH_SQL = 8;
 
   private static final Duration STATEMENT_TIMEOUT = Duration.ofSeconds(10);
+
+  /// A server that has vanished must not hold the lane for ever; above the server's own timeout.
+  private static final Duration SILENCE = Duration.ofSeconds(15);
 
   private OpenPool() {}
 
@@ -46,11 +47,8 @@ final class OpenPool {
     pool.setMetricRegistry(metrics);
     pool.setJdbcUrl(configuration.database().jdbcUrl());
     var properties =
-        configuration
-            .database()
-            .partProperties("pgoffload worker " + configuration.name(), STATEMENT_TIMEOUT);
-    // a server that has vanished must not hold the lane for ever; above the server's own timeout
-    properties.setProperty("socketTimeout", "15");
+        configuration.database().partProperties(name(configuration), STATEMENT_TIMEOUT);
+    properties.setProperty("socketTimeout", Long.toString(SILENCE.toSeconds()));
     pool.setDataSourceProperties(properties);
     pool.setConnectionInitSql(PinnedSettings.FIRST_STATEMENT);
     pool.setExceptionOverride(new DropReadOnly());
@@ -61,17 +59,22 @@ final class OpenPool {
     pool.setValidationTimeout(Duration.ofSeconds(1).toMillis());
     // once it has been there, a database that is away is waited for by whoever needs it
     pool.setInitializationFailTimeout(-1);
-    awaitDatabase(configuration, properties);
+    awaitDatabase(configuration);
     return new HikariDataSource(pool);
+  }
+
+  private static String name(WorkerConfiguration configuration) {
+    return "pgoffload worker " + configuration.name();
   }
 
   /// Started together with its database, a worker waits for it, but not for a login or a database
   /// that is not there, or a server that is not the right one.
-  private static void awaitDatabase(WorkerConfiguration configuration, Properties properties) {
+  private static void awaitDatabase(WorkerConfiguration configuration) {
     var address = configuration.database();
     long deadline = System.nanoTime() + PATIENCE_AT_START.toNanos();
     while (true) {
-      try (var _ = DriverManager.getConnection(address.jdbcUrl(), properties)) {
+      try (var _ =
+          address.connectAsPart(name(configuration), SILENCE, STATEMENT_TIMEOUT)) {
         return;
       } catch (SQLException e) {
         var state = String.valueOf(e.getSQLState());

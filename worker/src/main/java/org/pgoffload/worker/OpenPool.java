@@ -73,8 +73,7 @@ final class OpenPool {
     var address = configuration.database();
     long deadline = System.nanoTime() + PATIENCE_AT_START.toNanos();
     while (true) {
-      try (var _ =
-          address.connectAsPart(name(configuration), SILENCE, STATEMENT_TIMEOUT)) {
+      try (var _ = address.connectAsPart(name(configuration), SILENCE, STATEMENT_TIMEOUT)) {
         return;
       } catch (SQLException e) {
         var state = String.valueOf(e.getSQLState());

@@ -30,7 +30,6 @@ final class AttemptTask {
   private final TaskSessions sessions;
   private final TaskRecords records;
   private final RecordResult record;
-  private final DescribeColumns columns;
   private final DescribeResult describe;
   private final GatherNotices notices = new GatherNotices();
   private final ExecuteStatements execute;
@@ -53,10 +52,9 @@ final class AttemptTask {
     this.sessions = tools.sessions;
     this.records = tools.records;
     this.record = tools.record;
-    this.columns = tools.columns;
     this.topic = tools.topic;
     this.describe = describe;
-    this.execute = new ExecuteStatements(session.connection(), notices);
+    this.execute = new ExecuteStatements(session.connection(), notices, tools.columns);
     this.rows = new GatherRows(task, claim.attempt(), topic, running);
   }
 
@@ -151,8 +149,7 @@ final class AttemptTask {
     rows = new GatherRows(task, claim.attempt(), topic, running);
     outsideTransaction = true;
     try {
-      execute.executeOutsideTransaction(statement, rows);
-      return succeededOutsideTransaction();
+      return succeededOutsideTransaction(execute.executeOutsideTransaction(statement));
     } catch (StoppedException e) {
       // only its rows are on their way: it has taken effect
       if (e.reason() == RunningTask.Stop.CLOSING) {
@@ -163,9 +160,11 @@ final class AttemptTask {
   }
 
   /// It has taken effect: nothing can make it a failure any more.
-  private TaskOutcome succeededOutsideTransaction() throws InterruptedException, StoppedException {
+  private TaskOutcome succeededOutsideTransaction(ExecuteStatements.Returned returned)
+      throws InterruptedException, StoppedException {
     running.left();
     try {
+      execute.gather(returned, rows);
       var result = succeeded();
       return record.record(result.withReadUnder(settings(session.leave())), describe);
     } catch (SQLException e) {
@@ -173,10 +172,8 @@ final class AttemptTask {
     }
   }
 
-  private SqlResult succeeded() throws SQLException, InterruptedException, StoppedException {
-    var fields = execute.columns();
-    var described = fields == null ? null : columns.describe(session.connection(), fields);
-    return describe.succeeded(execute.tags(), described, rows.end(), notices.all());
+  private SqlResult succeeded() throws InterruptedException, StoppedException {
+    return describe.succeeded(execute.tags(), execute.columns(), rows.end(), notices.all());
   }
 
   private TaskOutcome stopped(RunningTask.Stop reason) throws InterruptedException {

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.SqlColumn;
 import org.postgresql.copy.CopyOut;
 import org.postgresql.core.Field;
 import org.postgresql.core.NativeQuery;
@@ -43,13 +44,15 @@ final class ExecuteStatements {
   private final PgConnection connection;
   private final QueryExecutor executor;
   private final GatherNotices notices;
+  private final DescribeColumns describe;
   private final List<String> tags = new ArrayList<>();
-  private Field @Nullable [] columns;
+  private @Nullable List<SqlColumn> columns;
 
-  ExecuteStatements(PgConnection connection, GatherNotices notices) {
+  ExecuteStatements(PgConnection connection, GatherNotices notices, DescribeColumns describe) {
     this.connection = connection;
     this.executor = connection.getQueryExecutor();
     this.notices = notices;
+    this.describe = describe;
   }
 
   /// The command tags of what has been executed.
@@ -57,9 +60,9 @@ final class ExecuteStatements {
     return List.copyOf(tags);
   }
 
-  /// The columns of the last statement, or null if it returned no rows.
-  Field @Nullable [] columns() {
-    return columns == null ? null : columns.clone();
+  /// The columns of the last statement, or null if it returned no rows, or they were dropped.
+  @Nullable List<SqlColumn> columns() {
+    return columns;
   }
 
   /// Executes a statement in the transaction, which it begins if there is none.
@@ -73,23 +76,25 @@ final class ExecuteStatements {
     if (statement.kind() == SqlStatement.Kind.COPY_TO_STDOUT) {
       copy(statement, rows);
     } else {
-      query(statement.text(), QueryExecutor.QUERY_FORWARD_CURSOR, rows);
+      gather(begin(statement.text(), QueryExecutor.QUERY_FORWARD_CURSOR), rows);
     }
   }
 
-  /// Executes a statement outside a transaction block. Its rows, if any, are read at once: only
-  /// procedures return some, and those one.
+  /// Rows that are still in memory.
   ///
+  /// @param sql the statement that returned them
+  record Returned(String sql, Step first) {}
+
+  /// Executes a statement outside a transaction block. It has taken effect when this returns. Its
+  /// rows, if any, are in memory at once: only procedures return some, and those one.
+  ///
+  /// @return what is to be gathered
   /// @throws SQLException the statement's failure, or the connection's
-  /// @throws InterruptedException if the worker is closing
-  /// @throws StoppedException if the task is to stop
-  void executeOutsideTransaction(SqlStatement statement, GatherRows rows)
-      throws SQLException, InterruptedException, StoppedException {
-    query(statement.text(), QueryExecutor.QUERY_SUPPRESS_BEGIN, rows);
+  Returned executeOutsideTransaction(SqlStatement statement) throws SQLException {
+    return begin(statement.text(), QueryExecutor.QUERY_SUPPRESS_BEGIN);
   }
 
-  private void query(String sql, int flags, @Nullable GatherRows rows)
-      throws SQLException, InterruptedException, StoppedException {
+  private Returned begin(String sql, int flags) throws SQLException {
     // wrapped by hand, the driver neither splits nor changes it
     var query = executor.wrap(List.of(new NativeQuery(sql, NO_BINDS, false, SqlCommand.BLANK)));
     var step = new Step();
@@ -100,16 +105,40 @@ final class ExecuteStatements {
         0,
         FIRST_STEP_ROWS,
         flags | QueryExecutor.QUERY_ONESHOT | QueryExecutor.QUERY_BOTH_ROWS_AND_STATUS);
-    columns = step.fields;
+    return new Returned(sql, step);
+  }
+
+  /// Gathers the rows of a statement, reading on as long as there are more. What it asks the server
+  /// meanwhile changes no setting: the statement goes on under its own.
+  ///
+  /// @param rows where they go, or null to drop them
+  /// @throws SQLException the statement's failure, or the connection's
+  /// @throws InterruptedException if the worker is closing
+  /// @throws StoppedException if the task is to stop
+  void gather(Returned returned, @Nullable GatherRows rows)
+      throws SQLException, InterruptedException, StoppedException {
+    var step = returned.first;
+    var fields = step.fields;
+    columns = null;
+    QualifyValues qualify = null;
+    if (fields != null && rows != null) {
+      var described = describe.describe(connection, fields);
+      columns = described.columns();
+      qualify = new QualifyValues(connection, described.shapes());
+    }
     int size = FIRST_STEP_ROWS;
     long count = 0;
     long largest = 1;
     while (true) {
+      count += step.tuples.size();
       for (var tuple : step.tuples) {
-        count++;
         largest = Math.max(largest, tuple.length());
-        if (rows != null) {
-          rows.add(values(tuple));
+      }
+      if (rows != null && qualify != null) {
+        var values = step.tuples.stream().map(ExecuteStatements::values).toList();
+        qualify.qualify(values);
+        for (var row : values) {
+          rows.add(row);
         }
       }
       var cursor = step.cursor;
@@ -120,11 +149,13 @@ final class ExecuteStatements {
       step = new Step();
       executor.fetch(cursor, step, size, false);
     }
-    if (columns == null) {
+    if (fields == null) {
       tags.add(step.tag);
     } else {
       tags.add(
-          step.tag.isEmpty() ? CommandTag.of(sql, count) : CommandTag.counting(step.tag, count));
+          step.tag.isEmpty()
+              ? CommandTag.of(returned.sql, count)
+              : CommandTag.counting(step.tag, count));
     }
   }
 
@@ -139,7 +170,7 @@ final class ExecuteStatements {
   /// The lines of a COPY become rows of one column.
   private void copy(SqlStatement statement, @Nullable GatherRows rows)
       throws SQLException, InterruptedException, StoppedException {
-    columns = new Field[] {new Field("copy", Oid.TEXT)};
+    columns = null;
     long count = 0;
     connection.clearWarnings();
     if (!(executor.startCopy(statement.text(), false) instanceof CopyOut copy)) {
@@ -158,6 +189,9 @@ final class ExecuteStatements {
     }
     notices.addAll(connection.getWarnings());
     connection.clearWarnings();
+    if (rows != null) {
+      columns = describe.describe(connection, new Field[] {new Field("copy", Oid.TEXT)}).columns();
+    }
     tags.add("COPY " + count);
   }
 
@@ -168,7 +202,7 @@ final class ExecuteStatements {
   }
 
   /// What the server says to one step.
-  private final class Step extends ResultHandlerBase {
+  final class Step extends ResultHandlerBase {
     private Field @Nullable [] fields;
     private List<Tuple> tuples = List.of();
     private @Nullable ResultCursor cursor;

@@ -76,7 +76,7 @@ final class ExecuteStatementsTest {
     topic = new TestTopic();
     notices = new GatherNotices();
     rows = new GatherRows(task, 1, topic, new RunningTask(1, Optional.empty()));
-    execute = new ExecuteStatements(session.connection(), notices);
+    execute = new ExecuteStatements(session.connection(), notices, new DescribeColumns());
   }
 
   /// Executes all, keeps the rows of the last, and returns them.
@@ -132,7 +132,6 @@ final class ExecuteStatementsTest {
         "'<a>1</a>'::xml",
         "'(1,2)'::point",
         "'a:1 b:2'::tsvector",
-        "'pg_class'::regclass",
         "null::int",
         "''",
         "1::bigint << 62",
@@ -172,18 +171,264 @@ final class ExecuteStatementsTest {
         create type mood as enum ('sad', 'ok');
         select 1 as a, 2 as a, '1.5'::numeric(10,2) as "N", 'ok'::mood, null as "ü", array[1]::int8[]
         """);
-    var columns =
-        new DescribeColumns().describe(session.connection(), requireNonNull(execute.columns()));
+    var columns = requireNonNull(execute.columns());
     assertThat(columns)
         .extracting(SqlColumn::name, SqlColumn::typmod, SqlColumn::type)
         .containsExactly(
             org.assertj.core.groups.Tuple.tuple("a", -1, "integer"),
             org.assertj.core.groups.Tuple.tuple("a", -1, "integer"),
             org.assertj.core.groups.Tuple.tuple("N", 655366, "numeric(10,2)"),
-            org.assertj.core.groups.Tuple.tuple("mood", -1, "mood"),
+            org.assertj.core.groups.Tuple.tuple("mood", -1, "public.mood"),
             org.assertj.core.groups.Tuple.tuple("ü", -1, "text"),
             org.assertj.core.groups.Tuple.tuple("array", -1, "bigint[]"));
     assertThat(columns.getFirst().typeOid()).isEqualTo(23);
+  }
+
+  /// Objects that are found by the path `own, "Odd. s"`, and others of the same names that come
+  /// first under the path `other`.
+  private void createObjects() throws Exception {
+    run(
+        """
+        create schema own; create schema other; create schema "Odd. s";
+        create table own.things (); create table other.things (); create table "Odd. s"."The, ""things" ();
+        create table other.pg_class ();
+        create type own.mood as enum ('so so'); create type other.mood as enum ('so so');
+        create type other.text as enum ('so so');
+        create function own.single(integer, own.mood) returns integer language sql as 'select 1';
+        create function other.single(integer, own.mood) returns integer language sql as 'select 1';
+        create function own.several(text) returns integer language sql as 'select 1';
+        create function "Odd. s"."odd (name"(own.mood[], text) returns integer language sql as 'select 1';
+        create function own.plus(own.mood, own.mood) returns own.mood language sql as 'select $1';
+        create operator own.### (leftarg = own.mood, rightarg = own.mood, function = own.plus);
+        create operator other.### (leftarg = own.mood, rightarg = own.mood, function = own.plus);
+        create text search configuration own.words (copy = simple);
+        create text search configuration other.words (copy = simple);
+        create text search dictionary own.words (template = simple);
+        create text search dictionary other.words (template = simple);
+        create collation own.sorted from "C"; create collation other.sorted from "C";
+        create domain own.thing as regclass; create domain other.thing as int;
+        create type own.pair as (label text, thing regclass);
+        create type own.pairs as (pair own.pair, things own.thing[], amount int);
+        create domain own.known_pair as own.pair check ((value).label <> '');
+        create type own.span as range (subtype = oid);
+        create type own.regspan as range (subtype = regclass, subtype_opclass = oid_ops);
+        """);
+    session.connection().commit();
+  }
+
+  private void dropObjects() throws Exception {
+    session.rollback();
+    run("reset search_path; drop schema own, other, \"Odd. s\" cascade");
+    session.connection().commit();
+  }
+
+  @Test
+  void aNameMeansTheSameObjectUnderEveryPath() throws Exception {
+    createObjects();
+    try {
+      var cases =
+          List.of(
+              "regclass: 'things' | own.things",
+              "regclass: '\"The, \"\"things\"' | \"Odd. s\".\"The, \"\"things\"",
+              "regclass: 'pg_class' | pg_catalog.pg_class",
+              "regclass: 'other.things' | other.things",
+              "regclass: 999999 | 999999",
+              "regclass: 0 | -",
+              "regtype: 'mood' | own.mood",
+              "regtype: 'mood[]' | own.mood[]",
+              "regtype: 'text' | pg_catalog.text",
+              "regtype: 'text[]' | pg_catalog.text[]",
+              "regtype: 'integer[]' | integer[]",
+              "regtype: '\"char\"' | pg_catalog.\"char\"",
+              "regtype: 'timestamp with time zone' | timestamp with time zone",
+              "regproc: 'single' | own.single",
+              "regproc: 'several' | own.several",
+              "regproc: 'now' | pg_catalog.now",
+              "regprocedure: 'single(integer, mood)' | own.single(integer,own.mood)",
+              "regprocedure: '\"odd (name\"(mood[], pg_catalog.text)' | \"Odd. s\".\"odd (name\"(own.mood[],pg_catalog.text)",
+              "regprocedure: 'other.single(integer, mood)' | other.single(integer,own.mood)",
+              "regprocedure: 'now()' | pg_catalog.now()",
+              "regoper: '###' | own.###",
+              "regoperator: '###(mood, mood)' | own.###(own.mood,own.mood)",
+              "regoperator: '-(none, integer)' | pg_catalog.-(NONE,integer)",
+              "regoperator: '||(pg_catalog.text, pg_catalog.text)' | pg_catalog.||(pg_catalog.text,pg_catalog.text)",
+              "regconfig: 'words' | own.words",
+              "regconfig: 'simple' | pg_catalog.simple",
+              "regdictionary: 'words' | own.words",
+              "regcollation: 'sorted' | own.sorted",
+              "regcollation: '\"C\"' | pg_catalog.\"C\"",
+              "regrole: 'postgres' | postgres",
+              "regnamespace: 'own' | own",
+              "thing: 'things' | own.things");
+      for (var each : cases) {
+        var parts = each.split(": | \\| ", -1);
+        var value = parts[1] + "::" + parts[0];
+        begin(TestTasks.task(""));
+        var text =
+            run("set search_path = own, \"Odd. s\"; select "
+                    + value
+                    + ", null::regclass, "
+                    + value
+                    + "::oid")
+                .getFirst();
+        assertThat(text.getFirst()).as(each).isEqualTo(parts[2]);
+        assertThat(text.get(1)).isNull();
+        // what it is to a reader to whom other objects come first
+        begin(TestTasks.task(""));
+        var type = parts[0].equals("thing") ? "regclass" : parts[0];
+        assertThat(
+                run("set search_path = other, pg_catalog; select %s '%s'::pg_catalog.oid"
+                        .formatted("pg_catalog." + type, text.getFirst().replace("'", "''")))
+                    .getFirst())
+            .as(each)
+            .containsExactly(text.get(2));
+      }
+    } finally {
+      dropObjects();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "array['things', null, 'pg_class', '\"The, \"\"things\"']::regclass[] | {own.things,NULL,pg_catalog.pg_class,\"\\\"Odd. s\\\".\\\"The, \\\"\\\"things\\\"\"}",
+        "'[2:3]={things,0}'::regclass[] | [2:3]={own.things,-}",
+        "array[array['mood', 'int4range'], array['text', 'int']]::regtype[] | {{own.mood,pg_catalog.int4range},{pg_catalog.text,integer}}",
+        "array['things']::thing[] | {own.things}",
+        "row('a, \"b\"', 'things')::pair | (\"a, \"\"b\"\"\",own.things)",
+        "row('', 'things')::pair | (\"\",own.things)",
+        "row(null, null)::pair | (,)",
+        "array[row('x\\y', '\"The, \"\"things\"')]::pair[] | {\"(\\\"x\\\\\\\\y\\\",\\\"\\\"\\\"Odd. s\\\"\\\".\\\"\\\"The, \\\"\\\"\\\"\\\"things\\\"\\\"\\\")\"}",
+        "row(row('a', 'things'), array['things'], 1)::pairs | (\"(a,own.things)\",{own.things},1)",
+        "(array[row('a', 'things')::known_pair])::known_pair[] | {\"(a,own.things)\"}",
+        "'[things,)'::regspan | [own.things,)",
+        "'empty'::regspan | empty",
+        "regspan('things', 'things', '[]')::regmultispan | {[own.things,own.things]}",
+        "array[1, 2]::oid[] | {1,2}"
+      })
+  void namesWithinAValueMeanTheSameObjectsUnderEveryPath(String value, String text)
+      throws Exception {
+    createObjects();
+    try {
+      run("alter type own.regspan_multirange rename to regmultispan");
+      session.connection().commit();
+    } catch (SQLException e) {
+      session.rollback();
+    }
+    try {
+      begin(TestTasks.task(""));
+      var written =
+          run("set search_path = own, \"Odd. s\"; select 1, " + value + " as v").getFirst().get(1);
+      assertThat(written).isEqualTo(text);
+      // read again it is the same value
+      begin(TestTasks.task(""));
+      assertThat(
+              run("set search_path = own, \"Odd. s\"; select v = '%s'::%s from (select %s as v) x"
+                      .formatted(
+                          text.replace("'", "''"),
+                          value.substring(value.lastIndexOf("::") + 2),
+                          value))
+                  .getFirst())
+          .containsExactly("t");
+    } finally {
+      dropObjects();
+    }
+  }
+
+  @Test
+  void anObjectThatNoNameFindsElsewhereIsANumber() throws Exception {
+    assertThat(
+            run("create temporary table passing (); select 'passing'::regclass = t.oid, 'passing'::regclass, t.oid"
+                    + " from pg_class t where relname = 'passing'")
+                .getFirst())
+        .satisfies(row -> assertThat(row.get(1)).isEqualTo(row.get(2)));
+  }
+
+  @Test
+  void whatAQueryReadsUnderStaysAsItIsWhileItsRowsAreFetched() throws Exception {
+    createObjects();
+    try {
+      begin(TestTasks.task(7, "", 1 << 20));
+      var settings =
+          "current_setting('search_path') || current_setting('lc_monetary') || current_setting('IntervalStyle')"
+              + " || current_user || to_regclass('things')::oid::text";
+      var gathered =
+          run(
+              "set search_path = own, pg_catalog; set IntervalStyle = 'sql_standard'; select "
+                  + settings
+                  + ", 'things'::regclass, i from generate_series(1, 5000) i");
+      assertThat(gathered).hasSizeGreaterThan(0);
+      assertThat(gathered.stream().map(List::getFirst).distinct()).hasSize(1);
+      assertThat(gathered.stream().map(row -> row.get(1)).distinct()).containsExactly("own.things");
+      assertThat(run("show search_path")).last().isEqualTo(row("own, pg_catalog"));
+    } finally {
+      dropObjects();
+    }
+  }
+
+  @Test
+  void namesOfWhatATaskMayNotUseAreNoHindrance() throws Exception {
+    run(
+        """
+        create role outsider; create schema locked; create table locked.secret ();
+        grant select on pg_catalog.pg_class to outsider
+        """);
+    session.connection().commit();
+    try {
+      begin(TestTasks.task(""));
+      assertThat(
+              run(
+                  "set role outsider; set search_path = pg_catalog;"
+                      + " select oid::regclass from pg_class where relname = 'secret' or relname = 'pg_class' order by oid desc"))
+          .containsExactly(row("locked.secret"), row("pg_catalog.pg_class"));
+    } finally {
+      session.rollback();
+      begin(TestTasks.task(""));
+      run("reset role; drop schema locked cascade; drop owned by outsider; drop role outsider");
+      session.connection().commit();
+    }
+  }
+
+  @Test
+  void moneyIsWrittenAsEverySessionReadsIt() throws Exception {
+    assertThat(run("select (-1234567.89)::numeric::money, array[1]::money[]"))
+        .containsExactly(row("-$1,234,567.89", "{$1.00}"));
+    // where the machine has it
+    try {
+      run("savepoint s; set lc_monetary = 'de_DE.UTF-8'");
+    } catch (SQLException e) {
+      session.rollback();
+      return;
+    }
+    begin(TestTasks.task(""));
+    assertThat(run("select (-1234567.89)::numeric::money, array[1, null]::money[]"))
+        .containsExactly(row("-1234567.89", "{1.00,NULL}"));
+  }
+
+  @Test
+  void aColumnsTypeIsNamedTheSameUnderEveryPath() throws Exception {
+    createObjects();
+    try {
+      var remembering = new DescribeColumns();
+      for (var path : List.of("other, pg_catalog", "own", "public")) {
+        for (var quoted : List.of("on", "off")) {
+          begin(TestTasks.task(""));
+          execute = new ExecuteStatements(session.connection(), notices, remembering);
+          run(
+              "set search_path = %s; set quote_all_identifiers = %s; select null::pg_catalog.text, null::own.mood[], null::varchar(3), 1"
+                  .formatted(path, quoted));
+          if (quoted.equals("off")) {
+            assertThat(requireNonNull(execute.columns()))
+                .extracting(SqlColumn::type)
+                .containsExactly("text", "own.mood[]", "character varying(3)", "integer");
+          }
+        }
+      }
+    } finally {
+      dropObjects();
+    }
   }
 
   @Test
@@ -430,7 +675,7 @@ final class ExecuteStatementsTest {
             SQLException.class, e -> assertThat(OutsideTransaction.isNeeded(e, vacuum)).isTrue());
     session.rollback();
     begin(TestTasks.task(""));
-    execute.executeOutsideTransaction(vacuum, rows);
+    execute.gather(execute.executeOutsideTransaction(vacuum), rows);
     assertThat(execute.tags()).containsExactly("VACUUM");
     run(
         """
@@ -444,7 +689,7 @@ final class ExecuteStatementsTest {
             SQLException.class, e -> assertThat(OutsideTransaction.isNeeded(e, call)).isTrue());
     session.rollback();
     begin(TestTasks.task(""));
-    execute.executeOutsideTransaction(call, rows);
+    execute.gather(execute.executeOutsideTransaction(call), rows);
     assertThat(rows.end().inline()).containsExactly(row("2"));
   }
 

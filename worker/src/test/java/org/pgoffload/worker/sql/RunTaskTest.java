@@ -154,6 +154,36 @@ final class RunTaskTest {
     assertThat(recorded(result.id(), "worker")).isEqualTo("w");
   }
 
+  @Test
+  void aReaderWithAnotherPathReadsTheSameObjects() throws Exception {
+    database.execute(
+        """
+        create schema own; create schema first; grant usage on schema own, first to alice;
+        create table own.thing (); create table first.thing ();
+        create type own.pair as (label text, thing regclass)
+        """);
+    var result =
+        run(
+            database.launch(
+                "alice",
+                "set search_path = own, public",
+                "select 'thing'::regclass as a, array['thing']::regclass[] as b, row('x', 'thing')::pair as c"));
+    assertThat(result.rows()).containsExactly(row("own.thing", "{own.thing}", "(x,own.thing)"));
+    try (var reader = database.as("alice");
+        var statement = reader.createStatement()) {
+      statement.execute("set search_path = first, public");
+      try (var row =
+          statement.executeQuery(
+              "select a = 'own.thing'::regclass, b = array['own.thing'::regclass], (c).thing = 'own.thing'::regclass from sql_rows("
+                  + result.id()
+                  + ") as (a regclass, b regclass[], c own.pair)")) {
+        row.next();
+        assertThat(row.getBoolean(1) && row.getBoolean(2) && row.getBoolean(3)).isTrue();
+      }
+    }
+    database.execute("drop schema own, first cascade");
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"", "-- nothing", "/* a */ ;;"})
   void nothingToRunSucceedsWithoutRows(String command) throws Exception {

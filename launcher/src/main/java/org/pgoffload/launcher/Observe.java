@@ -15,6 +15,8 @@ import io.opentelemetry.sdk.OpenTelemetrySdk;
 import io.opentelemetry.sdk.autoconfigure.AutoConfiguredOpenTelemetrySdk;
 import io.opentelemetry.sdk.autoconfigure.spi.ConfigurationException;
 import java.net.InetSocketAddress;
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -34,6 +36,9 @@ final class Observe implements AutoCloseable {
           "OTEL_TRACES_EXPORTER",
           "OTEL_EXPORTER_OTLP_ENDPOINT",
           "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+
+  private static final List<String> ENDPOINTS =
+      List.of("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
 
   private static final List<String> HEADERS =
       List.of("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS");
@@ -68,6 +73,9 @@ final class Observe implements AutoCloseable {
     if (TRACING.stream().allMatch(variable -> settings.text(variable) == null)) {
       return OpenTelemetry.noop();
     }
+    if (!endpointsCanBeCalled(settings)) {
+      return OpenTelemetry.noop();
+    }
     var defaults = new TreeMap<String, String>();
     defaults.put("otel.service.name", "pgoffload-" + name);
     // the only one that is sent over the JDK's own HTTP client
@@ -92,6 +100,27 @@ final class Observe implements AutoCloseable {
                   : words));
       return OpenTelemetry.noop();
     }
+  }
+
+  /// The JDK's HTTP client calls no host for which `java.net.URI` has no name, such as one with an
+  /// underscore, and the exporter would lose every span without a word at the start.
+  private static boolean endpointsCanBeCalled(Settings settings) {
+    var callable = true;
+    for (var name : ENDPOINTS) {
+      var endpoint = settings.text(name);
+      try {
+        if (endpoint != null && new URI(endpoint).getHost() == null) {
+          settings.problem(
+              name
+                  + " must be http(s)://host:port, the host a name of letters, digits, hyphens and"
+                  + " dots, or an address");
+          callable = false;
+        }
+      } catch (URISyntaxException noUri) {
+        // The SDK says so.
+      }
+    }
+    return callable;
   }
 
   /// The SDK reads the process's environment by itself; this is for one that was given otherwise,

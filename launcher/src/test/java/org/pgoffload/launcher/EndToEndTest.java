@@ -35,11 +35,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.schema.TaskDatabase;
 import org.pgoffload.worker.llm.stub.StubQuestion;
 import org.pgoffload.worker.llm.stub.StubReply;
 import org.pgoffload.worker.llm.stub.VendorStub;
 import org.pgoffload.worker.llm.stub.WireReply;
-import org.pgoffload.schema.TaskDatabase;
 import org.postgresql.PGConnection;
 import org.postgresql.util.PSQLException;
 

@@ -8,6 +8,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
@@ -47,6 +48,17 @@ class ObserveTest {
         .isInstanceOf(ConfigurationException.class)
         .hasMessageContaining("OTEL_")
         .hasMessageContaining("pigeons");
+  }
+
+  @Test
+  void aCollectorThatCannotBeCalledIsRefused() {
+    for (var name : List.of("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")) {
+      var settings = new Settings(Map.of(name, "http://otel_collector:4318"));
+
+      assertThatThrownBy(() -> Observe.start(settings, "worker"))
+          .isInstanceOf(ConfigurationException.class)
+          .hasMessageContaining(name + " must be http(s)://host:port");
+    }
   }
 
   @Test

@@ -23,8 +23,8 @@ import org.jspecify.annotations.Nullable;
 /// @param errorCode a stable code, when it did not
 /// @param errorMessage what happened and what to do, when it did not
 /// @param finishReason why the model stopped: `stop`, `length`, …
-/// @param provider who answered
-/// @param model the model that answered, as the provider names it
+/// @param provider who answered, or was asked last; null where nobody was
+/// @param model the model that answered, or was asked last, as the provider names it
 /// @param providerRequestId the provider's own id of the call
 /// @param inputTokens all input tokens, cached ones included
 /// @param cachedTokens those of them that were read from the provider's cache

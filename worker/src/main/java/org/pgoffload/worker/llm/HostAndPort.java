@@ -9,11 +9,13 @@ import org.jspecify.annotations.Nullable;
 /// The host and the port of an address. `java.net.URI` knows neither of a name with an underscore,
 /// as compose gives them to containers: `my_llm`.
 ///
-/// @param host in lower case, without the brackets of an IPv6 address and without a dot at its end
+/// @param host in lower case, without the brackets and the zone of an IPv6 address and without a
+///   dot at its end
 /// @param port of the address, or else of its scheme
 record HostAndPort(String host, int port) {
   private static final Pattern AUTHORITY =
-      Pattern.compile("(\\[[0-9A-Fa-f:.]+]|[A-Za-z0-9._-]+)(?::(\\d{0,5}))?");
+      Pattern.compile(
+          "(?:\\[(?<address>[0-9A-Fa-f:.]+)(?:%[^]]*)?]|(?<name>[A-Za-z0-9._-]+))(?::(?<port>\\d{0,5}))?");
 
   HostAndPort {
     if (host.isEmpty() || port < 0 || port > 65_535) {
@@ -31,14 +33,16 @@ record HostAndPort(String host, int port) {
     if (!parts.matches()) {
       return null;
     }
-    var host = bare(parts.group(1));
-    var written = parts.group(2);
+    var address = parts.group("address");
+    var host = bare(address == null ? parts.group("name") : address);
+    var written = parts.group("port");
     var port =
         written == null || written.isEmpty()
             ? "https".equalsIgnoreCase(uri.getScheme()) ? 443 : 80
             : Integer.parseInt(written);
-    var isAddress = !parts.group(1).startsWith("[") || address(host) != null;
-    return host.isEmpty() || port > 65_535 || !isAddress ? null : new HostAndPort(host, port);
+    return host.isEmpty() || port > 65_535 || (address != null && address(host) == null)
+        ? null
+        : new HostAndPort(host, port);
   }
 
   /// A written host as it is compared.

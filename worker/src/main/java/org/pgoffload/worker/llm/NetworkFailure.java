@@ -47,17 +47,7 @@ final class NetworkFailure {
       return unreachable(target, "connecting took too long");
     }
     if (find(causes, ConnectException.class) instanceof ConnectException e) {
-      // The JDK's client tries a refused connection again on a closed channel, and tells of that.
-      return unreachable(
-          target,
-          find(causes, ClosedChannelException.class) != null
-              ? "connection refused"
-              : words(
-                  causes.stream()
-                      .filter(each -> each instanceof SocketException)
-                      .filter(each -> each.getMessage() != null)
-                      .findFirst()
-                      .orElse(e)));
+      return unreachable(target, whyNot(e, causes));
     }
     // A handshake that the other side cut off says nothing against its certificate.
     if (find(causes, SSLException.class) instanceof SSLException e
@@ -81,6 +71,20 @@ final class NetworkFailure {
   static BrokenExchange unreachable(String target, String why) {
     return new BrokenExchange(
         LlmErrorCode.PROVIDER_UNREACHABLE, "no connection to " + target + ": " + why);
+  }
+
+  /// The first words of a cause; the JDK's client gives its own failure none.
+  private static String whyNot(ConnectException failure, List<Throwable> causes) {
+    // It tries a refused connection again on the closed channel, and tells of that.
+    if (find(causes, ClosedChannelException.class) != null) {
+      return "connection refused";
+    }
+    return causes.stream()
+        .filter(SocketException.class::isInstance)
+        .map(Throwable::getMessage)
+        .filter(Objects::nonNull)
+        .findFirst()
+        .orElseGet(() -> words(failure));
   }
 
   private static boolean lacksDescriptor(Throwable failure) {

@@ -1,14 +1,20 @@
 package org.pgoffload.worker.llm;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.net.ConnectException;
+import java.net.InetAddress;
 import java.net.NoRouteToHostException;
+import java.net.ServerSocket;
 import java.net.SocketException;
 import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.ExecutionException;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.embedded.JavaProcess;
 
 class NetworkFailureTest {
 
@@ -22,6 +28,37 @@ class NetworkFailureTest {
 
     assertThat(broken.code()).isEqualTo(LlmErrorCode.TOO_MANY_OPEN_FILES);
     assertThat(broken.words()).contains("the worker has too many open files", "ulimit -n");
+  }
+
+  @Test
+  void tellsTheLackOfADescriptorFromAHostThatThereIsNot() throws IOException, InterruptedException {
+    assumeTrue(Files.isDirectory(Path.of("/proc/self/fd")));
+    int freed;
+    try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      freed = socket.getLocalPort();
+    }
+    var process =
+        new ProcessBuilder(
+                "/bin/sh",
+                "-c",
+                "ulimit -n 600; exec \"$@\"",
+                "sh",
+                ProcessHandle.current().info().command().orElseThrow(),
+                "-cp",
+                JavaProcess.classPath(),
+                AskWithoutDescriptors.class.getName(),
+                "http://127.0.0.1:" + freed)
+            .redirectError(ProcessBuilder.Redirect.DISCARD)
+            .start();
+
+    assertThat(process.inputReader().lines())
+        .containsExactly(
+            "too_many_open_files",
+            "too_many_open_files",
+            "too_many_open_files",
+            "too_many_open_files",
+            "openai: no connection to 127.0.0.1:" + freed + ": connection refused");
+    assertThat(process.waitFor()).isZero();
   }
 
   @Test

@@ -170,7 +170,7 @@ class ProxyTest {
         "a, b c,,d       | http://a http://b http://c http://d            | http://e",
         // this machine needs no entry, and has no other names
         "''              | http://127.0.0.1 http://127.9.9.9 http://[::1] http://localhost. http://169.254.169.254"
-            + " http://[fe80::1] http://0.0.0.0:11434 | http://127.example.com http://169.254.example"
+            + " http://[fe80::1] http://[fe80::1%25eth9]:80 http://0.0.0.0:11434 | http://127.example.com http://169.254.example"
             + " http://localhost.example http://128.0.0.1"
       })
   void reachesDirectlyWhatNoProxyLists(String list, String direct, String proxied) {

@@ -65,6 +65,12 @@ public final class PostgresServer implements AutoCloseable {
     }
   }
 
+  /// Whether servers run under another account than this process, which has to be able to reach
+  /// their directories.
+  public static boolean runsUnderAnotherAccount() {
+    return ServerAccount.detect() instanceof ServerAccount.OtherUser;
+  }
+
   /// Ends the server that a killed process left behind in the directory, as the next start would.
   ///
   /// @return the id of the process that was ended, if there was one

@@ -14,7 +14,7 @@ import org.pgoffload.protocol.Secret;
 /// The passwords of a local installation's database roles: random, made with the installation, kept
 /// in a file that its owner alone can read.
 final class LocalCredentials {
-  private static final String FILE = "credentials.properties";
+  static final String FILE = "credentials.properties";
   private static final String[] ROLES = {
     "postgres", "app", "pgoffload_producer", "pgoffload_worker", "pgoffload_results"
   };

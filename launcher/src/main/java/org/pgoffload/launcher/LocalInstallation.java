@@ -78,6 +78,9 @@ final class LocalInstallation implements AutoCloseable {
 
   private void startParts(Consumer<String> say) throws InterruptedException {
     var directory = Directory.create(options.directory());
+    if (options.parts().contains(Part.POSTGRES) && PostgresServer.runsUnderAnotherAccount()) {
+      Directory.letPass(directory);
+    }
     if (!options.keepData()) {
       serve(() -> Directory.delete(directory));
     }
@@ -90,7 +93,8 @@ final class LocalInstallation implements AutoCloseable {
     if (admin != null) {
       installInto(admin, directory, say);
     }
-    environment.putIfAbsent("PGOFFLOAD_STATE_DIR", directory.resolve("results-state").toString());
+    environment.putIfAbsent(
+        "PGOFFLOAD_STATE_DIR", Directory.hidden(directory.resolve("results-state")).toString());
     var settings = new Settings(environment);
     // all configurations before the first part: a part must not start beside one that cannot
     var producer =
@@ -180,7 +184,7 @@ final class LocalInstallation implements AutoCloseable {
   private void startKafka(Path directory, Consumer<String> say) {
     var broker =
         BrokerProcess.start(
-            BrokerOptions.kept(directory.resolve("kafka"))
+            BrokerOptions.kept(Directory.hidden(directory.resolve(Directory.KAFKA)))
                 .withPorts(options.kafkaPort(), 0)
                 .withEndWithJvm(false));
     serve(

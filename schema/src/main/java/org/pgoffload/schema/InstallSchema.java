@@ -134,6 +134,16 @@ public final class InstallSchema {
       }
       return List.copyOf(changes);
     } catch (FlywayException e) {
+      var holders = holdersOfTheLock(database);
+      if (!holders.isEmpty()) {
+        throw new InstallException(
+            "another session of "
+                + database
+                + " holds the lock of installations; nothing has changed. If it is no installation"
+                + " that still runs, end it: "
+                + String.join("; ", holders),
+            e);
+      }
       throw new InstallException(
           "the schema could not be installed in "
               + database
@@ -141,6 +151,31 @@ public final class InstallSchema {
               + e.getMessage(),
           e);
     }
+  }
+
+  /// The sessions that hold Flyway's advisory lock, which any role can take, each as what ends it.
+  static List<String> holdersOfTheLock(DatabaseAddress database) {
+    var holders = new ArrayList<String>();
+    try (var connection = database.connect("pgoffload install");
+        var statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                // its number is 77431708279161 and a hash of 32 bits
+                """
+                select l.pid, a.usename
+                from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+                where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+                  and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
+                  and l.classid::bigint between 18027 and 18029
+                """)) {
+      while (row.next()) {
+        holders.add(
+            "select pg_terminate_backend(" + row.getInt(1) + "), of role " + row.getString(2));
+      }
+    } catch (SQLException e) {
+      LOG.debug("Nobody can say who holds the lock", e);
+    }
+    return holders;
   }
 
   private static void checkServer(DatabaseAddress database, String publicSchema) {

@@ -121,6 +121,22 @@ final class InstallSchemaTest {
     }
   }
 
+  /// Flyway's own, which any role can hold; it is waited for for a minute.
+  @Test
+  void saysWhoHoldsTheLockOfInstallations() {
+    try (var database = TestServer.of(PostgresVersion.V18).newDatabase();
+        var nobody = database.open("nobody")) {
+      assertThat(InstallSchema.holdersOfTheLock(database.address())).isEmpty();
+      nobody.run("select pg_advisory_lock(77431708279161 - 2000000000)");
+      nobody.run("select pg_advisory_lock(4711)");
+      assertThat(InstallSchema.holdersOfTheLock(database.address()))
+          .containsExactly(
+              "select pg_terminate_backend("
+                  + nobody.value("select pg_backend_pid()")
+                  + "), of role nobody");
+    }
+  }
+
   @Test
   void refusesAServerThatDecodesNothingAndEverythingElseAtOnce() {
     try (var server =

@@ -293,6 +293,22 @@ final class LlmCallsTest extends OnOldestAndNewestPostgres {
   }
 
   @Test
+  void recordsNoCancellationOfWhatTheRoleDoesNotSee() {
+    var own = database.inserted("mallory");
+    var others = database.inserted("app");
+    database.sent();
+    var insert =
+        "insert into pgoffload.cancellation (id, by_oid) select i, 'mallory'::regrole from unnest(?::bigint[]) i";
+    try (var mallory = database.open("mallory")) {
+      for (var id : new Long[] {others, own + 1_000_000, (1L << 35) + 1}) {
+        assertThat(mallory.refused(insert, (Object) new Long[] {own, id}).state())
+            .isEqualTo("42501");
+      }
+      mallory.run(insert, (Object) new Long[] {own});
+    }
+  }
+
+  @Test
   void refusesToCancelOrRepeatWhatTheTransactionHasInserted() {
     app.run("begin");
     var id = app.number("select llm_submit('p')");

@@ -101,6 +101,19 @@ final class ReplayTest extends OnEveryPostgres {
     }
   }
 
+  /// Any role may hold any advisory lock, for as long as it likes.
+  @Test
+  void nobodyElseCanHoldAReplayUp() {
+    var old = askedAtOnce();
+    try (var mallory = database.open("mallory")) {
+      mallory.run("select pg_advisory_lock(1885826919, ?)", (int) old.id());
+      assertThat(replayed(REPLAY, old)).isPositive();
+      mallory.run("begin");
+      assertThat(mallory.refused("lock table pgoffload.replay in share row exclusive mode").state())
+          .isEqualTo("42501");
+    }
+  }
+
   @Test
   void nothingIsSentAgainTwiceUnlessItIsForced() {
     var old = askedAtOnce();

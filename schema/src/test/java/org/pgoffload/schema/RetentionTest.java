@@ -78,6 +78,58 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
     }
   }
 
+  /// Whoever may ask may draw ids without asking.
+  @Test
+  void beginsTheNextRangeBeforeSomebodyHasDrawnAllIdsOfThisOne() throws SQLException {
+    long current = range();
+    try (var app = database.open("app")) {
+      database
+          .admin()
+          .run(
+              "select setval('pgoffload.request_id', ?)",
+              current * IDS_OF_A_RANGE + IDS_OF_A_RANGE / 16 * 7);
+      app.run("select nextval('pgoffload.request_id')");
+    }
+    assertThat(retentionHealth()).contains("warning|", "88 % of the ids of the current range");
+    assertThat(RemoveOldRequests.run(database.address(), false))
+        .containsExactly("began range " + (current + 1) + " of ids");
+    assertThat(retentionHealth()).doesNotContain("% of the ids");
+    assertThat(database.inserted("app")).isEqualTo((current + 1) * IDS_OF_A_RANGE);
+    database.record(database.answered(database.onlySent().id(), "app", "a"));
+  }
+
+  @Test
+  void saysWhichTaskKeepsItsRangeAndInWhichSessionItRuns() throws SQLException {
+    try (var ann = database.open("ann");
+        var worker = database.sqlWorker("long")) {
+      RemoveOldRequests.run(database.address(), true);
+      long first = range();
+      long task = ann.number("insert into sql_request (command) values ('select 1') returning id");
+      try (var running = worker.begin(database.onlySent())) {
+        over();
+        RemoveOldRequests.run(database.address(), true);
+        old(first);
+        RemoveOldRequests.run(database.address(), true);
+        assertThat(retentionHealth())
+            .startsWith("warning|")
+            .contains(
+                "request " + task + " of role ann, asked at ",
+                "select sql_cancel(" + task + ")",
+                "select pg_terminate_backend(" + running.pid() + ")");
+        running.complete(running.execute("select 1"));
+      }
+      assertThat(retentionHealth()).doesNotContain("request " + task);
+      assertThat(RemoveOldRequests.run(database.address(), true)).contains(removed(first));
+    }
+  }
+
+  private String retentionHealth() {
+    try (var app = database.open("app")) {
+      return app.rows("select state, detail, advice from llm_health where \"check\" = 'retention'")
+          .getFirst();
+    }
+  }
+
   @Test
   void aRangeIsNotBegunByTheTransactionThatMakesItsPartitions() throws SQLException {
     var admin = database.admin();
@@ -116,8 +168,13 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
                 .rows("select unanswered, example from pgoffload.begin_removal(" + first + ")"))
         .containsExactly("1|" + open);
     assertThat(database.admin().value("select llm_result(?)", answered)).isEqualTo("a");
+    assertThat(retentionHealth())
+        .startsWith("warning|")
+        .contains("request " + open + " of role app, asked at ", "select llm_cancel(" + open + ")")
+        .doesNotContain("pg_terminate_backend");
 
     database.record(database.answered(open, "app", "b"));
+    assertThat(retentionHealth()).doesNotContain("request " + open);
     assertThat(RemoveOldRequests.run(database.address(), true)).contains(removed(first));
     try (var app = database.open("app")) {
       assertThat(app.refused("select llm_status(?)", answered).state()).isEqualTo("42704");

@@ -171,6 +171,39 @@ final class RightsTest extends OnOldestAndNewestPostgres {
             "pgoffload_worker|f|f|f|f|f|f|0");
   }
 
+  /// A column of one of our row types, in somebody else's table, would keep us from altering or
+  /// dropping ours.
+  @Test
+  void letsNobodyMakeATableThatStandsInOurWay() {
+    var admin = database.admin();
+    admin.run("select pgoffload.make_partitions(pgoffload.current_id_range() + 2)");
+    assertThat(
+            admin.rows(
+                """
+                select t.oid::regtype, r
+                from pg_type t join pg_class c on c.oid = t.typrelid,
+                  unnest(array['llm_user', 'pgbackground_role', 'pgoffload_producer', 'pgoffload_worker', 'pgoffload_results', 'nobody']) r
+                where t.typtype = 'c' and (t.typnamespace = 'pgoffload'::regnamespace or c.relname in ('llm_request', 'sql_request'))
+                  and has_type_privilege(r, t.oid, 'usage')
+                """))
+        .isEmpty();
+    try (var mallory = database.open("mallory")) {
+      for (var type : new String[] {"llm_request", "llm_request[]", "pgoffload.sql_result"}) {
+        assertThat(mallory.refused("create table holds (ours " + type + ")").state())
+            .isEqualTo("42501");
+      }
+      // these are users' own
+      mallory.run("create temp table holds (ours pg_background_handle)");
+      // to run something that uses them, nobody needs them
+      mallory.run(
+          "do $$ declare q llm_request; begin select * into q from llm_request limit 1; end $$");
+    }
+    try (var nobody = database.open("nobody")) {
+      assertThat(nobody.refused("create temp table holds (ours pg_background_handle)").state())
+          .isEqualTo("42501");
+    }
+  }
+
   /// Whoever may alter what a function calls acts as its owner.
   @Test
   void leavesNothingToCreateWhereItsFunctionsLook() {

@@ -52,6 +52,8 @@ begin
       where not exists (select from pgoffload.partitions_of(make_partitions.number) p where p.parent = t) loop
     name := (select c.relname from pg_class c where c.oid = parent) || '_' || number;
     execute format('create table pgoffload.%I (like %s including all)', name, parent);
+    -- a column of somebody else's of this type would keep the partition from being dropped
+    execute format('revoke usage on type pgoffload.%I from public', name);
     -- read directly, by who has the owner's default privileges, it would show everybody's rows
     execute format('alter table pgoffload.%I enable row level security', name);
     execute format('alter table %s attach partition pgoffload.%I for values from (%s) to (%s)',
@@ -101,6 +103,17 @@ $$;
 comment on function pgoffload.begin_id_range() is 'Private, for the owner. Begins the next range of ids; returns its number.';
 revoke all on function pgoffload.begin_id_range() from public;
 
+-- API: Private. How many ids of the current range were drawn, in parts of what the sequence may draw of it: the other
+-- half of a range is not its own. Whoever may ask can draw ids without asking, which must not use up a range.
+create or replace function pgoffload.share_of_ids_drawn() returns double precision
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select (s.last_value & ((1::bigint << 36) - 1))::double precision / (1::bigint << 35) from pgoffload.request_id s
+$$;
+comment on function pgoffload.share_of_ids_drawn() is 'Private. Which part of the ids of the current range were drawn.';
+revoke all on function pgoffload.share_of_ids_drawn() from public;
+
 -- API: Private. Whether it is time for the next range.
 create or replace function pgoffload.id_range_is_over() returns boolean
 language sql volatile security definer
@@ -110,6 +123,8 @@ as $$
     (select r.begun_at from pgoffload.id_range r where r.number = pgoffload.current_id_range())
       + (select s.value::interval from pgoffload.setting s where s.name = 'id_range_lasts') <= clock_timestamp(),
     true)
+    -- at the speed of a session that does nothing else, the other half lasts longer than maintain needs to look again
+    or pgoffload.share_of_ids_drawn() > 0.5
 $$;
 comment on function pgoffload.id_range_is_over() is 'Private, for the owner. Whether it is time for the next range of ids.';
 revoke all on function pgoffload.id_range_is_over() from public;
@@ -179,9 +194,9 @@ begin
   end loop;
   select count(*), min(u.id) into unanswered, example
   from (select n.id from pgoffload.unanswered(first_id, last_id) n where n.is_ours limit 1000) u;
-  if unanswered = 0 then
-    update pgoffload.id_range r set removing_since = clock_timestamp() where r.number = begin_removal.number;
-  end if;
+  update pgoffload.id_range r
+  set removing_since = case unanswered when 0 then clock_timestamp() end, kept_for = example
+  where r.number = begin_removal.number and (unanswered = 0 or r.kept_for is distinct from example);
 end
 $$;
 comment on function pgoffload.begin_removal(bigint) is

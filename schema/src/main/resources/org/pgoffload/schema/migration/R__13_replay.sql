@@ -92,8 +92,8 @@ begin
               case kind when 'sql' then 'pgbackground_role' else 'llm_user' end, requester_name);
   end if;
 
-  -- of two at once, the second sees the first
-  perform pg_advisory_xact_lock(1885826919, (old_id & 2147483647)::integer);
+  -- Of two at once, the second sees the first. Not an advisory lock, which any role may hold.
+  lock table pgoffload.replay in share row exclusive mode;
   if not force then
     if not exists (select from pgoffload.partitions_of(old_id >> 36)) then
       raise exception 'whether request % was answered is not known any more', old_id

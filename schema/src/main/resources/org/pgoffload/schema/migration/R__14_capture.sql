@@ -499,6 +499,7 @@ declare
   alive integer;
   waiting record;
   broken record;
+  kept record;
 begin
   "check" := 'installation';
   state := case when pgoffload.is_copy() then 'error' else 'ok' end;
@@ -554,6 +555,34 @@ begin
   detail := format('requests since %s are kept, in %s of ids', date_trunc('second', waiting.oldest),
     case waiting.number when 1 then '1 range' else waiting.number || ' ranges' end);
   advice := case state when 'warning' then 'Have pgoffload maintain running: old requests are not removed, or it says why they are kept.' end;
+  if pgoffload.share_of_ids_drawn() > 0.75 then
+    state := 'warning';
+    detail := format('%s; %s %% of the ids of the current range were drawn', detail, (100 * pgoffload.share_of_ids_drawn())::integer);
+    advice := 'Have pgoffload maintain running, which begins the next range. See who draws ids from pgoffload.request_id without asking for anything.';
+  end if;
+  select q.*, s.pid into kept
+  from pgoffload.id_range r
+  cross join lateral (
+    select l.id, l.requested_by, l.created_at, 'llm_cancel' as cancel from ${public_schema}.llm_request l
+    where l.id = r.kept_for and not exists (select from pgoffload.llm_result x where x.id = l.id)
+    union all
+    select t.id, t.requested_by, t.created_at, 'sql_cancel' from ${public_schema}.sql_request t
+    where t.id = r.kept_for and not exists (select from pgoffload.sql_result x where x.id = t.id)) q
+  left join lateral (
+    select o.pid from pgoffload.sql_session o
+    where o.id = q.id
+      and exists (select from pg_stat_get_activity(o.pid) a where a.backend_start = o.started or a.backend_start is null)
+    order by o.attempt desc, o.recorded_at desc limit 1) s on true
+  where r.kept_for is not null
+  order by r.number limit 1;
+  if found then
+    state := 'warning';
+    detail := format('%s; request %s of role %s, asked at %s, has no result and keeps its whole range from being removed',
+      detail, kept.id, quote_ident(kept.requested_by), date_trunc('second', kept.created_at));
+    advice := format('As that role or a superuser: select %s(%s)', kept.cancel, kept.id)
+      || case when kept.pid is null then '.'
+           else format('; if the task does not end then: select pg_terminate_backend(%s).', kept.pid) end;
+  end if;
   return next;
 end
 $$;

@@ -14,3 +14,12 @@ comment on column ${public_schema}.llm_request.installation is
   'The installation that the row was inserted in; null in a row that was restored. Another one''s is not executed here.';
 comment on column ${public_schema}.sql_request.installation is
   'The installation that the row was inserted in; null in a row that was restored. Another one''s is not executed here.';
+
+-- A cancellation is of a request that its author may see: anybody else's rows would only fill the table.
+alter policy own_cancellations on pgoffload.cancellation
+  with check (by_oid = pg_catalog.quote_ident(current_user)::pg_catalog.regrole::pg_catalog.oid
+              and exists (select from ${public_schema}.llm_request q where q.id = cancellation.id));
+
+alter table pgoffload.id_range add column kept_for bigint;
+comment on column pgoffload.id_range.kept_for is
+  'A request without a result that kept the range from being removed when maintain looked last.';

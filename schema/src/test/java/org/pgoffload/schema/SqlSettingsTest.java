@@ -114,6 +114,15 @@ final class SqlSettingsTest extends OnOldestAndNewestPostgres {
   }
 
   @Test
+  void sendsNoSettingThatNobodyHasChanged() {
+    ann.run("reset all; select pg_background_launch('x')");
+    var settings = database.onlySent().envelope().payload().path("settings");
+    for (var pinned : List.of("search_path", "jit", "statement_timeout", "synchronous_commit")) {
+      assertThat(settings.has(pinned)).as(pinned + " in " + settings).isFalse();
+    }
+  }
+
+  @Test
   void beginsWhateverTheRoleOrTheDatabaseHasSet() {
     var settings =
         new ArrayList<>(

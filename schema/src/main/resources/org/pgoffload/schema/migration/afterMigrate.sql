@@ -1,7 +1,11 @@
 -- The settings that any user may change, on this version of the server. What is there keeps its value: it
 -- has to be the same when a task is launched and when it is executed.
 insert into pgoffload.forwarded_setting (name, usual)
-select s.name, case s.name when 'DateStyle' then 'ISO, MDY' else pg_catalog.current_setting(s.name) end
+select s.name,
+       case when s.name = 'DateStyle' then 'ISO, MDY'
+            -- what this session is pinned to is not what a session of the application has
+            when s.source in ('client', 'session') and s.name <> 'TimeZone' then s.boot_val
+            else pg_catalog.current_setting(s.name) end
 from pg_catalog.pg_settings s
 where s.context = 'user'
   and s.name !~ '^(default_transaction|tcp)_'

@@ -20,6 +20,7 @@ import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.results.ResultsConfiguration;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.DatabaseServer;
 import org.pgoffload.schema.MaintenanceConfiguration;
 import org.pgoffload.schema.TaskDatabase;
 import org.pgoffload.worker.WorkerConfiguration;
@@ -167,6 +168,62 @@ class SettingsTest {
                 "me",
                 Secret.of("secret"),
                 Map.of("sslmode", "verify-full", "sslrootcert", "/ca.pem")));
+  }
+
+  @Test
+  void libpqsVariablesSayWhatAUrlLeavesOut() {
+    var variables =
+        Map.of(
+            "DATABASE_URL", "postgresql://u@my_db,h2:6000/d",
+            "PGPASSWORD", "secret",
+            "PGSSLMODE", "verify-full",
+            "PGCHANNELBINDING", "require",
+            "PGTARGETSESSIONATTRS", "read-write",
+            "PGOFFLOAD_SQL_DATABASE_URL", "postgresql://my_db/d");
+    assertThat(new Settings(variables).database("WORKER"))
+        .isEqualTo(
+            new DatabaseAddress(
+                List.of(new DatabaseServer("my_db", 5432), new DatabaseServer("h2", 6000)),
+                "d",
+                "u",
+                Secret.of("secret"),
+                Map.of(
+                    "sslmode", "verify-full",
+                    "channel_binding", "require",
+                    "target_session_attrs", "read-write")));
+    assertThat(new Settings(variables).taskDatabase())
+        .isEqualTo(
+            new TaskDatabase(
+                "my_db",
+                5432,
+                "d",
+                Map.of(
+                    "sslmode", "verify-full",
+                    "channel_binding", "require",
+                    "target_session_attrs", "read-write")));
+  }
+
+  @Test
+  void aParameterThatWouldBeDroppedIsRefusedByItsName() {
+    for (var environment :
+        List.of(
+            Map.of("PGHOST", "h", "PGSSLCRL", "/crl"),
+            Map.of("DATABASE_URL", "postgresql://u@h/d", "PGSSLCRL", "/crl"),
+            Map.of("DATABASE_URL", "postgresql://u@h/d?sslcrl=/crl"))) {
+      var settings = new Settings(environment);
+      assertThat(settings.database(null)).isNull();
+      assertThatThrownBy(settings::check).hasMessageContaining("sslcrl cannot be honoured");
+    }
+  }
+
+  @Test
+  void aLoginThatDebeziumCannotAskForIsRefusedAtTheStart() {
+    var environment = new java.util.TreeMap<>(LEAST);
+    environment.put("PGOFFLOAD_PRODUCER_DATABASE_URL", "postgresql://o'brien:p@h/d");
+    assertThatThrownBy(() -> ReadConfiguration.producer(new Settings(environment)))
+        .isInstanceOf(ConfigurationException.class)
+        .hasMessageContaining("o'brien")
+        .hasMessageContaining("apostrophe");
   }
 
   @Test

@@ -243,6 +243,10 @@ final class ConnectionParameters {
     if (!reading.problems.isEmpty()) {
       throw new IllegalArgumentException(String.join("; ", reading.problems));
     }
+    // as in libpq, an authority that is named is asked; the driver would pass it over
+    if (parameters.containsKey("sslrootcert")) {
+      reading.properties.replace("sslmode", "require", "verify-ca");
+    }
     if (servers > 1) {
       // of several servers the one that takes writes is meant, whatever else may be connected to
       reading.properties.put("targetServerType", "primary");

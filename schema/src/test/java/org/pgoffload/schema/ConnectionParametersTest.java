@@ -51,6 +51,15 @@ final class ConnectionParametersTest {
   }
 
   @Test
+  void anAuthorityThatIsNamedIsAskedAlsoWhereOnlyEncryptionIsRequired() {
+    assertThat(
+            ConnectionParameters.properties(Map.of("sslmode", "require", "sslrootcert", "/r"), 1))
+        .isEqualTo(Map.of("sslmode", "verify-ca", "sslrootcert", "/r"));
+    assertThat(ConnectionParameters.properties(Map.of("sslmode", "require"), 1))
+        .isEqualTo(Map.of("sslmode", "require"));
+  }
+
+  @Test
   void oneServerHasToTakeWritesOnlyWhereTheAddressSaysSo() {
     assertThat(ConnectionParameters.properties(Map.of(), 1)).isEmpty();
     assertThat(ConnectionParameters.properties(Map.of("target_session_attrs", "read-write"), 1))

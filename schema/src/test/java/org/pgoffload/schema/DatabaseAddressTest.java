@@ -3,9 +3,13 @@ package org.pgoffload.schema;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Secret;
@@ -93,6 +97,31 @@ final class DatabaseAddressTest {
                 "app",
                 Secret.of("secret"),
                 Map.of("sslmode", "require", "channel_binding", "require")));
+  }
+
+  /// The driver sends one password to every server: none is sent where it may not belong.
+  @Test
+  void takesThePasswordOfTheFileThatIsTheSameForEveryServer(@TempDir Path directory)
+      throws IOException {
+    var file =
+        Files.writeString(
+            directory.resolve("passwords"),
+            """
+            h1:5432:d:both:same
+            h2:5433:d:both:same
+            h1:5432:d:one:ours
+            """);
+    System.setProperty("org.postgresql.pgpassfile", file.toString());
+    try {
+      assertThat(DatabaseAddress.parse("postgresql://both@h1,h2:5433/d").properties("part"))
+          .containsEntry("password", "same");
+      assertThat(DatabaseAddress.parse("postgresql://one@h1,h2:5433/d").properties("part"))
+          .doesNotContainKey("password");
+      assertThat(DatabaseAddress.parse("postgresql://one@h1/d").properties("part"))
+          .containsEntry("password", "ours");
+    } finally {
+      System.clearProperty("org.postgresql.pgpassfile");
+    }
   }
 
   @Test

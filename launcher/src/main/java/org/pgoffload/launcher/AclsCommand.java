@@ -1,6 +1,8 @@
 package org.pgoffload.launcher;
 
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.schema.KafkaRights;
@@ -20,6 +22,9 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class AclsCommand implements Callable<Integer> {
+  private static final Set<KafkaRights.Part> ONLY_IF_NAMED =
+      EnumSet.of(KafkaRights.Part.CONNECTOR, KafkaRights.Part.UNINSTALL);
+
   @Spec private CommandSpec spec = CommandSpec.create();
 
   @Option(
@@ -27,8 +32,8 @@ final class AclsCommand implements Callable<Integer> {
       paramLabel = "PART",
       description =
           "Of one part alone: install, producer, worker, results, maintain, dead-letters, downstream,"
-              + " or connector, which is printed only if it is named: for Kafka Connect instead of"
-              + " the producer.")
+              + " or these, which are printed only if they are named: connector, for Kafka Connect"
+              + " instead of the producer, and uninstall.")
   private @Nullable String part;
 
   @Option(
@@ -51,8 +56,7 @@ final class AclsCommand implements Callable<Integer> {
     var topics = settings.topics();
     var parts =
         List.of(KafkaRights.Part.values()).stream()
-            .filter(each ->
-                part == null ? each != KafkaRights.Part.CONNECTOR : each.text().equals(part))
+            .filter(each -> part == null ? !ONLY_IF_NAMED.contains(each) : each.text().equals(part))
             .toList();
     if (parts.isEmpty()) {
       settings.problem("there is no part '" + part + "'");

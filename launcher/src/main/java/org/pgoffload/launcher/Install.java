@@ -48,6 +48,8 @@ record Install(
   /// @param say is told what is being waited for
   /// @return one line for each thing that changed
   List<String> run(Consumer<String> say) {
+    // one that belongs to another database is refused before anything is made
+    InstallSlot.isMissing(database, slot);
     var changes = new ArrayList<>(InstallSchema.run(database, publicSchema, pgBackgroundApi));
     changes.addAll(InstallLogins.run(database, logins));
     var created = installSlot(say);

@@ -70,11 +70,9 @@ final class InstallCommand implements Callable<Integer> {
     int replicationFactor = settings.integer("PGOFFLOAD_REPLICATION_FACTOR", -1, -1, 100);
     var patience = settings.duration("PGOFFLOAD_SLOT_TIMEOUT", Duration.ofSeconds(60));
     var publicSchema =
-        settings.name(
-            "PGOFFLOAD_PUBLIC_SCHEMA",
-            InstallSchema.DEFAULT_PUBLIC_SCHEMA,
-            InstallSchema.PUBLIC_SCHEMA_FORM,
-            "a plain lower-case name");
+        settings.text("PGOFFLOAD_PUBLIC_SCHEMA", InstallSchema.DEFAULT_PUBLIC_SCHEMA);
+    InstallSchema.publicSchemaProblem(publicSchema)
+        .ifPresent(problem -> settings.problem("PGOFFLOAD_PUBLIC_SCHEMA " + problem));
     var slot = slot(settings);
     var logins = logins(settings);
     settings.check();

@@ -13,6 +13,7 @@ import picocli.CommandLine.Command;
     versionProvider = Version.class,
     subcommands = {
       InstallCommand.class,
+      UninstallCommand.class,
       ProducerCommand.class,
       ConnectorConfigCommand.class,
       WorkerCommand.class,

@@ -186,7 +186,7 @@ final class SecuredServers implements AutoCloseable {
             postgres.port(),
             "postgres",
             switch (part) {
-              case INSTALL, MAINTAIN, DEAD_LETTERS -> "postgres";
+              case INSTALL, MAINTAIN, UNINSTALL, DEAD_LETTERS -> "postgres";
               case PRODUCER, CONNECTOR -> "pgoffload_producer";
               case WORKER -> "pgoffload_worker";
               case RESULTS -> "pgoffload_results";
@@ -215,7 +215,7 @@ final class SecuredServers implements AutoCloseable {
 
   static String databasePassword(Part part) {
     return switch (part) {
-      case INSTALL, MAINTAIN, DEAD_LETTERS -> "superuser";
+      case INSTALL, MAINTAIN, UNINSTALL, DEAD_LETTERS -> "superuser";
       case CONNECTOR -> databasePassword(Part.PRODUCER);
       case PRODUCER, WORKER, RESULTS, DOWNSTREAM -> "database-secret-of-" + part.text();
     };

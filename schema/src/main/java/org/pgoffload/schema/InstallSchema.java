@@ -1,5 +1,6 @@
 package org.pgoffload.schema;
 
+import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -7,11 +8,17 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
+import org.flywaydb.core.api.MigrationInfo;
+import org.flywaydb.core.api.exception.FlywayValidateException;
 import org.flywaydb.core.api.output.MigrateOutput;
 import org.jspecify.annotations.Nullable;
+import org.postgresql.util.PSQLException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,8 +29,13 @@ public final class InstallSchema {
   /// The schema of the public objects when none is configured.
   public static final String DEFAULT_PUBLIC_SCHEMA = "public";
 
-  /// The regular expression of a public schema's name: one that needs no quoting.
-  public static final String PUBLIC_SCHEMA_FORM = "[a-z_][a-z0-9_]{0,62}";
+  /// In SQL text and in string literals a name with one of these would end what it stands in.
+  private static final String NOT_IN_NAMES = "'\"\\\\%$";
+
+  private static final int LONGEST_NAME = 63;
+
+  private static final String PUBLIC_SCHEMA = "public_schema";
+  private static final String MIGRATIONS = "org/pgoffload/schema/migration/";
 
   private static final Logger LOG = LoggerFactory.getLogger(InstallSchema.class);
 
@@ -36,10 +48,30 @@ public final class InstallSchema {
 
   private InstallSchema() {}
 
+  /// Why a schema cannot be that of the public objects, whatever the database.
+  ///
+  /// @return empty if it can be
+  public static Optional<String> publicSchemaProblem(String name) {
+    if (name.isBlank()
+        || name.getBytes(StandardCharsets.UTF_8).length > LONGEST_NAME
+        || name.chars().anyMatch(c -> NOT_IN_NAMES.indexOf(c) >= 0 || Character.isISOControl(c))) {
+      return Optional.of(
+          "must be 1 to 63 bytes without control characters and any of "
+              + NOT_IN_NAMES
+              + ", not '"
+              + name
+              + "'");
+    }
+    if (name.equals("pgoffload") || name.equals("information_schema") || name.startsWith("pg_")) {
+      return Optional.of("must be a schema for what users see, which '" + name + "' cannot be");
+    }
+    return Optional.empty();
+  }
+
   /// Applies what is missing.
   ///
   /// @param database a login that may create roles and schemas; it becomes the owner
-  /// @param publicSchema where the public tables and functions go, a plain lower-case name
+  /// @param publicSchema where the public tables and functions go: its name, unquoted
   /// @return one line for each thing that changed; empty when nothing did
   /// @throws InstallException with what to do, when it cannot be applied; nothing has changed then
   public static List<String> run(DatabaseAddress database, String publicSchema) {
@@ -49,25 +81,25 @@ public final class InstallSchema {
   /// Applies what is missing.
   ///
   /// @param database a login that may create roles and schemas; it becomes the owner
-  /// @param publicSchema where the public tables and functions go, a plain lower-case name
+  /// @param publicSchema where the public tables and functions go, its name, unquoted
   /// @param pgBackgroundApi the version of pg_background that `pg_background_launch(text, integer)`
   ///   follows from now on, 1 or 2; null: the one that `pgoffload.setting` names
   /// @return one line for each thing that changed; empty when nothing did
   /// @throws InstallException with what to do, when it cannot be applied; nothing has changed then
   public static List<String> run(
       DatabaseAddress database, String publicSchema, @Nullable String pgBackgroundApi) {
-    if (!publicSchema.matches(PUBLIC_SCHEMA_FORM)) {
-      throw new InstallException(
-          "the public schema '" + publicSchema + "' must be a plain lower-case name", null);
-    }
-    checkServer(database, publicSchema);
+    publicSchemaProblem(publicSchema)
+        .ifPresent(problem -> {
+          throw new InstallException("the public schema " + problem, null);
+        });
+    var identifier = checkServer(database, publicSchema);
     var api = PgBackgroundApi.of(database, pgBackgroundApi);
     var changes =
         new ArrayList<>(
             migrate(
                 database,
-                "classpath:org/pgoffload/schema/migration",
-                Map.of("public_schema", publicSchema, "pg_background_api", api.wanted())));
+                "classpath:" + MIGRATIONS,
+                Map.of(PUBLIC_SCHEMA, identifier, "pg_background_api", api.wanted())));
     changes.addAll(api.callersToLookAt(database));
     return List.copyOf(changes);
   }
@@ -103,30 +135,13 @@ public final class InstallSchema {
 
   private static List<String> migrateOnce(
       DatabaseAddress database, String location, Map<String, String> placeholders) {
-    var login = new HashMap<String, String>();
-    var properties = database.partProperties("pgoffload install", Duration.ZERO);
-    properties.stringPropertyNames().forEach(name -> login.put(name, properties.getProperty(name)));
-    var flyway =
-        Flyway.configure()
-            .dataSource(database.jdbcUrl(), login.remove("user"), login.remove("password"))
-            .jdbcProperties(login)
-            .initSql(PinnedSettings.FIRST_STATEMENT)
-            .locations(location)
-            .schemas("pgoffload")
-            .createSchemas(true)
-            .table("schema_history")
-            // all or nothing: an interrupted installation leaves the version before
-            .group(true)
-            .placeholders(placeholders)
-            // function bodies may contain anything between dollar quotes
-            .placeholderPrefix("${")
-            .validateMigrationNaming(true)
-            .connectRetries(3)
-            .load();
+    boolean first = isFirst(database);
     try {
-      var result = flyway.migrate();
+      var flyway = flyway(database, location, placeholders);
+      var ours = ownObjects(flyway, String.valueOf(placeholders.get(PUBLIC_SCHEMA)));
+      refuseWhatIsInTheWay(database, ours.publicOnes(), first);
       var changes = new ArrayList<String>();
-      for (MigrateOutput migration : result.migrations) {
+      for (MigrateOutput migration : flyway.migrate().migrations) {
         changes.add(
             migration.version == null || migration.version.isEmpty()
                 ? "replaced " + migration.description
@@ -147,7 +162,142 @@ public final class InstallSchema {
       throw new InstallException(
           "the schema could not be installed in "
               + database
-              + "; nothing has changed: "
+              + "; "
+              + (first ? leaveNothing(database) : "nothing has changed")
+              + ": "
+              + words(e),
+          e);
+    }
+  }
+
+  private static Flyway flyway(
+      DatabaseAddress database, String location, Map<String, String> placeholders) {
+    var login = new HashMap<String, String>();
+    var properties = database.partProperties("pgoffload install", Duration.ZERO);
+    properties.stringPropertyNames().forEach(name -> login.put(name, properties.getProperty(name)));
+    return Flyway.configure()
+        .dataSource(database.jdbcUrl(), login.remove("user"), login.remove("password"))
+        .jdbcProperties(login)
+        .initSql(PinnedSettings.FIRST_STATEMENT)
+        .locations(location)
+        .schemas("pgoffload")
+        .createSchemas(true)
+        .table("schema_history")
+        // all or nothing: an interrupted installation leaves the version before
+        .group(true)
+        .placeholders(placeholders)
+        // function bodies may contain anything between dollar quotes
+        .placeholderPrefix("${")
+        .validateMigrationNaming(true)
+        .connectRetries(3)
+        .load();
+  }
+
+  /// What all migrations of this version make.
+  ///
+  /// @param publicSchema as an SQL identifier
+  static OwnObjects ownObjects(DatabaseAddress database, String publicSchema) {
+    var placeholders =
+        Map.of(PUBLIC_SCHEMA, publicSchema, "pg_background_api", PgBackgroundApi.DEFAULT);
+    return ownObjects(flyway(database, "classpath:" + MIGRATIONS, placeholders), publicSchema);
+  }
+
+  private static OwnObjects ownObjects(Flyway flyway, String publicSchema) {
+    var files =
+        Stream.of(flyway.info().all())
+            .map(MigrationInfo::getScript)
+            .filter(Objects::nonNull)
+            .filter(script -> script.endsWith(".sql"))
+            .distinct()
+            .toList();
+    return OwnObjects.read(MIGRATIONS, files, publicSchema);
+  }
+
+  /// Whether no migration was ever applied here.
+  private static boolean isFirst(DatabaseAddress database) {
+    try (var connection = database.connectAsPart("pgoffload install");
+        var statement = connection.createStatement()) {
+      try (var row =
+          statement.executeQuery("select pg_catalog.to_regclass('pgoffload.schema_history')")) {
+        row.next();
+        if (row.getString(1) == null) {
+          return true;
+        }
+      }
+      try (var row =
+          statement.executeQuery(
+              "select from pgoffload.schema_history where version is not null limit 1")) {
+        return !row.next();
+      }
+    } catch (SQLException e) {
+      throw new InstallException(
+          "the history of the schema cannot be read in " + database + ": " + e.getMessage(), e);
+    }
+  }
+
+  /// What is there already under a name of ours is the user's: on a first installation anything,
+  /// and later a function without a comment, since all of ours have one.
+  private static void refuseWhatIsInTheWay(
+      DatabaseAddress database, OwnObjects ours, boolean first) {
+    try (var connection = database.connectAsPart("pgoffload install")) {
+      try (var statement = connection.createStatement()) {
+        // objects are then named with their schema
+        statement.execute("set search_path = pg_catalog");
+      }
+      var inTheWay = new ArrayList<String>();
+      try (var query =
+          connection.prepareStatement(
+              """
+              select pg_catalog.pg_describe_object(o.class, o.oid, 0)
+              from (select 'pg_proc'::regclass as class, p.oid from pg_catalog.pg_proc p
+                    where p.oid::regprocedure::text = any (?)
+                      and (? or pg_catalog.obj_description(p.oid, 'pg_proc') is null)
+                    union all
+                    select 'pg_class'::regclass, pg_catalog.to_regclass(r.name)::oid from unnest(?) r(name) where ?
+                    union all
+                    select 'pg_type'::regclass, pg_catalog.to_regtype(t.name)::oid from unnest(?) t(name)
+                    where ? and pg_catalog.to_regclass(t.name) is null
+                    union all
+                    select 'pg_namespace'::regclass, n.oid from pg_catalog.pg_namespace n
+                    where ? and n.nspname = 'pgoffload'
+                      and exists (select from pg_catalog.pg_depend d
+                                  where d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid
+                                    and d.objid is distinct from pg_catalog.to_regclass('pgoffload.schema_history'))
+                    union all
+                    select 'pg_publication'::regclass, p.oid from pg_catalog.pg_publication p where ? and p.pubname = 'pgoffload') o
+              where o.oid is not null
+              order by 1
+              """)) {
+        var functions = connection.createArrayOf("text", ours.functions().toArray());
+        var others = connection.createArrayOf("text", ours.others().toArray());
+        query.setArray(1, functions);
+        query.setBoolean(2, first);
+        query.setArray(3, others);
+        query.setBoolean(4, first);
+        query.setArray(5, others);
+        query.setBoolean(6, first);
+        query.setBoolean(7, first);
+        query.setBoolean(8, first);
+        var row = query.executeQuery();
+        while (row.next()) {
+          inTheWay.add(row.getString(1));
+        }
+      }
+      if (!inTheWay.isEmpty()) {
+        throw new InstallException(
+            "cannot install into "
+                + database
+                + ", where these are that pgoffload would replace or meet:\n  - "
+                + String.join("\n  - ", inTheWay)
+                + "\nRename, move or drop them, or install into another schema"
+                + " (PGOFFLOAD_PUBLIC_SCHEMA). Nothing has changed",
+            null);
+      }
+    } catch (SQLException e) {
+      throw new InstallException(
+          "what is in the way of the schema cannot be looked for in "
+              + database
+              + ": "
               + e.getMessage(),
           e);
     }
@@ -178,7 +328,66 @@ public final class InstallSchema {
     return holders;
   }
 
-  private static void checkServer(DatabaseAddress database, String publicSchema) {
+  /// Removes what precedes the first migration: the schema with its empty history. Somebody else's
+  /// installation that is under way holds a lock on it.
+  ///
+  /// @return what is left, in words
+  private static String leaveNothing(DatabaseAddress database) {
+    try (var connection = database.connectAsPart("pgoffload install");
+        var statement = connection.createStatement()) {
+      connection.setAutoCommit(false);
+      statement.execute("lock table pgoffload.schema_history in access exclusive mode nowait");
+      try (var row =
+          statement.executeQuery(
+              "select from pgoffload.schema_history where version is not null limit 1")) {
+        if (row.next()) {
+          return "somebody else has installed it meanwhile";
+        }
+      }
+      statement.execute("drop table pgoffload.schema_history");
+      statement.execute("drop schema pgoffload");
+      connection.commit();
+      return "nothing has changed";
+    } catch (SQLException e) {
+      LOG.debug("The empty schema pgoffload stays", e);
+      return "the schema pgoffload is there with an empty history, and nothing else has changed";
+    }
+  }
+
+  /// In our words, and the server's.
+  private static String words(FlywayException fault) {
+    if (fault instanceof FlywayValidateException) {
+      return "what is there was not made by the migrations of this version. Install with the version"
+          + " that made it, or a newer one";
+    }
+    for (Throwable cause = fault; cause != null; cause = cause.getCause()) {
+      if (cause instanceof SQLException e) {
+        return words(e);
+      }
+    }
+    return String.valueOf(fault.getMessage());
+  }
+
+  private static String words(SQLException fault) {
+    if (LOCK_NOT_AVAILABLE.equals(fault.getSQLState())) {
+      return "a table was locked for too long, by a transaction that writes to it. End it or wait, and"
+          + " run install again";
+    }
+    var server = fault instanceof PSQLException e ? e.getServerErrorMessage() : null;
+    if (server == null) {
+      return String.valueOf(fault.getMessage());
+    }
+    return Stream.of(server.getMessage(), server.getDetail(), server.getHint())
+            .filter(Objects::nonNull)
+            .map(line -> line.endsWith(".") ? line.substring(0, line.length() - 1) : line)
+            .collect(Collectors.joining(". "))
+        + " (SQLSTATE "
+        + fault.getSQLState()
+        + ")";
+  }
+
+  /// @return the public schema as an SQL identifier
+  private static String checkServer(DatabaseAddress database, String publicSchema) {
     try (var connection = database.connectAsPart("pgoffload install");
         var statement = connection.createStatement();
         var row =
@@ -191,6 +400,7 @@ public final class InstallSchema {
                        current_setting('server_encoding')
                 """)) {
       row.next();
+      var identifier = identifier(connection, publicSchema);
       var problems = new ArrayList<String>();
       if (row.getInt(1) < OLDEST_SERVER) {
         problems.add("PostgreSQL " + row.getString(2) + " is too old: 15 or newer is needed");
@@ -216,12 +426,12 @@ public final class InstallSchema {
             "the extension pg_background is installed, whose functions have the same names: drop it first (drop extension pg_background)");
       }
       var installedIn = publicSchemaOf(connection);
-      if (installedIn.isPresent() && !installedIn.get().equals(publicSchema)) {
+      if (installedIn.isPresent() && !installedIn.get().equals(identifier)) {
         problems.add(
             "pgoffload is installed here with its public objects in schema "
                 + installedIn.get()
                 + ", which cannot be changed to "
-                + publicSchema);
+                + identifier);
       }
       if (!schemaExists(connection, publicSchema)) {
         problems.add("schema " + publicSchema + " does not exist: create it first");
@@ -230,8 +440,19 @@ public final class InstallSchema {
         throw new InstallException(
             "cannot install into " + database + ":\n  - " + String.join("\n  - ", problems), null);
       }
+      return identifier;
     } catch (SQLException e) {
       throw new InstallException("cannot connect to " + database + ": " + e.getMessage(), e);
+    }
+  }
+
+  /// With quotes where it needs them; a keyword does.
+  private static String identifier(Connection connection, String name) throws SQLException {
+    try (var statement = connection.prepareStatement("select pg_catalog.quote_ident(?)")) {
+      statement.setString(1, name);
+      var row = statement.executeQuery();
+      row.next();
+      return row.getString(1);
     }
   }
 
@@ -244,7 +465,8 @@ public final class InstallSchema {
     }
   }
 
-  private static Optional<String> publicSchemaOf(Connection connection) throws SQLException {
+  /// As an SQL identifier, if pgoffload is installed here.
+  static Optional<String> publicSchemaOf(Connection connection) throws SQLException {
     try (var statement = connection.createStatement()) {
       try (var row = statement.executeQuery("select pg_catalog.to_regclass('pgoffload.setting')")) {
         row.next();

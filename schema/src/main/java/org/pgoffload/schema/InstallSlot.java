@@ -76,6 +76,51 @@ public final class InstallSlot {
     }
   }
 
+  /// Drops the slot, if it is there and is this database's. Idempotent.
+  ///
+  /// @param database a superuser or a login with REPLICATION
+  /// @return a line saying what was removed, or empty
+  /// @throws InstallException if somebody reads from it, or it may not be dropped
+  public static Optional<String> remove(DatabaseAddress database, String slot) {
+    try (var connection = database.connectAsPart("pgoffload uninstall");
+        var statement =
+            connection.prepareStatement(
+                """
+                select pg_catalog.pg_drop_replication_slot(s.slot_name) from pg_catalog.pg_replication_slots s
+                where s.slot_name = ? and s.database = pg_catalog.current_database() and s.plugin = 'pgoutput'
+                """)) {
+      statement.setString(1, slot);
+      return statement.executeQuery().next()
+          ? Optional.of("replication slot " + slot)
+          : Optional.empty();
+    } catch (SQLException e) {
+      throw new InstallException(
+          "replication slot "
+              + slot
+              + " could not be dropped, and retains WAL until it is: "
+              + e.getMessage()
+              + ". Run pgoffload uninstall again, with --slot if it has another name than "
+              + DEFAULT_SLOT,
+          e);
+    }
+  }
+
+  /// Whether the slot is there and is this database's.
+  ///
+  /// @throws InstallException if the slots cannot be looked at
+  public static boolean isOfThisDatabase(DatabaseAddress database, String slot) {
+    try (var connection = database.connectAsPart("pgoffload uninstall");
+        var statement =
+            connection.prepareStatement(
+                "select from pg_catalog.pg_replication_slots where slot_name = ?"
+                    + " and database = pg_catalog.current_database() and plugin = 'pgoutput'")) {
+      statement.setString(1, slot);
+      return statement.executeQuery().next();
+    } catch (SQLException e) {
+      throw new InstallException("the slots cannot be looked at: " + e.getMessage(), e);
+    }
+  }
+
   /// Lets the database know which slot is its own, for `llm_health`.
   ///
   /// @param database the owner's login

@@ -55,6 +55,8 @@ public record KafkaRights(
     /// Removes what is finished and old from the topics of requests, and tells how far everybody
     /// has come, as `pgoffload status` does.
     MAINTAIN,
+    /// Removes the topics and the groups, when it is told to.
+    UNINSTALL,
     /// Lists, shows and replays dead letters.
     DEAD_LETTERS,
     /// Somebody else's consumer of results, pieces of answers, and usage.
@@ -126,6 +128,17 @@ public record KafkaRights(
                   topics(List.of(topics.heartbeats()), DESCRIBE, DESCRIBE_CONFIGS),
                   groups(workers(topics), DESCRIBE),
                   groups(List.of(topics.writeBack(), topics.usage()), DESCRIBE))
+              .flatMap(List::stream)
+              .toList();
+      case UNINSTALL ->
+          Stream.of(
+                  topics(topics.all(), DESCRIBE, DELETE),
+                  topics(List.of(topics.heartbeats()), DESCRIBE, DELETE),
+                  List.of(
+                      new KafkaRights(
+                          TOPIC, topics.usage() + "-", PREFIXED, List.of(DESCRIBE, DELETE))),
+                  groups(workers(topics), DESCRIBE, DELETE),
+                  groups(List.of(topics.writeBack(), topics.usage()), DESCRIBE, DELETE))
               .flatMap(List::stream)
               .toList();
       case DEAD_LETTERS -> topics(List.of(topics.deadLetters()), READ);

@@ -162,12 +162,186 @@ final class InstallSchemaTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"", "a b", "Quoted", "a;b", "1a", "ä"})
-  void refusesASchemaThatIsNoPlainName(String schema) {
+  @ValueSource(
+      strings = {
+        "",
+        " ",
+        "a'b",
+        "a\"b",
+        "a%b",
+        "a$b",
+        "a\\b",
+        "a\nb",
+        "pgoffload",
+        "pg_catalog",
+        "pg_temp_1",
+        "information_schema"
+      })
+  void refusesASchemaThatCannotBeBeforeItConnects(String schema) {
     var nowhere = new DatabaseAddress("127.0.0.1", 1, "d", "u", null, Map.of());
     assertThatThrownBy(() -> InstallSchema.run(nowhere, schema))
         .isInstanceOf(InstallException.class)
-        .hasMessageContaining("'" + schema + "' must be a plain lower-case name");
+        .hasMessageContaining("the public schema must be ")
+        .hasMessageContaining("'" + schema + "'");
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"V15", "V18"})
+  void worksInSchemasWhoseNamesNeedQuotes(PostgresVersion version) {
+    var server = TestServer.of(version);
+    server.newDatabase().close(); // the roles exist
+    for (var schema : List.of("user", "My Schema.1-ü", "select")) {
+      var address = server.newEmptyDatabase();
+      try (var admin = Session.open(address)) {
+        var quoted = admin.value("select quote_ident(?)", schema);
+        admin.run("create schema " + quoted);
+        assertThat(InstallSchema.run(address, schema)).isNotEmpty();
+        assertThat(InstallSchema.run(address, schema)).isEmpty();
+        assertThatThrownBy(() -> InstallSchema.run(address, "public"))
+            .hasMessageContaining("its public objects in schema " + quoted);
+        var id =
+            admin.number(
+                "insert into " + quoted + ".llm_request (prompt) values ('p') returning id");
+        assertThat(admin.value("select " + quoted + ".llm_status(?)", id)).isEqualTo("queued");
+        assertThat(admin.rows("select count(*) from " + quoted + ".llm_health")).isNotEmpty();
+        admin.run("set session authorization ann");
+        assertThat(
+                admin.number(
+                    "insert into "
+                        + quoted
+                        + ".sql_request (command) values ('select 1') returning id"))
+            .isPositive();
+        admin.run("reset session authorization");
+        assertThat(admin.number("select count(*) from pgoffload.unanswered(0, ?)", Long.MAX_VALUE))
+            .isEqualTo(2);
+        InstallSlot.run(address, address.database(), Duration.ofSeconds(30), _ -> {});
+        RecordCaptureBreak.plan(address, "test");
+        assertThat(RecordCaptureBreak.complete(address)).isPresent();
+        assertThat(RemoveSchema.run(address, true).removed()).contains("schema pgoffload");
+        assertThat(admin.rows("select from pg_class where relnamespace = ?::regnamespace", quoted))
+            .isEmpty();
+      } finally {
+        server.drop(address);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"V15", "V18"})
+  void namesEverythingOfTheUsersThatItWouldReplaceOrMeetAndTouchesNothing(PostgresVersion version) {
+    var server = TestServer.of(version);
+    var address = server.newEmptyDatabase();
+    try (var admin = Session.open(address)) {
+      admin.run(
+          "create function llm_result(bigint) returns text language sql as $$select 'mine'$$");
+      admin.run("create function llm_status(text) returns text language sql as $$select 'other'$$");
+      admin.run(
+          "create function pg_background_list_v2() returns text language sql as $$select ''$$");
+      admin.run("create table llm_request (mine int)");
+      admin.run("create view llm_queue as select 1 as mine");
+      admin.run("create type pg_background_handle as enum ('mine')");
+      admin.run("create domain llm_usage as text");
+      admin.run("create schema pgoffload");
+      admin.run("create table pgoffload.mine ()");
+      admin.run("create publication pgoffload");
+      assertThatThrownBy(() -> InstallSchema.run(address, "public"))
+          .isInstanceOf(InstallException.class)
+          .hasMessageContainingAll(
+              "function public.llm_result(bigint)",
+              "function public.pg_background_list_v2()",
+              "table public.llm_request",
+              "view public.llm_queue",
+              "type public.pg_background_handle",
+              "type public.llm_usage",
+              "schema pgoffload",
+              "publication pgoffload",
+              "Rename, move or drop them",
+              "Nothing has changed")
+          .hasMessageNotContaining("llm_status");
+      assertThat(admin.value("select llm_result(1)")).isEqualTo("mine");
+      assertThat(admin.rows("select to_regclass('pgoffload.schema_history')"))
+          .containsExactly("null");
+    } finally {
+      server.drop(address);
+    }
+  }
+
+  @Test
+  void laterAFunctionOfTheUsersIsRefusedThatAnUpgradeWouldReplace() {
+    var server = TestServer.of(PostgresVersion.V18);
+    var database = server.newDatabase();
+    try (var admin = Session.open(database.address())) {
+      admin.run("drop function llm_cancel(bigint)");
+      admin.run(
+          "create function llm_cancel(bigint) returns text language sql as $$select 'mine'$$");
+      assertThatThrownBy(() -> InstallSchema.run(database.address(), "public"))
+          .hasMessageContaining("function public.llm_cancel(bigint)");
+    } finally {
+      database.close();
+    }
+  }
+
+  /// What nobody can know before: here a function of another kind.
+  @ParameterizedTest
+  @EnumSource(names = {"V15", "V18"})
+  void aFirstInstallationThatFailsSaysWhyInOurWordsAndLeavesNothing(PostgresVersion version) {
+    var server = TestServer.of(version);
+    var address = server.newEmptyDatabase();
+    try (var admin = Session.open(address)) {
+      admin.run("revoke execute on function pg_control_system() from public");
+      admin.run("create role plain_installer login createrole password 'plain_installer'");
+      admin.run("grant create on database " + address.database() + " to plain_installer");
+      admin.run("grant create on schema public to plain_installer");
+      assertThatThrownBy(() ->
+              InstallSchema.run(
+                  address.as("plain_installer", Secret.of("plain_installer")), "public"))
+          .isInstanceOf(InstallException.class)
+          .hasMessageContaining("nothing has changed")
+          .hasMessageContaining("permission denied for function pg_control_system (SQLSTATE 42501)")
+          .hasMessageNotContainingAny("jar:", ".sql", "Flyway", "Migration");
+      assertThat(admin.rows("select from pg_namespace where nspname = 'pgoffload'")).isEmpty();
+    } finally {
+      server.drop(address);
+      try (var admin = Session.open(server.admin("postgres"))) {
+        admin.run("drop role plain_installer");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"V15", "V18"})
+  void knowsEachOfItsObjectsByItsScripts(PostgresVersion version) {
+    var database = TestServer.of(version).newDatabase();
+    try (var admin = Session.open(database.address())) {
+      var ours = InstallSchema.ownObjects(database.address(), "public");
+      admin.run("set search_path = pg_catalog");
+      assertThat(
+              admin.rows(
+                  """
+                  select p.oid::regprocedure::text from pg_proc p
+                  where p.pronamespace in ('pgoffload'::regnamespace, 'public'::regnamespace)
+                    and p.oid::regprocedure::text <> all (?::text[])
+                  union all
+                  select c.oid::regclass::text from pg_class c
+                  where c.relnamespace in ('pgoffload'::regnamespace, 'public'::regnamespace)
+                    and c.relkind in ('r', 'p', 'v', 'S', 'c') and not c.relispartition and c.relname <> 'schema_history'
+                    and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'i')
+                    and c.oid <> all (select coalesce(to_regclass(r), 0)::oid from unnest(?::text[]) r)
+                  """,
+                  ours.functions().toArray(String[]::new),
+                  ours.others().toArray(String[]::new)))
+          .isEmpty();
+      assertThat(
+              admin.rows(
+                  """
+                  select p.oid::regprocedure from pg_proc p
+                  where p.pronamespace = 'public'::regnamespace and obj_description(p.oid, 'pg_proc') is null
+                  """))
+          .as("functions without a comment, by which an upgrade tells ours from a user's")
+          .isEmpty();
+    } finally {
+      database.close();
+    }
   }
 
   @Test

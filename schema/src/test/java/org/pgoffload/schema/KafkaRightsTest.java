@@ -41,11 +41,12 @@ class KafkaRightsTest {
         .noneMatch(right -> right.on() == ResourceType.CLUSTER)
         .allMatch(right ->
             right.pattern() == PatternType.LITERAL
-                || Stream.of(Part.INSTALL, Part.RESULTS, Part.DOWNSTREAM).anyMatch(part::equals));
+                || Stream.of(Part.INSTALL, Part.RESULTS, Part.DOWNSTREAM, Part.UNINSTALL)
+                    .anyMatch(part::equals));
   }
 
   @ParameterizedTest
-  @EnumSource(names = {"INSTALL", "MAINTAIN", "DEAD_LETTERS", "DOWNSTREAM"})
+  @EnumSource(names = {"INSTALL", "MAINTAIN", "UNINSTALL", "DEAD_LETTERS", "DOWNSTREAM"})
   void letsOnlyThePartsOnTheWayWrite(Part part) {
     assertThat(KafkaRights.of(part, TOPICS))
         .noneMatch(right -> right.operations().contains(AclOperation.WRITE));

@@ -670,6 +670,12 @@ grant select on ${public_schema}.sql_queue to pgbackground_role;
 -- The functions that return rows: the same body, because only the function itself knows the caller's column
 -- definition list. They differ in how they find their result, and pg_background_run_query in what it sets: a SET
 -- clause would be in force before it launches, and go with the task.
+-- Makes: ${public_schema}.sql_rows(bigint)
+-- Makes: ${public_schema}.pg_background_result(integer)
+-- Makes: ${public_schema}.pg_background_result(integer, bigint)
+-- Makes: ${public_schema}.pg_background_result_v2(integer, bigint)
+-- Makes: ${public_schema}.pg_background_run_query(text, integer, integer, text, text)
+-- Makes: ${public_schema}.pg_background_run_query_v2(text, integer, integer, text, text)
 do $do$
 declare
   signature text;

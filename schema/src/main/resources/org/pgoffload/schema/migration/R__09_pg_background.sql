@@ -379,6 +379,8 @@ grant select on pgoffload.task to pgbackground_role;
 
 -- API: Public. A column definition list of the first nine columns (as in 1.6 to 1.8) or of all ten. Both names have
 -- the body, because only the function itself knows the caller's list.
+-- Makes: ${public_schema}.pg_background_list()
+-- Makes: ${public_schema}.pg_background_list_v2()
 do $do$
 declare
   name text;
@@ -916,6 +918,31 @@ revoke all on function ${public_schema}.pg_background_drop_executor_role() from 
 
 -- The names of pg_background 1.x. Each calls what does its work by its qualified name and pins no search_path: the
 -- caller's goes with a launch. Those with a column definition list have a body, and are made beside the newer name.
+--
+-- Makes: ${public_schema}.pg_background_launch_v2(text, integer, text)
+-- Makes: ${public_schema}.pg_background_submit_v2(text, integer, text)
+-- Makes: ${public_schema}.pg_background_detach_v2(integer, bigint)
+-- Makes: ${public_schema}.pg_background_cancel_v2(integer, bigint, integer)
+-- Makes: ${public_schema}.pg_background_cancel_v2_grace(integer, bigint, integer)
+-- Makes: ${public_schema}.pg_background_wait_v2(integer, bigint, integer)
+-- Makes: ${public_schema}.pg_background_wait_v2_timeout(integer, bigint, integer)
+-- Makes: ${public_schema}.pg_background_stats_v2()
+-- Makes: ${public_schema}.pg_background_progress(integer, text)
+-- Makes: ${public_schema}.pg_background_get_progress_v2(integer, bigint)
+-- Makes: ${public_schema}.pg_background_result_info_v2(integer, bigint)
+-- Makes: ${public_schema}.pg_background_error_info_v2(integer, bigint)
+-- Makes: ${public_schema}.pg_background_outcome_v2(integer, bigint)
+-- Makes: ${public_schema}.pg_background_status_v2(integer, bigint)
+-- Makes: ${public_schema}.pg_background_full_sql_v2(integer, bigint)
+-- Makes: ${public_schema}.pg_background_run_v2(text, integer, integer, text)
+-- Makes: ${public_schema}.pg_background_drain_v2(${public_schema}.pg_background_handle[], integer)
+-- Makes: ${public_schema}.pg_background_wait_any_v2(${public_schema}.pg_background_handle[], integer)
+-- Makes: ${public_schema}.pg_background_cancel_by_label_v2(text, integer)
+-- Makes: ${public_schema}.pg_background_cancel_all_v2()
+-- Makes: ${public_schema}.pg_background_detach_all_v2()
+-- Makes: ${public_schema}.pg_background_purge_v2()
+-- Makes: ${public_schema}.grant_pg_background_privileges(text, boolean)
+-- Makes: ${public_schema}.revoke_pg_background_privileges(text, boolean)
 --
 -- API: Public.
 do $do$

@@ -1,0 +1,118 @@
+package org.pgoffload.schema;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Pattern;
+
+/// The objects that migrations make, read from their text, so that there is no list of them to keep
+/// (functions whose names a script puts together are named in it by `-- Makes:`): what `install`
+/// must not meet, and what `uninstall` removes.
+///
+/// @param functions and aggregates, each with the types of its arguments, as a `regprocedure` is
+///   written where the search_path is `pg_catalog`
+/// @param others tables, views, sequences and types, as `to_regclass` and `to_regtype` take them
+record OwnObjects(Set<String> functions, Set<String> others) {
+  private static final String PUBLIC = "${public_schema}";
+  private static final Pattern CREATED =
+      Pattern.compile(
+          "^ *create (?:or replace )?(function|aggregate|table|view|sequence|type) "
+              + "(?:if not exists )?((?:pgoffload|\\$\\{public_schema})\\.[a-z0-9_]+)",
+          Pattern.MULTILINE);
+
+  /// What a script makes of names that it puts together says so.
+  private static final Pattern MADE =
+      Pattern.compile("^-- Makes: (\\S+\\([^)]*\\))$", Pattern.MULTILINE);
+
+  private static final Pattern COMMENT = Pattern.compile("--[^\n]*");
+
+  OwnObjects {
+    functions = Set.copyOf(functions);
+    others = Set.copyOf(others);
+  }
+
+  /// Reads files of the class path.
+  ///
+  /// @param directory with a slash at its end
+  /// @param publicSchema as an SQL identifier
+  static OwnObjects read(String directory, List<String> files, String publicSchema) {
+    var functions = new LinkedHashSet<String>();
+    var others = new LinkedHashSet<String>();
+    for (var file : files) {
+      var script = content(directory + file);
+      MADE.matcher(script)
+          .results()
+          .map(made -> made.group(1).replace(", ", ",").replace(PUBLIC, publicSchema))
+          .forEach(functions::add);
+      var text = COMMENT.matcher(script).replaceAll("");
+      var created = CREATED.matcher(text);
+      while (created.find()) {
+        var name = created.group(2).replace(PUBLIC, publicSchema);
+        if (created.group(1).equals("function") || created.group(1).equals("aggregate")) {
+          var types = argumentTypes(text, text.indexOf('(', created.end()) + 1);
+          functions.add(name + "(" + String.join(",", types).replace(PUBLIC, publicSchema) + ")");
+        } else {
+          others.add(name);
+        }
+      }
+    }
+    return new OwnObjects(functions, others);
+  }
+
+  /// Those outside the schema `pgoffload`, where others have objects as well.
+  OwnObjects publicOnes() {
+    return new OwnObjects(outside(functions), outside(others));
+  }
+
+  private static Set<String> outside(Set<String> names) {
+    var outside = new LinkedHashSet<>(names);
+    outside.removeIf(name -> name.startsWith("pgoffload."));
+    return outside;
+  }
+
+  private static String content(String file) {
+    try (var stream = OwnObjects.class.getClassLoader().getResourceAsStream(file)) {
+      return stream == null ? "" : new String(stream.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// The types of input arguments, up to the parenthesis that closes the list.
+  private static List<String> argumentTypes(String text, int start) {
+    var types = new ArrayList<String>();
+    var argument = new StringBuilder();
+    int depth = 0;
+    boolean quoted = false;
+    for (int i = start; ; i++) {
+      char c = text.charAt(i);
+      quoted ^= c == '\'';
+      if (!quoted && depth == 0 && (c == ',' || c == ')')) {
+        addType(types, argument.toString().strip());
+        argument.setLength(0);
+        if (c == ')') {
+          return types;
+        }
+        continue;
+      }
+      if (!quoted) {
+        depth += c == '(' || c == '[' ? 1 : c == ')' || c == ']' ? -1 : 0;
+      }
+      argument.append(c);
+    }
+  }
+
+  private static void addType(List<String> types, String argument) {
+    if (argument.isEmpty() || argument.startsWith("out ")) {
+      return;
+    }
+    // a mode, a name, the type, and a default: each but the type may be missing
+    var rest = argument.replaceFirst("^(in|inout|variadic) ", "").replaceFirst(" default .*", "");
+    var type = rest.replaceFirst("^[a-z_0-9]+\\s+", "").strip();
+    types.add(type.replace("timestamptz", "timestamp with time zone"));
+  }
+}

@@ -329,6 +329,47 @@ final class PgBackground2Test extends OnOldestAndNewestPostgres {
         .containsExactly(handle + "|stopped");
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"read committed", "repeatable read"})
+  void showsWhatItHasLaunchedBeforeAnyWorkerHasHeardOfIt(String isolation) {
+    ann.run("begin isolation level " + isolation);
+    var handle =
+        String.join(
+            ", ",
+            ann.rows("select * from pg_background_launch('select 1 as a', 0, 'l ''ä''')")
+                .getFirst()
+                .split("\\|"));
+    ann.run("select pg_background_submit('x')");
+    var listed =
+        "select state, user_id = 'ann'::regrole, label, consumed from pg_background_list where ";
+    assertThat(ann.rows(listed + "(pid, cookie) = (" + handle + ")"))
+        .containsExactly("starting|t|l 'ä'|f");
+    assertThat(
+            ann.rows("select state, label, completed from pg_background_outcome(" + handle + ")"))
+        .containsExactly("starting|l 'ä'|f");
+    assertThat(ann.rows("select workers_launched, workers_active from pg_background_stats()"))
+        .containsExactly("2|2");
+    // both, and one
+    database.sent();
+    assertThat(ann.value("select pg_background_cancel_all()")).isEqualTo("2");
+    assertThat(ann.value("select pg_background_cancel_by_label('l ''_''')")).isEqualTo("1");
+    assertThat(database.sent())
+        .hasSize(3)
+        .allMatch(sent -> sent.envelope().kind().equals("cancel"));
+    assertThat(ann.value("select pg_background_purge()")).isEqualTo("0");
+    // nobody else's
+    try (var bea = database.open("bea")) {
+      bea.run(
+          "select set_config('pgoffload.attached', ?, false)",
+          ann.value("select current_setting('pgoffload.attached')"));
+      assertThat(bea.rows("select * from pg_background_list")).isEmpty();
+    }
+    assertThat(ann.value("select pg_background_detach_all()")).isEqualTo("2");
+    assertThat(ann.rows(listed + "(pid, cookie) = (" + handle + ")")).isEmpty();
+    assertThat(ann.value("select current_setting('pgoffload.attached')")).isEmpty();
+    ann.run("rollback");
+  }
+
   @Test
   void reportsProgressInsideATaskAlone() {
     for (var function : List.of("pg_background_report_progress", "pg_background_progress")) {

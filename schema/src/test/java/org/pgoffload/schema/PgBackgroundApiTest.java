@@ -74,9 +74,9 @@ final class PgBackgroundApiTest {
       assertThatThrownBy(() -> InstallSchema.run(address, "public", "2"))
           .isInstanceOf(InstallException.class)
           .hasMessageContaining("pg_background_launch(text,integer)")
-          .hasMessageContaining("view launcher")
-          .hasMessageContaining("function atomic()")
-          .hasMessageContaining("default value for column pid of table");
+          .hasMessageContaining("view public.launcher")
+          .hasMessageContaining("function public.atomic()")
+          .hasMessageContaining("default value for column pid of table public.task");
       assertThat(
               admin.value("select value from pgoffload.setting where name = 'pg_background_api'"))
           .isEqualTo("1");
@@ -87,7 +87,7 @@ final class PgBackgroundApiTest {
       assertThat(InstallSchema.run(address, "public", "2"))
           .containsExactly(
               "replaced 09 pg background",
-              "look at these functions, whose text calls pg_background_launch, which returns a handle now: written()");
+              "look at these functions, whose text calls pg_background_launch, which returns a handle now: public.written()");
     } finally {
       server.drop(address);
     }

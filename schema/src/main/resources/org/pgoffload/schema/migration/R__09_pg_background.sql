@@ -2,7 +2,7 @@
 -- session, its cookie is the request id. The names are those of 2.x; the older ones are a table at the end.
 --
 -- What a session has attached, read or detached is in settings of it, which a rollback takes back:
---   pgoffload.attached    ,pid=id/large/oid of the launcher   for each launch
+--   pgoffload.attached    ,pid=id/large/oid of the launcher   for each launch, and /label in hex, if it has one
 --   pgoffload.left        ,pid=id/c or /d                     for each one read (c) or detached (d), the latest
 --   pgoffload.timed_out   how many tasks a run has cancelled because their time was up
 
@@ -49,8 +49,10 @@ begin
 end
 $do$;
 
+drop function if exists pgoffload.attach(bigint);
+
 -- API: Private. Notes a launch of this session.
-create or replace function pgoffload.attach(id bigint) returns integer
+create or replace function pgoffload.attach(id bigint, label text) returns integer
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -60,13 +62,13 @@ begin
   perform set_config('pgoffload.attached',
     concat(current_setting('pgoffload.attached', true), ',', pid, '=', id, '/',
       (current_setting('transaction_isolation') not in ('read committed', 'read uncommitted'))::integer, '/',
-      quote_ident(current_user)::regrole::oid), false);
+      quote_ident(current_user)::regrole::oid, '/' || nullif(encode(convert_to(label, 'UTF8'), 'hex'), '')), false);
   return pid;
 end
 $$;
-comment on function pgoffload.attach(bigint) is 'Private. Notes a launch of this session; returns its pid.';
-revoke all on function pgoffload.attach(bigint) from public;
-grant execute on function pgoffload.attach(bigint) to pgbackground_role;
+comment on function pgoffload.attach(bigint, text) is 'Private. Notes a launch of this session; returns its pid.';
+revoke all on function pgoffload.attach(bigint, text) from public;
+grant execute on function pgoffload.attach(bigint, text) to pgbackground_role;
 
 -- API: Private. Notes that this session has read a task's result, or has detached it.
 create or replace function pgoffload.leave(id bigint, how "char") returns void
@@ -78,7 +80,7 @@ declare
   left_behind text := coalesce(current_setting('pgoffload.left', true), '');
 begin
   if attached <> '' then
-    perform set_config('pgoffload.attached', regexp_replace(attached, format(',[0-9]+=%s/[0-9]/[0-9]+', id), ''), false);
+    perform set_config('pgoffload.attached', regexp_replace(attached, format(',[0-9]+=%s/[0-9]/[0-9]+(/[0-9a-f]+)?', id), ''), false);
   end if;
   left_behind := regexp_replace(left_behind, format(',[0-9]+=%s/.', id), '');
   -- who reads thousands does not come back to the first of them
@@ -199,7 +201,7 @@ begin
     return null;
   end if;
   id := (select pgoffload.emit_sql_request(sql, queue_size, label, false));
-  return row (pgoffload.attach(id), id);
+  return row (pgoffload.attach(id, label), id);
 end
 $$;
 comment on function ${public_schema}.pg_background_launch(text, integer, text) is
@@ -233,7 +235,7 @@ begin
     language plpgsql volatile strict
     as $$
     begin
-      return pgoffload.attach((select pgoffload.emit_sql_request(sql, queue_size, null, false)));
+      return pgoffload.attach((select pgoffload.emit_sql_request(sql, queue_size, null, false)), null);
     end
     $$;
     comment on function ${public_schema}.pg_background_launch(text, integer) is
@@ -259,7 +261,7 @@ begin
   id := (select pgoffload.emit_sql_request(sql, queue_size, label, true));
   perform pg_catalog.set_config('pgoffload.submitted',
     pg_catalog.concat(pg_catalog.right(pg_catalog.current_setting('pgoffload.submitted', true), 4000), ',', id, ','), false);
-  return row (pgoffload.attach(id), id);
+  return row (pgoffload.attach(id, label), id);
 end
 $$;
 comment on function ${public_schema}.pg_background_submit(text, integer, text) is
@@ -357,8 +359,8 @@ comment on function ${public_schema}.pg_background_cancel(integer, bigint, integ
 revoke all on function ${public_schema}.pg_background_cancel(integer, bigint, integer) from public;
 grant execute on function ${public_schema}.pg_background_cancel(integer, bigint, integer) to pgbackground_role;
 
--- API: Private. The tasks of the caller's roles, as pg_background_list shows them.
-create or replace view pgoffload.task with (security_invoker) as
+-- API: Private. The tasks of the caller's roles that are recorded.
+create or replace view pgoffload.recorded_task with (security_invoker) as
 select pgoffload.pid_of(q.id) as pid, q.id as cookie, q.created_at as launched_at, q.requested_by_oid as user_id, q.queue_size,
        case when r.status = 'cancelled' then 'canceled'
             when r.status is not null then 'stopped'
@@ -374,6 +376,35 @@ where q.immediate
   -- by the index, before row-level security asks for each row
   and q.requested_by_oid in (select o.oid from pg_catalog.pg_roles o where pg_catalog.pg_has_role(o.oid, 'usage'))
   and pg_catalog.strpos(pg_catalog.current_setting('pgoffload.left', true), pg_catalog.concat('=', q.id, '/d')) > 0 is not true;
+comment on view pgoffload.recorded_task is 'Private. The recorded tasks that the reader may see and has not detached.';
+grant select on pgoffload.recorded_task to pgbackground_role;
+
+-- API: Private. What this session has launched and finds in no table: no worker has heard of it yet, which takes a
+-- moment, or the caller's snapshot is older.
+create or replace function pgoffload.unrecorded_tasks(
+  out pid integer, out cookie bigint, out user_id oid, out label text, out status text)
+returns setof record
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select m[1]::integer, m[2]::bigint, m[4]::oid, nullif(convert_from(decode(m[5], 'hex'), 'UTF8'), ''),
+         (pgoffload.sql_outcome(row (m[2]::bigint, m[3] = '1')::pgoffload.attachment)).status
+  from regexp_matches(current_setting('pgoffload.attached', true), ',([0-9]+)=([0-9]+)/([0-9])/([0-9]+)/?((?:[0-9a-f]{2})*)', 'g') m
+  where pg_has_role(m[4]::oid, 'usage')
+    and not exists (select from ${public_schema}.sql_request q where q.id = m[2]::bigint)
+$$;
+comment on function pgoffload.unrecorded_tasks() is 'Private. What this session has launched and finds in no table.';
+revoke all on function pgoffload.unrecorded_tasks() from public;
+grant execute on function pgoffload.unrecorded_tasks() to pgbackground_role;
+
+-- API: Private. The tasks of the caller's roles, as pg_background_list shows them.
+create or replace view pgoffload.task with (security_invoker) as
+select * from pgoffload.recorded_task
+union all
+select u.pid, u.cookie, null, u.user_id, null,
+       case when u.status is null then 'starting' when u.status operator(pg_catalog.=) 'cancelled' then 'canceled' else 'stopped' end,
+       null, null, false, u.label, pgoffload.session_key()
+from pgoffload.unrecorded_tasks() u;
 comment on view pgoffload.task is 'Private. The tasks that the reader may see and has not detached.';
 grant select on pgoffload.task to pgbackground_role;
 
@@ -436,14 +467,16 @@ create or replace function ${public_schema}.pg_background_stats() returns ${publ
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select count(*), count(*) filter (where r.status = 'succeeded'), count(*) filter (where r.status in ('failed', 'expired')),
-         count(*) filter (where r.status = 'cancelled'),
+  select count(*), count(*) filter (where t.status = 'succeeded'), count(*) filter (where t.status in ('failed', 'expired')),
+         count(*) filter (where t.status = 'cancelled'),
          coalesce(substring(current_setting('pgoffload.timed_out', true) from '^[0-9]{1,9}$')::bigint, 0),
-         count(*) filter (where r.status is null)::integer,
-         coalesce(avg(r.ran_ms), 0), pgoffload.integer_setting('pg_background.max_workers', 16, 1)
-  from ${public_schema}.sql_request q
-  left join pgoffload.sql_result r on r.id = q.id
-  where q.immediate and q.session = (select pgoffload.session_key())
+         count(*) filter (where t.status is null)::integer,
+         coalesce(avg(t.ran_ms), 0), pgoffload.integer_setting('pg_background.max_workers', 16, 1)
+  from (
+    select r.status, r.ran_ms from ${public_schema}.sql_request q left join pgoffload.sql_result r on r.id = q.id
+    where q.immediate and q.session = (select pgoffload.session_key())
+    union all
+    select u.status, null from pgoffload.unrecorded_tasks() u) t
 $$;
 comment on function ${public_schema}.pg_background_stats() is
   'Counts of what this session has launched; a task that is still queued counts as active, one that a run has cancelled because its time was up as timed out, and as canceled once it is.';
@@ -550,7 +583,11 @@ begin
   end;
   select t.state, t.consumed, t.label, t.launched_at
   into outcome.state, outcome.consumed, outcome.label, outcome.launched_at
-  from pgoffload.task t where t.cookie = p_cookie;
+  from pgoffload.recorded_task t where t.cookie = p_cookie;
+  if not found then
+    select t.state, t.consumed, t.label into outcome.state, outcome.consumed, outcome.label
+    from pgoffload.task t where t.cookie = p_cookie;
+  end if;
   outcome.completed := r.id is not null;
   outcome.has_error := r.error is not null;
   outcome.command_tag := r.tags[cardinality(r.tags)];

@@ -27,6 +27,8 @@ final class PostgresConfiguration {
     settings.put("max_replication_slots", "10");
     // Callers that wait hold a connection each, and every worker has a pool.
     settings.put("max_connections", "200");
+    // A caller whose client is gone would wait on, with its connection and its snapshot.
+    settings.put("client_connection_check_interval", "2s");
     // Nobody else's machine has business here.
     settings.put("listen_addresses", "127.0.0.1");
     // A socket would need a rule of its own, and its path is limited to 107 bytes.

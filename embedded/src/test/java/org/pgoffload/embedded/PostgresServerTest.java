@@ -41,6 +41,8 @@ final class PostgresServerTest {
                   "max_wal_senders", setting(server, "max_wal_senders"),
                   "max_replication_slots", setting(server, "max_replication_slots"),
                   "max_connections", setting(server, "max_connections"),
+                  "client_connection_check_interval",
+                      setting(server, "client_connection_check_interval"),
                   "listen_addresses", setting(server, "listen_addresses"),
                   "server_encoding", setting(server, "server_encoding"),
                   "port", setting(server, "port")))
@@ -52,6 +54,7 @@ final class PostgresServerTest {
                   "max_wal_senders", "10",
                   "max_replication_slots", "10",
                   "max_connections", "200",
+                  "client_connection_check_interval", "2s",
                   "listen_addresses", "127.0.0.1",
                   "server_encoding", "UTF8",
                   "port", String.valueOf(server.port())));

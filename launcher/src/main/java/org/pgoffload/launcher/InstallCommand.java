@@ -2,6 +2,7 @@ package org.pgoffload.launcher;
 
 import java.io.PrintWriter;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -10,6 +11,7 @@ import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.schema.ClientCheck;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.InstallSlot;
 import org.pgoffload.schema.InstallTopics;
@@ -42,12 +44,22 @@ final class InstallCommand implements Callable<Integer> {
           "What pg_background_launch(text, integer) returns from now on: 1 the pid, as in pg_background 1.x (what a new installation does); 2 a handle, as in 2.x.")
   private @Nullable String pgBackgroundApi;
 
+  @Option(
+      names = "--set-client-check",
+      description =
+          "Have the server look whether the clients of waiting callers are still there: alter database … set"
+              + " client_connection_check_interval, unless it is set already. For the database's owner.")
+  private boolean setClientCheck;
+
   @Override
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     var settings = options.settings();
     var install = install(settings, noTopics, pgBackgroundApi);
-    var changes = install.run(out::println);
+    var changes = new ArrayList<>(install.run(out::println));
+    if (setClientCheck) {
+      ClientCheck.set(install.database()).ifPresent(changes::add);
+    }
     changes.forEach(out::println);
     out.println(
         changes.isEmpty()
@@ -56,6 +68,7 @@ final class InstallCommand implements Callable<Integer> {
     if (!changes.isEmpty()) {
       out.println("Give a role the right to ask: grant llm_user to <role>;");
     }
+    ClientCheck.advice(install.database()).ifPresent(out::println);
     out.flush();
     return 0;
   }

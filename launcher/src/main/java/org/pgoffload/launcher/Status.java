@@ -145,7 +145,8 @@ record Status(
     } else {
       json.putObject("queue")
           .put("waiting", queue.waiting())
-          .put("oldest_seconds", queue.oldestSeconds());
+          .put("oldest_seconds", queue.oldestSeconds())
+          .put("at_least", queue.atLeast());
     }
     var registered = json.putArray("workers");
     for (var worker : workers) {
@@ -192,10 +193,13 @@ record Status(
       line(
           text,
           queue.waiting() == 0
-              ? "No request waits for a worker."
+              ? queue.atLeast()
+                  ? "Of the newest and of the oldest requests, none waits for a worker."
+                  : "No request waits for a worker."
               : String.format(
                   Locale.ROOT,
-                  "Waiting for a worker: %d, the oldest for %.1f s.",
+                  "Waiting for a worker: %1$s%2$d, the oldest for %1$s%3$.1f s.",
+                  queue.atLeast() ? "at least " : "",
                   queue.waiting(),
                   queue.oldestSeconds()));
     }

@@ -28,10 +28,12 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
   /// @param advice what to do about it; null if there is nothing to do
   public record Check(String name, String state, String detail, @Nullable String advice) {}
 
-  /// Of the newest thousands of requests, those that wait for a worker.
+  /// The requests that wait for a worker.
   ///
   /// @param oldestSeconds how long the oldest has waited; 0 if there is none
-  public record Queue(long waiting, double oldestSeconds) {}
+  /// @param atLeast whether there are too many requests to look at all of them: both numbers may be
+  ///   larger
+  public record Queue(long waiting, double oldestSeconds, boolean atLeast) {}
 
   /// A row of `llm_worker`.
   ///
@@ -85,10 +87,10 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
     try (var statement = connection.createStatement();
         var row =
             statement.executeQuery(
-                "select waiting, coalesce(extract(epoch from oldest), 0)::float8"
+                "select waiting, coalesce(extract(epoch from oldest), 0)::float8, at_least"
                     + " from pgoffload.queue_depth(interval '0')")) {
       row.next();
-      return new Queue(row.getLong(1), row.getDouble(2));
+      return new Queue(row.getLong(1), row.getDouble(2), row.getBoolean(3));
     }
   }
 

@@ -78,7 +78,7 @@ final class WatchInstallation implements Runnable {
       }
       show(
           "pgoffload.queue.requests",
-          "Requests that wait for a worker, of the newest thousands",
+          "Requests that wait for a worker; where pgoffload.queue.capped is 1, at least so many",
           Tags.empty(),
           (double) status.queue().waiting());
       show(
@@ -86,6 +86,11 @@ final class WatchInstallation implements Runnable {
           "How long the oldest of them has waited; 0 if there is none",
           Tags.empty(),
           status.queue().oldestSeconds());
+      show(
+          "pgoffload.queue.capped",
+          "1 if there are too many requests to look at all of them: more may wait, and for longer",
+          Tags.empty(),
+          status.queue().atLeast() ? 1 : 0);
     } catch (SQLException e) {
       forget("pgoffload.health");
       forget("pgoffload.queue");

@@ -451,36 +451,59 @@ comment on function pgoffload.slot_health(text) is 'Private. How a replication s
 revoke all on function pgoffload.slot_health(text) from public;
 grant execute on function pgoffload.slot_health(text) to pgoffload_producer;
 
--- API: Private. How many requests wait for a worker, and for how long the oldest of them has. Of each half of
--- the range the newest 2000 alone: a look at all that are kept would take long.
+-- It has other results than before.
+drop function if exists pgoffload.queue_depth(interval);
+
+-- API: Private. How many requests wait for a worker, and for how long the oldest of them has. A look at all that are
+-- kept would take long: of each half of the range, of each table, the newest 10,000 are looked at, which is all of them
+-- or said. Where it is not all, the oldest 10,000 of each table are looked at as well.
 create or replace function pgoffload.queue_depth(
   patience interval,    -- those that have waited for less do not count
-  out waiting bigint, out oldest interval)
+  out waiting bigint,
+  out oldest interval,
+  out at_least boolean) -- whether there are requests that were not looked at, of which some may wait as well
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- as in pgoffload.claim
 set enable_seqscan = off
 as $$
+declare
+  most constant integer := 10000;
+  half constant bigint := (pgoffload.current_id_range() << 36) + (1::bigint << 35);
+  since timestamptz;
 begin
-  select count(*), clock_timestamp() - min(q.created_at) into waiting, oldest
-  from ((select l.id, l.created_at, l.installation from ${public_schema}.llm_request l order by l.id desc limit 2000)
-        union
-        (select l.id, l.created_at, l.installation from ${public_schema}.llm_request l
-         where l.id < (pgoffload.current_id_range() << 36) + (1::bigint << 35) order by l.id desc limit 2000)
-        union
-        (select t.id, t.created_at, t.installation from ${public_schema}.sql_request t order by t.id desc limit 2000)
-        union
-        (select t.id, t.created_at, t.installation from ${public_schema}.sql_request t
-         where t.id < (pgoffload.current_id_range() << 36) + (1::bigint << 35) order by t.id desc limit 2000)) q
+  with newest as materialized (
+    (select 1 as part, l.id, l.created_at, l.installation from ${public_schema}.llm_request l where l.id >= half order by l.id desc limit most)
+    union all
+    (select 2, l.id, l.created_at, l.installation from ${public_schema}.llm_request l where l.id < half order by l.id desc limit most)
+    union all
+    (select 3, t.id, t.created_at, t.installation from ${public_schema}.sql_request t where t.id >= half order by t.id desc limit most)
+    union all
+    (select 4, t.id, t.created_at, t.installation from ${public_schema}.sql_request t where t.id < half order by t.id desc limit most))
+  select count(*), min(q.created_at), exists (select from newest n group by n.part having count(*) = most)
+  into waiting, since, at_least
+  from newest q
   where q.created_at < clock_timestamp() - patience
     -- nobody executes what was copied or restored
     and q.installation = (select i.id::uuid from pgoffload.installation i)
     and not exists (select from pgoffload.llm_result r where r.id = q.id)
     and not exists (select from pgoffload.sql_result r where r.id = q.id)
     and not pgoffload.is_held(q.id);
+  if at_least then
+    select least(since, min(q.created_at)), greatest(waiting, count(*)) into since, waiting
+    from ((select l.id, l.created_at, l.installation from ${public_schema}.llm_request l order by l.id limit most)
+          union all
+          (select t.id, t.created_at, t.installation from ${public_schema}.sql_request t order by t.id limit most)) q
+    where q.created_at < clock_timestamp() - patience
+      and q.installation = (select i.id::uuid from pgoffload.installation i)
+      and not exists (select from pgoffload.llm_result r where r.id = q.id)
+      and not exists (select from pgoffload.sql_result r where r.id = q.id)
+      and not pgoffload.is_held(q.id);
+  end if;
+  oldest := clock_timestamp() - since;
 end
 $$;
-comment on function pgoffload.queue_depth(interval) is 'Private. How many of the newest requests wait for a worker.';
+comment on function pgoffload.queue_depth(interval) is 'Private. How many requests wait for a worker, or at least do.';
 revoke all on function pgoffload.queue_depth(interval) from public;
 grant execute on function pgoffload.queue_depth(interval) to llm_user, pgbackground_role;
 
@@ -537,11 +560,23 @@ begin
   advice := case alive when 0 then 'Start one with: pgoffload worker' end;
   return next;
 
+  "check" := 'clients';
+  state := 'ok';
+  select s.reset_val = '0' as off into waiting from pg_settings s where s.name = 'client_connection_check_interval';
+  detail := case when waiting.off then 'client_connection_check_interval is off: a caller whose client is gone waits on, with its connection and its snapshot, until its time is up'
+    else 'a caller whose client is gone ends' end;
+  advice := case when waiting.off then format('Run: alter database %I set client_connection_check_interval = ''2s'' (or pgoffload install --set-client-check).', current_database()) end;
+  return next;
+
   "check" := 'queue';
-  select d.waiting as number, d.oldest as age into waiting from pgoffload.queue_depth(patience) d;
+  select d.waiting as number, d.oldest as age, case when d.at_least then 'at least ' else '' end as bound
+  into waiting from pgoffload.queue_depth(patience) d;
   state := case waiting.number when 0 then 'ok' else 'warning' end;
-  detail := case waiting.number when 0 then 'of the newest requests, none has waited for a worker for more than a minute'
-    else format('of the newest requests, %s wait for a worker, the oldest for %s', waiting.number, date_trunc('second', waiting.age)) end;
+  detail := case when waiting.number > 0 then format('%s%s wait for a worker for more than a minute, the oldest for %s%s',
+                   waiting.bound, case waiting.number when 1 then '1 request' else waiting.number || ' requests' end,
+                   waiting.bound, date_trunc('second', waiting.age))
+    when waiting.bound = '' then 'no request has waited for a worker for more than a minute'
+    else 'of the newest and of the oldest requests, none has waited for a worker for more than a minute' end;
   advice := case waiting.number when 0 then null else 'See whether producer and workers run and are not limited too tightly; more workers take more at a time.' end;
   return next;
 

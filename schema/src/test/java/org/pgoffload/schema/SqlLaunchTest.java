@@ -240,6 +240,18 @@ final class SqlLaunchTest extends OnEveryPostgres {
     assertThat(worker.session().number("select pgoffload.sweep_large_answers()")).isZero();
   }
 
+  @Test
+  void sweepsNoLargeObjectOfSomebodyElses() {
+    var loid = ann.number("select lo_create(0)");
+    database
+        .admin()
+        .run(
+            "insert into pgoffload.large_answer values (4711, ?::text::oid, now() - interval '2 hours')",
+            String.valueOf(loid));
+    assertThat(worker.session().number("select pgoffload.sweep_large_answers()")).isZero();
+    assertThat(ann.number("select lo_unlink(?::text::oid)", String.valueOf(loid))).isEqualTo(1);
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"repeatable read", "serializable"})
   void refusesWhereNoAnswerCanComeBackBeforeAnythingIsSent(String isolation) {

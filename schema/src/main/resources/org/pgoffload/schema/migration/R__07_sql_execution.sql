@@ -645,7 +645,9 @@ begin
     returning a.loid
   )
   select count(lo_unlink(e.loid)) into swept
-  from expired e where exists (select from pg_largeobject_metadata m where m.oid = e.loid);
+  -- the number of one that is gone may be somebody else's by now
+  from expired e where exists (
+    select from pg_largeobject_metadata m where m.oid = e.loid and m.lomowner = quote_ident(current_user)::regrole);
   return swept;
 end
 $$;

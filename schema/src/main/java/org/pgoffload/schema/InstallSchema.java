@@ -306,7 +306,7 @@ public final class InstallSchema {
   /// The sessions that hold Flyway's advisory lock, which any role can take, each as what ends it.
   static List<String> holdersOfTheLock(DatabaseAddress database) {
     var holders = new ArrayList<String>();
-    try (var connection = database.connect("pgoffload install");
+    try (var connection = database.connectAsPart("pgoffload install");
         var statement = connection.createStatement();
         var row =
             statement.executeQuery(

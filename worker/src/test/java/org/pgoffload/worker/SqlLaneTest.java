@@ -363,6 +363,7 @@ final class SqlLaneTest {
   @Test
   void aRequestOfWhichNothingIsRecordedEndsWithoutAResult() throws Exception {
     try (var _ = start("w")) {
+      installation.letRecordsNameTheirTime(installation.topics().sqlRequests());
       launches.publishedAt(Instant.now().minus(Duration.ofHours(1)));
       launches.launch(Launch.of("alice", "insert into trace values ('never')").inserted());
       await().atMost(PATIENCE).until(() -> installation.committed("sql") == 1);

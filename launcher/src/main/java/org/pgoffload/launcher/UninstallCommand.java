@@ -121,9 +121,11 @@ final class UninstallCommand implements Callable<Integer> {
     out.flush();
   }
 
+  // without a terminal there is none in some releases, and in others one that is no terminal
+  @SuppressWarnings("SystemConsoleNull")
   private boolean isConfirmed(DatabaseAddress database) {
     var console = System.console();
-    if (!console.isTerminal()) {
+    if (console == null || !console.isTerminal()) {
       spec.commandLine()
           .getErr()
           .println("pgoffload uninstall: there is no terminal to ask on: say --yes");

@@ -1,9 +1,11 @@
 package org.pgoffload.launcher;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 import static org.pgoffload.launcher.Sql.execute;
 import static org.pgoffload.launcher.Sql.query;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -77,7 +79,10 @@ class UninstallTest {
           .isEmpty();
       assertThat(query(shop, "select rolname from pg_roles where rolname like 'pgoffload%'"))
           .isEmpty();
-      assertThat(admin.listTopics().names().get()).isEqualTo(Set.of("pgoffload.mine"));
+      // a broker learns of it a moment after the controller
+      await()
+          .atMost(Duration.ofMinutes(1))
+          .until(() -> admin.listTopics().names().get().equals(Set.of("pgoffload.mine")));
 
       var again = run("shop", "uninstall", "--topics", "--yes");
       assertThat(again.status()).isZero();

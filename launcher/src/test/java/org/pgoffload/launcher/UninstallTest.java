@@ -75,6 +75,7 @@ class UninstallTest {
       assertThat(removed.status()).as(removed.errors()).isZero();
       assertThat(removed.output()).contains("Removed pgoffload from ");
       assertThat(query(shop, "select slot_name from pg_replication_slots")).isEmpty();
+      assertThat(query(shop, "select setconfig from pg_db_role_setting")).isEmpty();
       assertThat(query(shop, "select nspname from pg_namespace where nspname = 'pgoffload'"))
           .isEmpty();
       assertThat(query(shop, "select rolname from pg_roles where rolname like 'pgoffload%'"))

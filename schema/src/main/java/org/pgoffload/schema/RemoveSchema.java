@@ -119,6 +119,7 @@ public final class RemoveSchema {
       }
       var removed = new ArrayList<String>();
       removed.addAll(dropObjects(connection, database, ours));
+      resetSettings(connection);
       execute(
           connection,
           "revoke usage on schema " + publicSchema.get() + " from llm_user, pgbackground_role");
@@ -139,6 +140,27 @@ public final class RemoveSchema {
               + "; nothing has changed: "
               + e.getMessage(),
           e);
+    }
+  }
+
+  /// What an installation has set for the database, unless somebody has changed it.
+  private static void resetSettings(Connection connection) throws SQLException {
+    var resets = new ArrayList<String>();
+    try (var statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                """
+                select format('alter database %I reset %s', current_database(), split_part(c, '=', 1))
+                from pg_db_role_setting s, unnest(s.setconfig) c
+                where s.setdatabase = (select d.oid from pg_database d where d.datname = current_database()) and s.setrole = 0
+                  and c in ('pg_background.max_workers=16', 'pg_background.default_queue_size=64kB', 'pg_background.worker_timeout=0')
+                """)) {
+      while (row.next()) {
+        resets.add(row.getString(1));
+      }
+    }
+    for (var reset : resets) {
+      execute(connection, reset);
     }
   }
 

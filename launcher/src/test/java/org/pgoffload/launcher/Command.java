@@ -43,10 +43,11 @@ final class Command implements AutoCloseable {
     return new Outcome(status, output.toString(), errors.toString());
   }
 
+  /// With the class path of the test.
+  ///
   /// @param environment replaces what the test's own says of pgoffload, databases and providers
   static Command start(Path directory, Map<String, String> environment, String... arguments) {
-    // SIGHUP is heard also where whatever runs the tests ignores it, as nohup does
-    var command = new ArrayList<>(List.of("env", "--default-signal=HUP"));
+    var command = new ArrayList<String>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("--enable-native-access=ALL-UNNAMED");
     command.add("--sun-misc-unsafe-memory-access=allow");
@@ -56,8 +57,18 @@ final class Command implements AutoCloseable {
             + environment.getOrDefault("TEST_LOGBACK_FILE", "logback.xml"));
     command.add(Main.class.getName());
     command.addAll(List.of(arguments));
+    return start(directory, JavaProcess.classPath(), environment, command);
+  }
+
+  /// @param classPath of a `java` that is given none
+  /// @param line the command with its arguments
+  static Command start(
+      Path directory, String classPath, Map<String, String> environment, List<String> line) {
+    // SIGHUP is heard also where whatever runs the tests ignores it, as nohup does
+    var command = new ArrayList<>(List.of("env", "--default-signal=HUP"));
+    command.addAll(line);
     try {
-      var output = Files.createTempFile(directory, "command-" + arguments[0], ".log");
+      var output = Files.createTempFile(directory, "command-", ".log");
       var builder =
           new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output.toFile());
       builder
@@ -70,7 +81,7 @@ final class Command implements AutoCloseable {
                   || name.startsWith("LLM")
                   || name.contains("OPENAI")
                   || name.startsWith("ANTHROPIC"));
-      builder.environment().put("CLASSPATH", JavaProcess.classPath());
+      builder.environment().put("CLASSPATH", classPath);
       builder.environment().putAll(environment);
       return new Command(builder.start(), output);
     } catch (IOException e) {

@@ -21,7 +21,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import java.util.spi.ToolProvider;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -161,44 +160,46 @@ class PackagedCommandTest {
       var ready = directory.resolve("ready.json");
       var command = new ArrayList<>(form.command(directory));
       command.addAll(List.of("dev", "--ready-file", ready.toString()));
-      var log = directory.resolve("dev.log");
-      var dev = start(command, log, environment(vendor.url().toString()));
-      try {
-        await().atMost(PATIENCE).until(() -> Files.exists(ready) || !dev.isAlive());
-        assertThat(ready).withFailMessage(() -> read(log)).exists();
-        var addresses = new ObjectMapper().readTree(ready.toFile());
-        try (var admin = connect(addresses, "admin_url")) {
-          // read from pg_stat_user_functions below
-          execute(admin, "alter system set track_functions = 'all'");
-          execute(admin, "select pg_reload_conf()");
-          await()
-              .atMost(PATIENCE)
-              .until(() -> query(admin, "show track_functions").contains("all"));
-          try (var app = connect(addresses, "postgres_url")) {
-            for (var name : VENDORS) {
-              assertThat(query(app, "select llm_ask('Hello', provider => '" + name + "')"))
-                  .as(name)
-                  .containsExactly("an answer");
-            }
-            for (var statement : everyFunction()) {
-              run(app, statement);
-            }
-          }
-          for (var statement : OF_THE_OWNER) {
-            run(admin, statement);
-          }
-          // a session tells what it has called when it is idle or ends
-          await()
-              .atMost(Duration.ofSeconds(30))
-              .untilAsserted(() -> assertThat(query(admin, NEVER_CALLED)).isEmpty());
-        }
-        assertThat(read(log)).doesNotContain("NoClassDefFound", "ClassNotFound", "LinkageError");
-      } finally {
-        dev.destroy();
-        if (!dev.waitFor(60, TimeUnit.SECONDS)) {
-          dev.destroyForcibly();
+      // without a class path of its own: it has to bring what it needs
+      try (var dev = Command.start(directory, "", environment(vendor.url().toString()), command)) {
+        try {
+          await().atMost(PATIENCE).until(() -> Files.exists(ready) || !dev.process().isAlive());
+          assertThat(ready).withFailMessage(dev::output).exists();
+          callEverything(new ObjectMapper().readTree(ready.toFile()));
+          assertThat(dev.output())
+              .doesNotContain("NoClassDefFound", "ClassNotFound", "LinkageError");
+        } finally {
+          // not killed, so that it ends its servers
+          dev.process().destroy();
+          dev.awaitExit(Duration.ofSeconds(60));
         }
       }
+    }
+  }
+
+  private static void callEverything(JsonNode addresses) throws SQLException, IOException {
+    try (var admin = connect(addresses, "admin_url")) {
+      // read from pg_stat_user_functions below
+      execute(admin, "alter system set track_functions = 'all'");
+      execute(admin, "select pg_reload_conf()");
+      await().atMost(PATIENCE).until(() -> query(admin, "show track_functions").contains("all"));
+      try (var app = connect(addresses, "postgres_url")) {
+        for (var name : VENDORS) {
+          assertThat(query(app, "select llm_ask('Hello', provider => '" + name + "')"))
+              .as(name)
+              .containsExactly("an answer");
+        }
+        for (var statement : everyFunction()) {
+          run(app, statement);
+        }
+      }
+      for (var statement : OF_THE_OWNER) {
+        run(admin, statement);
+      }
+      // a session tells what it has called when it is idle or ends
+      await()
+          .atMost(Duration.ofSeconds(30))
+          .untilAsserted(() -> assertThat(query(admin, NEVER_CALLED)).isEmpty());
     }
   }
 
@@ -263,22 +264,6 @@ class PackagedCommandTest {
         Map.entry("JAVA_HOME", System.getProperty("java.home")));
   }
 
-  private static Process start(List<String> command, Path log, Map<String, String> environment)
-      throws IOException {
-    var builder =
-        new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
-    builder
-        .environment()
-        .keySet()
-        .removeIf(name ->
-            name.startsWith("PG")
-                || name.startsWith("KAFKA")
-                || name.startsWith("DATABASE")
-                || name.startsWith("CLASSPATH"));
-    builder.environment().putAll(environment);
-    return builder.start();
-  }
-
   /// What jdeps finds of our classes nowhere, a line for each class.
   private static List<String> missing(List<Path> ours, List<Path> libraries) {
     var arguments =
@@ -303,14 +288,6 @@ class PackagedCommandTest {
       throw new UncheckedIOException(e);
     } catch (InterruptedException e) {
       throw new IllegalStateException(e);
-    }
-  }
-
-  private static String read(Path file) {
-    try {
-      return Files.readString(file);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
     }
   }
 }

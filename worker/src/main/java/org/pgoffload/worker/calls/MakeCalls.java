@@ -128,7 +128,8 @@ public final class MakeCalls implements AutoCloseable {
       int delays = 0;
       while (true) {
         var closed = limit.closedFor();
-        if (isTooLong(closed, deadline)) {
+        // what nobody asked for is no reason, however little time is left
+        if (closed.isPositive() && isTooLong(closed, deadline)) {
           return new CallsMade(closed(asked, closed), asked.provider().name(), true, calls);
         }
         progress.waits(closed);

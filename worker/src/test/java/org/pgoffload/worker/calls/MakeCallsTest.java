@@ -2,6 +2,7 @@ package org.pgoffload.worker.calls;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import java.time.Duration;
 import java.time.InstantSource;
@@ -144,6 +145,42 @@ class MakeCallsTest {
     assertThat(made.expired()).isTrue();
     assertThat(made.calls()).isEmpty();
     assertThat(first.calls).isZero();
+  }
+
+  @Test
+  void blamesNoLimitWhereTheTimeEndsWhileItWaitsForTheNextTry() throws InterruptedException {
+    first.fails(LlmErrorCode.PROVIDER_ERROR, null, 9);
+    var deadline = Deadline.in(Duration.ofSeconds(2));
+
+    var made =
+        make.ask(
+            call(),
+            List.of(new ModelTarget(first, "m")),
+            deadline,
+            PieceListener.NONE,
+            new CallProgress() {
+              @Override
+              public void waits(Duration atLeast) {
+                if (atLeast.isPositive()) {
+                  await().until(deadline::hasPassed);
+                }
+              }
+
+              @Override
+              public boolean mayCall(Duration patience) {
+                return true;
+              }
+
+              @Override
+              public void calls(ModelTarget target) {}
+
+              @Override
+              public void called(Call call) {}
+            });
+
+    assertThat(made.expired()).isTrue();
+    assertThat(error(made)).isEqualTo(LlmErrorCode.PROVIDER_ERROR);
+    assertThat(made.calls()).hasSize(1);
   }
 
   @Test

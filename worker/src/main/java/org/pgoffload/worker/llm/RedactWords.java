@@ -29,12 +29,19 @@ final class RedactWords {
   private static final Pattern NOT_TEXT = Pattern.compile("[\\p{Cntrl}\\s]+");
 
   private final @Nullable Secret key;
+  private final List<String> secrets;
   private final List<String> asked;
 
   /// @param key what lets the call in, or null
   /// @param asked every text of the question
   RedactWords(@Nullable Secret key, List<String> asked) {
+    this(key, List.of(), asked);
+  }
+
+  /// @param secrets what else lets the call in
+  RedactWords(@Nullable Secret key, List<String> secrets, List<String> asked) {
     this.key = key;
+    this.secrets = secrets;
     this.asked = asked;
   }
 
@@ -46,6 +53,7 @@ final class RedactWords {
       hideShared(hidden, text, key.reveal(), SHARED_WITH_KEY);
       MASKED_KEY.matcher(text).results().forEach(mask -> hidden.set(mask.start(), mask.end()));
     }
+    secrets.forEach(secret -> hideShared(hidden, text, secret, SHARED_WITH_KEY));
     asked.forEach(said -> hideShared(hidden, text, said, SHARED_WITH_PROMPT));
     var shown = NOT_TEXT.matcher(withoutHidden(text, hidden)).replaceAll(" ").strip();
     // What was hidden may have been half of a pair.

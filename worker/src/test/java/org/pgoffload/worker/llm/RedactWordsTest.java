@@ -84,6 +84,13 @@ class RedactWordsTest {
     assertThat(redact(prompt.substring(0, 10_000), prompt, null)).isEqualTo("[redacted]");
   }
 
+  @Test
+  void hidesAPartOfAnotherSecretToo() {
+    var words = new RedactWords(null, List.of("QuerySecretZ9"), List.of("Why?"));
+
+    assertThat(words.redact("QuerySec was refused")).isEqualTo("[redacted] was refused");
+  }
+
   private static String redact(String words, String prompt, @Nullable String system) {
     var call =
         new LlmCall(

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// One call to a vendor, from the question to the outcome, alike for all of them.
 final class AskVendor {
@@ -39,8 +40,9 @@ final class AskVendor {
             provider.question(call, model),
             left(call.timeout(), begin),
             reply ->
-                call.stream()
-                    ? asking.readStream(reply, pieces)
+                // Some servers stream whatever they were asked for.
+                call.stream() || reply.isEventStream()
+                    ? asking.readStream(reply, call.stream() ? pieces : PieceListener.NONE)
                     : asking.readWhole(reply, provider::answer));
       }
     };
@@ -73,9 +75,7 @@ final class AskVendor {
   /// What no error may show: the key, what was said, and the secrets of the address.
   private static RedactWords words(
       HttpProvider provider, Credentials.Headers credentials, List<String> said) {
-    return new RedactWords(
-        credentials.secret(),
-        Stream.concat(said.stream(), provider.baseUrl().secrets().stream()).toList());
+    return new RedactWords(credentials.secret(), provider.baseUrl().secrets(), said);
   }
 
   private static Duration left(Duration timeout, long begin) {
@@ -151,12 +151,16 @@ final class AskVendor {
       throws BrokenExchange, InterruptedException {
     var fold = provider.fold();
     var events = provider.framing().read(reply);
-    for (var data = events.next(); data != null; data = events.next()) {
-      if (data.equals(StreamedEvents.END)) {
+    for (var data = next(events, fold); data != null; data = next(events, fold)) {
+      if (data.strip().equals(StreamedEvents.END)) {
+        fold.end();
         break;
       }
       var event = VendorBody.read(data);
       if (event.fault() != null) {
+        if (fold.isComplete()) {
+          break;
+        }
         throw new BrokenExchange(
             LlmErrorCode.MALFORMED_RESPONSE, "an event of the stream " + event.fault());
       }
@@ -174,11 +178,25 @@ final class AskVendor {
     return fold.body();
   }
 
+  /// The next event; null where there is none, or where one that the answer does not need did not
+  /// come: the answer is whole, and would be paid for again.
+  private static @Nullable String next(StreamedEvents events, FoldEvents fold)
+      throws BrokenExchange, InterruptedException {
+    try {
+      return events.next();
+    } catch (BrokenExchange broken) {
+      if (fold.isComplete()) {
+        return null;
+      }
+      throw broken;
+    }
+  }
+
   private VendorReply vendorReply(OpenReply reply, JsonNode body) {
     var told =
         Stream.of("model", "modelVersion")
             .map(field -> Json.text(body, field))
-            .filter(Objects::nonNull)
+            .filter(name -> name != null && !name.isBlank())
             .findFirst()
             .orElse(model);
     var requestId =

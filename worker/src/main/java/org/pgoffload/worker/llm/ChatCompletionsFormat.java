@@ -2,10 +2,14 @@ package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Set;
 
 /// OpenAI's Chat Completions API, which every compatible server speaks
 /// (developers.openai.com/api/reference/resources/chat).
 final class ChatCompletionsFormat {
+  /// The types of parts that are text; gateways to the newer API pass on its own.
+  private static final Set<String> TEXTS = Set.of("text", "output_text");
+
   private ChatCompletionsFormat() {}
 
   /// @param tokenLimitField `max_completion_tokens` for OpenAI, whose reasoning models refuse the
@@ -55,9 +59,13 @@ final class ChatCompletionsFormat {
       return failure;
     }
     var choice = Json.first(body.path("choices"));
+    if (VendorError.isIn(choice)) {
+      // As a gateway tells what befell the server behind it.
+      return reply.vendorFailed(VendorError.read(choice), usage);
+    }
     var message = choice.path("message");
     if (!message.isObject()) {
-      return reply.malformed("the reply has no choice with a message");
+      return reply.malformed("the reply has no choice with a message", usage);
     }
     var refusal = Json.text(message, "refusal");
     if (refusal != null && !refusal.isBlank()) {
@@ -74,7 +82,7 @@ final class ChatCompletionsFormat {
     }
     var text = new StringBuilder();
     for (var part : content) {
-      if (part.path("type").asText().equals("text")) {
+      if (TEXTS.contains(part.path("type").asText())) {
         text.append(part.path("text").asText(""));
       }
     }

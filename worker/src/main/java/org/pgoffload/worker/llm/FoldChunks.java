@@ -2,9 +2,11 @@ package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
 
 /// Folds the chunks of a streamed chat completion: deltas of the message, its finish reason, then
-/// the tokens in a chunk without a choice, or with some servers in the last one that has one.
+/// the tokens in a chunk without a choice, or with some servers in one that has a choice, in the
+/// choice itself, or in a field of their own.
 final class FoldChunks implements FoldEvents {
   private final ObjectNode body = Json.object();
   private final StringBuilder text = new StringBuilder();
@@ -17,18 +19,40 @@ final class FoldChunks implements FoldEvents {
       body.set("model", chunk.get("model"));
     }
     var choice = Json.first(chunk.path("choices"));
-    var piece = ChatCompletionsFormat.text(choice.path("delta").path("content"));
+    if (VendorError.isIn(choice)) {
+      body.set("error", choice);
+    }
+    // A server that only plays a stream may send the whole message at once.
+    var delta = choice.path(choice.has("delta") ? "delta" : "message");
+    var piece = ChatCompletionsFormat.text(delta.path("content"));
     text.append(piece);
     pieces.piece(piece);
-    refusal.append(choice.path("delta").path("refusal").asText(""));
+    refusal.append(delta.path("refusal").asText(""));
     if (choice.hasNonNull("finish_reason")) {
       finishReason = choice.get("finish_reason").asText();
     }
-    var counted = chunk.path("usage").isObject();
-    if (counted) {
-      body.set("usage", chunk.get("usage"));
+    var counted = false;
+    for (var usage :
+        List.of(chunk.path("usage"), choice.path("usage"), chunk.path("x_groq").path("usage"))) {
+      if (!counted && isCounted(usage)) {
+        body.set("usage", usage);
+        counted = true;
+      }
     }
-    return counted && isComplete();
+    return body.has("error") || (counted && isComplete());
+  }
+
+  /// Some servers send zeros until the last chunk.
+  private static boolean isCounted(JsonNode usage) {
+    return usage.valueStream().anyMatch(count -> count.asDouble() > 0);
+  }
+
+  @Override
+  public void end() {
+    if (!isComplete() && !text.isEmpty()) {
+      // As an answer in one piece that gives no reason.
+      finishReason = FinishReason.OTHER.word();
+    }
   }
 
   @Override

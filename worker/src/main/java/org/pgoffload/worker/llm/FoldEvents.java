@@ -12,6 +12,9 @@ interface FoldEvents {
   /// @return whether it was the last: nothing more has to be read
   boolean take(JsonNode event, PieceListener pieces);
 
+  /// The vendor says that nothing more comes.
+  default void end() {}
+
   /// Whether the answer is complete if the stream ends here. If it is not, the connection was lost.
   boolean isComplete();
 

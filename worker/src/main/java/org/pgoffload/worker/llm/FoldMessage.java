@@ -21,9 +21,10 @@ final class FoldMessage implements FoldEvents {
       case "content_block_start" -> add(event.path("content_block"), "text", pieces);
       case "content_block_delta" -> add(event.path("delta"), "text_delta", pieces);
       case "message_delta" -> {
-        message.setAll(fields(event.path("delta")));
-        // The counts are of the whole message so far, and those that stay are not repeated.
-        message.withObject("usage").setAll(fields(event.path("usage")));
+        message = Json.merged(message, event.path("delta"));
+        // The counts are of the whole message so far. Those that stay are not repeated, or as
+        // nothing.
+        message.set("usage", Json.merged(message.path("usage"), counted(event.path("usage"))));
       }
       case "message_stop" -> {
         return true;
@@ -37,7 +38,7 @@ final class FoldMessage implements FoldEvents {
 
   @Override
   public boolean isComplete() {
-    return false;
+    return message.hasNonNull("stop_reason");
   }
 
   @Override
@@ -54,7 +55,13 @@ final class FoldMessage implements FoldEvents {
     }
   }
 
-  private static ObjectNode fields(JsonNode node) {
-    return node instanceof ObjectNode object ? object : Json.object();
+  private static ObjectNode counted(JsonNode usage) {
+    var counted = Json.object();
+    for (var count : usage.properties()) {
+      if (!count.getValue().isNumber() || count.getValue().asDouble() != 0) {
+        counted.set(count.getKey(), count.getValue());
+      }
+    }
+    return counted;
   }
 }

@@ -38,16 +38,17 @@ record GeminiEmbeddings(BaseUrl baseUrl) implements EmbeddingFormat {
     if (failure != null) {
       return failure;
     }
+    var tokens = Json.count(reply.body().path("usageMetadata"), "promptTokenCount");
+    var usage = new Usage(tokens, 0, 0, 0);
     var vectors = new ArrayList<float[]>();
     for (var embedding : reply.body().path("embeddings")) {
       var vector = Json.floats(embedding.path("values"));
       if (vector == null) {
-        return reply.malformed("the reply has an embedding that cannot be read");
+        return reply.malformed("the reply has an embedding that cannot be read", usage);
       }
       vectors.add(vector);
     }
-    var tokens = Json.count(reply.body().path("usageMetadata"), "promptTokenCount");
-    return reply.embedded(vectors, call.inputs().size(), new Usage(tokens, 0, 0, 0));
+    return reply.embedded(vectors, call.inputs().size(), usage);
   }
 
   @Override

@@ -72,12 +72,12 @@ final class GeminiFormat {
     if (!candidate.isObject()) {
       var blocked = Json.text(body.path("promptFeedback"), "blockReason");
       return blocked == null
-          ? reply.malformed("the reply has no candidate")
+          ? reply.malformed("the reply has no candidate", usage)
           : reply.declined(LlmErrorCode.CONTENT_FILTER, blocked, usage);
     }
     var reason = Json.text(candidate, "finishReason");
     return reason == null
-        ? reply.malformed("the reply has no finish reason")
+        ? reply.malformed("the reply has no finish reason", usage)
         : reply.finished(text(candidate), reason, Json.text(candidate, "finishMessage"), usage);
   }
 

@@ -61,7 +61,7 @@ final class MessagesFormat {
       return failure;
     }
     if (!body.path("content").isArray()) {
-      return reply.malformed("the reply has no content");
+      return reply.malformed("the reply has no content", usage);
     }
     var text = new StringBuilder();
     for (var block : body.path("content")) {

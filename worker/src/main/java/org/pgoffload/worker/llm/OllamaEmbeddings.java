@@ -32,16 +32,16 @@ record OllamaEmbeddings(URI endpoint) implements EmbeddingFormat {
     if (failure != null) {
       return failure;
     }
+    var usage = new Usage(Json.count(reply.body(), "prompt_eval_count"), 0, 0, 0);
     var vectors = new ArrayList<float[]>();
     for (var embedding : reply.body().path("embeddings")) {
       var vector = Json.floats(embedding);
       if (vector == null) {
-        return reply.malformed("the reply has an embedding that cannot be read");
+        return reply.malformed("the reply has an embedding that cannot be read", usage);
       }
       vectors.add(vector);
     }
-    var tokens = Json.count(reply.body(), "prompt_eval_count");
-    return reply.embedded(vectors, call.inputs().size(), new Usage(tokens, 0, 0, 0));
+    return reply.embedded(vectors, call.inputs().size(), usage);
   }
 
   @Override

@@ -92,7 +92,7 @@ final class OllamaFormat {
       return failure;
     }
     if (!body.path("message").isObject() || !body.path("done").asBoolean()) {
-      return reply.malformed("the reply has no message that is done");
+      return reply.malformed("the reply has no message that is done", usage);
     }
     var text = body.path("message").path("content").asText("");
     // Older servers give no reason.

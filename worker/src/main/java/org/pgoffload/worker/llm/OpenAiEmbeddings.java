@@ -49,6 +49,10 @@ record OpenAiEmbeddings(URI endpoint, String modelSetting, boolean base64)
     if (failure != null) {
       return failure;
     }
+    var counts = body.path("usage");
+    // Some servers tell the total alone, which is the same.
+    var counted = counts.hasNonNull("prompt_tokens") ? "prompt_tokens" : "total_tokens";
+    var usage = new Usage(Json.count(counts, counted), 0, 0, 0);
     var data = body.path("data");
     var vectors = new float[data.size()][];
     var at = 0;
@@ -56,11 +60,10 @@ record OpenAiEmbeddings(URI endpoint, String modelSetting, boolean base64)
       var index = item.path("index").asInt(at++);
       var vector = vector(item.path("embedding"));
       if (vector == null || index < 0 || index >= vectors.length || vectors[index] != null) {
-        return reply.malformed("the reply has an embedding that cannot be read");
+        return reply.malformed("the reply has an embedding that cannot be read", usage);
       }
       vectors[index] = vector;
     }
-    var usage = new Usage(Json.count(body.path("usage"), "prompt_tokens"), 0, 0, 0);
     return reply.embedded(List.of(vectors), call.inputs().size(), usage);
   }
 

@@ -61,8 +61,17 @@ final class OpenReply implements AutoCloseable {
 
   /// Whether the body is said to be one JSON value.
   boolean isJson() {
-    var type = headers().firstValue("content-type").orElse("").toLowerCase(Locale.ROOT);
-    return type.split(";", 2)[0].strip().equals("application/json");
+    return isOfType("application/json");
+  }
+
+  /// Whether the body is said to be a stream of events.
+  boolean isEventStream() {
+    return isOfType("text/event-stream");
+  }
+
+  private boolean isOfType(String type) {
+    var told = headers().firstValue("content-type").orElse("").toLowerCase(Locale.ROOT);
+    return told.split(";", 2)[0].strip().equals(type);
   }
 
   /// The first characters of the body from the first that is neither a blank nor a byte order mark,

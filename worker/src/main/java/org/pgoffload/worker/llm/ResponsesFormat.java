@@ -92,7 +92,7 @@ final class ResponsesFormat {
       return reply.vendorFailed(VendorError.read(body), usage);
     }
     if (!body.path("output").isArray()) {
-      return reply.malformed("the reply has no output");
+      return reply.malformed("the reply has no output", usage);
     }
     var text = new StringBuilder();
     for (var item : body.path("output")) {
@@ -114,7 +114,7 @@ final class ResponsesFormat {
       case "incomplete" ->
           reply.finished(
               text.toString(), Json.text(body.path("incomplete_details"), "reason"), null, usage);
-      default -> reply.malformed("the reply has no status that ends a response");
+      default -> reply.malformed("the reply has no status that ends a response", usage);
     };
   }
 

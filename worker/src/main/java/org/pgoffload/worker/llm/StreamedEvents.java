@@ -10,7 +10,7 @@ interface StreamedEvents {
 
   /// Whether an event is whole, whose end the reply does not have: its last one may be torn.
   static boolean isWhole(String data) {
-    return data.equals(END) || VendorBody.read(data).fault() == null;
+    return data.strip().equals(END) || VendorBody.read(data).fault() == null;
   }
 
   /// The data of the next event; null at the end of the reply.

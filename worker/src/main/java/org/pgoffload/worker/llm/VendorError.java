@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -70,7 +71,8 @@ record VendorError(List<String> codes, int told, String message) {
   static boolean isIn(JsonNode body) {
     return tells(body.path("error"))
         || body.path("object").asText().equals("error")
-        || body.path("type").asText().equals("error");
+        || body.path("type").asText().equals("error")
+        || status(body).findFirst().isPresent();
   }
 
   private static boolean tells(JsonNode error) {
@@ -142,12 +144,15 @@ record VendorError(List<String> codes, int told, String message) {
   }
 
   private static int told(JsonNode error, JsonNode body) {
-    return Stream.of(error, body)
-        .flatMap(each -> Stream.of("code", "status", "status_code", "statusCode").map(each::path))
+    return IntStream.concat(status(error), status(body)).findFirst().orElse(0);
+  }
+
+  /// An HTTP status of a failure that is told in a field of its own.
+  private static IntStream status(JsonNode node) {
+    return Stream.of("code", "status", "status_code", "statusCode", "error")
+        .map(node::path)
         .mapToInt(code -> code.asInt(0))
-        .filter(code -> code >= 400 && code <= 599)
-        .findFirst()
-        .orElse(0);
+        .filter(code -> code >= 400 && code <= 599);
   }
 
   /// Google's codes: a quota of the day, which outlasts every wait, then reasons, then the status.

@@ -119,7 +119,12 @@ record VendorReply(
 
   /// The reply is not what the vendor documents.
   LlmOutcome malformed(String what) {
-    return failed(LlmErrorCode.MALFORMED_RESPONSE, what, null, Usage.NONE);
+    return malformed(what, Usage.NONE);
+  }
+
+  /// The same of a reply that counts tokens nevertheless.
+  LlmOutcome malformed(String what, Usage usage) {
+    return failed(LlmErrorCode.MALFORMED_RESPONSE, what, null, usage);
   }
 
   /// The reply began and did not come to its end.
@@ -130,18 +135,20 @@ record VendorReply(
   /// The texts were embedded so.
   LlmOutcome embedded(List<float[]> vectors, int inputs, Usage usage) {
     if (vectors.size() != inputs || vectors.isEmpty()) {
-      return malformed("%d texts were embedded as %d vectors".formatted(inputs, vectors.size()));
+      return malformed(
+          "%d texts were embedded as %d vectors".formatted(inputs, vectors.size()), usage);
     }
     var dimensions = vectors.getFirst().length;
     if (dimensions == 0 || vectors.stream().anyMatch(vector -> vector.length != dimensions)) {
-      return malformed("the vectors are not all of one length");
+      return malformed("the vectors are not all of one length", usage);
     }
     for (var at = 0; at < inputs; at++) {
       for (var number : vectors.get(at)) {
         if (!Float.isFinite(number)) {
           return malformed(
               "vector %d of %d has a number that is infinite, too large for 32 bits, or none"
-                  .formatted(at + 1, inputs));
+                  .formatted(at + 1, inputs),
+              usage);
         }
       }
     }

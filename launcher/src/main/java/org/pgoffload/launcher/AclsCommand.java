@@ -15,9 +15,11 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "acls",
     description = {
-      "Prints, as arguments of Kafka's kafka-acls, the rights that each part needs and no more. Changes",
-      "nothing. To apply them:",
-      "pgoffload acls | grep -v '^#' | while read a; do kafka-acls.sh --bootstrap-server HOST:PORT $a; done"
+      "Prints, as arguments of Kafka's kafka-acls, the rights that each part needs and"
+          + " no more.",
+      "Changes nothing. To apply them:",
+      "pgoffload acls | grep -v '^#' | while read a; do kafka-acls.sh --bootstrap-server"
+          + " HOST:PORT $a; done"
     },
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)

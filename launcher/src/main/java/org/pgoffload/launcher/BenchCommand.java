@@ -29,9 +29,10 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "bench",
     description = {
-      "Measures latency and throughput with the provider echo, beside the floor of the same machine.",
-      "Starts everything on this machine and leaves nothing running, unless it is told where an",
-      "installation is that nobody else uses."
+      "Measures latency and throughput with the provider echo, beside the floor of the"
+          + " same machine.",
+      "Starts everything on this machine and leaves nothing running, unless it is told"
+          + " where an installation is that nobody else uses."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)

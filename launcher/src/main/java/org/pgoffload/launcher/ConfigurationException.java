@@ -7,6 +7,6 @@ final class ConfigurationException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
   ConfigurationException(List<String> problems) {
-    super("the configuration is not complete:\n  - " + String.join("\n  - ", problems));
+    super("the configuration cannot be used:\n  - " + String.join("\n  - ", problems));
   }
 }

@@ -26,9 +26,10 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "connector-config",
     description = {
-      "Prints the configuration with which a Kafka Connect cluster captures instead of the producer, for",
-      "POST /connectors. Read from the environment as by producer, and from the topics what they take. It never",
-      "holds the password."
+      "Prints the configuration with which a Kafka Connect cluster captures instead of"
+          + " the producer, for POST /connectors.",
+      "Read from the environment as by producer, and from the topics what they take. It"
+          + " never holds the password."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)

@@ -16,9 +16,11 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "credentials",
     description = {
-      "Makes random passwords for the roles, and certificates by which PostgreSQL and the worker know",
-      "each other, in files: all of them in DIR/kept, and in DIR/postgres, DIR/owner, DIR/producer,",
-      "DIR/worker and DIR/results what each of these needs. What is there stays."
+      "Makes random passwords for the roles, and certificates by which PostgreSQL and"
+          + " the worker know each other, in files: all of them in DIR/kept, and in"
+          + " DIR/postgres, DIR/owner, DIR/producer, DIR/worker and DIR/results what each of"
+          + " these needs.",
+      "What is there stays."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
@@ -59,7 +61,9 @@ final class CredentialsCommand implements Callable<Integer> {
   @Option(
       names = "--parts-user",
       paramLabel = "ID",
-      description = "The same for the files of the parts.")
+      description =
+          "Numeric id of the user whom the files of the parts shall belong to; needs root."
+              + " Default: whoever runs this.")
   private @Nullable Integer partsUser;
 
   @Override

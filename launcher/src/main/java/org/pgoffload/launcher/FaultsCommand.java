@@ -24,8 +24,9 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "faults",
     description = {
-      "Injects faults into a whole installation on this machine, under load, and checks that nothing",
-      "is lost and nothing happens twice. Ends with 1 if any book does not balance."
+      "Injects faults into a whole installation on this machine, under load, and checks"
+          + " that nothing is lost and nothing happens twice.",
+      "Ends with 1 if any book does not balance."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)

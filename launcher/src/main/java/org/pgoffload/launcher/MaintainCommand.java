@@ -12,8 +12,9 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "maintain",
     description = {
-      "Removes requests and results that are older than the setting retention, from tables and topics,",
-      "every ten minutes until it is ended. Needs the login that has installed pgoffload."
+      "Removes requests and results that are older than the setting retention, from"
+          + " tables and topics, every ten minutes until it is ended.",
+      "Needs the login that has installed pgoffload."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)

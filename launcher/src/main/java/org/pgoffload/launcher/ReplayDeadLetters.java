@@ -28,8 +28,9 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "replay",
     description = {
-      "Sends requests again, each as a new one of the role that had asked, with retry_of. The database",
-      "checks that it had signed them. Connects as the role that has installed pgoffload."
+      "Sends requests again, each as a new one of the role that had asked, with retry_of.",
+      "The database checks that it had signed them. Connects as the role that has"
+          + " installed pgoffload."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)

@@ -17,9 +17,9 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "rotate-key",
     description = {
-      "Makes a new key with which the database signs requests from now on. What the old one has signed is",
-      "executed as before; pgoffload maintain removes it when none of that is kept. Needs the login that",
-      "has installed pgoffload."
+      "Makes a new key with which the database signs requests from now on.",
+      "What the old one has signed is executed as before; pgoffload maintain removes it"
+          + " when none of that is kept. Needs the login that has installed pgoffload."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)

@@ -25,8 +25,9 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "status",
     description = {
-      "Says how the installation does, and what to do about each problem. Needs a login that may see",
-      "llm_health: the owner's, or one of a member of llm_user. Exits with 1 if anything is in error."
+      "Says how the installation does, and what to do about each problem.",
+      "Needs a login that may see llm_health: the owner's, or one of a member of"
+          + " llm_user. Exits with 1 if anything is in error."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)

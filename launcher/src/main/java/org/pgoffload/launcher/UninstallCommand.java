@@ -23,10 +23,12 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "uninstall",
     description = {
-      "Removes what install has made: the schema pgoffload, the objects of the public schema, the",
-      "publication, the replication slot, and the roles that nothing else uses. Says what, and asks.",
-      "Whatever depends on it is named and keeps it from being removed. Needs the login that has installed",
-      "pgoffload, and every part ended. Safe to run again."
+      "Removes what install has made: the schema pgoffload, the objects of the public"
+          + " schema, the publication, the replication slot, and the roles that nothing else"
+          + " uses.",
+      "Says what, and asks. Whatever depends on it is named and keeps it from being"
+          + " removed. Needs the login that has installed pgoffload, and every part ended. Safe"
+          + " to run again."
     },
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)

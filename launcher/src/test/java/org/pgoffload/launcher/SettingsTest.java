@@ -38,6 +38,16 @@ class SettingsTest {
   private static final Map<String, Object> KAFKA = Map.of("bootstrap.servers", "k:9092");
 
   @Test
+  void theListOfCommandsSaysWholeSentences() {
+    var said =
+        Main.commandLine().getSubcommands().values().stream()
+            .flatMap(command ->
+                Stream.concat(Stream.of(command), command.getSubcommands().values().stream()))
+            .map(command -> command.getCommandSpec().usageMessage().description()[0]);
+    assertThat(said).isNotEmpty().allMatch(first -> first.endsWith("."));
+  }
+
+  @Test
   void theProducerHasDefaults() {
     assertThat(ReadConfiguration.producer(new Settings(LEAST)))
         .isEqualTo(

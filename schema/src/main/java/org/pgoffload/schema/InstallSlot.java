@@ -147,7 +147,8 @@ public final class InstallSlot {
                 + row.getString(1)
                 + " with plugin "
                 + row.getString(2)
-                + ": choose another name with --slot",
+                + ": choose another name with --slot, and for each database topics of its own with"
+                + " --topic-prefix",
             null);
       }
       if ("lost".equals(row.getString(3))) {

@@ -217,7 +217,7 @@ public final class RemoveSchema {
         }
       }
       if (blocked.size() == left.size()) {
-        throw dependents(database, blocked);
+        throw dependents(connection, database, blocked);
       }
       left = List.copyOf(blocked.keySet());
     }
@@ -240,13 +240,15 @@ public final class RemoveSchema {
   }
 
   private static InstallException dependents(
-      DatabaseAddress database, Map<Target, String> blocked) {
-    var ours = blocked.keySet().stream().map(Target::description).toList();
+      Connection connection, DatabaseAddress database, Map<Target, String> blocked)
+      throws SQLException {
+    var ours = new ArrayList<>(partitions(connection));
+    blocked.keySet().stream().map(Target::description).forEach(ours::add);
     var words =
         blocked.values().stream()
             .flatMap(String::lines)
             // of ours among each other there is nothing to say
-            .filter(line -> ours.stream().noneMatch(own -> line.startsWith(own + " depends on ")))
+            .filter(line -> ours.stream().noneMatch(own -> isPartOf(own, line)))
             .distinct()
             .sorted()
             .toList();
@@ -257,6 +259,29 @@ public final class RemoveSchema {
             + String.join("\n  - ", words)
             + "\nDrop or change them first. Nothing has changed",
         null);
+  }
+
+  /// Whether it is the object itself that depends, or a default or trigger that goes with it.
+  private static boolean isPartOf(String own, String line) {
+    return line.startsWith(own + " depends on ")
+        || line.contains(" of " + own + " depends on ")
+        || line.contains(" on " + own + " depends on ");
+  }
+
+  private static List<String> partitions(Connection connection) throws SQLException {
+    var partitions = new ArrayList<String>();
+    try (var statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                """
+                select pg_describe_object('pg_class'::regclass, k.oid, 0)
+                from pg_class k where k.relispartition and k.relnamespace = 'pgoffload'::regnamespace
+                """)) {
+      while (row.next()) {
+        partitions.add(row.getString(1));
+      }
+    }
+    return partitions;
   }
 
   private static List<Target> targets(Connection connection, OwnObjects ours) throws SQLException {

@@ -91,7 +91,8 @@ final class InstallSlotTest extends OnOldestAndNewestPostgres {
               InstallSlot.run(database.address(), other.address().database(), PATIENCE, _ -> {}))
           .isInstanceOf(InstallException.class)
           .hasMessageContaining("belongs to database " + other.address().database())
-          .hasMessageContaining("--slot");
+          .hasMessageContaining("--slot")
+          .hasMessageContaining("--topic-prefix");
     } finally {
       other.close();
     }

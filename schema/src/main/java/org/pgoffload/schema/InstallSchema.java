@@ -175,17 +175,19 @@ public final class InstallSchema {
     var login = new HashMap<String, String>();
     var properties = database.partProperties("pgoffload install", Duration.ZERO);
     properties.stringPropertyNames().forEach(name -> login.put(name, properties.getProperty(name)));
+    var values = new HashMap<>(placeholders);
+    // of afterConnect.sql
+    values.put("first_statement", PinnedSettings.FIRST_STATEMENT);
     return Flyway.configure()
         .dataSource(database.jdbcUrl(), login.remove("user"), login.remove("password"))
         .jdbcProperties(login)
-        .initSql(PinnedSettings.FIRST_STATEMENT)
         .locations(location)
         .schemas("pgoffload")
         .createSchemas(true)
         .table("schema_history")
         // all or nothing: an interrupted installation leaves the version before
         .group(true)
-        .placeholders(placeholders)
+        .placeholders(values)
         // function bodies may contain anything between dollar quotes
         .placeholderPrefix("${")
         .validateMigrationNaming(true)

@@ -19,10 +19,13 @@ final class TaskSession implements AutoCloseable {
   /// One round trip. The role is reset before the functions are looked up: the task may have set
   /// one without rights on their schema. Its own deferred constraints are checked as itself. Of the
   /// two queries one finds a row: a read-only transaction that has changed nothing can hold no
-  /// mark, and needs none. Whoever waits for the task's lock is woken with the commit.
+  /// mark, and needs none. Whoever waits for the task's lock is woken with the commit. A cursor
+  /// that was to outlast the transaction would be run at the commit: after the result, under
+  /// another role, and in a session that executes no task any more.
   private static final String COMPLETE =
       """
       set constraints all immediate;
+      close all;
       set role none;
       set local statement_timeout = 0;
       set local lock_timeout = 0;

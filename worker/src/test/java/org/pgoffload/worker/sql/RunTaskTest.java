@@ -249,6 +249,21 @@ final class RunTaskTest {
     assertThat(database.query("select to_regclass('child')")).isEqualTo("null");
   }
 
+  /// One that launches a task there would begin a chain of its own, not nested in anything.
+  @Test
+  void nothingOfATaskRunsAfterItsResult() throws Exception {
+    var result =
+        run(
+            """
+            create sequence ran_at_commit;
+            create function left_behind() returns bigint language sql volatile as $$ select nextval('public.ran_at_commit') $$;
+            declare kept cursor with hold for select left_behind();
+            do 'begin execute ''declare also_kept cursor with hold for select left_behind()''; end'
+            """);
+    assertThat(result.status()).isEqualTo("succeeded");
+    assertThat(database.query("select is_called from ran_at_commit")).isEqualTo("f");
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {

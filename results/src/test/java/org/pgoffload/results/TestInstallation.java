@@ -195,6 +195,14 @@ final class TestInstallation implements AutoCloseable {
     return NEXT_UNCLAIMED.incrementAndGet();
   }
 
+  /// Claims a request for SQL.
+  void claimSql(long id) throws SQLException {
+    execute(
+        "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid, token) values ("
+            + id
+            + ", 1, 'w', 1, 10, gen_random_uuid())");
+  }
+
   void claim(long id, int attempt, long requestedByOid) throws SQLException {
     execute(
         "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid) values ("

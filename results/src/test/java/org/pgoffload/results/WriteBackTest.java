@@ -102,6 +102,29 @@ final class WriteBackTest {
     assertThat(answer(first)).isEqualTo("first");
   }
 
+  /// Whoever waits for it would take it for ended.
+  @Test
+  void takesNoAnswerOfAModelForWhatSqlReturns() throws Exception {
+    long task = TestInstallation.unclaimedId();
+    installation.claimSql(task);
+    try (var writeBack = open()) {
+      write(writeBack, result(task, "an answer"));
+      write(writeBack, piece(task, 1, "a piece"));
+      writeBack.flush();
+
+      assertThat(buried)
+          .containsExactlyInAnyOrder(task + " unclaimed", "piece " + task + " unclaimed");
+      assertThat(
+              installation.query(
+                  "select (select count(*) from pgoffload.llm_result where id = "
+                      + task
+                      + ") + (select count(*) from pgoffload.llm_piece where id = "
+                      + task
+                      + ")"))
+          .isEqualTo("0");
+    }
+  }
+
   @Test
   void writesNothingThatBelongsToNoClaimAndBuriesIt() throws Exception {
     var claimed = result("claimed");

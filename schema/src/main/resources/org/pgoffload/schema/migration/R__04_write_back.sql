@@ -82,6 +82,7 @@ declare
 begin
   -- Each look for a claim is lateral with a limit: one look into the index, never a scan of all claims. What was
   -- not inserted is looked for only where something was not: it has no claim, or was there before.
+  -- A claim of SQL has a token: no model answers it.
 
   -- before the results: who sees that a request has ended should find its pieces
   if cardinality(llm_pieces) > 0 then
@@ -91,7 +92,8 @@ begin
       from unnest(llm_pieces) message,
            lateral jsonb_populate_record(null::pgoffload.llm_piece, '{"reset": false}'::jsonb || message::jsonb) r,
            lateral (select from pgoffload.execution e
-                    where e.id = r.id and e.attempt = r.attempt and e.requested_by_oid = r.requested_by_oid limit 1) claim
+                    where e.id = r.id and e.attempt = r.attempt and e.requested_by_oid = r.requested_by_oid
+                      and e.token is null limit 1) claim
       on conflict do nothing
       returning id
     )
@@ -112,7 +114,7 @@ begin
          lateral json_populate_record(null::pgoffload.llm_result, message::json) r,
          -- any attempt: the first result wins, whichever attempt's it is
          lateral (select from pgoffload.execution e
-                  where e.id = r.id and e.requested_by_oid = r.requested_by_oid limit 1) claim
+                  where e.id = r.id and e.requested_by_oid = r.requested_by_oid and e.token is null limit 1) claim
     on conflict (id) do nothing
     returning id
   )

@@ -556,6 +556,26 @@ final class SqlIdentityTest extends OnOldestAndNewestPostgres {
     }
   }
 
+  /// It could go back to the login of the one who reads.
+  @Test
+  void runsNoCodeOfAnotherLoginThatHasSetTheSameRole() {
+    createMails();
+    try (var chief = database.open("chief")) {
+      chief.run("set role ann");
+      var id =
+          chief.number(
+              "select pg_background_launch(?)", "select array['a@b']::public.email[] as v");
+      worker.runAll();
+      assertThat(chief.rows("select sql_rows_json(?)", id)).containsExactly("{\"v\": [\"a@b\"]}");
+      database.admin().run("set role ann");
+      assertThat(database.admin().rows("select sql_rows_json(?)", id))
+          .containsExactly("{\"v\": \"{a@b}\"}");
+    } finally {
+      database.admin().run("reset role");
+      dropMails();
+    }
+  }
+
   @Test
   void readsADomainWhoseCheckFindsItsNamesByTheReadersPath() {
     database

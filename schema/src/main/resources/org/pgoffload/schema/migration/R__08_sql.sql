@@ -257,7 +257,7 @@ grant execute on function pgoffload.raise_task_failure(pgoffload.sql_result) to 
 create or replace function pgoffload.result_types(
   columns jsonb,
   -- The role that wrote the rows, where the reader names no types: a domain's check, a cast to json would run code of
-  -- that role's with the reader's rights. Such a value stays text.
+  -- that role's with the reader's rights. Such a value stays text. 0 is a role that nobody is.
   writer oid default null)
 returns text[]
 language plpgsql stable
@@ -617,12 +617,21 @@ language plpgsql volatile
 as $$
 declare
   result pgoffload.sql_result := pgoffload.rows_outcome(id);
+  writer pg_catalog.oid := result.requested_by_oid;
   types pg_catalog.text[];
 begin
   if result.columns is null then
     return;
   end if;
-  types := pgoffload.result_types(result.columns, result.requested_by_oid);
+  -- Who has set the same role is not the same: code of the one could go back to the other's login. With an old
+  -- snapshot the request of this very session is not seen.
+  if coalesce(
+      (select q.login_oid from ${public_schema}.sql_request q where q.id operator(pg_catalog.=) sql_rows_json.id)
+        operator(pg_catalog.<>) pgoffload.login_oid(),
+      not pgoffload.is_launched_here(id)) then
+    writer := 0;
+  end if;
+  types := pgoffload.result_types(result.columns, writer);
   return query execute pgoffload.rows_as_json_query(result.columns, types)
   using result, types, pgoffload.large_rows(pgoffload.handle_of(id), result);
 end

@@ -24,6 +24,10 @@ import org.pgoffload.worker.llm.Usage;
 ///
 /// Safe to share between threads.
 public final class EmbedTogether implements AutoCloseable {
+  /// The calls of a request end at its deadline too, and then say what they have counted. Those
+  /// that others share with more time are not waited for any longer.
+  private static final Duration FOR_LAST_WORDS = Duration.ofMillis(500);
+
   private final MakeCalls make;
   private final Duration linger;
   private final Map<Place, Gathering> gathering = new HashMap<>(); // guarded by this
@@ -135,7 +139,8 @@ public final class EmbedTogether implements AutoCloseable {
     var made = new ArrayList<CallsMade>();
     try {
       for (var part : parts) {
-        var each = part.embedded.get(deadline.left().toNanos(), TimeUnit.NANOSECONDS);
+        var patience = deadline.left().plus(FOR_LAST_WORDS);
+        var each = part.embedded.get(patience.toNanos(), TimeUnit.NANOSECONDS);
         each.calls().forEach(progress::called);
         made.add(each);
       }

@@ -2,6 +2,7 @@ package org.pgoffload.worker.calls;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import java.time.Duration;
 import java.time.InstantSource;
@@ -12,6 +13,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Call;
@@ -104,6 +106,27 @@ class EmbedTogetherTest {
             List.of("1"), null, target, Deadline.in(Duration.ofMillis(10)), CallProgress.UNSEEN);
 
     assertThat(made.expired()).isTrue();
+  }
+
+  @Test
+  void tellsTheCallsOfARequestThatExpires() throws Exception {
+    provider.fails(LlmErrorCode.PROVIDER_ERROR, null, 9);
+    var deadline = Deadline.in(Duration.ofSeconds(3));
+    var begun = new AtomicInteger();
+    var untilItIsTooLate =
+        new MayCall(() -> {
+          if (begun.incrementAndGet() == 2) {
+            await().until(deadline::hasPassed);
+          }
+          return true;
+        });
+
+    var made =
+        embed.embed(List.of("1"), null, new ModelTarget(provider, "m"), deadline, untilItIsTooLate);
+
+    assertThat(made.expired()).isTrue();
+    assertThat(made.calls()).extracting(Call::errorCode).containsExactly("provider_error");
+    assertThat(made.outcome()).isInstanceOf(LlmOutcome.Failed.class);
   }
 
   @Test

@@ -6,7 +6,8 @@ import java.util.List;
 
 /// Folds the chunks of a streamed chat completion: deltas of the message, its finish reason, then
 /// the tokens in a chunk without a choice, or with some servers in one that has a choice, in the
-/// choice itself, or in a field of their own.
+/// choice itself, or in a field of their own. Some give a finish reason and tokens with each piece:
+/// as long as there is a choice, more of the text may come.
 final class FoldChunks implements FoldEvents {
   private final ObjectNode body = Json.object();
   private final StringBuilder text = new StringBuilder();
@@ -39,7 +40,7 @@ final class FoldChunks implements FoldEvents {
         counted = true;
       }
     }
-    return body.has("error") || (counted && isComplete());
+    return body.has("error") || (counted && choice.isMissingNode() && isComplete());
   }
 
   /// Some servers send zeros until the last chunk.

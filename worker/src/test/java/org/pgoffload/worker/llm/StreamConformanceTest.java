@@ -192,6 +192,45 @@ class StreamConformanceTest extends ConformanceSuite {
     };
   }
 
+  /// Gateways in front of other vendors write both with each piece.
+  @Test
+  void readsOnWhereEachEventHasAReasonAndCounts() throws InterruptedException {
+    var finished = finished();
+    assumeTrue(finished != null);
+    var words = List.of("The ", "sky ", "is ", "blue.");
+    stub.next(
+        StubReply.wire(
+            new WireReply.Stream(
+                Map.of("Content-Type", "text/event-stream"),
+                words.stream().map(finished::formatted).toList(),
+                WireReply.Ending.WHOLE,
+                0)));
+
+    var outcome = stream();
+
+    assertThat(outcome)
+        .isInstanceOfSatisfying(
+            LlmOutcome.Answered.class,
+            answered -> assertThat(answered.text()).isEqualTo("The sky is blue."));
+    assertThat(pieces).isEqualTo(words);
+  }
+
+  /// An event with a piece, a finish reason and counts; null for a vendor whose streams end by an
+  /// event of its own.
+  private @Nullable String finished() {
+    return switch (vendor) {
+      case OPENAI_COMPATIBLE, MISTRAL ->
+          "data: {\"object\": \"chat.completion.chunk\", \"choices\": [{\"index\": 0,"
+              + " \"delta\": {\"content\": \"%s\"}, \"finish_reason\": \"stop\"}],"
+              + " \"usage\": {\"prompt_tokens\": 1, \"completion_tokens\": 1}}\n\n";
+      case GEMINI ->
+          "data: {\"candidates\": [{\"index\": 0, \"content\": {\"parts\": [{\"text\": \"%s\"}]},"
+              + " \"finishReason\": \"STOP\"}], \"usageMetadata\": {\"promptTokenCount\": 1,"
+              + " \"candidatesTokenCount\": 1}}\n\n";
+      case OPENAI, AZURE_OPENAI, ANTHROPIC, OLLAMA -> null;
+    };
+  }
+
   @Test
   void keepsTheQueryOfTheAddress() throws InterruptedException {
     stub.wantQuery("api-version=2024-10-21&flag");

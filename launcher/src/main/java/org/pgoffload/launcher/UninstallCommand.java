@@ -9,9 +9,11 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.DatabaseAddress;
+import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.InstallSlot;
 import org.pgoffload.schema.RemoveSchema;
 import org.pgoffload.schema.RemoveTopics;
+import org.pgoffload.schema.TopicSettings;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -69,6 +71,10 @@ final class UninstallCommand implements Callable<Integer> {
     }
     removes.addAll(plan.removed());
     if (kafka != null) {
+      // after an interrupted removal nothing is recorded any more
+      if (plan.slot().isPresent()) {
+        refuseOthersTopics(database, names);
+      }
       removes.addAll(RemoveTopics.find(kafka, names).lines());
     }
     if (removes.isEmpty()) {
@@ -96,6 +102,21 @@ final class UninstallCommand implements Callable<Integer> {
     }
     out.flush();
     return 0;
+  }
+
+  private static void refuseOthersTopics(DatabaseAddress database, TopicNames names) {
+    var recorded = TopicSettings.read(database);
+    if (recorded.areOthers(names)) {
+      throw new InstallException(
+          "the topics "
+              + names.prefix()
+              + ".* are not those of "
+              + database
+              + ", whose topics of requests are "
+              + recorded.requests().replaceAll("=[^,]*", "").replace(",", ", ")
+              + ". Say its prefix with --topic-prefix. Nothing has changed",
+          null);
+    }
   }
 
   private void remove(

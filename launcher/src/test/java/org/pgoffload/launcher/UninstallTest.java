@@ -56,6 +56,19 @@ class UninstallTest {
       assertThat(unanswered.status()).isEqualTo(1);
       assertThat(unanswered.errors()).contains("1 request has no result", "--discard-unanswered");
 
+      var others =
+          run(
+              "shop",
+              "uninstall",
+              "--discard-unanswered",
+              "--topics",
+              "--yes",
+              "--topic-prefix",
+              "elsewhere");
+      assertThat(others.status()).isEqualTo(1);
+      assertThat(others.errors())
+          .contains("the topics elsewhere.* are not those of", "pgoffload.requests.llm");
+
       var unasked = run("shop", "uninstall", "--discard-unanswered", "--topics");
       assertThat(unasked.status()).isEqualTo(2);
       assertThat(unasked.output())

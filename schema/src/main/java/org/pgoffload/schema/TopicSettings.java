@@ -4,6 +4,8 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.pgoffload.protocol.TopicNames;
 
 /// What the topics have to follow of the database's settings.
 ///
@@ -30,6 +32,15 @@ public record TopicSettings(int maxRequestBytes, Duration retention, String requ
     } catch (SQLException e) {
       throw new InstallException("the settings cannot be read: " + e.getMessage(), e);
     }
+  }
+
+  /// Whether the recorded topics of requests, if any, have other names than these: those belong to
+  /// another installation then, or to none.
+  public boolean areOthers(TopicNames topics) {
+    return !requests.isEmpty()
+        && Stream.of(requests.split(","))
+            .map(topic -> topic.substring(0, topic.lastIndexOf('=')))
+            .noneMatch(topics.requests()::contains);
   }
 
   /// Records the topics of requests with their ids.

@@ -3,6 +3,7 @@ package org.pgoffload.schema;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
@@ -246,28 +247,41 @@ final class StampingTest extends OnOldestAndNewestPostgres {
 
   @Test
   void letsNobodyBuildAnAggregateOrATriggerOfItsParts() {
-    assertThat(
-            mallory
-                .refused(
-                    """
-                    create aggregate public.evil_emit(text) (
-                      sfunc = public.evil_stamp, stype = public.llm_request,
-                      finalfunc = pgoffload.send_stamped_llm_request)
-                    """)
-                .state())
-        .isIn("42501", "42883");
-    mallory.run(
-        "create function public.evil_stamp(public.llm_request, text) returns public.llm_request language sql as $$select $1$$");
-    assertThat(
-            mallory
-                .refused(
-                    """
-                    create aggregate public.evil_emit(text) (
-                      sfunc = public.evil_stamp, stype = public.llm_request,
-                      finalfunc = pgoffload.send_stamped_llm_request)
-                    """)
-                .state())
-        .isEqualTo("42501");
+    // the state of the aggregate is a row of ours, and its type is nobody's to use
+    for (var part :
+        List.of(
+            """
+            create function public.evil_stamp(public.llm_request, text) returns public.llm_request
+            language sql as $$select $1$$
+            """,
+            """
+            create aggregate public.evil_emit(text) (
+              sfunc = pgoffload.stamp_llm_request, stype = public.llm_request,
+              finalfunc = pgoffload.send_stamped_llm_request)
+            """)) {
+      assertThat(mallory.refused(part).state()).isIn("42501", "42883");
+    }
+    // with a function of a superuser's, it is the final function that is refused
+    database
+        .admin()
+        .run(
+            "create function public.evil_stamp(public.llm_request, text) returns public.llm_request language sql as $$select $1$$");
+    database.admin().run("grant usage on type public.llm_request to mallory");
+    try {
+      assertThat(
+              mallory
+                  .refused(
+                      """
+                      create aggregate public.evil_emit(text) (
+                        sfunc = public.evil_stamp, stype = public.llm_request,
+                        finalfunc = pgoffload.send_stamped_llm_request)
+                      """)
+                  .state())
+          .isEqualTo("42501");
+    } finally {
+      database.admin().run("revoke usage on type public.llm_request from mallory");
+      database.admin().run("drop function public.evil_stamp");
+    }
     mallory.run("create table public.evil_request (like public.llm_request)");
     assertThat(
             mallory
@@ -279,7 +293,6 @@ final class StampingTest extends OnOldestAndNewestPostgres {
                 .state())
         .isEqualTo("42501");
     mallory.run("drop table public.evil_request");
-    mallory.run("drop function public.evil_stamp");
   }
 
   @Test

@@ -63,6 +63,7 @@ select pg_background_detach(h.pid, h.cookie) from pg_background_submit('select 1
 select pg_background_cancel(h.pid, h.cookie, 1000) from pg_background_submit('select pg_sleep(60)') h;
 select pg_background_run('select 1');
 select * from pg_background_run_query('select 1 as one') as (one integer);
+select * from pg_background_run_query_v2('select 1 as one') as (one integer);
 select pg_background_drain(array[pg_background_submit('select 1')]);
 select pg_background_wait_any(array[pg_background_submit('select 1')], 60000);
 select pg_background_cancel_by_label('none%');

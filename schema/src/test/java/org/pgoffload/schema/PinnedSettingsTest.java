@@ -150,7 +150,12 @@ final class PinnedSettingsTest extends OnOldestAndNewestPostgres {
     assertThat(RotateKeys.list(address)).hasSizeGreaterThan(1);
     assertThat(InstallationStatus.read(address)).isNotNull();
     assertThat(TopicSettings.read(address)).isNotNull();
-    InstallLogins.run(address, Map.of("pgoffload_results", Secret.of("p")));
+    try {
+      InstallLogins.run(address, Map.of("pgoffload_results", Secret.of("p")));
+    } finally {
+      // the role is the whole server's, which other tests share
+      database.admin().run("alter role pgoffload_results nologin password null");
+    }
   }
 
   @Test

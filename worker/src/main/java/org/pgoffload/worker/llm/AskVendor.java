@@ -2,6 +2,9 @@ package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.time.Duration;
 import java.util.List;
@@ -84,7 +87,7 @@ final class AskVendor {
 
   @FunctionalInterface
   private interface ReadReply {
-    LlmOutcome read(OpenReply reply) throws BrokenExchange, InterruptedException;
+    LlmOutcome read(OpenReply reply) throws IOException, InterruptedException;
   }
 
   @FunctionalInterface
@@ -113,11 +116,14 @@ final class AskVendor {
       }
     } catch (BrokenExchange neverBegun) {
       return failed(provider, neverBegun.code(), words.redact(neverBegun.words()), model);
+    } catch (InterruptedIOException interrupted) {
+      throw new InterruptedException(interrupted.getMessage());
+    } catch (IOException impossible) {
+      throw new UncheckedIOException("every read of a reply says how it broke", impossible);
     }
   }
 
-  private LlmOutcome readWhole(OpenReply reply, ReadBody reader)
-      throws BrokenExchange, InterruptedException {
+  private LlmOutcome readWhole(OpenReply reply, ReadBody reader) throws IOException {
     var body = VendorBody.read(reply.readAll());
     var vendorReply = vendorReply(reply, body.json());
     if (reply.status() != 200) {
@@ -129,7 +135,7 @@ final class AskVendor {
   }
 
   private LlmOutcome readStream(OpenReply reply, PieceListener listener)
-      throws BrokenExchange, InterruptedException {
+      throws IOException, InterruptedException {
     var pieces = new JoinPieces(listener);
     if (reply.status() != 200 || provider.framing().isWhole(reply)) {
       var outcome = readWhole(reply, provider::answer);
@@ -147,8 +153,7 @@ final class AskVendor {
 
   /// The body that the events fold into. An event that tells of a failure is the last one, for
   /// every vendor, and the body tells of it.
-  private JsonNode fold(OpenReply reply, PieceListener pieces)
-      throws BrokenExchange, InterruptedException {
+  private JsonNode fold(OpenReply reply, PieceListener pieces) throws IOException {
     var fold = provider.fold();
     var events = provider.framing().read(reply);
     for (var data = next(events, fold); data != null; data = next(events, fold)) {
@@ -180,8 +185,7 @@ final class AskVendor {
 
   /// The next event; null where there is none, or where one that the answer does not need did not
   /// come: the answer is whole, and would be paid for again.
-  private static @Nullable String next(StreamedEvents events, FoldEvents fold)
-      throws BrokenExchange, InterruptedException {
+  private static @Nullable String next(StreamedEvents events, FoldEvents fold) throws IOException {
     try {
       return events.next();
     } catch (BrokenExchange broken) {

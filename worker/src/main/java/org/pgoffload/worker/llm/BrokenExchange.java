@@ -1,14 +1,17 @@
 package org.pgoffload.worker.llm;
 
+import java.io.IOException;
+
 /// An exchange that ended without its whole reply.
-final class BrokenExchange extends Exception {
+final class BrokenExchange extends IOException {
+  private static final long serialVersionUID = 1L;
+
   private final LlmErrorCode code;
   private final String words;
 
   /// @param words for people, free of anything that was sent
   BrokenExchange(LlmErrorCode code, String words) {
-    // What happened is in the code and the words; a stack says nothing more.
-    super(words, null, false, false);
+    super(words);
     this.code = code;
     this.words = words;
   }
@@ -19,5 +22,11 @@ final class BrokenExchange extends Exception {
 
   String words() {
     return words;
+  }
+
+  /// The code and the words say everything: a stack trace would only cost time.
+  @Override
+  public Throwable fillInStackTrace() {
+    return this;
   }
 }

@@ -1,11 +1,10 @@
 package org.pgoffload.worker.llm;
 
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
+import java.io.BufferedInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.SequenceInputStream;
+import java.io.InterruptedIOException;
 import java.net.http.HttpHeaders;
 import java.util.Arrays;
 import java.util.List;
@@ -14,14 +13,13 @@ import java.util.Set;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.Inflater;
 import java.util.zip.InflaterInputStream;
-import org.jspecify.annotations.Nullable;
 
-/// The content of a reply, also of one that came compressed, which some gateways do though nobody
-/// asked for it. The content comes as soon as its bytes are in, so a stream remains one.
+/// The content of a reply, also of a compressed one: some gateways compress although the worker
+/// does not ask for it. Content is there as soon as its bytes are in, so a stream remains a stream.
 ///
-/// What begins like gzip is gzip whatever the headers say: some proxies drop them, others unpack
-/// and leave them. Of the other encodings `deflate` can be read.
-final class Decompress implements ReadLines.Source {
+/// A body that begins like gzip is gzip whatever the headers say: some proxies drop the header,
+/// others unpack the body and leave the header. `deflate` is the only other encoding that is read.
+final class Decompress extends InputStream {
   private static final int AT_ONCE = 16 * 1024;
   private static final int GZIP = 0x1F8B;
   private static final Set<String> UNREADABLE =
@@ -30,34 +28,32 @@ final class Decompress implements ReadLines.Source {
   /// How JSON, events and pages begin.
   private static final String BEGINNINGS = "{[<:de \t\r\n";
 
-  private final ReadLines.Source received;
   private final HttpHeaders headers;
-  private @Nullable InputStream unpacking;
+  private InputStream bytes;
   private boolean begun;
 
   /// @param received gives the bytes as they came
-  Decompress(ReadLines.Source received, HttpHeaders headers) {
-    this.received = received;
+  Decompress(InputStream received, HttpHeaders headers) {
+    this.bytes = received;
     this.headers = headers;
   }
 
   @Override
-  public byte @Nullable [] next() throws BrokenExchange, InterruptedException {
+  public int read() throws IOException {
+    var one = new byte[1];
+    return read(one, 0, 1) < 0 ? -1 : one[0] & 0xFF;
+  }
+
+  @Override
+  public int read(byte[] into, int offset, int length) throws IOException {
     try {
       if (!begun) {
         begun = true;
-        var first = atLeastTwo();
-        unpacking = unpacking(first);
-        if (unpacking == null) {
-          return first.length == 0 ? null : first;
-        }
+        bytes = unpacked(new BufferedInputStream(bytes, AT_ONCE));
       }
-      return unpacking == null ? received.next() : some(unpacking);
-    } catch (NotReceived notReceived) {
-      if (notReceived.getCause() instanceof BrokenExchange broken) {
-        throw broken;
-      }
-      throw new InterruptedException("interrupted while a reply was received");
+      return bytes.read(into, offset, length);
+    } catch (BrokenExchange | InterruptedIOException notReceived) {
+      throw notReceived;
     } catch (EOFException cut) {
       throw new BrokenExchange(
           LlmErrorCode.CONNECTION_LOST, "the compressed reply ends in the middle");
@@ -68,21 +64,22 @@ final class Decompress implements ReadLines.Source {
     }
   }
 
-  /// Null for what is not compressed.
-  private @Nullable InputStream unpacking(byte[] first) throws IOException, BrokenExchange {
+  private InputStream unpacked(InputStream packed) throws IOException {
+    packed.mark(2);
+    var first = packed.readNBytes(2);
+    packed.reset();
     if (first.length < 2) {
-      return null;
+      return packed;
     }
     var mark = ((first[0] & 0xFF) << 8) | (first[1] & 0xFF);
-    var whole = new SequenceInputStream(new ByteArrayInputStream(first), new Received());
     if (mark == GZIP) {
-      return new GZIPInputStream(whole, AT_ONCE);
+      return new GZIPInputStream(packed, AT_ONCE);
     }
     var encodings = encodings();
     if (encodings.contains("deflate")) {
       // With zlib's header as the standard has it, or without as some servers send it.
       var zlib = (first[0] & 0x0F) == 8 && mark % 31 == 0;
-      return new InflaterInputStream(whole, new Inflater(!zlib), AT_ONCE);
+      return new InflaterInputStream(packed, new Inflater(!zlib), AT_ONCE);
     }
     for (var encoding : encodings) {
       if (UNREADABLE.contains(encoding) && BEGINNINGS.indexOf(first[0]) < 0) {
@@ -92,7 +89,7 @@ final class Decompress implements ReadLines.Source {
                 .formatted(encoding));
       }
     }
-    return null;
+    return packed;
   }
 
   private List<String> encodings() {
@@ -100,65 +97,5 @@ final class Decompress implements ReadLines.Source {
         .flatMap(value -> Arrays.stream(value.split(",")))
         .map(encoding -> encoding.strip().toLowerCase(Locale.ROOT))
         .toList();
-  }
-
-  private byte[] atLeastTwo() throws BrokenExchange, InterruptedException {
-    var first = new ByteArrayOutputStream();
-    while (first.size() < 2) {
-      var more = received.next();
-      if (more == null) {
-        break;
-      }
-      first.writeBytes(more);
-    }
-    return first.toByteArray();
-  }
-
-  private static byte @Nullable [] some(InputStream unpacking) throws IOException {
-    var bytes = new byte[AT_ONCE];
-    var count = unpacking.read(bytes);
-    return count < 0 ? null : Arrays.copyOf(bytes, count);
-  }
-
-  /// The bytes as they came, as far as they are in.
-  private final class Received extends InputStream {
-    private byte[] bytes = {};
-    private int at;
-
-    @Override
-    public int read() throws IOException {
-      var one = new byte[1];
-      return read(one, 0, 1) < 0 ? -1 : one[0] & 0xFF;
-    }
-
-    @Override
-    public int read(byte[] into, int offset, int length) throws IOException {
-      while (at == bytes.length) {
-        byte[] more;
-        try {
-          more = received.next();
-        } catch (BrokenExchange | InterruptedException notReceived) {
-          throw new NotReceived(notReceived);
-        }
-        if (more == null) {
-          return -1;
-        }
-        bytes = more;
-        at = 0;
-      }
-      var count = Math.min(length, bytes.length - at);
-      System.arraycopy(bytes, at, into, offset, count);
-      at += count;
-      return count;
-    }
-  }
-
-  /// Carries what kept the bytes from coming through the streams.
-  private static final class NotReceived extends IOException {
-    private static final long serialVersionUID = 1L;
-
-    NotReceived(Exception cause) {
-      super(cause);
-    }
   }
 }

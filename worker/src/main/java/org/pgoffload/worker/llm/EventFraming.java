@@ -1,5 +1,6 @@
 package org.pgoffload.worker.llm;
 
+import java.io.IOException;
 import java.util.List;
 
 /// How a vendor puts the events of a stream one after the other.
@@ -15,7 +16,7 @@ enum EventFraming {
   /// Whether a reply is no stream but in one piece, which some servers send though a stream was
   /// asked for. Its begin says so before its content type: not every server says what it sends. An
   /// answer on a line of its own is an event like any other.
-  boolean isWhole(OpenReply reply) throws BrokenExchange, InterruptedException {
+  boolean isWhole(OpenReply reply) throws IOException {
     var begin = reply.begin();
     return begin.startsWith("[")
         || begin.startsWith("<")
@@ -29,16 +30,16 @@ enum EventFraming {
 
   /// The events of a reply.
   StreamedEvents read(OpenReply reply) {
-    var lines = new ReadLines(reply::next);
+    var lines = reply.lines();
     return switch (this) {
       case SERVER_SENT_EVENTS -> new ServerSentEvents(lines);
       case JSON_LINES ->
           () -> {
-            var line = lines.next();
+            var line = lines.readLine();
             while (line != null && line.isBlank()) {
-              line = lines.next();
+              line = lines.readLine();
             }
-            return line == null || !lines.isTorn() || StreamedEvents.isWhole(line) ? line : null;
+            return line == null || !reply.isTorn() || StreamedEvents.isWhole(line) ? line : null;
           };
     };
   }

@@ -1,28 +1,34 @@
 package org.pgoffload.worker.llm;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
 
-import java.io.ByteArrayOutputStream;
+import java.io.BufferedInputStream;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.InterruptedIOException;
 import java.net.http.HttpHeaders;
 import java.net.http.HttpResponse.ResponseInfo;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
-import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /// A reply whose headers are in and whose body is still to be read, bounded in time and size. Used
 /// by the thread that made the call; closing it ends the connection unless the body is whole.
+///
+/// Every read throws [BrokenExchange] if bytes do not come in time, are too many, or the connection
+/// breaks, and `InterruptedIOException` if the thread is interrupted.
 final class OpenReply implements AutoCloseable {
-  /// How long the end of a body may take that has nothing more to say. A connection whose body is
-  /// read to its end is used again.
+  /// How long the rest of a body may take when the answer is whole. A connection whose body is read
+  /// to its end is used again.
   private static final long LAST_BYTES = TimeUnit.MILLISECONDS.toNanos(100);
 
   private static final int BEGIN = 5;
-  private static final byte[] NOTHING = {};
 
   /// Blanks and the bytes of a byte order mark.
-  private static final Pattern BLANK = Pattern.compile("^[\\s\u00ef\u00bb\u00bf]+");
+  private static final String BLANK = " \t\n\u000b\f\r\u00ef\u00bb\u00bf";
 
   private final int status;
   private final HttpHeaders headers;
@@ -30,13 +36,9 @@ final class OpenReply implements AutoCloseable {
   private final HttpSettings settings;
   private final Duration timeout;
   private final long deadline;
-  private final ReadLines.Source content;
-  private long received;
-  private long unpacked;
-  private boolean ended;
-
-  /// Was looked at, and is read again.
-  private byte[] unread = NOTHING;
+  private final Bounded received;
+  private final Bounded content;
+  private final BufferedInputStream buffered;
 
   /// @param timeout of the whole call, for words
   /// @param deadline of the whole call, on the clock of `System.nanoTime`
@@ -48,7 +50,9 @@ final class OpenReply implements AutoCloseable {
     this.settings = settings;
     this.timeout = timeout;
     this.deadline = deadline;
-    this.content = new Decompress(this::received, headers);
+    this.received = new Bounded(new Received());
+    this.content = new Bounded(new Decompress(received, headers));
+    this.buffered = new BufferedInputStream(content);
   }
 
   int status() {
@@ -74,103 +78,44 @@ final class OpenReply implements AutoCloseable {
     return told.split(";", 2)[0].strip().equals(type);
   }
 
-  /// The first characters of the body from the first that is neither a blank nor a byte order mark,
-  /// five or as many as there are. They are still to be read; what precedes them is dropped.
-  ///
-  /// @throws BrokenExchange as [#next]
-  String begin() throws BrokenExchange, InterruptedException {
-    var begin = "";
-    while (begin.length() < BEGIN) {
-      var more = next();
-      if (more == null) {
-        break;
-      }
-      var text = new String(more, ISO_8859_1);
-      begin = begin.isEmpty() ? BLANK.matcher(text).replaceFirst("") : begin + text;
-    }
-    unread = begin.getBytes(ISO_8859_1);
-    return begin.substring(0, Math.min(BEGIN, begin.length()));
+  /// The first five characters of the content, or as many as there are, from the first that is
+  /// neither a blank nor a byte order mark. They are still to be read; the blanks are dropped.
+  String begin() throws IOException {
+    int first;
+    do {
+      buffered.mark(BEGIN);
+      first = buffered.read();
+    } while (first >= 0 && BLANK.indexOf(first) >= 0);
+    buffered.reset();
+    var begin = new String(buffered.readNBytes(BEGIN), ISO_8859_1);
+    buffered.reset();
+    return begin;
   }
 
-  /// The next bytes, as they were before somebody compressed them; null at the end of the body.
-  ///
-  /// @throws BrokenExchange if they do not come in time, are too many, or the connection breaks
-  /// @throws InterruptedException if the thread is interrupted
-  byte @Nullable [] next() throws BrokenExchange, InterruptedException {
-    if (unread.length > 0) {
-      var bytes = unread;
-      unread = NOTHING;
-      return bytes;
-    }
-    var next = content.next();
-    if (next != null) {
-      unpacked += next.length;
-      if (unpacked > settings.maxResponseBytes()) {
-        throw tooLarge();
-      }
-    }
-    return next;
+  /// Reads the whole content.
+  byte[] readAll() throws IOException {
+    return buffered.readAllBytes();
   }
 
-  private byte @Nullable [] received() throws BrokenExchange, InterruptedException {
-    if (ended) {
-      return null;
-    }
-    var idle = TimeUnit.NANOSECONDS.convert(settings.idleTimeout());
-    var left = deadline - System.nanoTime();
-    if (left <= 0) {
-      throw timedOut(timeout);
-    }
-    return switch (body.next(Math.min(left, idle))) {
-      case null -> {
-        if (left <= idle) {
-          throw timedOut(timeout);
-        }
-        throw new BrokenExchange(
-            LlmErrorCode.RESPONSE_STALLED,
-            "the reply stood still for " + settings.idleTimeout().toMillis() + " ms");
-      }
-      case ReplyBody.Arrival.Bytes(var bytes) -> {
-        received += bytes.length;
-        if (received > settings.maxResponseBytes()) {
-          throw tooLarge();
-        }
-        yield bytes;
-      }
-      case ReplyBody.Arrival.End() -> {
-        ended = true;
-        yield null;
-      }
-      case ReplyBody.Arrival.Failure(var cause) -> {
-        ended = true;
-        throw NetworkFailure.classify(cause);
-      }
-    };
+  /// Reads the content line by line. A line ends with LF, CR or both, as server-sent events have
+  /// it; bytes after the last line's end are a line too.
+  BufferedReader lines() {
+    return new BufferedReader(new InputStreamReader(buffered, UTF_8));
   }
 
-  /// Reads the whole body.
-  byte[] readAll() throws BrokenExchange, InterruptedException {
-    var bytes = new ByteArrayOutputStream();
-    for (var next = next(); next != null; next = next()) {
-      bytes.writeBytes(next);
-    }
-    return bytes.toByteArray();
+  /// Whether the content has ended within a line.
+  boolean isTorn() {
+    return content.ended && content.last != '\n' && content.last != '\r';
   }
 
-  /// Waits a moment for the end of a body that has said all it has to say, however it ends.
+  /// Waits a moment for the end of a body whose answer is whole, however the body ends.
   void finish() throws InterruptedException {
     var until = System.nanoTime() + LAST_BYTES;
-    while (!ended
-        && received <= settings.maxResponseBytes()
+    while (!received.ended
+        && received.count <= settings.maxResponseBytes()
         && body.next(until - System.nanoTime()) instanceof ReplyBody.Arrival.Bytes(var bytes)) {
-      received += bytes.length;
+      received.count += bytes.length;
     }
-  }
-
-  private BrokenExchange tooLarge() {
-    return new BrokenExchange(
-        LlmErrorCode.RESPONSE_TOO_LARGE,
-        "the reply is larger than " + settings.maxResponseBytes() + " bytes");
   }
 
   @Override
@@ -181,5 +126,92 @@ final class OpenReply implements AutoCloseable {
   static BrokenExchange timedOut(Duration timeout) {
     return new BrokenExchange(
         LlmErrorCode.TIMEOUT, "no whole reply within " + timeout.toMillis() + " ms");
+  }
+
+  /// The bytes as they come in.
+  private final class Received extends InputStream {
+    private byte[] bytes = {};
+    private int at;
+
+    @Override
+    public int read() throws IOException {
+      throw new UnsupportedOperationException("is read by whole arrays");
+    }
+
+    @Override
+    public int read(byte[] into, int offset, int length) throws IOException {
+      while (at == bytes.length) {
+        switch (arrival()) {
+          case ReplyBody.Arrival.Bytes(var more) -> {
+            bytes = more;
+            at = 0;
+          }
+          case ReplyBody.Arrival.End() -> {
+            return -1;
+          }
+          case ReplyBody.Arrival.Failure(var cause) -> throw NetworkFailure.classify(cause);
+        }
+      }
+      var count = Math.min(length, bytes.length - at);
+      System.arraycopy(bytes, at, into, offset, count);
+      at += count;
+      return count;
+    }
+
+    private ReplyBody.Arrival arrival() throws IOException {
+      var idle = TimeUnit.NANOSECONDS.convert(settings.idleTimeout());
+      var left = deadline - System.nanoTime();
+      try {
+        var arrival = left <= 0 ? null : body.next(Math.min(left, idle));
+        if (arrival != null) {
+          return arrival;
+        }
+      } catch (InterruptedException interrupted) {
+        throw new InterruptedIOException("interrupted while a reply was received");
+      }
+      if (left <= idle) {
+        throw timedOut(timeout);
+      }
+      throw new BrokenExchange(
+          LlmErrorCode.RESPONSE_STALLED,
+          "the reply stood still for " + settings.idleTimeout().toMillis() + " ms");
+    }
+  }
+
+  /// Bytes that may be no more than the settings say. Remembers how they end.
+  private final class Bounded extends InputStream {
+    private final InputStream bytes;
+    private long count;
+    private int last = '\n';
+    private boolean ended;
+
+    Bounded(InputStream bytes) {
+      this.bytes = bytes;
+    }
+
+    @Override
+    public int read() throws IOException {
+      throw new UnsupportedOperationException("is read by whole arrays");
+    }
+
+    @Override
+    public int read(byte[] into, int offset, int length) throws IOException {
+      if (ended) {
+        return -1;
+      }
+      var read = bytes.read(into, offset, length);
+      if (read < 0) {
+        ended = true;
+      } else {
+        count += read;
+        last = into[offset + read - 1];
+      }
+      if (count > settings.maxResponseBytes()) {
+        throw new BrokenExchange(
+            LlmErrorCode.RESPONSE_TOO_LARGE,
+            "the reply is larger than " + settings.maxResponseBytes() + " bytes");
+      }
+      return read;
+    }
   }
 }

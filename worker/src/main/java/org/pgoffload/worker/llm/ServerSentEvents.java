@@ -1,5 +1,7 @@
 package org.pgoffload.worker.llm;
 
+import java.io.BufferedReader;
+import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /// Server-sent events as the HTML standard frames them: comments, data over several lines. The
@@ -9,15 +11,15 @@ import org.jspecify.annotations.Nullable;
 final class ServerSentEvents implements StreamedEvents {
   private static final String BYTE_ORDER_MARK = "\uFEFF";
 
-  private final ReadLines lines;
+  private final BufferedReader lines;
   private boolean begun;
 
-  ServerSentEvents(ReadLines lines) {
+  ServerSentEvents(BufferedReader lines) {
     this.lines = lines;
   }
 
   @Override
-  public @Nullable String next() throws BrokenExchange, InterruptedException {
+  public @Nullable String next() throws IOException {
     var data = new StringBuilder();
     for (var line = line(); line != null; line = line()) {
       if (!line.isEmpty()) {
@@ -41,8 +43,8 @@ final class ServerSentEvents implements StreamedEvents {
     }
   }
 
-  private @Nullable String line() throws BrokenExchange, InterruptedException {
-    var line = lines.next();
+  private @Nullable String line() throws IOException {
+    var line = lines.readLine();
     if (line != null && !begun) {
       begun = true;
       return line.startsWith(BYTE_ORDER_MARK) ? line.substring(1) : line;

@@ -1,5 +1,6 @@
 package org.pgoffload.worker.llm;
 
+import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /// The events of one streamed reply, in order, read on the thread that made the call.
@@ -15,7 +16,6 @@ interface StreamedEvents {
 
   /// The data of the next event; null at the end of the reply.
   ///
-  /// @throws BrokenExchange as [OpenReply#next]
-  /// @throws InterruptedException if the thread is interrupted
-  @Nullable String next() throws BrokenExchange, InterruptedException;
+  /// @throws IOException as every read of an [OpenReply]
+  @Nullable String next() throws IOException;
 }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.http.HttpHeaders;
 import java.util.ArrayDeque;
 import java.util.Arrays;
@@ -20,7 +21,8 @@ class DecompressTest {
   private static final HttpHeaders NONE = HttpHeaders.of(Map.of(), (_, _) -> true);
 
   private final Queue<byte[]> received = new ArrayDeque<>();
-  private final Decompress content = new Decompress(received::poll, NONE);
+  private @Nullable IOException atEnd;
+  private final Decompress content = new Decompress(new Parts(), NONE);
 
   @Test
   void givesAnEventOfACompressedStreamBeforeTheNextIsThere() throws Exception {
@@ -80,23 +82,37 @@ class DecompressTest {
   @Test
   void passesOnWhatKeepsBytesFromComing() {
     var lost = new BrokenExchange(LlmErrorCode.CONNECTION_LOST, "lost");
-    var first = new ArrayDeque<>(List.of(new byte[] {0x1F, (byte) 0x8B}));
-    var failing =
-        new Decompress(
-            () -> {
-              if (first.isEmpty()) {
-                throw lost;
-              }
-              return first.poll();
-            },
-            NONE);
+    received.add(new byte[] {0x1F, (byte) 0x8B});
+    atEnd = lost;
 
-    assertThatThrownBy(failing::next).isSameAs(lost);
+    assertThatThrownBy(this::next).isSameAs(lost);
   }
 
   private @Nullable String next() throws Exception {
-    var next = content.next();
-    return next == null ? null : new String(next, UTF_8);
+    var bytes = new byte[1024];
+    var count = content.read(bytes);
+    return count < 0 ? null : new String(bytes, 0, count, UTF_8);
+  }
+
+  /// Each part is read apart.
+  private final class Parts extends InputStream {
+    @Override
+    public int read() {
+      throw new UnsupportedOperationException("is read by whole arrays");
+    }
+
+    @Override
+    public int read(byte[] into, int offset, int length) throws IOException {
+      var part = received.poll();
+      if (part == null) {
+        if (atEnd != null) {
+          throw atEnd;
+        }
+        return -1;
+      }
+      System.arraycopy(part, 0, into, offset, part.length);
+      return part.length;
+    }
   }
 
   private static byte[] compressed(String text) throws IOException {

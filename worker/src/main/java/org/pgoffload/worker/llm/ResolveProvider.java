@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// `OPENAI_API_KEY` or the address of a compatible server, then Gemini and Mistral by their keys,
 /// and Ollama by its address and model. Every other provider whose own settings are complete can be
 /// asked too, by its name; `echo` only if it is the primary or a fallback, since nothing but its
-/// name asks for it. `docs/llm-providers.md` has every variable. Contacts nobody; reads the files
+/// name asks for it. `docs/configuration.md` has every variable. Contacts nobody; reads the files
 /// that `*_KEY_FILE` name.
 public final class ResolveProvider {
 

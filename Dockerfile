@@ -18,9 +18,9 @@ ARG COMMIT=
 # of libraries is kept between builds.
 RUN --mount=type=cache,target=/root/.m2 \
     mvn --batch-mode --no-transfer-progress -Prelease -Dquick -DskipTests \
-      ${COMMIT:+-Dgit.commit.id.abbrev=$COMMIT} -pl launcher -am package \
+      ${COMMIT:+-Dgit.commit.id.abbrev=$COMMIT} -pl dev/launcher -am package \
  && mkdir /opt/pgoffload \
- && tar -xzf launcher/target/pgoffload-*.tar.gz -C /opt/pgoffload --strip-components=1
+ && tar -xzf dev/launcher/target/pgoffload-*.tar.gz -C /opt/pgoffload --strip-components=1
 # What the parts do not need: servers of one's own, and the docs.
 RUN rm -rf /opt/pgoffload/lib/local /opt/pgoffload/docs /opt/pgoffload/connect /opt/pgoffload/*.md \
 # RocksDB's libraries for other systems than this one: 60 MB.

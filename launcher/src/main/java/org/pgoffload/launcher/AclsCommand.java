@@ -5,7 +5,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.schema.KafkaRights;
+import org.pgoffload.operations.KafkaRights;
+import org.pgoffload.platform.Settings;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -22,7 +23,7 @@ import picocli.CommandLine.Spec;
           + " HOST:PORT $a; done"
     },
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
+    versionProvider = ShowVersion.class)
 final class AclsCommand implements Callable<Integer> {
   private static final Set<KafkaRights.Part> ONLY_IF_NAMED =
       EnumSet.of(KafkaRights.Part.CONNECTOR, KafkaRights.Part.UNINSTALL);

@@ -2,7 +2,7 @@ package org.pgoffload.launcher;
 
 import java.util.Objects;
 import java.util.concurrent.Callable;
-import org.pgoffload.schema.AdoptCopy;
+import org.pgoffload.operations.AdoptCopy;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -16,7 +16,7 @@ import picocli.CommandLine.Spec;
             + " key of its own: it executes its own new requests. Those that it was copied with and that have no"
             + " result end as failed.",
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
+    versionProvider = ShowVersion.class)
 final class AdoptCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private EnvironmentOptions options = new EnvironmentOptions();

@@ -14,8 +14,9 @@ import java.util.Properties;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.pgoffload.connectors.ConnectConfiguration;
+import org.pgoffload.operations.InstallTopics;
+import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.producer.ProducerConfiguration;
-import org.pgoffload.schema.InstallTopics;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -32,9 +33,9 @@ import picocli.CommandLine.Spec;
           + " never holds the password."
     },
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
-final class ConnectorConfigCommand implements Callable<Integer> {
-  static final String DEFAULT_PASSWORD =
+    versionProvider = ShowVersion.class)
+public final class ConnectorConfigCommand implements Callable<Integer> {
+  public static final String DEFAULT_PASSWORD =
       "${file:/etc/pgoffload/connect.properties:producer.password}";
 
   @Spec private CommandSpec spec = CommandSpec.create();

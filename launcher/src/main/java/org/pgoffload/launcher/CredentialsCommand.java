@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.operations.credentials.MakeCredentials;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -23,7 +24,7 @@ import picocli.CommandLine.Spec;
       "What is there stays."
     },
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
+    versionProvider = ShowVersion.class)
 final class CredentialsCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
 

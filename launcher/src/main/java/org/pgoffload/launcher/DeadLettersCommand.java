@@ -2,6 +2,8 @@ package org.pgoffload.launcher;
 
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.pgoffload.operations.deadletters.ReadDeadLetters;
+import org.pgoffload.platform.Settings;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
@@ -12,7 +14,7 @@ import picocli.CommandLine.Spec;
     name = "dead-letters",
     description = "What was not executed, because it could not be understood or trusted.",
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class,
+    versionProvider = ShowVersion.class,
     subcommands = {ListDeadLetters.class, ShowDeadLetter.class, ReplayDeadLetters.class})
 final class DeadLettersCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();

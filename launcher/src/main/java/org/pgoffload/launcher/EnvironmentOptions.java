@@ -3,6 +3,7 @@ package org.pgoffload.launcher;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.Settings;
 import picocli.CommandLine.Option;
 
 /// The options that stand for a variable of the environment, and win over it.

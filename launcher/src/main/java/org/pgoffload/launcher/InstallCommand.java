@@ -10,11 +10,13 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.operations.ClientCheck;
+import org.pgoffload.operations.Install;
+import org.pgoffload.operations.InstallSlot;
+import org.pgoffload.operations.InstallTopics;
+import org.pgoffload.platform.Settings;
 import org.pgoffload.protocol.Secret;
-import org.pgoffload.schema.ClientCheck;
 import org.pgoffload.schema.InstallSchema;
-import org.pgoffload.schema.InstallSlot;
-import org.pgoffload.schema.InstallTopics;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -27,8 +29,8 @@ import picocli.CommandLine.Spec;
     description =
         "Installs or upgrades the schema, the replication slot and the topics. Safe to run again.",
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
-final class InstallCommand implements Callable<Integer> {
+    versionProvider = ShowVersion.class)
+public final class InstallCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private EnvironmentOptions options = new EnvironmentOptions();
 
@@ -74,7 +76,8 @@ final class InstallCommand implements Callable<Integer> {
   }
 
   /// @throws ConfigurationException with every problem
-  static Install install(Settings settings, boolean noTopics, @Nullable String pgBackgroundApi) {
+  public static Install install(
+      Settings settings, boolean noTopics, @Nullable String pgBackgroundApi) {
     var database = settings.database(null);
     var topics = settings.topics();
     Map<String, Object> kafka = noTopics ? null : settings.kafka();

@@ -10,6 +10,9 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.operations.deadletters.DeadLetter;
+import org.pgoffload.operations.deadletters.Printable;
+import org.pgoffload.platform.Settings;
 import org.pgoffload.protocol.Routing;
 import org.pgoffload.protocol.Text;
 import picocli.CommandLine.Command;
@@ -24,7 +27,7 @@ import picocli.CommandLine.Spec;
     name = "list",
     description = "Lists what is there, the oldest first. Ids and roles are what the letters say.",
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
+    versionProvider = ShowVersion.class)
 final class ListDeadLetters implements Callable<Integer> {
   private static final int LONGEST_DETAIL = 120;
   private static final List<String> HEADINGS =

@@ -1,42 +1,40 @@
 package org.pgoffload.launcher;
 
+import java.util.List;
+import java.util.ServiceLoader;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
-/// The commands that start a PostgreSQL and a broker of their own. What they need besides the
-/// parts' libraries lies apart in the release archive, in `lib/local`, and the image leaves it out:
-/// there they only say so.
+/// The commands that start a PostgreSQL and a broker of their own. Their libraries lie apart in the
+/// release archive, in `lib/local`, and the image leaves them out: there they only say so.
 final class LocalServers {
-  private static final String BROKER = "kafka.server.KafkaRaftServer";
+  private static final List<String> NAMES = List.of("demo", "dev", "bench", "faults");
 
   private LocalServers() {}
 
   static void addTo(CommandLine commandLine) {
-    if (arePresent()) {
-      commandLine
-          .addSubcommand(new DemoCommand())
-          .addSubcommand(new DevCommand())
-          .addSubcommand(new BenchCommand())
-          .addSubcommand(new FaultsCommand());
-      return;
-    }
-    for (var name : new String[] {"demo", "dev", "bench", "faults"}) {
-      // whatever its options are, the answer is the same
-      commandLine.addSubcommand(
-          name, new CommandLine(new LeftOut()).setUnmatchedArgumentsAllowed(true));
+    found().forEach(local -> local.commands().forEach(commandLine::addSubcommand));
+    for (var name : NAMES) {
+      if (!commandLine.getSubcommands().containsKey(name)) {
+        // whatever its options are, the answer is the same
+        commandLine.addSubcommand(
+            name, new CommandLine(new LeftOut()).setUnmatchedArgumentsAllowed(true));
+      }
     }
   }
 
-  private static boolean arePresent() {
-    try {
-      Class.forName(BROKER, false, LocalServers.class.getClassLoader());
-      return true;
-    } catch (ClassNotFoundException e) {
-      return false;
-    }
+  /// Whether the exception is one of theirs whose message is meant for people.
+  static boolean explain(Exception exception) {
+    return found().stream().anyMatch(local -> local.explains(exception));
+  }
+
+  private static List<LocalCommands> found() {
+    return ServiceLoader.load(LocalCommands.class).stream()
+        .map(ServiceLoader.Provider::get)
+        .toList();
   }
 
   /// Stands for each of them.

@@ -1,6 +1,7 @@
 package org.pgoffload.launcher;
 
 import java.util.Set;
+import org.pgoffload.platform.Settings;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -10,7 +11,7 @@ import picocli.CommandLine.Command;
     name = "pgoffload",
     description = "LLM calls and background SQL from plain PostgreSQL, through Kafka.",
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class,
+    versionProvider = ShowVersion.class,
     subcommands = {
       InstallCommand.class,
       UninstallCommand.class,
@@ -50,7 +51,7 @@ public final class Main {
     System.exit(commandLine().execute(arguments));
   }
 
-  static CommandLine commandLine() {
+  public static CommandLine commandLine() {
     var commandLine = new CommandLine(new Main());
     LocalServers.addTo(commandLine);
     return commandLine

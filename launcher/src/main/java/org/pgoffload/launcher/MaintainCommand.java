@@ -1,7 +1,8 @@
 package org.pgoffload.launcher;
 
 import java.util.concurrent.Callable;
-import org.pgoffload.schema.MaintenanceApp;
+import org.pgoffload.operations.MaintenanceApp;
+import org.pgoffload.platform.hosting.RunPart;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -17,7 +18,7 @@ import picocli.CommandLine.Spec;
       "Needs the login that has installed pgoffload."
     },
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
+    versionProvider = ShowVersion.class)
 final class MaintainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private EnvironmentOptions options = new EnvironmentOptions();

@@ -1,6 +1,7 @@
 package org.pgoffload.launcher;
 
 import java.util.concurrent.Callable;
+import org.pgoffload.platform.hosting.RunPart;
 import org.pgoffload.producer.AttendCapture;
 import org.pgoffload.producer.ProducerApp;
 import picocli.CommandLine.Command;
@@ -13,7 +14,7 @@ import picocli.CommandLine.Option;
     description =
         "Captures requests from the database and publishes them to Kafka, until it is ended.",
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
+    versionProvider = ShowVersion.class)
 final class ProducerCommand implements Callable<Integer> {
   @Mixin private EnvironmentOptions options = new EnvironmentOptions();
 

@@ -5,8 +5,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.worker.calls.CallLimits;
-import org.pgoffload.worker.calls.CallSettings;
+import org.pgoffload.platform.Settings;
+import org.pgoffload.worker.llm.calls.CallLimits;
+import org.pgoffload.worker.llm.calls.CallSettings;
 
 /// Reads how a worker makes its calls to models. Problems are left with the settings.
 final class ReadCallSettings {

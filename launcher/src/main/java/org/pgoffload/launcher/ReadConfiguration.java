@@ -9,21 +9,24 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.pgoffload.operations.MaintenanceConfiguration;
+import org.pgoffload.platform.ConfigurationException;
+import org.pgoffload.platform.Settings;
+import org.pgoffload.platform.hosting.Version;
 import org.pgoffload.producer.ProducerConfiguration;
 import org.pgoffload.results.ResultsConfiguration;
-import org.pgoffload.schema.MaintenanceConfiguration;
 import org.pgoffload.worker.WorkerConfiguration;
-import org.pgoffload.worker.llm.LlmProviders;
-import org.pgoffload.worker.llm.ProviderResolution;
-import org.pgoffload.worker.llm.ResolveProvider;
 import org.pgoffload.worker.sql.SqlLimits;
+import org.pgoffload.worker.vendors.LlmProviders;
+import org.pgoffload.worker.vendors.ProviderResolution;
+import org.pgoffload.worker.vendors.ResolveProvider;
 
 /// Makes each part's configuration of the environment.
-final class ReadConfiguration {
+public final class ReadConfiguration {
   private ReadConfiguration() {}
 
   /// @throws ConfigurationException with every problem
-  static ProducerConfiguration producer(Settings settings) {
+  public static ProducerConfiguration producer(Settings settings) {
     var database = settings.database("PRODUCER");
     var topics = settings.topics();
     var kafka = settings.kafka();
@@ -37,7 +40,7 @@ final class ReadConfiguration {
   }
 
   /// @throws ConfigurationException with every problem
-  static WorkerWithProviders worker(Settings settings) {
+  public static WorkerWithProviders worker(Settings settings) {
     var database = settings.database("WORKER");
     var sqlDatabase = settings.taskDatabase();
     var sqlLimits = sqlLimits(settings);
@@ -107,7 +110,7 @@ final class ReadConfiguration {
   }
 
   /// @throws ConfigurationException with every problem
-  static ResultsConfiguration results(Settings settings) {
+  public static ResultsConfiguration results(Settings settings) {
     var database = settings.database("RESULTS");
     var topics = settings.topics();
     var kafka = settings.kafka();
@@ -123,7 +126,7 @@ final class ReadConfiguration {
   }
 
   /// @throws ConfigurationException with every problem
-  static MaintenanceConfiguration maintenance(Settings settings) {
+  public static MaintenanceConfiguration maintenance(Settings settings) {
     var database = settings.database(null);
     var topics = settings.topics();
     var kafka = settings.kafka();
@@ -138,7 +141,7 @@ final class ReadConfiguration {
   }
 
   /// A worker's configuration, and what it asks.
-  record WorkerWithProviders(WorkerConfiguration worker, LlmProviders providers) {}
+  public record WorkerWithProviders(WorkerConfiguration worker, LlmProviders providers) {}
 
   private static @org.jspecify.annotations.Nullable LlmProviders providers(Settings settings) {
     return switch (ResolveProvider.from(settings.environment(), Clock.systemUTC())) {
@@ -164,7 +167,7 @@ final class ReadConfiguration {
   }
 
   /// The environment with which `echo` stands in for a provider, where nothing says which to ask.
-  static Map<String, String> withEchoIfLeftOpen(Map<String, String> environment) {
+  public static Map<String, String> withEchoIfLeftOpen(Map<String, String> environment) {
     if (!ResolveProvider.isLeftOpen(environment)) {
       return environment;
     }

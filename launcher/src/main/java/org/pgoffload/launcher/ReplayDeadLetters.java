@@ -12,6 +12,8 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.operations.deadletters.DeadLetter;
+import org.pgoffload.operations.deadletters.Printable;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Routing;
 import org.pgoffload.schema.InstallException;
@@ -33,7 +35,7 @@ import picocli.CommandLine.Spec;
           + " installed pgoffload."
     },
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
+    versionProvider = ShowVersion.class)
 final class ReplayDeadLetters implements Callable<Integer> {
   /// It has succeeded, runs, or was sent again already.
   private static final String NEEDS_NOTHING = "55000";

@@ -3,7 +3,7 @@ package org.pgoffload.launcher;
 import java.io.UncheckedIOException;
 import org.apache.kafka.common.config.ConfigException;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.embedded.EmbeddedException;
+import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.schema.InstallException;
 import org.pgoffload.worker.WorkerStartException;
 import org.slf4j.LoggerFactory;
@@ -30,8 +30,8 @@ final class ReportFailure implements CommandLine.IExecutionExceptionHandler {
     }
     say(command, exception.getMessage());
     if (!(exception instanceof InstallException
-        || exception instanceof EmbeddedException
-        || exception instanceof WorkerStartException)) {
+        || exception instanceof WorkerStartException
+        || LocalServers.explain(exception))) {
       LoggerFactory.getLogger(ReportFailure.class).error("The command failed", exception);
     }
     return CommandLine.ExitCode.SOFTWARE;

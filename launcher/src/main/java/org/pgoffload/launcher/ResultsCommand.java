@@ -1,6 +1,7 @@
 package org.pgoffload.launcher;
 
 import java.util.concurrent.Callable;
+import org.pgoffload.platform.hosting.RunPart;
 import org.pgoffload.results.ResultsApp;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -10,7 +11,7 @@ import picocli.CommandLine.Mixin;
     name = "results",
     description = "Writes results from Kafka back to the database, until it is ended.",
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
+    versionProvider = ShowVersion.class)
 final class ResultsCommand implements Callable<Integer> {
   @Mixin private EnvironmentOptions options = new EnvironmentOptions();
 

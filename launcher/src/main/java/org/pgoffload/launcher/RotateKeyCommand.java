@@ -4,8 +4,8 @@ import java.io.PrintWriter;
 import java.time.temporal.ChronoUnit;
 import java.util.Objects;
 import java.util.concurrent.Callable;
-import org.pgoffload.schema.DatabaseAddress;
-import org.pgoffload.schema.RotateKeys;
+import org.pgoffload.operations.RotateKeys;
+import org.pgoffload.platform.DatabaseAddress;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -22,7 +22,7 @@ import picocli.CommandLine.Spec;
           + " when none of that is kept. Needs the login that has installed pgoffload."
     },
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
+    versionProvider = ShowVersion.class)
 final class RotateKeyCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private EnvironmentOptions options = new EnvironmentOptions();

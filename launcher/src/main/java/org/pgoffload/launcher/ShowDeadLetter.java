@@ -2,6 +2,8 @@ package org.pgoffload.launcher;
 
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.Callable;
+import org.pgoffload.operations.deadletters.DeadLetter;
+import org.pgoffload.operations.deadletters.Printable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -16,7 +18,7 @@ import picocli.CommandLine.Spec;
     description =
         "Prints one with its headers. Its content may be anybody's: control characters are escaped.",
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
+    versionProvider = ShowVersion.class)
 final class ShowDeadLetter implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private EnvironmentOptions options = new EnvironmentOptions();

@@ -6,10 +6,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.operations.InstallationStatus;
+import org.pgoffload.operations.TopicDeviation;
+import org.pgoffload.operations.TopicStatus;
+import org.pgoffload.operations.deadletters.Printable;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.InstallationStatus;
-import org.pgoffload.schema.TopicDeviation;
-import org.pgoffload.schema.TopicStatus;
 
 /// How an installation does, for people and for programs.
 ///

@@ -7,14 +7,14 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
+import org.pgoffload.operations.InstallationStatus;
+import org.pgoffload.operations.TopicDeviation;
+import org.pgoffload.operations.TopicSettings;
+import org.pgoffload.operations.TopicStatus;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallException;
-import org.pgoffload.schema.InstallationStatus;
-import org.pgoffload.schema.KafkaFault;
-import org.pgoffload.schema.TopicDeviation;
-import org.pgoffload.schema.TopicSettings;
-import org.pgoffload.schema.TopicStatus;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -30,7 +30,7 @@ import picocli.CommandLine.Spec;
           + " llm_user. Exits with 1 if anything is in error."
     },
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
+    versionProvider = ShowVersion.class)
 final class StatusCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private EnvironmentOptions options = new EnvironmentOptions();

@@ -7,13 +7,14 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.operations.InstallSlot;
+import org.pgoffload.operations.RemoveSchema;
+import org.pgoffload.operations.RemoveTopics;
+import org.pgoffload.operations.TopicSettings;
+import org.pgoffload.operations.deadletters.Printable;
+import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallException;
-import org.pgoffload.schema.InstallSlot;
-import org.pgoffload.schema.RemoveSchema;
-import org.pgoffload.schema.RemoveTopics;
-import org.pgoffload.schema.TopicSettings;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -33,7 +34,7 @@ import picocli.CommandLine.Spec;
           + " to run again."
     },
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
+    versionProvider = ShowVersion.class)
 final class UninstallCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private EnvironmentOptions options = new EnvironmentOptions();

@@ -1,6 +1,8 @@
 package org.pgoffload.launcher;
 
 import java.util.concurrent.Callable;
+import org.pgoffload.platform.Settings;
+import org.pgoffload.platform.hosting.RunPart;
 import org.pgoffload.worker.WorkerApp;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -16,7 +18,7 @@ import picocli.CommandLine.Option;
             + " else the first whose variables are set: AZURE_OPENAI_ENDPOINT, ANTHROPIC_API_KEY,"
             + " OPENAI_API_KEY, GEMINI_API_KEY, MISTRAL_API_KEY, OLLAMA_BASE_URL.",
     mixinStandardHelpOptions = true,
-    versionProvider = Version.class)
+    versionProvider = ShowVersion.class)
 final class WorkerCommand implements Callable<Integer> {
   private static final Logger LOG = LoggerFactory.getLogger(WorkerCommand.class);
 

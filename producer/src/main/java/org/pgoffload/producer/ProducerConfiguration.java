@@ -4,11 +4,11 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
 import org.pgoffload.connectors.CaptureConfiguration;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.DatabaseServer;
+import org.pgoffload.platform.PinnedSettings;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.DatabaseAddress;
-import org.pgoffload.schema.DatabaseServer;
-import org.pgoffload.schema.PinnedSettings;
 
 /// What the producer needs to run.
 ///

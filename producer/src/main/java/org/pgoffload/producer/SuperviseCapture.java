@@ -14,7 +14,7 @@ import java.util.function.Supplier;
 import org.apache.kafka.clients.producer.Producer;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.connectors.SlotState;
-import org.pgoffload.schema.KafkaFault;
+import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.telemetry.BrokerConnections;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.Telemetry;

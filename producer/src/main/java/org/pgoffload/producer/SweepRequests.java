@@ -14,9 +14,9 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.schema.DatabaseAddress;
-import org.pgoffload.schema.KafkaFault;
-import org.pgoffload.schema.TopicOffsets;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.KafkaFault;
+import org.pgoffload.platform.TopicOffsets;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

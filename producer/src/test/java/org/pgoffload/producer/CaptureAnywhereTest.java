@@ -14,10 +14,10 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.pgoffload.embedded.PostgresVersion;
+import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.DatabaseServer;
 import org.pgoffload.protocol.Secret;
-import org.pgoffload.schema.DatabaseAddress;
-import org.pgoffload.schema.DatabaseServer;
 import org.pgoffload.telemetry.Telemetry;
 
 /// The capture finds its database whatever the database, its login and its servers are called.

@@ -11,8 +11,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.connectors.ConnectConfiguration;
+import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.DatabaseAddress;
 
 final class ConnectorExampleTest {
   /// The example in the archive. To bring it up to date, copy what the failure shows.

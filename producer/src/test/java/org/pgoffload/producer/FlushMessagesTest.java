@@ -8,7 +8,7 @@ import java.time.Duration;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.pgoffload.embedded.PostgresVersion;
+import org.pgoffload.dev.servers.PostgresVersion;
 
 /// Immediate requests on a PostgreSQL whose messages wait for somebody's commit.
 final class FlushMessagesTest {

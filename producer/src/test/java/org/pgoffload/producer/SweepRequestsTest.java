@@ -14,9 +14,9 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.pgoffload.embedded.PostgresVersion;
-import org.pgoffload.schema.InstallSlot;
-import org.pgoffload.schema.RecordCaptureBreak;
+import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.operations.InstallSlot;
+import org.pgoffload.operations.RecordCaptureBreak;
 
 /// The slot is gone for good, with what had not been captured. The test plays the workers: it
 /// commits their offsets.

@@ -1,5 +1,6 @@
 package org.pgoffload.protocol;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.regex.Pattern;
 
@@ -7,6 +8,9 @@ import java.util.regex.Pattern;
 ///
 /// @param prefix what every name starts with, followed by a dot
 public record TopicNames(String prefix) {
+  /// How much longer a record is kept at most: a topic deletes whole segments.
+  public static final Duration KEPT_LONGER = Duration.ofDays(1);
+
   /// The prefix when none is configured.
   public static final String DEFAULT_PREFIX = "pgoffload";
 

@@ -13,7 +13,7 @@ import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.schema.KafkaFault;
+import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.telemetry.BrokerConnections;
 import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.Health;

@@ -2,8 +2,8 @@ package org.pgoffload.results;
 
 import java.nio.file.Path;
 import java.util.Map;
+import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.DatabaseAddress;
 
 /// What the results application needs to run.
 ///

@@ -25,7 +25,6 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.InstallTopics;
 
 /// The usage's topology: results in, the totals of each minute, role, provider and model out.
 ///
@@ -42,7 +41,7 @@ final class UsageTopology {
   /// How long a total is remembered after its last change: as long as the results topic keeps a
   /// record with the usual `retention` of 7 days. So whatever is read again, because a worker
   /// repeats it or because the group's offsets were lost, meets the total that it is part of.
-  static final Duration TOTALS_REMEMBERED = Duration.ofDays(7).plus(InstallTopics.KEPT_LONGER);
+  static final Duration TOTALS_REMEMBERED = Duration.ofDays(7).plus(TopicNames.KEPT_LONGER);
 
   /// How long a result is remembered: longer than its total. If both are forgotten, a total begins
   /// anew and comes to no more than the one that was published; a total that has forgotten its

@@ -2,9 +2,9 @@ package org.pgoffload.results;
 
 import java.nio.file.Path;
 import java.util.Map;
+import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.telemetry.Telemetry;
 
 /// The application as a process, until it is killed.

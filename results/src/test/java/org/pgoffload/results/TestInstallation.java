@@ -23,16 +23,16 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
-import org.pgoffload.embedded.BrokerInJvm;
-import org.pgoffload.embedded.BrokerOptions;
-import org.pgoffload.embedded.PostgresOptions;
-import org.pgoffload.embedded.PostgresServer;
+import org.pgoffload.dev.servers.BrokerInJvm;
+import org.pgoffload.dev.servers.BrokerOptions;
+import org.pgoffload.dev.servers.PostgresOptions;
+import org.pgoffload.dev.servers.PostgresServer;
+import org.pgoffload.operations.InstallTopics;
+import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallSchema;
-import org.pgoffload.schema.InstallTopics;
 
 /// A real PostgreSQL with the schema and a real Kafka. All test classes share one, in turn: its
 /// start would be most of their time.

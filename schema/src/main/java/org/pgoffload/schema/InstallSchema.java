@@ -18,6 +18,8 @@ import org.flywaydb.core.api.MigrationInfo;
 import org.flywaydb.core.api.exception.FlywayValidateException;
 import org.flywaydb.core.api.output.MigrateOutput;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.PinnedSettings;
 import org.postgresql.util.PSQLException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -109,7 +111,7 @@ public final class InstallSchema {
   /// @param location where they are
   /// @param placeholders what stands for what in them. A repeatable one is applied again when they
   ///   have changed.
-  static List<String> migrate(
+  public static List<String> migrate(
       DatabaseAddress database, String location, Map<String, String> placeholders) {
     for (int tries = 1; ; tries++) {
       try {
@@ -198,7 +200,7 @@ public final class InstallSchema {
   /// What all migrations of this version make.
   ///
   /// @param publicSchema as an SQL identifier
-  static OwnObjects ownObjects(DatabaseAddress database, String publicSchema) {
+  public static OwnObjects ownObjects(DatabaseAddress database, String publicSchema) {
     var placeholders =
         Map.of(PUBLIC_SCHEMA, publicSchema, "pg_background_api", PgBackgroundApi.DEFAULT);
     return ownObjects(flyway(database, "classpath:" + MIGRATIONS, placeholders), publicSchema);
@@ -306,7 +308,7 @@ public final class InstallSchema {
   }
 
   /// The sessions that hold Flyway's advisory lock, which any role can take, each as what ends it.
-  static List<String> holdersOfTheLock(DatabaseAddress database) {
+  public static List<String> holdersOfTheLock(DatabaseAddress database) {
     var holders = new ArrayList<String>();
     try (var connection = database.connectAsPart("pgoffload install");
         var statement = connection.createStatement();
@@ -468,7 +470,7 @@ public final class InstallSchema {
   }
 
   /// As an SQL identifier, if pgoffload is installed here.
-  static Optional<String> publicSchemaOf(Connection connection) throws SQLException {
+  public static Optional<String> publicSchemaOf(Connection connection) throws SQLException {
     try (var statement = connection.createStatement()) {
       try (var row = statement.executeQuery("select pg_catalog.to_regclass('pgoffload.setting')")) {
         row.next();

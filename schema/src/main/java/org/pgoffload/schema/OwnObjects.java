@@ -16,7 +16,7 @@ import java.util.regex.Pattern;
 /// @param functions and aggregates, each with the types of its arguments, as a `regprocedure` is
 ///   written where the search_path is `pg_catalog`
 /// @param others tables, views, sequences and types, as `to_regclass` and `to_regtype` take them
-record OwnObjects(Set<String> functions, Set<String> others) {
+public record OwnObjects(Set<String> functions, Set<String> others) {
   private static final String PUBLIC = "${public_schema}";
   private static final Pattern CREATED =
       Pattern.compile(
@@ -30,7 +30,7 @@ record OwnObjects(Set<String> functions, Set<String> others) {
 
   private static final Pattern COMMENT = Pattern.compile("--[^\n]*");
 
-  OwnObjects {
+  public OwnObjects {
     functions = Set.copyOf(functions);
     others = Set.copyOf(others);
   }

@@ -5,6 +5,7 @@ import java.sql.SQLException;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseAddress;
 
 /// Which pg_background the one name follows that means different things in its versions:
 /// `pg_background_launch(text, integer)` returns a pid in 1.x, and a handle in 2.x.

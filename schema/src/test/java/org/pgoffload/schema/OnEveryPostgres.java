@@ -11,7 +11,7 @@ import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
 import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.pgoffload.embedded.PostgresVersion;
+import org.pgoffload.dev.servers.PostgresVersion;
 
 /// Runs its tests on each supported version, or on the one that the system property `postgres`
 /// names (`-Dpostgres=V18`), in a database of the class's own.
@@ -20,11 +20,11 @@ import org.pgoffload.embedded.PostgresVersion;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(60)
 @SuppressWarnings("NullAway.Init") // JUnit sets both before the first test
-abstract class OnEveryPostgres {
-  @Parameter PostgresVersion version;
-  TestDatabase database;
+public abstract class OnEveryPostgres {
+  public @Parameter PostgresVersion version;
+  public TestDatabase database;
 
-  static List<PostgresVersion> versions() {
+  public static List<PostgresVersion> versions() {
     var only = System.getProperty("postgres", "all");
     return only.equals("all")
         ? List.of(PostgresVersion.values())
@@ -32,23 +32,23 @@ abstract class OnEveryPostgres {
   }
 
   @BeforeParameterizedClassInvocation
-  void create() {
+  public void create() {
     assumeTrue(wants(version), () -> "run on " + version + " with -Dpostgres=all");
     database = TestServer.of(version).newDatabase();
   }
 
   /// Whether the tests are worth their time on this version.
-  boolean wants(PostgresVersion version) {
+  public boolean wants(PostgresVersion version) {
     return true;
   }
 
   @BeforeEach
-  void forgetWhatWasSent() {
+  public void forgetWhatWasSent() {
     database.sent();
   }
 
   @AfterParameterizedClassInvocation
-  void drop() {
+  public void drop() {
     if (wants(version)) {
       database.close();
     }

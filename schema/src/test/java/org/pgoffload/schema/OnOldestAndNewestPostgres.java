@@ -1,12 +1,12 @@
 package org.pgoffload.schema;
 
-import org.pgoffload.embedded.PostgresVersion;
+import org.pgoffload.dev.servers.PostgresVersion;
 
 /// Runs its tests on the oldest and on the newest supported version, which differ most, because all
 /// four take their time; with `-Dpostgres=all` on each, with `-Dpostgres=V16` on that one.
-abstract class OnOldestAndNewestPostgres extends OnEveryPostgres {
+public abstract class OnOldestAndNewestPostgres extends OnEveryPostgres {
   @Override
-  boolean wants(PostgresVersion version) {
+  public boolean wants(PostgresVersion version) {
     return System.getProperty("postgres") != null
         || version == PostgresVersion.V15
         || version == PostgresVersion.V18;

@@ -7,7 +7,7 @@ import java.util.List;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.pgoffload.embedded.PostgresVersion;
+import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.protocol.Secret;
 
 /// Which pg_background `pg_background_launch(text, integer)` follows, and what every session shows

@@ -14,6 +14,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
+import org.pgoffload.platform.DatabaseAddress;
 
 /// Embeddings are vectors of pgvector. Needs a server that has the extension, which the embedded
 /// ones have not: `-Dpgoffload.pgvector.url=postgresql://…`, the login of a superuser with

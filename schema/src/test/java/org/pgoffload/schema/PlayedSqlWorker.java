@@ -14,7 +14,7 @@ import org.pgoffload.protocol.SqlRows;
 
 /// What a worker, and the write-back behind it, do for background SQL, each step apart or all at
 /// once.
-final class PlayedSqlWorker implements AutoCloseable {
+public final class PlayedSqlWorker implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final TestDatabase database;
@@ -23,7 +23,7 @@ final class PlayedSqlWorker implements AutoCloseable {
   private final String name;
   private final long epoch;
 
-  PlayedSqlWorker(TestDatabase database, String name) {
+  public PlayedSqlWorker(TestDatabase database, String name) {
     this.database = database;
     // it renews no lease, and a busy machine must not let it run out
     database
@@ -36,16 +36,16 @@ final class PlayedSqlWorker implements AutoCloseable {
         session.number("select pgoffload.register_worker(?, 'echo', 'echo-1', '0.1.0')", name);
   }
 
-  Session session() {
+  public Session session() {
     return session;
   }
 
   /// What the claim of one request says.
-  JsonNode claim(SentRequest request) {
+  public JsonNode claim(SentRequest request) {
     return claim(request.id(), request.envelope().immediate() ? request.text() : null);
   }
 
-  JsonNode claim(long id, @Nullable String envelope) {
+  public JsonNode claim(long id, @Nullable String envelope) {
     var rows =
         session.rows(
             "select to_json(c) from pgoffload.claim_sql(?, ?, ?, ?) c",
@@ -58,7 +58,7 @@ final class PlayedSqlWorker implements AutoCloseable {
   }
 
   /// The attempt, login and token of a second attempt after the session of the first was lost.
-  JsonNode claimAgain(long id, int lostAttempt) {
+  public JsonNode claimAgain(long id, int lostAttempt) {
     var rows =
         session.rows(
             "select to_json(c) from pgoffload.claim_sql_again(?, ?, ?, ?) c",
@@ -69,12 +69,12 @@ final class PlayedSqlWorker implements AutoCloseable {
     return rows.isEmpty() ? JSON.nullNode() : json(rows.getFirst());
   }
 
-  void releaseLease() {
+  public void releaseLease() {
     session.run("select pgoffload.release_lease(?, ?)", name, epoch);
   }
 
   /// Claims and enters a task, whose transaction is then open.
-  PlayedTask begin(SentRequest request) {
+  public PlayedTask begin(SentRequest request) {
     var claim = claim(request);
     assertThat(claim.path("outcome").asText()).isEqualTo("claimed");
     assertThat(claim.path("ending").isNull()).as(claim.toString()).isTrue();
@@ -82,7 +82,7 @@ final class PlayedSqlWorker implements AutoCloseable {
   }
 
   /// Runs a request as a worker does, and writes back what becomes of it.
-  void run(SentRequest request) {
+  public void run(SentRequest request) {
     var claim = claim(request);
     assertThat(claim.path("outcome").asText()).isEqualTo("claimed");
     if (!claim.path("ending").isNull()) {
@@ -108,23 +108,23 @@ final class PlayedSqlWorker implements AutoCloseable {
     published(request.id());
   }
 
-  void runAll() {
+  public void runAll() {
     database.sent().forEach(this::run);
   }
 
-  boolean end(long id, int attempt, SqlResult result) {
+  public boolean end(long id, int attempt, SqlResult result) {
     return end(id, attempt, new String(result.write(), UTF_8));
   }
 
-  boolean end(long id, int attempt, String result) {
+  public boolean end(long id, int attempt, String result) {
     return "t".equals(session.value("select pgoffload.end_sql(?, ?, ?)", id, attempt, result));
   }
 
-  boolean markAutocommit(long id, int attempt) {
+  public boolean markAutocommit(long id, int attempt) {
     return "t".equals(session.value("select pgoffload.mark_autocommit(?, ?)", id, attempt));
   }
 
-  boolean recordCancellation(long id, String byRole) {
+  public boolean recordCancellation(long id, String byRole) {
     return "t"
         .equals(
             session.value(
@@ -134,11 +134,11 @@ final class PlayedSqlWorker implements AutoCloseable {
   }
 
   /// Writes a result's end back, as when it has come from the topic.
-  void published(long id) {
+  public void published(long id) {
     writeBack(new String[0], new Long[] {id});
   }
 
-  void published(SqlRows... chunks) {
+  public void published(SqlRows... chunks) {
     writeBack(
         Arrays.stream(chunks).map(chunk -> new String(chunk.write(), UTF_8)).toArray(String[]::new),
         new Long[0]);
@@ -148,7 +148,7 @@ final class PlayedSqlWorker implements AutoCloseable {
     results.run("select pgoffload.record_results('{}', '{}', '{}', ?, ?, true)", chunks, ended);
   }
 
-  static JsonNode json(String text) {
+  public static JsonNode json(String text) {
     try {
       return JSON.readTree(text);
     } catch (JsonProcessingException e) {

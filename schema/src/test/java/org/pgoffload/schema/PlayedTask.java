@@ -27,20 +27,20 @@ import org.postgresql.util.PSQLException;
 /// @param request what runs
 /// @param attempt of its claim
 /// @param token of its claim
-record PlayedTask(
+public record PlayedTask(
     TestDatabase database, Session session, SentRequest request, int attempt, String token)
     implements AutoCloseable {
   static final String ENTER =
       "select pgoffload.enter_task(?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, null, ?)";
 
-  static PlayedTask begin(TestDatabase database, SentRequest request, JsonNode claim) {
+  public static PlayedTask begin(TestDatabase database, SentRequest request, JsonNode claim) {
     var task = login(database, request, claim);
     task.enter();
     task.session.run("begin");
     return task;
   }
 
-  static PlayedTask login(TestDatabase database, SentRequest request, JsonNode claim) {
+  public static PlayedTask login(TestDatabase database, SentRequest request, JsonNode claim) {
     return new PlayedTask(
         database,
         Session.open(
@@ -52,12 +52,12 @@ record PlayedTask(
         claim.path("token").asText());
   }
 
-  void enter() {
+  public void enter() {
     session.run(ENTER, entering());
   }
 
   /// The SQLSTATE with which the session was not taken.
-  String refusedToEnter() {
+  public String refusedToEnter() {
     return session.refused(ENTER, entering()).state();
   }
 
@@ -73,13 +73,13 @@ record PlayedTask(
     };
   }
 
-  long pid() {
+  public long pid() {
     return session.number("select pg_catalog.pg_backend_pid()");
   }
 
   /// Runs a command, without ending its transaction unless it fails. Has the tags only of
   /// statements with rows.
-  SqlResult execute(String command) {
+  public SqlResult execute(String command) {
     var tags = new ArrayList<String>();
     List<SqlColumn> columns = null;
     List<List<@Nullable String>> rows = null;
@@ -110,7 +110,7 @@ record PlayedTask(
 
   // across modules NullAway does not see that the elements of rows may be null
   @SuppressWarnings("NullAway")
-  SqlResult result(
+  public SqlResult result(
       String status,
       List<String> tags,
       @Nullable List<SqlColumn> columns,
@@ -141,11 +141,11 @@ record PlayedTask(
   }
 
   /// Records the success and commits, as a worker does it.
-  void complete(SqlResult result) {
+  public void complete(SqlResult result) {
     complete(new String(result.write(), UTF_8));
   }
 
-  void complete(String result) {
+  public void complete(String result) {
     session.run(
         "set constraints all immediate; set role none; set local statement_timeout = 0; set local lock_timeout = 0");
     session.run(

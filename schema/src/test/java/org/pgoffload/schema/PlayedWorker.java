@@ -5,39 +5,39 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// What a worker does in the database.
-final class PlayedWorker implements AutoCloseable {
+public final class PlayedWorker implements AutoCloseable {
   private final Session session;
   private final String name;
   private final long epoch;
 
-  PlayedWorker(Session session, String name) {
+  public PlayedWorker(Session session, String name) {
     this.session = session;
     this.name = name;
     this.epoch =
         session.number("select pgoffload.register_worker(?, 'echo', 'echo-1', '0.1.0')", name);
   }
 
-  Session session() {
+  public Session session() {
     return session;
   }
 
-  long epoch() {
+  public long epoch() {
     return epoch;
   }
 
   /// `outcome|attempt` of each, in the order of the ids.
-  List<String> claim(SentRequest... requests) {
+  public List<String> claim(SentRequest... requests) {
     return session.rows(CLAIM, arguments(requests));
   }
 
   /// What the claim says of the one request.
-  @Nullable String detail(SentRequest request) {
+  public @Nullable String detail(SentRequest request) {
     return session.value(
         "select detail from pgoffload.claim(?, ?, ?, ?::oid[], ?)", arguments(request));
   }
 
   /// `outcome|kind|attempt|requested_by` of a command to cancel it.
-  String cancel(long id, long byOid) {
+  public String cancel(long id, long byOid) {
     return session
         .rows(
             "select outcome, kind, attempt, requested_by from pgoffload.cancel_llm(?, ?, ?, ?::text::oid)",
@@ -49,7 +49,7 @@ final class PlayedWorker implements AutoCloseable {
   }
 
   /// `id|outcome|kind|attempt` of many commands by one role, in their order.
-  List<String> cancel(List<Long> ids, long byOid) {
+  public List<String> cancel(List<Long> ids, long byOid) {
     var by = new String[ids.size()];
     java.util.Arrays.fill(by, String.valueOf(byOid));
     return session.rows(
@@ -61,20 +61,20 @@ final class PlayedWorker implements AutoCloseable {
   }
 
   /// `outcome|leader_id` for a request that this worker has claimed; the key is any text.
-  String consult(long id, String key, String maxAge) {
+  public String consult(long id, String key, String maxAge) {
     return session
         .rows("select outcome, leader_id from " + CONSULT, name, epoch, id, key, maxAge)
         .getFirst();
   }
 
   /// The answer that the cache gives.
-  @Nullable String cachedAnswer(long id, String key, String maxAge) {
+  public @Nullable String cachedAnswer(long id, String key, String maxAge) {
     return session.value(
         "select result ->> 'answer' from " + CONSULT, name, epoch, id, key, maxAge);
   }
 
   /// Those that are its own as this attempt.
-  List<String> stillClaimed(List<Long> ids, int attempt) {
+  public List<String> stillClaimed(List<Long> ids, int attempt) {
     var attempts = new String[ids.size()];
     Arrays.fill(attempts, String.valueOf(attempt));
     return session.rows(
@@ -85,15 +85,15 @@ final class PlayedWorker implements AutoCloseable {
         attempts);
   }
 
-  SqlError refusedClaim(SentRequest... requests) {
+  public SqlError refusedClaim(SentRequest... requests) {
     return session.refused(CLAIM, arguments(requests));
   }
 
-  void releaseLease() {
+  public void releaseLease() {
     session.run("select pgoffload.release_lease(?, ?)", name, epoch);
   }
 
-  boolean renewLease(int inFlight) {
+  public boolean renewLease(int inFlight) {
     return "t"
         .equals(session.value("select pgoffload.renew_lease(?, ?, ?)", name, epoch, inFlight));
   }

@@ -12,11 +12,11 @@ import org.pgoffload.protocol.Signature;
 /// @param transactional whether it came with the commit of its transaction
 /// @param prefix the message's
 /// @param content its text: UTF-8, as everything in the database
-record SentRequest(boolean transactional, String prefix, String content) {
+public record SentRequest(boolean transactional, String prefix, String content) {
   private static final int TRANSACTIONAL = 1;
 
   /// The message, or null if the bytes are another part of the stream.
-  static @Nullable SentRequest read(byte[] part) {
+  public static @Nullable SentRequest read(byte[] part) {
     var buffer = ByteBuffer.wrap(part);
     if (buffer.get() != 'M') {
       return null;
@@ -33,24 +33,24 @@ record SentRequest(boolean transactional, String prefix, String content) {
         (flags & TRANSACTIONAL) != 0, prefix.toString(), new String(content, UTF_8));
   }
 
-  Signature signature() {
+  public Signature signature() {
     return Signature.parse(content.substring(0, content.indexOf('\n')));
   }
 
   /// The envelope.
-  String text() {
+  public String text() {
     return content.substring(content.indexOf('\n') + 1);
   }
 
-  byte[] bytes() {
+  public byte[] bytes() {
     return text().getBytes(UTF_8);
   }
 
-  Envelope envelope() {
+  public Envelope envelope() {
     return Envelope.read(bytes());
   }
 
-  long id() {
+  public long id() {
     return envelope().id();
   }
 }

@@ -7,16 +7,17 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseAddress;
 
 /// One connection, with SQL as text in and text out. For one thread at a time.
-final class Session implements AutoCloseable {
+public final class Session implements AutoCloseable {
   private final Connection connection;
 
   private Session(Connection connection) {
     this.connection = connection;
   }
 
-  static Session open(DatabaseAddress address) {
+  public static Session open(DatabaseAddress address) {
     try {
       return new Session(address.connect("test"));
     } catch (SQLException e) {
@@ -24,17 +25,17 @@ final class Session implements AutoCloseable {
     }
   }
 
-  Connection connection() {
+  public Connection connection() {
     return connection;
   }
 
   /// Runs a statement, or several without arguments.
-  void run(String sql, @Nullable Object... arguments) {
+  public void run(String sql, @Nullable Object... arguments) {
     rows(sql, arguments);
   }
 
   /// The first column of the one row.
-  @Nullable String value(String sql, @Nullable Object... arguments) {
+  public @Nullable String value(String sql, @Nullable Object... arguments) {
     var rows = execute(sql, arguments);
     if (rows.size() != 1) {
       throw new AssertionError(rows.size() + " rows instead of one: " + sql);
@@ -42,7 +43,7 @@ final class Session implements AutoCloseable {
     return rows.getFirst().getFirst();
   }
 
-  long number(String sql, @Nullable Object... arguments) {
+  public long number(String sql, @Nullable Object... arguments) {
     var value = value(sql, arguments);
     if (value == null) {
       throw new AssertionError("null instead of a number: " + sql);
@@ -51,14 +52,14 @@ final class Session implements AutoCloseable {
   }
 
   /// All rows, their columns separated by a bar.
-  List<String> rows(String sql, @Nullable Object... arguments) {
+  public List<String> rows(String sql, @Nullable Object... arguments) {
     return execute(sql, arguments).stream()
         .map(row -> String.join("|", row.stream().map(String::valueOf).toList()))
         .toList();
   }
 
   /// The error with which the statement fails.
-  SqlError refused(String sql, @Nullable Object... arguments) {
+  public SqlError refused(String sql, @Nullable Object... arguments) {
     try {
       var rows = tryExecute(sql, arguments);
       throw new AssertionError("not refused, but gave " + rows + ": " + sql);

@@ -5,8 +5,8 @@ import org.jspecify.annotations.Nullable;
 import org.postgresql.util.PSQLException;
 
 /// What a caller is told by an error; the empty text where it is told nothing.
-record SqlError(String state, String message, String detail, String hint) {
-  static SqlError of(SQLException e) {
+public record SqlError(String state, String message, String detail, String hint) {
+  public static SqlError of(SQLException e) {
     var server = e instanceof PSQLException p ? p.getServerErrorMessage() : null;
     return new SqlError(
         String.valueOf(e.getSQLState()),

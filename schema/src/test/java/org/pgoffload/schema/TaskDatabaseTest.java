@@ -13,7 +13,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.pgoffload.embedded.PostgresVersion;
+import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.TaskDatabase;
 
 final class TaskDatabaseTest {
   private static final TaskDatabase DATABASE =

@@ -11,6 +11,8 @@ import java.util.HashMap;
 import java.util.List;
 import org.awaitility.Awaitility;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.Result;
@@ -19,59 +21,59 @@ import org.pgoffload.protocol.SigningKeys;
 
 /// A database with the schema installed, in which the test plays the capture, the worker and the
 /// write-back.
-final class TestDatabase implements AutoCloseable {
+public final class TestDatabase implements AutoCloseable {
   private final TestServer server;
   private final DatabaseAddress address;
   private final String slot;
   private final Session admin;
 
-  TestDatabase(TestServer server, DatabaseAddress address, String slot) {
+  public TestDatabase(TestServer server, DatabaseAddress address, String slot) {
     this.server = server;
     this.address = address;
     this.slot = slot;
     this.admin = Session.open(address);
   }
 
-  DatabaseAddress address() {
+  public DatabaseAddress address() {
     return address;
   }
 
-  boolean isAtLeast(int major) {
+  public boolean isAtLeast(int major) {
     return server.version().major() >= major;
   }
 
   /// The superuser's session, open as long as the database.
-  Session admin() {
+  public Session admin() {
     return admin;
   }
 
-  DatabaseAddress as(String role) {
+  public DatabaseAddress as(String role) {
     return address.as(role, Secret.of(role));
   }
 
-  Session open(String role) {
+  public Session open(String role) {
     var session = Session.open(as(role));
     // a call that ought to be refused must not wait for an answer that nobody gives
     session.run("set statement_timeout = '20 s'");
     return session;
   }
 
-  long oid(String role) {
+  public long oid(String role) {
     return admin.number("select oid from pg_roles where rolname = ?", role);
   }
 
-  String nameOf(long oid) {
+  public String nameOf(long oid) {
     return requireNonNull(
         admin.value("select rolname from pg_roles where oid = ?::text::oid", "" + oid));
   }
 
   /// The settings that the session of a task is opened with.
-  String taskOptions() {
+  public String taskOptions() {
     return TaskDatabase.options(isAtLeast(17));
   }
 
   /// What was sent since the last call, in order, each with its signature verified.
-  List<SentRequest> sent() {
+  public List<SentRequest> sent() {
     var sent = sentByAnybody();
     var keys = signingKeys();
     assertThat(sent).allMatch(message -> keys.verify(message.bytes(), message.signature()));
@@ -79,7 +81,7 @@ final class TestDatabase implements AutoCloseable {
   }
 
   /// The same, whatever its signature.
-  List<SentRequest> sentByAnybody() {
+  public List<SentRequest> sentByAnybody() {
     if (!isAtLeast(17)) {
       // what the producer does: before 17 a message that is not bound to a commit is not flushed
       admin.run("select pg_logical_emit_message(true, 'pgoffload.heartbeat', '')");
@@ -107,19 +109,19 @@ final class TestDatabase implements AutoCloseable {
     return sent;
   }
 
-  SentRequest onlySent() {
+  public SentRequest onlySent() {
     var sent = sent();
     assertThat(sent).hasSize(1);
     return sent.getFirst();
   }
 
   /// What is sent within a few seconds.
-  SentRequest awaitSent() {
+  public SentRequest awaitSent() {
     return awaitSent(1).getFirst();
   }
 
   /// The requests that are sent within a few seconds, once there are so many.
-  List<SentRequest> awaitSent(int count) {
+  public List<SentRequest> awaitSent(int count) {
     var sent = new ArrayList<SentRequest>();
     Awaitility.await()
         .pollInterval(Duration.ofMillis(20))
@@ -130,7 +132,7 @@ final class TestDatabase implements AutoCloseable {
     return sent;
   }
 
-  SigningKeys signingKeys() {
+  public SigningKeys signingKeys() {
     var keys = new HashMap<Integer, Secret>();
     try (var worker = open("worker_login")) {
       for (var row : worker.rows("select key_id, key_hex from pgoffload.signing_keys()")) {
@@ -142,17 +144,17 @@ final class TestDatabase implements AutoCloseable {
   }
 
   /// A live worker.
-  PlayedWorker worker(String name) {
+  public PlayedWorker worker(String name) {
     return new PlayedWorker(open("worker_login"), name);
   }
 
   /// A live worker of background SQL.
-  PlayedSqlWorker sqlWorker(String name) {
+  public PlayedSqlWorker sqlWorker(String name) {
     return new PlayedSqlWorker(this, name);
   }
 
   /// Waits until the session with this pid waits for what such a name says.
-  void awaitWait(long pid, String waitEvent) {
+  public void awaitWait(long pid, String waitEvent) {
     Awaitility.await()
         .pollInterval(Duration.ofMillis(10))
         .until(() ->
@@ -161,7 +163,7 @@ final class TestDatabase implements AutoCloseable {
   }
 
   /// Lets every lease look as old as if its worker had been killed a while ago.
-  void letLeasesExpire() {
+  public void letLeasesExpire() {
     admin.run("update pgoffload.worker set heartbeat_at = heartbeat_at - interval '1 hour'");
     // no lease counts as expired while the server has only just started
     Awaitility.await()
@@ -173,14 +175,14 @@ final class TestDatabase implements AutoCloseable {
   }
 
   /// An id that the role has inserted and committed.
-  long inserted(String role) {
+  public long inserted(String role) {
     try (var session = open(role)) {
       return session.number("insert into llm_request (prompt) values ('p') returning id");
     }
   }
 
   /// Lets a dead worker have claimed a request for a role, unless it is claimed as this attempt.
-  void claim(long id, int attempt, long oid) {
+  public void claim(long id, int attempt, long oid) {
     admin.run(
         "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid) values (?, ?, 'nobody', 0, ?::text::oid) on conflict do nothing",
         id,
@@ -189,11 +191,11 @@ final class TestDatabase implements AutoCloseable {
   }
 
   /// Writes results of claimed requests back; how many were new.
-  int record(Result... results) {
+  public int record(Result... results) {
     return record(true, results);
   }
 
-  int record(boolean wake, Result... results) {
+  public int record(boolean wake, Result... results) {
     var messages = new String[results.length];
     for (int i = 0; i < messages.length; i++) {
       messages[i] = new String(results[i].write(), StandardCharsets.UTF_8);
@@ -207,7 +209,7 @@ final class TestDatabase implements AutoCloseable {
   }
 
   /// Writes messages of pieces or of usage back.
-  void record(List<LlmPiece> pieces, List<String> usage) {
+  public void record(List<LlmPiece> pieces, List<String> usage) {
     pieces.forEach(piece -> claim(piece.id(), piece.attempt(), piece.requestedByOid()));
     try (var session = open("results_login")) {
       session.run(
@@ -219,30 +221,30 @@ final class TestDatabase implements AutoCloseable {
     }
   }
 
-  Result answered(long id, String role, String answer) {
+  public Result answered(long id, String role, String answer) {
     return result(id, role, Result.SUCCEEDED, answer, null, null, null, null, null, null);
   }
 
   /// An answer whose pieces have come, up to this one.
-  Result streamed(long id, String role, String answer, long lastSeq) {
+  public Result streamed(long id, String role, String answer, long lastSeq) {
     return result(id, role, Result.SUCCEEDED, answer, null, null, null, null, null, lastSeq);
   }
 
   /// An answer that is another request's.
-  Result cached(long id, String role, String answer, long from) {
+  public Result cached(long id, String role, String answer, long from) {
     return result(id, role, Result.SUCCEEDED, answer, null, null, null, from, List.of(), null);
   }
 
-  Result called(long id, String role, String answer, Call... calls) {
+  public Result called(long id, String role, String answer, Call... calls) {
     return result(id, role, Result.SUCCEEDED, answer, null, null, null, null, List.of(calls), null);
   }
 
-  Result embedded(long id, String role, float[]... embeddings) {
+  public Result embedded(long id, String role, float[]... embeddings) {
     return result(
         id, role, Result.SUCCEEDED, null, null, null, List.of(embeddings), null, null, null);
   }
 
-  Result ended(long id, String role, String status, String code, String message) {
+  public Result ended(long id, String role, String status, String code, String message) {
     return result(id, role, status, null, code, message, null, null, null, null);
   }
 

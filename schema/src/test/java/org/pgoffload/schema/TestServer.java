@@ -1,12 +1,12 @@
 package org.pgoffload.schema;
 
-import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.pgoffload.embedded.PostgresOptions;
-import org.pgoffload.embedded.PostgresServer;
-import org.pgoffload.embedded.PostgresVersion;
+import org.pgoffload.dev.servers.PostgresOptions;
+import org.pgoffload.dev.servers.PostgresServer;
+import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Secret;
 
 /// One server per version, started when it is first asked for and ended with the JVM. Its roles'
@@ -17,7 +17,7 @@ import org.pgoffload.protocol.Secret;
 /// - `ann` and `bea`, members of pgbackground_role; `chief`, one of it and of `ann`
 /// - `nobody`, who was granted nothing
 /// - `worker_login` and `results_login`, members of the parts' roles
-final class TestServer {
+public final class TestServer {
   private static final String PASSWORD = "postgres";
   private static final String TEMPLATE = "installed";
   private static final Map<PostgresVersion, TestServer> STARTED =
@@ -63,34 +63,33 @@ final class TestServer {
     }
   }
 
-  static synchronized TestServer of(PostgresVersion version) {
+  public static synchronized TestServer of(PostgresVersion version) {
     return STARTED.computeIfAbsent(version, TestServer::new);
   }
 
   /// The superuser's way into a database.
-  DatabaseAddress admin(String database) {
+  public DatabaseAddress admin(String database) {
     return new DatabaseAddress(
         server.host(), server.port(), database, "postgres", Secret.of(PASSWORD), Map.of());
   }
 
   /// An empty database.
-  DatabaseAddress newEmptyDatabase() {
+  public DatabaseAddress newEmptyDatabase() {
     return create("empty_" + databases.incrementAndGet(), "template1");
   }
 
   /// A database with the schema installed, an identity and a slot of its own.
-  TestDatabase newDatabase() {
+  public TestDatabase newDatabase() {
     var address = create("test_" + databases.incrementAndGet(), TEMPLATE);
     try (var admin = Session.open(address)) {
       admin.run("select pgoffload.adopt()");
       admin.run("grant create on schema public to mallory");
+      admin.run("select pg_create_logical_replication_slot(?, 'pgoutput')", address.database());
     }
-    var slot = address.database();
-    InstallSlot.run(address, slot, Duration.ofSeconds(30), _ -> {});
-    return new TestDatabase(this, address, slot);
+    return new TestDatabase(this, address, address.database());
   }
 
-  void drop(DatabaseAddress database) {
+  public void drop(DatabaseAddress database) {
     try (var admin = Session.open(admin("postgres"))) {
       admin.run(
           "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = ?",
@@ -99,7 +98,7 @@ final class TestServer {
     }
   }
 
-  PostgresVersion version() {
+  public PostgresVersion version() {
     return version;
   }
 

@@ -18,15 +18,41 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
-import org.pgoffload.worker.calls.EmbedTogether;
-import org.pgoffload.worker.calls.MakeCalls;
-import org.pgoffload.worker.llm.FileDescriptors;
-import org.pgoffload.worker.llm.LlmProviders;
+import org.pgoffload.worker.delivery.ClaimRequests;
+import org.pgoffload.worker.delivery.ConsumeRequests;
+import org.pgoffload.worker.delivery.DatabaseClock;
+import org.pgoffload.worker.delivery.EarlyCancellations;
+import org.pgoffload.worker.delivery.FindPublished;
+import org.pgoffload.worker.delivery.Lane;
+import org.pgoffload.worker.delivery.Lease;
+import org.pgoffload.worker.delivery.ListenToCommands;
+import org.pgoffload.worker.delivery.MeasureRequests;
+import org.pgoffload.worker.delivery.OpenPool;
+import org.pgoffload.worker.delivery.PublishResults;
+import org.pgoffload.worker.delivery.RunRequests;
+import org.pgoffload.worker.delivery.Trust;
+import org.pgoffload.worker.delivery.UnfinishedRequests;
+import org.pgoffload.worker.delivery.VerifyRequest;
+import org.pgoffload.worker.llm.AnswerRequest;
+import org.pgoffload.worker.llm.AskedRequests;
+import org.pgoffload.worker.llm.ConfirmClaims;
+import org.pgoffload.worker.llm.ConsultCache;
+import org.pgoffload.worker.llm.CountWorkers;
+import org.pgoffload.worker.llm.DeferRequests;
+import org.pgoffload.worker.llm.LlmLane;
+import org.pgoffload.worker.llm.ObeyCancellations;
+import org.pgoffload.worker.llm.calls.EmbedTogether;
+import org.pgoffload.worker.llm.calls.MakeCalls;
 import org.pgoffload.worker.sql.ChooseTasks;
+import org.pgoffload.worker.sql.ObeySqlCommands;
 import org.pgoffload.worker.sql.RunTask;
 import org.pgoffload.worker.sql.RunningTasks;
+import org.pgoffload.worker.sql.SqlLane;
+import org.pgoffload.worker.sql.SweepLargeAnswers;
 import org.pgoffload.worker.sql.TaskRecords;
 import org.pgoffload.worker.sql.TaskSessions;
+import org.pgoffload.worker.vendors.LlmProviders;
+import org.pgoffload.worker.vendors.http.FileDescriptors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -62,7 +88,7 @@ public final class WorkerApp implements RunningPart {
   }
 
   /// @param machine by which nothing is decided: it only says when calls were made
-  static WorkerApp start(
+  public static WorkerApp start(
       WorkerConfiguration configuration,
       LlmProviders providers,
       InstantSource machine,

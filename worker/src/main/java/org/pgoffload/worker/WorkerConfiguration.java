@@ -3,13 +3,13 @@ package org.pgoffload.worker;
 import java.time.Duration;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.DatabaseAddress;
-import org.pgoffload.schema.TaskDatabase;
-import org.pgoffload.worker.calls.CallSettings;
+import org.pgoffload.worker.llm.calls.CallSettings;
 import org.pgoffload.worker.sql.SqlLimits;
 
-/// What a worker needs to run, besides its [org.pgoffload.worker.llm.LlmProviders].
+/// What a worker needs to run, besides its [org.pgoffload.worker.vendors.LlmProviders].
 ///
 /// @param name unique to this process; shown in claims, leases and results
 /// @param version of the software, shown in `llm_worker`

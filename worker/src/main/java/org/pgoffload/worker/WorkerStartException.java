@@ -4,7 +4,7 @@ package org.pgoffload.worker;
 public final class WorkerStartException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
-  WorkerStartException(String message, Throwable cause) {
+  public WorkerStartException(String message, Throwable cause) {
     super(message, cause);
   }
 }

@@ -8,19 +8,19 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
-import org.pgoffload.worker.llm.EmbedCall;
-import org.pgoffload.worker.llm.FinishReason;
-import org.pgoffload.worker.llm.LlmCall;
-import org.pgoffload.worker.llm.LlmError;
-import org.pgoffload.worker.llm.LlmErrorCode;
-import org.pgoffload.worker.llm.LlmOutcome;
-import org.pgoffload.worker.llm.LlmProvider;
-import org.pgoffload.worker.llm.Origin;
-import org.pgoffload.worker.llm.PieceListener;
-import org.pgoffload.worker.llm.Usage;
+import org.pgoffload.worker.vendors.EmbedCall;
+import org.pgoffload.worker.vendors.FinishReason;
+import org.pgoffload.worker.vendors.LlmCall;
+import org.pgoffload.worker.vendors.LlmError;
+import org.pgoffload.worker.vendors.LlmErrorCode;
+import org.pgoffload.worker.vendors.LlmOutcome;
+import org.pgoffload.worker.vendors.LlmProvider;
+import org.pgoffload.worker.vendors.Origin;
+import org.pgoffload.worker.vendors.PieceListener;
+import org.pgoffload.worker.vendors.Usage;
 
 /// Answers with what was asked, counts its calls, and holds back those that it is told to.
-class FakeProvider implements LlmProvider {
+public class FakeProvider implements LlmProvider {
   private final Map<Long, Integer> calls = new ConcurrentHashMap<>();
   private final Map<String, CountDownLatch> held = new ConcurrentHashMap<>();
   private final AtomicInteger running = new AtomicInteger();
@@ -31,24 +31,24 @@ class FakeProvider implements LlmProvider {
   private final CountDownLatch all = new CountDownLatch(1);
   private volatile boolean closed;
 
-  FakeProvider() {
+  public FakeProvider() {
     this(FakeProvider::echo);
   }
 
-  FakeProvider(Function<LlmCall, LlmOutcome> behaviour) {
+  public FakeProvider(Function<LlmCall, LlmOutcome> behaviour) {
     this(behaviour, Duration.ZERO);
   }
 
-  FakeProvider(Function<LlmCall, LlmOutcome> behaviour, Duration delay) {
+  public FakeProvider(Function<LlmCall, LlmOutcome> behaviour, Duration delay) {
     this.behaviour = behaviour;
     this.delay = delay;
   }
 
-  static LlmOutcome echo(LlmCall call) {
+  public static LlmOutcome echo(LlmCall call) {
     return answer(call.turns().getLast().text());
   }
 
-  static LlmOutcome answer(String text) {
+  public static LlmOutcome answer(String text) {
     return new LlmOutcome.Answered(
         text,
         FinishReason.STOP,
@@ -57,7 +57,7 @@ class FakeProvider implements LlmProvider {
         List.of());
   }
 
-  static LlmOutcome failure(LlmErrorCode code) {
+  public static LlmOutcome failure(LlmErrorCode code) {
     return new LlmOutcome.Failed(
         new LlmError(code, "the words of the vendor", 500, null, "call-1"),
         "fake-1",
@@ -66,45 +66,45 @@ class FakeProvider implements LlmProvider {
   }
 
   /// Calls that ask this wait until they are released.
-  FakeProvider hold(String prompt) {
+  public FakeProvider hold(String prompt) {
     held.put(prompt, new CountDownLatch(1));
     return this;
   }
 
-  FakeProvider holdAll() {
+  public FakeProvider holdAll() {
     holdingAll = true;
     return this;
   }
 
-  void release(String prompt) {
+  public void release(String prompt) {
     var latch = held.get(prompt);
     if (latch != null) {
       latch.countDown();
     }
   }
 
-  void releaseAll() {
+  public void releaseAll() {
     holdingAll = false;
     all.countDown();
   }
 
-  int calls() {
+  public int calls() {
     return calls.values().stream().mapToInt(Integer::intValue).sum();
   }
 
-  int calls(long id) {
+  public int calls(long id) {
     return calls.getOrDefault(id, 0);
   }
 
-  int running() {
+  public int running() {
     return running.get();
   }
 
-  int mostRunning() {
+  public int mostRunning() {
     return mostRunning.get();
   }
 
-  boolean isClosed() {
+  public boolean isClosed() {
     return closed;
   }
 

@@ -19,11 +19,11 @@ import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.Telemetry;
-import org.pgoffload.worker.llm.LlmError;
-import org.pgoffload.worker.llm.LlmErrorCode;
-import org.pgoffload.worker.llm.LlmOutcome;
-import org.pgoffload.worker.llm.LlmProviders;
-import org.pgoffload.worker.llm.Usage;
+import org.pgoffload.worker.vendors.LlmError;
+import org.pgoffload.worker.vendors.LlmErrorCode;
+import org.pgoffload.worker.vendors.LlmOutcome;
+import org.pgoffload.worker.vendors.LlmProviders;
+import org.pgoffload.worker.vendors.Usage;
 
 /// What a worker finds that another has left, while no results application writes anything back.
 final class TakeoverTest {

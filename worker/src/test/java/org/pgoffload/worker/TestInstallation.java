@@ -32,28 +32,28 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
-import org.pgoffload.embedded.BrokerInJvm;
-import org.pgoffload.embedded.BrokerOptions;
-import org.pgoffload.embedded.BrokerProcess;
-import org.pgoffload.embedded.KafkaBroker;
-import org.pgoffload.embedded.PostgresOptions;
-import org.pgoffload.embedded.PostgresServer;
+import org.pgoffload.dev.servers.BrokerInJvm;
+import org.pgoffload.dev.servers.BrokerOptions;
+import org.pgoffload.dev.servers.BrokerProcess;
+import org.pgoffload.dev.servers.KafkaBroker;
+import org.pgoffload.dev.servers.PostgresOptions;
+import org.pgoffload.dev.servers.PostgresServer;
+import org.pgoffload.operations.InstallTopics;
+import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallSchema;
-import org.pgoffload.schema.InstallTopics;
-import org.pgoffload.worker.calls.CallLimits;
-import org.pgoffload.worker.calls.CallSettings;
+import org.pgoffload.worker.llm.calls.CallLimits;
+import org.pgoffload.worker.llm.calls.CallSettings;
 import org.pgoffload.worker.sql.SqlLimits;
 
 /// A real PostgreSQL with the schema and a real Kafka, of one test class, which plays producer and
 /// results application: it signs requests, sends them, and writes results back.
-final class TestInstallation implements AutoCloseable {
+public final class TestInstallation implements AutoCloseable {
   /// Failures are tried again soon.
-  static final CallSettings CALLS =
+  public static final CallSettings CALLS =
       new CallSettings(
           3,
           Duration.ofMillis(5),
@@ -84,7 +84,7 @@ final class TestInstallation implements AutoCloseable {
     execute("select setval('pgoffload.request_id', 1000000)");
   }
 
-  static TestInstallation start() throws SQLException {
+  public static TestInstallation start() throws SQLException {
     return new TestInstallation(startPostgresAnew(), BrokerInJvm.start(brokerOptions()));
   }
 
@@ -96,7 +96,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// With a broker that can be killed.
-  static TestInstallation startWithBrokerProcess() throws SQLException {
+  public static TestInstallation startWithBrokerProcess() throws SQLException {
     return new TestInstallation(startPostgresAnew(), BrokerProcess.start(brokerOptions()));
   }
 
@@ -110,7 +110,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// New, empty topics, and so a new consumer group.
-  TopicNames newTopics(int partitions) {
+  public TopicNames newTopics(int partitions) {
     topics = new TopicNames("test" + NEXT_PREFIX.incrementAndGet());
     InstallTopics.run(
         kafka(), topics, partitions, (short) 1, MAX_REQUEST_BYTES, Duration.ofDays(7));
@@ -118,7 +118,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// Has a topic keep the time that its records name, in place of the one at which it got them.
-  void letRecordsNameTheirTime(String topic) throws Exception {
+  public void letRecordsNameTheirTime(String topic) throws Exception {
     try (var admin = Admin.create(kafka())) {
       var createTime = new ConfigEntry(TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG, "CreateTime");
       admin
@@ -131,24 +131,24 @@ final class TestInstallation implements AutoCloseable {
     }
   }
 
-  TopicNames topics() {
+  public TopicNames topics() {
     return topics;
   }
 
-  DatabaseAddress admin() {
+  public DatabaseAddress admin() {
     return new DatabaseAddress(
         postgres.host(), postgres.port(), "postgres", "postgres", Secret.of(PASSWORD), Map.of());
   }
 
-  DatabaseAddress worker() {
+  public DatabaseAddress worker() {
     return admin().as("pgoffload_worker", Secret.of(PASSWORD));
   }
 
-  Map<String, Object> kafka() {
+  public Map<String, Object> kafka() {
     return Map.of("bootstrap.servers", broker.bootstrapServers());
   }
 
-  WorkerConfiguration configuration(String name) {
+  public WorkerConfiguration configuration(String name) {
     return new WorkerConfiguration(
         name,
         "test",
@@ -165,20 +165,20 @@ final class TestInstallation implements AutoCloseable {
         Duration.ofSeconds(5));
   }
 
-  void stopPostgres() {
+  public void stopPostgres() {
     postgres.stopImmediately();
   }
 
-  void startPostgres() {
+  public void startPostgres() {
     postgres = PostgresServer.start(postgres.options());
   }
 
-  void killKafka() {
+  public void killKafka() {
     producer.close(Duration.ZERO);
     ((BrokerProcess) broker).kill();
   }
 
-  void startKafka() {
+  public void startKafka() {
     broker = BrokerProcess.start(broker.options());
     producer = producer(broker);
   }
@@ -188,7 +188,7 @@ final class TestInstallation implements AutoCloseable {
     return Map.of("bootstrap.servers", broker.bootstrapServers(), "fetch.max.wait.ms", 10);
   }
 
-  void execute(String sql) throws SQLException {
+  public void execute(String sql) throws SQLException {
     try (var connection = admin().connect("test");
         var statement = connection.createStatement()) {
       statement.execute(sql);
@@ -196,7 +196,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// The first column of the first row, as text.
-  String query(String sql) throws SQLException {
+  public String query(String sql) throws SQLException {
     try (var connection = admin().connect("test");
         var statement = connection.createStatement();
         var row = statement.executeQuery(sql)) {
@@ -205,16 +205,16 @@ final class TestInstallation implements AutoCloseable {
     }
   }
 
-  long newId() {
+  public long newId() {
     return NEXT_ID.incrementAndGet();
   }
 
   /// The JSON of an envelope, as the database writes it.
-  String envelope(long id, String prompt) throws SQLException {
+  public String envelope(long id, String prompt) throws SQLException {
     return envelope(id, "ask", prompt, Instant.now(), Duration.ofMinutes(5));
   }
 
-  String envelope(long id, String kind, String prompt, Instant signedAt, Duration timeout)
+  public String envelope(long id, String kind, String prompt, Instant signedAt, Duration timeout)
       throws SQLException {
     return """
     {"version": 1, "id": %d, "kind": "%s", "ordering_key": null, "immediate": false,
@@ -233,7 +233,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// `<key id>:<mac>` with the key that signs now.
-  String signature(String envelope) throws SQLException {
+  public String signature(String envelope) throws SQLException {
     var keyId = query("select max(key_id) from pgoffload.signing_key where retired_at is null");
     return keyId
         + ":"
@@ -242,7 +242,7 @@ final class TestInstallation implements AutoCloseable {
             envelope);
   }
 
-  static String mac(String hexKey, String envelope) {
+  public static String mac(String hexKey, String envelope) {
     try {
       var mac = Mac.getInstance("HmacSHA256");
       mac.init(new SecretKeySpec(HexFormat.of().parseHex(hexKey), "HmacSHA256"));
@@ -253,19 +253,19 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// Sends a signed request and returns its id.
-  long ask(String prompt) throws SQLException {
+  public long ask(String prompt) throws SQLException {
     var id = newId();
     ask(id, prompt);
     return id;
   }
 
-  void ask(long id, String prompt) throws SQLException {
+  public void ask(long id, String prompt) throws SQLException {
     var envelope = envelope(id, prompt);
     send(Long.toString(id), envelope.getBytes(StandardCharsets.UTF_8), signature(envelope));
   }
 
   /// Sends a request of any kind and payload, which its claim records; returns its id.
-  long askAtOnce(String kind, String payload) throws SQLException {
+  public long askAtOnce(String kind, String payload) throws SQLException {
     var id = newId();
     var envelope =
         envelope(id, kind, "", Instant.now(), Duration.ofMinutes(5))
@@ -276,7 +276,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// Sends the command to cancel a request.
-  void cancel(long id) throws SQLException {
+  public void cancel(long id) throws SQLException {
     var envelope = envelope(id, "cancel", "", Instant.now(), Duration.ofMinutes(5));
     send(
         topics.commands(),
@@ -286,7 +286,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// Sends the commands to cancel many.
-  void cancelMany(List<Long> ids) throws SQLException {
+  public void cancelMany(List<Long> ids) throws SQLException {
     var template = envelope(4711, "cancel", "", Instant.now(), Duration.ofMinutes(5));
     var key =
         query("select encode(key, 'hex') from pgoffload.signing_key order by key_id desc limit 1");
@@ -307,7 +307,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// Sends many at once, each of which asks its own id.
-  List<Long> askMany(int count) throws SQLException {
+  public List<Long> askMany(int count) throws SQLException {
     var ids = new ArrayList<Long>();
     for (int i = 0; i < count; i++) {
       ids.add(newId());
@@ -327,12 +327,12 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// Sends an envelope with its signature.
-  void send(String envelope) throws SQLException {
+  public void send(String envelope) throws SQLException {
     send("k", envelope.getBytes(StandardCharsets.UTF_8), signature(envelope));
   }
 
   /// Sends whatever others may write to a topic.
-  void send(ProducerRecord<byte[], byte[]> record) {
+  public void send(ProducerRecord<byte[], byte[]> record) {
     try {
       producer.send(record).get();
     } catch (ExecutionException | InterruptedException e) {
@@ -340,16 +340,16 @@ final class TestInstallation implements AutoCloseable {
     }
   }
 
-  void send(String key, byte[] value, String signature) {
+  public void send(String key, byte[] value, String signature) {
     send(topics.llmRequests(), key, value, signature);
   }
 
-  void send(String topic, String key, byte[] value, String signature) {
+  public void send(String topic, String key, byte[] value, String signature) {
     send(topic, key, value, signature, Instant.now());
   }
 
   /// @param published when, by the record's own word
-  void send(String topic, String key, byte[] value, String signature, Instant published) {
+  public void send(String topic, String key, byte[] value, String signature, Instant published) {
     var record =
         new ProducerRecord<>(
             topic, null, published.toEpochMilli(), key.getBytes(StandardCharsets.UTF_8), value);
@@ -360,7 +360,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// Everything on a topic now.
-  List<ConsumerRecord<byte[], byte[]>> read(String topic) {
+  public List<ConsumerRecord<byte[], byte[]>> read(String topic) {
     try (var consumer =
         new KafkaConsumer<>(reading(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
       var partitions =
@@ -380,20 +380,20 @@ final class TestInstallation implements AutoCloseable {
     }
   }
 
-  List<Result> results() {
+  public List<Result> results() {
     return read(topics.results()).stream().map(record -> Result.read(record.value())).toList();
   }
 
-  List<Long> answeredIds() {
+  public List<Long> answeredIds() {
     return results().stream().map(Result::id).toList();
   }
 
-  Result resultOf(long id) {
+  public Result resultOf(long id) {
     return results().stream().filter(result -> result.id() == id).findFirst().orElseThrow();
   }
 
   /// What the results application does.
-  void writeBack() throws SQLException {
+  public void writeBack() throws SQLException {
     try (var connection = admin().connect("test");
         var statement =
             connection.prepareStatement(
@@ -408,7 +408,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// What a worker leaves that dies before it commits: its group begins anew.
-  void forgetCommitted(String lane) {
+  public void forgetCommitted(String lane) {
     try (var admin = Admin.create(kafka())) {
       admin
           .deleteConsumerGroups(List.of(topics.prefix() + ".worker." + lane))
@@ -420,7 +420,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// What the results application commits when everything on the topic is in the database.
-  void commitResults() {
+  public void commitResults() {
     try (var consumer =
         new KafkaConsumer<>(
             Map.of("bootstrap.servers", broker.bootstrapServers(), "group.id", topics.writeBack()),
@@ -440,7 +440,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// Results of others, as many as wait when the results application has been away for long.
-  void publishResultsOfOthers(int count) {
+  public void publishResultsOfOthers(int count) {
     for (int i = 0; i < count; i++) {
       var id = Long.toString(10_000_000L + i);
       var result =
@@ -460,12 +460,12 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// The sum of the offsets that the workers have committed.
-  long committed() {
+  public long committed() {
     return committed("llm");
   }
 
   /// The same of one lane.
-  long committed(String lane) {
+  public long committed(String lane) {
     try (var admin = Admin.create(kafka())) {
       return admin
           .listConsumerGroupOffsets(topics.prefix() + ".worker." + lane)

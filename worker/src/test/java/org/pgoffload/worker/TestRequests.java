@@ -4,21 +4,22 @@ import java.nio.charset.StandardCharsets;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RecordHeaders;
+import org.pgoffload.worker.delivery.ReceivedRequest;
 
 /// Requests without a database or Kafka behind them.
-final class TestRequests {
+public final class TestRequests {
   private TestRequests() {}
 
-  static ReceivedRequest received(long id, Runnable finish) {
+  public static ReceivedRequest received(long id, Runnable finish) {
     return received(envelope(id, "ask", "{\"prompt\": \"why?\"}", 60_000), finish);
   }
 
-  static ReceivedRequest received(String envelope, Runnable finish) {
+  public static ReceivedRequest received(String envelope, Runnable finish) {
     var record = record(envelope, "");
     return new ReceivedRequest(Envelope.read(record.value()), record, finish);
   }
 
-  static ConsumerRecord<byte[], byte[]> record(String envelope, String signature) {
+  public static ConsumerRecord<byte[], byte[]> record(String envelope, String signature) {
     var record =
         new ConsumerRecord<>(
             "requests", 0, 7, new byte[0], envelope.getBytes(StandardCharsets.UTF_8));
@@ -28,7 +29,7 @@ final class TestRequests {
     return record;
   }
 
-  static String envelope(long id, String kind, String payload, long timeoutMillis) {
+  public static String envelope(long id, String kind, String payload, long timeoutMillis) {
     return """
     {"version": 1, "id": %d, "kind": "%s", "immediate": false, "installation": "i",
      "signed_at_us": 1000000, "timeout_ms": %d,

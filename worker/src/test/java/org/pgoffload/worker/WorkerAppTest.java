@@ -27,11 +27,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.Telemetry;
-import org.pgoffload.worker.calls.CallSettings;
-import org.pgoffload.worker.llm.LlmErrorCode;
-import org.pgoffload.worker.llm.LlmProvider;
-import org.pgoffload.worker.llm.LlmProviders;
+import org.pgoffload.worker.llm.calls.CallSettings;
 import org.pgoffload.worker.sql.SqlLimits;
+import org.pgoffload.worker.vendors.LlmErrorCode;
+import org.pgoffload.worker.vendors.LlmProvider;
+import org.pgoffload.worker.vendors.LlmProviders;
 
 final class WorkerAppTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);

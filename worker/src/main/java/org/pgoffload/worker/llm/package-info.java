@@ -1,7 +1,6 @@
-/// The calls to model vendors: what is asked, what comes back, who is asked, over plain HTTP.
+/// Executes LLM requests.
 ///
-/// Start reading at [LlmProvider], then [ResolveProvider]; `docs/llm-providers.md` has the
-/// settings.
+/// Start reading at [LlmLane], then [AnswerRequest].
 @NullMarked
 package org.pgoffload.worker.llm;
 

@@ -20,8 +20,8 @@ import java.util.Set;
 import java.util.UUID;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.SqlError;
-import org.pgoffload.schema.TaskDatabase;
 
 /// What the database keeps of requests for SQL, on the worker's own connections: claims, results
 /// that are not bound to a task's transaction, cancellations, progress.

@@ -20,13 +20,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.pgoffload.embedded.PostgresOptions;
-import org.pgoffload.embedded.PostgresServer;
+import org.pgoffload.dev.servers.PostgresOptions;
+import org.pgoffload.dev.servers.PostgresServer;
+import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.SqlColumn;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.protocol.SqlNotice;
 import org.pgoffload.protocol.SqlRows;
-import org.pgoffload.schema.TaskDatabase;
 
 /// Statements on a real server, without the database's own functions.
 final class ExecuteStatementsTest {

@@ -8,12 +8,12 @@ import java.util.List;
 import java.util.Map;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.embedded.PostgresOptions;
-import org.pgoffload.embedded.PostgresServer;
+import org.pgoffload.dev.servers.PostgresOptions;
+import org.pgoffload.dev.servers.PostgresServer;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.Secret;
-import org.pgoffload.schema.DatabaseAddress;
 import org.pgoffload.schema.InstallSchema;
-import org.pgoffload.schema.TaskDatabase;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /// A real PostgreSQL with the schema, where `alice` and `bob` may launch SQL, and one live worker.

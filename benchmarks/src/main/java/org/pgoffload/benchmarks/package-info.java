@@ -1,5 +1,0 @@
-/// Measures the whole and its parts.
-@NullMarked
-package org.pgoffload.benchmarks;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,28 @@
+package org.pgoffload.dev.benchmarks;
+
+import java.util.Map;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.protocol.TopicNames;
+
+/// The running installation that is measured. Nobody else should use it meanwhile, and its provider
+/// should be `echo`: what is measured is the way there and back.
+///
+/// @param application an ordinary role that may ask
+/// @param admin a superuser of the same database: makes the plain tables, watches the results
+/// @param kafka Kafka's client properties
+/// @param topics the topics' names
+public record BenchmarkTarget(
+    DatabaseAddress application,
+    DatabaseAddress admin,
+    Map<String, Object> kafka,
+    TopicNames topics) {
+  public BenchmarkTarget {
+    kafka = Map.copyOf(kafka);
+  }
+
+  /// Names the places, without passwords.
+  @Override
+  public String toString() {
+    return "BenchmarkTarget[" + application + ", " + topics + "]";
+  }
+}

@@ -1,0 +1,72 @@
+package org.pgoffload.dev.benchmarks;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.WakeupException;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/// Notes when each key arrives on a topic, beside those who work with it and without a group.
+final class ObserveTopic implements AutoCloseable {
+  private final KafkaConsumer<byte[], byte[]> consumer;
+  private final Arrivals arrivals = new Arrivals();
+  private final Thread thread;
+
+  private ObserveTopic(Map<String, Object> client, String topic) {
+    this.consumer = new KafkaConsumer<>(properties(client));
+    var partitions =
+        consumer.partitionsFor(topic).stream()
+            .map(partition -> new TopicPartition(topic, partition.partition()))
+            .toList();
+    consumer.assign(partitions);
+    consumer.seekToEnd(partitions);
+    // settles the positions now: what comes from here on is seen
+    partitions.forEach(consumer::position);
+    this.thread = Thread.ofPlatform().name("bench-observe-" + topic).start(this::observe);
+  }
+
+  static ObserveTopic open(BenchmarkTarget target, String topic) {
+    return new ObserveTopic(target.kafka(), topic);
+  }
+
+  Arrivals arrivals() {
+    return arrivals;
+  }
+
+  private void observe() {
+    try (consumer) {
+      while (true) {
+        for (var record : consumer.poll(Duration.ofSeconds(1))) {
+          if (record.key() != null) {
+            arrivals.arrived(new String(record.key(), StandardCharsets.UTF_8));
+          }
+        }
+      }
+    } catch (WakeupException e) {
+      // closed
+      return;
+    }
+  }
+
+  private static Map<String, Object> properties(Map<String, Object> client) {
+    var properties = new HashMap<>(client);
+    properties.put(ConsumerConfig.KEY_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
+    properties.put(ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
+    properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+    return properties;
+  }
+
+  @Override
+  public void close() {
+    consumer.wakeup();
+    try {
+      thread.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,30 @@
+package org.pgoffload.dev.benchmarks;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+class PercentilesTest {
+  @Test
+  void turnsNanosecondsIntoMilliseconds() {
+    var histogram = MeasureFloor.histogram();
+    for (int i = 1; i <= 1000; i++) {
+      histogram.recordValue(TimeUnit.MILLISECONDS.toNanos(i));
+    }
+
+    var percentiles = Percentiles.of(histogram);
+
+    assertThat(percentiles.count()).isEqualTo(1000);
+    assertThat(percentiles.p50()).isCloseTo(500, within(1.0));
+    assertThat(percentiles.p95()).isCloseTo(950, within(1.0));
+    assertThat(percentiles.p99()).isCloseTo(990, within(1.0));
+    assertThat(percentiles.max()).isCloseTo(1000, within(1.0));
+  }
+
+  @Test
+  void areZeroWhenNothingWasMeasured() {
+    assertThat(Percentiles.of(MeasureFloor.histogram())).isEqualTo(new Percentiles(0, 0, 0, 0, 0));
+  }
+}

@@ -1,0 +1,153 @@
+package org.pgoffload.dev.faults;
+
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/// One run: load, fault, healing, books.
+///
+/// @param installation healthy
+/// @param requests of the load
+/// @param random of the load and the fault
+record InjectFault(Installation installation, int requests, Random random) {
+  /// From the healing on; what has no result by then is lost.
+  private static final Duration PATIENCE = Duration.ofSeconds(90);
+
+  private static final Duration LOAD_PATIENCE = Duration.ofMinutes(3);
+
+  /// Of immediate callers, where nobody may ever answer.
+  private static final Duration SHORT_PATIENCE = Duration.ofSeconds(15);
+
+  private static final Duration PAUSE = Duration.ofMillis(250);
+
+  /// So many requests a second, at most, are asked.
+  private static final int RATE = 250;
+
+  FaultOutcome run(Fault fault, String run) throws SQLException {
+    installation.throughLinks(fault.needs().contains(Fault.Need.LINKS));
+    installation.heal();
+    var journal = new Journal(run);
+    var scene = new Scene(installation, journal, random, requests);
+    var reading = new ReadTables(installation.admin(), run, lastId());
+    try (var topic =
+        ReadTopic.fromEnd(
+            installation.servers().bootstrapServers(), installation.topics().results())) {
+      var problems = new ArrayList<String>();
+      var spread = spread(fault);
+      var load =
+          Load.start(
+              installation.application(),
+              journal,
+              Mix.of(requests),
+              spread,
+              mayRefuse(fault) ? SHORT_PATIENCE : Duration.ofMinutes(2),
+              random);
+      scene.pause(spread.dividedBy(4));
+      try {
+        fault.injection().into(scene);
+      } catch (Exception e) {
+        problems.add("the fault could not be injected: " + e);
+      }
+      if (!load.await(LOAD_PATIENCE.plus(spread))) {
+        problems.add("the load did not come to its end");
+      }
+      installation.heal();
+      long healed = System.nanoTime();
+      var published = new HashMap<Long, String>();
+      Balance balance;
+      boolean over;
+      do {
+        balance = balance(fault, scene, reading, topic, published);
+        over = System.nanoTime() - healed > PATIENCE.toNanos();
+        if (!balance.balances() && !over) {
+          Await.pause(PAUSE);
+        }
+      } while (!balance.balances() && !over);
+      problems.addAll(scene.problems());
+      problems.addAll(
+          Stream.of(balance.lost(), balance.duplicated(), balance.disagreeing())
+              .flatMap(List::stream)
+              .toList());
+      return new FaultOutcome(
+          fault.name(),
+          balance.requests(),
+          balance.lost().size(),
+          balance.duplicated().size(),
+          balance.disagreeing().size(),
+          recovery(scene),
+          notes(scene, balance),
+          problems);
+    }
+  }
+
+  private static boolean mayRefuse(Fault fault) {
+    return fault.needs().contains(Fault.Need.TELLS_CALLERS);
+  }
+
+  private Duration spread(Fault fault) {
+    var least = Duration.ofMillis(requests * 1000L / RATE);
+    return least.compareTo(fault.spread()) > 0 ? least : fault.spread();
+  }
+
+  private long lastId() throws SQLException {
+    try (var connection = installation.admin().connect("faults")) {
+      return Sql.number(connection, "select nextval('pgoffload.request_id')");
+    }
+  }
+
+  private Balance balance(
+      Fault fault, Scene scene, ReadTables reading, ReadTopic topic, Map<Long, String> published)
+      throws SQLException {
+    topic.addFirstEndings(published);
+    var tables = reading.read();
+    var found =
+        new Found(
+            tables.requests(),
+            tables.results(),
+            tables.effects(),
+            published,
+            installation.stub().ledger().of(reading.run()));
+    return CheckBooks.check(scene.journal().all(), found, scene.repeatable(), mayRefuse(fault));
+  }
+
+  private String recovery(Scene scene) throws SQLException {
+    var recoveries = new ArrayList<String>();
+    for (var recovery : scene.recoveries()) {
+      var duration = recovery.duration(installation.admin());
+      if (duration.isPresent()) {
+        recoveries.add(
+            String.format(
+                Locale.ROOT, "%s %.1f s", recovery.what(), duration.get().toMillis() / 1000.0));
+      } else if (recovery instanceof Recovery.Answer) {
+        recoveries.add(recovery.what() + ": none");
+      } else {
+        recoveries.add(recovery.what() + ": nothing to take over");
+      }
+    }
+    return String.join(", ", recoveries);
+  }
+
+  private static List<String> notes(Scene scene, Balance balance) {
+    var notes = new ArrayList<>(scene.notes());
+    notes.add(
+        balance.endings().entrySet().stream()
+            .sorted(Map.Entry.comparingByKey())
+            .map(ending -> ending.getValue() + " " + ending.getKey())
+            .collect(Collectors.joining(", ")));
+    if (balance.repeatedCalls() > 0) {
+      notes.add(
+          balance.repeatedCalls() + " calls repeated of " + scene.repeatable() + " under way");
+    }
+    if (balance.told() > 0) {
+      notes.add(balance.told() + " immediate calls told of a failure");
+    }
+    return notes;
+  }
+}

@@ -1,0 +1,52 @@
+package org.pgoffload.dev.launcher;
+
+import java.sql.SQLException;
+import java.util.EnumSet;
+import java.util.concurrent.Callable;
+import org.pgoffload.launcher.ReadConfiguration;
+import org.pgoffload.launcher.ShowVersion;
+import org.pgoffload.platform.hosting.RunUntilShutdown;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/// `pgoffload demo`.
+@Command(
+    name = "demo",
+    description =
+        "Starts everything on this machine, tells the story in SQL, and leaves nothing running.",
+    mixinStandardHelpOptions = true,
+    versionProvider = ShowVersion.class)
+final class DemoCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec = CommandSpec.create();
+
+  @Override
+  public Integer call() throws InterruptedException, SQLException {
+    var out = spec.commandLine().getOut();
+    var begun = System.nanoTime();
+    var options =
+        new LocalOptions(
+            Directory.temporary(),
+            false,
+            0,
+            0,
+            EnumSet.allOf(Part.class),
+            ReadConfiguration.withEchoIfLeftOpen(System.getenv()));
+    if (!options.environment().equals(System.getenv())) {
+      out.println(Announcements.ECHO);
+    }
+    var installation =
+        LocalInstallation.start(
+            options,
+            step -> {
+              out.printf("[%5.1f s] %s%n", (System.nanoTime() - begun) / 1e9, step);
+              out.flush();
+            });
+    try (var _ = new RunUntilShutdown(installation)) {
+      new Story(installation, out).tell();
+    }
+    out.printf("[%5.1f s] everything has ended%n", (System.nanoTime() - begun) / 1e9);
+    out.flush();
+    return 0;
+  }
+}

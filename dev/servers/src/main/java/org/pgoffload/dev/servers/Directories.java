@@ -1,0 +1,122 @@
+package org.pgoffload.dev.servers;
+
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Makes and removes the directories in which servers live.
+final class Directories {
+
+  private static final Logger log = LoggerFactory.getLogger(Directories.class);
+
+  private Directories() {}
+
+  /// Creates the directory, with its parents, unless it is there.
+  static void create(Path directory) {
+    try {
+      Files.createDirectories(directory);
+    } catch (IOException e) {
+      throw unusable(directory, "cannot be created", e);
+    }
+  }
+
+  /// A new directory that nobody else can guess.
+  static Path temporary(String prefix) {
+    try {
+      return Files.createTempDirectory(prefix);
+    } catch (IOException e) {
+      throw unusable(Path.of(System.getProperty("java.io.tmpdir")), "is not writable", e);
+    }
+  }
+
+  /// Removes the directory with all it holds; what is gone already is no error.
+  static void delete(Path directory) {
+    try {
+      Files.walkFileTree(
+          directory,
+          new SimpleFileVisitor<>() {
+            @Override
+            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
+                throws IOException {
+              Files.deleteIfExists(file);
+              return FileVisitResult.CONTINUE;
+            }
+
+            @Override
+            public FileVisitResult visitFileFailed(Path file, IOException e) throws IOException {
+              if (e instanceof NoSuchFileException) {
+                return FileVisitResult.CONTINUE;
+              }
+              throw e;
+            }
+
+            @Override
+            public FileVisitResult postVisitDirectory(Path visited, @Nullable IOException e)
+                throws IOException {
+              if (e != null) {
+                throw e;
+              }
+              Files.deleteIfExists(visited);
+              return FileVisitResult.CONTINUE;
+            }
+          });
+    } catch (NoSuchFileException e) {
+      return; // somebody else removed it, which is what was asked for
+    } catch (IOException e) {
+      throw unusable(directory, "cannot be removed", e);
+    }
+  }
+
+  /// Removes the directory of a server that is no longer there, unless another one uses it by now.
+  static void deleteUnlessLocked(Path directory) {
+    if (!Files.exists(directory)) {
+      return;
+    }
+    try (var _ = DirectoryLock.acquire(directory)) {
+      delete(directory);
+    } catch (EmbeddedException e) {
+      log.debug("{} is not removed", directory, e);
+    }
+  }
+
+  /// Keeps one older generation of a log and begins a new one, so that it cannot grow for ever.
+  static void rotate(Path log) {
+    try {
+      if (Files.exists(log)) {
+        Files.move(
+            log,
+            log.resolveSibling(log.getFileName() + ".previous"),
+            StandardCopyOption.REPLACE_EXISTING);
+      }
+    } catch (IOException e) {
+      throw unusable(log, "cannot be renamed", e);
+    }
+  }
+
+  static EmbeddedException unusable(Path path, String what, IOException cause) {
+    return new EmbeddedException(
+        EmbeddedException.Code.DIRECTORY_UNUSABLE, path + " " + what + ": " + reason(cause), cause);
+  }
+
+  /// The reason in words: the message of many an exception is no more than a path.
+  private static String reason(IOException cause) {
+    return switch (cause) {
+      case AccessDeniedException e -> "permission denied for " + e.getFile();
+      case FileAlreadyExistsException e -> e.getFile() + " is there and is not a directory";
+      case NoSuchFileException e -> e.getFile() + " does not exist";
+      case NotDirectoryException e -> e.getFile() + " is not a directory";
+      default -> String.valueOf(cause.getMessage());
+    };
+  }
+}

@@ -1,0 +1,40 @@
+package org.pgoffload.dev.servers;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/// A child JVM with this JVM's own class path, in a session of its own.
+public final class JavaProcess {
+
+  private JavaProcess() {}
+
+  /// Prepares `java <options> <main> <arguments>`. The class path travels in the environment, which
+  /// has room for it and leaves the arguments readable in a list of processes.
+  static ProcessBuilder builder(List<String> options, Class<?> main, List<String> arguments) {
+    var command = new ArrayList<String>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(options);
+    command.add(main.getName());
+    command.addAll(arguments);
+    var builder = new ProcessBuilder(Processes.detached(command));
+    builder.environment().put("CLASSPATH", classPath());
+    return builder;
+  }
+
+  /// This JVM's own class path. Surefire starts a JVM from a jar that only refers to it, and names
+  /// it elsewhere.
+  public static String classPath() {
+    return System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+  }
+
+  static Process start(ProcessBuilder builder, ChildStart start) {
+    try {
+      return start.spawn(builder);
+    } catch (IOException e) {
+      throw new EmbeddedException(
+          EmbeddedException.Code.START_FAILED, "No JVM can be started: " + e.getMessage(), e);
+    }
+  }
+}

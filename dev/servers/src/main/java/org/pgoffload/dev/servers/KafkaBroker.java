@@ -1,0 +1,23 @@
+package org.pgoffload.dev.servers;
+
+/// A real Kafka broker, alone in its cluster, that listens in plain text on 127.0.0.1 only. One
+/// broker at a time runs on a directory; started again on it, it has its topics and records.
+/// Thread-safe.
+public sealed interface KafkaBroker extends AutoCloseable permits BrokerProcess, BrokerInJvm {
+
+  /// What starts the same broker again: the options with the ports that it has.
+  BrokerOptions options();
+
+  /// Where clients connect: `bootstrap.servers`.
+  default String bootstrapServers() {
+    return "127.0.0.1:" + options().port();
+  }
+
+  /// Whether the broker runs.
+  boolean isRunning();
+
+  /// Ends the broker within five seconds, and removes its directory unless the data are kept.
+  /// Idempotent.
+  @Override
+  void close();
+}

@@ -1,0 +1,123 @@
+package org.pgoffload.dev.tests;
+
+import static com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.pgoffload.platform.DatabaseAddress;
+
+/// The house as docs/architecture.md draws it.
+class ArchitectureTest {
+  private static JavaClasses classes;
+
+  @BeforeAll
+  static void read() {
+    classes =
+        new ClassFileImporter()
+            .withImportOption(new DoNotIncludeTests())
+            .importPackages("org.pgoffload");
+  }
+
+  @Test
+  void thePartsKnowEachOtherThroughTheProtocolAlone() {
+    layeredArchitecture()
+        .consideringOnlyDependenciesInLayers()
+        .layer("protocol")
+        .definedBy("org.pgoffload.protocol..")
+        .layer("telemetry")
+        .definedBy("org.pgoffload.telemetry..")
+        .layer("platform")
+        .definedBy("org.pgoffload.platform..")
+        .layer("schema")
+        .definedBy("org.pgoffload.schema..")
+        .layer("connectors")
+        .definedBy("org.pgoffload.connectors..")
+        .layer("operations")
+        .definedBy("org.pgoffload.operations..")
+        .layer("producer")
+        .definedBy("org.pgoffload.producer..")
+        .layer("worker")
+        .definedBy("org.pgoffload.worker..")
+        .layer("results")
+        .definedBy("org.pgoffload.results..")
+        .layer("launcher")
+        .definedBy("org.pgoffload.launcher..")
+        .layer("dev")
+        .definedBy("org.pgoffload.dev..")
+        .whereLayer("dev")
+        .mayNotBeAccessedByAnyLayer()
+        .whereLayer("launcher")
+        .mayOnlyBeAccessedByLayers("dev")
+        .whereLayer("producer")
+        .mayOnlyBeAccessedByLayers("launcher", "dev")
+        .whereLayer("worker")
+        .mayOnlyBeAccessedByLayers("launcher", "dev")
+        .whereLayer("results")
+        .mayOnlyBeAccessedByLayers("launcher", "dev")
+        .whereLayer("operations")
+        .mayOnlyBeAccessedByLayers("launcher", "dev")
+        .whereLayer("schema")
+        .mayOnlyBeAccessedByLayers("operations", "launcher", "dev")
+        .whereLayer("connectors")
+        .mayOnlyBeAccessedByLayers("producer", "launcher", "dev")
+        .whereLayer("protocol")
+        .mayNotAccessAnyLayer()
+        .whereLayer("telemetry")
+        .mayOnlyAccessLayers("protocol")
+        .whereLayer("platform")
+        .mayOnlyAccessLayers("protocol", "telemetry")
+        .whereLayer("connectors")
+        .mayOnlyAccessLayers("protocol")
+        .check(classes);
+  }
+
+  @Test
+  void sessionsOfPartsAndCommandsHaveTheirPinnedSettings() {
+    noClasses()
+        .that()
+        .resideInAnyPackage(
+            "org.pgoffload.platform..",
+            "org.pgoffload.schema..",
+            "org.pgoffload.operations..",
+            "org.pgoffload.producer..",
+            "org.pgoffload.worker..",
+            "org.pgoffload.results..",
+            "org.pgoffload.launcher..")
+        .and()
+        .doNotBelongToAnyOf(DatabaseAddress.class)
+        .should()
+        .callMethod(DatabaseAddress.class, "connect", String.class)
+        .check(classes);
+  }
+
+  @Test
+  void theModelVendorsAreAskedWithoutKnowingTheRestOfTheWorker() {
+    noClasses()
+        .that()
+        .resideInAPackage("org.pgoffload.worker.vendors..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage(
+            "org.pgoffload.worker",
+            "org.pgoffload.worker.delivery..",
+            "org.pgoffload.worker.llm..",
+            "org.pgoffload.worker.sql..")
+        .check(classes);
+  }
+
+  @Test
+  void nobodyPrintsToTheConsoleButTheCommand() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackages("org.pgoffload.launcher..", "org.pgoffload.dev..")
+        .should()
+        .accessField(System.class, "out")
+        .orShould()
+        .accessField(System.class, "err")
+        .check(classes);
+  }
+}

@@ -1,0 +1,290 @@
+package org.pgoffload.dev.tests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+import static org.pgoffload.dev.tests.Sql.execute;
+import static org.pgoffload.dev.tests.Sql.query;
+
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.pgoffload.dev.testkit.vendors.StubQuestion;
+import org.pgoffload.dev.testkit.vendors.StubReply;
+import org.pgoffload.dev.testkit.vendors.VendorStub;
+import org.pgoffload.dev.testkit.vendors.WireReply;
+
+/// Calls as production needs them, on a whole local installation against two strict stand-ins of
+/// vendors over HTTP: OpenAI, which is asked first, and Anthropic, which is the fallback and lets
+/// through 200 questions a second.
+class LlmCallsTest {
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+  @TempDir static Path directory;
+  private static VendorStub openai;
+  private static VendorStub anthropic;
+  private static TestInstallation installation;
+
+  private Connection app;
+
+  @BeforeAll
+  static void start() throws InterruptedException {
+    openai = VendorStub.start();
+    openai.otherwise(LlmCallsTest::reply);
+    anthropic = VendorStub.start();
+    anthropic.otherwise(LlmCallsTest::reply);
+    anthropic.limit(200);
+    installation =
+        TestInstallation.start(
+            directory,
+            Map.ofEntries(
+                Map.entry("LLM_PROVIDER", "openai"),
+                Map.entry("OPENAI_API_KEY", VendorStub.KEY),
+                Map.entry("OPENAI_BASE_URL", openai.url() + "/v1"),
+                Map.entry("ANTHROPIC_API_KEY", VendorStub.KEY),
+                Map.entry("ANTHROPIC_BASE_URL", anthropic.url().toString()),
+                Map.entry("LLM_FALLBACKS", "anthropic:claude-fallback"),
+                Map.entry("LLM_MAX_TRIES", "2"),
+                Map.entry("LLM_RETRY_WAIT", "20ms"),
+                Map.entry("LLM_EMBED_LINGER", "100ms"),
+                Map.entry("NO_PROXY", "localhost")));
+  }
+
+  /// By what is asked, so that no test can take another's reply.
+  private static StubReply reply(StubQuestion question) {
+    var last = question.turns().getLast();
+    var said = last.substring(last.indexOf(": ") + 2);
+    if (said.startsWith("silence")) {
+      return StubReply.wire(new WireReply.Silence());
+    }
+    if (said.startsWith("refuse")) {
+      return StubReply.failure(StubReply.Kind.BAD_REQUEST);
+    }
+    if (said.startsWith("no quota") && question.path().contains("responses")) {
+      return StubReply.failure(StubReply.Kind.NO_QUOTA);
+    }
+    if (said.startsWith("json")) {
+      return StubReply.answer("{\"city\": \"Paris\"}");
+    }
+    return StubReply.answer("answer to: " + said);
+  }
+
+  @AfterAll
+  static void stop() {
+    if (installation != null) { // not where the servers are missing
+      installation.close();
+    }
+    openai.close();
+    anthropic.close();
+  }
+
+  @BeforeEach
+  void connect() throws SQLException {
+    app = installation.application().connect("test");
+  }
+
+  @AfterEach
+  void disconnect() throws SQLException {
+    app.close();
+  }
+
+  @Test
+  void manyAreInFlightAtOnceInTheirOrderAndOneFailureSpoilsNoOther() throws SQLException {
+    assertThat(
+            query(
+                app,
+                "select concat_ws('|', ord, answer, split_part(error, ':', 1))"
+                    + " from llm_ask_many(array['one', 'refuse', 'three'])"))
+        .containsExactly("1|answer to: one", "2|invalid_request", "3|answer to: three");
+  }
+
+  @Test
+  void answersAsJson() throws SQLException {
+    var schema =
+        "'{\"type\": \"object\", \"properties\": {\"city\": {\"type\": \"string\"}},"
+            + " \"required\": [\"city\"], \"additionalProperties\": false}'";
+    assertThat(query(app, "select llm_ask_json('json please', " + schema + ") ->> 'city'"))
+        .containsExactly("Paris");
+    assertThatThrownBy(() -> query(app, "select llm_ask_json('prose please', " + schema + ")"))
+        .hasMessageContaining("schema_mismatch");
+    // once more, with what was wrong
+    assertThat(openai.questions())
+        .filteredOn(question -> question.turns().getFirst().equals("user: prose please"))
+        .extracting(question -> question.turns().size())
+        .containsExactly(1, 3);
+  }
+
+  @Test
+  void embedsForSeveralSessionsInOneCall() throws Exception {
+    assertThat(query(app, "select array_length(llm_embed('one text', dimensions => 4), 1)"))
+        .containsExactly("4");
+    assertThat(
+            query(
+                app,
+                "select ord || ' ' || array_length(embedding, 1)"
+                    + " from llm_embed(array['a', 'b', 'c'], dimensions => 3)"))
+        .containsExactly("1 3", "2 3", "3 3");
+
+    try (var sessions = Executors.newVirtualThreadPerTaskExecutor()) {
+      var running = new ArrayList<Future<List<String>>>();
+      for (int i = 0; i < 8; i++) {
+        var text = "shared " + i;
+        running.add(
+            sessions.submit(() -> {
+              try (var session = installation.application().connect("test")) {
+                return query(session, "select llm_embed('" + text + "', dimensions => 5)::text");
+              }
+            }));
+      }
+      for (int i = 0; i < 8; i++) {
+        assertThat(running.get(i).get().getFirst())
+            .isEqualTo(
+                query(app, "select '" + braces(VendorStub.vector("shared " + i, 5)) + "'::real[]")
+                    .getFirst());
+      }
+    }
+    assertThat(openai.questions())
+        .filteredOn(question -> question.turns().getFirst().startsWith("input: shared"))
+        .hasSizeLessThan(8);
+  }
+
+  private static String braces(List<Float> vector) {
+    return vector.toString().replace('[', '{').replace(']', '}');
+  }
+
+  @Test
+  void aProviderWithoutEmbeddingsSaysSo() throws SQLException {
+    execute(app, "set llm.provider = 'anthropic'");
+    assertThatThrownBy(() -> query(app, "select llm_embed('a text')"))
+        .hasMessageContaining("embeddings_not_supported");
+  }
+
+  @Test
+  void cancelsWhatRunsAndAsksItAgain() throws SQLException {
+    var id = query(app, "select llm_submit('silence, please')").getFirst();
+    await()
+        .atMost(PATIENCE)
+        .until(() -> query(app, "select llm_status(" + id + ")").contains("running"));
+
+    assertThat(query(app, "select llm_cancel(" + id + ")")).containsExactly("t");
+    assertThat(
+            query(app, "select status from llm_wait(array[" + id + "::bigint], timeout => '10 s')"))
+        .containsExactly("cancelled");
+    assertThatThrownBy(() -> query(app, "select llm_result(" + id + ")"))
+        .hasMessageContaining("cancelled");
+    assertThat(query(app, "select llm_cancel(" + id + ")")).containsExactly("f");
+
+    var again = query(app, "select llm_retry(" + id + ")").getFirst();
+    assertThat(query(app, "select retry_of from llm_request where id = " + again))
+        .containsExactly(id);
+    assertThat(query(app, "select llm_cancel(" + again + ")")).containsExactly("t");
+  }
+
+  @Test
+  void streamsTheAnswerWhileItIsWritten() throws SQLException {
+    var id =
+        query(app, "select llm_submit('a longer story', options => '{\"stream\": true}')")
+            .getFirst();
+    query(app, "select status from llm_wait(array[" + id + "::bigint])");
+    assertThat(query(app, "select string_agg(text, '' order by seq) from llm_stream(" + id + ")"))
+        .containsExactly("answer to: a longer story");
+    assertThat(query(app, "select answer from llm_response(" + id + ")"))
+        .containsExactly("answer to: a longer story");
+    await()
+        .atMost(PATIENCE)
+        .until(
+            () -> !query(app, "select text from pgoffload.llm_piece where id = " + id).isEmpty());
+  }
+
+  @Test
+  void theSameQuestionIsAskedOnce() throws SQLException {
+    var ask =
+        "select llm_ask('asked often', options => '{\"cache\": \"1 h\"}') from generate_series(1, 3)";
+    assertThat(query(app, ask)).containsOnly("answer to: asked often").hasSize(3);
+    assertThat(openai.questions())
+        .filteredOn(question -> question.turns().getLast().equals("user: asked often"))
+        .hasSize(1);
+    assertThat(
+            query(
+                app,
+                "select count(*) filter (where (llm_response(id)).cached)"
+                    + " from llm_request where prompt = 'asked often'"))
+        .containsExactly("2");
+  }
+
+  @Test
+  void fallsBackWhenTheFirstIsOutOfQuota() throws SQLException {
+    // another model than the others ask, since it is passed over for a minute
+    var id = query(app, "select llm_submit('no quota', model => 'gpt-broke')").getFirst();
+    query(app, "select status from llm_wait(array[" + id + "::bigint])");
+    assertThat(
+            query(
+                app,
+                "select format('%s %s %s %s', status, provider, calls -> 0 ->> 'error_code',"
+                    + " jsonb_array_length(calls)) from llm_response("
+                    + id
+                    + ")"))
+        .containsExactly("succeeded anthropic quota_exhausted 2");
+  }
+
+  @Test
+  void usageHasItsCostAndABudgetEndsIt() throws SQLException {
+    try (var owner = installation.admin().connect("test");
+        var other = installation.admin().connect("test")) {
+      execute(owner, "create role spender login in role llm_user");
+      execute(
+          owner,
+          "insert into pgoffload.llm_price (provider, model, input_per_million, output_per_million)"
+              + " values ('openai', 'model', 1000000, 0), ('openai', 'gpt', 1000000, 0)");
+      execute(
+          owner,
+          "insert into pgoffload.budget (role, period, max_tokens) values ('spender', 'day', 100)");
+      execute(other, "set role spender");
+      query(other, "select llm_ask('first', model => 'model-1')");
+      await()
+          .atMost(PATIENCE)
+          .until(() ->
+              query(
+                      other,
+                      "select format('%s %s %s', requests, input_tokens, cost::bigint) from llm_usage where role = 'spender'")
+                  .equals(List.of("1 120 120")));
+      assertThatThrownBy(() -> query(other, "select llm_ask('second')"))
+          .hasMessageContaining("budget_exceeded")
+          .hasMessageContaining("spender");
+      assertThat(openai.questions())
+          .noneMatch(question -> question.turns().getLast().equals("user: second"));
+      execute(owner, "delete from pgoffload.budget");
+    }
+  }
+
+  @Test
+  void twoThousandAreAnsweredByAVendorThatLetsTwoHundredASecondThrough() throws SQLException {
+    execute(app, "set llm.provider = 'anthropic'");
+    execute(
+        app,
+        "create temporary table flood as select llm_submit('flood ' || i, timeout => '2 min') as id"
+            + " from generate_series(1, 2000) i");
+    assertThat(
+            query(
+                app,
+                "select status || ' ' || count(*) from llm_wait((select array_agg(id) from flood),"
+                    + " timeout => '1 min') group by status"))
+        .containsExactly("succeeded 2000");
+
+    // a few in a hundred when nothing else runs; LimitModelTest shows it without a clock
+    var late = anthropic.served(Duration.ofSeconds(3));
+    assertThat(late.rejected()).isLessThan(late.calls() / 3);
+  }
+}

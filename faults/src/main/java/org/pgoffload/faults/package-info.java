@@ -1,5 +1,0 @@
-/// Injects faults into a whole installation under load, and checks the books afterwards.
-@NullMarked
-package org.pgoffload.faults;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,134 @@
+package org.pgoffload.operations;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseAddress;
+
+/// How an installation does, as the database knows it.
+///
+/// @param checks what `llm_health` says
+/// @param queue what waits
+/// @param workers what `llm_worker` says, of those alive or gone for less than a day
+public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> workers) {
+  public InstallationStatus {
+    checks = List.copyOf(checks);
+    workers = List.copyOf(workers);
+  }
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /// A row of `llm_health`.
+  ///
+  /// @param state `ok`, `warning` or `error`
+  /// @param advice what to do about it; null if there is nothing to do
+  public record Check(String name, String state, String detail, @Nullable String advice) {}
+
+  /// The requests that wait for a worker.
+  ///
+  /// @param oldestSeconds how long the oldest has waited; 0 if there is none
+  /// @param atLeast whether there are too many requests to look at all of them: both numbers may be
+  ///   larger
+  public record Queue(long waiting, double oldestSeconds, boolean atLeast) {}
+
+  /// A row of `llm_worker`.
+  ///
+  /// @param heartbeatAge seconds since it was heard of
+  /// @param doing what it has to do and has done, by the names of the view's columns; empty of an
+  ///   older worker
+  public record Worker(
+      String name,
+      boolean alive,
+      String provider,
+      String model,
+      String version,
+      int inFlight,
+      double heartbeatAge,
+      JsonNode doing) {
+    /// What it says of something; `-` if it says nothing.
+    public String said(String name) {
+      return doing.path(name).asText("-");
+    }
+  }
+
+  /// Asks the database.
+  ///
+  /// @param database a login that may see `llm_health` and `llm_worker`: a member of llm_user, or
+  ///   the owner
+  /// @throws SQLException if it does not answer, or refuses
+  public static InstallationStatus read(DatabaseAddress database) throws SQLException {
+    try (var connection = database.connectAsPart("pgoffload status")) {
+      try (var statement = connection.createStatement()) {
+        statement.execute("set statement_timeout = '20s'");
+      }
+      return new InstallationStatus(checks(connection), queue(connection), workers(connection));
+    }
+  }
+
+  private static List<Check> checks(Connection connection) throws SQLException {
+    var checks = new ArrayList<Check>();
+    try (var statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                "select \"check\", state, detail, advice from pgoffload.health()")) {
+      while (row.next()) {
+        checks.add(
+            new Check(row.getString(1), row.getString(2), row.getString(3), row.getString(4)));
+      }
+    }
+    return checks;
+  }
+
+  private static Queue queue(Connection connection) throws SQLException {
+    try (var statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                "select waiting, coalesce(extract(epoch from oldest), 0)::float8, at_least"
+                    + " from pgoffload.queue_depth(interval '0')")) {
+      row.next();
+      return new Queue(row.getLong(1), row.getDouble(2), row.getBoolean(3));
+    }
+  }
+
+  private static List<Worker> workers(Connection connection) throws SQLException {
+    var workers = new ArrayList<Worker>();
+    try (var statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                """
+                select name, pgoffload.worker_is_alive(name, epoch) as alive, provider, model, version,
+                       in_flight, extract(epoch from clock_timestamp() - heartbeat_at)::float8 as heartbeat_age,
+                       doing::text as doing
+                from pgoffload.worker
+                where heartbeat_at > clock_timestamp() - interval '1 day'
+                order by alive desc, name
+                """)) {
+      while (row.next()) {
+        workers.add(
+            new Worker(
+                row.getString("name"),
+                row.getBoolean("alive"),
+                row.getString("provider"),
+                row.getString("model"),
+                row.getString("version"),
+                row.getInt("in_flight"),
+                row.getDouble("heartbeat_age"),
+                doing(row.getString("doing"))));
+      }
+    }
+    return workers;
+  }
+
+  private static JsonNode doing(String json) throws SQLException {
+    try {
+      return JSON.readTree(json);
+    } catch (JsonProcessingException e) {
+      throw new SQLException("what a worker says of itself is no JSON", e);
+    }
+  }
+}

@@ -1,0 +1,126 @@
+package org.pgoffload.operations;
+
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.kafka.common.KafkaException;
+import org.pgoffload.schema.InstallException;
+import org.pgoffload.telemetry.Health;
+import org.pgoffload.telemetry.RunningPart;
+import org.pgoffload.telemetry.Telemetry;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Keeps an installation in shape for as long as it is open: new ranges of ids, removal of what is
+/// older than the retention from tables and topics. Nothing depends on it from one hour to the
+/// next: without it, everything is only kept longer.
+public final class MaintenanceApp implements RunningPart {
+  private static final Logger LOG = LoggerFactory.getLogger(MaintenanceApp.class);
+
+  private final MaintenanceConfiguration configuration;
+  private final CountDownLatch closing = new CountDownLatch(1);
+  private final Thread thread;
+  private final Thread watch;
+  private volatile Health health = Health.waiting("the first round is under way");
+
+  private MaintenanceApp(MaintenanceConfiguration configuration, Telemetry telemetry) {
+    this.configuration = configuration;
+    this.thread = Thread.ofPlatform().name("pgoffload-maintenance").unstarted(this::run);
+    this.watch =
+        Thread.ofVirtual()
+            .name("pgoffload-watch")
+            .unstarted(new WatchInstallation(configuration, telemetry.metrics()));
+  }
+
+  /// Begins at once, in the background. Faults are logged, and it is tried again the next time.
+  ///
+  /// @param telemetry is told how the installation does
+  public static MaintenanceApp start(MaintenanceConfiguration configuration, Telemetry telemetry) {
+    var app = new MaintenanceApp(configuration, telemetry);
+    app.thread.start();
+    app.watch.start();
+    return app;
+  }
+
+  /// Does once what is due.
+  ///
+  /// @return one line for each thing that changed
+  /// @throws SQLException if the database could not be asked
+  /// @throws ExecutionException if Kafka refuses
+  /// @throws TimeoutException if Kafka does not answer
+  public static List<String> once(MaintenanceConfiguration configuration)
+      throws SQLException, ExecutionException, InterruptedException, TimeoutException {
+    var trimmed =
+        TrimRequestTopics.run(
+            configuration.kafka(),
+            configuration.topics(),
+            TopicSettings.read(configuration.database()).retention());
+    trimmed
+        .oldUnfinished()
+        .ifPresent(partition ->
+            LOG.warn(
+                "{} has records that are older than the retention and that no worker has finished:"
+                    + " no requests are removed meanwhile",
+                partition));
+    var changes = new ArrayList<>(trimmed.changes());
+    changes.addAll(
+        RemoveOldRequests.run(configuration.database(), trimmed.oldUnfinished().isEmpty()));
+    changes.addAll(RotateKeys.removeOld(configuration.database()));
+    return List.copyOf(changes);
+  }
+
+  private void run() {
+    try {
+      do {
+        try {
+          once(configuration).forEach(change -> LOG.info("{}", change));
+          health = Health.ready("looks every " + configuration.interval());
+        } catch (SQLException
+            | ExecutionException
+            | TimeoutException
+            | KafkaException
+            | InstallException e) {
+          health = Health.waiting("the last round could not be done; the log says why");
+          LOG.warn(
+              "Not all of the maintenance could be done; trying again in {} s: {}",
+              configuration.interval().toSeconds(),
+              e.toString());
+        } catch (RuntimeException e) {
+          health = Health.waiting("the last round met a fault; the log says which");
+          LOG.error("The maintenance met a fault; it goes on", e);
+        }
+      } while (!closing.await(configuration.interval().toMillis(), TimeUnit.MILLISECONDS));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  @Override
+  public Health health() {
+    return thread.isAlive() ? health : Health.ended();
+  }
+
+  @Override
+  public void awaitEnd() throws InterruptedException {
+    thread.join();
+  }
+
+  /// Ends it; what is interrupted is finished the next time.
+  @Override
+  public void close() {
+    closing.countDown();
+    thread.interrupt();
+    watch.interrupt();
+    try {
+      if (!thread.join(java.time.Duration.ofSeconds(2))) {
+        LOG.info("The maintenance ends with this process");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,31 @@
+package org.pgoffload.operations;
+
+import java.time.Duration;
+import java.util.Map;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.protocol.TopicNames;
+
+/// What the maintenance of an installation needs.
+///
+/// @param database the owner's login
+/// @param topics the topics' names
+/// @param kafka Kafka's client properties
+/// @param interval how long it rests in between
+public record MaintenanceConfiguration(
+    DatabaseAddress database, TopicNames topics, Map<String, Object> kafka, Duration interval) {
+  /// The rest when none is configured: a range of ids lasts a day.
+  public static final Duration DEFAULT_INTERVAL = Duration.ofMinutes(10);
+
+  public MaintenanceConfiguration {
+    kafka = Map.copyOf(kafka);
+    if (interval.isNegative() || interval.isZero()) {
+      throw new IllegalArgumentException("the interval must be longer than zero, not " + interval);
+    }
+  }
+
+  /// Says where, without any secret.
+  @Override
+  public String toString() {
+    return "MaintenanceConfiguration[" + database + ", every " + interval + "]";
+  }
+}

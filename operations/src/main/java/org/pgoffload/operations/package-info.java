@@ -1,0 +1,5 @@
+/// What administrators run: schema, topics, slot, logins, rights, keys, retention and status.
+@NullMarked
+package org.pgoffload.operations;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,54 @@
+package org.pgoffload.operations;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.stream.Stream;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourceType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.pgoffload.operations.KafkaRights.Part;
+import org.pgoffload.protocol.TopicNames;
+
+/// That they suffice, and that nothing else is needed, the launcher's tests show on a broker.
+class KafkaRightsTest {
+  private static final TopicNames TOPICS = new TopicNames("shop");
+
+  @Test
+  void areArgumentsOfKafkasOwnCommand() {
+    assertThat(KafkaRights.of(Part.INSTALL, TOPICS))
+        .extracting(right -> right.arguments("User:installer"))
+        .containsExactly(
+            "--add --allow-principal User:installer --operation Create --operation Describe"
+                + " --operation DescribeConfigs --operation AlterConfigs --topic shop."
+                + " --resource-pattern-type prefixed");
+    assertThat(KafkaRights.of(Part.RESULTS, TOPICS))
+        .extracting(right -> right.arguments("User:r"))
+        .contains(
+            "--add --allow-principal User:r --operation Read --group shop.results-writer",
+            "--add --allow-principal User:r --operation Write --transactional-id shop.usage-"
+                + " --resource-pattern-type prefixed");
+  }
+
+  /// One installation's parts are not another's on the same cluster.
+  @ParameterizedTest
+  @EnumSource
+  void staysWithinThePrefix(Part part) {
+    assertThat(KafkaRights.of(part, TOPICS))
+        .allMatch(right -> right.name().startsWith("shop.") || right.name().startsWith("shop-"))
+        .noneMatch(right -> right.on() == ResourceType.CLUSTER)
+        .allMatch(right ->
+            right.pattern() == PatternType.LITERAL
+                || Stream.of(Part.INSTALL, Part.RESULTS, Part.DOWNSTREAM, Part.UNINSTALL)
+                    .anyMatch(part::equals));
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"INSTALL", "MAINTAIN", "UNINSTALL", "DEAD_LETTERS", "DOWNSTREAM"})
+  void letsOnlyThePartsOnTheWayWrite(Part part) {
+    assertThat(KafkaRights.of(part, TOPICS))
+        .noneMatch(right -> right.operations().contains(AclOperation.WRITE));
+  }
+}

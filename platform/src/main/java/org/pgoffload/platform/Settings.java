@@ -1,0 +1,258 @@
+package org.pgoffload.platform;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Secret;
+import org.pgoffload.protocol.TopicNames;
+
+/// Reads the environment and collects every problem, so that all are reported at once. An empty
+/// variable counts as unset.
+///
+/// Not safe to share between threads.
+public final class Settings {
+  /// The variable that [#taskDatabase()] reads.
+  public static final String TASK_DATABASE = "PGOFFLOAD_SQL_DATABASE_URL";
+
+  private static final String KAFKA = "KAFKA_";
+  private static final String FILE = "_FILE";
+  private static final String PASSWORD = "PGPASSWORD";
+
+  /// What Kafka's own scripts read, which is no client property.
+  private static final Set<String> OF_KAFKAS_SCRIPTS =
+      Set.of(
+          "KAFKA_OPTS",
+          "KAFKA_HEAP_OPTS",
+          "KAFKA_JVM_PERFORMANCE_OPTS",
+          "KAFKA_LOG4J_OPTS",
+          "KAFKA_GC_LOG_OPTS",
+          "KAFKA_JMX_OPTS",
+          "KAFKA_HOME");
+
+  private final Map<String, String> environment;
+  private final List<String> problems = new ArrayList<>();
+
+  /// @param environment as `System.getenv()` gives it, options of the command line put over it
+  public Settings(Map<String, String> environment) {
+    this.environment = Map.copyOf(environment);
+  }
+
+  public Map<String, String> environment() {
+    return environment;
+  }
+
+  public void problem(String problem) {
+    problems.add(problem);
+  }
+
+  /// Throws if anything was wrong so far.
+  ///
+  /// @throws ConfigurationException with every problem
+  public void check() {
+    if (!problems.isEmpty()) {
+      throw new ConfigurationException(problems);
+    }
+  }
+
+  public @Nullable String text(String name) {
+    var value = environment.get(name);
+    return value == null || value.isBlank() ? null : value;
+  }
+
+  public String text(String name, String otherwise) {
+    var value = text(name);
+    return value == null ? otherwise : value;
+  }
+
+  /// A name that has to be of a form.
+  ///
+  /// @param form what it has to be, in words
+  public String name(String name, String otherwise, String pattern, String form) {
+    var value = text(name, otherwise);
+    if (!value.matches(pattern)) {
+      problem(name + " must be " + form + ", not '" + value + "'");
+    }
+    return value;
+  }
+
+  /// A value that must not be seen: the variable, or the file that `<name>_FILE` names.
+  public @Nullable Secret secret(String name) {
+    var value = text(name);
+    var file = text(name + FILE);
+    if (value != null) {
+      return Secret.of(value);
+    }
+    if (file == null) {
+      return null;
+    }
+    try {
+      return Secret.of(Files.readString(Path.of(file)).strip());
+    } catch (IOException | IllegalArgumentException e) {
+      problem(name + "_FILE: the file " + file + " cannot be read or is empty");
+      return null;
+    }
+  }
+
+  public int integer(String name, int otherwise, int least, int most) {
+    return (int) number(name, otherwise, least, most);
+  }
+
+  public long number(String name, long otherwise, long least, long most) {
+    return parse(
+        name,
+        otherwise,
+        "a whole number from " + least + " to " + most,
+        value -> {
+          long number = Long.parseLong(value);
+          if (number < least || number > most) {
+            throw new IllegalArgumentException();
+          }
+          return number;
+        });
+  }
+
+  public Duration duration(String name, Duration otherwise) {
+    return parse(
+        name, otherwise, "a duration such as 500ms, 30s, 5m or PT1H", Settings::parseDuration);
+  }
+
+  /// @throws IllegalArgumentException or [java.time.DateTimeException] if it is none
+  public static Duration parseDuration(String value) {
+    var lower = value.toLowerCase(Locale.ROOT);
+    var duration =
+        lower.endsWith("ms")
+            ? Duration.ofMillis(Long.parseLong(lower.substring(0, lower.length() - 2)))
+            : Duration.parse(lower.startsWith("p") ? lower : "pt" + lower);
+    if (duration.isNegative()) {
+      throw new IllegalArgumentException();
+    }
+    return duration;
+  }
+
+  private <T> T parse(String name, T otherwise, String form, Function<String, T> parser) {
+    var value = text(name);
+    if (value == null) {
+      return otherwise;
+    }
+    try {
+      return parser.apply(value.strip());
+    } catch (IllegalArgumentException | java.time.DateTimeException e) {
+      problem(name + " must be " + form + ", not '" + value + "'");
+      return otherwise;
+    }
+  }
+
+  public TopicNames topics() {
+    try {
+      return new TopicNames(text("PGOFFLOAD_TOPIC_PREFIX", TopicNames.DEFAULT_PREFIX));
+    } catch (IllegalArgumentException e) {
+      problem("PGOFFLOAD_TOPIC_PREFIX: " + e.getMessage());
+      return new TopicNames(TopicNames.DEFAULT_PREFIX);
+    }
+  }
+
+  /// The database, from the first of these that is set: the part's own URL, DATABASE_URL, libpq's
+  /// own variables. As in libpq, the variables also say what a URL leaves out.
+  ///
+  /// @param part `PRODUCER`, `WORKER` or `RESULTS`, whose own variable is
+  ///   `PGOFFLOAD_<part>_DATABASE_URL`; null for the installer
+  public @Nullable DatabaseAddress database(@Nullable String part) {
+    var own = part == null ? null : "PGOFFLOAD_" + part + "_DATABASE_URL";
+    var ownUrl = own == null ? null : secret(own);
+    if (own != null && ownUrl != null) {
+      return database(own, ownUrl, libpqVariables());
+    }
+    var url = secret("DATABASE_URL");
+    if (url != null) {
+      return database("DATABASE_URL", url, libpqVariables());
+    }
+    if (text("PGHOST") == null && text("PGHOSTADDR") == null) {
+      problem(
+          "no database: set DATABASE_URL"
+              + (own == null ? "" : " (or " + own + ")")
+              + " to postgresql://user:password@host:port/database, or libpq's PGHOST, PGPORT, PGUSER,"
+              + " PGPASSWORD and PGDATABASE");
+      return null;
+    }
+    var variables = libpqVariables();
+    variables.putIfAbsent("PGUSER", text("USER", "postgres"));
+    return database("PGHOST and the other PG… variables", null, variables);
+  }
+
+  private @Nullable DatabaseAddress database(
+      String name, @Nullable Secret url, Map<String, String> variables) {
+    try {
+      return DatabaseAddress.read(url == null ? null : url.reveal(), variables);
+    } catch (IllegalArgumentException e) {
+      problem(name + ": " + e.getMessage());
+      return null;
+    }
+  }
+
+  /// Where the worker runs background SQL, or null if nothing says so.
+  public @Nullable TaskDatabase taskDatabase() {
+    var url = secret(TASK_DATABASE);
+    if (url == null) {
+      return null;
+    }
+    try {
+      return TaskDatabase.read(url.reveal(), libpqVariables());
+    } catch (IllegalArgumentException e) {
+      problem(TASK_DATABASE + ": " + e.getMessage());
+      return null;
+    }
+  }
+
+  /// Those of libpq's variables that are set.
+  private Map<String, String> libpqVariables() {
+    var variables = new TreeMap<String, String>();
+    for (var variable : DatabaseAddress.VARIABLES) {
+      var value = variable.equals(PASSWORD) ? revealed(PASSWORD) : text(variable);
+      if (value != null) {
+        variables.put(variable, value);
+      }
+    }
+    return variables;
+  }
+
+  private @Nullable String revealed(String name) {
+    var secret = secret(name);
+    return secret == null ? null : secret.reveal();
+  }
+
+  /// Kafka's client properties: each `KAFKA_X_Y` is the property `x.y`, and each `KAFKA_X_Y_FILE`
+  /// names the file that holds it.
+  public Map<String, Object> kafka() {
+    var properties = new TreeMap<String, Object>();
+    for (var variable : environment.keySet()) {
+      if (variable.startsWith(KAFKA) && !OF_KAFKAS_SCRIPTS.contains(variable)) {
+        var name =
+            variable.endsWith(FILE)
+                ? variable.substring(0, variable.length() - FILE.length())
+                : variable;
+        var value = secret(name);
+        if (value != null) {
+          properties.put(
+              name.substring(KAFKA.length()).toLowerCase(Locale.ROOT).replace('_', '.'),
+              value.reveal());
+        }
+      }
+    }
+    if (!properties.containsKey("bootstrap.servers")) {
+      problem("no Kafka: set KAFKA_BOOTSTRAP_SERVERS to host:port of one or more brokers");
+    } else if (!String.valueOf(properties.get("bootstrap.servers"))
+        .matches("\\s*[^,:\\s]+:\\d{1,5}\\s*(,\\s*[^,:\\s]+:\\d{1,5}\\s*)*|.*\\[.*")) {
+      problem("KAFKA_BOOTSTRAP_SERVERS must be host:port, several separated by commas");
+    }
+    return properties;
+  }
+}

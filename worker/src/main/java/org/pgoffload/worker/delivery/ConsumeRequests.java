@@ -1,0 +1,394 @@
+package org.pgoffload.worker.delivery;
+
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.kafka.clients.consumer.CloseOptions;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.kafka.common.KafkaException;
+import org.pgoffload.platform.KafkaFault;
+import org.pgoffload.protocol.DeadLetterReason;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.telemetry.BrokerConnections;
+import org.pgoffload.telemetry.LogRequest;
+import org.pgoffload.worker.WorkerConfiguration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Works one lane: a single thread polls, verifies and claims; each claimed request runs on a
+/// virtual thread of its own and they finish in any order; offsets are committed below the lowest
+/// unfinished request only.
+///
+/// At the edge of the window (unfinished requests, or their bytes) the partitions are paused. While
+/// the database cannot be asked nothing is claimed, so nothing is begun.
+public final class ConsumeRequests implements Runnable {
+  private static final Logger LOG = LoggerFactory.getLogger(ConsumeRequests.class);
+
+  private static final int CLAIM_BATCH = 500;
+
+  /// Takeovers of what others held may exceed the window by so many, rather than be asked one by
+  /// one.
+  private static final int LEAST_WATCHED = 50;
+
+  private static final Duration POLL = Duration.ofMillis(100);
+  private static final Duration POLL_WHILE_UNDECIDED = Duration.ofMillis(2);
+  private static final Duration POLL_WITHOUT_DATABASE = Duration.ofMillis(50);
+  private static final Duration WATCH_INTERVAL = Duration.ofMillis(500);
+  private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
+  private static final Duration PAUSE_WITHOUT_KAFKA = Duration.ofMillis(50);
+
+  /// Records of unknown keys may be garbage: they must not make the database busy.
+  private static final Duration BETWEEN_KEY_READS = Duration.ofMillis(500);
+
+  private static final Duration CLOSE = Duration.ofSeconds(1);
+
+  private final WorkerConfiguration configuration;
+  private final Lane lane;
+  private final RunRequests run;
+  private final UnfinishedRequests unfinished;
+  private final Consumer<byte[], byte[]> consumer;
+  private final VerifyRequest verify;
+  private final CommitOffsets offsets;
+
+  private final BrokerConnections connections;
+
+  private final List<Undecided> undecided = new ArrayList<>();
+  private long undecidedBytes;
+  private volatile boolean closing;
+  private long lastWatch = System.nanoTime();
+  private long nextClaim = System.nanoTime();
+  private long nextKeyRead = System.nanoTime();
+  private String lastComplaint = "";
+
+  /// The last round went well.
+  private volatile boolean works;
+
+  /// A record whose key is not known until the keys have been read again.
+  private record Undecided(ConsumerRecord<byte[], byte[]> record, Runnable finish) {}
+
+  /// @param run what the lane runs its requests by
+  /// @param unfinished what the lane keeps its requests in
+  public ConsumeRequests(
+      WorkerConfiguration configuration,
+      Lane lane,
+      RunRequests run,
+      UnfinishedRequests unfinished,
+      Consumer<byte[], byte[]> consumer,
+      VerifyRequest verify) {
+    this.configuration = configuration;
+    this.lane = lane;
+    this.run = run;
+    this.unfinished = unfinished;
+    this.consumer = consumer;
+    this.verify = verify;
+    this.offsets = new CommitOffsets(consumer);
+    this.connections = BrokerConnections.of(consumer.metrics().values());
+  }
+
+  /// Works until it is closed. A fault of Kafka, of the database or of its own is waited out.
+  @Override
+  public void run() {
+    try {
+      consumer.subscribe(List.of(lane.topic()), offsets);
+      while (!closing) {
+        try {
+          var records = poll();
+          for (var record : records) {
+            receive(record);
+          }
+          offsets.polled(records);
+          decide();
+          claimWaiting();
+          recordWaiting();
+          watchHeld();
+          offsets.commitIfDue();
+          lastComplaint = "";
+          works = System.nanoTime() - nextClaim >= 0;
+        } catch (KafkaException e) {
+          works = false;
+          complain("Kafka could not be asked for requests; trying again: " + KafkaFault.words(e));
+          pauseAfterFault();
+        } catch (RuntimeException e) {
+          works = false;
+          LOG.error("The lane met a fault and goes on; what it had received is kept", e);
+          pauseAfterFault();
+        }
+      }
+    } finally {
+      end();
+    }
+  }
+
+  /// Ends the lane: nothing more is begun, what runs may finish within the drain time, the rest is
+  /// left for the next worker. Returns at once; [#run()] returns when it is done.
+  public void close() {
+    // no wakeup of the consumer: it polls briefly, and a wakeup would hit the last commit
+    closing = true;
+  }
+
+  private ConsumerRecords<byte[], byte[]> poll() {
+    boolean atTheEdge = atTheEdge();
+    // only what changes: each call waits for the consumer's own thread
+    if (!atTheEdge) {
+      if (!consumer.paused().isEmpty()) {
+        consumer.resume(consumer.paused());
+      }
+    } else if (!consumer.paused().containsAll(consumer.assignment())) {
+      consumer.pause(consumer.assignment());
+    }
+    if (isCutOff()) {
+      // while no broker answers, a poll that waits would keep a processor busy (KAFKA-20854), which
+      // the broker may need for its start
+      pause(PAUSE_WITHOUT_KAFKA);
+      return consumer.poll(Duration.ZERO);
+    }
+    var whileWaiting = lane.pollWhileWaiting();
+    if (!atTheEdge && whileWaiting.isEmpty() && undecided.isEmpty()) {
+      return consumer.poll(POLL);
+    }
+    boolean withoutDatabase = System.nanoTime() - Math.max(nextClaim, nextKeyRead) < 0;
+    return consumer.poll(
+        withoutDatabase ? POLL_WITHOUT_DATABASE : whileWaiting.orElse(POLL_WHILE_UNDECIDED));
+  }
+
+  /// Whether it consumes: a broker answers, and the database too if it had to be asked.
+  public boolean works() {
+    return works && !isCutOff();
+  }
+
+  private boolean isCutOff() {
+    return connections.none();
+  }
+
+  private boolean atTheEdge() {
+    return unfinished.count() + undecided.size() + run.refused() >= lane.window()
+        || unfinished.bytes() + undecidedBytes + run.refusedBytes()
+            >= configuration.maxBytesInFlight();
+  }
+
+  /// Must not throw: the consumer has moved past the record, and it would never come again.
+  private void receive(ConsumerRecord<byte[], byte[]> record) {
+    var finish = offsets.begin(record);
+    act(record, finish, verdict(record, false));
+  }
+
+  private VerifyRequest.Verdict verdict(ConsumerRecord<byte[], byte[]> record, boolean keysAreNew) {
+    try {
+      return keysAreNew ? verify.verifyWithTheseKeys(record) : verify.verify(record);
+    } catch (RuntimeException e) {
+      return new VerifyRequest.Verdict.Refused(
+          DeadLetterReason.MALFORMED, "the worker failed to read it: " + e.getClass().getName());
+    }
+  }
+
+  private void act(
+      ConsumerRecord<byte[], byte[]> record, Runnable finish, VerifyRequest.Verdict verdict) {
+    switch (verdict) {
+      case VerifyRequest.Verdict.Trusted trusted -> {
+        if (isMisplaced(trusted.envelope())) {
+          // signed for something else: here it would end somebody's request
+          run.refuse(
+              record,
+              new VerifyRequest.Verdict.Refused(
+                  DeadLetterReason.MALFORMED,
+                  "what is of kind '" + trusted.envelope().kind() + "' does not belong here"),
+              finish);
+        } else if (run.hasPublished(trusted.envelope().id())) {
+          finish.run();
+        } else {
+          lane.received(new ReceivedRequest(trusted.envelope(), record, finish));
+        }
+      }
+      case VerifyRequest.Verdict.Refused refused -> {
+        var ours = refused.ours();
+        if (ours == null
+            || RequestKind.ofWireName(ours.kind()).isEmpty()
+            || isMisplaced(ours)
+            || run.hasPublished(ours.id())) {
+          run.refuse(record, refused, finish);
+        } else {
+          var both = new Both(finish);
+          run.refuse(record, refused, both::first);
+          lane.received(
+              new ReceivedRequest(
+                  ours,
+                  record,
+                  both::second,
+                  new ReceivedRequest.Refusal(refused.reason(), refused.detail())));
+        }
+      }
+      case VerifyRequest.Verdict.UnknownKey _ -> {
+        undecided.add(new Undecided(record, finish));
+        undecidedBytes += RunRequests.size(record);
+      }
+    }
+  }
+
+  private boolean isMisplaced(Envelope envelope) {
+    return RequestKind.ofWireName(envelope.kind())
+        .filter(kind -> kind.lane() != lane.kinds())
+        .isPresent();
+  }
+
+  /// A record that needs nothing any more once its dead letter is published and its request has
+  /// ended.
+  private static final class Both {
+    private final Runnable finish;
+    private boolean first;
+    private boolean second;
+
+    Both(Runnable finish) {
+      this.finish = finish;
+    }
+
+    synchronized void first() {
+      first = true;
+      finishIfBoth();
+    }
+
+    synchronized void second() {
+      second = true;
+      finishIfBoth();
+    }
+
+    private void finishIfBoth() {
+      if (first && second) {
+        finish.run();
+      }
+    }
+  }
+
+  /// A record is refused for its key only by keys that were read after it came: it may be the first
+  /// of a new key.
+  private void decide() {
+    if (undecided.isEmpty() || System.nanoTime() - nextKeyRead < 0) {
+      return;
+    }
+    nextKeyRead = System.nanoTime() + BETWEEN_KEY_READS.toNanos();
+    try {
+      verify.readKeysAgain();
+    } catch (SQLException e) {
+      complain(
+          undecided.size()
+              + " records of unknown keys wait, because the keys could not be read again: "
+              + e.getMessage());
+      return;
+    }
+    for (var each : undecided) {
+      act(each.record, each.finish, verdict(each.record, true));
+    }
+    undecided.clear();
+    undecidedBytes = 0;
+  }
+
+  private void claimWaiting() {
+    while (System.nanoTime() - nextClaim >= 0) {
+      var waiting = lane.mayBegin(Math.min(CLAIM_BATCH, lane.claimable()));
+      if (waiting.isEmpty()) {
+        return;
+      }
+      claim(waiting);
+    }
+  }
+
+  private void recordWaiting() {
+    if (System.nanoTime() - nextClaim < 0) {
+      return;
+    }
+    try {
+      lane.recordWaiting();
+    } catch (SQLException e) {
+      waitForDatabase(e);
+    }
+  }
+
+  /// What another worker held is asked for again, until it is answered or its holder is dead: Kafka
+  /// never delivers it again, so that skipping it would lose it with its holder.
+  private void watchHeld() {
+    if (System.nanoTime() - lastWatch < WATCH_INTERVAL.toNanos()) {
+      return;
+    }
+    lastWatch = System.nanoTime();
+    var held = unfinished.held();
+    int from = 0;
+    while (from < held.size() && lane.claimable() > 0 && System.nanoTime() - nextClaim >= 0) {
+      int to =
+          Math.min(held.size(), from + Math.clamp(lane.claimable(), LEAST_WATCHED, CLAIM_BATCH));
+      claim(held.subList(from, to));
+      from = to;
+    }
+  }
+
+  private void claim(List<ReceivedRequest> requests) {
+    try {
+      lane.claim(requests);
+    } catch (SQLException e) {
+      if (ClaimRequests.isTheDatas(e)) {
+        claimApart(requests, e);
+      } else {
+        waitForDatabase(e);
+      }
+    }
+  }
+
+  private void waitForDatabase(SQLException fault) {
+    complain(
+        "Requests wait, because the database could not be asked to claim them: "
+            + fault.getMessage());
+    nextClaim = System.nanoTime() + PAUSE_AFTER_FAULT.toNanos();
+  }
+
+  /// Halves the batch until what the database will not let anybody claim is alone, and ends it.
+  private void claimApart(List<ReceivedRequest> requests, SQLException fault) {
+    if (requests.size() == 1) {
+      var request = requests.getFirst();
+      try (var _ = LogRequest.of(request.id())) {
+        LOG.error(
+            "Request {} cannot be claimed ({}) and ends as failed",
+            request.id(),
+            fault.getSQLState());
+        lane.endUnclaimable(request, String.valueOf(fault.getSQLState()));
+      } catch (SQLException e) {
+        waitForDatabase(e);
+      }
+      return;
+    }
+    int half = requests.size() / 2;
+    claim(requests.subList(0, half));
+    claim(requests.subList(half, requests.size()));
+  }
+
+  private void complain(String complaint) {
+    if (!complaint.equals(lastComplaint)) {
+      LOG.warn("{}", complaint);
+      lastComplaint = complaint;
+    }
+  }
+
+  private void pauseAfterFault() {
+    pause(PAUSE_AFTER_FAULT);
+  }
+
+  private void pause(Duration duration) {
+    try {
+      Thread.sleep(duration);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      closing = true;
+    }
+  }
+
+  private void end() {
+    lane.drain(configuration.drain());
+    offsets.commitNow();
+    try {
+      consumer.close(CloseOptions.timeout(CLOSE));
+    } catch (KafkaException e) {
+      LOG.info("The consumer did not leave its group in order: {}", e.toString());
+    }
+  }
+}

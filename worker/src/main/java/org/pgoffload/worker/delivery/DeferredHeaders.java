@@ -1,0 +1,68 @@
+package org.pgoffload.worker.delivery;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.List;
+import org.apache.kafka.common.header.Headers;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.RecordHeaders;
+
+/// What a deferred request bears beside what was signed: how far it has come, for the worker that
+/// takes it over should its own die. Nobody signs it, so that it decides nothing but a wait.
+public final class DeferredHeaders {
+  private static final ObjectMapper MAPPER =
+      JsonMapper.builder().disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
+
+  private DeferredHeaders() {}
+
+  static void write(Headers headers, @Nullable Instant notBefore, List<Call> calls) {
+    headers.remove(RecordHeaders.NOT_BEFORE);
+    headers.remove(RecordHeaders.CALLS);
+    if (notBefore != null) {
+      headers.add(
+          RecordHeaders.NOT_BEFORE,
+          Long.toString(notBefore.toEpochMilli()).getBytes(StandardCharsets.UTF_8));
+    }
+    if (!calls.isEmpty()) {
+      try {
+        headers.add(RecordHeaders.CALLS, MAPPER.writeValueAsBytes(calls));
+      } catch (JsonProcessingException e) {
+        throw new IllegalStateException("calls can always be written", e);
+      }
+    }
+  }
+
+  /// Null if it says nothing that can be understood.
+  public static @Nullable Instant notBefore(Headers headers) {
+    var header = headers.lastHeader(RecordHeaders.NOT_BEFORE);
+    if (header == null || header.value() == null) {
+      return null;
+    }
+    try {
+      return Instant.ofEpochMilli(
+          Long.parseLong(new String(header.value(), StandardCharsets.UTF_8)));
+    } catch (NumberFormatException e) {
+      return null;
+    }
+  }
+
+  /// Empty if it says nothing that can be understood.
+  public static List<Call> calls(Headers headers) {
+    var header = headers.lastHeader(RecordHeaders.CALLS);
+    if (header == null || header.value() == null) {
+      return List.of();
+    }
+    try {
+      return List.copyOf(MAPPER.readValue(header.value(), new TypeReference<List<Call>>() {}));
+    } catch (IOException | NullPointerException e) {
+      return List.of();
+    }
+  }
+}

@@ -1,0 +1,31 @@
+package org.pgoffload.worker.delivery;
+
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/// Cancellations that came before their request was recorded, so that nobody could tell whether
+/// they count. Bounded: what is forgotten here is obeyed by the claim.
+///
+/// Safe to share between threads.
+public final class EarlyCancellations {
+  private static final int MOST = 10_000;
+
+  private final Map<Long, Set<Long>> byRequest = new LinkedHashMap<>();
+
+  /// @param by the oid of who wants it cancelled
+  public synchronized void add(long id, long by) {
+    byRequest.computeIfAbsent(id, added -> new LinkedHashSet<>()).add(by);
+    if (byRequest.size() > MOST) {
+      byRequest.remove(byRequest.keySet().iterator().next());
+    }
+  }
+
+  /// Who wants a request cancelled. They are forgotten.
+  public synchronized List<Long> of(long id) {
+    var by = byRequest.remove(id);
+    return by == null ? List.of() : List.copyOf(by);
+  }
+}

@@ -1,0 +1,248 @@
+package org.pgoffload.worker.delivery;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Timer;
+import io.opentelemetry.api.trace.Span;
+import io.opentelemetry.api.trace.SpanKind;
+import io.opentelemetry.api.trace.StatusCode;
+import io.opentelemetry.api.trace.Tracer;
+import io.opentelemetry.context.Context;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.IntSupplier;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.DeadLetterReason;
+import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultMessage;
+import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.telemetry.CountDeadLetters;
+import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.telemetry.TraceHeaders;
+import org.pgoffload.worker.sql.TaskSessions;
+
+/// What a worker tells of the way of its requests: measures of all of them, and a span for each.
+///
+/// Two of the times are differences between the clocks of database, Kafka and worker, and as good
+/// as these agree.
+///
+/// Safe to share between threads.
+public final class MeasureRequests {
+  private final MeterRegistry metrics;
+  private final Tracer tracer;
+  private final CountDeadLetters deadLetters;
+  private final List<Watched> lanes = new CopyOnWriteArrayList<>();
+  private volatile IntSupplier tasks = () -> 0;
+  private final Timer capture;
+  private final Timer queue;
+  private final Timer run;
+  private final Timer publish;
+
+  /// What a lane has not finished, by the database's clock.
+  private record Watched(UnfinishedRequests unfinished, InstantSource clock) {
+    double oldestSeconds() {
+      return unfinished
+          .oldest()
+          .map(oldest -> Duration.between(oldest, clock.instant()).toMillis() / 1e3)
+          .map(seconds -> Math.max(0, seconds))
+          .orElse(0.0);
+    }
+  }
+
+  public MeasureRequests(Telemetry telemetry) {
+    this.metrics = telemetry.metrics();
+    this.tracer = telemetry.tracer();
+    this.capture = telemetry.hop("capture");
+    this.queue = telemetry.hop("queue");
+    this.run = telemetry.hop("run");
+    this.publish = telemetry.hop("publish");
+    this.deadLetters = new CountDeadLetters(metrics);
+  }
+
+  /// Shows what a lane has not finished.
+  ///
+  /// @param clock the database's
+  public void watch(String lane, UnfinishedRequests unfinished, InstantSource clock) {
+    var watched = new Watched(unfinished, clock);
+    lanes.add(watched);
+    Gauge.builder("pgoffload.requests.unfinished", unfinished, UnfinishedRequests::count)
+        .description("Requests received and not finished: waiting, running, or held by another")
+        .tag("lane", lane)
+        .register(metrics);
+    Gauge.builder("pgoffload.requests.held", unfinished, each -> each.held().size())
+        .description("Those of them that another worker has, watched in case it dies")
+        .tag("lane", lane)
+        .register(metrics);
+    Gauge.builder("pgoffload.oldest.unfinished", watched, Watched::oldestSeconds)
+        .description("How long ago the oldest of them was asked; 0 if there is none")
+        .baseUnit("seconds")
+        .tag("lane", lane)
+        .register(metrics);
+  }
+
+  /// What there is to do and was done since the start, as JSON, for `llm_worker`.
+  public String summary() {
+    long unfinished = 0;
+    double oldestSeconds = 0;
+    for (var each : lanes) {
+      unfinished += each.unfinished.count();
+      oldestSeconds = Math.max(oldestSeconds, each.oldestSeconds());
+    }
+    return JsonNodeFactory.instance
+        .objectNode()
+        .put("unfinished", unfinished)
+        .put("oldest_seconds", oldestSeconds)
+        .put("tasks", tasks.getAsInt())
+        .put("results", total("pgoffload.results"))
+        .put("taken_over", total("pgoffload.claims", "outcome", "taken_over"))
+        .put("calls", total("pgoffload.llm.calls"))
+        .put("rate_limited", total("pgoffload.llm.calls", "outcome", "rate_limited"))
+        .put("retries", total("pgoffload.llm.retries"))
+        .put("input_tokens", total("pgoffload.llm.tokens", "type", "input"))
+        .put("output_tokens", total("pgoffload.llm.tokens", "type", "output"))
+        .put("dead_letters", total(CountDeadLetters.NAME))
+        .toString();
+  }
+
+  private long total(String counter, String... tags) {
+    return (long)
+        metrics.find(counter).tags(tags).counters().stream().mapToDouble(Counter::count).sum();
+  }
+
+  /// Shows how many tasks of background SQL run.
+  public void watchTasks(IntSupplier running) {
+    tasks = running;
+    Gauge.builder("pgoffload.tasks.running", running::getAsInt)
+        .description("Tasks of background SQL that run")
+        .register(metrics);
+  }
+
+  /// Shows the sessions of tasks.
+  public void watch(TaskSessions sessions) {
+    Gauge.builder("pgoffload.sql.sessions", sessions, TaskSessions::active)
+        .description("Sessions that run tasks of background SQL, or are kept for the next one")
+        .tag("state", "active")
+        .register(metrics);
+    Gauge.builder("pgoffload.sql.sessions", sessions, TaskSessions::idle)
+        .tag("state", "idle")
+        .register(metrics);
+  }
+
+  /// Shows when the lease was renewed.
+  public void watch(Lease lease) {
+    Gauge.builder("pgoffload.lease.age", () -> lease.age().toMillis() / 1e3)
+        .description("How long ago the lease was renewed; after worker_dead_after others take over")
+        .baseUnit("seconds")
+        .register(metrics);
+  }
+
+  /// From the request to its record in Kafka.
+  public void arrived(ReceivedRequest request) {
+    Telemetry.record(
+        capture, Duration.between(request.envelope().createdAt(), publishedAt(request.record())));
+  }
+
+  /// From the record in Kafka to the claim.
+  public void claimed(
+      RequestKind.Lane lane, ReceivedRequest request, int attempt, Instant claimedAt) {
+    Telemetry.record(queue, Duration.between(publishedAt(request.record()), claimedAt));
+    claim(lane, attempt > 1 ? "taken_over" : "claimed");
+  }
+
+  /// What else came of a claim.
+  ///
+  /// @param outcome `answered`, `refused` or `missing`
+  public void claim(RequestKind.Lane lane, String outcome) {
+    metrics
+        .counter(
+            "pgoffload.claims", "lane", lane.name().toLowerCase(Locale.ROOT), "outcome", outcome)
+        .increment();
+  }
+
+  public void deadLetter(DeadLetterReason reason) {
+    deadLetters.count(reason.code());
+  }
+
+  /// A record of a result is in Kafka.
+  ///
+  /// @param nanos how long that took
+  public void published(ResultMessage message, long nanos) {
+    switch (message) {
+      case Result result ->
+          published(
+              result.kind(),
+              result.status(),
+              result.errorCode(),
+              result.attempts(),
+              result.ranMs());
+      case SqlResult result -> {
+        var error = result.error();
+        published(
+            SqlResult.KIND,
+            result.status(),
+            error == null ? null : error.sqlstate(),
+            result.attempt(),
+            result.ranMs());
+      }
+      case SqlRows _ -> {
+        return;
+      }
+    }
+    publish.record(Duration.ofNanos(nanos));
+  }
+
+  private void published(
+      String kind, String status, @Nullable String errorCode, int attempt, @Nullable Double ranMs) {
+    // the worker's own kinds alone: any text would make a series of its own
+    var known = RequestKind.ofWireName(kind).map(RequestKind::wireName).orElse("unknown");
+    metrics.counter("pgoffload.results", "kind", known, "status", status).increment();
+    if (ranMs != null) {
+      run.record(Duration.ofNanos((long) (ranMs * 1e6)));
+    }
+    var span = Span.current();
+    span.setAttribute("pgoffload.status", status);
+    span.setAttribute("pgoffload.attempt", attempt);
+    if (errorCode != null) {
+      span.setAttribute("error.type", errorCode);
+      span.setStatus(StatusCode.ERROR);
+    }
+  }
+
+  /// Opens the span of a request that runs, a child of what its record names.
+  public Context begin(ReceivedRequest request) {
+    var record = request.record();
+    var parent = TraceHeaders.read(record.headers());
+    return parent.with(
+        tracer
+            .spanBuilder("process " + record.topic())
+            .setParent(parent)
+            .setSpanKind(SpanKind.CONSUMER)
+            .setAttribute("messaging.system", "kafka")
+            .setAttribute("messaging.destination.name", record.topic())
+            .setAttribute("messaging.kafka.offset", record.offset())
+            .setAttribute(
+                "messaging.destination.partition.id", Integer.toString(record.partition()))
+            .setAttribute("pgoffload.request.id", request.id())
+            .setAttribute("pgoffload.request.kind", request.envelope().kind())
+            .startSpan());
+  }
+
+  /// Lets a record continue the current trace.
+  public static void trace(ProducerRecord<?, ?> record) {
+    TraceHeaders.write(Context.current(), record.headers());
+  }
+
+  private static Instant publishedAt(ConsumerRecord<?, ?> record) {
+    return Instant.ofEpochMilli(record.timestamp());
+  }
+}

@@ -1,0 +1,113 @@
+package org.pgoffload.worker.delivery;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import com.zaxxer.hikari.SQLExceptionOverride;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.security.GeneralSecurityException;
+import java.sql.SQLException;
+import java.time.Duration;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.PinnedSettings;
+import org.pgoffload.worker.WorkerConfiguration;
+import org.pgoffload.worker.WorkerStartException;
+
+/// Opens the worker's own connections, once the database is there.
+public final class OpenPool {
+  private static final Duration PATIENCE_AT_START = Duration.ofSeconds(30);
+
+  /// Claims are made by one thread, the lease is renewed by another, keys are read now and then.
+  private static final int CONNECTIONS = 4;
+
+  /// And each task may have a result to record.
+  private static final int CONNECTIONS_WITH_SQL = 8;
+
+  private static final Duration STATEMENT_TIMEOUT = Duration.ofSeconds(10);
+
+  /// A server that has vanished must not hold the lane for ever; above the server's own timeout.
+  private static final Duration SILENCE = Duration.ofSeconds(15);
+
+  private OpenPool() {}
+
+  /// A session that cannot write is one with a server that is a standby now: the next one is with
+  /// the server that takes writes.
+  private static final class DropReadOnly implements SQLExceptionOverride {
+    private static final String READ_ONLY_TRANSACTION = "25006";
+
+    @java.lang.Override
+    public SQLExceptionOverride.Override adjudicate(SQLException fault) {
+      return READ_ONLY_TRANSACTION.equals(fault.getSQLState())
+          ? SQLExceptionOverride.Override.MUST_EVICT
+          : SQLExceptionOverride.Override.CONTINUE_EVICT;
+    }
+  }
+
+  /// @throws WorkerStartException if there is no way in, with what to do
+  public static HikariDataSource open(WorkerConfiguration configuration, MeterRegistry metrics) {
+    var pool = new HikariConfig();
+    pool.setPoolName("pgoffload-worker");
+    pool.setMetricRegistry(metrics);
+    pool.setJdbcUrl(configuration.database().jdbcUrl());
+    var properties =
+        configuration.database().partProperties(name(configuration), STATEMENT_TIMEOUT);
+    properties.setProperty("socketTimeout", Long.toString(SILENCE.toSeconds()));
+    pool.setDataSourceProperties(properties);
+    pool.setConnectionInitSql(PinnedSettings.FIRST_STATEMENT);
+    pool.setExceptionOverride(new DropReadOnly());
+    pool.setMaximumPoolSize(
+        configuration.sqlDatabase() == null ? CONNECTIONS : CONNECTIONS_WITH_SQL);
+    pool.setMinimumIdle(1);
+    pool.setConnectionTimeout(Duration.ofSeconds(2).toMillis());
+    pool.setValidationTimeout(Duration.ofSeconds(1).toMillis());
+    // once it has been there, a database that is away is waited for by whoever needs it
+    pool.setInitializationFailTimeout(-1);
+    awaitDatabase(configuration);
+    return new HikariDataSource(pool);
+  }
+
+  private static String name(WorkerConfiguration configuration) {
+    return "pgoffload worker " + configuration.name();
+  }
+
+  /// Started together with its database, a worker waits for it, but not for a login or a database
+  /// that is not there, or a server that is not the right one.
+  private static void awaitDatabase(WorkerConfiguration configuration) {
+    var address = configuration.database();
+    long deadline = System.nanoTime() + PATIENCE_AT_START.toNanos();
+    while (true) {
+      try (var _ = address.connectAsPart(name(configuration), SILENCE, STATEMENT_TIMEOUT)) {
+        return;
+      } catch (SQLException e) {
+        var state = String.valueOf(e.getSQLState());
+        if (state.startsWith("28")
+            || state.startsWith("3D")
+            || isAnotherServer(e)
+            || System.nanoTime() > deadline) {
+          throw new WorkerStartException(
+              "the worker cannot connect to " + address + ": " + e.getMessage(), e);
+        }
+      }
+      pause(address);
+    }
+  }
+
+  /// Whether the server's certificate is not what was to be verified: waiting would not change it.
+  private static boolean isAnotherServer(SQLException fault) {
+    for (Throwable cause = fault; cause != null; cause = cause.getCause()) {
+      if (cause instanceof GeneralSecurityException) {
+        return true;
+      }
+    }
+    // pgjdbc gives no cause for a name that does not match
+    return String.valueOf(fault.getMessage()).contains("could not be verified by hostnameverifier");
+  }
+
+  private static void pause(DatabaseAddress address) {
+    try {
+      Thread.sleep(200);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new WorkerStartException("interrupted while waiting for " + address, e);
+    }
+  }
+}

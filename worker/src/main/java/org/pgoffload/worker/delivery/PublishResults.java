@@ -1,0 +1,286 @@
+package org.pgoffload.worker.delivery;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.errors.RecordTooLargeException;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.DeadLetterReason;
+import org.pgoffload.protocol.LlmPiece;
+import org.pgoffload.protocol.RecordHeaders;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultMessage;
+import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.worker.sql.ResultsTopic;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Publishes results and dead letters. A method returns once every in-sync replica has the record;
+/// until then it tries again, so that nothing that was done is forgotten.
+///
+/// Safe to share between threads; made to be called on virtual threads.
+public final class PublishResults implements ResultsTopic, AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(PublishResults.class);
+
+  private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
+  private static final Duration CLOSE = Duration.ofSeconds(1);
+
+  private final Producer<byte[], byte[]> kafka;
+  private final TopicNames topics;
+  private final MeasureRequests measure;
+  private volatile boolean closed;
+  private volatile String lastFault = "";
+
+  public PublishResults(Map<String, Object> client, TopicNames topics, MeasureRequests measure) {
+    this.kafka = new KafkaProducer<>(properties(client));
+    this.topics = topics;
+    this.measure = measure;
+  }
+
+  /// Publishes a result. One that is larger than the topic takes becomes a failed one.
+  ///
+  /// @throws InterruptedException if the worker is closing; the result may or may not be published
+  public void result(Result result) throws InterruptedException {
+    try {
+      sendTold(result);
+    } catch (RecordTooLargeException e) {
+      LOG.warn(
+          "The answer to request {} is larger than the results topic takes; it ends as failed",
+          result.id());
+      sendFailure(result);
+    }
+  }
+
+  @Override
+  public Future<?> begin(ResultMessage message) {
+    return begin(record(message));
+  }
+
+  /// A result that is larger than the topic takes is published without its rows and words: the
+  /// database has it.
+  @Override
+  public void publish(ResultMessage message) throws InterruptedException {
+    try {
+      sendTold(message);
+    } catch (RecordTooLargeException e) {
+      if (!(message instanceof SqlResult result)) {
+        throw e;
+      }
+      LOG.warn(
+          "The result of request {} is larger than the results topic takes; the topic has it without"
+              + " its content",
+          result.id());
+      sendTold(result.withoutContent());
+    }
+  }
+
+  @Override
+  public void publish(long id, String json) throws InterruptedException {
+    try {
+      var record = new ProducerRecord<>(topics.results(), utf8(Long.toString(id)), utf8(json));
+      MeasureRequests.trace(record);
+      send(record);
+    } catch (RecordTooLargeException e) {
+      publish(SqlResult.read(utf8(json)).withoutContent());
+    }
+  }
+
+  /// Begins to publish a piece of an answer.
+  public Future<?> begin(LlmPiece piece) {
+    return begin(
+        new ProducerRecord<>(topics.pieces(), utf8(Long.toString(piece.id())), piece.write()));
+  }
+
+  /// Begins to hand a request over to the topic of deferred ones, as it was signed.
+  ///
+  /// @param notBefore before which there is nothing to do for it, or null
+  /// @param calls that were made for it
+  public Future<?> beginToDefer(
+      ConsumerRecord<byte[], byte[]> request, @Nullable Instant notBefore, List<Call> calls) {
+    var deferred = new ProducerRecord<>(topics.deferred(), request.key(), request.value());
+    request.headers().forEach(header -> deferred.headers().add(header));
+    DeferredHeaders.write(deferred.headers(), notBefore, calls);
+    return begin(deferred);
+  }
+
+  private Future<?> begin(ProducerRecord<byte[], byte[]> record) {
+    try {
+      return kafka.send(record);
+    } catch (KafkaException | IllegalStateException e) {
+      if (e instanceof InterruptException) {
+        Thread.currentThread().interrupt();
+      }
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  /// Publishes what may not be executed, with its original bytes and headers.
+  ///
+  /// @throws InterruptedException if the worker is closing
+  public void deadLetter(
+      ConsumerRecord<byte[], byte[]> record, DeadLetterReason reason, String detail)
+      throws InterruptedException {
+    var letter = new ProducerRecord<>(topics.deadLetters(), record.key(), record.value());
+    record.headers().forEach(header -> letter.headers().add(header));
+    explain(letter, record, reason, detail);
+    measure.deadLetter(reason);
+    try {
+      send(letter);
+    } catch (RecordTooLargeException e) {
+      // the headers have made it too large; its origin says where the whole record is
+      var without = new ProducerRecord<byte[], byte[]>(topics.deadLetters(), new byte[0]);
+      explain(without, record, reason, detail + "; too large to be kept here");
+      send(without);
+    }
+  }
+
+  private static void explain(
+      ProducerRecord<?, ?> letter,
+      ConsumerRecord<byte[], byte[]> record,
+      DeadLetterReason reason,
+      String detail) {
+    letter
+        .headers()
+        .add(RecordHeaders.REASON, utf8(reason.code()))
+        .add(RecordHeaders.REASON_DETAIL, utf8(detail))
+        .add(
+            RecordHeaders.ORIGIN,
+            utf8(record.topic() + "-" + record.partition() + "@" + record.offset()));
+  }
+
+  private ProducerRecord<byte[], byte[]> record(ResultMessage message) {
+    return new ProducerRecord<>(topics.results(), utf8(message.recordKey()), message.write());
+  }
+
+  private void sendFailure(Result tooLarge) throws InterruptedException {
+    sendTold(
+        tooLarge.withFailure(
+            "answer_too_large",
+            "the model's answer is larger than the results topic takes; ask with a lower max_output_tokens"));
+  }
+
+  private void sendTold(ResultMessage message) throws InterruptedException {
+    var record = record(message);
+    MeasureRequests.trace(record);
+    long begun = System.nanoTime();
+    send(record);
+    measure.published(message, System.nanoTime() - begun);
+  }
+
+  /// An interrupt does not end the first try: what was paid for is published even at the end of a
+  /// drain. It ends the trying again, and closing ends both.
+  private void send(ProducerRecord<byte[], byte[]> record) throws InterruptedException {
+    boolean interrupted = false;
+    try {
+      while (true) {
+        interrupted |= Thread.interrupted();
+        Throwable fault;
+        try {
+          awaitAcknowledgement(kafka.send(record));
+          lastFault = "";
+          return;
+        } catch (InterruptException e) {
+          if (closed) {
+            throw new InterruptedException("closed before the record was taken");
+          }
+          continue;
+        } catch (ExecutionException e) {
+          fault = e.getCause();
+        } catch (KafkaException | IllegalStateException e) {
+          fault = e;
+        }
+        if (fault instanceof RecordTooLargeException tooLarge) {
+          throw tooLarge;
+        }
+        interrupted |= Thread.interrupted();
+        if (closed || interrupted) {
+          throw new InterruptedException("closing, before the record was taken");
+        }
+        complain(record.topic(), String.valueOf(fault));
+        Thread.sleep(PAUSE_AFTER_FAULT);
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /// Is not interrupted, and leaves the interrupt for afterwards.
+  private static void awaitAcknowledgement(Future<RecordMetadata> sent) throws ExecutionException {
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          sent.get();
+          return;
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  private void complain(String topic, String fault) {
+    // thousands of requests may meet the same fault
+    if (!fault.equals(lastFault)) {
+      lastFault = fault;
+      LOG.warn("Kafka did not take a record for {}; trying again: {}", topic, fault);
+    }
+  }
+
+  private static byte[] utf8(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static Map<String, Object> properties(Map<String, Object> client) {
+    var properties = new HashMap<>(client);
+    properties.put(ProducerConfig.KEY_SERIALIZER_CLASS_CONFIG, ByteArraySerializer.class);
+    properties.put(ProducerConfig.VALUE_SERIALIZER_CLASS_CONFIG, ByteArraySerializer.class);
+    // an answer that was paid for is safe before its request counts as finished
+    properties.put(ProducerConfig.ACKS_CONFIG, "all");
+    properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
+    // Kafka 4's default of 5 ms would be most of a round trip; under load batches fill by
+    // themselves
+    properties.put(ProducerConfig.LINGER_MS_CONFIG, 0);
+    // One request at a time, so that what comes meanwhile shares the next one: with no linger and
+    // several in flight every record would be a batch of its own (a twelfth of all CPU under load).
+    properties.put(ProducerConfig.MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION, 1);
+    properties.put(ProducerConfig.BATCH_SIZE_CONFIG, 128 << 10);
+    properties.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");
+    // Above the largest record, and below what a broker takes in one request
+    // (socket.request.max.bytes): it drops the connection of more, again and again.
+    properties.putIfAbsent(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, 32 << 20);
+    properties.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 300L << 20);
+    properties.putIfAbsent(ProducerConfig.CLIENT_ID_CONFIG, "pgoffload-worker");
+    return properties;
+  }
+
+  /// What is still being sent has a second.
+  @Override
+  public void close() {
+    closed = true;
+    kafka.close(CLOSE);
+  }
+}

@@ -1,0 +1,105 @@
+package org.pgoffload.worker.delivery;
+
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/// Every request that this worker has received and not finished: waiting to be claimed, running, or
+/// held by another worker. Counts them and their bytes, which is the window.
+///
+/// Safe to share between threads.
+public final class UnfinishedRequests {
+  private final Map<Long, List<ReceivedRequest>> all = new HashMap<>();
+  private final Map<Long, ReceivedRequest> waiting = new LinkedHashMap<>();
+  private final Map<Long, ReceivedRequest> held = new LinkedHashMap<>();
+  private long bytes;
+
+  /// A request was received: it waits to be claimed, unless the same one is here already (delivered
+  /// twice), in which case both finish together.
+  ///
+  /// @return whether it is the first
+  public synchronized boolean received(ReceivedRequest request) {
+    bytes += request.size();
+    var same = all.computeIfAbsent(request.id(), id -> new ArrayList<>(1));
+    same.add(request);
+    if (same.size() == 1) {
+      waiting.put(request.id(), request);
+      return true;
+    }
+    return false;
+  }
+
+  /// What waits to be claimed under this id.
+  public synchronized Optional<ReceivedRequest> waitingOf(long id) {
+    return Optional.ofNullable(waiting.get(id));
+  }
+
+  /// Up to this many that wait to be claimed, in the order of their arrival.
+  public synchronized List<ReceivedRequest> waiting(int atMost) {
+    return waiting.values().stream().limit(atMost).toList();
+  }
+
+  /// All that another worker holds.
+  synchronized List<ReceivedRequest> held() {
+    return List.copyOf(held.values());
+  }
+
+  public synchronized boolean hasWaiting() {
+    return !waiting.isEmpty();
+  }
+
+  /// It has been claimed and runs now.
+  public synchronized void running(long id) {
+    waiting.remove(id);
+    held.remove(id);
+  }
+
+  /// Another live worker has it: it is watched, unless it needs nothing any more.
+  public synchronized void heldElsewhere(ReceivedRequest request) {
+    waiting.remove(request.id());
+    if (all.containsKey(request.id())) {
+      held.put(request.id(), request);
+    }
+  }
+
+  /// It needs nothing any more: its offsets may be committed.
+  public void finish(long id) {
+    Collection<ReceivedRequest> finished;
+    synchronized (this) {
+      waiting.remove(id);
+      held.remove(id);
+      var removed = all.remove(id);
+      finished = removed == null ? List.of() : removed;
+      for (var request : finished) {
+        bytes -= request.size();
+      }
+    }
+    finished.forEach(request -> request.finish().run());
+  }
+
+  public synchronized int count() {
+    return all.size();
+  }
+
+  synchronized long bytes() {
+    return bytes;
+  }
+
+  /// When the oldest of them was asked; empty if there is none.
+  synchronized Optional<Instant> oldest() {
+    return all.values().stream()
+        .map(same -> same.getFirst().envelope().createdAt())
+        .min(Comparator.naturalOrder());
+  }
+
+  /// How many have been begun here and not ended.
+  public synchronized int running() {
+    return all.size() - waiting.size() - held.size();
+  }
+}

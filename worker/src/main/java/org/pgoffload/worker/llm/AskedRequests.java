@@ -1,0 +1,84 @@
+package org.pgoffload.worker.llm;
+
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.pgoffload.worker.delivery.RecentIds;
+
+/// Every LLM request that this worker has claimed and not ended, whether its record is still
+/// unfinished or was handed over to the topic of deferred ones.
+///
+/// Safe to share between threads.
+public final class AskedRequests {
+  /// More than are ever between a claim and its beginning here.
+  private static final int EARLY = 10_000;
+
+  private final Map<Long, AskedRequest> byId = new LinkedHashMap<>();
+  private final RecentIds cancelledEarly = new RecentIds(EARLY);
+  private final Set<Long> ending = new HashSet<>();
+  private long bytes;
+
+  /// A claimed request begins.
+  synchronized void begin(AskedRequest asked) {
+    if (byId.putIfAbsent(asked.id(), asked) != null) {
+      throw new IllegalStateException("request " + asked.id() + " has begun already");
+    }
+    bytes += asked.request().size();
+    if (cancelledEarly.contains(asked.id())) {
+      asked.cancel();
+    }
+  }
+
+  /// It has ended, or is left for the next worker.
+  synchronized void remove(AskedRequest asked) {
+    if (byId.remove(asked.id(), asked)) {
+      bytes -= asked.request().size();
+    }
+  }
+
+  synchronized Optional<AskedRequest> find(long id) {
+    return Optional.ofNullable(byId.get(id));
+  }
+
+  /// Cancels it here, or as soon as it begins here.
+  void cancel(long id) {
+    Optional<AskedRequest> asked;
+    synchronized (this) {
+      asked = find(id);
+      if (asked.isEmpty()) {
+        cancelledEarly.add(id);
+      }
+    }
+    asked.ifPresent(AskedRequest::cancel);
+  }
+
+  /// It may be claimed here in order to be ended: nobody may begin it meanwhile.
+  synchronized void beginEnding(long id) {
+    ending.add(id);
+  }
+
+  /// It was not claimed, or its result is published.
+  public synchronized void endEnding(long id) {
+    ending.remove(id);
+  }
+
+  synchronized boolean isEnding(long id) {
+    return ending.contains(id);
+  }
+
+  /// All, the oldest first.
+  synchronized List<AskedRequest> all() {
+    return List.copyOf(byId.values());
+  }
+
+  public synchronized int count() {
+    return byId.size();
+  }
+
+  synchronized long bytes() {
+    return bytes;
+  }
+}

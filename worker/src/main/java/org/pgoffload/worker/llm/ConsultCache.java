@@ -1,0 +1,55 @@
+package org.pgoffload.worker.llm;
+
+import java.nio.charset.StandardCharsets;
+import java.sql.SQLException;
+import javax.sql.DataSource;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.worker.delivery.Lease;
+
+/// Asks the database whether a question has been answered, or is being asked, already: an answer is
+/// taken instead of a call, and of those who ask the same at the same time one makes it.
+///
+/// Safe to share between threads.
+public final class ConsultCache implements AnswerRequest.Cache {
+  private final DataSource database;
+  private final Lease lease;
+
+  public ConsultCache(DataSource database, Lease lease) {
+    this.database = database;
+    this.lease = lease;
+  }
+
+  @Override
+  public AnswerRequest.Cache.Advice consult(long id, byte[] key, String maxAge)
+      throws SQLException {
+    try (var connection = database.getConnection();
+        var statement =
+            connection.prepareStatement(
+                "select outcome, leader_id, result"
+                    + " from pgoffload.consult_cache(?, ?, ?, ?, ?::interval)")) {
+      statement.setString(1, lease.worker());
+      statement.setLong(2, lease.epoch());
+      statement.setLong(3, id);
+      statement.setBytes(4, key);
+      statement.setString(5, maxAge);
+      var row = statement.executeQuery();
+      row.next();
+      var outcome = row.getString(1);
+      return switch (outcome) {
+        case "hit" -> new AnswerRequest.Cache.Advice.Hit(result(row.getString(3)));
+        case "lead" -> new AnswerRequest.Cache.Advice.Lead();
+        case "follow" -> new AnswerRequest.Cache.Advice.Follow(row.getLong(2));
+        default ->
+            throw new SQLException(
+                "pgoffload.consult_cache returned '" + outcome + "': upgrade this worker");
+      };
+    }
+  }
+
+  /// A row of the table of results, whose columns are the message's fields.
+  private static Result result(String row) {
+    return Result.read(
+        ("{\"version\":" + Result.VERSION + "," + row.substring(1))
+            .getBytes(StandardCharsets.UTF_8));
+  }
+}

@@ -1,0 +1,126 @@
+package org.pgoffload.worker.llm;
+
+import java.sql.SQLException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.worker.delivery.Lease;
+import org.pgoffload.worker.delivery.ListenToCommands;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Cancels LLM requests: what runs here is interrupted, what nobody has begun is ended by whichever
+/// worker claims it first. Every other command, and the cancellation of what is no LLM request,
+/// goes on to background SQL.
+public final class ObeyCancellations implements ListenToCommands.ObeyCommand {
+  private static final Logger LOG = LoggerFactory.getLogger(ObeyCancellations.class);
+
+  private final DataSource database;
+  private final Lease lease;
+  private final AskedRequests asked;
+  private final EndCancelled end;
+  private final ListenToCommands.@Nullable ObeyCommand sql;
+
+  /// Ends a request that this worker has claimed for nothing else, and says so to
+  /// [AskedRequests#endEnding] when its result is published.
+  @FunctionalInterface
+  public interface EndCancelled {
+    void end(CancelledRequest request);
+  }
+
+  /// A request that is ended without ever having been received here.
+  public record CancelledRequest(
+      long id,
+      String kind,
+      int attempt,
+      Instant claimedAt,
+      Instant createdAt,
+      String requestedBy,
+      long requestedByOid) {}
+
+  /// @param sql obeys what is about background SQL, or null where none is run
+  public ObeyCancellations(
+      DataSource database,
+      Lease lease,
+      AskedRequests asked,
+      EndCancelled end,
+      ListenToCommands.@Nullable ObeyCommand sql) {
+    this.database = database;
+    this.lease = lease;
+    this.asked = asked;
+    this.end = end;
+    this.sql = sql;
+  }
+
+  @Override
+  public void obey(RequestKind kind, List<Envelope> commands) throws SQLException {
+    var rest = kind == RequestKind.CANCEL ? cancel(commands) : commands;
+    if (sql != null && !rest.isEmpty()) {
+      sql.obey(kind, rest);
+    }
+  }
+
+  /// @return those that are not about LLM requests, as far as anybody knows
+  private List<Envelope> cancel(List<Envelope> commands) throws SQLException {
+    var claimed = new HashSet<Long>();
+    commands.forEach(command -> asked.beginEnding(command.id()));
+    try {
+      return ask(commands, claimed);
+    } finally {
+      commands.stream()
+          .map(Envelope::id)
+          .filter(id -> !claimed.contains(id))
+          .forEach(asked::endEnding);
+    }
+  }
+
+  /// @param claimed receives the ids of those that end here
+  private List<Envelope> ask(List<Envelope> commands, Set<Long> claimed) throws SQLException {
+    var unknown = new ArrayList<Envelope>();
+    try (var connection = database.getConnection();
+        var statement =
+            connection.prepareStatement(
+                "select number, id, outcome, kind, attempt, claimed_at, created_at, requested_by,"
+                    + " requested_by_oid from pgoffload.cancel_llm(?, ?, ?, ?::oid[])")) {
+      statement.setString(1, lease.worker());
+      statement.setLong(2, lease.epoch());
+      statement.setArray(
+          3, connection.createArrayOf("bigint", commands.stream().map(Envelope::id).toArray()));
+      statement.setArray(
+          4,
+          connection.createArrayOf(
+              "bigint",
+              commands.stream().map(command -> command.requestedBy().userOid()).toArray()));
+      var row = statement.executeQuery();
+      while (row.next()) {
+        long id = row.getLong(2);
+        switch (row.getString(3)) {
+          case "held" -> asked.cancel(id);
+          case "claimed" -> {
+            claimed.add(id);
+            end.end(
+                new CancelledRequest(
+                    id,
+                    row.getString(4),
+                    row.getInt(5),
+                    row.getTimestamp(6).toInstant(),
+                    row.getTimestamp(7).toInstant(),
+                    row.getString(8),
+                    row.getLong(9)));
+          }
+          case "unknown" -> unknown.add(commands.get(row.getInt(1) - 1));
+          // ended, or not theirs to cancel
+          default -> {}
+        }
+      }
+    }
+    LOG.debug("Of {} cancellations, {} end here", commands.size(), claimed.size());
+    return unknown;
+  }
+}

@@ -1,0 +1,30 @@
+package org.pgoffload.worker.llm.calls;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.worker.vendors.LlmOutcome;
+import org.pgoffload.worker.vendors.Usage;
+
+/// What became of all calls for one request.
+///
+/// @param outcome of the last call; null if none could be made in time
+/// @param provider who was asked last
+/// @param expired whether the time ran out before there was an answer or a reason to give up
+/// @param calls every call, in order
+public record CallsMade(
+    @Nullable LlmOutcome outcome, String provider, boolean expired, List<Call> calls) {
+
+  public CallsMade {
+    calls = List.copyOf(calls);
+  }
+
+  /// What all calls have counted.
+  public static Usage usage(List<Call> calls) {
+    return new Usage(
+        calls.stream().mapToLong(Call::inputTokens).sum(),
+        calls.stream().mapToLong(Call::cachedTokens).sum(),
+        calls.stream().mapToLong(Call::outputTokens).sum(),
+        calls.stream().mapToLong(Call::reasoningTokens).sum());
+  }
+}

@@ -1,0 +1,37 @@
+package org.pgoffload.worker.llm.calls;
+
+import java.util.List;
+import org.pgoffload.worker.vendors.LlmCall;
+
+/// Guesses how many tokens a call will count, before anybody has counted them: four characters of
+/// English are about one token (help.openai.com, "What are tokens and how to count them"). What was
+/// guessed wrong is put right when the call has ended.
+final class EstimateTokens {
+  private static final int CHARACTERS_OF_A_TOKEN = 4;
+
+  /// Where the request sets no limit to its answer.
+  private static final int USUAL_ANSWER = 500;
+
+  private EstimateTokens() {}
+
+  static int of(LlmCall call) {
+    long characters = call.system() == null ? 0 : call.system().length();
+    for (var turn : call.turns()) {
+      characters += turn.text().length();
+    }
+    var limit = call.options().maxOutputTokens();
+    return clamp(tokens(characters) + (limit == null ? USUAL_ANSWER : limit));
+  }
+
+  static int of(List<String> inputs) {
+    return clamp(tokens(inputs.stream().mapToLong(String::length).sum()));
+  }
+
+  private static long tokens(long characters) {
+    return characters / CHARACTERS_OF_A_TOKEN + 1;
+  }
+
+  private static int clamp(long tokens) {
+    return (int) Math.min(tokens, Integer.MAX_VALUE);
+  }
+}

@@ -1,0 +1,64 @@
+package org.pgoffload.worker.llm.calls;
+
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.pgoffload.worker.vendors.ModelTarget;
+
+/// The limits of every model that is asked.
+///
+/// Safe to share between threads.
+final class LimitModels implements AutoCloseable {
+  /// Callers name models as they like: beyond so many, those that nobody uses are forgotten.
+  private static final int USUAL = 1000;
+
+  private final CallSettings settings;
+  private final Map<String, LimitModel> byTarget = new ConcurrentHashMap<>();
+  private final ScheduledExecutorService timer =
+      Executors.newSingleThreadScheduledExecutor(
+          Thread.ofPlatform().daemon().name("pgoffload-limits").factory());
+  private volatile int workers = 1;
+
+  LimitModels(CallSettings settings) {
+    this.settings = settings;
+  }
+
+  LimitModel of(ModelTarget target) {
+    var name = target.toString();
+    var known = byTarget.get(name);
+    if (known != null) {
+      return known;
+    }
+    if (byTarget.size() >= USUAL) {
+      byTarget.values().removeIf(LimitModel::isUnused);
+    }
+    return byTarget.computeIfAbsent(name, this::limit);
+  }
+
+  private LimitModel limit(String target) {
+    var limit =
+        new LimitModel(
+            settings.limitsFor(target),
+            System::nanoTime,
+            (nanos, task) -> {
+              if (!timer.isShutdown()) {
+                var _ = timer.schedule(task, nanos, TimeUnit.NANOSECONDS);
+              }
+            });
+    limit.shareWith(workers);
+    return limit;
+  }
+
+  /// How many workers share the configured limits.
+  void shareWith(int workersAlive) {
+    workers = workersAlive;
+    byTarget.values().forEach(limit -> limit.shareWith(workersAlive));
+  }
+
+  @Override
+  public void close() {
+    timer.shutdownNow();
+  }
+}

@@ -1,0 +1,65 @@
+package org.pgoffload.worker.sql;
+
+import java.sql.SQLException;
+import java.util.List;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.worker.delivery.EarlyCancellations;
+import org.pgoffload.worker.delivery.ListenToCommands;
+
+/// Does what the commands to background SQL ask for, as far as it is theirs to ask.
+public final class ObeySqlCommands implements ListenToCommands.ObeyCommand {
+  private final TaskRecords records;
+  private final RunningTasks tasks;
+  private final SqlLane lane;
+  private final EarlyCancellations early;
+
+  public ObeySqlCommands(
+      TaskRecords records, RunningTasks tasks, SqlLane lane, EarlyCancellations early) {
+    this.records = records;
+    this.tasks = tasks;
+    this.lane = lane;
+    this.early = early;
+  }
+
+  @Override
+  public void obey(RequestKind kind, List<Envelope> commands) throws SQLException {
+    switch (kind) {
+      case CANCEL -> cancel(commands);
+      case PROGRESS -> {
+        for (var command : commands) {
+          progress(command);
+        }
+      }
+      case ASK, EMBED, SQL -> {}
+    }
+  }
+
+  private void cancel(List<Envelope> commands) throws SQLException {
+    var ids = commands.stream().map(Envelope::id).toList();
+    var by = commands.stream().map(command -> command.requestedBy().userOid()).toList();
+    for (int i = 0; i < ids.size(); i++) {
+      // first: it may be recorded, and asked for, while we ask
+      early.add(ids.get(i), by.get(i));
+    }
+    for (long id : records.recordCancellations(ids, by)) {
+      tasks.cancel(id);
+      lane.cancelled(id);
+    }
+  }
+
+  /// Only the backend that runs the task may speak of its progress: anybody may send such a
+  /// command.
+  private void progress(Envelope command) throws SQLException {
+    var task = tasks.find(command.id());
+    var payload = command.payload();
+    if (task.isPresent() && task.get().backend() == payload.path("pid").asInt(-1)) {
+      var message = payload.path("message");
+      records.recordProgress(
+          command.id(),
+          task.get().attempt(),
+          payload.path("pct").asInt(),
+          message.isTextual() ? message.asText() : null);
+    }
+  }
+}

@@ -1,0 +1,106 @@
+package org.pgoffload.worker.vendors;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Locale;
+import org.pgoffload.worker.vendors.http.Json;
+import org.pgoffload.worker.vendors.http.VendorReply;
+
+/// The Gemini API's `generateContent` (ai.google.dev/api/generate-content).
+final class GeminiFormat {
+  private GeminiFormat() {}
+
+  static ObjectNode question(LlmCall call) {
+    var question = Json.object();
+    if (call.system() != null) {
+      text(question.putObject("systemInstruction").putArray("parts"), call.system());
+    }
+    var contents = question.putArray("contents");
+    for (var turn : call.turns()) {
+      var role =
+          switch (turn.role()) {
+            case USER -> "user";
+            case ASSISTANT -> "model";
+          };
+      text(contents.addObject().put("role", role).putArray("parts"), turn.text());
+    }
+    var configuration = configuration(call.options());
+    if (!configuration.isEmpty()) {
+      question.set("generationConfig", configuration);
+    }
+    return question;
+  }
+
+  private static void text(ArrayNode parts, String text) {
+    parts.addObject().put("text", text);
+  }
+
+  private static ObjectNode configuration(LlmOptions options) {
+    var configuration = Json.object();
+    if (options.temperature() != null) {
+      configuration.put("temperature", options.temperature());
+    }
+    if (options.maxOutputTokens() != null) {
+      configuration.put("maxOutputTokens", options.maxOutputTokens());
+    }
+    if (!options.stop().isEmpty()) {
+      options.stop().forEach(configuration.putArray("stopSequences")::add);
+    }
+    if ("none".equals(options.reasoningEffort())) {
+      // The levels have no word for it; a model that always thinks refuses this.
+      configuration.putObject("thinkingConfig").put("thinkingBudget", 0);
+    } else if (options.reasoningEffort() != null) {
+      configuration
+          .putObject("thinkingConfig")
+          .put("thinkingLevel", options.reasoningEffort().toUpperCase(Locale.ROOT));
+    }
+    if (options.responseSchema() != null) {
+      configuration
+          .put("responseMimeType", "application/json")
+          .set("responseJsonSchema", options.responseSchema());
+    }
+    return configuration;
+  }
+
+  static LlmOutcome answer(VendorReply reply) {
+    var body = reply.body();
+    var usage = usage(body.path("usageMetadata"));
+    var failure = reply.failure(usage);
+    if (failure != null) {
+      return failure;
+    }
+    var candidate = body.path("candidates").path(0);
+    if (!candidate.isObject()) {
+      var blocked = Json.text(body.path("promptFeedback"), "blockReason");
+      return blocked == null
+          ? reply.malformed("the reply has no candidate", usage)
+          : reply.declined(LlmErrorCode.CONTENT_FILTER, blocked, usage);
+    }
+    var reason = Json.text(candidate, "finishReason");
+    return reason == null
+        ? reply.malformed("the reply has no finish reason", usage)
+        : reply.finished(text(candidate), reason, Json.text(candidate, "finishMessage"), usage);
+  }
+
+  /// The model's thoughts, if any are told, are no answer.
+  static String text(JsonNode candidate) {
+    var text = new StringBuilder();
+    for (var part : candidate.path("content").path("parts")) {
+      if (!part.path("thought").asBoolean()) {
+        text.append(part.path("text").asText(""));
+      }
+    }
+    return text.toString();
+  }
+
+  /// The model's thoughts are counted apart from what it wrote.
+  private static Usage usage(JsonNode usage) {
+    var thoughts = Json.count(usage, "thoughtsTokenCount");
+    return new Usage(
+        Json.count(usage, "promptTokenCount"),
+        Json.count(usage, "cachedContentTokenCount"),
+        Json.count(usage, "candidatesTokenCount") + thoughts,
+        thoughts);
+  }
+}

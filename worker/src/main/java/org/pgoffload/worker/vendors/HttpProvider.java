@@ -1,0 +1,80 @@
+package org.pgoffload.worker.vendors;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.net.URI;
+import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.vendors.http.BaseUrl;
+import org.pgoffload.worker.vendors.http.EventFraming;
+import org.pgoffload.worker.vendors.http.PostJson;
+import org.pgoffload.worker.vendors.http.VendorReply;
+
+/// A vendor that is asked by one HTTP POST of JSON: what differs between vendors is to implement,
+/// what is common is here and in [AskVendor]. Adding a vendor is one record that implements this,
+/// and its line in [ResolveProvider].
+interface HttpProvider extends LlmProvider {
+
+  /// What the calls go through.
+  PostJson http();
+
+  /// What lets a call in, and the vendor's other headers with it. Asked for before each call, on
+  /// its thread; may block while a token is fetched, which counts as time of the call.
+  ///
+  /// @param timeout of the call
+  /// @throws InterruptedException if the thread is interrupted
+  Credentials credentials(Duration timeout) throws InterruptedException;
+
+  /// Where its API is.
+  BaseUrl baseUrl();
+
+  /// Where the question is posted.
+  URI endpoint(LlmCall call, String model);
+
+  /// The headers that may bear the vendor's id of the call, the best first.
+  List<String> requestIdHeaders();
+
+  /// Why the vendor's API cannot do what the call asks for, with what to do instead; null if it
+  /// can. Such a call is not made. What only some models refuse is left to the vendor to say.
+  default @Nullable String refuses(LlmCall call) {
+    return null;
+  }
+
+  /// The question in the vendor's format, all its options in it, and with [LlmCall#stream()] the
+  /// wish for a stream.
+  ///
+  /// @param model the model to ask
+  ObjectNode question(LlmCall call, String model);
+
+  /// Reads a reply of status 200. A success is believed only if the body says so.
+  LlmOutcome answer(VendorReply reply);
+
+  /// Takes the events of one streamed reply; the body that they fold into is read by [#answer].
+  FoldEvents fold();
+
+  /// How the events of a streamed reply follow each other.
+  default EventFraming framing() {
+    return EventFraming.SERVER_SENT_EVENTS;
+  }
+
+  /// How the vendor embeds; null for one that does not.
+  default @Nullable EmbeddingFormat embeddings() {
+    return null;
+  }
+
+  @Override
+  default LlmOutcome ask(LlmCall call, PieceListener pieces) throws InterruptedException {
+    return AskVendor.ask(this, call, pieces);
+  }
+
+  @Override
+  default LlmOutcome embed(EmbedCall call) throws InterruptedException {
+    var format = embeddings();
+    return format == null ? LlmProvider.super.embed(call) : AskVendor.embed(this, format, call);
+  }
+
+  @Override
+  default void close() {
+    http().close();
+  }
+}

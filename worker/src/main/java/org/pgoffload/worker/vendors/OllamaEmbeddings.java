@@ -1,0 +1,53 @@
+package org.pgoffload.worker.vendors;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.net.URI;
+import java.util.ArrayList;
+import org.pgoffload.worker.vendors.http.Json;
+import org.pgoffload.worker.vendors.http.VendorReply;
+
+/// Ollama's `/api/embed` (docs.ollama.com/api/embed).
+record OllamaEmbeddings(URI endpoint) implements EmbeddingFormat {
+
+  /// None is told: a batch that one machine embeds within seconds.
+  static final EmbedLimits LIMITS = new EmbedLimits(64, 64_000);
+
+  @Override
+  public URI endpoint(String model) {
+    return endpoint;
+  }
+
+  @Override
+  public ObjectNode question(EmbedCall call, String model) {
+    // Unless told not to, the API leaves out the end of a text that is too long.
+    var question = Json.object().put("model", model).put("truncate", false);
+    call.inputs().forEach(question.putArray("input")::add);
+    if (call.dimensions() != null) {
+      question.put("dimensions", call.dimensions());
+    }
+    return question;
+  }
+
+  @Override
+  public LlmOutcome answer(VendorReply reply, EmbedCall call) {
+    var failure = reply.failure(Usage.NONE);
+    if (failure != null) {
+      return failure;
+    }
+    var usage = new Usage(Json.count(reply.body(), "prompt_eval_count"), 0, 0, 0);
+    var vectors = new ArrayList<float[]>();
+    for (var embedding : reply.body().path("embeddings")) {
+      var vector = Json.floats(embedding);
+      if (vector == null) {
+        return reply.malformed("the reply has an embedding that cannot be read", usage);
+      }
+      vectors.add(vector);
+    }
+    return reply.embedded(vectors, call.inputs().size(), usage);
+  }
+
+  @Override
+  public String modelSetting() {
+    return "OLLAMA_EMBEDDING_MODEL";
+  }
+}

@@ -1,0 +1,46 @@
+package org.pgoffload.worker.vendors.http;
+
+import java.io.IOException;
+import java.util.List;
+
+/// How a vendor puts the events of a stream one after the other.
+public enum EventFraming {
+  /// `text/event-stream`, each event's data being a JSON object.
+  SERVER_SENT_EVENTS,
+  /// A JSON object on each line.
+  JSON_LINES;
+
+  /// By which a line of a server-sent event begins; a comment has no name.
+  private static final List<String> FIELDS = List.of("data", "event", "id", "retry", ":");
+
+  /// Whether a reply is no stream but in one piece, which some servers send though a stream was
+  /// asked for. Its begin says so before its content type: not every server says what it sends. An
+  /// answer on a line of its own is an event like any other.
+  public boolean isWhole(OpenReply reply) throws IOException {
+    var begin = reply.begin();
+    return begin.startsWith("[")
+        || begin.startsWith("<")
+        || switch (this) {
+          case SERVER_SENT_EVENTS ->
+              begin.startsWith("{")
+                  || (reply.isJson() && FIELDS.stream().noneMatch(begin::startsWith));
+          case JSON_LINES -> begin.startsWith("{\n") || begin.startsWith("{\r") || reply.isJson();
+        };
+  }
+
+  /// The events of a reply.
+  public StreamedEvents read(OpenReply reply) {
+    var lines = reply.lines();
+    return switch (this) {
+      case SERVER_SENT_EVENTS -> new ServerSentEvents(lines);
+      case JSON_LINES ->
+          () -> {
+            var line = lines.readLine();
+            while (line != null && line.isBlank()) {
+              line = lines.readLine();
+            }
+            return line == null || !reply.isTorn() || StreamedEvents.isWhole(line) ? line : null;
+          };
+    };
+  }
+}

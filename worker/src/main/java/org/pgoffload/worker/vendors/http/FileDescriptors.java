@@ -1,0 +1,50 @@
+package org.pgoffload.worker.vendors.http;
+
+import com.sun.management.UnixOperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
+import java.util.Optional;
+
+/// The file descriptors of this process, of which each connection takes one.
+public final class FileDescriptors {
+  /// So few that a lookup of a name, which takes several, may fail for want of them.
+  private static final long NONE_LEFT = 8;
+
+  /// Of libraries, Kafka and the pool of the database.
+  private static final int OTHERS = 300;
+
+  private FileDescriptors() {}
+
+  /// How many there may be (`ulimit -n`; the JVM has raised the soft limit to the hard one);
+  /// `Long.MAX_VALUE` where nothing tells.
+  public static long most() {
+    return ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
+            && unix.getMaxFileDescriptorCount() > 0
+        ? unix.getMaxFileDescriptorCount()
+        : Long.MAX_VALUE;
+  }
+
+  /// What to say where there may not be as many as so many connections need.
+  public static Optional<String> tooFewFor(long connections) {
+    return tooFewFor(connections, most());
+  }
+
+  static Optional<String> tooFewFor(long connections, long most) {
+    long needed = connections + OTHERS;
+    return most >= needed
+        ? Optional.empty()
+        : Optional.of(
+            "This process may have %d open files, and its calls to models and its tasks may need %d:"
+                    .formatted(most, needed)
+                + " raise its limit (ulimit -n; LimitNOFILE= of systemd; --ulimit nofile= of"
+                + " Docker), or lower PGOFFLOAD_MAX_IN_FLIGHT");
+  }
+
+  static boolean areUsedUp() {
+    try {
+      return ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
+          && unix.getMaxFileDescriptorCount() - unix.getOpenFileDescriptorCount() < NONE_LEFT;
+    } catch (InternalError noneToCountThemWith) {
+      return true;
+    }
+  }
+}

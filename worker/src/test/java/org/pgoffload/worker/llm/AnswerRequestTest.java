@@ -1,0 +1,332 @@
+package org.pgoffload.worker.llm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.worker.FakeProvider;
+import org.pgoffload.worker.TestInstallation;
+import org.pgoffload.worker.TestRequests;
+import org.pgoffload.worker.delivery.Claim;
+import org.pgoffload.worker.delivery.ReceivedRequest;
+import org.pgoffload.worker.delivery.UnfinishedRequests;
+import org.pgoffload.worker.llm.calls.EmbedTogether;
+import org.pgoffload.worker.llm.calls.MakeCalls;
+import org.pgoffload.worker.vendors.FinishReason;
+import org.pgoffload.worker.vendors.LlmCall;
+import org.pgoffload.worker.vendors.LlmError;
+import org.pgoffload.worker.vendors.LlmErrorCode;
+import org.pgoffload.worker.vendors.LlmOptions;
+import org.pgoffload.worker.vendors.LlmOutcome;
+import org.pgoffload.worker.vendors.LlmProviders;
+import org.pgoffload.worker.vendors.ModelTarget;
+import org.pgoffload.worker.vendors.Turn;
+import org.pgoffload.worker.vendors.Usage;
+
+final class AnswerRequestTest {
+  private static final Instant SIGNED = Instant.ofEpochSecond(1);
+  private static final Claim.Claimed AT_ONCE = new Claim.Claimed(1, SIGNED.plusMillis(20));
+  private static final InstantSource CLOCK =
+      InstantSource.fixed(Instant.parse("2026-01-02T03:04:05.6Z"));
+  private static final MakeCalls MAKE =
+      new MakeCalls(TestInstallation.CALLS, CLOCK, Telemetry.none());
+  private static final EmbedTogether EMBED = new EmbedTogether(MAKE, TestInstallation.CALLS);
+  private static final ScheduledExecutorService TIMER = Executors.newScheduledThreadPool(1);
+
+  @AfterAll
+  static void close() {
+    EMBED.close();
+    MAKE.close();
+    TIMER.shutdownNow();
+  }
+
+  @Test
+  void answersWithEverythingThatTheProviderTold() throws Exception {
+    var result = answer(new FakeProvider(), envelope("{\"prompt\": \"why?\"}"), AT_ONCE);
+    assertThat(result)
+        .usingRecursiveComparison()
+        .ignoringFieldsMatchingRegexes(".*ranMs")
+        .isEqualTo(
+            new Result(
+                1,
+                9,
+                "ask",
+                "succeeded",
+                "alice",
+                10,
+                "why?",
+                null,
+                null,
+                "stop",
+                "fake",
+                "fake-1",
+                "call-1",
+                3L,
+                2L,
+                1L,
+                0L,
+                1,
+                20.0,
+                0.0,
+                "w",
+                "2026-01-02T03:04:05.600Z",
+                null,
+                null,
+                List.of(
+                    new Call(
+                        "fake",
+                        "fake-1",
+                        "2026-01-02T03:04:05.600Z",
+                        0,
+                        null,
+                        null,
+                        null,
+                        null,
+                        "call-1",
+                        3,
+                        2,
+                        1,
+                        0)),
+                null));
+    assertThat(result.ranMs()).isNotNegative();
+  }
+
+  @Test
+  void asksWithTheWholePayloadAndTheTimeThatIsLeft() throws Exception {
+    var calls = new ArrayList<LlmCall>();
+    var provider =
+        new FakeProvider(call -> {
+          calls.add(call);
+          return FakeProvider.echo(call);
+        });
+    answer(
+        provider,
+        envelope(
+            """
+            {"prompt": "and now?", "system": "be brief", "model": "m",
+             "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}],
+             "options": {"temperature": 0.5, "max_output_tokens": 7}}\
+            """),
+        new Claim.Claimed(3, SIGNED.plusSeconds(59)));
+    assertThat(calls).hasSize(1);
+    var left = calls.getFirst().timeout();
+    assertThat(left).isBetween(Duration.ofMillis(500), Duration.ofSeconds(1));
+    assertThat(calls)
+        .containsExactly(
+            new LlmCall(
+                9,
+                "m",
+                "be brief",
+                List.of(Turn.user("hi"), Turn.assistant("yo"), Turn.user("and now?")),
+                new LlmOptions(0.5, 7, List.of(), null, null),
+                false,
+                left));
+  }
+
+  @Test
+  void isNotBegunPastItsDeadline() throws Exception {
+    var provider = new FakeProvider();
+    var result =
+        answer(
+            provider,
+            envelope("{\"prompt\": \"why?\"}"),
+            new Claim.Claimed(1, SIGNED.plusSeconds(60)));
+    assertThat(result.status()).isEqualTo("expired");
+    assertThat(result.errorCode()).isEqualTo("deadline_passed");
+    assertThat(result.errorMessage()).contains("60000 ms");
+    assertThat(provider.calls()).isZero();
+    assertThat(result.provider()).as("nobody was asked").isNull();
+    assertThat(result.model()).isNull();
+  }
+
+  @Test
+  void expiresWhenTheCallHadAllTheTimeThatWasLeft() throws Exception {
+    var result =
+        answer(
+            new FakeProvider().hold("why?"),
+            envelope("{\"prompt\": \"why?\"}"),
+            new Claim.Claimed(1, SIGNED.plusMillis(58_000)));
+    assertThat(result.status()).isEqualTo("expired");
+    assertThat(result.provider()).isEqualTo("fake");
+    assertThat(result.model()).isEqualTo("fake-1");
+  }
+
+  @Test
+  void namesWhoWasReallyAskedHoweverItEnds() throws Exception {
+    var asked = asked(envelope("{\"prompt\": \"why?\"}"));
+    var answerer = answerer(new FakeProvider());
+    assertThat(answerer.cancelled(asked, AT_ONCE).provider()).isNull();
+
+    var second =
+        new FakeProvider() {
+          @Override
+          public String name() {
+            return "second";
+          }
+        };
+    asked.calls(new ModelTarget(second, "m-2"));
+    assertThat(answerer.cancelled(asked, AT_ONCE).provider()).isEqualTo("second");
+    assertThat(answerer.cancelled(asked, AT_ONCE).model()).isEqualTo("m-2");
+    assertThat(answerer.fault(asked, AT_ONCE).provider()).isEqualTo("second");
+
+    var refused = new Claim.Refused(AT_ONCE, Claim.Refused.Reason.OVER_BUDGET, "spent");
+    assertThat(answerer.refused(asked.request().envelope(), refused).provider()).isNull();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{'temperature': 0}          | {'temperature': 0.0}       | true",
+        "{'temperature': 1}          | {'temperature': 1e0}       | true",
+        "{'temperature': 1.50}       | {'temperature': 15e-1}     | true",
+        "{'max_output_tokens': 10}   | {'max_output_tokens': 1e1} | true",
+        "{'stop': 'END'}             | {'stop': ['END']}          | true",
+        "{'stream': true}            | {}                         | true",
+        "{'temperature': 0}          | {}                         | false",
+        "{'temperature': 0}          | {'temperature': 0.1}       | false",
+        "{'max_output_tokens': 1}    | {'max_output_tokens': 10}  | false",
+        "{'stop': ['1']}             | {'stop': ['1.0']}          | false"
+      })
+  void equalNumbersAskTheSame(String one, String other, boolean same) throws Exception {
+    assertThat(Arrays.equals(cacheKey(one), cacheKey(other))).isEqualTo(same);
+  }
+
+  private static byte[] cacheKey(String options) throws InterruptedException {
+    var payload = "{\"prompt\": \"why?\", \"options\": " + options.replace('\'', '"') + "}";
+    return Question.of(envelope(payload), RequestKind.ASK)
+        .cacheKey(new ModelTarget(new FakeProvider(), "m"));
+  }
+
+  @Test
+  void failsWithTheProvidersCodeAndWords() throws Exception {
+    var result =
+        answer(
+            new FakeProvider(call -> FakeProvider.failure(LlmErrorCode.MODEL_NOT_FOUND)),
+            envelope("{\"prompt\": \"why?\"}"),
+            AT_ONCE);
+    assertThat(result.status()).isEqualTo("failed");
+    assertThat(result.errorCode()).isEqualTo("model_not_found");
+    assertThat(result.errorMessage()).isEqualTo("the words of the vendor");
+    assertThat(result.model()).isEqualTo("fake-1");
+    assertThat(result.providerRequestId()).isEqualTo("call-1");
+  }
+
+  @Test
+  void saysWhyTheModelStoppedWithoutAWord() throws Exception {
+    var error =
+        new LlmError(
+            LlmErrorCode.EMPTY_ANSWER, "words", 200, null, null, new FinishReason("tool_calls"));
+    var result =
+        answer(
+            new FakeProvider(call -> new LlmOutcome.Failed(error, "fake-1", Usage.NONE, List.of())),
+            envelope("{\"prompt\": \"why?\"}"),
+            AT_ONCE);
+    assertThat(result.errorCode()).isEqualTo("empty_answer");
+    assertThat(result.finishReason()).isEqualTo("tool_calls");
+  }
+
+  @Test
+  void failsForAKindThatItDoesNotKnow() throws Exception {
+    var provider = new FakeProvider();
+    for (var kind : List.of("sql", "of-tomorrow")) {
+      var result =
+          answer(
+              provider,
+              Envelope.read(bytes(TestRequests.envelope(9, kind, "{}", 60_000))),
+              AT_ONCE);
+      assertThat(result.errorCode()).isEqualTo("unsupported_kind");
+      assertThat(result.errorMessage()).contains(kind);
+    }
+    assertThat(provider.calls()).isZero();
+  }
+
+  @Test
+  void failsForAPayloadThatIsNoCall() throws Exception {
+    var result = answer(new FakeProvider(), envelope("{}"), AT_ONCE);
+    assertThat(result.errorCode()).isEqualTo("invalid_request");
+  }
+
+  @Test
+  void replacesInAnAnswerWhatPostgresHasNot() throws Exception {
+    var result =
+        answer(
+            new FakeProvider(call -> FakeProvider.answer("a\u0000b\uD83Dc")),
+            envelope("{\"prompt\": \"why?\"}"),
+            AT_ONCE);
+    assertThat(result.answer()).isEqualTo("a\uFFFDb\uFFFDc");
+  }
+
+  @Test
+  void hasNoResultWhenTheWorkerCloses() {
+    var provider = new FakeProvider().hold("why?");
+    Thread.currentThread().interrupt();
+    assertThatThrownBy(() -> answer(provider, envelope("{\"prompt\": \"why?\"}"), AT_ONCE))
+        .isInstanceOf(InterruptedException.class);
+  }
+
+  @Test
+  void aFaultOfTheWorkerFailsWithoutItsWords() {
+    var asked = asked(envelope("{\"prompt\": \"why?\"}"));
+    var result = answerer(new FakeProvider()).fault(asked, AT_ONCE);
+    assertThat(result.errorCode()).isEqualTo("internal_error");
+    assertThat(result.attempts()).isEqualTo(1);
+  }
+
+  private static Result answer(FakeProvider provider, Envelope envelope, Claim.Claimed claim)
+      throws InterruptedException {
+    return answerer(provider).answer(asked(envelope), claim);
+  }
+
+  private static AnswerRequest answerer(FakeProvider provider) {
+    return new AnswerRequest(
+        "w",
+        LlmProviders.of(provider),
+        MAKE,
+        EMBED,
+        (id, key, maxAge) -> new AnswerRequest.Cache.Advice.Lead(),
+        piece -> CompletableFuture.completedFuture(null),
+        TIMER,
+        CLOCK);
+  }
+
+  private static AskedRequest asked(Envelope envelope) {
+    var record = new ConsumerRecord<byte[], byte[]>("t", 0, 0, null, new byte[0]);
+    return new AskedRequest(
+        new ReceivedRequest(envelope, record, () -> {}),
+        new UnfinishedRequests(),
+        true,
+        List.of(),
+        CLOCK,
+        1,
+        0,
+        (asked, patience) -> true);
+  }
+
+  private static Envelope envelope(String payload) {
+    return Envelope.read(bytes(TestRequests.envelope(9, "ask", payload, 60_000)));
+  }
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+}

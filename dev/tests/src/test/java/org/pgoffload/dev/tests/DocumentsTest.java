@@ -28,7 +28,7 @@ import picocli.CommandLine;
 
 /// The documents are complete, lead somewhere, and name what the code names.
 class DocumentsTest {
-  private static final Path ROOT = Objects.requireNonNull(Path.of("").toAbsolutePath().getParent());
+  private static final Path ROOT = Path.of("../..").toAbsolutePath().normalize();
   private static final Path DOCS = ROOT.resolve("docs");
 
   /// What the release archive carries beside the directories `docs` and `examples`.

@@ -23,6 +23,7 @@ import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.Telemetry;
 import org.postgresql.PGConnection;
 
@@ -273,10 +274,19 @@ final class ResultsAppTest {
   }
 
   @Test
-  void canBeClosedTwiceAndBeforeItRuns() {
+  void canBeClosedTwiceAndBeforeItRuns() throws Exception {
     var app = start();
     app.close();
     app.close();
+    assertThat(app.health()).isEqualTo(Health.ended());
+    app.awaitEnd();
+    var prefix = installation.topics().prefix();
+    await()
+        .atMost(PATIENCE)
+        .untilAsserted(() ->
+            assertThat(Thread.getAllStackTraces().keySet())
+                .extracting(Thread::getName)
+                .noneMatch(name -> name.startsWith(prefix) || name.equals("pgoffload-write-back")));
   }
 
   @Test

@@ -262,6 +262,9 @@ final class SqlSettingsTest extends OnOldestAndNewestPostgres {
               "{\"gone_setting\": \"on\"}",
               "a",
               0);
+      assertThat(task.session().value("select current_setting('gone_setting', true)")).isNull();
+      assertThat(task.session().number("select task from pgoffload.current_task()"))
+          .isEqualTo(request.id());
     }
     database.admin().run("delete from pgoffload.forwarded_setting where name = 'gone_setting'");
   }
@@ -325,8 +328,19 @@ final class SqlSettingsTest extends OnOldestAndNewestPostgres {
     ann.run("select pg_background_launch('x')");
     var request = database.onlySent();
     try (var bea = database.open("bea")) {
-      bea.run("select pg_advisory_lock(1885826918, " + request.id() + ")");
-      worker.begin(request).close();
+      // the task cannot have it then
+      bea.run("select pg_advisory_lock(1885826918, pgoffload.pid_of(" + request.id() + "))");
+      try (var task = worker.begin(request)) {
+        assertThat(task.session().number("select task from pgoffload.current_task()"))
+            .isEqualTo(request.id());
+        assertThat(
+                database
+                    .admin()
+                    .rows(
+                        "select pid from pg_locks where locktype = 'advisory' and granted"
+                            + " and classid = 1885826918"))
+            .containsExactly(Long.toString(bea.number("select pg_backend_pid()")));
+      }
     }
   }
 }

@@ -29,7 +29,7 @@ public class FakeProvider implements LlmProvider {
   private final Duration delay;
   private volatile boolean holdingAll;
   private final CountDownLatch all = new CountDownLatch(1);
-  private volatile boolean closed;
+  private final AtomicInteger closes = new AtomicInteger();
 
   public FakeProvider() {
     this(FakeProvider::echo);
@@ -105,7 +105,12 @@ public class FakeProvider implements LlmProvider {
   }
 
   public boolean isClosed() {
-    return closed;
+    return closes() > 0;
+  }
+
+  /// How often it was closed.
+  int closes() {
+    return closes.get();
   }
 
   @Override
@@ -153,6 +158,6 @@ public class FakeProvider implements LlmProvider {
 
   @Override
   public void close() {
-    closed = true;
+    closes.incrementAndGet();
   }
 }

@@ -26,6 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.llm.calls.CallSettings;
 import org.pgoffload.worker.sql.SqlLimits;
@@ -669,10 +670,19 @@ final class WorkerAppTest {
   }
 
   @Test
-  void canBeClosedTwice() {
-    var worker = start(new FakeProvider());
+  void canBeClosedTwice() throws Exception {
+    var provider = new FakeProvider();
+    var worker = start(provider);
     worker.close();
-    worker.close();
+    assertThat(worker.health()).isEqualTo(Health.ended());
+    assertThat(provider.isClosed()).isTrue();
+    try (var _ = start(new FakeProvider())) {
+      worker.close();
+      long id = installation.ask("still there?");
+      awaitAnswers(1);
+      assertThat(installation.resultOf(id).answer()).isEqualTo("still there?");
+    }
+    assertThat(provider.closes()).isEqualTo(1);
   }
 
   private static ConsumerRecord<byte[], byte[]> from(

@@ -108,7 +108,7 @@ final class RequestTransformTest {
   }
 
   @Test
-  void sendsSqlToItsOwnLane() {
+  void sendsSqlToItsOwnChannel() {
     var request = transform.apply(message(SIGNATURE + "\n" + envelope("sql", "null", "select 1")));
     assertThat(request.topic()).isEqualTo("shop.requests.sql");
   }

@@ -2,7 +2,7 @@ package org.pgoffload.launcher;
 
 import java.util.concurrent.Callable;
 import org.pgoffload.platform.hosting.RunPart;
-import org.pgoffload.producer.AttendCapture;
+import org.pgoffload.producer.CaptureSidecar;
 import org.pgoffload.producer.ProducerApp;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -35,7 +35,7 @@ final class ProducerCommand implements Callable<Integer> {
           var configuration = ReadConfiguration.producer(settings);
           return telemetry ->
               noCapture
-                  ? AttendCapture.start(configuration, telemetry)
+                  ? CaptureSidecar.start(configuration, telemetry)
                   : ProducerApp.start(configuration, telemetry);
         });
   }

@@ -43,7 +43,7 @@ public record Envelope(
   public Envelope {
     if (timeout == null
         && RequestKind.ofWireName(kind)
-            .filter(known -> known.lane() == RequestKind.Lane.LLM)
+            .filter(known -> known.channel() == RequestChannel.LLM)
             .isPresent()) {
       throw new IllegalArgumentException("an LLM request has a timeout");
     }

@@ -3,33 +3,26 @@ package org.pgoffload.protocol;
 import java.util.Arrays;
 import java.util.Optional;
 
-/// What a request asks for. Each kind belongs to one lane, so that neither waits behind the other.
+/// What a request asks for. Each kind belongs to one channel, so that requests of one channel do
+/// not wait behind those of another.
 public enum RequestKind {
   /// A completion by a language model.
-  ASK("ask", Lane.LLM),
+  ASK("ask", RequestChannel.LLM),
   /// Embeddings of one or more texts.
-  EMBED("embed", Lane.LLM),
+  EMBED("embed", RequestChannel.LLM),
   /// SQL to run in the background.
-  SQL("sql", Lane.SQL),
+  SQL("sql", RequestChannel.SQL),
   /// The cancellation of the request whose id it bears.
-  CANCEL("cancel", Lane.COMMANDS),
+  CANCEL("cancel", RequestChannel.COMMANDS),
   /// What a running SQL task says of its progress.
-  PROGRESS("progress", Lane.COMMANDS);
-
-  /// A topic with consumers of its own.
-  public enum Lane {
-    LLM,
-    SQL,
-    /// What every worker reads, whoever has the request.
-    COMMANDS
-  }
+  PROGRESS("progress", RequestChannel.COMMANDS);
 
   private final String wireName;
-  private final Lane lane;
+  private final RequestChannel channel;
 
-  RequestKind(String wireName, Lane lane) {
+  RequestKind(String wireName, RequestChannel channel) {
     this.wireName = wireName;
-    this.lane = lane;
+    this.channel = channel;
   }
 
   /// The kind of this wire name, or empty for one of a newer version.
@@ -42,13 +35,14 @@ public enum RequestKind {
     return wireName;
   }
 
-  public Lane lane() {
-    return lane;
+  /// The channel of its requests.
+  public RequestChannel channel() {
+    return channel;
   }
 
   /// The topic of this kind's requests.
   public String topic(TopicNames topics) {
-    return switch (lane) {
+    return switch (channel) {
       case LLM -> topics.llmRequests();
       case SQL -> topics.sqlRequests();
       case COMMANDS -> topics.commands();

@@ -35,7 +35,7 @@ final class TopicNamesTest {
 
   @ParameterizedTest
   @EnumSource
-  void givesEachKindTheTopicOfItsLane(RequestKind kind) {
+  void givesEachKindTheTopicOfItsChannel(RequestKind kind) {
     assertThat(kind.topic(topics))
         .isEqualTo(
             switch (kind) {

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class WriteFaultTest {
   @ParameterizedTest
   @ValueSource(strings = {"22P05", "22007", "23502", "23514", "54000"})
-  void isTheDatas(String state) {
+  void isDataError(String state) {
     assertThat(WriteFault.of(new SQLException("refused", state))).isEqualTo(WriteFault.BAD_DATA);
   }
 

@@ -23,33 +23,33 @@ import org.pgoffload.worker.delivery.ConsumeRequests;
 import org.pgoffload.worker.delivery.DatabaseClock;
 import org.pgoffload.worker.delivery.EarlyCancellations;
 import org.pgoffload.worker.delivery.FindPublished;
-import org.pgoffload.worker.delivery.Lane;
 import org.pgoffload.worker.delivery.Lease;
 import org.pgoffload.worker.delivery.ListenToCommands;
 import org.pgoffload.worker.delivery.MeasureRequests;
 import org.pgoffload.worker.delivery.OpenPool;
+import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.delivery.PublishResults;
+import org.pgoffload.worker.delivery.RequestHandler;
 import org.pgoffload.worker.delivery.RunRequests;
-import org.pgoffload.worker.delivery.Trust;
-import org.pgoffload.worker.delivery.UnfinishedRequests;
+import org.pgoffload.worker.delivery.SigningKeyCache;
 import org.pgoffload.worker.delivery.VerifyRequest;
 import org.pgoffload.worker.llm.AnswerRequest;
-import org.pgoffload.worker.llm.AskedRequests;
-import org.pgoffload.worker.llm.ConfirmClaims;
+import org.pgoffload.worker.llm.ClaimFence;
 import org.pgoffload.worker.llm.ConsultCache;
 import org.pgoffload.worker.llm.CountWorkers;
 import org.pgoffload.worker.llm.DeferRequests;
-import org.pgoffload.worker.llm.LlmLane;
+import org.pgoffload.worker.llm.InFlightRequests;
+import org.pgoffload.worker.llm.LlmRequestHandler;
 import org.pgoffload.worker.llm.ObeyCancellations;
 import org.pgoffload.worker.llm.calls.EmbedTogether;
 import org.pgoffload.worker.llm.calls.MakeCalls;
-import org.pgoffload.worker.sql.ChooseTasks;
 import org.pgoffload.worker.sql.ObeySqlCommands;
 import org.pgoffload.worker.sql.RunTask;
 import org.pgoffload.worker.sql.RunningTasks;
-import org.pgoffload.worker.sql.SqlLane;
+import org.pgoffload.worker.sql.SqlRequestHandler;
 import org.pgoffload.worker.sql.SweepLargeAnswers;
 import org.pgoffload.worker.sql.TaskRecords;
+import org.pgoffload.worker.sql.TaskScheduler;
 import org.pgoffload.worker.sql.TaskSessions;
 import org.pgoffload.worker.vendors.LlmProviders;
 import org.pgoffload.worker.vendors.http.FileDescriptors;
@@ -99,15 +99,15 @@ public final class WorkerApp implements RunningPart {
     try {
       var database = opened(started, OpenPool.open(configuration, telemetry.metrics()));
       var clock = DatabaseClock.ask(database);
-      var trust = new Trust(database);
+      var trust = new SigningKeyCache(database);
       var verify = new VerifyRequest(trust, clock);
       var measure = new MeasureRequests(telemetry);
-      var received = new UnfinishedRequests();
+      var received = new PendingRequests();
       measure.watch("llm", received, clock);
-      var deferred = new UnfinishedRequests();
+      var deferred = new PendingRequests();
       measure.watch("deferred", deferred, clock);
-      var launched = new UnfinishedRequests();
-      var asked = new AskedRequests();
+      var launched = new PendingRequests();
+      var asked = new InFlightRequests();
       var publish =
           opened(
               started, new PublishResults(configuration.kafka(), configuration.topics(), measure));
@@ -141,7 +141,7 @@ public final class WorkerApp implements RunningPart {
               timer,
               clock);
       var claims = new ClaimRequests(database, lease);
-      var confirm = new ConfirmClaims(database, lease, asked);
+      var confirm = new ClaimFence(database, lease, asked);
       var find =
           opened(
               started,
@@ -152,7 +152,7 @@ public final class WorkerApp implements RunningPart {
       var runAsked = new RunRequests(publish, measure);
       var loops = new ArrayList<Loop>();
       var llm =
-          new LlmLane(
+          new LlmRequestHandler(
               configuration.topics().llmRequests(),
               configuration.maxInFlight(),
               true,
@@ -169,10 +169,10 @@ public final class WorkerApp implements RunningPart {
               measure);
       loops.add(
           loop(
-              "pgoffload-llm-lane",
+              "pgoffload-llm-requests",
               consume(configuration, "llm", llm, runAsked, received, verify)));
       var later =
-          new LlmLane(
+          new LlmRequestHandler(
               configuration.topics().deferred(),
               configuration.maxDeferred(),
               false,
@@ -189,7 +189,7 @@ public final class WorkerApp implements RunningPart {
               measure);
       loops.add(
           loop(
-              "pgoffload-deferred-lane",
+              "pgoffload-deferred-requests",
               consume(configuration, "deferred", later, runAsked, deferred, verify)));
       var _ =
           opened(
@@ -217,10 +217,10 @@ public final class WorkerApp implements RunningPart {
         var cancellations = new EarlyCancellations();
         var runLaunched = new RunRequests(publish, measure);
         var sql =
-            new SqlLane(
+            new SqlRequestHandler(
                 configuration.topics().sqlRequests(),
                 clock,
-                new ChooseTasks(limits),
+                new TaskScheduler(limits),
                 records,
                 new RunTask(sessions, records, publish, configuration.name(), clock),
                 tasks,
@@ -233,7 +233,7 @@ public final class WorkerApp implements RunningPart {
         measure.watch(sessions);
         loops.add(
             loop(
-                "pgoffload-sql-lane",
+                "pgoffload-sql-requests",
                 consume(configuration, "sql", sql, runLaunched, launched, verify)));
         obeySql = new ObeySqlCommands(records, tasks, sql, cancellations);
         var _ = opened(started, new SweepLargeAnswers(records));
@@ -290,16 +290,16 @@ public final class WorkerApp implements RunningPart {
   private static ConsumeRequests consume(
       WorkerConfiguration configuration,
       String group,
-      Lane lane,
+      RequestHandler handler,
       RunRequests run,
-      UnfinishedRequests unfinished,
+      PendingRequests unfinished,
       VerifyRequest verify) {
     return new ConsumeRequests(
         configuration,
-        lane,
+        handler,
         run,
         unfinished,
-        new KafkaConsumer<byte[], byte[]>(laneProperties(configuration, group, lane.topic())),
+        new KafkaConsumer<byte[], byte[]>(requestProperties(configuration, group, handler.topic())),
         verify);
   }
 
@@ -362,7 +362,7 @@ public final class WorkerApp implements RunningPart {
     }
   }
 
-  private static Map<String, Object> laneProperties(
+  private static Map<String, Object> requestProperties(
       WorkerConfiguration configuration, String group, String topic) {
     var properties = consumerProperties(configuration, group);
     properties.put(ConsumerConfig.GROUP_ID_CONFIG, configuration.topics().workersOf(topic));

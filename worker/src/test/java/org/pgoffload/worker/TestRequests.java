@@ -4,19 +4,19 @@ import java.nio.charset.StandardCharsets;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RecordHeaders;
-import org.pgoffload.worker.delivery.ReceivedRequest;
+import org.pgoffload.worker.delivery.ConsumedRequest;
 
 /// Requests without a database or Kafka behind them.
 public final class TestRequests {
   private TestRequests() {}
 
-  public static ReceivedRequest received(long id, Runnable finish) {
+  public static ConsumedRequest received(long id, Runnable finish) {
     return received(envelope(id, "ask", "{\"prompt\": \"why?\"}", 60_000), finish);
   }
 
-  public static ReceivedRequest received(String envelope, Runnable finish) {
+  public static ConsumedRequest received(String envelope, Runnable finish) {
     var record = record(envelope, "");
-    return new ReceivedRequest(Envelope.read(record.value()), record, finish);
+    return new ConsumedRequest(Envelope.read(record.value()), record, finish);
   }
 
   public static ConsumerRecord<byte[], byte[]> record(String envelope, String signature) {

@@ -31,7 +31,7 @@ public final class ClaimRequests {
   /// @param requests of distinct ids
   /// @return the claim of each, by id
   /// @throws SQLException if the database could not be asked; nothing may be begun then
-  public Map<Long, Claim> claim(Collection<ReceivedRequest> requests) throws SQLException {
+  public Map<Long, Claim> claim(Collection<ConsumedRequest> requests) throws SQLException {
     // an inserted request has its row; an immediate one is recorded with its claim
     return claim(
         requests,
@@ -43,13 +43,13 @@ public final class ClaimRequests {
   /// What is published of it belongs to this claim: without one, nobody would write it back.
   ///
   /// @throws SQLException as [#claim]
-  public Claim claimUnrecorded(ReceivedRequest request) throws SQLException {
+  public Claim claimUnrecorded(ConsumedRequest request) throws SQLException {
     return Objects.requireNonNull(
         claim(List.of(request), _ -> null).get(request.id()), "each has a claim");
   }
 
   private Map<Long, Claim> claim(
-      Collection<ReceivedRequest> requests, Function<ReceivedRequest, @Nullable String> envelope)
+      Collection<ConsumedRequest> requests, Function<ConsumedRequest, @Nullable String> envelope)
       throws SQLException {
     long epoch = lease.epoch();
     try {
@@ -64,7 +64,7 @@ public final class ClaimRequests {
   }
 
   private Map<Long, Claim> claimWithLease(
-      Collection<ReceivedRequest> requests, Function<ReceivedRequest, @Nullable String> envelope)
+      Collection<ConsumedRequest> requests, Function<ConsumedRequest, @Nullable String> envelope)
       throws SQLException {
     var ids = new Long[requests.size()];
     var roles = new Long[requests.size()];
@@ -126,7 +126,7 @@ public final class ClaimRequests {
 
   /// Whether a request is to blame, rather than the server or the connection: data exceptions (22),
   /// integrity violations (23), among them an id that no partition takes, and program limits (54).
-  public static boolean isTheDatas(SQLException fault) {
+  public static boolean isDataError(SQLException fault) {
     var state = fault.getSQLState();
     return state != null
         && (state.startsWith("22") || state.startsWith("23") || state.startsWith("54"));

@@ -19,9 +19,9 @@ import org.pgoffload.worker.WorkerConfiguration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Works one lane: a single thread polls, verifies and claims; each claimed request runs on a
-/// virtual thread of its own and they finish in any order; offsets are committed below the lowest
-/// unfinished request only.
+/// Consumes the requests of one handler: a single thread polls, verifies and claims; each claimed
+/// request runs on a virtual thread of its own and they finish in any order; offsets are committed
+/// below the lowest unfinished request only.
 ///
 /// At the edge of the window (unfinished requests, or their bytes) the partitions are paused. While
 /// the database cannot be asked nothing is claimed, so nothing is begun.
@@ -47,9 +47,9 @@ public final class ConsumeRequests implements Runnable {
   private static final Duration CLOSE = Duration.ofSeconds(1);
 
   private final WorkerConfiguration configuration;
-  private final Lane lane;
+  private final RequestHandler handler;
   private final RunRequests run;
-  private final UnfinishedRequests unfinished;
+  private final PendingRequests unfinished;
   private final Consumer<byte[], byte[]> consumer;
   private final VerifyRequest verify;
   private final CommitOffsets offsets;
@@ -70,17 +70,17 @@ public final class ConsumeRequests implements Runnable {
   /// A record whose key is not known until the keys have been read again.
   private record Undecided(ConsumerRecord<byte[], byte[]> record, Runnable finish) {}
 
-  /// @param run what the lane runs its requests by
-  /// @param unfinished what the lane keeps its requests in
+  /// @param run what the handler runs its requests by
+  /// @param unfinished what the handler keeps its requests in
   public ConsumeRequests(
       WorkerConfiguration configuration,
-      Lane lane,
+      RequestHandler handler,
       RunRequests run,
-      UnfinishedRequests unfinished,
+      PendingRequests unfinished,
       Consumer<byte[], byte[]> consumer,
       VerifyRequest verify) {
     this.configuration = configuration;
-    this.lane = lane;
+    this.handler = handler;
     this.run = run;
     this.unfinished = unfinished;
     this.consumer = consumer;
@@ -93,7 +93,7 @@ public final class ConsumeRequests implements Runnable {
   @Override
   public void run() {
     try {
-      consumer.subscribe(List.of(lane.topic()), offsets);
+      consumer.subscribe(List.of(handler.topic()), offsets);
       while (!closing) {
         try {
           var records = poll();
@@ -123,8 +123,8 @@ public final class ConsumeRequests implements Runnable {
     }
   }
 
-  /// Ends the lane: nothing more is begun, what runs may finish within the drain time, the rest is
-  /// left for the next worker. Returns at once; [#run()] returns when it is done.
+  /// Ends: nothing more is begun, what runs may finish within the drain time, the rest is left for
+  /// the next worker. Returns at once; [#run()] returns when it is done.
   public void close() {
     // no wakeup of the consumer: it polls briefly, and a wakeup would hit the last commit
     closing = true;
@@ -146,7 +146,7 @@ public final class ConsumeRequests implements Runnable {
       pause(PAUSE_WITHOUT_KAFKA);
       return consumer.poll(Duration.ZERO);
     }
-    var whileWaiting = lane.pollWhileWaiting();
+    var whileWaiting = handler.pollWhileWaiting();
     if (!atTheEdge && whileWaiting.isEmpty() && undecided.isEmpty()) {
       return consumer.poll(POLL);
     }
@@ -165,7 +165,7 @@ public final class ConsumeRequests implements Runnable {
   }
 
   private boolean atTheEdge() {
-    return unfinished.count() + undecided.size() + run.refused() >= lane.window()
+    return unfinished.count() + undecided.size() + run.refused() >= handler.window()
         || unfinished.bytes() + undecidedBytes + run.refusedBytes()
             >= configuration.maxBytesInFlight();
   }
@@ -200,7 +200,7 @@ public final class ConsumeRequests implements Runnable {
         } else if (run.hasPublished(trusted.envelope().id())) {
           finish.run();
         } else {
-          lane.received(new ReceivedRequest(trusted.envelope(), record, finish));
+          handler.received(new ConsumedRequest(trusted.envelope(), record, finish));
         }
       }
       case VerifyRequest.Verdict.Refused refused -> {
@@ -213,12 +213,12 @@ public final class ConsumeRequests implements Runnable {
         } else {
           var both = new Both(finish);
           run.refuse(record, refused, both::first);
-          lane.received(
-              new ReceivedRequest(
+          handler.received(
+              new ConsumedRequest(
                   ours,
                   record,
                   both::second,
-                  new ReceivedRequest.Refusal(refused.reason(), refused.detail())));
+                  new ConsumedRequest.Refusal(refused.reason(), refused.detail())));
         }
       }
       case VerifyRequest.Verdict.UnknownKey _ -> {
@@ -230,7 +230,7 @@ public final class ConsumeRequests implements Runnable {
 
   private boolean isMisplaced(Envelope envelope) {
     return RequestKind.ofWireName(envelope.kind())
-        .filter(kind -> kind.lane() != lane.kinds())
+        .filter(kind -> kind.channel() != handler.kinds())
         .isPresent();
   }
 
@@ -287,7 +287,7 @@ public final class ConsumeRequests implements Runnable {
 
   private void claimWaiting() {
     while (System.nanoTime() - nextClaim >= 0) {
-      var waiting = lane.mayBegin(Math.min(CLAIM_BATCH, lane.claimable()));
+      var waiting = handler.mayBegin(Math.min(CLAIM_BATCH, handler.claimable()));
       if (waiting.isEmpty()) {
         return;
       }
@@ -300,7 +300,7 @@ public final class ConsumeRequests implements Runnable {
       return;
     }
     try {
-      lane.recordWaiting();
+      handler.recordWaiting();
     } catch (SQLException e) {
       waitForDatabase(e);
     }
@@ -315,19 +315,19 @@ public final class ConsumeRequests implements Runnable {
     lastWatch = System.nanoTime();
     var held = unfinished.held();
     int from = 0;
-    while (from < held.size() && lane.claimable() > 0 && System.nanoTime() - nextClaim >= 0) {
+    while (from < held.size() && handler.claimable() > 0 && System.nanoTime() - nextClaim >= 0) {
       int to =
-          Math.min(held.size(), from + Math.clamp(lane.claimable(), LEAST_WATCHED, CLAIM_BATCH));
+          Math.min(held.size(), from + Math.clamp(handler.claimable(), LEAST_WATCHED, CLAIM_BATCH));
       claim(held.subList(from, to));
       from = to;
     }
   }
 
-  private void claim(List<ReceivedRequest> requests) {
+  private void claim(List<ConsumedRequest> requests) {
     try {
-      lane.claim(requests);
+      handler.claim(requests);
     } catch (SQLException e) {
-      if (ClaimRequests.isTheDatas(e)) {
+      if (ClaimRequests.isDataError(e)) {
         claimApart(requests, e);
       } else {
         waitForDatabase(e);
@@ -343,7 +343,7 @@ public final class ConsumeRequests implements Runnable {
   }
 
   /// Halves the batch until what the database will not let anybody claim is alone, and ends it.
-  private void claimApart(List<ReceivedRequest> requests, SQLException fault) {
+  private void claimApart(List<ConsumedRequest> requests, SQLException fault) {
     if (requests.size() == 1) {
       var request = requests.getFirst();
       try (var _ = LogRequest.of(request.id())) {
@@ -351,7 +351,7 @@ public final class ConsumeRequests implements Runnable {
             "Request {} cannot be claimed ({}) and ends as failed",
             request.id(),
             fault.getSQLState());
-        lane.endUnclaimable(request, String.valueOf(fault.getSQLState()));
+        handler.endUnclaimable(request, String.valueOf(fault.getSQLState()));
       } catch (SQLException e) {
         waitForDatabase(e);
       }
@@ -383,7 +383,7 @@ public final class ConsumeRequests implements Runnable {
   }
 
   private void end() {
-    lane.drain(configuration.drain());
+    handler.drain(configuration.drain());
     offsets.commitNow();
     try {
       consumer.close(CloseOptions.timeout(CLOSE));

@@ -19,7 +19,8 @@ import org.slf4j.LoggerFactory;
 /// before it stood still may have been taken over by then.
 ///
 /// By a clock that goes on while the process stands still, it knows for how long nobody can have
-/// counted it as dead: while it is fresh, and no gap was counted since a claim, that claim is ours.
+/// counted it as dead: while it is fresh, and no lapse was counted since a claim, that claim is
+/// ours.
 ///
 /// Safe to share between threads.
 public final class Lease implements AutoCloseable, WorkerLease {
@@ -50,7 +51,7 @@ public final class Lease implements AutoCloseable, WorkerLease {
   private volatile long renewedAt = System.nanoTime();
 
   private volatile long freshNanos;
-  private final AtomicLong gaps = new AtomicLong();
+  private final AtomicLong leaseLapses = new AtomicLong();
 
   /// Registers and begins to renew.
   ///
@@ -86,8 +87,8 @@ public final class Lease implements AutoCloseable, WorkerLease {
 
   /// How often this process may have been counted as dead. What was claimed before the last time
   /// may be another's. To be asked after [#awaitFresh], and before what is claimed.
-  public long gaps() {
-    return gaps.get();
+  public long leaseLapses() {
+    return leaseLapses.get();
   }
 
   /// Waits until nobody can count this process as dead; at no cost if nobody can.
@@ -124,9 +125,9 @@ public final class Lease implements AutoCloseable, WorkerLease {
   /// @param deadAfterMillis when others count a lease as dead
   /// @param anew whether all that was claimed until now counts as a dead worker's
   private void renewedAt(long before, double deadAfterMillis, boolean anew) {
-    // in this order: who finds it fresh counts the gap
+    // in this order: who finds it fresh counts the lapse
     if (anew || System.nanoTime() - renewedAt > freshNanos) {
-      gaps.incrementAndGet();
+      leaseLapses.incrementAndGet();
     }
     double margin = Math.min(LONGEST_MARGIN_MILLIS, deadAfterMillis / 4);
     freshNanos = (long) ((deadAfterMillis - margin) * 1e6);

@@ -202,7 +202,7 @@ public final class ListenToCommands implements Runnable {
     try {
       obey.obey(kind, commands);
     } catch (SQLException e) {
-      if (!ClaimRequests.isTheDatas(e)) {
+      if (!ClaimRequests.isDataError(e)) {
         throw e;
       }
       if (commands.size() == 1) {

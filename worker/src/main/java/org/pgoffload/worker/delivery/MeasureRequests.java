@@ -21,6 +21,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.DeadLetterReason;
+import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultMessage;
@@ -48,8 +49,8 @@ public final class MeasureRequests {
   private final Timer run;
   private final Timer publish;
 
-  /// What a lane has not finished, by the database's clock.
-  private record Watched(UnfinishedRequests unfinished, InstantSource clock) {
+  /// What a handler has not finished, by the database's clock.
+  private record Watched(PendingRequests unfinished, InstantSource clock) {
     double oldestSeconds() {
       return unfinished
           .oldest()
@@ -69,13 +70,13 @@ public final class MeasureRequests {
     this.deadLetters = new CountDeadLetters(metrics);
   }
 
-  /// Shows what a lane has not finished.
+  /// Shows what a handler has not finished.
   ///
   /// @param clock the database's
-  public void watch(String lane, UnfinishedRequests unfinished, InstantSource clock) {
+  public void watch(String lane, PendingRequests unfinished, InstantSource clock) {
     var watched = new Watched(unfinished, clock);
     lanes.add(watched);
-    Gauge.builder("pgoffload.requests.unfinished", unfinished, UnfinishedRequests::count)
+    Gauge.builder("pgoffload.requests.unfinished", unfinished, PendingRequests::count)
         .description("Requests received and not finished: waiting, running, or held by another")
         .tag("lane", lane)
         .register(metrics);
@@ -147,25 +148,25 @@ public final class MeasureRequests {
   }
 
   /// From the request to its record in Kafka.
-  public void arrived(ReceivedRequest request) {
+  public void arrived(ConsumedRequest request) {
     Telemetry.record(
         capture, Duration.between(request.envelope().createdAt(), publishedAt(request.record())));
   }
 
   /// From the record in Kafka to the claim.
   public void claimed(
-      RequestKind.Lane lane, ReceivedRequest request, int attempt, Instant claimedAt) {
+      RequestChannel channel, ConsumedRequest request, int attempt, Instant claimedAt) {
     Telemetry.record(queue, Duration.between(publishedAt(request.record()), claimedAt));
-    claim(lane, attempt > 1 ? "taken_over" : "claimed");
+    claim(channel, attempt > 1 ? "taken_over" : "claimed");
   }
 
   /// What else came of a claim.
   ///
   /// @param outcome `answered`, `refused` or `missing`
-  public void claim(RequestKind.Lane lane, String outcome) {
+  public void claim(RequestChannel channel, String outcome) {
     metrics
         .counter(
-            "pgoffload.claims", "lane", lane.name().toLowerCase(Locale.ROOT), "outcome", outcome)
+            "pgoffload.claims", "lane", channel.name().toLowerCase(Locale.ROOT), "outcome", outcome)
         .increment();
   }
 
@@ -219,7 +220,7 @@ public final class MeasureRequests {
   }
 
   /// Opens the span of a request that runs, a child of what its record names.
-  public Context begin(ReceivedRequest request) {
+  public Context begin(ConsumedRequest request) {
     var record = request.record();
     var parent = TraceHeaders.read(record.headers());
     return parent.with(

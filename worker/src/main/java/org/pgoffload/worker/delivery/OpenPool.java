@@ -24,7 +24,8 @@ public final class OpenPool {
 
   private static final Duration STATEMENT_TIMEOUT = Duration.ofSeconds(10);
 
-  /// A server that has vanished must not hold the lane for ever; above the server's own timeout.
+  /// A server that has vanished must not hold the consumer for ever; above the server's own
+  /// timeout.
   private static final Duration SILENCE = Duration.ofSeconds(15);
 
   private OpenPool() {}

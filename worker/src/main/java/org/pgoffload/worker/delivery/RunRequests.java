@@ -14,8 +14,8 @@ import org.pgoffload.telemetry.LogRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Runs each claimed request of a lane, and sends away each refused record, on a virtual thread of
-/// its own. Whatever happens on it, the request ends or is left for the next worker: none is
+/// Runs each claimed request of a handler, and sends away each refused record, on a virtual thread
+/// of its own. Whatever happens on it, the request ends or is left for the next worker: none is
 /// forgotten while this worker lives.
 ///
 /// Safe to share between threads.
@@ -28,7 +28,7 @@ public final class RunRequests {
   /// For what was interrupted to notice it, and for an answer that is there to be published.
   private static final Duration AFTER_THE_DRAIN = Duration.ofSeconds(1);
 
-  private static final UnfinishedRequests NOTHING = new UnfinishedRequests();
+  private static final PendingRequests NOTHING = new PendingRequests();
 
   private final PublishResults publish;
   private final MeasureRequests measure;
@@ -70,7 +70,7 @@ public final class RunRequests {
   /// Runs a request and then counts it as finished.
   ///
   /// @param unfinished where it counts as unfinished
-  public void begin(UnfinishedRequests unfinished, ReceivedRequest request, Body body) {
+  public void begin(PendingRequests unfinished, ConsumedRequest request, Body body) {
     unfinished.running(request.id());
     execute(unfinished, request.id(), measure.begin(request), body);
   }
@@ -80,7 +80,7 @@ public final class RunRequests {
     execute(NOTHING, id, Context.root(), body);
   }
 
-  private void execute(UnfinishedRequests unfinished, long id, Context trace, Body body) {
+  private void execute(PendingRequests unfinished, long id, Context trace, Body body) {
     try {
       running.execute(() -> {
         try (var _ = LogRequest.of(id);
@@ -95,7 +95,7 @@ public final class RunRequests {
     }
   }
 
-  private void run(UnfinishedRequests unfinished, long id, Body body) {
+  private void run(PendingRequests unfinished, long id, Body body) {
     try {
       if (body.run()) {
         // in this order: between the two the request is both, never neither

@@ -17,11 +17,11 @@ import org.pgoffload.protocol.Signature;
 ///
 /// Safe to share between threads.
 public final class VerifyRequest {
-  private final Trust trust;
+  private final SigningKeyCache trust;
   private final InstantSource clock;
 
   /// @param clock the database's
-  public VerifyRequest(Trust trust, InstantSource clock) {
+  public VerifyRequest(SigningKeyCache trust, InstantSource clock) {
     this.trust = trust;
     this.clock = clock;
   }

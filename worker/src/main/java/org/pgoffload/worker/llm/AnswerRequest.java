@@ -15,11 +15,12 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.LlmPiece;
+import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.delivery.Claim;
+import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.DeferredHeaders;
-import org.pgoffload.worker.delivery.ReceivedRequest;
 import org.pgoffload.worker.llm.calls.CallProgress;
 import org.pgoffload.worker.llm.calls.CallsMade;
 import org.pgoffload.worker.llm.calls.ClaimLostException;
@@ -112,26 +113,26 @@ public final class AnswerRequest {
   ///
   /// @throws ClaimLostException if another worker has it by now: it has no result here
   /// @throws InterruptedException if it is cancelled, or the worker is closing
-  Result answer(AskedRequest asked, Claim.Claimed claim) throws InterruptedException {
+  Result answer(InFlightRequest asked, Claim.Claimed claim) throws InterruptedException {
     var begun = System.nanoTime();
     var envelope = asked.request().envelope();
-    var ending = end(asked, envelope, claim);
+    var ending = execute(asked, envelope, claim);
     return result(asked, claim, ending, (System.nanoTime() - begun) / 1e6);
   }
 
   /// The result of a request that met a fault of this worker.
-  Result fault(AskedRequest asked, Claim.Claimed claim) {
+  Result fault(InFlightRequest asked, Claim.Claimed claim) {
     var ending =
-        Ending.failed(
+        RequestOutcome.failed(
             INTERNAL_ERROR,
             "the worker met a fault of its own; its log has the place under this id");
     return result(asked, claim, ending, 0);
   }
 
   /// The result of a request that was cancelled while it was seen to.
-  public Result cancelled(AskedRequest asked, Claim.Claimed claim) {
+  public Result cancelled(InFlightRequest asked, Claim.Claimed claim) {
     var ranMs = Duration.between(claim.claimedAt(), clock.instant()).toNanos() / 1e6;
-    return result(asked, claim, Ending.cancelled(""), Math.max(0, ranMs));
+    return result(asked, claim, RequestOutcome.cancelled(""), Math.max(0, ranMs));
   }
 
   /// The result of a request that was cancelled before anybody had begun it.
@@ -144,7 +145,7 @@ public final class AnswerRequest {
         request.requestedByOid(),
         request.attempt(),
         Math.max(0, queuedMs),
-        Ending.cancelled(""),
+        RequestOutcome.cancelled(""),
         List.of(),
         0);
   }
@@ -153,28 +154,30 @@ public final class AnswerRequest {
   Result refused(Envelope envelope, Claim.Refused refused) {
     var ending =
         switch (refused.reason()) {
-          case CANCELLED -> Ending.cancelled(refused.detail());
-          case OVER_BUDGET -> Ending.failed(Ending.BUDGET_EXCEEDED, refused.detail());
+          case CANCELLED -> RequestOutcome.cancelled(refused.detail());
+          case OVER_BUDGET ->
+              RequestOutcome.failed(RequestOutcome.BUDGET_EXCEEDED, refused.detail());
         };
     return result(envelope, refused.claimed(), ending, List.of(), 0);
   }
 
   /// The result of a request whose record may not be executed.
-  Result notExecuted(Envelope envelope, Claim.Claimed claim, ReceivedRequest.Refusal refusal) {
-    var ending = Ending.failed(refusal.reason().code(), refusal.words());
+  Result notExecuted(Envelope envelope, Claim.Claimed claim, ConsumedRequest.Refusal refusal) {
+    var ending = RequestOutcome.failed(refusal.reason().code(), refusal.words());
     return result(envelope, claim, ending, List.of(), 0);
   }
 
   /// The result of a request that the database will not let anybody claim with what it asks for.
   Result unclaimable(Envelope envelope, Claim.Claimed claim, String sqlState) {
     var ending =
-        Ending.failed(
+        RequestOutcome.failed(
             NOT_CLAIMABLE, "the database refused to have it claimed, with SQLSTATE " + sqlState);
     return result(envelope, claim, ending, List.of(), 0);
   }
 
   /// Names who was asked last, whatever it ended with.
-  private Result result(AskedRequest asked, Claim.Claimed claim, Ending ending, double ranMs) {
+  private Result result(
+      InFlightRequest asked, Claim.Claimed claim, RequestOutcome ending, double ranMs) {
     var whom = asked.lastAsked();
     var named =
         ending.provider() == null && whom != null
@@ -184,7 +187,11 @@ public final class AnswerRequest {
   }
 
   private Result result(
-      Envelope envelope, Claim.Claimed claim, Ending ending, List<Call> calls, double ranMs) {
+      Envelope envelope,
+      Claim.Claimed claim,
+      RequestOutcome ending,
+      List<Call> calls,
+      double ranMs) {
     var queuedMs = Duration.between(envelope.createdAt(), claim.claimedAt()).toNanos() / 1e6;
     return result(
         envelope.id(),
@@ -205,7 +212,7 @@ public final class AnswerRequest {
       long requestedByOid,
       int attempt,
       double queuedMs,
-      Ending ending,
+      RequestOutcome ending,
       List<Call> calls,
       double ranMs) {
     var usage = CallsMade.usage(calls);
@@ -238,11 +245,11 @@ public final class AnswerRequest {
         ending.lastSeq());
   }
 
-  private Ending end(AskedRequest asked, Envelope envelope, Claim.Claimed claim)
+  private RequestOutcome execute(InFlightRequest asked, Envelope envelope, Claim.Claimed claim)
       throws InterruptedException {
     var kind = RequestKind.ofWireName(envelope.kind());
-    if (kind.isEmpty() || kind.get().lane() != RequestKind.Lane.LLM) {
-      return Ending.failed(
+    if (kind.isEmpty() || kind.get().channel() != RequestChannel.LLM) {
+      return RequestOutcome.failed(
           UNSUPPORTED_KIND,
           "this worker does not know requests of kind '" + envelope.kind() + "'; upgrade it");
     }
@@ -251,23 +258,23 @@ public final class AnswerRequest {
     var left =
         Duration.between(claim.claimedAt(), envelope.createdAt().plus(timeout)).minus(asked.age());
     if (!left.isPositive()) {
-      return Ending.expired(timeout, null);
+      return RequestOutcome.expired(timeout, null);
     }
     var deadline = Deadline.in(left);
     Question question;
     try {
       question = Question.of(envelope, kind.get());
     } catch (IllegalArgumentException e) {
-      return Ending.failed(LlmErrorCode.INVALID_REQUEST, String.valueOf(e.getMessage()));
+      return RequestOutcome.failed(LlmErrorCode.INVALID_REQUEST, String.valueOf(e.getMessage()));
     }
     if (!waitedOut(asked, deadline)) {
-      return Ending.expired(timeout, null);
+      return RequestOutcome.expired(timeout, null);
     }
     var named = question.provider();
     var provider = named == null ? providers.primary() : providers.find(named).orElse(null);
     if (provider == null) {
-      return Ending.failed(
-          Ending.PROVIDER_NOT_CONFIGURED,
+      return RequestOutcome.failed(
+          RequestOutcome.PROVIDER_NOT_CONFIGURED,
           "no provider '"
               + named
               + "' is configured at the workers; those that are: "
@@ -305,7 +312,7 @@ public final class AnswerRequest {
   }
 
   /// A request that another worker has left waiting for its next try waits on.
-  private boolean waitedOut(AskedRequest asked, Deadline deadline) throws InterruptedException {
+  private boolean waitedOut(InFlightRequest asked, Deadline deadline) throws InterruptedException {
     Instant notBefore = DeferredHeaders.notBefore(asked.request().record().headers());
     if (notBefore == null) {
       return true;
@@ -337,11 +344,11 @@ public final class AnswerRequest {
   /// What makes the calls when no earlier answer is there to be taken.
   @FunctionalInterface
   private interface Calls {
-    Ending make() throws InterruptedException;
+    RequestOutcome make() throws InterruptedException;
   }
 
-  private Ending cached(
-      AskedRequest asked,
+  private RequestOutcome cached(
+      InFlightRequest asked,
       Question question,
       ModelTarget target,
       Deadline deadline,
@@ -372,7 +379,7 @@ public final class AnswerRequest {
         pause = LAST_LOOK;
       }
       if (deadline.hasPassed()) {
-        return Ending.expired(timeout, null);
+        return RequestOutcome.expired(timeout, null);
       }
       asked.waits(Duration.ZERO);
       var left = deadline.left();
@@ -381,10 +388,10 @@ public final class AnswerRequest {
     }
   }
 
-  private static Ending taken(Result result, @Nullable StreamPieces stream)
+  private static RequestOutcome taken(Result result, @Nullable StreamPieces stream)
       throws InterruptedException {
     var ending =
-        new Ending(
+        new RequestOutcome(
             Result.SUCCEEDED,
             result.answer(),
             result.embeddings(),
@@ -403,8 +410,8 @@ public final class AnswerRequest {
     return ending;
   }
 
-  private Ending ask(
-      AskedRequest asked,
+  private RequestOutcome ask(
+      InFlightRequest asked,
       Question.Ask question,
       List<ModelTarget> targets,
       Deadline deadline,
@@ -459,20 +466,20 @@ public final class AnswerRequest {
         call.timeout());
   }
 
-  private static Ending mismatch(LlmOutcome.Answered answer, String wrong) {
+  private static RequestOutcome mismatch(LlmOutcome.Answered answer, String wrong) {
     var cut =
         answer.finishReason().equals(FinishReason.LENGTH)
             ? "; it was cut short: raise max_output_tokens"
             : "";
     var failed =
-        Ending.failed(
-            Ending.SCHEMA_MISMATCH,
+        RequestOutcome.failed(
+            RequestOutcome.SCHEMA_MISMATCH,
             "the answer, asked for twice, does not match response_schema: " + wrong + cut);
     return failed.by(answer.origin());
   }
 
-  private Ending embed(
-      AskedRequest asked,
+  private RequestOutcome embed(
+      InFlightRequest asked,
       Question.Embed question,
       ModelTarget target,
       Deadline deadline,
@@ -482,16 +489,16 @@ public final class AnswerRequest {
         embed.embed(question.inputs(), question.dimensions(), target, deadline, asked), timeout);
   }
 
-  private static Ending ending(CallsMade made, Duration timeout) {
+  private static RequestOutcome ending(CallsMade made, Duration timeout) {
     var outcome = made.outcome();
     if (made.expired() || outcome == null) {
-      return Ending.expired(timeout, outcome);
+      return RequestOutcome.expired(timeout, outcome);
     }
-    return Ending.of(outcome, made.provider());
+    return RequestOutcome.of(outcome, made.provider());
   }
 
   /// Tells the stream when a call begins.
-  private record Streaming(AskedRequest asked, StreamPieces stream) implements CallProgress {
+  private record Streaming(InFlightRequest asked, StreamPieces stream) implements CallProgress {
     @Override
     public void waits(Duration atLeast) {
       asked.waits(atLeast);

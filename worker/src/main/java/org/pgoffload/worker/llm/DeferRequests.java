@@ -8,8 +8,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.pgoffload.telemetry.LogRequest;
+import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.delivery.PublishResults;
-import org.pgoffload.worker.delivery.UnfinishedRequests;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -23,8 +23,8 @@ public final class DeferRequests implements AutoCloseable {
   private static final Duration LONGEST_UNDER_PRESSURE = Duration.ofMillis(200);
   private static final Duration INTERVAL = Duration.ofMillis(200);
 
-  private final AskedRequests asked;
-  private final UnfinishedRequests received;
+  private final InFlightRequests asked;
+  private final PendingRequests received;
   private final int window;
   private final Duration longest;
   private final PublishResults publish;
@@ -35,8 +35,8 @@ public final class DeferRequests implements AutoCloseable {
   /// @param received what counts against the window
   /// @param longest how long a request may take before it is handed over
   public DeferRequests(
-      AskedRequests asked,
-      UnfinishedRequests received,
+      InFlightRequests asked,
+      PendingRequests received,
       int window,
       Duration longest,
       PublishResults publish) {
@@ -74,7 +74,7 @@ public final class DeferRequests implements AutoCloseable {
     }
   }
 
-  private record HandedOver(AskedRequest asked, Future<?> sent) {}
+  private record HandedOver(InFlightRequest asked, Future<?> sent) {}
 
   private static void confirm(HandedOver each) throws InterruptedException {
     try {

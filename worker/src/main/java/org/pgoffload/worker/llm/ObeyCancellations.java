@@ -23,12 +23,12 @@ public final class ObeyCancellations implements ListenToCommands.ObeyCommand {
 
   private final DataSource database;
   private final Lease lease;
-  private final AskedRequests asked;
+  private final InFlightRequests asked;
   private final EndCancelled end;
   private final ListenToCommands.@Nullable ObeyCommand sql;
 
   /// Ends a request that this worker has claimed for nothing else, and says so to
-  /// [AskedRequests#endEnding] when its result is published.
+  /// [InFlightRequests#endEnding] when its result is published.
   @FunctionalInterface
   public interface EndCancelled {
     void end(CancelledRequest request);
@@ -48,7 +48,7 @@ public final class ObeyCancellations implements ListenToCommands.ObeyCommand {
   public ObeyCancellations(
       DataSource database,
       Lease lease,
-      AskedRequests asked,
+      InFlightRequests asked,
       EndCancelled end,
       ListenToCommands.@Nullable ObeyCommand sql) {
     this.database = database;

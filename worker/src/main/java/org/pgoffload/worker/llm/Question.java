@@ -87,7 +87,7 @@ sealed interface Question {
           .enable(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS)
           .build();
 
-  /// Reads an envelope of a kind of the LLM lane.
+  /// Reads an envelope of a kind that language models answer.
   ///
   /// @throws IllegalArgumentException if it asks for what cannot be asked, with what is wrong
   /// @throws InterruptedException if the thread is interrupted while a schema waits to be checked

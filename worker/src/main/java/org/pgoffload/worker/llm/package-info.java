@@ -1,6 +1,6 @@
 /// Executes LLM requests.
 ///
-/// Start reading at [LlmLane], then [AnswerRequest].
+/// Start reading at [LlmRequestHandler], then [AnswerRequest].
 @NullMarked
 package org.pgoffload.worker.llm;
 

@@ -11,14 +11,17 @@ import org.pgoffload.worker.delivery.ListenToCommands;
 public final class ObeySqlCommands implements ListenToCommands.ObeyCommand {
   private final TaskRecords records;
   private final RunningTasks tasks;
-  private final SqlLane lane;
+  private final SqlRequestHandler handler;
   private final EarlyCancellations early;
 
   public ObeySqlCommands(
-      TaskRecords records, RunningTasks tasks, SqlLane lane, EarlyCancellations early) {
+      TaskRecords records,
+      RunningTasks tasks,
+      SqlRequestHandler handler,
+      EarlyCancellations early) {
     this.records = records;
     this.tasks = tasks;
-    this.lane = lane;
+    this.handler = handler;
     this.early = early;
   }
 
@@ -44,7 +47,7 @@ public final class ObeySqlCommands implements ListenToCommands.ObeyCommand {
     }
     for (long id : records.recordCancellations(ids, by)) {
       tasks.cancel(id);
-      lane.cancelled(id);
+      handler.cancelled(id);
     }
   }
 

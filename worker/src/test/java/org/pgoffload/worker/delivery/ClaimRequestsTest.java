@@ -198,7 +198,7 @@ final class ClaimRequestsTest {
       var far = TestRequests.received(1L << 40, () -> {});
       assertThatThrownBy(() -> new ClaimRequests(database, lease).claim(List.of(far)))
           .isInstanceOfSatisfying(
-              SQLException.class, fault -> assertThat(ClaimRequests.isTheDatas(fault)).isTrue());
+              SQLException.class, fault -> assertThat(ClaimRequests.isDataError(fault)).isTrue());
     }
   }
 
@@ -260,7 +260,7 @@ final class ClaimRequestsTest {
   }
 
   private static VerifyRequest verify(Instant now) throws SQLException {
-    return new VerifyRequest(new Trust(database), () -> now);
+    return new VerifyRequest(new SigningKeyCache(database), () -> now);
   }
 
   private static DeadLetterReason reason(VerifyRequest.Verdict verdict) {
@@ -315,7 +315,7 @@ final class ClaimRequestsTest {
         () -> "{}");
   }
 
-  private static ReceivedRequest request() {
+  private static ConsumedRequest request() {
     return TestRequests.received(IDS.incrementAndGet(), () -> {});
   }
 

@@ -27,8 +27,8 @@ import org.pgoffload.worker.FakeProvider;
 import org.pgoffload.worker.TestInstallation;
 import org.pgoffload.worker.TestRequests;
 import org.pgoffload.worker.delivery.Claim;
-import org.pgoffload.worker.delivery.ReceivedRequest;
-import org.pgoffload.worker.delivery.UnfinishedRequests;
+import org.pgoffload.worker.delivery.ConsumedRequest;
+import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.llm.calls.EmbedTogether;
 import org.pgoffload.worker.llm.calls.MakeCalls;
 import org.pgoffload.worker.vendors.FinishReason;
@@ -309,11 +309,11 @@ final class AnswerRequestTest {
         CLOCK);
   }
 
-  private static AskedRequest asked(Envelope envelope) {
+  private static InFlightRequest asked(Envelope envelope) {
     var record = new ConsumerRecord<byte[], byte[]>("t", 0, 0, null, new byte[0]);
-    return new AskedRequest(
-        new ReceivedRequest(envelope, record, () -> {}),
-        new UnfinishedRequests(),
+    return new InFlightRequest(
+        new ConsumedRequest(envelope, record, () -> {}),
+        new PendingRequests(),
         true,
         List.of(),
         CLOCK,

@@ -43,7 +43,7 @@ import org.pgoffload.launcher.ReadConfiguration;
 import org.pgoffload.platform.Settings;
 import org.pgoffload.platform.TopicOffsets;
 import org.pgoffload.platform.hosting.Version;
-import org.pgoffload.producer.AttendCapture;
+import org.pgoffload.producer.CaptureSidecar;
 import org.pgoffload.producer.ProducerApp;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.telemetry.Telemetry;
@@ -57,7 +57,7 @@ class KafkaConnectTest {
   @TempDir static Path directory;
   private static VendorStub vendor;
   private static LocalInstallation installation;
-  private static AttendCapture attend;
+  private static CaptureSidecar attend;
   private static Path plugins;
   private static ConnectWorker worker;
 
@@ -101,7 +101,7 @@ class KafkaConnectTest {
         "producer.password="
             + Objects.requireNonNull(producer.database().password()).reveal()
             + "\n");
-    attend = AttendCapture.start(producer, Telemetry.none());
+    attend = CaptureSidecar.start(producer, Telemetry.none());
     worker = startWorker(false);
   }
 

@@ -283,7 +283,7 @@ class LlmCallsTest {
                     + " timeout => '1 min') group by status"))
         .containsExactly("succeeded 2000");
 
-    // a few in a hundred when nothing else runs; LimitModelTest shows it without a clock
+    // a few in a hundred when nothing else runs; AdaptiveRateLimiterTest shows it without a clock
     var late = anthropic.served(Duration.ofSeconds(3));
     assertThat(late.rejected()).isLessThan(late.calls() / 3);
   }

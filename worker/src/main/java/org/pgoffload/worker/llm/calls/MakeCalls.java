@@ -39,7 +39,7 @@ public final class MakeCalls implements AutoCloseable {
   private final CallSettings settings;
   private final InstantSource clock;
   private final Backoff backoff;
-  private final LimitModels limits;
+  private final AdaptiveRateLimiters limits;
   private final MeasureCalls measure;
   private final AtomicLong warnedAt = new AtomicLong(System.nanoTime() - BETWEEN_WARNINGS);
 
@@ -47,7 +47,7 @@ public final class MakeCalls implements AutoCloseable {
     this.settings = settings;
     this.clock = clock;
     this.backoff = new Backoff(settings.firstBackoff(), settings.maxBackoff());
-    this.limits = new LimitModels(settings);
+    this.limits = new AdaptiveRateLimiters(settings);
     this.measure = new MeasureCalls(telemetry);
   }
 
@@ -227,8 +227,8 @@ public final class MakeCalls implements AutoCloseable {
   private @Nullable LlmOutcome call(
       String operation,
       ModelTarget target,
-      LimitModel limit,
-      LimitModel.Permit permit,
+      AdaptiveRateLimiter limit,
+      AdaptiveRateLimiter.Permit permit,
       Deadline deadline,
       CallProgress progress,
       List<Call> calls,

@@ -13,8 +13,8 @@ import org.pgoffload.worker.vendors.Origin;
 import org.pgoffload.worker.vendors.Usage;
 import org.pgoffload.worker.vendors.http.RateLimit;
 
-/// A vendor that limits its rate by a token bucket, and callers that obey a [LimitModel], in
-/// simulated time: the same course of events in every run, and in milliseconds.
+/// A vendor that limits its rate by a token bucket, and callers that obey a [AdaptiveRateLimiter],
+/// in simulated time: the same course of events in every run, and in milliseconds.
 final class SimulatedVendor {
   private static final long SECOND = 1_000_000_000L;
 
@@ -52,16 +52,16 @@ final class SimulatedVendor {
     this.tells = tells;
   }
 
-  LimitModel limit(CallLimits configured) {
-    return new LimitModel(configured, () -> now, (nanos, task) -> at(now + nanos, task));
+  AdaptiveRateLimiter limit(CallLimits configured) {
+    return new AdaptiveRateLimiter(configured, () -> now, (nanos, task) -> at(now + nanos, task));
   }
 
   /// Somebody wants a call, again and again until it is answered.
-  void want(LimitModel limit) {
+  void want(AdaptiveRateLimiter limit) {
     var _ = limit.want(10).thenAccept(permit -> at(now, () -> arrives(limit, permit)));
   }
 
-  void wantAt(Duration time, LimitModel limit) {
+  void wantAt(Duration time, AdaptiveRateLimiter limit) {
     at(time.toNanos(), () -> want(limit));
   }
 
@@ -83,7 +83,7 @@ final class SimulatedVendor {
     return Duration.ofNanos(answeredAt.getLast());
   }
 
-  private void arrives(LimitModel limit, LimitModel.Permit permit) {
+  private void arrives(AdaptiveRateLimiter limit, AdaptiveRateLimiter.Permit permit) {
     saved = Math.min(capacity, saved + (now - filledAt) / (double) SECOND * perSecond);
     filledAt = now;
     var asked = refusal == null ? retryAfter : refusal;

@@ -14,7 +14,7 @@ import org.pgoffload.worker.vendors.Origin;
 /// @param provider who was asked last; null if nobody was
 /// @param cachedFrom whose answer it is, if no call was made for it
 /// @param lastSeq of a streamed answer
-record Ending(
+record RequestOutcome(
     String status,
     @Nullable String answer,
     @Nullable List<float[]> embeddings,
@@ -32,7 +32,7 @@ record Ending(
   static final String PROVIDER_NOT_CONFIGURED = "provider_not_configured";
   private static final String CANCELLED = "cancelled";
 
-  static Ending of(LlmOutcome outcome, String provider) {
+  static RequestOutcome of(LlmOutcome outcome, String provider) {
     return switch (outcome) {
       case LlmOutcome.Answered(var text, var reason, var origin, var _, var _) ->
           succeeded(text, null, reason.word(), origin);
@@ -42,12 +42,12 @@ record Ending(
     };
   }
 
-  private static Ending succeeded(
+  private static RequestOutcome succeeded(
       @Nullable String answer,
       @Nullable List<float[]> embeddings,
       @Nullable String finishReason,
       Origin origin) {
-    return new Ending(
+    return new RequestOutcome(
         Result.SUCCEEDED,
         answer,
         embeddings,
@@ -61,8 +61,8 @@ record Ending(
         null);
   }
 
-  private static Ending failed(LlmError error, String provider, String model) {
-    return new Ending(
+  private static RequestOutcome failed(LlmError error, String provider, String model) {
+    return new RequestOutcome(
         Result.FAILED,
         null,
         null,
@@ -76,16 +76,16 @@ record Ending(
         null);
   }
 
-  static Ending failed(LlmErrorCode code, String message) {
+  static RequestOutcome failed(LlmErrorCode code, String message) {
     return failed(code.code(), message);
   }
 
-  static Ending failed(String code, String message) {
+  static RequestOutcome failed(String code, String message) {
     return without(Result.FAILED, code, message);
   }
 
   /// @param last what the last call came to, if one was made
-  static Ending expired(Duration timeout, @Nullable LlmOutcome last) {
+  static RequestOutcome expired(Duration timeout, @Nullable LlmOutcome last) {
     var words =
         "not answered within "
             + timeout.toMillis()
@@ -104,20 +104,21 @@ record Ending(
   }
 
   /// @param by the role that cancelled it; empty if nobody noted it
-  static Ending cancelled(String by) {
+  static RequestOutcome cancelled(String by) {
     return without(
         Result.CANCELLED,
         CANCELLED,
         by.isBlank() ? "cancelled by llm_cancel" : "cancelled by role " + by);
   }
 
-  private static Ending without(String status, String code, String message) {
-    return new Ending(status, null, null, code, message, null, null, null, null, null, null);
+  private static RequestOutcome without(String status, String code, String message) {
+    return new RequestOutcome(
+        status, null, null, code, message, null, null, null, null, null, null);
   }
 
   /// The same, by whom it came about.
-  Ending by(Origin origin) {
-    return new Ending(
+  RequestOutcome by(Origin origin) {
+    return new RequestOutcome(
         status,
         answer,
         embeddings,
@@ -132,8 +133,8 @@ record Ending(
   }
 
   /// The same, streamed up to that piece.
-  Ending streamedTo(long seq) {
-    return new Ending(
+  RequestOutcome streamedTo(long seq) {
+    return new RequestOutcome(
         status,
         answer,
         embeddings,
@@ -150,6 +151,6 @@ record Ending(
   /// Names the status, never the answer.
   @Override
   public String toString() {
-    return "Ending[" + status + (errorCode == null ? "" : ", " + errorCode) + "]";
+    return "RequestOutcome[" + status + (errorCode == null ? "" : ", " + errorCode) + "]";
   }
 }

@@ -18,7 +18,7 @@ import org.pgoffload.worker.vendors.Usage;
 import org.pgoffload.worker.vendors.http.RateLimit;
 
 /// In simulated time: the same course of events in every run.
-class LimitModelTest {
+class AdaptiveRateLimiterTest {
   private static final Duration LATENCY = Duration.ofMillis(100);
   private static final Duration LONG = Duration.ofHours(1);
 
@@ -125,7 +125,7 @@ class LimitModelTest {
   @Test
   void pausesAfterARefusalThatAsksForNoWait() {
     for (var wait : new Duration[] {null, Duration.ZERO, Duration.ofMillis(1)}) {
-      var limit = new LimitModel(CallLimits.NONE, () -> 0, (_, _) -> {});
+      var limit = new AdaptiveRateLimiter(CallLimits.NONE, () -> 0, (_, _) -> {});
 
       limit.ended(
           limit.want(1).join(),
@@ -156,7 +156,8 @@ class LimitModelTest {
 
   @Test
   void whoGivesUpTakesNothing() throws InterruptedException {
-    var limit = new LimitModel(new CallLimits(1, null, null), System::nanoTime, (_, _) -> {});
+    var limit =
+        new AdaptiveRateLimiter(new CallLimits(1, null, null), System::nanoTime, (_, _) -> {});
     var first = Objects.requireNonNull(limit.acquire(1, LONG));
 
     assertThat(limit.acquire(1, Duration.ofMillis(1))).isNull();
@@ -167,7 +168,7 @@ class LimitModelTest {
 
   @Test
   void isToBeAvoidedWhileItIsDownOrOutOfQuota() {
-    var down = new LimitModel(CallLimits.NONE, System::nanoTime, (_, _) -> {});
+    var down = new AdaptiveRateLimiter(CallLimits.NONE, System::nanoTime, (_, _) -> {});
     for (int i = 0; i < 4; i++) {
       fail(down, LlmErrorCode.PROVIDER_UNREACHABLE);
       assertThat(down.isToBeAvoided()).isFalse();
@@ -175,7 +176,7 @@ class LimitModelTest {
     fail(down, LlmErrorCode.PROVIDER_ERROR);
     assertThat(down.isToBeAvoided()).isTrue();
 
-    var broke = new LimitModel(CallLimits.NONE, System::nanoTime, (_, _) -> {});
+    var broke = new AdaptiveRateLimiter(CallLimits.NONE, System::nanoTime, (_, _) -> {});
     fail(broke, LlmErrorCode.INVALID_REQUEST);
     assertThat(broke.isToBeAvoided()).isFalse();
     fail(broke, LlmErrorCode.QUOTA_EXHAUSTED);
@@ -197,7 +198,7 @@ class LimitModelTest {
     }
   }
 
-  private static void fail(LimitModel limit, LlmErrorCode code) {
+  private static void fail(AdaptiveRateLimiter limit, LlmErrorCode code) {
     var permit = limit.want(1).join();
     limit.ended(
         permit,

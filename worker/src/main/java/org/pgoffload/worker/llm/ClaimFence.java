@@ -14,43 +14,43 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Sees to it that no call begins for a request that another worker may have taken over: while the
-/// lease is fresh it costs nothing, and after a gap the database is asked, once for all requests
+/// lease is fresh it costs nothing, and after a lapse the database is asked, once for all requests
 /// that were claimed before it.
 ///
 /// Safe to share between threads.
-public final class ConfirmClaims {
-  private static final Logger LOG = LoggerFactory.getLogger(ConfirmClaims.class);
+public final class ClaimFence {
+  private static final Logger LOG = LoggerFactory.getLogger(ClaimFence.class);
 
   private static final long PAUSE_MILLIS = 100;
   private static final int MOST_AT_ONCE = 10_000;
 
   private final DataSource database;
   private final Lease lease;
-  private final AskedRequests asked;
+  private final InFlightRequests asked;
   private final ReentrantLock asking = new ReentrantLock();
 
-  public ConfirmClaims(DataSource database, Lease lease, AskedRequests asked) {
+  public ClaimFence(DataSource database, Lease lease, InFlightRequests asked) {
     this.database = database;
     this.lease = lease;
     this.asked = asked;
   }
 
-  /// The gaps of the lease until now: to be asked before a claim.
-  long gaps() {
-    return lease.gaps();
+  /// The lapses of the lease until now: to be asked before a claim.
+  long leaseLapses() {
+    return lease.leaseLapses();
   }
 
   /// Waits while nobody can tell whose a request is.
   ///
   /// @return false if nobody could tell in time
   /// @throws ClaimLostException if it is another worker's, or has its result
-  boolean confirm(AskedRequest request, Duration patience) throws InterruptedException {
+  boolean confirm(InFlightRequest request, Duration patience) throws InterruptedException {
     long deadline = System.nanoTime() + patience.toNanos();
     while (true) {
       if (!lease.awaitFresh(Duration.ofNanos(deadline - System.nanoTime()))) {
         return false;
       }
-      if (request.isConfirmedAfter(lease.gaps())) {
+      if (request.isConfirmedAfter(lease.leaseLapses())) {
         return true;
       }
       try {
@@ -60,7 +60,7 @@ public final class ConfirmClaims {
         LOG.debug("Request {} waits for its claim to be confirmed", request.id(), e);
         Thread.sleep(PAUSE_MILLIS);
       }
-      if (request.isLost()) {
+      if (request.isRevoked()) {
         throw new ClaimLostException(
             "Request " + request.id() + " was taken over while this worker stood still");
       }
@@ -68,26 +68,26 @@ public final class ConfirmClaims {
   }
 
   /// Asks for all at once; who comes while another asks finds the answer.
-  private void ask(AskedRequest request) throws SQLException, InterruptedException {
+  private void ask(InFlightRequest request) throws SQLException, InterruptedException {
     asking.lockInterruptibly();
     try {
-      // before the statement: what is lost later counts as another gap
-      long gaps = lease.gaps();
-      if (request.isConfirmedAfter(gaps) || request.isLost()) {
+      // before the statement: what is lost later counts as another lapse
+      long leaseLapses = lease.leaseLapses();
+      if (request.isConfirmedAfter(leaseLapses) || request.isRevoked()) {
         return;
       }
-      var doubtful = new ArrayList<AskedRequest>();
+      var doubtful = new ArrayList<InFlightRequest>();
       doubtful.add(request);
       asked.all().stream()
-          .filter(each -> each != request && !each.isConfirmedAfter(gaps))
+          .filter(each -> each != request && !each.isConfirmedAfter(leaseLapses))
           .limit(MOST_AT_ONCE)
           .forEach(doubtful::add);
       var claimed = stillClaimed(doubtful);
       for (var each : doubtful) {
         if (claimed.contains(each.id())) {
-          each.confirmedAfter(gaps);
+          each.confirmedAfter(leaseLapses);
         } else {
-          each.lose();
+          each.revoke();
         }
       }
       LOG.info(
@@ -100,17 +100,18 @@ public final class ConfirmClaims {
     }
   }
 
-  private Set<Long> stillClaimed(List<AskedRequest> requests) throws SQLException {
+  private Set<Long> stillClaimed(List<InFlightRequest> requests) throws SQLException {
     try (var connection = database.getConnection();
         var statement = connection.prepareStatement("select pgoffload.still_claimed(?, ?, ?, ?)")) {
       statement.setString(1, lease.worker());
       statement.setLong(2, lease.epoch());
       statement.setArray(
-          3, connection.createArrayOf("bigint", requests.stream().map(AskedRequest::id).toArray()));
+          3,
+          connection.createArrayOf("bigint", requests.stream().map(InFlightRequest::id).toArray()));
       statement.setArray(
           4,
           connection.createArrayOf(
-              "integer", requests.stream().map(AskedRequest::attempt).toArray()));
+              "integer", requests.stream().map(InFlightRequest::attempt).toArray()));
       var claimed = new HashSet<Long>();
       var row = statement.executeQuery();
       while (row.next()) {

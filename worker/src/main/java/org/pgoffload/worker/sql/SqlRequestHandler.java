@@ -11,24 +11,24 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.telemetry.LogRequest;
 import org.pgoffload.worker.delivery.ClaimRequests;
+import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.EarlyCancellations;
-import org.pgoffload.worker.delivery.Lane;
 import org.pgoffload.worker.delivery.MeasureRequests;
-import org.pgoffload.worker.delivery.ReceivedRequest;
+import org.pgoffload.worker.delivery.PendingRequests;
+import org.pgoffload.worker.delivery.RequestHandler;
 import org.pgoffload.worker.delivery.RunRequests;
-import org.pgoffload.worker.delivery.UnfinishedRequests;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The lane of background SQL: what may begin is chosen within the limits of roles and sessions;
-/// what has to wait is recorded, so that it can be listed and cancelled.
-public final class SqlLane implements Lane {
-  private static final Logger LOG = LoggerFactory.getLogger(SqlLane.class);
+/// Executes background SQL. What may begin is chosen within the limits of roles and sessions; what
+/// has to wait is recorded, so that it can be listed and cancelled.
+public final class SqlRequestHandler implements RequestHandler {
+  private static final Logger LOG = LoggerFactory.getLogger(SqlRequestHandler.class);
 
   /// Many may wait for one role's or session's turn, and those of others behind them may not.
   private static final int WINDOW = 10_000;
@@ -55,27 +55,27 @@ public final class SqlLane implements Lane {
 
   private final String topic;
   private final InstantSource clock;
-  private final ChooseTasks choose;
+  private final TaskScheduler choose;
   private final TaskRecords records;
   private final RunTask runTask;
   private final RunningTasks tasks;
   private final RunRequests run;
-  private final UnfinishedRequests unfinished;
+  private final PendingRequests unfinished;
   private final EarlyCancellations cancellations;
   private final MeasureRequests measure;
-  private final Map<Long, ReceivedRequest> unrecorded = new LinkedHashMap<>();
+  private final Map<Long, ConsumedRequest> unrecorded = new LinkedHashMap<>();
   private final Set<Long> recorded = new HashSet<>();
   private long lastBeginning = System.nanoTime();
 
-  public SqlLane(
+  public SqlRequestHandler(
       String topic,
       InstantSource clock,
-      ChooseTasks choose,
+      TaskScheduler choose,
       TaskRecords records,
       RunTask runTask,
       RunningTasks tasks,
       RunRequests run,
-      UnfinishedRequests unfinished,
+      PendingRequests unfinished,
       EarlyCancellations cancellations,
       MeasureRequests measure) {
     this.topic = topic;
@@ -96,12 +96,12 @@ public final class SqlLane implements Lane {
   }
 
   @Override
-  public RequestKind.Lane kinds() {
-    return RequestKind.Lane.SQL;
+  public RequestChannel kinds() {
+    return RequestChannel.SQL;
   }
 
   @Override
-  public void received(ReceivedRequest request) {
+  public void received(ConsumedRequest request) {
     measure.arrived(request);
     if (!unfinished.received(request)) {
       return;
@@ -140,8 +140,8 @@ public final class SqlLane implements Lane {
   }
 
   @Override
-  public List<ReceivedRequest> mayBegin(int atMost) {
-    var requests = new ArrayList<ReceivedRequest>();
+  public List<ConsumedRequest> mayBegin(int atMost) {
+    var requests = new ArrayList<ConsumedRequest>();
     for (long id : choose.choose(atMost, clock.instant().minus(CLOCK_DIFFERENCE))) {
       unfinished.waitingOf(id).ifPresent(requests::add);
     }
@@ -149,12 +149,12 @@ public final class SqlLane implements Lane {
   }
 
   @Override
-  public void claim(List<ReceivedRequest> requests) throws SQLException {
+  public void claim(List<ConsumedRequest> requests) throws SQLException {
     Map<Long, SqlClaim> claims;
     try {
       claims = records.claim(requests.stream().map(this::toClaim).toList());
     } catch (SQLException e) {
-      if (!ClaimRequests.isTheDatas(e)) {
+      if (!ClaimRequests.isDataError(e)) {
         requests.forEach(request -> choose.putBack(request.id()));
       }
       throw e;
@@ -191,7 +191,7 @@ public final class SqlLane implements Lane {
   }
 
   @Override
-  public void endUnclaimable(ReceivedRequest request, String sqlState) {
+  public void endUnclaimable(ConsumedRequest request, String sqlState) {
     forgetRecording(request.id());
     if (request.refusal() != null) {
       // nobody can say whether it has a result
@@ -232,11 +232,11 @@ public final class SqlLane implements Lane {
     choose.end(id);
   }
 
-  private void record(List<ReceivedRequest> requests) throws SQLException {
+  private void record(List<ConsumedRequest> requests) throws SQLException {
     try {
-      records.recordRequests(requests.stream().map(ReceivedRequest::signedText).toList());
+      records.recordRequests(requests.stream().map(ConsumedRequest::signedText).toList());
     } catch (SQLException e) {
-      if (!ClaimRequests.isTheDatas(e)) {
+      if (!ClaimRequests.isDataError(e)) {
         throw e;
       }
       if (requests.size() == 1) {
@@ -262,7 +262,7 @@ public final class SqlLane implements Lane {
     }
   }
 
-  private TaskRecords.ToClaim toClaim(ReceivedRequest request) {
+  private TaskRecords.ToClaim toClaim(ConsumedRequest request) {
     boolean isKnown = !request.envelope().immediate() || recorded.contains(request.id());
     return new TaskRecords.ToClaim(request.id(), isKnown ? null : request.signedText());
   }
@@ -272,7 +272,7 @@ public final class SqlLane implements Lane {
     recorded.remove(id);
   }
 
-  private static SqlClaim.Claimed unlessRefused(ReceivedRequest request, SqlClaim.Claimed claimed) {
+  private static SqlClaim.Claimed unlessRefused(ConsumedRequest request, SqlClaim.Claimed claimed) {
     var refusal = request.refusal();
     var ending = claimed.ending();
     // that it was cancelled, or what an earlier attempt may have done, says more
@@ -286,10 +286,10 @@ public final class SqlLane implements Lane {
                 NOT_UNDERSTOOD,
                 "the request was not executed: " + refusal.reason().code(),
                 refusal.detail(),
-                "It is kept with the dead letters: " + ReceivedRequest.HINT + ".")));
+                "It is kept with the dead letters: " + ConsumedRequest.HINT + ".")));
   }
 
-  private void begin(ReceivedRequest request, SqlClaim.Claimed claimed) {
+  private void begin(ConsumedRequest request, SqlClaim.Claimed claimed) {
     var task = SqlTask.of(request.envelope());
     choose.running(task.id());
     var running = tasks.begin(task, clock.instant());
@@ -307,7 +307,7 @@ public final class SqlLane implements Lane {
         });
   }
 
-  private boolean finished(ReceivedRequest request, RunTask.End end) {
+  private boolean finished(ConsumedRequest request, RunTask.End end) {
     return switch (end) {
       case FINISHED -> {
         choose.finished(request.id());
@@ -322,13 +322,13 @@ public final class SqlLane implements Lane {
 
   /// A transaction is decoded and published as soon as its commit is flushed, and visible to others
   /// only after that: moments later, or once a standby has it, where commits wait for one.
-  private boolean mayBecomeVisible(ReceivedRequest request) {
+  private boolean mayBecomeVisible(ConsumedRequest request) {
     return Duration.between(Instant.ofEpochMilli(request.record().timestamp()), clock.instant())
             .compareTo(VISIBLE_WITHIN)
         < 0;
   }
 
-  private void setAside(ReceivedRequest request) {
+  private void setAside(ConsumedRequest request) {
     choose.held(request.id());
     unfinished.heldElsewhere(request);
   }

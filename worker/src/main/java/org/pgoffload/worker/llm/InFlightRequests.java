@@ -12,17 +12,17 @@ import org.pgoffload.worker.delivery.RecentIds;
 /// unfinished or was handed over to the topic of deferred ones.
 ///
 /// Safe to share between threads.
-public final class AskedRequests {
+public final class InFlightRequests {
   /// More than are ever between a claim and its beginning here.
   private static final int EARLY = 10_000;
 
-  private final Map<Long, AskedRequest> byId = new LinkedHashMap<>();
+  private final Map<Long, InFlightRequest> byId = new LinkedHashMap<>();
   private final RecentIds cancelledEarly = new RecentIds(EARLY);
   private final Set<Long> ending = new HashSet<>();
   private long bytes;
 
   /// A claimed request begins.
-  synchronized void begin(AskedRequest asked) {
+  synchronized void begin(InFlightRequest asked) {
     if (byId.putIfAbsent(asked.id(), asked) != null) {
       throw new IllegalStateException("request " + asked.id() + " has begun already");
     }
@@ -33,26 +33,26 @@ public final class AskedRequests {
   }
 
   /// It has ended, or is left for the next worker.
-  synchronized void remove(AskedRequest asked) {
+  synchronized void remove(InFlightRequest asked) {
     if (byId.remove(asked.id(), asked)) {
       bytes -= asked.request().size();
     }
   }
 
-  synchronized Optional<AskedRequest> find(long id) {
+  synchronized Optional<InFlightRequest> find(long id) {
     return Optional.ofNullable(byId.get(id));
   }
 
   /// Cancels it here, or as soon as it begins here.
   void cancel(long id) {
-    Optional<AskedRequest> asked;
+    Optional<InFlightRequest> asked;
     synchronized (this) {
       asked = find(id);
       if (asked.isEmpty()) {
         cancelledEarly.add(id);
       }
     }
-    asked.ifPresent(AskedRequest::cancel);
+    asked.ifPresent(InFlightRequest::cancel);
   }
 
   /// It may be claimed here in order to be ended: nobody may begin it meanwhile.
@@ -70,7 +70,7 @@ public final class AskedRequests {
   }
 
   /// All, the oldest first.
-  synchronized List<AskedRequest> all() {
+  synchronized List<InFlightRequest> all() {
     return List.copyOf(byId.values());
   }
 

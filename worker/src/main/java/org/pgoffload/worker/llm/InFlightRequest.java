@@ -7,8 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
-import org.pgoffload.worker.delivery.ReceivedRequest;
-import org.pgoffload.worker.delivery.UnfinishedRequests;
+import org.pgoffload.worker.delivery.ConsumedRequest;
+import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.llm.calls.CallProgress;
 import org.pgoffload.worker.vendors.ModelTarget;
 
@@ -16,15 +16,15 @@ import org.pgoffload.worker.vendors.ModelTarget;
 /// the middle of a call.
 ///
 /// Safe to share between threads.
-final class AskedRequest implements CallProgress {
-  private final ReceivedRequest request;
-  private final UnfinishedRequests receivedIn;
+final class InFlightRequest implements CallProgress {
+  private final ConsumedRequest request;
+  private final PendingRequests receivedIn;
   private final boolean deferrable;
   private final InstantSource clock;
   private final int attempt;
   private final Confirm confirm;
   private volatile long confirmedAfter;
-  private volatile boolean lost;
+  private volatile boolean revoked;
   private final long begunAt = System.nanoTime();
   private final RecordCalls calls;
   private @Nullable Whom lastAsked;
@@ -42,7 +42,7 @@ final class AskedRequest implements CallProgress {
   @FunctionalInterface
   interface Confirm {
     /// Whether it is, as [CallProgress#mayCall] has it.
-    boolean confirm(AskedRequest asked, Duration patience) throws InterruptedException;
+    boolean confirm(InFlightRequest asked, Duration patience) throws InterruptedException;
   }
 
   private record Follower(Runnable whenEnded, Runnable whenLeft) {}
@@ -57,11 +57,11 @@ final class AskedRequest implements CallProgress {
   /// @param calls which another worker has made before
   /// @param clock the database's
   /// @param attempt which it was claimed as
-  /// @param confirmedAfter the gaps of the lease that were counted before it was claimed
+  /// @param confirmedAfter the lapses of the lease that were counted before it was claimed
   /// @param confirm is asked before each call
-  AskedRequest(
-      ReceivedRequest request,
-      UnfinishedRequests receivedIn,
+  InFlightRequest(
+      ConsumedRequest request,
+      PendingRequests receivedIn,
       boolean deferrable,
       List<Call> calls,
       InstantSource clock,
@@ -81,7 +81,7 @@ final class AskedRequest implements CallProgress {
     this.confirm = confirm;
   }
 
-  ReceivedRequest request() {
+  ConsumedRequest request() {
     return request;
   }
 
@@ -100,22 +100,22 @@ final class AskedRequest implements CallProgress {
     return attempt;
   }
 
-  /// Whether its claim was this worker's after so many gaps of the lease.
-  boolean isConfirmedAfter(long gaps) {
-    return confirmedAfter == gaps;
+  /// Whether its claim was this worker's after so many lapses of the lease.
+  boolean isConfirmedAfter(long leaseLapses) {
+    return confirmedAfter == leaseLapses;
   }
 
-  void confirmedAfter(long gaps) {
-    confirmedAfter = gaps;
+  void confirmedAfter(long leaseLapses) {
+    confirmedAfter = leaseLapses;
   }
 
   /// Its claim is another's: no call begins for it any more. One that is under way goes on.
-  void lose() {
-    lost = true;
+  void revoke() {
+    revoked = true;
   }
 
-  boolean isLost() {
-    return lost;
+  boolean isRevoked() {
+    return revoked;
   }
 
   @Override

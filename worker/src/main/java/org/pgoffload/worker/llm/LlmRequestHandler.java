@@ -7,31 +7,31 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.pgoffload.protocol.Envelope;
-import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.FaultPlace;
 import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.delivery.Claim;
 import org.pgoffload.worker.delivery.ClaimRequests;
+import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.DeferredHeaders;
 import org.pgoffload.worker.delivery.FindPublished;
-import org.pgoffload.worker.delivery.Lane;
 import org.pgoffload.worker.delivery.MeasureRequests;
+import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.delivery.PublishResults;
-import org.pgoffload.worker.delivery.ReceivedRequest;
+import org.pgoffload.worker.delivery.RequestHandler;
 import org.pgoffload.worker.delivery.RunRequests;
-import org.pgoffload.worker.delivery.UnfinishedRequests;
 import org.pgoffload.worker.llm.calls.ClaimLostException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The lane of requests to a language model, new ones or deferred ones: whatever was received is
+/// Answers requests to a language model, new ones or deferred ones: whatever was received is
 /// claimed and begins, up to the window. Each waits for its turn by itself.
 ///
 /// There are two of it in a worker, which share what has begun. A record of the topic of deferred
 /// requests is there in case its worker dies: while that lives, it is watched.
-public final class LlmLane implements Lane {
-  private static final Logger LOG = LoggerFactory.getLogger(LlmLane.class);
+public final class LlmRequestHandler implements RequestHandler {
+  private static final Logger LOG = LoggerFactory.getLogger(LlmRequestHandler.class);
 
   /// Something ends all the time: whatever waits begins within this.
   private static final Duration POLL_WHILE_WAITING = Duration.ofMillis(2);
@@ -46,23 +46,23 @@ public final class LlmLane implements Lane {
   private final AnswerRequest answer;
   private final PublishResults publish;
   private final RunRequests run;
-  private final UnfinishedRequests unfinished;
-  private final AskedRequests asked;
+  private final PendingRequests unfinished;
+  private final InFlightRequests asked;
   private final FindPublished find;
-  private final ConfirmClaims confirm;
+  private final ClaimFence confirm;
   private final InstantSource clock;
   private final MeasureRequests measure;
 
-  /// The gaps of the lease before what is being claimed; for the lane's own thread.
-  private long gapsBeforeClaim;
+  /// The lapses of the lease before what is being claimed; for the consumer's own thread.
+  private long lapsesBeforeClaim;
 
   /// @param topic of its requests
   /// @param window so many unfinished records make it take no more
   /// @param deferrable whether its records may be handed over to the topic of deferred ones
-  /// @param asked what has begun, in either lane
+  /// @param asked what has begun, in either handler
   /// @param find what a worker that died had published
   /// @param confirm which claims are still this worker's
-  public LlmLane(
+  public LlmRequestHandler(
       String topic,
       int window,
       boolean deferrable,
@@ -71,10 +71,10 @@ public final class LlmLane implements Lane {
       AnswerRequest answer,
       PublishResults publish,
       RunRequests run,
-      UnfinishedRequests unfinished,
-      AskedRequests asked,
+      PendingRequests unfinished,
+      InFlightRequests asked,
       FindPublished find,
-      ConfirmClaims confirm,
+      ClaimFence confirm,
       InstantSource clock,
       MeasureRequests measure) {
     this.topic = topic;
@@ -99,12 +99,12 @@ public final class LlmLane implements Lane {
   }
 
   @Override
-  public RequestKind.Lane kinds() {
-    return RequestKind.Lane.LLM;
+  public RequestChannel kinds() {
+    return RequestChannel.LLM;
   }
 
   @Override
-  public void received(ReceivedRequest request) {
+  public void received(ConsumedRequest request) {
     if (deferrable) {
       // a deferred one has arrived before
       measure.arrived(request);
@@ -135,13 +135,13 @@ public final class LlmLane implements Lane {
   }
 
   @Override
-  public List<ReceivedRequest> mayBegin(int atMost) {
+  public List<ConsumedRequest> mayBegin(int atMost) {
     return unfinished.waiting(atMost);
   }
 
   @Override
-  public void claim(List<ReceivedRequest> requests) throws SQLException {
-    gapsBeforeClaim = confirm.gaps();
+  public void claim(List<ConsumedRequest> requests) throws SQLException {
+    lapsesBeforeClaim = confirm.leaseLapses();
     var outcomes = claims.claim(requests);
     for (var request : requests) {
       switch (outcomes.get(request.id())) {
@@ -168,7 +168,7 @@ public final class LlmLane implements Lane {
   }
 
   @Override
-  public void endUnclaimable(ReceivedRequest request, String sqlState) throws SQLException {
+  public void endUnclaimable(ConsumedRequest request, String sqlState) throws SQLException {
     if (request.refusal() != null) {
       // nobody can say whether it has a result
       unfinished.finish(request.id());
@@ -178,7 +178,7 @@ public final class LlmLane implements Lane {
     try {
       claim = claims.claimUnrecorded(request);
     } catch (SQLException e) {
-      if (!ClaimRequests.isTheDatas(e)) {
+      if (!ClaimRequests.isDataError(e)) {
         throw e;
       }
       // of this id the database takes nothing: only who reads the topic is told
@@ -193,7 +193,7 @@ public final class LlmLane implements Lane {
     }
   }
 
-  private void endUnclaimable(ReceivedRequest request, Claim.Claimed claimed, String sqlState) {
+  private void endUnclaimable(ConsumedRequest request, Claim.Claimed claimed, String sqlState) {
     end(request, claimed, () -> answer.unclaimable(request.envelope(), claimed, sqlState));
   }
 
@@ -203,7 +203,7 @@ public final class LlmLane implements Lane {
     run.leaveTheRest();
   }
 
-  private void refuse(ReceivedRequest request, Claim.Refused refused) {
+  private void refuse(ConsumedRequest request, Claim.Refused refused) {
     var running = asked.find(request.id());
     if (running.isPresent()) {
       running.get().cancel();
@@ -218,7 +218,7 @@ public final class LlmLane implements Lane {
   }
 
   /// Ends a claimed request without having anything made for it.
-  private void end(ReceivedRequest request, Claim.Claimed claimed, Supplier<Result> result) {
+  private void end(ConsumedRequest request, Claim.Claimed claimed, Supplier<Result> result) {
     run.begin(
         unfinished,
         request,
@@ -232,7 +232,7 @@ public final class LlmLane implements Lane {
 
   /// A request may be received again while it runs here: its deferred record, or a delivery that
   /// was repeated.
-  private void beginOrFollow(ReceivedRequest request, Claim.Claimed claimed) {
+  private void beginOrFollow(ConsumedRequest request, Claim.Claimed claimed) {
     var running = asked.find(request.id());
     if (running.isEmpty()) {
       if (asked.isEnding(request.id())) {
@@ -257,7 +257,7 @@ public final class LlmLane implements Lane {
         .follow(() -> unfinished.finish(request.id()), () -> unfinished.heldElsewhere(request));
   }
 
-  private void begin(ReceivedRequest request, Claim.Claimed claimed) {
+  private void begin(ConsumedRequest request, Claim.Claimed claimed) {
     var refusal = request.refusal();
     if (refusal != null) {
       end(request, claimed, () -> answer.notExecuted(request.envelope(), claimed, refusal));
@@ -265,14 +265,14 @@ public final class LlmLane implements Lane {
     }
     var headers = request.record().headers();
     var begun =
-        new AskedRequest(
+        new InFlightRequest(
             request,
             unfinished,
             deferrable,
             DeferredHeaders.calls(headers),
             clock,
             claimed.attempt(),
-            gapsBeforeClaim,
+            lapsesBeforeClaim,
             confirm::confirm);
     asked.begin(begun);
     run.begin(
@@ -312,7 +312,7 @@ public final class LlmLane implements Lane {
         && find.isPublished(envelope.id(), envelope.requestedBy().userOid());
   }
 
-  private Result result(AskedRequest begun, Claim.Claimed claimed) throws InterruptedException {
+  private Result result(InFlightRequest begun, Claim.Claimed claimed) throws InterruptedException {
     begun.runsOn(Thread.currentThread());
     try {
       return answer.answer(begun, claimed);

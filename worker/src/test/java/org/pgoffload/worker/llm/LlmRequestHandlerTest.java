@@ -28,7 +28,7 @@ import org.pgoffload.worker.vendors.Usage;
 
 /// What a worker does besides asking and answering: deferring, cancelling, streaming, taking
 /// earlier answers, embedding.
-class LlmLaneTest {
+class LlmRequestHandlerTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private static TestInstallation installation;

@@ -16,11 +16,11 @@ import org.jspecify.annotations.Nullable;
 /// key. What is cancelled or past its deadline is chosen without any limit, since it only ends.
 ///
 /// Every method takes time in the logarithm of what waits. Safe to share between threads.
-public final class ChooseTasks {
+public final class TaskScheduler {
   private final SqlLimits limits;
   private final Map<Long, Entry> all = new HashMap<>();
-  private final Map<Object, Places> places = new HashMap<>();
-  private final TreeMap<Integer, Places> depths = new TreeMap<>();
+  private final Map<Object, ConcurrencyQuota> places = new HashMap<>();
+  private final TreeMap<Integer, ConcurrencyQuota> depths = new TreeMap<>();
   private final Map<String, TreeMap<Long, Entry>> byOrderingKey = new HashMap<>();
   private final LinkedHashSet<Entry> toEnd = new LinkedHashSet<>();
   private final TreeSet<Entry> byDeadline =
@@ -28,7 +28,7 @@ public final class ChooseTasks {
   private long arrivals;
   private int waiting;
 
-  public ChooseTasks(SqlLimits limits) {
+  public TaskScheduler(SqlLimits limits) {
     this.limits = limits;
   }
 
@@ -108,7 +108,7 @@ public final class ChooseTasks {
   public synchronized void putBack(long id) {
     var entry = all.get(id);
     if (entry != null && entry.state == State.RUNNING) {
-      placesOf(entry.session).free();
+      quotaOf(entry.session).free();
       entry.state = State.WAITING;
       waiting++;
       settle(entry);
@@ -188,7 +188,7 @@ public final class ChooseTasks {
 
   /// The earliest of all depths.
   private @Nullable Entry first() {
-    Map.@Nullable Entry<Long, Places.Waiting> earliest = null;
+    Map.@Nullable Entry<Long, ConcurrencyQuota.Waiting> earliest = null;
     for (var depth : depths.values()) {
       var first = depth.first();
       if (first != null && (earliest == null || first.getKey() < earliest.getKey())) {
@@ -201,7 +201,7 @@ public final class ChooseTasks {
   private long begin(Entry entry) {
     leave(entry);
     entry.state = State.RUNNING;
-    placesOf(entry.session).take();
+    quotaOf(entry.session).take();
     return entry.task.id();
   }
 
@@ -213,10 +213,10 @@ public final class ChooseTasks {
         toEnd.remove(entry);
         if (entry.eligible) {
           entry.eligible = false;
-          placesOf(entry.session).remove(entry.arrival);
+          quotaOf(entry.session).remove(entry.arrival);
         }
       }
-      case RUNNING -> placesOf(entry.session).free();
+      case RUNNING -> quotaOf(entry.session).free();
       case HELD -> {}
     }
     entry.state = State.HELD;
@@ -231,39 +231,40 @@ public final class ChooseTasks {
     if (first && entry.state == State.WAITING && !entry.eligible) {
       entry.eligible = true;
       var most = entry.task.maxWorkers();
-      placesOf(entry.session)
+      quotaOf(entry.session)
           .add(
               entry.arrival,
-              new Places.Waiting(
+              new ConcurrencyQuota.Waiting(
                   entry.task.id(),
                   most == null || entry.task.session() == null ? Integer.MAX_VALUE : most));
     }
   }
 
-  private Places placesOf(Session session) {
+  private ConcurrencyQuota quotaOf(Session session) {
     var known = places.get(session);
     if (known == null) {
-      known = new Places(placesOf(session.role), Integer.MAX_VALUE);
+      known = new ConcurrencyQuota(quotaOf(session.role), Integer.MAX_VALUE);
       places.put(session, known);
     }
     return known;
   }
 
-  private Places placesOf(Role role) {
+  private ConcurrencyQuota quotaOf(Role role) {
     var known = places.get(role);
     if (known == null) {
       var depth =
-          depths.computeIfAbsent(role.depth, added -> new Places(null, limits.connections()));
-      known = new Places(depth, limits.connectionsPerRole());
+          depths.computeIfAbsent(
+              role.depth, added -> new ConcurrencyQuota(null, limits.connections()));
+      known = new ConcurrencyQuota(depth, limits.connectionsPerRole());
       places.put(role, known);
     }
     return known;
   }
 
   private void forgetUnused(Session session) {
-    if (placesOf(session).isUnused()) {
+    if (quotaOf(session).isUnused()) {
       places.remove(session);
-      if (placesOf(session.role).isUnused()) {
+      if (quotaOf(session.role).isUnused()) {
         places.remove(session.role);
       }
     }

@@ -16,8 +16,8 @@ import org.slf4j.LoggerFactory;
 /// be revoked.
 ///
 /// Safe to share between threads.
-public final class Trust {
-  private static final Logger LOG = LoggerFactory.getLogger(Trust.class);
+public final class SigningKeyCache {
+  private static final Logger LOG = LoggerFactory.getLogger(SigningKeyCache.class);
 
   /// The sweep after a revocation waits for twice as long (pgoffload.next_sweep).
   private static final int SECONDS = 3;
@@ -28,7 +28,7 @@ public final class Trust {
   private volatile State state;
 
   /// @throws SQLException if the database cannot be asked
-  public Trust(DataSource database) throws SQLException {
+  public SigningKeyCache(DataSource database) throws SQLException {
     this.database = database;
     this.state = read();
   }
@@ -64,7 +64,7 @@ public final class Trust {
   }
 
   /// Reads everything again. One after another: a slow reader must not put back what a later one
-  /// has found, since a lane refuses what the keys that it has just read do not know.
+  /// has found, since a consumer refuses what the keys that it has just read do not know.
   ///
   /// @throws SQLException if the database cannot be asked; what was read last stays
   synchronized void readAgain() throws SQLException {

@@ -10,36 +10,36 @@ import org.pgoffload.worker.vendors.ModelTarget;
 /// The limits of every model that is asked.
 ///
 /// Safe to share between threads.
-final class LimitModels implements AutoCloseable {
+final class AdaptiveRateLimiters implements AutoCloseable {
   /// Callers name models as they like: beyond so many, those that nobody uses are forgotten.
   private static final int USUAL = 1000;
 
   private final CallSettings settings;
-  private final Map<String, LimitModel> byTarget = new ConcurrentHashMap<>();
+  private final Map<String, AdaptiveRateLimiter> byTarget = new ConcurrentHashMap<>();
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().daemon().name("pgoffload-limits").factory());
   private volatile int workers = 1;
 
-  LimitModels(CallSettings settings) {
+  AdaptiveRateLimiters(CallSettings settings) {
     this.settings = settings;
   }
 
-  LimitModel of(ModelTarget target) {
+  AdaptiveRateLimiter of(ModelTarget target) {
     var name = target.toString();
     var known = byTarget.get(name);
     if (known != null) {
       return known;
     }
     if (byTarget.size() >= USUAL) {
-      byTarget.values().removeIf(LimitModel::isUnused);
+      byTarget.values().removeIf(AdaptiveRateLimiter::isUnused);
     }
     return byTarget.computeIfAbsent(name, this::limit);
   }
 
-  private LimitModel limit(String target) {
+  private AdaptiveRateLimiter limit(String target) {
     var limit =
-        new LimitModel(
+        new AdaptiveRateLimiter(
             settings.limitsFor(target),
             System::nanoTime,
             (nanos, task) -> {

@@ -4,15 +4,15 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/// A number of places to run, shared by all below it: those of a depth by its roles, those of a
+/// A quota of places to run in, shared by all below it: those of a depth by its roles, those of a
 /// role by its sessions, those of a session by its tasks. Each offers the earliest of what is below
 /// and may begin to what is above it, so that choosing looks at no task that has to wait.
 ///
 /// For one thread.
-final class Places {
+final class ConcurrencyQuota {
   private static final long NOTHING = Long.MAX_VALUE;
 
-  private final @Nullable Places above;
+  private final @Nullable ConcurrencyQuota above;
   private final int places;
   private int taken;
 
@@ -27,7 +27,7 @@ final class Places {
   /// @param mostOfSession how many of its session may run at once
   record Waiting(long id, int mostOfSession) {}
 
-  Places(@Nullable Places above, int places) {
+  ConcurrencyQuota(@Nullable ConcurrencyQuota above, int places) {
     this.above = above;
     this.places = places;
   }

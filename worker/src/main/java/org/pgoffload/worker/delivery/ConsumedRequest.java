@@ -13,7 +13,7 @@ import org.pgoffload.protocol.Envelope;
 /// @param finish tells the partition's watermark that the record needs nothing any more; idempotent
 /// @param refusal why it is not executed but ends as failed once it is claimed; null if it is
 ///   executed
-public record ReceivedRequest(
+public record ConsumedRequest(
     Envelope envelope,
     ConsumerRecord<byte[], byte[]> record,
     Runnable finish,
@@ -29,7 +29,7 @@ public record ReceivedRequest(
   /// What to do about a request that was not executed.
   public static final String HINT = "pgoffload dead-letters list, and replay to send it again";
 
-  public ReceivedRequest(
+  public ConsumedRequest(
       Envelope envelope, ConsumerRecord<byte[], byte[]> record, Runnable finish) {
     this(envelope, record, finish, null);
   }
@@ -54,6 +54,6 @@ public record ReceivedRequest(
 
   @Override
   public String toString() {
-    return "ReceivedRequest[id=" + id() + "]";
+    return "ConsumedRequest[id=" + id() + "]";
   }
 }

@@ -14,17 +14,17 @@ import java.util.Optional;
 /// held by another worker. Counts them and their bytes, which is the window.
 ///
 /// Safe to share between threads.
-public final class UnfinishedRequests {
-  private final Map<Long, List<ReceivedRequest>> all = new HashMap<>();
-  private final Map<Long, ReceivedRequest> waiting = new LinkedHashMap<>();
-  private final Map<Long, ReceivedRequest> held = new LinkedHashMap<>();
+public final class PendingRequests {
+  private final Map<Long, List<ConsumedRequest>> all = new HashMap<>();
+  private final Map<Long, ConsumedRequest> waiting = new LinkedHashMap<>();
+  private final Map<Long, ConsumedRequest> held = new LinkedHashMap<>();
   private long bytes;
 
   /// A request was received: it waits to be claimed, unless the same one is here already (delivered
   /// twice), in which case both finish together.
   ///
   /// @return whether it is the first
-  public synchronized boolean received(ReceivedRequest request) {
+  public synchronized boolean received(ConsumedRequest request) {
     bytes += request.size();
     var same = all.computeIfAbsent(request.id(), id -> new ArrayList<>(1));
     same.add(request);
@@ -36,17 +36,17 @@ public final class UnfinishedRequests {
   }
 
   /// What waits to be claimed under this id.
-  public synchronized Optional<ReceivedRequest> waitingOf(long id) {
+  public synchronized Optional<ConsumedRequest> waitingOf(long id) {
     return Optional.ofNullable(waiting.get(id));
   }
 
   /// Up to this many that wait to be claimed, in the order of their arrival.
-  public synchronized List<ReceivedRequest> waiting(int atMost) {
+  public synchronized List<ConsumedRequest> waiting(int atMost) {
     return waiting.values().stream().limit(atMost).toList();
   }
 
   /// All that another worker holds.
-  synchronized List<ReceivedRequest> held() {
+  synchronized List<ConsumedRequest> held() {
     return List.copyOf(held.values());
   }
 
@@ -61,7 +61,7 @@ public final class UnfinishedRequests {
   }
 
   /// Another live worker has it: it is watched, unless it needs nothing any more.
-  public synchronized void heldElsewhere(ReceivedRequest request) {
+  public synchronized void heldElsewhere(ConsumedRequest request) {
     waiting.remove(request.id());
     if (all.containsKey(request.id())) {
       held.put(request.id(), request);
@@ -70,7 +70,7 @@ public final class UnfinishedRequests {
 
   /// It needs nothing any more: its offsets may be committed.
   public void finish(long id) {
-    Collection<ReceivedRequest> finished;
+    Collection<ConsumedRequest> finished;
     synchronized (this) {
       waiting.remove(id);
       held.remove(id);

@@ -25,7 +25,7 @@ import org.pgoffload.worker.vendors.http.RateLimit;
 /// pace rises, slowly at first and then faster and faster.
 ///
 /// Safe to share between threads.
-final class LimitModel {
+final class AdaptiveRateLimiter {
   /// Calls at a time before anything is known.
   private static final int FIRST_WINDOW = 256;
 
@@ -73,7 +73,7 @@ final class LimitModel {
   private final ArrayDeque<Waiting> queue = new ArrayDeque<>();
   private final Pace requests;
   private final Pace tokens;
-  private final Map<RateLimit.Unit, Told> told = new EnumMap<>(RateLimit.Unit.class);
+  private final Map<RateLimit.Unit, VendorLimit> told = new EnumMap<>(RateLimit.Unit.class);
   private int workers = 1;
   private int running;
   private double window = FIRST_WINDOW;
@@ -108,12 +108,12 @@ final class LimitModel {
   private record Waiting(CompletableFuture<Permit> granted, int estimatedTokens) {}
 
   /// A vendor's limit as it was told last, and what was taken since.
-  private static final class Told {
+  private static final class VendorLimit {
     private final RateLimit limit;
     private final long at;
     private double taken;
 
-    private Told(RateLimit limit, long at) {
+    private VendorLimit(RateLimit limit, long at) {
       this.limit = limit;
       this.at = at;
     }
@@ -138,7 +138,7 @@ final class LimitModel {
     }
   }
 
-  LimitModel(CallLimits configured, LongSupplier clock, Timer timer) {
+  AdaptiveRateLimiter(CallLimits configured, LongSupplier clock, Timer timer) {
     this.configured = configured;
     this.clock = clock;
     this.timer = timer;
@@ -248,7 +248,7 @@ final class LimitModel {
       tokens.take(
           Math.min((double) total(outcome.usage()), mostCounted()) - permit.estimatedTokens, now);
       for (var limit : outcome.limits()) {
-        told.put(limit.unit(), new Told(limit, now));
+        told.put(limit.unit(), new VendorLimit(limit, now));
       }
       switch (outcome) {
         case LlmOutcome.Answered _, LlmOutcome.Embedded _ -> succeeded(now);

@@ -24,7 +24,7 @@ import org.pgoffload.worker.sql.TestLaunches.Launch;
 import org.pgoffload.worker.vendors.LlmProviders;
 
 /// Background SQL from its topic to its result, with a real database and a real broker.
-final class SqlLaneTest {
+final class SqlRequestHandlerTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private static TestInstallation installation;

@@ -17,10 +17,10 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
-final class ChooseTasksTest {
+final class TaskSchedulerTest {
   private static final Instant NOW = Instant.parse("2026-01-01T00:00:00Z");
 
-  private final ChooseTasks choose = new ChooseTasks(limits(4, 2));
+  private final TaskScheduler choose = new TaskScheduler(limits(4, 2));
 
   private static SqlLimits limits(int connections, int perRole) {
     return new SqlLimits(connections, perRole, Duration.ofSeconds(60));
@@ -179,7 +179,7 @@ final class ChooseTasksTest {
 
   @Test
   void tenThousandThatWaitCostNoMoreThanOne() {
-    var many = new ChooseTasks(limits(32, 16));
+    var many = new TaskScheduler(limits(32, 16));
     for (int i = 0; i < 20_000; i++) {
       many.add(
           task(
@@ -207,7 +207,7 @@ final class ChooseTasksTest {
   void agreesWithASimpleModelWhateverTheOrder() {
     var random = new Random(42);
     for (int round = 0; round < 200; round++) {
-      var tested = new ChooseTasks(limits(5, 3));
+      var tested = new TaskScheduler(limits(5, 3));
       var model = new Model();
       for (int step = 0, id = 0; step < 150; step++) {
         switch (random.nextInt(6)) {

@@ -17,8 +17,8 @@ import org.slf4j.LoggerFactory;
 /// One is enough. A second one does no harm: what both have sent again is recognised by its claims.
 /// Without any, capturing goes on: a break waits for its sweep, and on 15 and 16 an immediate call
 /// waits for the capture's own heartbeat, a second at most.
-public final class AttendCapture implements RunningPart {
-  private static final Logger LOG = LoggerFactory.getLogger(AttendCapture.class);
+public final class CaptureSidecar implements RunningPart {
+  private static final Logger LOG = LoggerFactory.getLogger(CaptureSidecar.class);
 
   private static final Duration BETWEEN_TRIES = Duration.ofSeconds(1);
   private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(3);
@@ -29,7 +29,7 @@ public final class AttendCapture implements RunningPart {
   private final CountDownLatch closing = new CountDownLatch(1);
   private final Thread thread;
 
-  private AttendCapture(ProducerConfiguration configuration, Telemetry telemetry) {
+  private CaptureSidecar(ProducerConfiguration configuration, Telemetry telemetry) {
     this.configuration = configuration;
     this.watchSlot = new WatchSlot(configuration, telemetry.metrics());
     this.thread = Thread.ofPlatform().name("pgoffload-attend").unstarted(this::run);
@@ -38,8 +38,8 @@ public final class AttendCapture implements RunningPart {
   /// Starts in the background. Faults of the database or of Kafka are waited out, not thrown.
   ///
   /// @param telemetry is told what is measured
-  public static AttendCapture start(ProducerConfiguration configuration, Telemetry telemetry) {
-    var attend = new AttendCapture(configuration, telemetry);
+  public static CaptureSidecar start(ProducerConfiguration configuration, Telemetry telemetry) {
+    var attend = new CaptureSidecar(configuration, telemetry);
     attend.thread.start();
     return attend;
   }

@@ -7,8 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-final class UnfinishedRequestsTest {
-  private final UnfinishedRequests unfinished = new UnfinishedRequests();
+final class PendingRequestsTest {
+  private final PendingRequests unfinished = new PendingRequests();
   private final List<String> finished = new ArrayList<>();
 
   @Test
@@ -16,7 +16,7 @@ final class UnfinishedRequestsTest {
     for (long id : List.of(3L, 1L, 2L)) {
       unfinished.received(received(id, () -> {}));
     }
-    assertThat(unfinished.waiting(2)).extracting(ReceivedRequest::id).containsExactly(3L, 1L);
+    assertThat(unfinished.waiting(2)).extracting(ConsumedRequest::id).containsExactly(3L, 1L);
     assertThat(unfinished.waiting(0)).isEmpty();
     assertThat(unfinished.hasWaiting()).isTrue();
   }

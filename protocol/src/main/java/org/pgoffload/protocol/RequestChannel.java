@@ -1,0 +1,11 @@
+package org.pgoffload.protocol;
+
+/// A topic of requests with consumers of its own.
+public enum RequestChannel {
+  /// Questions to language models.
+  LLM,
+  /// Background SQL.
+  SQL,
+  /// Commands, which every worker reads, whichever worker has the request.
+  COMMANDS
+}

@@ -9,7 +9,9 @@ import static org.pgoffload.dev.tests.ReadTopics.value;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -152,6 +154,23 @@ class EndToEndTest {
     assertThat(query(app, "select llm_ask('read only')"))
         .containsExactly("stub answer to: read only");
     app.rollback();
+  }
+
+  @Test
+  void theLinesOfTheReadmeRunAsTheyStandThere() throws IOException, SQLException {
+    var readme = Files.readString(Path.of("..", "README.md"));
+    var lines = readme.substring(readme.indexOf("\n## In psql\n"));
+    var sql = lines.substring(lines.indexOf("```sql\n") + 7, lines.indexOf("\n```\n"));
+    var statements = sql.replaceAll("--.*", "").strip().split(";");
+
+    // the id of a row is 1 in an installation that is new
+    var id = query(app, statements[0]).getFirst();
+    for (int i = 1; i < statements.length; i++) {
+      var statement = statements[i].replace("[1]", "[" + id + "]").replace("(1)", "(" + id + ")");
+      execute(app, statement);
+    }
+    assertThat(statements).hasSizeGreaterThanOrEqualTo(10);
+    assertThat(query(app, "select llm_status(" + id + ")")).containsExactly("succeeded");
   }
 
   @Test

@@ -110,7 +110,7 @@ class DocumentsTest {
       }
     }
     for (var file :
-        List.of("pgoffload", "launcher/src/release/bin/pgoffload", "docker-compose.yml")) {
+        List.of("pgoffload", "dev/launcher/src/release/bin/pgoffload", "docker-compose.yml")) {
       VARIABLE
           .matcher(text(ROOT.resolve(file)))
           .results()

@@ -158,7 +158,7 @@ class EndToEndTest {
 
   @Test
   void theLinesOfTheReadmeRunAsTheyStandThere() throws IOException, SQLException {
-    var readme = Files.readString(Path.of("..", "README.md"));
+    var readme = Files.readString(Path.of("../../README.md"));
     var lines = readme.substring(readme.indexOf("\n## In psql\n"));
     var sql = lines.substring(lines.indexOf("```sql\n") + 7, lines.indexOf("\n```\n"));
     var statements = sql.replaceAll("--.*", "").strip().split(";");

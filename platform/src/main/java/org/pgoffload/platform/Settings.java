@@ -125,6 +125,8 @@ public final class Settings {
         name, otherwise, "a duration such as 500ms, 30s, 5m or PT1H", Settings::parseDuration);
   }
 
+  /// Reads a duration such as `500ms`, `30s`, `5m` or `PT1H`.
+  ///
   /// @throws IllegalArgumentException or [java.time.DateTimeException] if it is none
   public static Duration parseDuration(String value) {
     var lower = value.toLowerCase(Locale.ROOT);

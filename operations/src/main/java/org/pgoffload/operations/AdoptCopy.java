@@ -3,6 +3,7 @@ package org.pgoffload.operations;
 import java.sql.Connection;
 import java.sql.SQLException;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 
 /// Makes a copied or restored database an installation of its own: gives it an identity and a
@@ -26,19 +27,13 @@ public final class AdoptCopy {
   /// @throws InstallException if the database refuses
   public static Adopted run(DatabaseAddress database) {
     try (var connection = database.connectAsPart("pgoffload adopt")) {
-      return new Adopted(identity(connection), endCopied(connection, PAGE));
+      return new Adopted(
+          Query.row(connection, "select pgoffload.adopt()", row -> row.getString(1)),
+          endCopied(connection, PAGE));
     } catch (SQLException e) {
       throw new InstallException(
           "the database could not be adopted: " + e.getMessage() + "; run pgoffload adopt again",
           e);
-    }
-  }
-
-  private static String identity(Connection connection) throws SQLException {
-    try (var statement = connection.createStatement();
-        var row = statement.executeQuery("select pgoffload.adopt()")) {
-      row.next();
-      return row.getString(1);
     }
   }
 

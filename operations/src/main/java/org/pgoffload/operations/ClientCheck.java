@@ -4,6 +4,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Optional;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 
 /// Whether the server notices that the client of a waiting caller is gone. Without
@@ -43,9 +44,7 @@ public final class ClientCheck {
     try (var connection = database.connectAsPart("pgoffload install")) {
       var setting = statement(connection);
       if (setting.isPresent()) {
-        try (var statement = connection.createStatement()) {
-          statement.execute(setting.get());
-        }
+        Query.execute(connection, setting.get());
       }
       return setting.map(
           statement -> "set client_connection_check_interval of the database to " + INTERVAL);
@@ -55,17 +54,15 @@ public final class ClientCheck {
   }
 
   private static Optional<String> statement(Connection connection) throws SQLException {
-    try (var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                "select pg_catalog.format('alter database %I set client_connection_check_interval = %L',"
-                    + " pg_catalog.current_database(), '"
-                    + INTERVAL
-                    + "') from pg_catalog.pg_settings s"
-                    // what a session of this database begins with
-                    + " where s.name = 'client_connection_check_interval' and s.reset_val = '0'")) {
-      return row.next() ? Optional.of(row.getString(1)) : Optional.empty();
-    }
+    return Query.first(
+        connection,
+        "select pg_catalog.format('alter database %I set client_connection_check_interval = %L',"
+            + " pg_catalog.current_database(), ?)"
+            + " from pg_catalog.pg_settings s"
+            // what a session of this database begins with
+            + " where s.name = 'client_connection_check_interval' and s.reset_val = '0'",
+        row -> row.getString(1),
+        INTERVAL);
   }
 
   private static InstallException failed(SQLException e) {

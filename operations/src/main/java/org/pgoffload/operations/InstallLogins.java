@@ -1,11 +1,12 @@
 package org.pgoffload.operations;
 
-import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.InstallException;
 import org.postgresql.PGConnection;
@@ -14,8 +15,6 @@ import org.postgresql.PGConnection;
 /// a password is set again, since nobody may read whether it is the same.
 public final class InstallLogins {
   private InstallLogins() {}
-
-  private static final String INSUFFICIENT_PRIVILEGE = "42501";
 
   /// Lets each of them log in.
   ///
@@ -31,7 +30,8 @@ public final class InstallLogins {
     }
     try (var connection = database.connectAsPart("pgoffload install")) {
       for (var login : passwords.entrySet()) {
-        if (!mayLogIn(connection, login.getKey())) {
+        if (!Query.exists(
+            connection, "select from pg_roles where rolname = ? and rolcanlogin", login.getKey())) {
           try (var statement = connection.createStatement()) {
             statement.execute(
                 "alter role " + statement.enquoteIdentifier(login.getKey(), true) + " login");
@@ -45,7 +45,7 @@ public final class InstallLogins {
               .alterUserPassword(login.getKey(), login.getValue().reveal().toCharArray(), null);
         } catch (SQLException e) {
           // on 15 only a superuser changes a role that has been given REPLICATION
-          if (!INSUFFICIENT_PRIVILEGE.equals(e.getSQLState())) {
+          if (!DatabaseFault.is(e, DatabaseFault.INSUFFICIENT_PRIVILEGE)) {
             throw e;
           }
           changes.add(
@@ -58,15 +58,5 @@ public final class InstallLogins {
       throw new InstallException("the roles cannot be given logins: " + e.getMessage(), e);
     }
     return changes;
-  }
-
-  private static boolean mayLogIn(Connection connection, String role) throws SQLException {
-    try (var query =
-        connection.prepareStatement("select rolcanlogin from pg_roles where rolname = ?")) {
-      query.setString(1, role);
-      try (var row = query.executeQuery()) {
-        return row.next() && row.getBoolean(1);
-      }
-    }
   }
 }

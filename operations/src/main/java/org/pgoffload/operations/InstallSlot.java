@@ -8,6 +8,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 
 /// Creates the logical replication slot, which is the one position of the capture: what is
@@ -46,7 +48,7 @@ public final class InstallSlot {
       }
       return Optional.of("created replication slot " + slot);
     } catch (SQLException e) {
-      if ("57014".equals(e.getSQLState())) {
+      if (DatabaseFault.is(e, DatabaseFault.QUERY_CANCELED)) {
         throw new InstallException(
             "replication slot "
                 + slot
@@ -84,17 +86,15 @@ public final class InstallSlot {
   /// @return a line saying what was removed, or empty
   /// @throws InstallException if somebody reads from it, or it may not be dropped
   public static Optional<String> remove(DatabaseAddress database, String slot) {
-    try (var connection = database.connectAsPart("pgoffload uninstall");
-        var statement =
-            connection.prepareStatement(
-                """
-                select pg_catalog.pg_drop_replication_slot(s.slot_name) from pg_catalog.pg_replication_slots s
-                where s.slot_name = ? and s.database = pg_catalog.current_database() and s.plugin = 'pgoutput'
-                """)) {
-      statement.setString(1, slot);
-      return statement.executeQuery().next()
-          ? Optional.of("replication slot " + slot)
-          : Optional.empty();
+    try (var connection = database.connectAsPart("pgoffload uninstall")) {
+      return Query.first(
+          connection,
+          """
+          select pg_catalog.pg_drop_replication_slot(s.slot_name) from pg_catalog.pg_replication_slots s
+          where s.slot_name = ? and s.database = pg_catalog.current_database() and s.plugin = 'pgoutput'
+          """,
+          _ -> "replication slot " + slot,
+          slot);
     } catch (SQLException e) {
       throw new InstallException(
           "replication slot "
@@ -111,13 +111,12 @@ public final class InstallSlot {
   ///
   /// @throws InstallException if the slots cannot be looked at
   public static boolean isOfThisDatabase(DatabaseAddress database, String slot) {
-    try (var connection = database.connectAsPart("pgoffload uninstall");
-        var statement =
-            connection.prepareStatement(
-                "select from pg_catalog.pg_replication_slots where slot_name = ?"
-                    + " and database = pg_catalog.current_database() and plugin = 'pgoutput'")) {
-      statement.setString(1, slot);
-      return statement.executeQuery().next();
+    try (var connection = database.connectAsPart("pgoffload uninstall")) {
+      return Query.exists(
+          connection,
+          "select from pg_catalog.pg_replication_slots where slot_name = ?"
+              + " and database = pg_catalog.current_database() and plugin = 'pgoutput'",
+          slot);
     } catch (SQLException e) {
       throw new InstallException("the slots cannot be looked at: " + e.getMessage(), e);
     }
@@ -169,45 +168,40 @@ public final class InstallSlot {
       throws SQLException {
     var failover =
         connection.getMetaData().getDatabaseMajorVersion() * 10000 >= FIRST_WITH_FAILOVER;
-    try (var limit = connection.createStatement();
-        var statement =
-            connection.prepareStatement(
-                // failover: the slot is synchronised to a standby that is set up for it
-                failover
-                    ? "select pg_create_logical_replication_slot(?, 'pgoutput', false, false, true)"
-                    : "select pg_create_logical_replication_slot(?, 'pgoutput')")) {
-      limit.execute("set statement_timeout = " + patience.toMillis());
-      statement.setString(1, slot);
-      statement.execute();
-    }
+    Query.execute(connection, "set statement_timeout = " + patience.toMillis());
+    Query.execute(
+        connection,
+        // failover: the slot is synchronised to a standby that is set up for it
+        failover
+            ? "select pg_create_logical_replication_slot(?, 'pgoutput', false, false, true)"
+            : "select pg_create_logical_replication_slot(?, 'pgoutput')",
+        slot);
   }
 
   private static void sayWhoIsWaitedFor(DatabaseAddress database, Consumer<String> say) {
-    try (var connection = database.connectAsPart("pgoffload install");
-        var statement = connection.createStatement();
-        var row =
-            // every role sees the locks, but not every role the activity of others
-            statement.executeQuery(
-                """
-                select distinct a.xact_start, coalesce(l.pid, 0), coalesce(a.usename, 'prepared'),
-                       coalesce(a.application_name, ''), coalesce(a.state, 'state not visible'),
-                       coalesce(extract(epoch from clock_timestamp() - a.xact_start)::int, 0)
-                from pg_catalog.pg_locks l
-                left join pg_catalog.pg_stat_activity a on a.pid = l.pid
-                where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
-                  and l.pid is distinct from pg_catalog.pg_backend_pid()
-                order by a.xact_start
-                """)) {
-      while (row.next()) {
-        say.accept(
-            "waiting for the transaction of pid %d (%s %s, %s, open for %d s)"
-                .formatted(
-                    row.getInt(2),
-                    row.getString(3),
-                    row.getString(4),
-                    row.getString(5),
-                    row.getInt(6)));
-      }
+    try (var connection = database.connectAsPart("pgoffload install")) {
+      Query.rows(
+              connection,
+              // every role sees the locks, but not every role the activity of others
+              """
+              select distinct a.xact_start, coalesce(l.pid, 0), coalesce(a.usename, 'prepared'),
+                     coalesce(a.application_name, ''), coalesce(a.state, 'state not visible'),
+                     coalesce(extract(epoch from clock_timestamp() - a.xact_start)::int, 0)
+              from pg_catalog.pg_locks l
+              left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+              where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
+                and l.pid is distinct from pg_catalog.pg_backend_pid()
+              order by a.xact_start
+              """,
+              row ->
+                  "waiting for the transaction of pid %d (%s %s, %s, open for %d s)"
+                      .formatted(
+                          row.getInt(2),
+                          row.getString(3),
+                          row.getString(4),
+                          row.getString(5),
+                          row.getInt(6)))
+          .forEach(say);
     } catch (SQLException e) {
       say.accept("waiting for open transactions");
     }

@@ -5,10 +5,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.Query;
 
 /// How an installation does, as the database knows it.
 ///
@@ -63,53 +63,38 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
   /// @throws SQLException if it does not answer, or refuses
   public static InstallationStatus read(DatabaseAddress database) throws SQLException {
     try (var connection = database.connectAsPart("pgoffload status")) {
-      try (var statement = connection.createStatement()) {
-        statement.execute("set statement_timeout = '20s'");
-      }
+      Query.execute(connection, "set statement_timeout = '20s'");
       return new InstallationStatus(checks(connection), queue(connection), workers(connection));
     }
   }
 
   private static List<Check> checks(Connection connection) throws SQLException {
-    var checks = new ArrayList<Check>();
-    try (var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                "select \"check\", state, detail, advice from pgoffload.health()")) {
-      while (row.next()) {
-        checks.add(
-            new Check(row.getString(1), row.getString(2), row.getString(3), row.getString(4)));
-      }
-    }
-    return checks;
+    return Query.rows(
+        connection,
+        "select \"check\", state, detail, advice from pgoffload.health()",
+        row -> new Check(row.getString(1), row.getString(2), row.getString(3), row.getString(4)));
   }
 
   private static Queue queue(Connection connection) throws SQLException {
-    try (var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                "select waiting, coalesce(extract(epoch from oldest), 0)::float8, at_least"
-                    + " from pgoffload.queue_depth(interval '0')")) {
-      row.next();
-      return new Queue(row.getLong(1), row.getDouble(2), row.getBoolean(3));
-    }
+    return Query.row(
+        connection,
+        "select waiting, coalesce(extract(epoch from oldest), 0)::float8, at_least"
+            + " from pgoffload.queue_depth(interval '0')",
+        row -> new Queue(row.getLong(1), row.getDouble(2), row.getBoolean(3)));
   }
 
   private static List<Worker> workers(Connection connection) throws SQLException {
-    var workers = new ArrayList<Worker>();
-    try (var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                """
-                select name, pgoffload.worker_is_alive(name, epoch) as alive, provider, model, version,
-                       in_flight, extract(epoch from clock_timestamp() - heartbeat_at)::float8 as heartbeat_age,
-                       doing::text as doing
-                from pgoffload.worker
-                where heartbeat_at > clock_timestamp() - interval '1 day'
-                order by alive desc, name
-                """)) {
-      while (row.next()) {
-        workers.add(
+    return Query.rows(
+        connection,
+        """
+        select name, pgoffload.worker_is_alive(name, epoch) as alive, provider, model, version,
+               in_flight, extract(epoch from clock_timestamp() - heartbeat_at)::float8 as heartbeat_age,
+               doing::text as doing
+        from pgoffload.worker
+        where heartbeat_at > clock_timestamp() - interval '1 day'
+        order by alive desc, name
+        """,
+        row ->
             new Worker(
                 row.getString("name"),
                 row.getBoolean("alive"),
@@ -119,9 +104,6 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
                 row.getInt("in_flight"),
                 row.getDouble("heartbeat_age"),
                 doing(row.getString("doing"))));
-      }
-    }
-    return workers;
   }
 
   private static JsonNode doing(String json) throws SQLException {

@@ -3,6 +3,7 @@ package org.pgoffload.operations;
 import java.sql.SQLException;
 import java.util.Optional;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 
 /// Records that requests may have been lost between the database and Kafka: a new slot begins where
@@ -56,10 +57,8 @@ public final class RecordCaptureBreak {
   }
 
   private static void call(DatabaseAddress database, String function, String reason) {
-    try (var connection = database.connectAsPart("pgoffload install");
-        var statement = connection.prepareStatement(function)) {
-      statement.setString(1, reason);
-      statement.execute();
+    try (var connection = database.connectAsPart("pgoffload install")) {
+      Query.execute(connection, function, reason);
     } catch (SQLException e) {
       throw new InstallException("a break of the capture cannot be planned: " + e.getMessage(), e);
     }

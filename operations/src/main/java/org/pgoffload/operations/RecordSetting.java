@@ -2,6 +2,7 @@ package org.pgoffload.operations;
 
 import java.sql.SQLException;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 
 /// Records in `pgoffload.setting` what the installer has found or made. A value that is there
@@ -12,14 +13,13 @@ final class RecordSetting {
   /// @param database the owner's login
   /// @throws InstallException if it cannot be recorded
   static void run(DatabaseAddress database, String name, String value) {
-    try (var connection = database.connectAsPart("pgoffload install");
-        var statement =
-            connection.prepareStatement(
-                "update pgoffload.setting set value = ? where name = ? and value <> ?")) {
-      statement.setString(1, value);
-      statement.setString(2, name);
-      statement.setString(3, value);
-      statement.executeUpdate();
+    try (var connection = database.connectAsPart("pgoffload install")) {
+      Query.execute(
+          connection,
+          "update pgoffload.setting set value = ? where name = ? and value <> ?",
+          value,
+          name,
+          value);
     } catch (SQLException e) {
       throw new InstallException(
           "the setting " + name + " cannot be recorded: " + e.getMessage(), e);

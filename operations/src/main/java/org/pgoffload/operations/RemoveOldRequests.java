@@ -6,6 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.platform.Query;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -21,8 +23,6 @@ public final class RemoveOldRequests {
   /// Behind a lock that is waited for, others wait as well.
   private static final String PATIENCE = "set lock_timeout = '10s'";
 
-  private static final String LOCK_NOT_AVAILABLE = "55P03";
-
   private RemoveOldRequests() {}
 
   /// Makes partitions ahead, begins the next range of ids when it is time, and removes what is old.
@@ -35,7 +35,7 @@ public final class RemoveOldRequests {
   ///   called again
   public static List<String> run(DatabaseAddress database, boolean mayRemove) throws SQLException {
     try (var connection = database.connectAsPart("pgoffload maintain")) {
-      execute(connection, PATIENCE);
+      Query.execute(connection, PATIENCE);
       var changes = new ArrayList<String>();
       changes.addAll(beginRange(connection));
       if (mayRemove) {
@@ -73,11 +73,13 @@ public final class RemoveOldRequests {
 
   private static List<String> removeRanges(Connection connection) throws SQLException {
     var changes = new ArrayList<String>();
-    for (long range : oldRanges(connection)) {
+    var ranges =
+        Query.rows(connection, "select * from pgoffload.old_id_ranges()", row -> row.getLong(1));
+    for (long range : ranges) {
       try {
         removeRange(connection, range).ifPresent(changes::add);
       } catch (SQLException e) {
-        if (!LOCK_NOT_AVAILABLE.equals(e.getSQLState())) {
+        if (!DatabaseFault.is(e, DatabaseFault.LOCK_NOT_AVAILABLE)) {
           throw e;
         }
         LOG.info(
@@ -95,7 +97,7 @@ public final class RemoveOldRequests {
     }
     for (var partition : partitions(connection, range)) {
       // outside a transaction block: it waits for those who read the table now, and nobody for it
-      execute(
+      Query.execute(
           connection,
           "alter table "
               + partition.parent
@@ -103,68 +105,41 @@ public final class RemoveOldRequests {
               + partition.name
               + (partition.detaching ? " finalize" : " concurrently"));
     }
-    execute(connection, "select pgoffload.drop_detached(" + range + ")");
-    execute(connection, "select pgoffload.forget_id_range(" + range + ")");
+    Query.execute(connection, "select pgoffload.drop_detached(" + range + ")");
+    Query.execute(connection, "select pgoffload.forget_id_range(" + range + ")");
     return Optional.of("removed range " + range + " of ids, with all its requests and results");
   }
 
-  private static List<Long> oldRanges(Connection connection) throws SQLException {
-    var ranges = new ArrayList<Long>();
-    try (var statement = connection.createStatement();
-        var row = statement.executeQuery("select * from pgoffload.old_id_ranges()")) {
-      while (row.next()) {
-        ranges.add(row.getLong(1));
-      }
-    }
-    return ranges;
-  }
-
   private static boolean beginsToRemove(Connection connection, long range) throws SQLException {
-    try (var statement =
-        connection.prepareStatement("select unanswered, example from pgoffload.begin_removal(?)")) {
-      statement.setLong(1, range);
-      var row = statement.executeQuery();
-      row.next();
-      long unanswered = row.getLong(1);
-      if (unanswered > 0) {
-        LOG.warn(
-            "Range {} of ids is older than the retention and is kept, because {} of its requests"
-                + " have no result yet, {} for example",
-            range,
-            unanswered,
-            row.getLong(2));
-      }
-      return unanswered == 0;
-    }
+    return Query.row(
+        connection,
+        "select unanswered, example from pgoffload.begin_removal(?)",
+        row -> {
+          long unanswered = row.getLong(1);
+          if (unanswered > 0) {
+            LOG.warn(
+                "Range {} of ids is older than the retention and is kept, because {} of its requests"
+                    + " have no result yet, {} for example",
+                range,
+                unanswered,
+                row.getLong(2));
+          }
+          return unanswered == 0;
+        },
+        range);
   }
 
   /// The names come quoted from the catalog.
   private static List<Partition> partitions(Connection connection, long range) throws SQLException {
-    var partitions = new ArrayList<Partition>();
-    try (var statement =
-        connection.prepareStatement(
-            "select parent::text, partition::text, detaching from pgoffload.partitions_of(?)")) {
-      statement.setLong(1, range);
-      var row = statement.executeQuery();
-      while (row.next()) {
-        partitions.add(new Partition(row.getString(1), row.getString(2), row.getBoolean(3)));
-      }
-    }
-    return partitions;
+    return Query.rows(
+        connection,
+        "select parent::text, partition::text, detaching from pgoffload.partitions_of(?)",
+        row -> new Partition(row.getString(1), row.getString(2), row.getBoolean(3)),
+        range);
   }
 
   /// The one number that a query returns.
   static long number(Connection connection, String query) throws SQLException {
-    try (var statement = connection.createStatement();
-        var row = statement.executeQuery(query)) {
-      row.next();
-      return row.getLong(1);
-    }
-  }
-
-  private static void execute(Connection connection, String sql) throws SQLException {
-    try (var statement = connection.createStatement()) {
-      statement.execute(sql);
-    }
+    return Query.row(connection, query, row -> row.getLong(1));
   }
 }

@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.OwnObjects;
@@ -31,7 +33,6 @@ public final class RemoveSchema {
   private static final int MOST_COUNTED = 100_000;
 
   private static final String DEPENDENT_OBJECTS = "2BP01";
-  private static final String INSUFFICIENT_PRIVILEGE = "42501";
 
   /// What [DatabaseAddress] says of a connection of this command's.
   private static final String APPLICATION = "pgoffload uninstall";
@@ -95,12 +96,16 @@ public final class RemoveSchema {
       var ours = InstallSchema.ownObjects(database, publicSchema.get());
       connection.setAutoCommit(false);
       // objects are named with their schema
-      execute(connection, "set search_path = pg_catalog");
+      Query.execute(connection, "set search_path = pg_catalog");
       // behind a lock that is waited for, others wait as well
-      execute(connection, "set lock_timeout = '10s'");
+      Query.execute(connection, "set lock_timeout = '10s'");
       refuseRunningParts(connection, database);
-      var slot = value(connection, "select value from pgoffload.setting where name = 'slot'");
-      execute(
+      var slot =
+          Query.row(
+              connection,
+              "select value from pgoffload.setting where name = 'slot'",
+              row -> row.getString(1));
+      Query.execute(
           connection,
           "lock table "
               + publicSchema.get()
@@ -124,7 +129,7 @@ public final class RemoveSchema {
       var removed = new ArrayList<String>();
       removed.addAll(dropObjects(connection, database, ours));
       resetSettings(connection);
-      execute(
+      Query.execute(
           connection,
           "revoke usage on schema " + publicSchema.get() + " from llm_user, pgbackground_role");
       var kept = new ArrayList<String>();
@@ -149,43 +154,35 @@ public final class RemoveSchema {
 
   /// What an installation has set for the database, unless somebody has changed it.
   private static void resetSettings(Connection connection) throws SQLException {
-    var resets = new ArrayList<String>();
-    try (var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                """
-                select format('alter database %I reset %s', current_database(), split_part(c, '=', 1))
-                from pg_db_role_setting s, unnest(s.setconfig) c
-                where s.setdatabase = (select d.oid from pg_database d where d.datname = current_database()) and s.setrole = 0
-                  and c in ('pg_background.max_workers=16', 'pg_background.default_queue_size=64kB', 'pg_background.worker_timeout=0')
-                """)) {
-      while (row.next()) {
-        resets.add(row.getString(1));
-      }
-    }
+    var resets =
+        Query.rows(
+            connection,
+            """
+            select format('alter database %I reset %s', current_database(), split_part(c, '=', 1))
+            from pg_db_role_setting s, unnest(s.setconfig) c
+            where s.setdatabase = (select d.oid from pg_database d where d.datname = current_database()) and s.setrole = 0
+              and c in ('pg_background.max_workers=16', 'pg_background.default_queue_size=64kB', 'pg_background.worker_timeout=0')
+            """,
+            row -> row.getString(1));
     for (var reset : resets) {
-      execute(connection, reset);
+      Query.execute(connection, reset);
     }
   }
 
   private static void refuseRunningParts(Connection connection, DatabaseAddress database)
       throws SQLException {
-    var parts = new ArrayList<String>();
-    try (var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                """
-                select 'worker ' || w.name from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch)
-                union all
-                select 'replication slot ' || s.slot_name || ', which pid ' || s.active_pid || ' reads'
-                from pg_replication_slots s join pgoffload.setting t on t.name = 'slot' and t.value = s.slot_name
-                where s.active_pid is not null and s.database = current_database()
-                order by 1
-                """)) {
-      while (row.next()) {
-        parts.add(row.getString(1));
-      }
-    }
+    var parts =
+        Query.rows(
+            connection,
+            """
+            select 'worker ' || w.name from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch)
+            union all
+            select 'replication slot ' || s.slot_name || ', which pid ' || s.active_pid || ' reads'
+            from pg_replication_slots s join pgoffload.setting t on t.name = 'slot' and t.value = s.slot_name
+            where s.active_pid is not null and s.database = current_database()
+            order by 1
+            """,
+            row -> row.getString(1));
     if (!parts.isEmpty()) {
       throw new InstallException(
           "parts of pgoffload still run on "
@@ -226,8 +223,8 @@ public final class RemoveSchema {
       left = List.copyOf(blocked.keySet());
     }
     removed.add(functions + " functions");
-    execute(connection, "drop table pgoffload.schema_history");
-    execute(connection, "drop publication if exists pgoffload");
+    Query.execute(connection, "drop table pgoffload.schema_history");
+    Query.execute(connection, "drop publication if exists pgoffload");
     removed.add("publication pgoffload");
     var refusal = attempt(connection, "drop schema pgoffload restrict");
     if (refusal.isPresent()) {
@@ -273,78 +270,62 @@ public final class RemoveSchema {
   }
 
   private static List<String> partitions(Connection connection) throws SQLException {
-    var partitions = new ArrayList<String>();
-    try (var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                """
-                select pg_describe_object('pg_class'::regclass, k.oid, 0)
-                from pg_class k where k.relispartition and k.relnamespace = 'pgoffload'::regnamespace
-                """)) {
-      while (row.next()) {
-        partitions.add(row.getString(1));
-      }
-    }
-    return partitions;
+    return Query.rows(
+        connection,
+        """
+        select pg_describe_object('pg_class'::regclass, k.oid, 0)
+        from pg_class k where k.relispartition and k.relnamespace = 'pgoffload'::regnamespace
+        """,
+        row -> row.getString(1));
   }
 
   private static List<Target> targets(Connection connection, OwnObjects ours) throws SQLException {
-    var targets = new ArrayList<Target>();
-    try (var query =
-        connection.prepareStatement(
-            """
-            select case i.type when 'composite type' then 'type' else i.type end, i.identity,
-                   pg_describe_object(o.class, o.oid, 0)
-            from (select c.class, c.oid, c.rank
-                  from (select 'pg_class'::regclass as class, to_regclass(r.name)::oid as oid, 1 as rank from unnest(?) r(name)) c
-                  join pg_class k on k.oid = c.oid and k.relkind <> 'c'
-                  -- a partition goes with its table
-                  where not k.relispartition
-                  union all
-                  select 'pg_proc'::regclass, p.oid, 2 from pg_proc p where p.oid::regprocedure::text = any (?)
-                  union all
-                  select 'pg_type'::regclass, t.oid, 3 from unnest(?) n(name) join pg_type t on t.oid = to_regtype(n.name)
-                  join pg_class k on k.oid = t.typrelid and k.relkind = 'c') o,
-                 pg_identify_object(o.class, o.oid, 0) i
-            where o.oid is not null
-            order by o.rank, 2
-            """)) {
-      var others = connection.createArrayOf("text", ours.others().toArray());
-      query.setArray(1, others);
-      query.setArray(2, connection.createArrayOf("text", ours.functions().toArray()));
-      query.setArray(3, others);
-      var row = query.executeQuery();
-      while (row.next()) {
-        targets.add(new Target(row.getString(1), row.getString(2), row.getString(3)));
-      }
-    }
-    return targets;
+    var others = Query.array("text", ours.others());
+    return Query.rows(
+        connection,
+        """
+        select case i.type when 'composite type' then 'type' else i.type end, i.identity,
+               pg_describe_object(o.class, o.oid, 0)
+        from (select c.class, c.oid, c.rank
+              from (select 'pg_class'::regclass as class, to_regclass(r.name)::oid as oid, 1 as rank from unnest(?) r(name)) c
+              join pg_class k on k.oid = c.oid and k.relkind <> 'c'
+              -- a partition goes with its table
+              where not k.relispartition
+              union all
+              select 'pg_proc'::regclass, p.oid, 2 from pg_proc p where p.oid::regprocedure::text = any (?)
+              union all
+              select 'pg_type'::regclass, t.oid, 3 from unnest(?) n(name) join pg_type t on t.oid = to_regtype(n.name)
+              join pg_class k on k.oid = t.typrelid and k.relkind = 'c') o,
+             pg_identify_object(o.class, o.oid, 0) i
+        where o.oid is not null
+        order by o.rank, 2
+        """,
+        row -> new Target(row.getString(1), row.getString(2), row.getString(3)),
+        others,
+        Query.array("text", ours.functions()),
+        others);
   }
 
   private static void dropRole(
       Connection connection, String role, List<String> removed, List<String> kept)
       throws SQLException {
-    try (var query =
-        connection.prepareStatement(
+    if (!Query.exists(connection, "select from pg_roles where rolname = ?", role)) {
+      return;
+    }
+    var members =
+        Query.first(
+            connection,
             """
-            select r.oid is not null,
-                   (select string_agg(distinct m.member::regrole::text, ', ') from pg_auth_members m
-                    where m.roleid = r.oid
-                      -- who has made a role is given it, to grant it to others
-                      and not (m.member = (select u.oid from pg_roles u where u.rolname = current_user) and m.admin_option))
-            from (select 1) one left join pg_roles r on r.rolname = ?
-            """)) {
-      query.setString(1, role);
-      var row = query.executeQuery();
-      row.next();
-      if (!row.getBoolean(1)) {
-        return;
-      }
-      var members = row.getString(2);
-      if (members != null) {
-        kept.add("role " + role + " is kept, which " + members + " is granted");
-        return;
-      }
+            select string_agg(distinct m.member::regrole::text, ', ')
+            from pg_auth_members m join pg_roles r on r.oid = m.roleid and r.rolname = ?
+            -- who has made a role is given it, to grant it to others
+            where not (m.member = (select u.oid from pg_roles u where u.rolname = current_user) and m.admin_option)
+            """,
+            row -> row.getString(1),
+            role);
+    if (members.isPresent()) {
+      kept.add("role " + role + " is kept, which " + members.get() + " is granted");
+      return;
     }
     var refusal = attempt(connection, "drop role " + role);
     if (refusal.isPresent()) {
@@ -359,36 +340,19 @@ public final class RemoveSchema {
       throws SQLException {
     var before = connection.setSavepoint();
     try {
-      execute(connection, command);
+      Query.execute(connection, command);
       connection.releaseSavepoint(before);
       return Optional.empty();
     } catch (PSQLException e) {
       connection.rollback(before);
       boolean isRole = command.startsWith("drop role ");
-      if (!DEPENDENT_OBJECTS.equals(e.getSQLState())
-          && !(isRole && INSUFFICIENT_PRIVILEGE.equals(e.getSQLState()))) {
+      if (!DatabaseFault.is(e, DEPENDENT_OBJECTS)
+          && !(isRole && DatabaseFault.is(e, DatabaseFault.INSUFFICIENT_PRIVILEGE))) {
         throw e;
       }
       var server = e.getServerErrorMessage();
       var detail = server == null ? null : server.getDetail();
-      return Optional.of(
-          detail != null
-              ? detail
-              : String.valueOf(server == null ? e.getMessage() : server.getMessage()));
-    }
-  }
-
-  private static void execute(Connection connection, String command) throws SQLException {
-    try (var statement = connection.createStatement()) {
-      statement.execute(command);
-    }
-  }
-
-  private static String value(Connection connection, String query) throws SQLException {
-    try (var statement = connection.createStatement();
-        var row = statement.executeQuery(query)) {
-      row.next();
-      return row.getString(1);
+      return Optional.of(detail != null ? detail : DatabaseFault.words(e));
     }
   }
 }

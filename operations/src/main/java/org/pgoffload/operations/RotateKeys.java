@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 
 /// Changes the key with which the database signs requests, and removes keys that nothing needs any
@@ -70,27 +71,13 @@ public final class RotateKeys {
   ///
   /// @throws InstallException if the database refuses
   public static List<SigningKey> list(DatabaseAddress database) {
-    try (var connection = connect(database);
-        var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                "select key_id, created_at, retired_at, revoked_at from pgoffload.signing_key"
-                    + " order by key_id desc")) {
-      var keys = new ArrayList<SigningKey>();
-      while (row.next()) {
-        var retiredAt = instant(row, 3);
-        var revokedAt = instant(row, 4);
-        keys.add(
-            new SigningKey(
-                row.getInt(1),
-                revokedAt != null
-                    ? SigningKey.State.REVOKED
-                    : retiredAt != null ? SigningKey.State.ACCEPTED : SigningKey.State.SIGNS,
-                row.getObject(2, OffsetDateTime.class).toInstant(),
-                retiredAt,
-                revokedAt));
-      }
-      return List.copyOf(keys);
+    try (var connection = connect(database)) {
+      return List.copyOf(
+          Query.rows(
+              connection,
+              "select key_id, created_at, retired_at, revoked_at from pgoffload.signing_key"
+                  + " order by key_id desc",
+              RotateKeys::key));
     } catch (SQLException e) {
       throw failed(e);
     }
@@ -106,41 +93,41 @@ public final class RotateKeys {
       connection.setAutoCommit(false);
       if (RemoveOldRequests.number(connection, "select pgoffload.seal_keys()") > 0) {
         // with the sealing or not at all: it is said once
-        try (var statement =
-            connection.prepareStatement("select pgoffload.plan_capture_break(?)")) {
-          statement.setString(1, SEALED);
-          statement.execute();
-        }
+        Query.execute(connection, "select pgoffload.plan_capture_break(?)", SEALED);
       }
       connection.commit();
       connection.setAutoCommit(true);
-      if (isPlanned(connection)) {
+      // also by a round that was interrupted before it could complete what it had planned
+      if (Query.exists(
+          connection,
+          "select from pgoffload.capture_break where first_id is null and reason = ?",
+          SEALED)) {
         RecordCaptureBreak.complete(database).ifPresent(changes::add);
       }
-      try (var statement = connection.createStatement();
-          var row = statement.executeQuery("select * from pgoffload.remove_old_keys()")) {
-        while (row.next()) {
-          changes.add("removed signing key " + row.getInt(1));
-        }
-      }
+      changes.addAll(
+          Query.rows(
+              connection,
+              "select * from pgoffload.remove_old_keys()",
+              row -> "removed signing key " + row.getInt(1)));
     }
     return changes;
   }
 
-  /// Also by a round that was interrupted before it could complete what it had planned.
-  private static boolean isPlanned(Connection connection) throws SQLException {
-    try (var statement =
-        connection.prepareStatement(
-            "select from pgoffload.capture_break where first_id is null and reason = ?")) {
-      statement.setString(1, SEALED);
-      try (var row = statement.executeQuery()) {
-        return row.next();
-      }
-    }
-  }
-
   private static Connection connect(DatabaseAddress database) throws SQLException {
     return database.connectAsPart("pgoffload rotate-key");
+  }
+
+  private static SigningKey key(ResultSet row) throws SQLException {
+    var retiredAt = instant(row, 3);
+    var revokedAt = instant(row, 4);
+    return new SigningKey(
+        row.getInt(1),
+        revokedAt != null
+            ? SigningKey.State.REVOKED
+            : retiredAt != null ? SigningKey.State.ACCEPTED : SigningKey.State.SIGNS,
+        row.getObject(2, OffsetDateTime.class).toInstant(),
+        retiredAt,
+        revokedAt);
   }
 
   private static @Nullable Instant instant(ResultSet row, int column) throws SQLException {

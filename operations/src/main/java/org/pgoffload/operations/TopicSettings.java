@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallException;
 
@@ -20,17 +21,17 @@ public record TopicSettings(int maxRequestBytes, Duration retention, String requ
   ///
   /// @throws InstallException if they cannot be read
   public static TopicSettings read(DatabaseAddress database) {
-    try (var connection = database.connectAsPart("pgoffload install");
-        var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                """
-                select (select value::int from pgoffload.setting where name = 'max_request_bytes'),
-                       (select extract(epoch from value::interval)::bigint from pgoffload.setting where name = 'retention'),
-                       (select value from pgoffload.setting where name = 'request_topics')
-                """)) {
-      row.next();
-      return new TopicSettings(row.getInt(1), Duration.ofSeconds(row.getLong(2)), row.getString(3));
+    try (var connection = database.connectAsPart("pgoffload install")) {
+      return Query.row(
+          connection,
+          """
+          select (select value::int from pgoffload.setting where name = 'max_request_bytes'),
+                 (select extract(epoch from value::interval)::bigint from pgoffload.setting where name = 'retention'),
+                 (select value from pgoffload.setting where name = 'request_topics')
+          """,
+          row ->
+              new TopicSettings(
+                  row.getInt(1), Duration.ofSeconds(row.getLong(2)), row.getString(3)));
     } catch (SQLException e) {
       throw new InstallException("the settings cannot be read: " + e.getMessage(), e);
     }

@@ -19,7 +19,9 @@ import org.flywaydb.core.api.exception.FlywayValidateException;
 import org.flywaydb.core.api.output.MigrateOutput;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.PinnedSettings;
+import org.pgoffload.platform.Query;
 import org.postgresql.util.PSQLException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,7 +48,8 @@ public final class InstallSchema {
   /// Each waits for a lock as long as afterConnect.sql says.
   private static final int MOST_TRIES = 6;
 
-  private static final String LOCK_NOT_AVAILABLE = "55P03";
+  private static final String APPLIED =
+      "select from pgoffload.schema_history where version is not null limit 1";
 
   private InstallSchema() {}
 
@@ -128,7 +131,8 @@ public final class InstallSchema {
 
   private static boolean isLockedOut(Throwable fault) {
     for (var cause = fault; cause != null; cause = cause.getCause()) {
-      if (cause instanceof SQLException e && LOCK_NOT_AVAILABLE.equals(e.getSQLState())) {
+      if (cause instanceof SQLException e
+          && DatabaseFault.is(e, DatabaseFault.LOCK_NOT_AVAILABLE)) {
         return true;
       }
     }
@@ -217,22 +221,14 @@ public final class InstallSchema {
     return OwnObjects.read(MIGRATIONS, files, publicSchema);
   }
 
+  private static boolean exists(Connection connection, String table) throws SQLException {
+    return Query.exists(connection, "select where pg_catalog.to_regclass(?) is not null", table);
+  }
+
   /// Whether no migration was ever applied here.
   private static boolean isFirst(DatabaseAddress database) {
-    try (var connection = database.connectAsPart("pgoffload install");
-        var statement = connection.createStatement()) {
-      try (var row =
-          statement.executeQuery("select pg_catalog.to_regclass('pgoffload.schema_history')")) {
-        row.next();
-        if (row.getString(1) == null) {
-          return true;
-        }
-      }
-      try (var row =
-          statement.executeQuery(
-              "select from pgoffload.schema_history where version is not null limit 1")) {
-        return !row.next();
-      }
+    try (var connection = database.connectAsPart("pgoffload install")) {
+      return !exists(connection, "pgoffload.schema_history") || !Query.exists(connection, APPLIED);
     } catch (SQLException e) {
       throw new InstallException(
           "the history of the schema cannot be read in " + database + ": " + e.getMessage(), e);
@@ -244,13 +240,13 @@ public final class InstallSchema {
   private static void refuseWhatIsInTheWay(
       DatabaseAddress database, OwnObjects ours, boolean first) {
     try (var connection = database.connectAsPart("pgoffload install")) {
-      try (var statement = connection.createStatement()) {
-        // objects are then named with their schema
-        statement.execute("set search_path = pg_catalog");
-      }
-      var inTheWay = new ArrayList<String>();
-      try (var query =
-          connection.prepareStatement(
+      // objects are then named with their schema
+      Query.execute(connection, "set search_path = pg_catalog");
+      var functions = Query.array("text", ours.functions());
+      var others = Query.array("text", ours.others());
+      var inTheWay =
+          Query.rows(
+              connection,
               """
               select pg_catalog.pg_describe_object(o.class, o.oid, 0)
               from (select 'pg_proc'::regclass as class, p.oid from pg_catalog.pg_proc p
@@ -271,22 +267,16 @@ public final class InstallSchema {
                     select 'pg_publication'::regclass, p.oid from pg_catalog.pg_publication p where ? and p.pubname = 'pgoffload') o
               where o.oid is not null
               order by 1
-              """)) {
-        var functions = connection.createArrayOf("text", ours.functions().toArray());
-        var others = connection.createArrayOf("text", ours.others().toArray());
-        query.setArray(1, functions);
-        query.setBoolean(2, first);
-        query.setArray(3, others);
-        query.setBoolean(4, first);
-        query.setArray(5, others);
-        query.setBoolean(6, first);
-        query.setBoolean(7, first);
-        query.setBoolean(8, first);
-        var row = query.executeQuery();
-        while (row.next()) {
-          inTheWay.add(row.getString(1));
-        }
-      }
+              """,
+              row -> row.getString(1),
+              functions,
+              first,
+              others,
+              first,
+              others,
+              first,
+              first,
+              first);
       if (!inTheWay.isEmpty()) {
         throw new InstallException(
             "cannot install into "
@@ -309,27 +299,22 @@ public final class InstallSchema {
 
   /// The sessions that hold Flyway's advisory lock, which any role can take, each as what ends it.
   public static List<String> holdersOfTheLock(DatabaseAddress database) {
-    var holders = new ArrayList<String>();
-    try (var connection = database.connectAsPart("pgoffload install");
-        var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                // its number is 77431708279161 and a hash of 32 bits
-                """
-                select l.pid, a.usename
-                from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
-                where l.locktype = 'advisory' and l.granted and l.objsubid = 1
-                  and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
-                  and l.classid::bigint between 18027 and 18029
-                """)) {
-      while (row.next()) {
-        holders.add(
-            "select pg_terminate_backend(" + row.getInt(1) + "), of role " + row.getString(2));
-      }
+    try (var connection = database.connectAsPart("pgoffload install")) {
+      return Query.rows(
+          connection,
+          // its number is 77431708279161 and a hash of 32 bits
+          """
+          select l.pid, a.usename
+          from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+          where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+            and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
+            and l.classid::bigint between 18027 and 18029
+          """,
+          row -> "select pg_terminate_backend(" + row.getInt(1) + "), of role " + row.getString(2));
     } catch (SQLException e) {
       LOG.debug("Nobody can say who holds the lock", e);
+      return List.of();
     }
-    return holders;
   }
 
   /// Removes what precedes the first migration: the schema with its empty history. Somebody else's
@@ -337,19 +322,15 @@ public final class InstallSchema {
   ///
   /// @return what is left, in words
   private static String leaveNothing(DatabaseAddress database) {
-    try (var connection = database.connectAsPart("pgoffload install");
-        var statement = connection.createStatement()) {
+    try (var connection = database.connectAsPart("pgoffload install")) {
       connection.setAutoCommit(false);
-      statement.execute("lock table pgoffload.schema_history in access exclusive mode nowait");
-      try (var row =
-          statement.executeQuery(
-              "select from pgoffload.schema_history where version is not null limit 1")) {
-        if (row.next()) {
-          return "somebody else has installed it meanwhile";
-        }
+      Query.execute(
+          connection, "lock table pgoffload.schema_history in access exclusive mode nowait");
+      if (Query.exists(connection, APPLIED)) {
+        return "somebody else has installed it meanwhile";
       }
-      statement.execute("drop table pgoffload.schema_history");
-      statement.execute("drop schema pgoffload");
+      Query.execute(connection, "drop table pgoffload.schema_history");
+      Query.execute(connection, "drop schema pgoffload");
       connection.commit();
       return "nothing has changed";
     } catch (SQLException e) {
@@ -373,7 +354,7 @@ public final class InstallSchema {
   }
 
   private static String words(SQLException fault) {
-    if (LOCK_NOT_AVAILABLE.equals(fault.getSQLState())) {
+    if (DatabaseFault.is(fault, DatabaseFault.LOCK_NOT_AVAILABLE)) {
       return "a table was locked for too long, by a transaction that writes to it. End it or wait, and"
           + " run install again";
     }
@@ -425,7 +406,8 @@ public final class InstallSchema {
                 + row.getString(5)
                 + ": prompts and answers need a database with encoding UTF8");
       }
-      if (pgBackgroundIsInstalled(connection)) {
+      if (Query.exists(
+          connection, "select from pg_catalog.pg_extension where extname = 'pg_background'")) {
         problems.add(
             "the extension pg_background is installed, whose functions have the same names: drop it first (drop extension pg_background)");
       }
@@ -437,7 +419,8 @@ public final class InstallSchema {
                 + ", which cannot be changed to "
                 + identifier);
       }
-      if (!schemaExists(connection, publicSchema)) {
+      if (!Query.exists(
+          connection, "select from pg_catalog.pg_namespace where nspname = ?", publicSchema)) {
         problems.add("schema " + publicSchema + " does not exist: create it first");
       }
       if (!problems.isEmpty()) {
@@ -452,45 +435,16 @@ public final class InstallSchema {
 
   /// With quotes where it needs them; a keyword does.
   private static String identifier(Connection connection, String name) throws SQLException {
-    try (var statement = connection.prepareStatement("select pg_catalog.quote_ident(?)")) {
-      statement.setString(1, name);
-      var row = statement.executeQuery();
-      row.next();
-      return row.getString(1);
-    }
-  }
-
-  private static boolean pgBackgroundIsInstalled(Connection connection) throws SQLException {
-    try (var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                "select from pg_catalog.pg_extension where extname = 'pg_background'")) {
-      return row.next();
-    }
+    return Query.row(connection, "select pg_catalog.quote_ident(?)", row -> row.getString(1), name);
   }
 
   /// As an SQL identifier, if pgoffload is installed here.
   public static Optional<String> publicSchemaOf(Connection connection) throws SQLException {
-    try (var statement = connection.createStatement()) {
-      try (var row = statement.executeQuery("select pg_catalog.to_regclass('pgoffload.setting')")) {
-        row.next();
-        if (row.getString(1) == null) {
-          return Optional.empty();
-        }
-      }
-      try (var row =
-          statement.executeQuery(
-              "select value from pgoffload.setting where name = 'public_schema'")) {
-        return row.next() ? Optional.of(row.getString(1)) : Optional.empty();
-      }
-    }
-  }
-
-  private static boolean schemaExists(Connection connection, String name) throws SQLException {
-    try (var statement =
-        connection.prepareStatement("select from pg_catalog.pg_namespace where nspname = ?")) {
-      statement.setString(1, name);
-      return statement.executeQuery().next();
-    }
+    return exists(connection, "pgoffload.setting")
+        ? Query.first(
+            connection,
+            "select value from pgoffload.setting where name = 'public_schema'",
+            row -> row.getString(1))
+        : Optional.empty();
   }
 }

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.Query;
 
 /// Which pg_background the one name follows that means different things in its versions:
 /// `pg_background_launch(text, integer)` returns a pid in 1.x, and a handle in 2.x.
@@ -39,21 +40,14 @@ record PgBackgroundApi(@Nullable String standing, String wanted) {
   }
 
   private static @Nullable String standing(Connection connection) throws SQLException {
-    try (var statement = connection.createStatement()) {
-      try (var row =
-          statement.executeQuery(
-              "select pg_catalog.to_regclass('pgoffload.setting') is not null")) {
-        row.next();
-        if (!row.getBoolean(1)) {
-          return null;
-        }
-      }
-      try (var row =
-          statement.executeQuery(
-              "select value from pgoffload.setting where name = 'pg_background_api'")) {
-        return row.next() ? row.getString(1) : null;
-      }
-    }
+    return Query.exists(
+            connection, "select where pg_catalog.to_regclass('pgoffload.setting') is not null")
+        ? Query.first(
+                connection,
+                "select value from pgoffload.setting where name = 'pg_background_api'",
+                row -> row.getString(1))
+            .orElse(null)
+        : null;
   }
 
   /// Users' functions that call the changed name. PostgreSQL keeps no record of what the text of a
@@ -64,26 +58,26 @@ record PgBackgroundApi(@Nullable String standing, String wanted) {
     if (standing == null || standing.equals(wanted)) {
       return List.of();
     }
-    try (var connection = database.connectAsPart("pgoffload install");
-        var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                """
-                select pg_catalog.string_agg(p.oid::pg_catalog.regprocedure::text, ', ' order by p.oid)
-                from pg_catalog.pg_proc p
-                where p.prosrc ~* '\\mpg_background_launch[[:space:]]*[(]'
-                  and p.pronamespace not in ('pgoffload'::pg_catalog.regnamespace, 'pg_catalog'::pg_catalog.regnamespace)
-                  and p.proname !~ '^pg_background_'
-                """)) {
-      row.next();
-      var callers = row.getString(1);
-      return callers == null
-          ? List.of()
-          : List.of(
+    try (var connection = database.connectAsPart("pgoffload install")) {
+      var callers =
+          Query.first(
+              connection,
+              """
+              select pg_catalog.string_agg(p.oid::pg_catalog.regprocedure::text, ', ' order by p.oid)
+              from pg_catalog.pg_proc p
+              where p.prosrc ~* '\\mpg_background_launch[[:space:]]*[(]'
+                and p.pronamespace not in ('pgoffload'::pg_catalog.regnamespace, 'pg_catalog'::pg_catalog.regnamespace)
+                and p.proname !~ '^pg_background_'
+              """,
+              row -> row.getString(1));
+      return callers
+          .map(names ->
               "look at these functions, whose text calls pg_background_launch, which returns "
                   + (wanted.equals(DEFAULT) ? "an integer" : "a handle")
                   + " now: "
-                  + callers);
+                  + names)
+          .stream()
+          .toList();
     } catch (SQLException e) {
       throw new InstallException("cannot connect to " + database + ": " + e.getMessage(), e);
     }

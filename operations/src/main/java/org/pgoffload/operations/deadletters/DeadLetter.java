@@ -3,10 +3,12 @@ package org.pgoffload.operations.deadletters;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.Optional;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.HeaderText;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.MalformedMessageException;
 import org.pgoffload.protocol.RecordHeaders;
@@ -31,7 +33,7 @@ public final class DeadLetter {
 
   static DeadLetter of(ConsumerRecord<byte[], byte[]> record) {
     byte[] value = record.value() == null ? new byte[0] : record.value();
-    var header = signature(header(record, RecordHeaders.SIGNATURE));
+    var header = signature(HeaderText.read(record.headers(), RecordHeaders.SIGNATURE));
     if (header != null) {
       return new DeadLetter(record, header, value);
     }
@@ -106,15 +108,7 @@ public final class DeadLetter {
   }
 
   private String said(String name) {
-    var text = header(record, name);
-    return text == null ? "" : text;
-  }
-
-  private static @Nullable String header(ConsumerRecord<byte[], byte[]> record, String name) {
-    var header = record.headers().lastHeader(name);
-    return header == null || header.value() == null
-        ? null
-        : new String(header.value(), StandardCharsets.UTF_8);
+    return Objects.requireNonNullElse(HeaderText.read(record.headers(), name), "");
   }
 
   private static @Nullable Signature signature(@Nullable String text) {

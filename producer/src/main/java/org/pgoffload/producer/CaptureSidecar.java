@@ -4,6 +4,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.pgoffload.platform.Complaint;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
@@ -75,17 +76,13 @@ public final class CaptureSidecar implements RunningPart {
   }
 
   private int awaitVersion() throws InterruptedException {
-    var lastComplaint = "";
+    var complaint = new Complaint(LOG);
     while (true) {
       try (var connection =
           configuration.database().connectAsPart("pgoffload producer attend", SILENCE)) {
         return 10_000 * connection.getMetaData().getDatabaseMajorVersion();
       } catch (SQLException e) {
-        var complaint = "The database cannot be asked: " + e.getMessage();
-        if (!complaint.equals(lastComplaint)) {
-          LOG.warn("{}", complaint);
-          lastComplaint = complaint;
-        }
+        complaint.of("The database cannot be asked: " + e.getMessage());
       }
       if (closing.await(BETWEEN_TRIES.toMillis(), TimeUnit.MILLISECONDS)) {
         throw new InterruptedException("it is being closed");

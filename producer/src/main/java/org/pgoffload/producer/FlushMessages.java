@@ -8,6 +8,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.Query;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,10 +46,8 @@ final class FlushMessages implements AutoCloseable {
       if (connection == null || connection.isClosed()) {
         connection = database.connectAsPart("pgoffload producer flush", SILENCE);
       }
-      try (var statement = connection.createStatement()) {
-        statement.execute(
-            "select pg_catalog.pg_logical_emit_message(true, 'pgoffload.heartbeat', '')");
-      }
+      Query.execute(
+          connection, "select pg_catalog.pg_logical_emit_message(true, 'pgoffload.heartbeat', '')");
     } catch (SQLException | RuntimeException e) {
       LOG.debug("No flush this time; immediate calls wait for somebody else's", e);
       disconnect();

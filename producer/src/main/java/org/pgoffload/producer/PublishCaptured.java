@@ -8,7 +8,6 @@ import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.StatusCode;
 import io.opentelemetry.api.trace.Tracer;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.List;
@@ -20,6 +19,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.connect.source.SourceRecord;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.HeaderText;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.TopicNames;
@@ -138,9 +138,9 @@ final class PublishCaptured
                     .tag("topic", topic)
                     .register(metrics))
         .increment();
-    var reason = record.headers().lastHeader(RecordHeaders.REASON);
+    var reason = HeaderText.read(record.headers(), RecordHeaders.REASON);
     if (reason != null) {
-      deadLetters.count(new String(reason.value(), StandardCharsets.UTF_8));
+      deadLetters.count(reason);
     }
   }
 
@@ -218,12 +218,12 @@ final class PublishCaptured
             }
           });
     }
-    letter.headers().add(RecordHeaders.REASON, utf8(DeadLetterReason.MALFORMED.code()));
+    letter.headers().add(RecordHeaders.REASON, HeaderText.bytes(DeadLetterReason.MALFORMED.code()));
     letter
         .headers()
         .add(
             RecordHeaders.REASON_DETAIL,
-            utf8(
+            HeaderText.bytes(
                 size
                     + " bytes, larger than topic "
                     + record.topic()
@@ -279,17 +279,13 @@ final class PublishCaptured
   private static ProducerRecord<byte[], byte[]> record(SourceRecord captured, byte[] value) {
     ProducerRecord<byte[], byte[]> record =
         captured.key() instanceof String key
-            ? new ProducerRecord<>(captured.topic(), utf8(key), value)
+            ? new ProducerRecord<>(captured.topic(), HeaderText.bytes(key), value)
             : new ProducerRecord<>(captured.topic(), value);
     captured
         .headers()
-        .forEach(
-            header -> record.headers().add(header.key(), utf8(String.valueOf(header.value()))));
+        .forEach(header ->
+            record.headers().add(header.key(), HeaderText.bytes(String.valueOf(header.value()))));
     return record;
-  }
-
-  private static byte[] utf8(String text) {
-    return text.getBytes(StandardCharsets.UTF_8);
   }
 
   /// A captured record on its way to Kafka; what became of it is set by Kafka's thread.

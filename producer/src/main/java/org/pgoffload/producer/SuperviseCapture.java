@@ -14,6 +14,7 @@ import java.util.function.Supplier;
 import org.apache.kafka.clients.producer.Producer;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.connectors.SlotState;
+import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.telemetry.BrokerConnections;
 import org.pgoffload.telemetry.Health;
@@ -42,7 +43,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
   private volatile @Nullable DebeziumEngine<?> engine;
   private volatile boolean isCapturing;
   private volatile BrokerConnections connections = BrokerConnections.of(List.of());
-  private volatile String lastComplaint = "";
+  private final Complaint complaint = new Complaint(LOG);
   private volatile Health health = Health.waiting("it is starting");
 
   SuperviseCapture(
@@ -116,7 +117,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
 
   /// Why nothing is captured, or empty.
   String complaint() {
-    return lastComplaint;
+    return complaint.words();
   }
 
   private void runEngine(int serverVersion) {
@@ -167,12 +168,9 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
     }
   }
 
-  private void complain(String complaint) {
-    health = Health.waiting(complaint);
-    if (!complaint.equals(lastComplaint)) {
-      LOG.warn("{}", complaint);
-      lastComplaint = complaint;
-    }
+  private void complain(String fault) {
+    health = Health.waiting(fault);
+    complaint.of(fault);
   }
 
   private boolean isClosing() {
@@ -230,7 +228,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
           "Capturing from {} through replication slot {}",
           configuration.database(),
           configuration.slot());
-      lastComplaint = "";
+      complaint.end();
       isCapturing = true;
       capturing.countDown();
     }

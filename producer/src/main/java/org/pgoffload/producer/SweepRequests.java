@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
@@ -13,9 +14,10 @@ import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
-import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.KafkaFault;
+import org.pgoffload.platform.Query;
 import org.pgoffload.platform.TopicOffsets;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,7 +49,7 @@ final class SweepRequests implements Runnable {
   private static final int LOOK_AT = 50_000;
 
   private final ProducerConfiguration configuration;
-  private String lastComplaint = "";
+  private final Complaint complaint = new Complaint(LOG);
 
   SweepRequests(ProducerConfiguration configuration) {
     this.configuration = configuration;
@@ -62,9 +64,9 @@ final class SweepRequests implements Runnable {
       while (true) {
         try {
           sweepWhatIsDue();
-          lastComplaint = "";
+          complaint.end();
         } catch (SQLException | ExecutionException | TimeoutException | KafkaException e) {
-          complain("A sweep after a break of the capture waits: " + KafkaFault.words(e));
+          complaint.of("A sweep after a break of the capture waits: " + KafkaFault.words(e));
         } catch (RuntimeException e) {
           LOG.error("The sweep met a fault and begins again", e);
         }
@@ -78,9 +80,9 @@ final class SweepRequests implements Runnable {
   private void sweepWhatIsDue()
       throws SQLException, ExecutionException, TimeoutException, InterruptedException {
     try (var database = connect(configuration.database())) {
-      Break due = next(database);
-      while (due != null) {
-        sweep(database, due);
+      var due = next(database);
+      while (due.isPresent()) {
+        sweep(database, due.get());
         due = next(database);
       }
     }
@@ -100,12 +102,7 @@ final class SweepRequests implements Runnable {
       workedOff = isWorkedOff(admin, System.nanoTime() + LONGEST_WAIT.toNanos());
     }
     long sent = sendAgain(database, due);
-    try (var statement = database.prepareStatement("select pgoffload.end_sweep(?, ?, ?)")) {
-      statement.setInt(1, due.number);
-      statement.setLong(2, sent);
-      statement.setBoolean(3, workedOff);
-      statement.execute();
-    }
+    Query.execute(database, "select pgoffload.end_sweep(?, ?, ?)", due.number, sent, workedOff);
     LOG.info(
         "Break {} of the capture: {} requests that have no result are sent again{}",
         due.number,
@@ -128,26 +125,23 @@ final class SweepRequests implements Runnable {
     return isCommitted(admin, topics.results(), topics.writeBack(), deadline) && all;
   }
 
-  private static @Nullable Break next(Connection database) throws SQLException {
-    try (var statement = database.createStatement();
-        var row =
-            statement.executeQuery(
-                "select number, wal_position::text, snapshot::text from pgoffload.next_sweep()")) {
-      row.next();
-      int number = row.getInt(1);
-      return row.wasNull() ? null : new Break(number, row.getString(2), row.getString(3));
-    }
+  private static Optional<Break> next(Connection database) throws SQLException {
+    return Query.first(
+        database,
+        "select number, wal_position::text, snapshot::text from pgoffload.next_sweep()",
+        row -> {
+          int number = row.getInt(1);
+          return row.wasNull() ? null : new Break(number, row.getString(2), row.getString(3));
+        });
   }
 
   private boolean slotIsPast(Connection database, String walPosition) throws SQLException {
-    try (var statement =
-        database.prepareStatement("select pgoffload.slot_is_past(?, ?::pg_catalog.pg_lsn)")) {
-      statement.setString(1, configuration.slot());
-      statement.setString(2, walPosition);
-      var row = statement.executeQuery();
-      row.next();
-      return row.getBoolean(1);
-    }
+    return Query.row(
+        database,
+        "select pgoffload.slot_is_past(?, ?::pg_catalog.pg_lsn)",
+        row -> row.getBoolean(1),
+        configuration.slot(),
+        walPosition);
   }
 
   /// Waits until a group has committed what is on a topic now. What nobody has ever read, such as
@@ -227,12 +221,5 @@ final class SweepRequests implements Runnable {
   private static Connection connect(DatabaseAddress address) throws SQLException {
     // a server that has vanished must not hold it for ever
     return address.connectAsPart("pgoffload producer sweep", Duration.ofSeconds(60));
-  }
-
-  private void complain(String complaint) {
-    if (!complaint.equals(lastComplaint)) {
-      LOG.warn("{}", complaint);
-      lastComplaint = complaint;
-    }
   }
 }

@@ -1,9 +1,9 @@
 package org.pgoffload.results;
 
-import java.nio.charset.StandardCharsets;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.HeaderText;
 import org.pgoffload.protocol.DeadLetterReason;
 
 /// A record as it was taken from a topic, kept until it is written: it may have to go to the dead
@@ -46,13 +46,9 @@ final class TakenRecord {
   /// Its headers, and those that say why it is a dead letter.
   Headers asLetter(DeadLetterReason reason, String detail) {
     return new RecordHeaders(headers)
-        .add(org.pgoffload.protocol.RecordHeaders.REASON, utf8(reason.code()))
-        .add(org.pgoffload.protocol.RecordHeaders.REASON_DETAIL, utf8(detail))
-        .add(org.pgoffload.protocol.RecordHeaders.ORIGIN, utf8(origin));
-  }
-
-  private static byte[] utf8(String text) {
-    return text.getBytes(StandardCharsets.UTF_8);
+        .add(org.pgoffload.protocol.RecordHeaders.REASON, HeaderText.bytes(reason.code()))
+        .add(org.pgoffload.protocol.RecordHeaders.REASON_DETAIL, HeaderText.bytes(detail))
+        .add(org.pgoffload.protocol.RecordHeaders.ORIGIN, HeaderText.bytes(origin));
   }
 
   @Override

@@ -23,6 +23,7 @@ import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
+import org.pgoffload.platform.Complaint;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -49,7 +50,7 @@ final class UsageApp implements AutoCloseable {
 
   // written by the supervisor, and by the threads of the one Kafka Streams that it waits for
   private volatile Duration pause = SHORTEST_PAUSE;
-  private volatile String lastFault = "";
+  private final Complaint complaint = new Complaint(LOG);
   private volatile boolean counts;
 
   private UsageApp(ResultsConfiguration configuration, CountDownLatch begin) {
@@ -168,22 +169,17 @@ final class UsageApp implements AutoCloseable {
     }
     if (isClosing()) {
       LOG.debug("The counting of usage ended while it was closed", fault);
-    } else if (!cause.toString().equals(lastFault)) {
-      lastFault = cause.toString();
-      LOG.warn(
-          "Usage is not counted, and tried again from time to time; results are written all the"
-              + " same, and are counted later: {}",
-          lastFault);
+    } else if (complaint.of(
+        "Usage is not counted, and tried again from time to time; results are written all the same,"
+            + " and are counted later: "
+            + cause)) {
       LOG.debug("Where it came from", fault);
     }
   }
 
   private void forgetFault() {
     pause = SHORTEST_PAUSE;
-    if (!lastFault.isEmpty()) {
-      lastFault = "";
-      LOG.info("Usage is counted again");
-    }
+    complaint.end("Usage is counted again");
   }
 
   private boolean isClosing() {

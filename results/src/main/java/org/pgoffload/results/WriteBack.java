@@ -23,7 +23,10 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 import org.apache.kafka.common.KafkaException;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.Halving;
+import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.LlmUsage;
@@ -151,7 +154,7 @@ final class WriteBack implements AutoCloseable {
   private long written;
 
   private volatile @Nullable Connection connection;
-  private volatile String lastFault = "";
+  private final Complaint complaint = new Complaint(LOG);
   private final Tracer tracer;
   private final Timer hop;
   private final Counter counted;
@@ -293,7 +296,7 @@ final class WriteBack implements AutoCloseable {
 
   /// Whether the database does not take what is there.
   boolean waits() {
-    return !lastFault.isEmpty();
+    return complaint.stands();
   }
 
   private List<Queued> nextGroup() {
@@ -327,10 +330,7 @@ final class WriteBack implements AutoCloseable {
     while (!isClosing()) {
       try {
         var unclaimed = record(group, wake);
-        if (!lastFault.isEmpty()) {
-          LOG.info("Results are written again");
-          lastFault = "";
-        }
+        complaint.end("Results are written again");
         return buryUntilDone(unclaimed);
       } catch (SQLException e) {
         faults.increment();
@@ -377,9 +377,7 @@ final class WriteBack implements AutoCloseable {
   /// Halves the group until what the database will not take is alone.
   private boolean writeApart(List<Waiting> group, boolean mayReplace, String fault) {
     if (group.size() > 1) {
-      int half = group.size() / 2;
-      return writeUntilDone(group.subList(0, half), mayReplace)
-          && writeUntilDone(group.subList(half, group.size()), mayReplace);
+      return Halving.halves(group).allMatch(half -> writeUntilDone(half, mayReplace));
     }
     return switch (group.getFirst()) {
       case Waiting.LlmResult refused -> {
@@ -486,30 +484,24 @@ final class WriteBack implements AutoCloseable {
         case Waiting.SqlEnded ended -> sqlEnded.add(ended);
       }
     }
-    try (var statement =
-        open.prepareStatement(
-            "select unclaimed_results, unclaimed_pieces, unclaimed_chunks, unclaimed_ended"
-                + " from pgoffload.write_back(?, ?, ?, ?, ?, ?)")) {
-      statement.setArray(1, array(open, "text", llmResults, Waiting.LlmResult::json));
-      statement.setArray(2, array(open, "text", pieces, Waiting.Piece::json));
-      statement.setArray(3, array(open, "text", usage, Waiting.Usage::json));
-      statement.setArray(4, array(open, "text", sqlChunks, Waiting.SqlChunk::json));
-      statement.setArray(5, array(open, "bigint", sqlEnded, Waiting.SqlEnded::id));
-      statement.setBoolean(6, wake);
-      var row = statement.executeQuery();
-      row.next();
-      var unclaimed = new ArrayList<TakenRecord>();
-      addUnclaimed(row.getArray(1), llmResults, Waiting.LlmResult::record, unclaimed);
-      addUnclaimed(row.getArray(2), pieces, Waiting.Piece::record, unclaimed);
-      addUnclaimed(row.getArray(3), sqlChunks, Waiting.SqlChunk::record, unclaimed);
-      addUnclaimed(row.getArray(4), sqlEnded, Waiting.SqlEnded::record, unclaimed);
-      return unclaimed;
-    }
-  }
-
-  private static <T> Array array(
-      Connection open, String type, List<T> of, Function<T, Object> element) throws SQLException {
-    return open.createArrayOf(type, of.stream().map(element).toArray());
+    return Query.row(
+        open,
+        "select unclaimed_results, unclaimed_pieces, unclaimed_chunks, unclaimed_ended"
+            + " from pgoffload.write_back(?, ?, ?, ?, ?, ?)",
+        row -> {
+          var unclaimed = new ArrayList<TakenRecord>();
+          addUnclaimed(row.getArray(1), llmResults, Waiting.LlmResult::record, unclaimed);
+          addUnclaimed(row.getArray(2), pieces, Waiting.Piece::record, unclaimed);
+          addUnclaimed(row.getArray(3), sqlChunks, Waiting.SqlChunk::record, unclaimed);
+          addUnclaimed(row.getArray(4), sqlEnded, Waiting.SqlEnded::record, unclaimed);
+          return unclaimed;
+        },
+        Query.array("text", llmResults, Waiting.LlmResult::json),
+        Query.array("text", pieces, Waiting.Piece::json),
+        Query.array("text", usage, Waiting.Usage::json),
+        Query.array("text", sqlChunks, Waiting.SqlChunk::json),
+        Query.array("bigint", sqlEnded, Waiting.SqlEnded::id),
+        wake);
   }
 
   /// @param places from 1, or null for none
@@ -545,9 +537,8 @@ final class WriteBack implements AutoCloseable {
   }
 
   private void waitAfter(String fault) {
-    if (!fault.equals(lastFault) && !isClosing()) {
-      lastFault = fault;
-      LOG.warn("{}", fault);
+    if (!isClosing()) {
+      complaint.of(fault);
     }
     try {
       if (closing.await(PAUSE_AFTER_FAULT.toMillis(), TimeUnit.MILLISECONDS)) {

@@ -75,6 +75,8 @@ public final class InstallCommand implements Callable<Integer> {
     return 0;
   }
 
+  /// The installation that the settings describe.
+  ///
   /// @throws ConfigurationException with every problem
   public static Install install(
       Settings settings, boolean noTopics, @Nullable String pgBackgroundApi) {

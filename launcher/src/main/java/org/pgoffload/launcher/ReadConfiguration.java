@@ -25,6 +25,8 @@ import org.pgoffload.worker.vendors.ResolveProvider;
 public final class ReadConfiguration {
   private ReadConfiguration() {}
 
+  /// The producer's configuration.
+  ///
   /// @throws ConfigurationException with every problem
   public static ProducerConfiguration producer(Settings settings) {
     var database = settings.database("PRODUCER");
@@ -39,6 +41,8 @@ public final class ReadConfiguration {
     }
   }
 
+  /// The worker's configuration, with the providers that it asks.
+  ///
   /// @throws ConfigurationException with every problem
   public static WorkerWithProviders worker(Settings settings) {
     var database = settings.database("WORKER");
@@ -109,6 +113,8 @@ public final class ReadConfiguration {
         settings.duration("PGOFFLOAD_SQL_IDLE", usual.idle()));
   }
 
+  /// The configuration of the results application.
+  ///
   /// @throws ConfigurationException with every problem
   public static ResultsConfiguration results(Settings settings) {
     var database = settings.database("RESULTS");
@@ -125,6 +131,8 @@ public final class ReadConfiguration {
                 Path.of(System.getProperty("java.io.tmpdir"), "pgoffload-results").toString())));
   }
 
+  /// The configuration of the upkeep.
+  ///
   /// @throws ConfigurationException with every problem
   public static MaintenanceConfiguration maintenance(Settings settings) {
     var database = settings.database(null);

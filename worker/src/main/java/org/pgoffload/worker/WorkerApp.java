@@ -87,6 +87,8 @@ public final class WorkerApp implements RunningPart {
     return start(configuration, providers, Clock.systemUTC(), telemetry);
   }
 
+  /// Starts the worker with a clock of its own for the times of calls.
+  ///
   /// @param machine by which nothing is decided: it only says when calls were made
   public static WorkerApp start(
       WorkerConfiguration configuration,

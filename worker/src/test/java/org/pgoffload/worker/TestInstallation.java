@@ -348,6 +348,8 @@ public final class TestInstallation implements AutoCloseable {
     send(topic, key, value, signature, Instant.now());
   }
 
+  /// Sends a record with a time and a signature of its own.
+  ///
   /// @param published when, by the record's own word
   public void send(String topic, String key, byte[] value, String signature, Instant published) {
     var record =

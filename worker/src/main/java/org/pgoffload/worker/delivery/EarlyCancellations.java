@@ -15,6 +15,8 @@ public final class EarlyCancellations {
 
   private final Map<Long, Set<Long>> byRequest = new LinkedHashMap<>();
 
+  /// Remembers a cancellation.
+  ///
   /// @param by the oid of who wants it cancelled
   public synchronized void add(long id, long by) {
     byRequest.computeIfAbsent(id, added -> new LinkedHashSet<>()).add(by);

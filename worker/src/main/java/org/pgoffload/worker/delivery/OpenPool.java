@@ -43,6 +43,8 @@ public final class OpenPool {
     }
   }
 
+  /// Opens the pool of the worker's own connections.
+  ///
   /// @throws WorkerStartException if there is no way in, with what to do
   public static HikariDataSource open(WorkerConfiguration configuration, MeterRegistry metrics) {
     var pool = new HikariConfig();

@@ -30,12 +30,16 @@ public final class NetworkFailure {
     return proxy == null ? target.toString() : "the proxy " + proxy + " of " + target;
   }
 
+  /// The failure in a stable code and in words.
+  ///
   /// Of an exchange that had begun, or of whom it was with the caller says more.
   public static BrokenExchange classify(Throwable failure) {
     return classify(failure, "its host");
   }
 
-  /// @param target whom the exchange connected to
+  /// The failure in a stable code and in words that name the target.
+  ///
+  /// @param target the host that the exchange connected to
   public static BrokenExchange classify(Throwable failure, String target) {
     var causes = causes(failure);
     if (causes.stream().anyMatch(NetworkFailure::lacksDescriptor)) {

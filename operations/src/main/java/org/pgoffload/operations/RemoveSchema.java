@@ -83,6 +83,7 @@ public final class RemoveSchema {
       if (publicSchema.isEmpty()) {
         return new Removal(List.of(), List.of(), 0, Optional.empty());
       }
+      InstallSchema.refuseUnreleased(connection, database);
       if (RemoveOldRequests.number(
               connection,
               "select pg_has_role(n.nspowner, 'usage')::int from pg_namespace n where n.nspname = 'pgoffload'")

@@ -3,10 +3,10 @@ package org.pgoffload.operations;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -21,24 +21,53 @@ import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.OnEveryPostgres;
+import org.pgoffload.schema.Session;
 import org.pgoffload.schema.TestDatabase;
 import org.pgoffload.schema.TestServer;
 
-/// A newer version is installed over one that works: over the migrations up to 005, as they were.
+/// A newer version is installed over one that works: over the migrations of the base, as they were.
+///
+/// The base is a copy of all migrations, and the oldest schema that is upgraded. It is made anew
+/// with a release that upgrades from a later one only: in the directory `migrations`, by `zip -X
+/// migrations-base.zip *.sql`.
 @Timeout(120)
 final class UpgradeTest {
-  /// Of the functions that are no more: those that pg_background 2.0 gave other arguments or
-  /// another result, and private ones that no part of the older version calls by itself.
-  private static final List<String> REPLACED =
-      List.of(
-          "pg_background_cancel_v2(integer,bigint)",
-          "pg_background_wait_v2(integer,bigint)",
-          "pg_background_stats_v2()",
-          "pg_background_get_progress_v2(integer,bigint)",
-          "pgoffload.attach(bigint)",
-          "pgoffload.result_types(jsonb)",
-          "pgoffload.declared_type(text[],text)",
-          "pgoffload.read_under(jsonb)");
+  private static final Map<String, String> PLACEHOLDERS =
+      Map.of("public_schema", "public", "pg_background_api", "1");
+
+  /// Rows of the tables that the rest of the test leaves empty.
+  private static final String ROWS =
+      """
+      insert into sql_request (id, command, immediate, requested_by_oid)
+        values (nextval('pgoffload.request_id'), 'select 1', true, 'ann'::regrole);
+      insert into pgoffload.sql_session (id, attempt, pid, started, depth, autocommit)
+        select max(id), 1, 1, now(), 0, false from sql_request;
+      insert into pgoffload.sql_result (id, status, requested_by_oid, attempt, chunks, finished_at)
+        select max(id), 'succeeded', 'ann'::regrole, 1, 1, now() from sql_request;
+      insert into pgoffload.sql_chunk (id, attempt, number, requested_by_oid, rows)
+        select max(id), 1, 1, 'ann'::regrole, '[["1"]]' from sql_request;
+      insert into pgoffload.sql_progress (id, attempt, pct) select max(id), 1, 50 from sql_request;
+      insert into pgoffload.large_answer (id, loid) select max(id), 1 from sql_request;
+      insert into pgoffload.cancellation (id, by_oid) select max(id), 'ann'::regrole from sql_request;
+      insert into pgoffload.replay (id, replayed_as) select max(id), max(id) + 1 from sql_request;
+      insert into pgoffload.llm_piece (id, seq, attempt, requested_by_oid, text)
+        select min(id), 1, 1, 'app'::regrole, 'before' from llm_request;
+      insert into pgoffload.llm_cache (scope, key, number, id) select 0, sha256(''), 1, min(id) from llm_request;
+      insert into pgoffload.llm_usage_minute values
+        (date_trunc('hour', now()), 'app'::regrole, 'app', 'echo', 'echo', 1, 0, 0, 1, 0, 1, 0, 1, 0);
+      insert into pgoffload.llm_usage_hour values (date_trunc('hour', now()), 'app'::regrole, 'echo', 'echo', 1, 0, 1);
+      insert into pgoffload.llm_price (provider, model, input_per_million) values ('echo', 'echo', 1);
+      insert into pgoffload.budget (role, period, max_tokens) values ('app', 'month', 1000000);
+      insert into pgoffload.capture_break (reason, first_id, swept_at, sent_again, worked_off)
+        values ('slot_created', 1, now(), 0, true);
+      """;
+
+  private static final String TABLES =
+      """
+      select c.oid::regclass from pg_class c
+      where c.relnamespace in ('pgoffload'::regnamespace, 'public'::regnamespace) and c.relkind in ('r', 'p')
+        and not c.relispartition and c.relname not in ('schema_history', 'kept')
+      """;
 
   @TempDir Path directory;
 
@@ -53,7 +82,7 @@ final class UpgradeTest {
     server.newDatabase().close(); // the roles exist
     var address = server.newEmptyDatabase();
     try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-      assertThat(installBefore(address)).contains("applied 005 llm calls");
+      assertThat(installBase(address)).contains("applied 003 llm");
       InstallSlot.run(address, address.database(), Duration.ofSeconds(30), _ -> {});
       try (var database = new TestDatabase(server, address, address.database());
           var app = database.open("app");
@@ -80,20 +109,13 @@ final class UpgradeTest {
                 () -> asking.value("select llm_ask('p', timeout => '60 s')"), threads);
         var askedSent = database.awaitSent();
         var before = interfaces(database);
+        database.admin().run(ROWS);
+        keepRows(database.admin());
 
-        assertThat(InstallSchema.run(address, "public"))
-            .contains("applied 006 retention and capture");
+        InstallSchema.run(address, "public");
 
-        assertThat(interfaces(database))
-            .containsAll(
-                before.stream()
-                    .filter(object ->
-                        REPLACED.stream().noneMatch(name -> object.contains("|" + name + "|")))
-                    .toList());
-        // what pg_background 2.0 changed of them is called as before
-        ann.rows("select pg_background_wait_v2(null, null), pg_background_cancel_v2(null, null)");
-        ann.rows("select workers_active from pg_background_stats_v2()");
-        ann.rows("select progress_pct from pg_background_get_progress_v2(null, null)");
+        assertThat(interfaces(database)).containsAll(before);
+        assertThat(lostRows(database.admin())).isEmpty();
         assertThat(older.claim(runningSent)).containsExactly("own|1");
         assertThat(older.claim(queuedSent, askedSent)).containsExactly("claimed|1", "claimed|1");
         database.record(
@@ -124,19 +146,71 @@ final class UpgradeTest {
     }
   }
 
-  private List<String> installBefore(DatabaseAddress address) throws IOException {
+  /// PostgreSQL lets everybody execute a function that is made anew.
+  @ParameterizedTest
+  @MethodSource("versions")
+  void aFunctionThatIsMadeAnewHasItsRightsInTheSameTransaction(PostgresVersion version)
+      throws IOException {
+    var server = TestServer.of(version);
+    server.newDatabase().close(); // the roles exist
+    var address = server.newEmptyDatabase();
+    try (var admin = Session.open(address)) {
+      installBase(address);
+      var file = directory.resolve("R__13_llm_reading.sql");
+      Files.writeString(file, "drop function public.llm_provider();\n" + Files.readString(file));
+      assertThat(migrate(address)).containsExactly("replaced 13 llm reading", "replaced 99 rights");
+      assertThat(
+              admin.rows(
+                  """
+                  select r, has_function_privilege(r, p.oid, 'execute'), p.xmin = v.xmin
+                  from unnest(array['llm_user', 'nobody']) r, pg_proc p, pg_rewrite v
+                  -- of the same file, and no matter of the one with the rights
+                  where p.oid = 'llm_provider'::regproc and v.ev_class = 'llm_queue'::regclass
+                  """))
+          .containsExactly("llm_user|t|t", "nobody|f|t");
+    } finally {
+      server.drop(address);
+    }
+  }
+
+  private List<String> installBase(DatabaseAddress address) throws IOException {
     try (var zip =
         new ZipInputStream(
-            Objects.requireNonNull(
-                UpgradeTest.class.getResourceAsStream("migrations-to-005.zip")))) {
+            Objects.requireNonNull(UpgradeTest.class.getResourceAsStream("migrations-base.zip")))) {
       for (var entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
         Files.write(directory.resolve(entry.getName()), zip.readAllBytes());
       }
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
     }
-    return InstallSchema.migrate(
-        address, "filesystem:" + directory, Map.of("public_schema", "public"));
+    return migrate(address);
+  }
+
+  private List<String> migrate(DatabaseAddress address) {
+    return InstallSchema.migrate(address, "filesystem:" + directory + "/", PLACEHOLDERS);
+  }
+
+  /// Remembers the rows of every table, each of which has to have some.
+  private static void keepRows(Session admin) {
+    admin.run("create table public.kept (of text, row jsonb)");
+    for (var table : admin.rows(TABLES)) {
+      admin.run("insert into kept select ?, to_jsonb(t) from " + table + " t", table);
+      assertThat(admin.number("select count(*) from kept where of = ?", table))
+          .as("rows of %s", table)
+          .isPositive();
+    }
+  }
+
+  /// Those that have not the values any more that they had. A table may have more columns by now.
+  private static List<String> lostRows(Session admin) {
+    var lost = new ArrayList<String>();
+    for (var table : admin.rows("select distinct of from kept")) {
+      lost.addAll(
+          admin.rows(
+              "select of, row from kept where of = ? and not exists (select from "
+                  + table
+                  + " t where to_jsonb(t) @> row)",
+              table));
+    }
+    return lost;
   }
 
   /// What programs of the older version use: functions of whoever may call them, and columns.

@@ -70,10 +70,10 @@ final class TestInstallation implements AutoCloseable {
     execute("alter role pgoffload_results login password '" + PASSWORD + "'");
     // as workers do before they publish anything
     execute(
-        "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid) select i,"
+        "insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid) select i,"
             + " attempt, 'w', 1, 10 from generate_series(1, "
             + CLAIMED
-            + ") i, generate_series(1, 2) attempt; analyze pgoffload.execution");
+            + ") i, generate_series(1, 2) attempt; analyze pgoffload.claim");
   }
 
   /// Gives the installation to the methods of a test class that take it.
@@ -198,14 +198,14 @@ final class TestInstallation implements AutoCloseable {
   /// Claims a request for SQL.
   void claimSql(long id) throws SQLException {
     execute(
-        "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid, token) values ("
+        "insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid, token) values ("
             + id
             + ", 1, 'w', 1, 10, gen_random_uuid())");
   }
 
   void claim(long id, int attempt, long requestedByOid) throws SQLException {
     execute(
-        "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid) values ("
+        "insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid) values ("
             + id
             + ", "
             + attempt

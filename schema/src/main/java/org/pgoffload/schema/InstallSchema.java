@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.flywaydb.core.Flyway;
@@ -39,7 +40,7 @@ public final class InstallSchema {
   private static final int LONGEST_NAME = 63;
 
   private static final String PUBLIC_SCHEMA = "public_schema";
-  private static final String MIGRATIONS = "org/pgoffload/schema/migration/";
+  private static final String MIGRATIONS = "classpath:org/pgoffload/schema/migrations/";
 
   private static final Logger LOG = LoggerFactory.getLogger(InstallSchema.class);
 
@@ -103,7 +104,7 @@ public final class InstallSchema {
         new ArrayList<>(
             migrate(
                 database,
-                "classpath:" + MIGRATIONS,
+                MIGRATIONS,
                 Map.of(PUBLIC_SCHEMA, identifier, "pg_background_api", api.wanted())));
     changes.addAll(api.callersToLookAt(database));
     return List.copyOf(changes);
@@ -111,7 +112,7 @@ public final class InstallSchema {
 
   /// Applies migrations; again, if somebody holds a lock that they need for longer than they wait.
   ///
-  /// @param location where they are
+  /// @param location where they are, as Flyway takes it, with a slash at its end
   /// @param placeholders what stands for what in them. A repeatable one is applied again when they
   ///   have changed.
   public static List<String> migrate(
@@ -143,11 +144,11 @@ public final class InstallSchema {
       DatabaseAddress database, String location, Map<String, String> placeholders) {
     boolean first = isFirst(database);
     try {
-      var flyway = flyway(database, location, placeholders);
-      var ours = ownObjects(flyway, String.valueOf(placeholders.get(PUBLIC_SCHEMA)));
+      var ours = ownObjects(database, location, placeholders);
       refuseWhatIsInTheWay(database, ours.publicOnes(), first);
       var changes = new ArrayList<String>();
-      for (MigrateOutput migration : flyway.migrate().migrations) {
+      for (MigrateOutput migration :
+          flyway(database, location, placeholders, ours).migrate().migrations) {
         changes.add(
             migration.version == null || migration.version.isEmpty()
                 ? "replaced " + migration.description
@@ -176,14 +177,25 @@ public final class InstallSchema {
     }
   }
 
+  /// @param ours what the migrations make, which the last of them takes from PUBLIC
   private static Flyway flyway(
-      DatabaseAddress database, String location, Map<String, String> placeholders) {
+      DatabaseAddress database,
+      String location,
+      Map<String, String> placeholders,
+      OwnObjects ours) {
     var login = new HashMap<String, String>();
     var properties = database.partProperties("pgoffload install", Duration.ZERO);
     properties.stringPropertyNames().forEach(name -> login.put(name, properties.getProperty(name)));
     var values = new HashMap<>(placeholders);
     // of afterConnect.sql
     values.put("first_statement", PinnedSettings.FIRST_STATEMENT);
+    values.put("content", ours.digest());
+    values.put(
+        "own_functions",
+        ours.functions().stream()
+            .sorted()
+            .map(function -> "'" + function + "'")
+            .collect(Collectors.joining(", ")));
     return Flyway.configure()
         .dataSource(database.jdbcUrl(), login.remove("user"), login.remove("password"))
         .jdbcProperties(login)
@@ -205,20 +217,24 @@ public final class InstallSchema {
   ///
   /// @param publicSchema as an SQL identifier
   public static OwnObjects ownObjects(DatabaseAddress database, String publicSchema) {
-    var placeholders =
-        Map.of(PUBLIC_SCHEMA, publicSchema, "pg_background_api", PgBackgroundApi.DEFAULT);
-    return ownObjects(flyway(database, "classpath:" + MIGRATIONS, placeholders), publicSchema);
+    return ownObjects(
+        database,
+        MIGRATIONS,
+        Map.of(PUBLIC_SCHEMA, publicSchema, "pg_background_api", PgBackgroundApi.DEFAULT));
   }
 
-  private static OwnObjects ownObjects(Flyway flyway, String publicSchema) {
+  private static OwnObjects ownObjects(
+      DatabaseAddress database, String location, Map<String, String> placeholders) {
+    var notYetRead = new OwnObjects(Set.of(), Set.of(), "");
     var files =
-        Stream.of(flyway.info().all())
+        Stream.of(flyway(database, location, placeholders, notYetRead).info().all())
             .map(MigrationInfo::getScript)
             .filter(Objects::nonNull)
             .filter(script -> script.endsWith(".sql"))
             .distinct()
+            .sorted()
             .toList();
-    return OwnObjects.read(MIGRATIONS, files, publicSchema);
+    return OwnObjects.read(location, files, String.valueOf(placeholders.get(PUBLIC_SCHEMA)));
   }
 
   private static boolean exists(Connection connection, String table) throws SQLException {
@@ -385,6 +401,7 @@ public final class InstallSchema {
                        current_setting('server_encoding')
                 """)) {
       row.next();
+      refuseUnreleased(connection, database);
       var identifier = identifier(connection, publicSchema);
       var problems = new ArrayList<String>();
       if (row.getInt(1) < OLDEST_SERVER) {
@@ -436,6 +453,27 @@ public final class InstallSchema {
   /// With quotes where it needs them; a keyword does.
   private static String identifier(Connection connection, String name) throws SQLException {
     return Query.row(connection, "select pg_catalog.quote_ident(?)", row -> row.getString(1), name);
+  }
+
+  /// Refuses the schema of a version that was never released: today's table `pgoffload.claim` had
+  /// another name there.
+  ///
+  /// @throws InstallException with the code `unreleased_schema`, and what to do
+  public static void refuseUnreleased(Connection connection, DatabaseAddress database)
+      throws SQLException {
+    try (var statement = connection.createStatement();
+        var row = statement.executeQuery("select pg_catalog.to_regclass('pgoffload.execution')")) {
+      row.next();
+      if (row.getString(1) != null) {
+        throw new InstallException(
+            "unreleased_schema: the schema pgoffload in "
+                + database
+                + " was made by a version that was never released, and this version neither"
+                + " upgrades nor removes it. Remove it with the version that made it (pgoffload"
+                + " uninstall), or use a fresh database. Nothing has changed",
+            null);
+      }
+    }
   }
 
   /// As an SQL identifier, if pgoffload is installed here.

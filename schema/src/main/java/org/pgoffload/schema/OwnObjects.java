@@ -3,7 +3,12 @@ package org.pgoffload.schema;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -16,7 +21,10 @@ import java.util.regex.Pattern;
 /// @param functions and aggregates, each with the types of its arguments, as a `regprocedure` is
 ///   written where the search_path is `pg_catalog`
 /// @param others tables, views, sequences and types, as `to_regclass` and `to_regtype` take them
-public record OwnObjects(Set<String> functions, Set<String> others) {
+/// @param digest of the text of all migrations: another one when any of them has changed
+public record OwnObjects(Set<String> functions, Set<String> others, String digest) {
+  private static final String DIRECTORY = "filesystem:";
+  private static final String CLASS_PATH = "classpath:";
   private static final String PUBLIC = "${public_schema}";
   private static final Pattern CREATED =
       Pattern.compile(
@@ -35,15 +43,18 @@ public record OwnObjects(Set<String> functions, Set<String> others) {
     others = Set.copyOf(others);
   }
 
-  /// Reads files of the class path.
+  /// Reads migrations.
   ///
-  /// @param directory with a slash at its end
+  /// @param location where they are, as Flyway takes it, with a slash at its end
+  /// @param files their names, sorted
   /// @param publicSchema as an SQL identifier
-  static OwnObjects read(String directory, List<String> files, String publicSchema) {
+  static OwnObjects read(String location, List<String> files, String publicSchema) {
     var functions = new LinkedHashSet<String>();
     var others = new LinkedHashSet<String>();
+    var digest = sha256();
     for (var file : files) {
-      var script = content(directory + file);
+      var script = content(location + file);
+      digest.update(script.getBytes(StandardCharsets.UTF_8));
       MADE.matcher(script)
           .results()
           .map(made -> made.group(1).replace(", ", ",").replace(PUBLIC, publicSchema))
@@ -60,12 +71,20 @@ public record OwnObjects(Set<String> functions, Set<String> others) {
         }
       }
     }
-    return new OwnObjects(functions, others);
+    return new OwnObjects(functions, others, HexFormat.of().formatHex(digest.digest()));
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java has SHA-256", e);
+    }
   }
 
   /// Those outside the schema `pgoffload`, where others have objects as well.
   OwnObjects publicOnes() {
-    return new OwnObjects(outside(functions), outside(others));
+    return new OwnObjects(outside(functions), outside(others), digest);
   }
 
   private static Set<String> outside(Set<String> names) {
@@ -74,8 +93,20 @@ public record OwnObjects(Set<String> functions, Set<String> others) {
     return outside;
   }
 
+  /// @return empty if it is one of another version, of which only the history knows
   private static String content(String file) {
-    try (var stream = OwnObjects.class.getClassLoader().getResourceAsStream(file)) {
+    try {
+      if (file.startsWith(DIRECTORY)) {
+        var path = Path.of(file.substring(DIRECTORY.length()));
+        return Files.exists(path) ? Files.readString(path) : "";
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    try (var stream =
+        OwnObjects.class
+            .getClassLoader()
+            .getResourceAsStream(file.substring(CLASS_PATH.length()))) {
       return stream == null ? "" : new String(stream.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -39,7 +39,7 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
     try (var worker = database.worker("w")) {
       assertThat(worker.claim(request)).containsExactly("answered|1");
     }
-    assertThat(database.admin().rows("select worker from pgoffload.execution where id = ?", id))
+    assertThat(database.admin().rows("select worker from pgoffload.claim where id = ?", id))
         .containsExactly("nobody");
   }
 
@@ -289,7 +289,7 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
       assertThat(first.cancel(id, app)).isEqualTo("held|ask|1|app");
       assertThat(second.claim(request)).containsExactly("held|1");
       database.record(database.ended(id, "app", "cancelled", "cancelled", "by app"));
-      assertThat(second.cancel(id, app)).isEqualTo("ended|ask|null|app");
+      assertThat(second.cancel(id, app)).isEqualTo("ended|ask|1|app");
       assertThat(second.claim(request)).containsExactly("answered|1");
     }
   }
@@ -322,7 +322,7 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
           .until(
               () -> database.admin().number("select count(*) from pg_locks where not granted") > 0);
       first.session().run("commit");
-      assertThat(other.join()).isEqualTo("held|ask|1|app");
+      assertThat(other.join()).isEqualTo("held|ask|null|app");
     }
   }
 
@@ -339,9 +339,9 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
               worker
                   .session()
                   .refused(
-                      "select pgoffload.cancel_llm('w', 1, ?, ?::text::oid)",
-                      id,
-                      String.valueOf(app))
+                      "select pgoffload.cancel_llm('w', 1, ?, ?::oid[])",
+                      new Long[] {id},
+                      new String[] {String.valueOf(app)})
                   .state())
           .isEqualTo("PO001");
     }
@@ -423,12 +423,6 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
                   new String[] {piece(known, 2)},
                   new String[] {chunk(known, 1)}))
           .containsExactly("0|{}|{}|{}|null");
-      // a results application of the version before says nothing of it, and writes none
-      assertThat(
-              results.number(
-                  "select pgoffload.record_results(?, '{}', '{}', '{}', '{}', true)",
-                  (Object) new String[] {result(known + 1, "app")}))
-          .isZero();
     }
   }
 
@@ -454,7 +448,7 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
       assertThat(
               results
                   .refused(
-                      "select pgoffload.record_results(?, '{}', '{}', '{}', '{}', true)",
+                      "select written from pgoffload.write_back(?, '{}', '{}', '{}', '{}', true)",
                       (Object)
                           new String[] {
                             "{\"id\": %d, \"kind\": \"ask\", \"status\": \"running\", \"requested_by_oid\": 1, \"attempts\": 1, \"finished_at\": \"2026-01-01T00:00:00Z\"}"
@@ -471,14 +465,15 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
         var results = database.open("results_login")) {
       assertThat(
               worker
-                  .refused("select pgoffload.record_results('{}', '{}', '{}', '{}', '{}', false)")
+                  .refused(
+                      "select written from pgoffload.write_back('{}', '{}', '{}', '{}', '{}', false)")
                   .state())
           .isEqualTo("42501");
       assertThat(worker.refused("select * from llm_request").state()).isEqualTo("42501");
       assertThat(worker.refused("select * from pgoffload.signing_key").state()).isEqualTo("42501");
       assertThat(results.refused("select * from pgoffload.signing_keys()").state())
           .isEqualTo("42501");
-      assertThat(results.refused("select pgoffload.claim('w', 1, '{}', '{}', '{}')").state())
+      assertThat(results.refused("select pgoffload.claim_llm('w', 1, '{}', '{}', '{}')").state())
           .isEqualTo("42501");
     }
   }

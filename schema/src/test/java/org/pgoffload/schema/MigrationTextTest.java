@@ -21,7 +21,7 @@ final class MigrationTextTest {
   @Test
   void noLiteralDependsOnStandardConformingStrings() throws IOException {
     var dependent = new ArrayList<String>();
-    try (var files = Files.list(Path.of("src/main/resources/org/pgoffload/schema/migration"))) {
+    try (var files = Files.list(Path.of("src/main/resources/org/pgoffload/schema/migrations"))) {
       for (var file : files.sorted().toList()) {
         var text = COMMENT.matcher(Files.readString(file)).replaceAll("");
         LITERAL

@@ -30,7 +30,7 @@ final class PgBackgroundApiTest {
         assertThat(ann.rows(LAUNCHES)).containsExactly("integer|pg_background_handle");
 
         assertThat(InstallSchema.run(address, "public", "2"))
-            .containsExactly("replaced 09 pg background");
+            .containsExactly("replaced 16 pg background", "replaced 99 rights");
         assertThat(ann.rows(LAUNCHES)).containsExactly("pg_background_handle|pg_background_handle");
         assertThat(ann.value("select pg_background_launch(null) is null")).isEqualTo("t");
         assertThat(
@@ -42,12 +42,12 @@ final class PgBackgroundApiTest {
         assertThat(InstallSchema.run(address, "public")).isEmpty();
 
         assertThat(InstallSchema.run(address, "public", "1"))
-            .containsExactly("replaced 09 pg background");
+            .containsExactly("replaced 16 pg background", "replaced 99 rights");
         assertThat(ann.rows(LAUNCHES)).containsExactly("integer|pg_background_handle");
         // set by hand, it is what the next installation brings about
         admin.run("update pgoffload.setting set value = '2' where name = 'pg_background_api'");
         assertThat(InstallSchema.run(address, "public"))
-            .containsExactly("replaced 09 pg background");
+            .containsExactly("replaced 16 pg background", "replaced 99 rights");
         assertThat(ann.rows(LAUNCHES)).containsExactly("pg_background_handle|pg_background_handle");
       }
     } finally {
@@ -86,7 +86,8 @@ final class PgBackgroundApiTest {
       // the text of a body is no dependency: it is pointed out
       assertThat(InstallSchema.run(address, "public", "2"))
           .containsExactly(
-              "replaced 09 pg background",
+              "replaced 16 pg background",
+              "replaced 99 rights",
               "look at these functions, whose text calls pg_background_launch, which returns a handle now: public.written()");
     } finally {
       server.drop(address);

@@ -101,10 +101,10 @@ final class PgvectorTest {
 
   private static void embedded(Session admin, long id, String embeddings) {
     admin.run(
-        "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid) values (?, 1, 'w', 1, 10)",
+        "insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid) values (?, 1, 'w', 1, 10)",
         id);
     admin.run(
-        "select pgoffload.record_results(?, '{}', '{}', '{}', '{}', false)",
+        "select written from pgoffload.write_back(?, '{}', '{}', '{}', '{}', false)",
         (Object)
             new String[] {
               """

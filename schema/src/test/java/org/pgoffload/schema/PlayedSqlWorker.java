@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlResult;
@@ -125,12 +126,12 @@ public final class PlayedSqlWorker implements AutoCloseable {
   }
 
   public boolean recordCancellation(long id, String byRole) {
-    return "t"
-        .equals(
-            session.value(
-                "select pgoffload.record_cancellation(?, ?::text::oid)",
-                id,
-                String.valueOf(database.oid(byRole))));
+    return session
+        .rows(
+            "select pgoffload.record_cancellations(?, ?::oid[])",
+            new Long[] {id},
+            new String[] {String.valueOf(database.oid(byRole))})
+        .equals(List.of(String.valueOf(id)));
   }
 
   /// Writes a result's end back, as when it has come from the topic.
@@ -145,7 +146,8 @@ public final class PlayedSqlWorker implements AutoCloseable {
   }
 
   private void writeBack(String[] chunks, Long[] ended) {
-    results.run("select pgoffload.record_results('{}', '{}', '{}', ?, ?, true)", chunks, ended);
+    results.run(
+        "select written from pgoffload.write_back('{}', '{}', '{}', ?, ?, true)", chunks, ended);
   }
 
   public static JsonNode json(String text) {

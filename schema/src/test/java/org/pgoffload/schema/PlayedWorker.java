@@ -33,18 +33,18 @@ public final class PlayedWorker implements AutoCloseable {
   /// What the claim says of the one request.
   public @Nullable String detail(SentRequest request) {
     return session.value(
-        "select detail from pgoffload.claim(?, ?, ?, ?::oid[], ?)", arguments(request));
+        "select detail from pgoffload.claim_llm(?, ?, ?, ?::oid[], ?)", arguments(request));
   }
 
   /// `outcome|kind|attempt|requested_by` of a command to cancel it.
   public String cancel(long id, long byOid) {
     return session
         .rows(
-            "select outcome, kind, attempt, requested_by from pgoffload.cancel_llm(?, ?, ?, ?::text::oid)",
+            "select outcome, kind, attempt, requested_by from pgoffload.cancel_llm(?, ?, ?, ?::oid[])",
             name,
             epoch,
-            id,
-            String.valueOf(byOid))
+            new Long[] {id},
+            new String[] {String.valueOf(byOid)})
         .getFirst();
   }
 
@@ -95,14 +95,15 @@ public final class PlayedWorker implements AutoCloseable {
 
   public boolean renewLease(int inFlight) {
     return "t"
-        .equals(session.value("select pgoffload.renew_lease(?, ?, ?)", name, epoch, inFlight));
+        .equals(
+            session.value("select pgoffload.renew_lease(?, ?, ?, '{}')", name, epoch, inFlight));
   }
 
   private static final String CONSULT =
       "pgoffload.consult_cache(?, ?, ?, sha256(convert_to(?, 'UTF8')), ?::interval)";
 
   private static final String CLAIM =
-      "select outcome, attempt from pgoffload.claim(?, ?, ?, ?::oid[], ?) order by id";
+      "select outcome, attempt from pgoffload.claim_llm(?, ?, ?, ?::oid[], ?) order by id";
 
   private @Nullable Object[] arguments(SentRequest... requests) {
     var envelopes = Arrays.stream(requests).map(SentRequest::envelope).toList();

@@ -90,8 +90,8 @@ final class RightsTest extends OnOldestAndNewestPostgres {
           pgoffload_producer | select key from pgoffload.signing_key
           pgoffload_producer | select inner_pad from pgoffload.signer
           pgoffload_producer | select pgoffload.register_worker('w', 'p', 'm', 'v')
-          pgoffload_producer | select pgoffload.claim('w', 1, '{1}', '{1}', '{null}')
-          pgoffload_producer | select pgoffload.record_results('{}', '{}', '{}', '{}', '{}', true)
+          pgoffload_producer | select pgoffload.claim_llm('w', 1, '{1}', '{1}', '{null}')
+          pgoffload_producer | select written from pgoffload.write_back('{}', '{}', '{}', '{}', '{}', true)
           pgoffload_producer | select prompt from llm_request
           pgoffload_producer | select command from sql_request
           pgoffload_producer | select answer from pgoffload.llm_result
@@ -106,7 +106,7 @@ final class RightsTest extends OnOldestAndNewestPostgres {
           pgoffload_worker | select pgoffload.refresh_signer()
           pgoffload_worker | select pgoffload.adopt()
           pgoffload_worker | update pgoffload.setting set value = '1 year' where name = 'retention'
-          pgoffload_worker | select pgoffload.record_results('{}', '{}', '{}', '{}', '{}', true)
+          pgoffload_worker | select written from pgoffload.write_back('{}', '{}', '{}', '{}', '{}', true)
           pgoffload_worker | insert into pgoffload.llm_result (id) values (1)
           pgoffload_worker | select pgoffload.next_sweep()
           pgoffload_worker | select pgoffload.end_sweep(1, 1, true)
@@ -115,7 +115,7 @@ final class RightsTest extends OnOldestAndNewestPostgres {
           pgoffload_worker | insert into sql_request (command) values ('select 1')
           pgoffload_worker | select pg_background_launch('select 1')
           pgoffload_worker | select grant_pg_background_privileges('nobody')
-          pgoffload_worker | select token from pgoffload.execution
+          pgoffload_worker | select token from pgoffload.claim
           # the results application writes results and reads nothing
           pgoffload_results | select * from pgoffload.signing_keys()
           pgoffload_results | select inner_pad from pgoffload.signer
@@ -130,8 +130,8 @@ final class RightsTest extends OnOldestAndNewestPostgres {
           pgoffload_results | insert into llm_request (prompt) values ('p')
           # who may ask is no part of it
           llm_user | select * from pgoffload.signing_keys()
-          llm_user | select pgoffload.claim('w', 1, '{1}', '{1}', '{null}')
-          llm_user | select pgoffload.record_results('{}', '{}', '{}', '{}', '{}', true)
+          llm_user | select pgoffload.claim_llm('w', 1, '{1}', '{1}', '{null}')
+          llm_user | select written from pgoffload.write_back('{}', '{}', '{}', '{}', '{}', true)
           llm_user | select setval('pgoffload.request_id', 1)
           llm_user | select pgoffload.send_envelope(1, 'ask', null, null, true, null, true, 'a', 1, '')
           llm_user | select pg_background_launch('select 1')

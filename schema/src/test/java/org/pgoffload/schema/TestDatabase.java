@@ -184,7 +184,7 @@ public final class TestDatabase implements AutoCloseable {
   /// Lets a dead worker have claimed a request for a role, unless it is claimed as this attempt.
   public void claim(long id, int attempt, long oid) {
     admin.run(
-        "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid) values (?, ?, 'nobody', 0, ?::text::oid) on conflict do nothing",
+        "insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid) values (?, ?, 'nobody', 0, ?::text::oid) on conflict do nothing",
         id,
         attempt,
         String.valueOf(oid));
@@ -204,7 +204,9 @@ public final class TestDatabase implements AutoCloseable {
     try (var session = open("results_login")) {
       return (int)
           session.number(
-              "select pgoffload.record_results(?, '{}', '{}', '{}', '{}', ?)", messages, wake);
+              "select written from pgoffload.write_back(?, '{}', '{}', '{}', '{}', ?)",
+              messages,
+              wake);
     }
   }
 
@@ -213,7 +215,7 @@ public final class TestDatabase implements AutoCloseable {
     pieces.forEach(piece -> claim(piece.id(), piece.attempt(), piece.requestedByOid()));
     try (var session = open("results_login")) {
       session.run(
-          "select pgoffload.record_results('{}', ?, ?, '{}', '{}', true)",
+          "select written from pgoffload.write_back('{}', ?, ?, '{}', '{}', true)",
           pieces.stream()
               .map(piece -> new String(piece.write(), StandardCharsets.UTF_8))
               .toArray(String[]::new),

@@ -39,9 +39,7 @@ final class VisibilityTest extends OnOldestAndNewestPostgres {
         assertThat(error.message()).isEqualTo("llm request " + id + " does not exist");
       }
       for (var table :
-          new String[] {
-            "llm_request", "llm_queue", "pgoffload.llm_result", "pgoffload.execution"
-          }) {
+          new String[] {"llm_request", "llm_queue", "pgoffload.llm_result", "pgoffload.claim"}) {
         assertThat(mallory.number("select count(*) from " + table)).isZero();
       }
     }

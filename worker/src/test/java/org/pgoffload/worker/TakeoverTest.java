@@ -55,8 +55,7 @@ final class TakeoverTest {
     var next = new FakeProvider();
     try (var _ = start("next", next)) {
       await().atMost(PATIENCE).until(() -> installation.committed() == 1);
-      assertThat(
-              installation.query("select max(attempt) from pgoffload.execution where id = " + id))
+      assertThat(installation.query("select max(attempt) from pgoffload.claim where id = " + id))
           .isEqualTo("2");
     }
     assertThat(next.calls()).isZero();
@@ -261,7 +260,7 @@ final class TakeoverTest {
 
   private static void claimAsTheDead(long id) throws SQLException {
     installation.execute(
-        "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid) values ("
+        "insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid) values ("
             + id
             + ", 1, 'dies', 1, 10)");
   }

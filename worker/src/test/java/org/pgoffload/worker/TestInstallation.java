@@ -399,7 +399,7 @@ public final class TestInstallation implements AutoCloseable {
     try (var connection = admin().connect("test");
         var statement =
             connection.prepareStatement(
-                "select pgoffload.record_results(?, '{}', '{}', '{}', '{}', false)")) {
+                "select written from pgoffload.write_back(?, '{}', '{}', '{}', '{}', false)")) {
       var messages =
           results().stream()
               .map(result -> new String(result.write(), StandardCharsets.UTF_8))

@@ -130,7 +130,7 @@ final class WorkerAppTest {
     try (var _ = start(provider, configuration("lost-reply", Duration.ofSeconds(5)))) {
       // what the worker's own claim would have left, had the connection broken after its commit
       installation.execute(
-          "insert into pgoffload.execution (id, attempt, worker, epoch, requested_by_oid) values ("
+          "insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid) values ("
               + id
               + ", 1, 'lost-reply', 1, 10)");
       installation.ask(id, "why?");
@@ -244,7 +244,7 @@ final class WorkerAppTest {
     long id = installation.newId();
     installation.execute("select pgoffload.register_worker('ghost', 'fake', 'fake-1', 'test')");
     installation.execute(
-        "select pgoffload.claim('ghost', epoch, array["
+        "select pgoffload.claim_llm('ghost', epoch, array["
             + id
             + "], array[10::oid], array[null])"
             + " from pgoffload.worker where name = 'ghost'");
@@ -264,7 +264,7 @@ final class WorkerAppTest {
     try {
       installation.execute("select pgoffload.register_worker('other', 'fake', 'fake-1', 'test')");
       installation.execute(
-          "select pgoffload.claim('other', epoch, array["
+          "select pgoffload.claim_llm('other', epoch, array["
               + id
               + "], array[10::oid], array[null])"
               + " from pgoffload.worker where name = 'other'");
@@ -409,7 +409,7 @@ final class WorkerAppTest {
             + ", 'ask', 'succeeded', 10, 1, now())");
     installation.execute("select pgoffload.register_worker('holder', 'fake', 'fake-1', 'test')");
     installation.execute(
-        "select pgoffload.claim('holder', epoch, array["
+        "select pgoffload.claim_llm('holder', epoch, array["
             + held
             + "], array[10::oid], array[null]) from pgoffload.worker where name = 'holder'");
     installation.send(signedDaysAgo(4, answered));

@@ -86,7 +86,7 @@ public final class ClaimRequests {
       throws SQLException {
     try (var statement =
         connection.prepareStatement(
-            "select id, outcome, attempt, claimed_at, detail from pgoffload.claim(?, ?, ?, ?::oid[], ?)")) {
+            "select id, outcome, attempt, claimed_at, detail from pgoffload.claim_llm(?, ?, ?, ?::oid[], ?)")) {
       statement.setString(1, lease.worker());
       statement.setLong(2, lease.epoch());
       statement.setArray(3, connection.createArrayOf("bigint", ids));
@@ -111,7 +111,8 @@ public final class ClaimRequests {
       case "cancelled" -> refused(row, Claim.Refused.Reason.CANCELLED);
       case "over_budget" -> refused(row, Claim.Refused.Reason.OVER_BUDGET);
       default ->
-          throw new SQLException("pgoffload.claim returned '" + outcome + "': upgrade this worker");
+          throw new SQLException(
+              "pgoffload.claim_llm returned '" + outcome + "': upgrade this worker");
     };
   }
 

@@ -249,15 +249,21 @@ public final class SqlRequestHandler implements RequestHandler {
       record(requests.subList(half, requests.size()));
       return;
     }
+    var ids = new ArrayList<Long>();
+    var byOids = new ArrayList<Long>();
     for (var request : requests) {
       long id = request.id();
       unrecorded.remove(id);
       recorded.add(id);
       for (long by : cancellations.of(id)) {
-        if (records.recordCancellation(id, by)) {
-          tasks.cancel(id);
-          choose.end(id);
-        }
+        ids.add(id);
+        byOids.add(by);
+      }
+    }
+    if (!ids.isEmpty()) {
+      for (long id : records.recordCancellations(ids, byOids)) {
+        tasks.cancel(id);
+        choose.end(id);
       }
     }
   }

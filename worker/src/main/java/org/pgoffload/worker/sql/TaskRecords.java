@@ -150,18 +150,6 @@ public final class TaskRecords implements TaskLogin.Roles {
         rows -> rows.next() ? Optional.ofNullable(rows.getString(1)) : Optional.empty());
   }
 
-  /// Remembers that somebody wants a request cancelled.
-  ///
-  /// @return whether it is recorded, not ended, and theirs to cancel
-  public boolean recordCancellation(long id, long byOid) throws SQLException {
-    return is(
-        "select pgoffload.record_cancellation(?, ?::oid)",
-        statement -> {
-          statement.setLong(1, id);
-          statement.setLong(2, byOid);
-        });
-  }
-
   /// Remembers that somebody wants requests cancelled.
   ///
   /// @param byOids who, of each

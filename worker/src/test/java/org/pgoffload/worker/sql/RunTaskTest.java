@@ -465,7 +465,7 @@ final class RunTaskTest {
     assertThatThrownBy(ended::get).hasRootCauseInstanceOf(InterruptedException.class);
     assertThat(database.query("select count(*) from pgoffload.sql_result where id = " + task.id()))
         .isEqualTo("0");
-    database.execute("update pgoffload.execution set worker = 'dead' where id = " + task.id());
+    database.execute("update pgoffload.claim set worker = 'dead' where id = " + task.id());
     assertThat(run(task).attempt()).isEqualTo(2);
   }
 
@@ -487,7 +487,7 @@ final class RunTaskTest {
     var task = database.launch("alice", "", "create table taken_over (); select pg_sleep(1)");
     var first = begin(task);
     awaitSleeping();
-    database.execute("update pgoffload.execution set worker = 'dead' where id = " + task.id());
+    database.execute("update pgoffload.claim set worker = 'dead' where id = " + task.id());
     var claim = claim(task);
     assertThat(claim.attempt()).isEqualTo(2);
     assertThat(claim.sessions()).hasSize(1);
@@ -603,7 +603,7 @@ final class RunTaskTest {
     var task = database.launch("alice", "", "call outside()");
     var first = begin(task);
     awaitSleeping();
-    database.execute("update pgoffload.execution set worker = 'dead' where id = " + task.id());
+    database.execute("update pgoffload.claim set worker = 'dead' where id = " + task.id());
     var claim = claim(task);
     assertThat(claim.ending()).isNotNull();
     assertThat(runClaimed(task, claim)).isEqualTo(RunTask.End.FINISHED);

@@ -46,8 +46,8 @@ sealed interface Recovery {
               connection.prepareStatement(
                   """
                   select max(next.claimed_at)
-                  from pgoffload.execution dead
-                  join pgoffload.execution next on next.id = dead.id and next.attempt = dead.attempt + 1
+                  from pgoffload.claim dead
+                  join pgoffload.claim next on next.id = dead.id and next.attempt = dead.attempt + 1
                   where dead.worker = ? and next.worker <> dead.worker and next.claimed_at > ?\
                   """)) {
         statement.setString(1, worker);

@@ -99,7 +99,7 @@ final class Scene {
     try {
       return query(
               """
-              select q.prompt from pgoffload.execution e join llm_request q on q.id = e.id
+              select q.prompt from pgoffload.claim e join llm_request q on q.id = e.id
               where e.worker = '%s'
                 and not exists (select from pgoffload.llm_result r where r.id = e.id)\
               """
@@ -154,7 +154,7 @@ final class Scene {
     return Sql.number(
         connection,
         """
-        select count(*) from pgoffload.execution e
+        select count(*) from pgoffload.claim e
         where e.worker = '%s'
           and not exists (select from pgoffload.llm_result r where r.id = e.id)
           and not exists (select from pgoffload.sql_result r where r.id = e.id)

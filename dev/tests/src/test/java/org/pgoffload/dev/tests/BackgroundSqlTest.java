@@ -679,7 +679,7 @@ class BackgroundSqlTest {
       for (var forbidden :
           List.of(
               "select * from pgoffload.signing_key",
-              "select token from pgoffload.execution",
+              "select token from pgoffload.claim",
               "select pgoffload.signing_keys()",
               "select pgoffload.end_sql(1, 1, '{}')",
               "select pgoffload.new_signing_key()")) {

@@ -182,8 +182,7 @@ class SecretsTest {
         new ArrayList<>(List.of("database-secret", "kafka-secret", "superuser@", PROVIDER_KEY));
     secrets.addAll(query(owner, "select encode(key, 'hex') from pgoffload.signing_key"));
     secrets.addAll(query(owner, "select encode(inner_pad, 'hex') from pgoffload.signer"));
-    secrets.addAll(
-        query(owner, "select token::text from pgoffload.execution where token is not null"));
+    secrets.addAll(query(owner, "select token::text from pgoffload.claim where token is not null"));
     return secrets;
   }
 

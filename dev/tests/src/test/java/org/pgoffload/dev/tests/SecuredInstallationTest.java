@@ -469,7 +469,7 @@ class SecuredInstallationTest {
       assertThat(
               query(
                   owner,
-                  "select r.answer || ' after ' || (select count(*) from pgoffload.execution e where e.id = r.id) from pgoffload.llm_result r where id = "
+                  "select r.answer || ' after ' || (select count(*) from pgoffload.claim e where e.id = r.id) from pgoffload.llm_result r where id = "
                       + id))
           .containsExactly("[echo, no model] once after 1");
       // and results are not its to write

@@ -6,50 +6,37 @@
 --   pgoffload.left        ,pid=id/c or /d                     for each one read (c) or detached (d), the latest
 --   pgoffload.timed_out   how many tasks a run has cancelled because their time was up
 
--- A function whose result, arguments or argument names are others than before cannot be replaced. It is dropped,
--- unless something of a user's depends on it, and made again below.
+-- pg_background_launch(text, integer) returns something else in the other version of pg_background, and cannot be
+-- replaced then. It is dropped, unless a user's object depends on it, and made again below.
 do $do$
 declare
-  former record;
+  former constant regprocedure := pg_catalog.to_regprocedure('${public_schema}.pg_background_launch(text, integer)');
+  wanted constant regtype :=
+    case '${pg_background_api}' when '2' then '${public_schema}.pg_background_handle' else 'integer' end;
   dependents text;
 begin
-  for former in
-    select p.oid, p.oid::regprocedure as signature
-    from (values
-      -- as it was before; what it returns today, if it is still there; the name of its first argument
-      ('pg_background_launch(text,integer)',
-       case '${pg_background_api}' when '2' then '${public_schema}.pg_background_handle' else 'integer' end::regtype, 'sql'),
-      ('pg_background_cancel_v2(integer,bigint)', null, null),
-      ('pg_background_wait_v2(integer,bigint)', null, null),
-      ('pg_background_stats_v2()', '${public_schema}.pg_background_stats'::regtype, null),
-      ('pg_background_get_progress_v2(integer,bigint)', '${public_schema}.pg_background_progress_info'::regtype, 'pid'),
-      ('pg_background_outcome_v2(integer,bigint)', '${public_schema}.pg_background_outcome'::regtype, 'p_pid')
-    ) known (signature, result, argument)
-    join pg_catalog.pg_proc p on p.oid = pg_catalog.to_regprocedure('${public_schema}.' || known.signature)
-    where p.prorettype is distinct from known.result or p.proargnames[1] is distinct from known.argument
-  loop
-    select pg_catalog.string_agg(distinct case
-             -- a view depends on it by its rule
-             when d.classid = 'pg_catalog.pg_rewrite'::regclass
-               then (select pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, w.ev_class, 0)
-                     from pg_catalog.pg_rewrite w where w.oid = d.objid)
-             else pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) end, ', ')
-    into dependents
-    from pg_catalog.pg_depend d
-    where d.refclassid = 'pg_catalog.pg_proc'::regclass and d.refobjid = former.oid;
-    if dependents is not null then
-      raise exception 'function % gets another result or other arguments, which it cannot while these depend on it: %',
-          former.signature, dependents
-        using errcode = 'dependent_objects_still_exist',
-              detail = 'Nothing has changed.',
-              hint = 'Drop them, install, and create them anew for what the function is then.';
-    end if;
-    execute pg_catalog.format('drop function %s', former.signature);
-  end loop;
+  if not exists (select from pg_catalog.pg_proc p where p.oid = former and p.prorettype <> wanted) then
+    return;
+  end if;
+  select pg_catalog.string_agg(distinct case
+           -- a view depends on it by its rule
+           when d.classid = 'pg_catalog.pg_rewrite'::regclass
+             then (select pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, w.ev_class, 0)
+                   from pg_catalog.pg_rewrite w where w.oid = d.objid)
+           else pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) end, ', ')
+  into dependents
+  from pg_catalog.pg_depend d
+  where d.refclassid = 'pg_catalog.pg_proc'::regclass and d.refobjid = former;
+  if dependents is not null then
+    raise exception 'function % gets another result or other arguments, which it cannot while these depend on it: %',
+        former, dependents
+      using errcode = 'dependent_objects_still_exist',
+            detail = 'Nothing has changed.',
+            hint = 'Drop them, install, and create them anew for what the function is then.';
+  end if;
+  execute pg_catalog.format('drop function %s', former);
 end
 $do$;
-
-drop function if exists pgoffload.attach(bigint);
 
 -- API: Private. Notes a launch of this session.
 create or replace function pgoffload.attach(id bigint, label text) returns integer
@@ -66,9 +53,7 @@ begin
   return pid;
 end
 $$;
-comment on function pgoffload.attach(bigint, text) is 'Private. Notes a launch of this session; returns its pid.';
-revoke all on function pgoffload.attach(bigint, text) from public;
-grant execute on function pgoffload.attach(bigint, text) to pgbackground_role;
+comment on function pgoffload.attach is 'Private. Notes a launch of this session; returns its pid.';
 
 -- API: Private. Notes that this session has read a task's result, or has detached it.
 create or replace function pgoffload.leave(id bigint, how "char") returns void
@@ -90,9 +75,7 @@ begin
   perform set_config('pgoffload.left', concat(left_behind, ',', pgoffload.pid_of(id), '=', id, '/', how), false);
 end
 $$;
-comment on function pgoffload.leave(bigint, "char") is 'Private. Notes that a task was read or detached.';
-revoke all on function pgoffload.leave(bigint, "char") from public;
-grant execute on function pgoffload.leave(bigint, "char") to pgbackground_role;
+comment on function pgoffload.leave is 'Private. Notes that a task was read or detached.';
 
 -- API: Private. Finds the task of a handle, or raises pg_background's errors.
 create or replace function pgoffload.resolve(
@@ -162,9 +145,7 @@ begin
           hint = 'It was never launched by this session, or its result was read, or it was detached.';
 end
 $$;
-comment on function pgoffload.resolve(integer, bigint) is 'Private. Finds the task of a handle.';
-revoke all on function pgoffload.resolve(integer, bigint) from public;
-grant execute on function pgoffload.resolve(integer, bigint) to pgbackground_role;
+comment on function pgoffload.resolve is 'Private. Finds the task of a handle.';
 
 -- API: Private.
 create or replace function pgoffload.refuse_results_of_submitted(id bigint, pid integer) returns void
@@ -179,9 +160,8 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.refuse_results_of_submitted(bigint, integer) is 'Private. Raises feature_not_supported for what was submitted.';
-revoke all on function pgoffload.refuse_results_of_submitted(bigint, integer) from public;
-grant execute on function pgoffload.refuse_results_of_submitted(bigint, integer) to pgbackground_role;
+comment on function pgoffload.refuse_results_of_submitted is
+  'Private. Raises feature_not_supported for what was submitted.';
 
 -- The launching functions run with the caller's rights, have no SET clause and use no unqualified function or
 -- operator: the caller's search_path goes with the task.
@@ -206,8 +186,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_launch(text, integer, text) is
   'Runs SQL in the background, at once and whatever becomes of the transaction; returns its handle.';
-revoke all on function ${public_schema}.pg_background_launch(text, integer, text) from public;
-grant execute on function ${public_schema}.pg_background_launch(text, integer, text) to pgbackground_role;
 
 -- API: Public. The one name that cannot mean both: pgoffload.setting says which pg_background it follows.
 do $do$
@@ -243,8 +221,6 @@ begin
   end if;
 end
 $do$;
-revoke all on function ${public_schema}.pg_background_launch(text, integer) from public;
-grant execute on function ${public_schema}.pg_background_launch(text, integer) to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_submit(
@@ -266,8 +242,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_submit(text, integer, text) is
   'Runs SQL in the background whose rows are not wanted; returns its handle.';
-revoke all on function ${public_schema}.pg_background_submit(text, integer, text) from public;
-grant execute on function ${public_schema}.pg_background_submit(text, integer, text) to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_detach(pid integer) returns void
@@ -280,8 +254,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_detach(integer) is
   'Forgets a task of this session. It goes on running; its result and notices are not to be had here any more.';
-revoke all on function ${public_schema}.pg_background_detach(integer) from public;
-grant execute on function ${public_schema}.pg_background_detach(integer) to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_detach(pid integer, cookie bigint) returns void
@@ -299,8 +271,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_detach(integer, bigint) is
   'Forgets a task in this session. It goes on running; other sessions of its role see it as before.';
-revoke all on function ${public_schema}.pg_background_detach(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_detach(integer, bigint) to pgbackground_role;
 
 -- API: Private. A handle's task, also when its result has been read.
 create or replace function pgoffload.known(pid integer, cookie bigint) returns pgoffload.attachment
@@ -315,9 +285,7 @@ begin
   return pgoffload.resolve(pid, cookie);
 end
 $$;
-comment on function pgoffload.known(integer, bigint) is 'Private. A handle''s task, also when its result has been read.';
-revoke all on function pgoffload.known(integer, bigint) from public;
-grant execute on function pgoffload.known(integer, bigint) to pgbackground_role;
+comment on function pgoffload.known is 'Private. A handle''s task, also when its result has been read.';
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_wait(
@@ -334,8 +302,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_wait(integer, bigint, integer) is
   'Waits until a task has ended, at most so many milliseconds if they are more than 0; whether it has.';
-revoke all on function ${public_schema}.pg_background_wait(integer, bigint, integer) from public;
-grant execute on function ${public_schema}.pg_background_wait(integer, bigint, integer) to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_cancel(
@@ -356,8 +322,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_cancel(integer, bigint, integer) is
   'Asks at once that a task be cancelled: a queued one does not begin, a running statement is interrupted within a second. Waits at most grace_ms for its end. Nothing is ever killed.';
-revoke all on function ${public_schema}.pg_background_cancel(integer, bigint, integer) from public;
-grant execute on function ${public_schema}.pg_background_cancel(integer, bigint, integer) to pgbackground_role;
 
 -- API: Private. The tasks of the caller's roles that are recorded.
 create or replace view pgoffload.recorded_task with (security_invoker) as
@@ -377,7 +341,6 @@ where q.immediate
   and q.requested_by_oid in (select o.oid from pg_catalog.pg_roles o where pg_catalog.pg_has_role(o.oid, 'usage'))
   and pg_catalog.strpos(pg_catalog.current_setting('pgoffload.left', true), pg_catalog.concat('=', q.id, '/d')) > 0 is not true;
 comment on view pgoffload.recorded_task is 'Private. The recorded tasks that the reader may see and has not detached.';
-grant select on pgoffload.recorded_task to pgbackground_role;
 
 -- API: Private. What this session has launched and finds in no table: no worker has heard of it yet, which takes a
 -- moment, or the caller's snapshot is older.
@@ -393,9 +356,7 @@ as $$
   where pg_has_role(m[4]::oid, 'usage')
     and not exists (select from ${public_schema}.sql_request q where q.id = m[2]::bigint)
 $$;
-comment on function pgoffload.unrecorded_tasks() is 'Private. What this session has launched and finds in no table.';
-revoke all on function pgoffload.unrecorded_tasks() from public;
-grant execute on function pgoffload.unrecorded_tasks() to pgbackground_role;
+comment on function pgoffload.unrecorded_tasks is 'Private. What this session has launched and finds in no table.';
 
 -- API: Private. The tasks of the caller's roles, as pg_background_list shows them.
 create or replace view pgoffload.task with (security_invoker) as
@@ -406,7 +367,6 @@ select u.pid, u.cookie, null, u.user_id, null,
        null, null, false, u.label, pgoffload.session_key()
 from pgoffload.unrecorded_tasks() u;
 comment on view pgoffload.task is 'Private. The tasks that the reader may see and has not detached.';
-grant select on pgoffload.task to pgbackground_role;
 
 -- API: Public. A column definition list of the first nine columns (as in 1.6 to 1.8) or of all ten. Both names have
 -- the body, because only the function itself knows the caller's list.
@@ -435,9 +395,7 @@ begin
       end
       $$;
       comment on function %1$s() is
-        'The tasks that the caller may see, of other sessions too: as (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, sql_preview text, last_error text, consumed bool, label text). The view pg_background_list needs no list.';
-      revoke all on function %1$s() from public;
-      grant execute on function %1$s() to pgbackground_role
+        'The tasks that the caller may see, of other sessions too: as (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, sql_preview text, last_error text, consumed bool, label text). The view pg_background_list needs no list.'
       $function$, name);
   end loop;
 end
@@ -448,7 +406,6 @@ create or replace view ${public_schema}.pg_background_list with (security_invoke
 select t.pid, t.cookie, t.launched_at, t.user_id, t.queue_size, t.state, t.sql_preview, t.last_error, t.consumed, t.label
 from pgoffload.task t;
 comment on view ${public_schema}.pg_background_list is 'The tasks that the reader may see, of other sessions too.';
-grant select on ${public_schema}.pg_background_list to pgbackground_role;
 
 -- API: Public.
 create or replace view ${public_schema}.pg_background_activity with (security_invoker) as
@@ -460,7 +417,6 @@ left join lateral (
   where s.id = t.cookie and t.state = 'running' order by s.attempt desc limit 1) s on true
 left join pg_catalog.pg_stat_activity a on a.pid = s.pid and a.backend_start = s.started;
 comment on view ${public_schema}.pg_background_activity is 'pg_background_list with what pg_stat_activity says of each task''s session.';
-grant select on ${public_schema}.pg_background_activity to pgbackground_role;
 
 -- API: Public. Of this session's launches.
 create or replace function ${public_schema}.pg_background_stats() returns ${public_schema}.pg_background_stats
@@ -480,8 +436,6 @@ as $$
 $$;
 comment on function ${public_schema}.pg_background_stats() is
   'Counts of what this session has launched; a task that is still queued counts as active, one that a run has cancelled because its time was up as timed out, and as canceled once it is.';
-revoke all on function ${public_schema}.pg_background_stats() from public;
-grant execute on function ${public_schema}.pg_background_stats() to pgbackground_role;
 
 -- API: Public. To be called inside a task.
 create or replace function ${public_schema}.pg_background_report_progress(pct integer, msg text default null) returns void
@@ -502,8 +456,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_report_progress(integer, text) is
   'Tells how far the calling task is, in per cent: others see it at once, though its transaction is open.';
-revoke all on function ${public_schema}.pg_background_report_progress(integer, text) from public;
-grant execute on function ${public_schema}.pg_background_report_progress(integer, text) to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_get_progress(pid integer, cookie bigint)
@@ -521,8 +473,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_get_progress(integer, bigint) is
   'What a task last said of its progress, or what it waits for before it can begin; null if there is nothing to say.';
-revoke all on function ${public_schema}.pg_background_get_progress(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_get_progress(integer, bigint) to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_result_info(pid integer, cookie bigint)
@@ -537,14 +487,12 @@ declare
 begin
   return row (coalesce(r.row_count, substring(tag from ' ([0-9]+)$')::bigint), tag, r.id is not null, r.error is not null,
     case when r.id is not null then r.finished_at - r.ran_ms * interval '1 ms'
-         else (select e.claimed_at from pgoffload.execution e where e.id = handle.id order by e.attempt desc limit 1) end,
+         else (select c.claimed_at from pgoffload.claim c where c.id = handle.id order by c.attempt desc limit 1) end,
     r.finished_at);
 end
 $$;
 comment on function ${public_schema}.pg_background_result_info(integer, bigint) is
   'What became of a task, without reading its rows.';
-revoke all on function ${public_schema}.pg_background_result_info(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_result_info(integer, bigint) to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_error_info(pid integer, cookie bigint)
@@ -561,8 +509,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_error_info(integer, bigint) is
   'A task''s error, without raising it; nulls if there is none.';
-revoke all on function ${public_schema}.pg_background_error_info(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_error_info(integer, bigint) to pgbackground_role;
 
 -- API: Public. Never raises: what is not known is null.
 create or replace function ${public_schema}.pg_background_outcome(p_pid integer, p_cookie bigint)
@@ -599,8 +545,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_outcome(integer, bigint) is
   'Everything that is known of a task; never raises.';
-revoke all on function ${public_schema}.pg_background_outcome(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_outcome(integer, bigint) to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_full_sql(pid integer, cookie bigint) returns text
@@ -614,8 +558,6 @@ begin
 end
 $$;
 comment on function ${public_schema}.pg_background_full_sql(integer, bigint) is 'A task''s whole command.';
-revoke all on function ${public_schema}.pg_background_full_sql(integer, bigint) from public;
-grant execute on function ${public_schema}.pg_background_full_sql(integer, bigint) to pgbackground_role;
 
 -- API: Private. Waits for a task that a run has launched, and cancels it when its time is up.
 create or replace function pgoffload.await_run(pid integer, cookie bigint, timeout_ms integer)
@@ -632,10 +574,7 @@ begin
   return false;
 end
 $$;
-comment on function pgoffload.await_run(integer, bigint, integer) is
-  'Private. Waits for a task, and cancels it when its time is up.';
-revoke all on function pgoffload.await_run(integer, bigint, integer) from public;
-grant execute on function pgoffload.await_run(integer, bigint, integer) to pgbackground_role;
+comment on function pgoffload.await_run is 'Private. Waits for a task, and cancels it when its time is up.';
 
 -- API: Public. Runs with the caller's search_path, which goes with the task.
 create or replace function ${public_schema}.pg_background_run(
@@ -658,8 +597,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_run(text, integer, integer, text) is
   'Launches a task, waits for it, cancels it when the time is up, and returns what became of it, without its rows.';
-revoke all on function ${public_schema}.pg_background_run(text, integer, integer, text) from public;
-grant execute on function ${public_schema}.pg_background_run(text, integer, integer, text) to pgbackground_role;
 
 -- API: Private. The rest of pg_background_run.
 create or replace function pgoffload.finish_run(pid integer, cookie bigint, timeout_ms integer, began timestamptz)
@@ -677,9 +614,7 @@ begin
     not in_time, (extract(epoch from clock_timestamp() - began) * 1000)::bigint);
 end
 $$;
-comment on function pgoffload.finish_run(integer, bigint, integer, timestamptz) is 'Private. The rest of pg_background_run.';
-revoke all on function pgoffload.finish_run(integer, bigint, integer, timestamptz) from public;
-grant execute on function pgoffload.finish_run(integer, bigint, integer, timestamptz) to pgbackground_role;
+comment on function pgoffload.finish_run is 'Private. The rest of pg_background_run.';
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_drain(
@@ -712,8 +647,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_drain(${public_schema}.pg_background_handle[], integer) is
   'Waits for tasks, returns what became of each in the order given, and detaches those that it came to before the time was up.';
-revoke all on function ${public_schema}.pg_background_drain(${public_schema}.pg_background_handle[], integer) from public;
-grant execute on function ${public_schema}.pg_background_drain(${public_schema}.pg_background_handle[], integer) to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_wait_any(
@@ -761,8 +694,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_wait_any(${public_schema}.pg_background_handle[], integer) is
   'Waits until any of the tasks has ended and returns its handle; null when the time is up.';
-revoke all on function ${public_schema}.pg_background_wait_any(${public_schema}.pg_background_handle[], integer) from public;
-grant execute on function ${public_schema}.pg_background_wait_any(${public_schema}.pg_background_handle[], integer) to pgbackground_role;
 
 -- API: Private. What this session has launched and neither read nor detached.
 create or replace function pgoffload.attached_handles() returns setof ${public_schema}.pg_background_handle
@@ -775,9 +706,8 @@ as $$
   -- launched in a transaction that was rolled back
   select t.pid, t.cookie from pgoffload.task t where t.session = (select pgoffload.session_key()) and not t.consumed
 $$;
-comment on function pgoffload.attached_handles() is 'Private. What this session has launched and neither read nor detached.';
-revoke all on function pgoffload.attached_handles() from public;
-grant execute on function pgoffload.attached_handles() to pgbackground_role;
+comment on function pgoffload.attached_handles is
+  'Private. What this session has launched and neither read nor detached.';
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_detach_all() returns integer
@@ -787,8 +717,6 @@ as $$
   select count(pgoffload.leave(h.cookie, 'd'))::integer from pgoffload.attached_handles() h
 $$;
 comment on function ${public_schema}.pg_background_detach_all() is 'Detaches all tasks of this session; returns how many.';
-revoke all on function ${public_schema}.pg_background_detach_all() from public;
-grant execute on function ${public_schema}.pg_background_detach_all() to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_cancel_all() returns integer
@@ -810,8 +738,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_cancel_all() is
   'Cancels all tasks of this session that have not ended; returns how many.';
-revoke all on function ${public_schema}.pg_background_cancel_all() from public;
-grant execute on function ${public_schema}.pg_background_cancel_all() to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_cancel_by_label(
@@ -836,8 +762,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_cancel_by_label(text, integer) is
   'Cancels the tasks that the caller may see, have not ended, and bear such a label; returns how many.';
-revoke all on function ${public_schema}.pg_background_cancel_by_label(text, integer) from public;
-grant execute on function ${public_schema}.pg_background_cancel_by_label(text, integer) to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_purge() returns integer
@@ -849,8 +773,6 @@ as $$
   where t.session = (select pgoffload.session_key()) and t.state in ('stopped', 'canceled')
 $$;
 comment on function ${public_schema}.pg_background_purge() is 'Detaches the tasks of this session that have ended; returns how many.';
-revoke all on function ${public_schema}.pg_background_purge() from public;
-grant execute on function ${public_schema}.pg_background_purge() to pgbackground_role;
 
 -- The right to all this is membership in pgbackground_role. The helpers run with the rights of who calls
 -- them, and are for the owner alone.
@@ -895,7 +817,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_grant_privileges(text, boolean) is
   'Gives a role the right to run SQL in the background: membership in pgbackground_role. For the owner alone.';
-revoke all on function ${public_schema}.pg_background_grant_privileges(text, boolean) from public;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_revoke_privileges(
@@ -934,7 +855,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_revoke_privileges(text, boolean) is
   'Takes the right to run SQL in the background from a role. For the owner alone.';
-revoke all on function ${public_schema}.pg_background_revoke_privileges(text, boolean) from public;
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_drop_executor_role() returns void
@@ -951,7 +871,6 @@ end
 $$;
 comment on function ${public_schema}.pg_background_drop_executor_role() is
   'Drops pgbackground_role, once nothing is granted to it: not while pgoffload is installed. For the owner alone.';
-revoke all on function ${public_schema}.pg_background_drop_executor_role() from public;
 
 -- The names of pg_background 1.x. Each calls what does its work by its qualified name and pins no search_path: the
 -- caller's goes with a launch. Those with a column definition list have a body, and are made beside the newer name.
@@ -1041,10 +960,6 @@ begin
       'select ' || replace(former.call, 'pg_background_', '${public_schema}.pg_background_'));
     signature := format('${public_schema}.%s(%s)', former.name, regexp_replace(arguments, ' default [^,]+', '', 'g'));
     execute format('comment on function %s is %L', signature, 'An older name: ' || former.call || '.');
-    execute format('revoke all on function %s from public', signature);
-    if former.name not like '%privileges' then
-      execute format('grant execute on function %s to pgbackground_role', signature);
-    end if;
   end loop;
 end
 $do$;

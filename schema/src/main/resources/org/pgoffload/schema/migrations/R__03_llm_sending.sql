@@ -1,83 +1,5 @@
--- How a request is validated, signed and sent. Every way in ends in pgoffload.send_envelope.
-
--- API: Private. Signs and sends an envelope as a logical decoding message: bound to the commit of this
--- transaction, or at once. The message is the signature, a line feed and the envelope; the envelope's
--- bytes travel verbatim to the worker, which checks them. Runs within the rights and the search_path of
--- its callers, which are security definers: entering one more such function costs as much as signing.
-drop function if exists pgoffload.send_envelope(bigint, text, text, text, boolean, interval, boolean, name, oid, text);
-create or replace function pgoffload.send_envelope(
-  id bigint,
-  kind text,
-  share_group text,        -- messages of one group share a partition; null: of no group
-  ordering_key text,       -- and those of one key are executed one after another
-  immediate boolean,       -- now, or when the transaction commits
-  timeout interval,        -- null: for as long as it takes, or
-  or_default boolean,      -- default_timeout
-  requested_by name,
-  requested_by_oid oid,
-  payload text,            -- the fields of a JSON object, without its braces
-  asked_at timestamptz default null)  -- of one that is sent again, with this transaction: when it was sent first
-returns void
-language plpgsql volatile
-as $$
-declare
-  signer pgoffload.signer;
-  -- W3C Trace Context: what is not valid is as if it were not there
-  trace constant text := substring(current_setting('pgoffload.traceparent', true) from '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
-  envelope bytea;
-  message bytea;
-begin
-  select * into strict signer from pgoffload.signer;
-  -- The routing fields come first and the payload last: the transform reads no further than it must.
-  -- Concatenated, every value through to_json: half the time of json_build_object.
-  envelope := convert_to(
-    '{"version":1,"id":' || id
-    || ',"kind":' || to_json(kind)
-    || coalesce(',"group":' || to_json(share_group), '')
-    || coalesce(',"traceparent":' || to_json(trace), '')
-    || ',"ordering_key":' || coalesce(to_json(ordering_key)::text, 'null')
-    || ',"immediate":' || to_json(immediate)
-    || ',"installation":' || to_json(signer.installation)
-    || ',"nonce":"' || gen_random_uuid()
-    || '","signed_at_us":' || (extract(epoch from clock_timestamp()) * 1000000)::bigint
-    || coalesce(',"created_at_us":' || (extract(epoch from asked_at) * 1000000)::bigint, '')
-    || ',"timeout_ms":' || coalesce(ceil(extract(epoch from
-         case when or_default then coalesce(timeout, signer.default_timeout) else timeout end) * 1000)::bigint::text, 'null')
-    || ',"requested_by":{"user":' || to_json(requested_by)
-    || ',"user_oid":' || requested_by_oid
-    || ',"session_user":' || to_json(session_user)
-    || ',"session_user_oid":' || quote_ident(session_user)::regrole::oid
-    || ',"role":' || to_json(current_setting('role'))
-    || '},"payload":{' || payload
-    || '}}', 'UTF8');
-
-  -- what was accepted once is sent again, whatever is added by it or the limit is now
-  if asked_at is null and octet_length(envelope) > signer.max_request_bytes then
-    raise exception 'the request is too large: % bytes as JSON, the limit is % bytes',
-        octet_length(envelope), signer.max_request_bytes
-      using errcode = 'program_limit_exceeded',
-            hint = 'Shorten it, or have the owner raise max_request_bytes in pgoffload.setting.';
-  end if;
-
-  message := convert_to(
-      signer.key_id || ':' ||
-      encode(sha256(signer.outer_pad || sha256(signer.inner_pad || envelope)), 'hex') || E'\n', 'UTF8')
-    || envelope;
-
-  if asked_at is not null then
-    perform pg_logical_emit_message(true, 'pgoffload.request', message);
-  elsif immediate and current_setting('server_version_num')::integer >= 170000 then
-    -- flush: a message that is not bound to a commit would wait for somebody else's
-    perform pg_logical_emit_message(false, 'pgoffload.request', message, true);
-  else
-    -- before 17 the producer commits something every few tens of milliseconds, which flushes this too
-    perform pg_logical_emit_message(not immediate, 'pgoffload.request', message);
-  end if;
-end
-$$;
-comment on function pgoffload.send_envelope(bigint, text, text, text, boolean, interval, boolean, name, oid, text, timestamptz) is
-  'Private. Signs and sends an envelope.';
-revoke all on function pgoffload.send_envelope(bigint, text, text, text, boolean, interval, boolean, name, oid, text, timestamptz) from public;
+-- How an LLM request is checked, stamped and sent. Both ways in end in pgoffload.send_llm_request: a row that is
+-- inserted, and a call that is sent at once.
 
 -- API: Private. Whether a text has nothing but white space, as the worker sees it: what a model is asked
 -- must not. Runs within the search_path of its callers, so that it is inlined.
@@ -89,9 +11,7 @@ as $$
               else btrim(said, E' \t\n\x0b\f\r\x1c\x1d\x1e\x1f\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006'
                                '\u2008\u2009\u200a\u2028\u2029\u205f\u3000') = '' end
 $$;
-comment on function pgoffload.is_blank(text) is 'Private. Whether a text has nothing but white space.';
-revoke all on function pgoffload.is_blank(text) from public;
-grant execute on function pgoffload.is_blank(text) to llm_user;
+comment on function pgoffload.is_blank is 'Private. Whether a text has nothing but white space.';
 
 -- API: Private. Whether JSON is an integer that a model takes for a number of something. Runs within the
 -- search_path of its callers.
@@ -102,8 +22,7 @@ as $$
               then value::numeric % 1 = 0 and value::numeric between 1 and 2147483647
               else false end
 $$;
-comment on function pgoffload.is_positive_integer(jsonb) is 'Private. Whether JSON is an integer from 1 to 2147483647.';
-revoke all on function pgoffload.is_positive_integer(jsonb) from public;
+comment on function pgoffload.is_positive_integer is 'Private. Whether JSON is an integer from 1 to 2147483647.';
 
 -- API: Private. Raises what is wrong with the options of a request. Runs within the rights and the
 -- search_path of pgoffload.send_llm_request's callers.
@@ -180,9 +99,8 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.check_llm_options(text, jsonb) is
+comment on function pgoffload.check_llm_options is
   'Private. Raises invalid_parameter_value for what is wrong with the options of a request.';
-revoke all on function pgoffload.check_llm_options(text, jsonb) from public;
 
 -- API: Private. Raises what is wrong with what a request for embeddings asks for. Runs within the rights and
 -- the search_path of pgoffload.send_llm_request's callers.
@@ -226,9 +144,8 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.check_embed_request(${public_schema}.llm_request) is
+comment on function pgoffload.check_embed_request is
   'Private. Raises invalid_parameter_value for what is wrong with a request for embeddings.';
-revoke all on function pgoffload.check_embed_request(${public_schema}.llm_request) from public;
 
 -- API: Private. Raises what is wrong with what a request for an answer asks for. Runs within the rights and the
 -- search_path of pgoffload.send_llm_request's callers.
@@ -293,9 +210,8 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.check_ask_request(${public_schema}.llm_request) is
+comment on function pgoffload.check_ask_request is
   'Private. Raises invalid_parameter_value for what is wrong with a request for an answer.';
-revoke all on function pgoffload.check_ask_request(${public_schema}.llm_request) from public;
 
 -- API: Private. Raises what is wrong with a request, before anything is stored or sent. Runs within the
 -- rights and the search_path of pgoffload.send_llm_request's callers.
@@ -353,9 +269,8 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.check_llm_request(${public_schema}.llm_request) is
+comment on function pgoffload.check_llm_request is
   'Private. Raises invalid_parameter_value for what is wrong with a request.';
-revoke all on function pgoffload.check_llm_request(${public_schema}.llm_request) from public;
 
 -- API: Private. Reads an interval that came as text from a setting.
 create or replace function pgoffload.parse_timeout(setting_name text, value text) returns interval
@@ -369,8 +284,7 @@ exception when others then
     using errcode = 'invalid_parameter_value', hint = 'For example: set ' || setting_name || ' = ''30 s''';
 end
 $$;
-comment on function pgoffload.parse_timeout(text, text) is 'Private. Reads an interval from a setting.';
-revoke all on function pgoffload.parse_timeout(text, text) from public;
+comment on function pgoffload.parse_timeout is 'Private. Reads an interval from a setting.';
 
 -- API: Private. What the model is asked, as fields of JSON; what is null is left out. Runs within the search_path
 -- of its callers.
@@ -396,8 +310,7 @@ begin
     '"tags":' || request.tags::text);
 end
 $$;
-comment on function pgoffload.llm_payload(${public_schema}.llm_request) is 'Private. What the model is asked, as fields of JSON.';
-revoke all on function pgoffload.llm_payload(${public_schema}.llm_request) from public;
+comment on function pgoffload.llm_payload is 'Private. What the model is asked, as fields of JSON.';
 
 -- API: Private. Validates, signs and sends a stamped request. Only its two callers are security definers.
 create or replace function pgoffload.send_llm_request(request ${public_schema}.llm_request) returns bigint
@@ -428,9 +341,7 @@ begin
   return request.id;
 end
 $$;
-comment on function pgoffload.send_llm_request(${public_schema}.llm_request) is
-  'Private. Validates, signs and sends a stamped request.';
-revoke all on function pgoffload.send_llm_request(${public_schema}.llm_request) from public;
+comment on function pgoffload.send_llm_request is 'Private. Validates, signs and sends a stamped request.';
 
 -- The way in with the transaction. AFTER, so that what was not inserted is not sent; the message belongs
 -- to the (sub)transaction, so that what is rolled back is not sent either.
@@ -443,8 +354,7 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.send_inserted_llm_request() is 'Private. Sends an inserted request with its transaction.';
-revoke all on function pgoffload.send_inserted_llm_request() from public;
+comment on function pgoffload.send_inserted_llm_request is 'Private. Sends an inserted request with its transaction.';
 
 -- Not for what the claim records of an immediate request, nor for rows restored from a dump, which bear
 -- the transaction of their first life.
@@ -454,48 +364,11 @@ create or replace trigger send_llm_request
   when (not new.immediate and new.created_xid = pg_catalog.pg_current_xact_id())
   execute function pgoffload.send_inserted_llm_request();
 
--- API: Private. An id for an immediate request. A READ ONLY transaction may not call nextval: it takes a
--- random one from the upper half of the current partition's range, which the sequence never reaches.
-create or replace function pgoffload.next_request_id() returns bigint
-language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  drawn bigint;
-begin
-  -- it would be lost, and its caller's transaction might be what the making of the slot waits for
-  if exists (select from pgoffload.capture_break b
-             where b.first_id is null and b.reason <> 'key_sealed' and b.broken_at > clock_timestamp() - interval '2 min') then
-    raise exception 'nothing captures requests at this moment: the replication slot is being made anew, or the signing key is being revoked'
-      using errcode = 'PO003', detail = 'Nothing was sent.', hint = 'Ask again in a few seconds.';
-  end if;
-  if current_setting('transaction_read_only') = 'off' then
-    return nextval('pgoffload.request_id');
-  end if;
-  loop
-    drawn := (select (s.last_value >> 36 << 36) + (1::bigint << 35) from pgoffload.request_id s)
-      + (('x' || right(gen_random_uuid()::text, 12))::bit(48)::bigint & ((1::bigint << 35) - 1));
-    -- among 100,000 of these ids one in seven times two would be alike, and one caller would read
-    -- the other's answer
-    exit when not exists (select from ${public_schema}.llm_request q where q.id = drawn)
-      and not exists (select from pgoffload.llm_result r where r.id = drawn)
-      and not exists (select from ${public_schema}.sql_request q where q.id = drawn);
-  end loop;
-  return drawn;
-end
-$$;
-comment on function pgoffload.next_request_id() is 'Private. An id for an immediate request, also in a READ ONLY transaction.';
-revoke all on function pgoffload.next_request_id() from public;
+-- The way in at once is an aggregate over one row. EXECUTE on an aggregate's component functions is checked against the
+-- aggregate's owner, while its state function runs with the caller's identity: the state function sees who calls, the
+-- final function may sign, and no caller can call one of them alone (docs/decisions/0004).
 
--- The way in at once is an aggregate over one row, because EXECUTE on an aggregate's component functions
--- is checked against the aggregate's owner, while its state function runs with the caller's identity:
--- the one sees who calls, the other may sign, and neither can be called apart (docs/decisions/0004).
-
--- as they were before requests had a provider, a response_schema and inputs
-drop aggregate if exists pgoffload.emit_llm_request(text, text, text, jsonb, text, jsonb, interval, text, jsonb);
-drop function if exists pgoffload.stamp_llm_request(
-  ${public_schema}.llm_request, text, text, text, jsonb, text, jsonb, interval, text, jsonb);
-
+-- API: Private. The state function: stamps with the caller's identity.
 create or replace function pgoffload.stamp_llm_request(
   state ${public_schema}.llm_request,
   kind text, prompt text, system text, messages jsonb, model text, options jsonb, timeout interval,
@@ -527,9 +400,7 @@ begin
   return state;
 end
 $$;
-comment on function pgoffload.stamp_llm_request(${public_schema}.llm_request, text, text, text, jsonb, text, jsonb, interval, text, jsonb, text, jsonb, text[]) is
-  'Private. Stamps an immediate request with the caller''s identity.';
-revoke all on function pgoffload.stamp_llm_request(${public_schema}.llm_request, text, text, text, jsonb, text, jsonb, interval, text, jsonb, text, jsonb, text[]) from public;
+comment on function pgoffload.stamp_llm_request is 'Private. Stamps an immediate request with the caller''s identity.';
 
 create or replace function pgoffload.send_stamped_llm_request(request ${public_schema}.llm_request) returns bigint
 language plpgsql volatile strict security definer
@@ -541,9 +412,7 @@ begin
   return pgoffload.send_llm_request(request);
 end
 $$;
-comment on function pgoffload.send_stamped_llm_request(${public_schema}.llm_request) is
-  'Private. Sends a stamped request at once.';
-revoke all on function pgoffload.send_stamped_llm_request(${public_schema}.llm_request) from public;
+comment on function pgoffload.send_stamped_llm_request is 'Private. Sends a stamped request at once.';
 
 create or replace aggregate pgoffload.emit_llm_request(
   kind text, prompt text, system text, messages jsonb, model text, options jsonb, timeout interval,
@@ -552,7 +421,5 @@ create or replace aggregate pgoffload.emit_llm_request(
   stype = ${public_schema}.llm_request,
   finalfunc = pgoffload.send_stamped_llm_request
 );
-comment on aggregate pgoffload.emit_llm_request(text, text, text, jsonb, text, jsonb, interval, text, jsonb, text, jsonb, text[]) is
+comment on routine pgoffload.emit_llm_request is
   'Sends one LLM request at once, whatever becomes of the transaction; returns its id. llm_ask and its like call it.';
-revoke all on function pgoffload.emit_llm_request(text, text, text, jsonb, text, jsonb, interval, text, jsonb, text, jsonb, text[]) from public;
-grant execute on function pgoffload.emit_llm_request(text, text, text, jsonb, text, jsonb, interval, text, jsonb, text, jsonb, text[]) to llm_user;

@@ -1,4 +1,4 @@
--- Reading background SQL: waiting, rows, errors, and the functions for sql_request. Everything runs with the
+-- The functions and views that show what becomes of background SQL: status, waiting, rows, errors. They run with the
 -- caller's own rights, so that row-level security decides.
 
 -- API: Private. Raises the error for an id that does not exist or is not the caller's to see.
@@ -13,9 +13,7 @@ begin
           hint = 'The id is what INSERT INTO sql_request … RETURNING id gave; a rolled back request does not exist.';
 end
 $$;
-comment on function pgoffload.raise_unknown_sql_request(bigint) is 'Private. Raises undefined_object.';
-revoke all on function pgoffload.raise_unknown_sql_request(bigint) from public;
-grant execute on function pgoffload.raise_unknown_sql_request(bigint) to pgbackground_role, llm_user;
+comment on function pgoffload.raise_unknown_sql_request is 'Private. Raises undefined_object.';
 
 -- API: Private. Whether this session has launched a request; read or detached, it is one of its own all the same.
 -- It may not be recorded yet, and its launcher may see no table in which it is.
@@ -26,9 +24,7 @@ as $$
   select coalesce(current_setting('pgoffload.attached', true) ~ format('=%s/', id), false)
       or coalesce(current_setting('pgoffload.left', true) ~ format('=%s/', id), false)
 $$;
-comment on function pgoffload.is_launched_here(bigint) is 'Private. Whether this session knows a request by a handle.';
-revoke all on function pgoffload.is_launched_here(bigint) from public;
-grant execute on function pgoffload.is_launched_here(bigint) to pgbackground_role, llm_user;
+comment on function pgoffload.is_launched_here is 'Private. Whether this session knows a request by a handle.';
 
 -- API: Private. The handle of a request id.
 create or replace function pgoffload.handle_of(id bigint) returns pgoffload.attachment
@@ -38,9 +34,7 @@ as $$
   select row (id, current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
                   and pgoffload.is_launched_here(id))::pgoffload.attachment
 $$;
-comment on function pgoffload.handle_of(bigint) is 'Private. The handle of a request id.';
-revoke all on function pgoffload.handle_of(bigint) from public;
-grant execute on function pgoffload.handle_of(bigint) to pgbackground_role, llm_user;
+comment on function pgoffload.handle_of is 'Private. The handle of a request id.';
 
 -- API: Private. The result of a request once all of it is here, or null.
 create or replace function pgoffload.sql_outcome(handle pgoffload.attachment) returns pgoffload.sql_result
@@ -64,9 +58,7 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.sql_outcome(pgoffload.attachment) is 'Private. A result once all of it is here, or null.';
-revoke all on function pgoffload.sql_outcome(pgoffload.attachment) from public;
-grant execute on function pgoffload.sql_outcome(pgoffload.attachment) to pgbackground_role, llm_user;
+comment on function pgoffload.sql_outcome is 'Private. A result once all of it is here, or null.';
 
 -- API: Private. Waits until a request has ended. While it runs, its session holds an advisory lock: waiting
 -- for that wakes at once, and shows the server a task that waits for its caller. The slices are shorter than
@@ -122,7 +114,7 @@ begin
     end if;
     -- not before it is claimed: the worker must find the lock free
     free := true;
-    if handle.large or exists (select from pgoffload.execution e where e.id = handle.id) then
+    if handle.large or exists (select from pgoffload.claim c where c.id = handle.id) then
       free := pg_try_advisory_lock_shared(lock_space, number);
       if free then
         perform pg_advisory_unlock_shared(lock_space, number);
@@ -149,38 +141,7 @@ begin
   end loop;
 end
 $$;
-comment on function pgoffload.await_sql(pgoffload.attachment, timestamptz) is 'Private. Waits until a request has ended, or the deadline has come.';
-revoke all on function pgoffload.await_sql(pgoffload.attachment, timestamptz) from public;
-grant execute on function pgoffload.await_sql(pgoffload.attachment, timestamptz) to pgbackground_role;
-
--- API: Private. Raises a message of a level. Its body has a statement for each level, with and without a detail
--- and a hint: the level of RAISE is fixed, an option of it must not be null, and an empty one would show.
-do $do$
-begin
-  execute format($function$
-create or replace function pgoffload.raise_notice(severity text, told text, state text, said text, advice text) returns void
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  case (concat(severity, case when said is not null then ' detail' end, case when advice is not null then ' hint' end))
-%s
-  end case;
-end
-$$
-$function$, (
-    select string_agg(format(
-      '    when %L then raise %s using message = told, errcode = state%s;',
-      upper(level) || case when d then ' detail' else '' end || case when h then ' hint' else '' end,
-      level,
-      case when d then ', detail = said' else '' end || case when h then ', hint = advice' else '' end), E'\n')
-    from unnest(array['debug', 'log', 'info', 'notice', 'warning']) level,
-         unnest(array[false, true]) d, unnest(array[false, true]) h));
-end
-$do$;
-comment on function pgoffload.raise_notice(text, text, text, text, text) is 'Private. Raises a message of a level.';
-revoke all on function pgoffload.raise_notice(text, text, text, text, text) from public;
-grant execute on function pgoffload.raise_notice(text, text, text, text, text) to pgbackground_role;
+comment on function pgoffload.await_sql is 'Private. Waits until a request has ended, or the deadline has come.';
 
 -- API: Private. Raises what a task's session said, each with its level.
 create or replace function pgoffload.raise_notices(notices jsonb) returns void
@@ -197,45 +158,7 @@ begin
   end loop;
 end
 $$;
-comment on function pgoffload.raise_notices(jsonb) is 'Private. Raises what a task''s session said.';
-revoke all on function pgoffload.raise_notices(jsonb) from public;
-grant execute on function pgoffload.raise_notices(jsonb) to pgbackground_role;
-
--- API: Private. Raises a task's error as its own.
-create or replace function pgoffload.raise_task_error(error jsonb) returns void
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  detail text := error ->> 'detail';
-  hint text := error ->> 'hint';
-  told text := coalesce(error ->> 'message', '');
-  state text := coalesce(error ->> 'sqlstate', 'XX000');
-  schema_name text := coalesce(error ->> 'schema', '');
-  table_name text := coalesce(error ->> 'table', '');
-  column_name text := coalesce(error ->> 'column', '');
-  datatype_name text := coalesce(error ->> 'datatype', '');
-  constraint_name text := coalesce(error ->> 'constraint', '');
-begin
-  -- a missing detail or hint must be missing: an empty one would show
-  if detail is null and hint is null then
-    raise exception using message = told, errcode = state, schema = schema_name, table = table_name,
-      column = column_name, datatype = datatype_name, constraint = constraint_name;
-  elsif hint is null then
-    raise exception using message = told, errcode = state, schema = schema_name, table = table_name,
-      column = column_name, datatype = datatype_name, constraint = constraint_name, detail = detail;
-  elsif detail is null then
-    raise exception using message = told, errcode = state, schema = schema_name, table = table_name,
-      column = column_name, datatype = datatype_name, constraint = constraint_name, hint = hint;
-  else
-    raise exception using message = told, errcode = state, schema = schema_name, table = table_name,
-      column = column_name, datatype = datatype_name, constraint = constraint_name, detail = detail, hint = hint;
-  end if;
-end
-$$;
-comment on function pgoffload.raise_task_error(jsonb) is 'Private. Raises a task''s error as its own.';
-revoke all on function pgoffload.raise_task_error(jsonb) from public;
-grant execute on function pgoffload.raise_task_error(jsonb) to pgbackground_role;
+comment on function pgoffload.raise_notices is 'Private. Raises what a task''s session said.';
 
 -- API: Private. Raises a task's failure. The statement's comment becomes a line of the error's context; what the
 -- task's own context was is not made part of a statement, pg_background_error_info has it.
@@ -248,9 +171,7 @@ begin
   using result.error;
 end
 $$;
-comment on function pgoffload.raise_task_failure(pgoffload.sql_result) is 'Private. Raises a task''s failure with its worker in the context.';
-revoke all on function pgoffload.raise_task_failure(pgoffload.sql_result) from public;
-grant execute on function pgoffload.raise_task_failure(pgoffload.sql_result) to pgbackground_role;
+comment on function pgoffload.raise_task_failure is 'Private. Raises a task''s failure with its worker in the context.';
 
 -- API: Private. The types of a result's columns, to be cast to, so that no search_path changes what they mean: by
 -- the words of the SQL standard, which are the server's own, or with their schema.
@@ -287,16 +208,13 @@ begin
   return coalesce(types, '{}');
 end
 $$;
-comment on function pgoffload.result_types(jsonb, oid) is 'Private. The types of a result''s columns.';
-revoke all on function pgoffload.result_types(jsonb, oid) from public;
-grant execute on function pgoffload.result_types(jsonb, oid) to pgbackground_role;
-drop function if exists pgoffload.result_types(jsonb);
+comment on function pgoffload.result_types is 'Private. The types of a result''s columns.';
 
--- Values are read from their text with the rights and under the search_path of the reader: a domain's check finds what
--- it would find in any other statement of the reader's, and nothing that the writer has set. So the functions that read
--- have no search_path of their own, and they and their query name every function, operator and type with its schema.
--- What else changes how a text is read is fixed: their SET clauses say in which form a worker writes money and dates,
--- and under sql_standard the texts of an interval of all four styles are read as what they were.
+-- Values are read from their text with the rights and under the search_path of the reader: a domain's check finds what it
+-- would find in any other statement of the reader's, and nothing that the writer has set. So the functions that read have
+-- no search_path of their own, and they and their query name every function, operator and type with its schema. Whatever
+-- else changes how a text is read is fixed: their SET clauses say in which form a worker writes money and dates, and
+-- under sql_standard the texts of an interval of all four styles are read as what they were.
 
 -- API: Private. A query for the rows of a result. Its parameters are the id, the attempt, the rows that came with the
 -- result, and the text of a large object. Values of the server's own types are cast, by way of varchar, because the
@@ -353,57 +271,7 @@ begin
       names, array_to_string(texts, ', '), array_to_string(others, ', ')) end);
 end
 $$;
-comment on function pgoffload.rows_query(pgoffload.sql_result, text[], boolean) is 'Private. A query for the rows of a result.';
-revoke all on function pgoffload.rows_query(pgoffload.sql_result, text[], boolean) from public;
-grant execute on function pgoffload.rows_query(pgoffload.sql_result, text[], boolean) to pgbackground_role;
-
--- API: Private. The types of a result with the modifier that the reader has declared for one of them, read from the
--- detail of PL/pgSQL's complaint about it: it compares modifiers, where pg_background compares types alone. Null if
--- that is not the matter. The detail has names that others may have chosen: a modifier is taken for the server's own
--- types alone, and it is made of their words and of numbers.
-create or replace function pgoffload.with_declared_modifier(types text[], detail text) returns text[]
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  n integer;
-  plain text;
-  declared text;
-begin
-  -- the position of the column is the last number, in every language
-  n := (regexp_match(detail, '([0-9]+)[^0-9]*$'))[1];
-  if types[n] !~ '^(pg_catalog[.])?("[a-z]+"|[a-z ]+([(][-0-9,]+[)][a-z ]*)?)([[][]])*$' is not false then
-    return null;
-  end if;
-  -- without its modifier and, as an array, without its brackets, which come last; as it is called with a modifier
-  plain := replace(regexp_replace(regexp_replace(types[n], '[(][^)]*[)]', ''), '([[][]])*$', ''), 'pg_catalog.', '');
-  plain := case plain when '"bit"' then 'bit' when 'bpchar' then 'character' else plain end;
-  select m[1] into declared
-  from regexp_matches(
-    detail,
-    '(' || case
-      when plain ~ '^(time|timestamp) with' then
-        split_part(plain, ' ', 1) || '[(][0-9]+[)]' || substr(plain, strpos(plain, ' '))
-      when plain ~ '^interval' then
-        'interval(?: (?:year to month|day to hour|day to minute|day to second|hour to minute|hour to second'
-        '|minute to second|year|month|day|hour|minute|second))?(?:[(][0-9]+[)])?'
-      else plain || '[(][0-9]+(?:,-?[0-9]+)?[)]'
-    end || '(?:[[][]])*)', 'g') m
-  where m[1] <> types[n]
-  limit 1;
-  if declared is null then
-    return null;
-  end if;
-  types[n] := declared;
-  return types;
-end
-$$;
-comment on function pgoffload.with_declared_modifier(text[], text) is
-  'Private. The types of a result with the modifier that the reader has declared for one of them.';
-revoke all on function pgoffload.with_declared_modifier(text[], text) from public;
-grant execute on function pgoffload.with_declared_modifier(text[], text) to pgbackground_role;
-drop function if exists pgoffload.declared_type(text[], text);
-drop function if exists pgoffload.read_under(jsonb);
+comment on function pgoffload.rows_query is 'Private. A query for the rows of a result.';
 
 -- API: Private. Whether a request is being executed: a live worker has claimed it, and has begun it on a session. One
 -- that waits for a connection is queued.
@@ -412,15 +280,13 @@ language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
   select coalesce((
-    select pgoffload.worker_is_alive(e.worker, e.epoch)
-       and exists (select from pgoffload.sql_session s where s.id = e.id and s.attempt = e.attempt)
-    from pgoffload.execution e where e.id = is_running.id
+    select pgoffload.worker_is_alive(c.worker, c.epoch)
+       and exists (select from pgoffload.sql_session s where s.id = c.id and s.attempt = c.attempt)
+    from pgoffload.claim c where c.id = is_running.id
     -- a dead worker's request waits for the next one
-    order by e.attempt desc limit 1), false)
+    order by c.attempt desc limit 1), false)
 $$;
-comment on function pgoffload.is_running(bigint) is 'Private. Whether a live worker has begun a request.';
-revoke all on function pgoffload.is_running(bigint) from public;
-grant execute on function pgoffload.is_running(bigint) to pgbackground_role, llm_user;
+comment on function pgoffload.is_running is 'Private. Whether a live worker has begun a request.';
 
 -- API: Private. What a request has last told of its progress, or, before it has begun, what it waits for.
 create or replace function pgoffload.last_progress(id bigint, out pct integer, out message text)
@@ -431,9 +297,7 @@ as $$
   where s.id = last_progress.id and (not s.waits or not pgoffload.is_running(last_progress.id))
   order by s.number desc limit 1
 $$;
-comment on function pgoffload.last_progress(bigint) is 'Private. What a request has last told of its progress.';
-revoke all on function pgoffload.last_progress(bigint) from public;
-grant execute on function pgoffload.last_progress(bigint) to pgbackground_role;
+comment on function pgoffload.last_progress is 'Private. What a request has last told of its progress.';
 
 -- API: Public.
 create or replace function ${public_schema}.sql_status(
@@ -459,8 +323,6 @@ end
 $$;
 comment on function ${public_schema}.sql_status(bigint) is
   'The state of a request: queued, running, succeeded, failed, cancelled or expired.';
-revoke all on function ${public_schema}.sql_status(bigint) from public;
-grant execute on function ${public_schema}.sql_status(bigint) to pgbackground_role, llm_user;
 
 -- API: Public.
 create or replace function ${public_schema}.sql_result(
@@ -503,8 +365,6 @@ end
 $$;
 comment on function ${public_schema}.sql_result(bigint) is
   'What became of a request: its status, command tag, row count and error. Never raises for a failed one.';
-revoke all on function ${public_schema}.sql_result(bigint) from public;
-grant execute on function ${public_schema}.sql_result(bigint) to pgbackground_role;
 
 -- API: Private. The result of a request that has ended well, for its rows.
 create or replace function pgoffload.rows_outcome(id bigint) returns pgoffload.sql_result
@@ -524,9 +384,7 @@ begin
   return r;
 end
 $$;
-comment on function pgoffload.rows_outcome(bigint) is 'Private. The result of a request that has ended well.';
-revoke all on function pgoffload.rows_outcome(bigint) from public;
-grant execute on function pgoffload.rows_outcome(bigint) to pgbackground_role;
+comment on function pgoffload.rows_outcome is 'Private. The result of a request that has ended well.';
 
 -- API: Private. The rows of a result that a caller with an old snapshot finds in a large object, or null.
 create or replace function pgoffload.large_rows(handle pgoffload.attachment, result pgoffload.sql_result) returns text
@@ -540,10 +398,7 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.large_rows(pgoffload.attachment, pgoffload.sql_result) is
-  'Private. The rows of a result that are in a large object, or null.';
-revoke all on function pgoffload.large_rows(pgoffload.attachment, pgoffload.sql_result) from public;
-grant execute on function pgoffload.large_rows(pgoffload.attachment, pgoffload.sql_result) to pgbackground_role;
+comment on function pgoffload.large_rows is 'Private. The rows of a result that are in a large object, or null.';
 
 -- API: Private. What to declare the columns of a result as.
 create or replace function pgoffload.columns_hint(types text[]) returns text
@@ -553,9 +408,7 @@ as $$
   select case when cardinality(types) = 0 then 'The rows have no columns: read them with sql_rows_json.'
               else 'The columns are: ' || replace(array_to_string(types, ', '), 'pg_catalog.', '') end
 $$;
-comment on function pgoffload.columns_hint(text[]) is 'Private. What to declare the columns of a result as.';
-revoke all on function pgoffload.columns_hint(text[]) from public;
-grant execute on function pgoffload.columns_hint(text[]) to pgbackground_role;
+comment on function pgoffload.columns_hint is 'Private. What to declare the columns of a result as.';
 
 -- API: Private. The rows of a result under the settings in which they were written, for a query that names the
 -- types as its columns'.
@@ -571,9 +424,7 @@ begin
   using result.id, result.attempt, result.rows, content;
 end
 $$;
-comment on function pgoffload.cast_rows(pgoffload.sql_result, text[], text) is 'Private. The rows of a result.';
-revoke all on function pgoffload.cast_rows(pgoffload.sql_result, text[], text) from public;
-grant execute on function pgoffload.cast_rows(pgoffload.sql_result, text[], text) to pgbackground_role;
+comment on function pgoffload.cast_rows is 'Private. The rows of a result.';
 
 -- API: Private. A query for the rows of a result as JSON. Its parameters are the result, the types of its columns, and
 -- the text of a large object.
@@ -605,9 +456,7 @@ begin
     || ')';
 end
 $$;
-comment on function pgoffload.rows_as_json_query(jsonb, text[]) is 'Private. A query for the rows of a result as JSON.';
-revoke all on function pgoffload.rows_as_json_query(jsonb, text[]) from public;
-grant execute on function pgoffload.rows_as_json_query(jsonb, text[]) to pgbackground_role;
+comment on function pgoffload.rows_as_json_query is 'Private. A query for the rows of a result as JSON.';
 
 -- API: Public. Names everything with its schema, as the functions that cast do.
 create or replace function ${public_schema}.sql_rows_json(
@@ -637,8 +486,6 @@ begin
 end
 $$;
 comment on function ${public_schema}.sql_rows_json(bigint) is 'The rows of a request as JSON objects; no column list is needed.';
-revoke all on function ${public_schema}.sql_rows_json(bigint) from public;
-grant execute on function ${public_schema}.sql_rows_json(bigint) to pgbackground_role;
 
 -- API: Public.
 create or replace function ${public_schema}.sql_cancel(
@@ -657,8 +504,6 @@ end
 $$;
 comment on function ${public_schema}.sql_cancel(bigint) is
   'Asks at once, whatever becomes of the transaction, that a request be cancelled; it ends as cancelled, or as what it had become by then.';
-revoke all on function ${public_schema}.sql_cancel(bigint) from public;
-grant execute on function ${public_schema}.sql_cancel(bigint) to pgbackground_role;
 
 -- API: Public.
 create or replace view ${public_schema}.sql_queue with (security_invoker) as
@@ -669,12 +514,11 @@ select q.id, coalesce((select r.rolname from pg_catalog.pg_roles r where r.oid =
        p.pct as progress_pct, p.message as progress_msg
 from ${public_schema}.sql_request q
 left join lateral (
-  select x.attempt, x.worker from pgoffload.execution x
+  select x.attempt, x.worker from pgoffload.claim x
   where x.id = q.id order by x.attempt desc limit 1) e on true
 left join lateral pgoffload.last_progress(q.id) p on true
 where not exists (select from pgoffload.sql_result r where r.id = q.id);
 comment on view ${public_schema}.sql_queue is 'The SQL requests that have not ended and that the reader may see.';
-grant select on ${public_schema}.sql_queue to pgbackground_role;
 
 -- The functions that return rows: the same body, because only the function itself knows the caller's column
 -- definition list. They differ in how they find their result, and pg_background_run_query in what it sets: a SET
@@ -799,8 +643,6 @@ begin
       '@find@', made.find), '@end@', made.finish);
     signature := '${public_schema}.' || made.name || regexp_replace(made.arguments, ' default [^,)]+', '', 'g');
     execute format('comment on function %s is %L', signature, made.about);
-    execute format('revoke all on function %s from public', signature);
-    execute format('grant execute on function %s to pgbackground_role', signature);
   end loop;
 end
 $do$;

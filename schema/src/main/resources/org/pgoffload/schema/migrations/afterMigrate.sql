@@ -50,27 +50,3 @@ exception when insufficient_privilege then
   null;
 end
 $$;
-
--- A table of somebody else's with a column of one of our row types would keep us from changing or dropping ours. Nobody
--- needs them but for such a column: functions and PL/pgSQL variables of these types need no right to run.
-do $$
-declare
-  ours record;
-begin
-  for ours in
-      select t.oid::regtype as type, c.relkind = 'c' and t.typnamespace = '${public_schema}'::regnamespace as is_public
-      from pg_catalog.pg_type t
-      join pg_catalog.pg_class c on c.oid = t.typrelid
-      where t.typtype = 'c'
-        and (t.typnamespace = 'pgoffload'::regnamespace
-             or c.oid in ('${public_schema}.llm_request'::regclass, '${public_schema}.sql_request'::regclass)
-             or c.relkind = 'c' and t.typnamespace = '${public_schema}'::regnamespace and t.typname ~ '^pg_background_')
-        and pg_catalog.has_type_privilege('public', t.oid, 'usage') loop
-    execute pg_catalog.format('revoke usage on type %s from public', ours.type);
-    if ours.is_public then
-      -- users write functions and tables with the types of pg_background
-      execute pg_catalog.format('grant usage on type %s to pgbackground_role', ours.type);
-    end if;
-  end loop;
-end
-$$;

@@ -1,18 +1,4 @@
--- Sending again what went to the dead letters. For the owner alone: whoever may call this acts for every role.
-
--- API: Private. Whether the bytes of a request bear a signature of this installation, with a key of any age that
--- was not revoked. Runs within its caller's rights and search_path.
-create or replace function pgoffload.is_signed(message bytea, key_id integer, mac bytea) returns boolean
-language sql stable
-as $$
-  select coalesce((
-    select sha256(b.outer_block || sha256(b.inner_block || message)) = mac
-    from pgoffload.signing_key k, pgoffload.hmac_blocks(k.key) b
-    where k.key_id = is_signed.key_id and k.revoked_at is null), false)
-$$;
-comment on function pgoffload.is_signed(bytea, integer, bytea) is
-  'Private. Whether a request''s bytes were signed by this installation. Runs within its caller''s rights and search_path.';
-revoke all on function pgoffload.is_signed(bytea, integer, bytea) from public;
+-- Sending dead letters again. For the owner alone: a caller of this function acts for every role.
 
 -- API: Private. Sends a request of this installation again, as a new one: with the identity that was signed, with
 -- this transaction, and wanted for as long from now on as it was then. Returns its id. Raises, with what to do,
@@ -108,8 +94,8 @@ begin
     end if;
     if not exists (select from pgoffload.llm_result r where r.id = old_id)
        and not exists (select from pgoffload.sql_result r where r.id = old_id)
-       and (select pgoffload.worker_is_alive(e.worker, e.epoch)
-            from pgoffload.execution e where e.id = old_id order by e.attempt desc limit 1) then
+       and (select pgoffload.worker_is_alive(c.worker, c.epoch)
+            from pgoffload.claim c where c.id = old_id order by c.attempt desc limit 1) then
       raise exception 'request % is being executed', old_id
         using errcode = 'object_not_in_prerequisite_state',
               hint = 'Wait for its result. To send it again all the same: --force';
@@ -170,6 +156,5 @@ begin
   return new_id;
 end
 $$;
-comment on function pgoffload.replay_request(bytea, integer, bytea, boolean) is
+comment on function pgoffload.replay_request is
   'Private, for the owner. Sends a request of this installation again as a new one; returns its id. pgoffload dead-letters replay calls it.';
-revoke all on function pgoffload.replay_request(bytea, integer, bytea, boolean) from public;

@@ -1,5 +1,174 @@
--- More ways to ask: JSON, many at once, embeddings; reading what is streamed; cancelling and repeating. Everything
--- runs with the caller's own rights, so that row-level security decides.
+-- The functions that ask a language model, cancel, and repeat. They run with the caller's own rights, so that row-level
+-- security decides.
+
+-- API: Private. Refuses to wait where the snapshot is older than any answer can be.
+create or replace function pgoffload.refuse_to_wait_on_old_snapshot() returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+    raise exception 'cannot wait for an answer in a % transaction', upper(current_setting('transaction_isolation'))
+      using errcode = 'feature_not_supported',
+            detail = 'The transaction does not see rows that are committed after its first statement. Nothing was sent.',
+            hint = 'Call it in READ COMMITTED, or insert into llm_request, commit, and read the answer afterwards.';
+  end if;
+end
+$$;
+comment on function pgoffload.refuse_to_wait_on_old_snapshot is
+  'Private. Raises feature_not_supported above READ COMMITTED.';
+
+-- API: Private. Sleeps a part of the time already waited: a tenth at first, at least 1 ms, no more than
+-- 10 ms until a fortieth is more than that, at most 250 ms. A lone call is noticed within a millisecond or
+-- two; fifty that wait at once leave the processors to those who answer them.
+create or replace function pgoffload.pause_polling(waiting_since timestamptz) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  waited double precision := extract(epoch from clock_timestamp() - waiting_since);
+begin
+  perform pg_sleep(least(0.25, greatest(0.001, least(waited / 10, 0.01), waited / 40)));
+end
+$$;
+comment on function pgoffload.pause_polling is 'Private. One pause of a polling loop.';
+
+-- API: Private. Raises the failure of a request that ended without an answer.
+create or replace function pgoffload.raise_llm_failure(result pgoffload.llm_result) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'llm request % %: %: %', result.id, result.status, result.error_code, result.error_message
+    using errcode = case result.status
+                      when 'failed' then 'LM001'
+                      when 'expired' then 'LM002'
+                      else 'query_canceled' end,
+          detail = concat_ws(', ', 'provider ' || result.provider, 'model ' || result.model,
+                             'provider''s request ' || result.provider_request_id,
+                             'attempt ' || result.attempts),
+          hint = 'llm_response(' || result.id || ') shows everything that is known.';
+end
+$$;
+comment on function pgoffload.raise_llm_failure is
+  'Private. Raises LM001 (failed), LM002 (expired) or 57014 (cancelled).';
+
+-- API: Public.
+create or replace function ${public_schema}.llm_submit(
+  prompt text,
+  model text default null,           -- null: the setting llm.model, else the worker's
+  system text default null,          -- instructions to the model
+  options jsonb default null,        -- as llm_request.options
+  timeout interval default null,     -- null: the setting llm.timeout, else default_timeout
+  messages jsonb default null,       -- earlier turns, as llm_request.messages
+  ordering_key text default null,
+  tags jsonb default null,
+  provider text default null,        -- null: the setting llm.provider, else the worker's
+  response_schema jsonb default null)  -- a JSON schema that the answer has to satisfy
+returns bigint                       -- the request id
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into ${public_schema}.llm_request (
+    prompt, model, system, options, timeout, messages, ordering_key, tags, provider, response_schema)
+  values (prompt, coalesce(model, nullif(current_setting('llm.model', true), '')), system, options, timeout,
+          messages, ordering_key, tags, coalesce(provider, nullif(current_setting('llm.provider', true), '')),
+          response_schema)
+  returning id
+$$;
+comment on function ${public_schema}.llm_submit(text, text, text, jsonb, interval, jsonb, text, jsonb, text, jsonb) is
+  'Inserts a request and returns its id. It is sent when the transaction commits; a rollback means no call.';
+
+-- API: Private. Until when a caller waits for what it has sent at once: the worker reports an expired request
+-- itself, the caller gives up a little later.
+create or replace function pgoffload.give_up_at(since timestamptz, timeout interval) returns timestamptz
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return since + interval '2 s' + coalesce(
+    timeout,
+    nullif(current_setting('llm.timeout', true), '')::interval,
+    (select s.value::interval from pgoffload.setting s where s.name = 'default_timeout'));
+end
+$$;
+comment on function pgoffload.give_up_at is 'Private. Until when a caller waits.';
+
+-- API: Private. Waits for the result of a request that was sent at once; nulls when it does not come in time.
+create or replace function pgoffload.await_llm(id bigint, since timestamptz, give_up timestamptz) returns pgoffload.llm_result
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  result pgoffload.llm_result;
+  next_look timestamptz := since + interval '2 s';
+begin
+  loop
+    select r.* into result from pgoffload.llm_result r where r.id = await_llm.id;
+    exit when found or clock_timestamp() >= give_up;
+    if clock_timestamp() >= next_look then
+      perform pgoffload.raise_if_lost(id, since);
+      next_look := clock_timestamp() + interval '1 s';
+    end if;
+    perform pgoffload.pause_polling(since);
+  end loop;
+  return result;
+end
+$$;
+comment on function pgoffload.await_llm is 'Private. Waits for the result of a request.';
+
+-- API: Private. Sends one request at once and waits for its end, in one statement; raises its failure.
+create or replace function pgoffload.ask_llm(
+  kind text, prompt text, model text, system text, options jsonb, timeout interval, provider text,
+  response_schema jsonb, inputs text[])
+returns pgoffload.llm_result
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  since timestamptz := clock_timestamp();
+  request_id bigint;
+  result pgoffload.llm_result;
+begin
+  perform pgoffload.refuse_to_wait_on_old_snapshot();
+  request_id := (select pgoffload.emit_llm_request(
+    kind, prompt, system, null, model, options, timeout, null, null, provider, response_schema, inputs));
+  result := pgoffload.await_llm(request_id, since, pgoffload.give_up_at(since, timeout));
+  if result.id is null then
+    raise exception 'llm request % was not answered in time', request_id
+      using errcode = 'LM002',
+            detail = case when exists (select from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch))
+                          then 'A worker is alive, but nothing came back.'
+                          else 'No worker is alive.' end,
+            hint = 'Check that producer, worker and results are running; llm_status(' || request_id || ') may show it later.';
+  end if;
+  if result.status <> 'succeeded' then
+    perform pgoffload.raise_llm_failure(result);
+  end if;
+  return result;
+end
+$$;
+comment on function pgoffload.ask_llm is
+  'Private. Sends one request at once and waits for its result; raises its failure.';
+
+-- API: Public.
+create or replace function ${public_schema}.llm_ask(
+  prompt text,
+  model text default null,           -- null: the setting llm.model, else the worker's
+  system text default null,          -- instructions to the model
+  options jsonb default null,        -- as llm_request.options
+  timeout interval default null,     -- null: the setting llm.timeout, else default_timeout
+  provider text default null)        -- null: the setting llm.provider, else the worker's
+returns text                         -- the answer
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (pgoffload.ask_llm('ask', prompt, model, system, options, timeout, provider, null, null)).answer;
+end
+$$;
+comment on function ${public_schema}.llm_ask(text, text, text, jsonb, interval, text) is
+  'Asks a language model and waits for the answer, in one statement, also inside an open transaction; the call is made even if the transaction rolls back.';
 
 -- API: Public.
 create or replace function ${public_schema}.llm_ask_json(
@@ -35,8 +204,6 @@ end
 $$;
 comment on function ${public_schema}.llm_ask_json(text, jsonb, text, text, jsonb, interval, text) is
   'Asks a language model for JSON that satisfies a schema, and waits for it as llm_ask does; schema_mismatch when the model does not keep to it.';
-revoke all on function ${public_schema}.llm_ask_json(text, jsonb, text, text, jsonb, interval, text) from public;
-grant execute on function ${public_schema}.llm_ask_json(text, jsonb, text, text, jsonb, interval, text) to llm_user;
 
 -- API: Public.
 create or replace function ${public_schema}.llm_ask_many(
@@ -109,8 +276,6 @@ end
 $$;
 comment on function ${public_schema}.llm_ask_many(text[], text, text, jsonb, interval, text) is
   'Asks many prompts at once and waits for all of them; rows in their order. One that fails has its error in its row.';
-revoke all on function ${public_schema}.llm_ask_many(text[], text, text, jsonb, interval, text) from public;
-grant execute on function ${public_schema}.llm_ask_many(text[], text, text, jsonb, interval, text) to llm_user;
 
 -- API: Public.
 create or replace function ${public_schema}.llm_embed(
@@ -137,8 +302,6 @@ end
 $$;
 comment on function ${public_schema}.llm_embed(text, text, integer, interval, text) is
   'Has a text embedded by a model and waits for the embedding, as llm_ask does.';
-revoke all on function ${public_schema}.llm_embed(text, text, integer, interval, text) from public;
-grant execute on function ${public_schema}.llm_embed(text, text, integer, interval, text) to llm_user;
 
 -- API: Public.
 create or replace function ${public_schema}.llm_embed(
@@ -168,100 +331,6 @@ end
 $$;
 comment on function ${public_schema}.llm_embed(text[], text, integer, interval, text) is
   'Has texts embedded by a model in one request and waits for the embeddings; rows in their order.';
-revoke all on function ${public_schema}.llm_embed(text[], text, integer, interval, text) from public;
-grant execute on function ${public_schema}.llm_embed(text[], text, integer, interval, text) to llm_user;
-
--- API: Public.
-create or replace function ${public_schema}.llm_embeddings(
-  id bigint)                -- of a request of kind embed that the caller may see
-returns table (
-  ord bigint,               -- which input, from 1
-  embedding real[])         -- no rows while pending
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  result pgoffload.llm_result;
-begin
-  select r.* into result from pgoffload.llm_result r where r.id = llm_embeddings.id;
-  if not found then
-    perform ${public_schema}.llm_status(id);  -- raises for an unknown id
-    return;
-  end if;
-  if result.status <> 'succeeded' then
-    perform pgoffload.raise_llm_failure(result);
-  end if;
-  if result.embeddings is null then
-    raise exception 'llm request % asked for no embeddings', id
-      using errcode = 'wrong_object_type', hint = 'select llm_result(' || id || ')';
-  end if;
-  ord := 0;
-  foreach embedding slice 1 in array result.embeddings loop
-    ord := ord + 1;
-    return next;
-  end loop;
-end
-$$;
-comment on function ${public_schema}.llm_embeddings(bigint) is
-  'The embeddings of a request, in the order of its inputs; no rows while it is pending. Raises as llm_result does.';
-revoke all on function ${public_schema}.llm_embeddings(bigint) from public;
-grant execute on function ${public_schema}.llm_embeddings(bigint) to llm_user;
-
--- API: Public.
-create or replace function ${public_schema}.llm_stream(
-  id bigint,                     -- of a request that the caller may see
-  after_seq bigint default 0)    -- the seq of the last row that the caller has read
-returns table (
-  seq bigint,                    -- grows; gaps are normal
-  text text,                     -- the next words
-  reset boolean)                 -- whether to forget what was read before it
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $$
-#variable_conflict use_column
-declare
-  known bigint := coalesce(after_seq, 0);
-  result pgoffload.llm_result;
-  last_seq bigint;
-  streamed text;
-begin
-  select r.* into result from pgoffload.llm_result r where r.id = llm_stream.id;
-  if result.id is null then
-    perform ${public_schema}.llm_status(llm_stream.id);  -- raises for an unknown id
-  end if;
-  if result.answer is null then
-    return query
-      select p.seq, p.text, p.reset from pgoffload.llm_piece p where p.id = llm_stream.id and p.seq > known order by p.seq;
-    return;
-  end if;
-
-  -- What was not streamed, an earlier answer for one, ends after whatever was.
-  last_seq := coalesce(result.last_seq, (result.attempts + 1) * 1000000000::bigint);
-  if known = last_seq then
-    return;
-  end if;
-  -- Pieces come another way than the result: those that are here should be how the answer begins.
-  streamed := coalesce((
-    select string_agg(p.text, '' order by p.seq) from pgoffload.llm_piece p
-    where p.id = llm_stream.id and p.seq <= last_seq and p.seq >= coalesce((
-      select max(r.seq) from pgoffload.llm_piece r where r.id = llm_stream.id and r.seq <= last_seq and r.reset), 0)), '');
-  -- the caller may also have read what another worker, thought dead or not, was about to answer
-  if known > last_seq or not starts_with(result.answer, streamed) then
-    return query select last_seq, result.answer, true;
-    return;
-  end if;
-  return query
-    select p.seq, p.text, p.reset from pgoffload.llm_piece p
-    where p.id = llm_stream.id and p.seq > known and p.seq <= last_seq order by p.seq;
-  if length(streamed) < length(result.answer) then
-    return query select last_seq, substr(result.answer, length(streamed) + 1), false;
-  end if;
-end
-$$;
-comment on function ${public_schema}.llm_stream(bigint, bigint) is
-  'The pieces of an answer that were streamed since the last call. Read until llm_status is terminal, and then once more: that is the whole answer.';
-revoke all on function ${public_schema}.llm_stream(bigint, bigint) from public;
-grant execute on function ${public_schema}.llm_stream(bigint, bigint) to llm_user;
 
 -- API: Public.
 create or replace function ${public_schema}.llm_cancel(
@@ -297,8 +366,6 @@ end
 $$;
 comment on function ${public_schema}.llm_cancel(bigint) is
   'Asks at once, whatever becomes of the transaction, that a request be cancelled; it ends as cancelled, or as what it had become by then.';
-revoke all on function ${public_schema}.llm_cancel(bigint) from public;
-grant execute on function ${public_schema}.llm_cancel(bigint) to llm_user;
 
 -- API: Public.
 create or replace function ${public_schema}.llm_retry(
@@ -331,5 +398,3 @@ end
 $$;
 comment on function ${public_schema}.llm_retry(bigint) is
   'Inserts a new request that repeats one that has ended, and returns its id. It is sent when the transaction commits.';
-revoke all on function ${public_schema}.llm_retry(bigint) from public;
-grant execute on function ${public_schema}.llm_retry(bigint) to llm_user;

@@ -1,14 +1,7 @@
--- Background SQL: its requests, the sessions that execute them, and their results.
+-- Background SQL: its requests, the sessions that execute them, their results, and the types of pg_background.
 
-insert into pgoffload.setting (name, value, description) values
-  ('privileged_sql_roles', '',
-   'Roles, separated by commas, that may launch SQL although they are superusers, have CREATEROLE or REPLICATION, '
-   'or are no direct members of pgbackground_role. Whoever may become such a role gains all that it may do.'),
-  ('large_answer_kept', '1 hour',
-   'How long an answer that was sent to a REPEATABLE READ or SERIALIZABLE caller is kept as a large object.');
-
--- The settings of a session that go with its task, each with the value that needs no telling. Launcher
--- and task agree on that value, so that only what differs travels.
+-- The settings of a session that go with its task, each with the value that needs no telling. Launcher and task agree
+-- on that value, so that only what differs travels.
 create table pgoffload.forwarded_setting (
   name text not null,
   usual text not null,
@@ -17,6 +10,7 @@ create table pgoffload.forwarded_setting (
 comment on table pgoffload.forwarded_setting is
   'The settings that a task takes over from the session that launched it. Filled by the installer.';
 
+-- The columns login_oid, settings and session have functions as their defaults, which R__04_sql_sending.sql sets.
 create table ${public_schema}.sql_request (
   id bigint not null default pg_catalog.nextval('pgoffload.request_id'),
   command text not null,
@@ -24,7 +18,7 @@ create table ${public_schema}.sql_request (
   timeout interval,
   ordering_key text,
   tags jsonb,
-  -- stamped: nobody but the owner may insert into the columns below
+  -- stamped: only the owner may insert into the columns below
   queue_size integer not null default 65536,
   requested_by name not null default current_user,
   requested_by_oid oid not null default pg_catalog.quote_ident(current_user)::pg_catalog.regrole::oid,
@@ -38,6 +32,8 @@ create table ${public_schema}.sql_request (
   created_at timestamptz not null default pg_catalog.clock_timestamp(),
   created_xid xid8 not null default pg_catalog.pg_current_xact_id(),
   immediate boolean not null default false,
+  retry_of bigint,
+  installation uuid,
   constraint sql_request_pkey primary key (id)
 ) partition by range (id);
 create table pgoffload.sql_request_0 partition of ${public_schema}.sql_request
@@ -46,11 +42,18 @@ create table pgoffload.sql_request_0 partition of ${public_schema}.sql_request
 create index sql_request_session_idx on ${public_schema}.sql_request (session, id) where immediate;
 create index sql_request_requested_by_idx on ${public_schema}.sql_request (requested_by_oid, id) where immediate;
 
+do $$
+begin
+  execute pg_catalog.format('alter table ${public_schema}.sql_request alter column installation set default %L',
+    (select i.id from pgoffload.installation i));
+end
+$$;
+
 comment on table ${public_schema}.sql_request is
   'Insert a row to run SQL in the background; only command is needed. Append-only: state is in sql_status(id).';
 comment on column ${public_schema}.sql_request.id is 'The request id, by RETURNING; the argument of sql_status, sql_result, sql_rows.';
 comment on column ${public_schema}.sql_request.command is
-  'One or more SQL statements, which run as one transaction with the rights of who inserts the row.';
+  'One or more SQL statements, which run as one transaction with the rights of the role that inserts the row.';
 comment on column ${public_schema}.sql_request.label is 'A name to find the task by, at most 64 bytes; shown in pg_stat_activity.';
 comment on column ${public_schema}.sql_request.timeout is
   'How long after the request it may be queued and run in all; null: for as long as it takes.';
@@ -63,20 +66,20 @@ comment on column ${public_schema}.sql_request.login_oid is
   'The role that the worker logs in as: who had logged in when requested_by was set with SET ROLE, requested_by otherwise; stamped.';
 comment on column ${public_schema}.sql_request.settings is 'The session''s settings that go with the task; stamped.';
 comment on column ${public_schema}.sql_request.session is 'The session that asked; stamped.';
-comment on column ${public_schema}.sql_request.submitted is 'Whether its rows are not wanted (pg_background_submit_v2).';
+comment on column ${public_schema}.sql_request.submitted is 'Whether its rows are not wanted (pg_background_submit).';
 comment on column ${public_schema}.sql_request.parent is 'The task that launched this one; stamped.';
-comment on column ${public_schema}.sql_request.parent_ordinal is 'As its which launch; stamped.';
+comment on column ${public_schema}.sql_request.parent_ordinal is 'Which of that task''s launches this is, counted from 1; stamped.';
 comment on column ${public_schema}.sql_request.large_object is
   'Where a caller with an old snapshot looks for the answer; stamped.';
 comment on column ${public_schema}.sql_request.created_at is 'When it was asked; stamped.';
 comment on column ${public_schema}.sql_request.created_xid is
   'The transaction that inserted it: a row restored from a dump bears an old one and is not sent again.';
 comment on column ${public_schema}.sql_request.immediate is 'Whether it was sent at once by a function, rather than with its transaction.';
+comment on column ${public_schema}.sql_request.retry_of is 'The request that this one repeats; stamped.';
+comment on column ${public_schema}.sql_request.installation is
+  'The installation that the row was inserted in; null in a row that was restored. Another one''s is not executed here.';
 
--- What proves to the database that a session executes a claim. Nobody else may read it.
-alter table pgoffload.execution add column token uuid;
-
--- The database sessions that execute claims: a takeover ends them first. Insert-only.
+-- The database sessions that execute claims: a takeover ends them first.
 create table pgoffload.sql_session (
   id bigint not null,
   attempt integer not null,
@@ -89,11 +92,13 @@ create table pgoffload.sql_session (
 ) partition by range (id);
 create table pgoffload.sql_session_0 partition of pgoffload.sql_session
   for values from (0) to (68719476736);
+-- by the backend, when a task has cleared the setting that names it
+create index sql_session_backend_idx on pgoffload.sql_session (pid, recorded_at);
 comment on table pgoffload.sql_session is
   'Sessions that execute requests; with autocommit, one whose command may have taken effect before it ended.';
 
--- The one terminal result of each request, and the mark that makes it the only one: a task writes it in
--- its own transaction. Column names are the field names of the message (sql-result.v1). Insert-only.
+-- The one terminal result of each request, and the mark that makes it the only one: a task writes it in its own
+-- transaction. Column names are the field names of the message (sql-result.v1).
 create table pgoffload.sql_result (
   id bigint not null,
   status text not null,
@@ -120,7 +125,7 @@ create table pgoffload.sql_result_0 partition of pgoffload.sql_result
   for values from (0) to (68719476736);
 comment on table pgoffload.sql_result is 'The one terminal result of each SQL request.';
 
--- Rows that were too many for the result itself, of every attempt: the result names the one that counts.
+-- Rows that were too many for the result itself, of every attempt: the result names the attempt that counts.
 create table pgoffload.sql_chunk (
   id bigint not null,
   attempt integer not null,
@@ -144,23 +149,17 @@ create table pgoffload.sql_progress (
   pct integer not null,
   message text,
   recorded_at timestamptz not null default pg_catalog.clock_timestamp(),
+  waits boolean not null default false,
   constraint sql_progress_pkey primary key (id, number)
 ) partition by range (id);
 create table pgoffload.sql_progress_0 partition of pgoffload.sql_progress
   for values from (0) to (68719476736);
 comment on table pgoffload.sql_progress is 'What tasks said of their progress while they ran; the last one counts.';
+comment on column pgoffload.sql_progress.waits is
+  'Whether the worker says what the task waits for before it can begin; of no interest once it has begun.';
 
-create table pgoffload.cancellation (
-  id bigint not null,
-  by_oid oid not null,
-  requested_at timestamptz not null default pg_catalog.clock_timestamp(),
-  constraint cancellation_pkey primary key (id, by_oid)
-) partition by range (id);
-create table pgoffload.cancellation_0 partition of pgoffload.cancellation
-  for values from (0) to (68719476736);
-comment on table pgoffload.cancellation is 'Who asked for a request to be cancelled; a claim obeys those who may.';
-
--- The one exception to append-only: answers for callers whose snapshot is older than any answer.
+-- Rows are removed here, unlike in the tables of requests: a caller whose snapshot is older than any answer reads a
+-- large object.
 create table pgoffload.large_answer (
   id bigint not null,
   loid oid not null,
@@ -176,14 +175,22 @@ create type pgoffload.attachment as (id bigint, large boolean);
 create type ${public_schema}.pg_background_handle as (pid integer, cookie bigint);
 comment on type ${public_schema}.pg_background_handle is
   'A task: a number that is handy within a session, and the request id, by which every session of its role knows it.';
-create type ${public_schema}.pg_background_result_info as (row_count bigint, command_tag text, completed boolean, has_error boolean);
-create type ${public_schema}.pg_background_error as (sqlstate text, message text, detail text, hint text, context text);
+create type ${public_schema}.pg_background_result_info as (
+  row_count bigint, command_tag text, completed boolean, has_error boolean, started_at timestamptz, finished_at timestamptz);
+create type ${public_schema}.pg_background_error as (
+  sqlstate text, message text, detail text, hint text, context text,
+  schema_name text, table_name text, column_name text, constraint_name text);
 create type ${public_schema}.pg_background_outcome as (
   pid integer, cookie bigint, state text, consumed boolean, completed boolean, has_error boolean, row_count bigint,
   command_tag text, sqlstate text, error_message text, label text, launched_at timestamptz);
 create type ${public_schema}.pg_background_run_result as (
-  pid integer, completed boolean, timed_out boolean, has_error boolean, row_count bigint, command_tag text,
-  sqlstate text, error_message text, elapsed_ms bigint);
+  pid integer, cookie bigint, state text, consumed boolean, completed boolean, has_error boolean, row_count bigint,
+  command_tag text, sqlstate text, error_message text, label text, launched_at timestamptz,
+  timed_out boolean, elapsed_ms bigint);
+create type ${public_schema}.pg_background_stats as (
+  workers_launched bigint, workers_completed bigint, workers_failed bigint, workers_canceled bigint,
+  workers_timed_out bigint, workers_active integer, avg_execution_ms double precision, max_workers integer);
+create type ${public_schema}.pg_background_progress_info as (progress_pct integer, progress_msg text);
 
 alter table ${public_schema}.sql_request enable row level security;
 alter table pgoffload.sql_session enable row level security;
@@ -203,15 +210,3 @@ create policy own_chunks on pgoffload.sql_chunk for select
   using (pg_catalog.pg_has_role(requested_by_oid, 'usage'));
 create policy own_progress on pgoffload.sql_progress for select
   using (exists (select from ${public_schema}.sql_request q where q.id = sql_progress.id));
-
-grant usage on schema ${public_schema}, pgoffload to pgbackground_role;
-grant usage on sequence pgoffload.request_id to pgbackground_role;
-grant insert (command, label, timeout, ordering_key, tags) on ${public_schema}.sql_request to pgbackground_role;
-grant select on ${public_schema}.sql_request, pgoffload.sql_session, pgoffload.sql_result, pgoffload.sql_chunk,
-  pgoffload.sql_progress, pgoffload.forwarded_setting, pgoffload.worker, pgoffload.setting to pgbackground_role;
--- all but the token
-revoke select on pgoffload.execution from llm_user;
-grant select (id, attempt, worker, epoch, requested_by_oid, claimed_at) on pgoffload.execution to llm_user, pgbackground_role;
--- llm_wait works on both kinds
-grant select on ${public_schema}.llm_request, pgoffload.llm_result to pgbackground_role;
-grant select on ${public_schema}.sql_request, pgoffload.sql_result, pgoffload.sql_chunk to llm_user;

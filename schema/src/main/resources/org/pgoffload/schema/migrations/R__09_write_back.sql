@@ -1,3 +1,5 @@
+-- What the results application writes: results, streamed pieces, usage, and the rows of SQL.
+
 -- API: Private. Keeps totals, which only grow: an older one changes nothing. Several writers do not wait for each
 -- other in a circle, because each goes by the order of the keys.
 create or replace function pgoffload.record_usage(messages text[]) returns void
@@ -48,8 +50,8 @@ begin
         output_tokens = greatest(h.output_tokens, excluded.output_tokens);
 end
 $$;
-comment on function pgoffload.record_usage(text[]) is 'Private. Writes usage: totals, which only grow, and the sums of their hours.';
-revoke all on function pgoffload.record_usage(text[]) from public;
+comment on function pgoffload.record_usage is
+  'Private. Writes usage: totals, which only grow, and the sums of their hours.';
 
 -- API: Private. Writes a batch of what comes on the topics of results, pieces and usage; the first result of a
 -- request wins. Results of SQL are recorded where it is executed: here they wake who listens.
@@ -71,7 +73,7 @@ create or replace function pgoffload.write_back(
   out unclaimed_ended integer[])
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim
+-- as in pgoffload.claim_llm
 set enable_seqscan = off
 as $$
 declare
@@ -91,9 +93,9 @@ begin
       select r.*
       from unnest(llm_pieces) message,
            lateral jsonb_populate_record(null::pgoffload.llm_piece, '{"reset": false}'::jsonb || message::jsonb) r,
-           lateral (select from pgoffload.execution e
-                    where e.id = r.id and e.attempt = r.attempt and e.requested_by_oid = r.requested_by_oid
-                      and e.token is null limit 1) claim
+           lateral (select from pgoffload.claim c
+                    where c.id = r.id and c.attempt = r.attempt and c.requested_by_oid = r.requested_by_oid
+                      and c.token is null limit 1) claim
       on conflict do nothing
       returning id
     )
@@ -113,8 +115,8 @@ begin
     from unnest(llm_results) message,
          lateral json_populate_record(null::pgoffload.llm_result, message::json) r,
          -- any attempt: the first result wins, whichever attempt's it is
-         lateral (select from pgoffload.execution e
-                  where e.id = r.id and e.requested_by_oid = r.requested_by_oid and e.token is null limit 1) claim
+         lateral (select from pgoffload.claim c
+                  where c.id = r.id and c.requested_by_oid = r.requested_by_oid and c.token is null limit 1) claim
     on conflict (id) do nothing
     returning id
   )
@@ -137,8 +139,8 @@ begin
     select r.*
     from unnest(sql_chunks) message,
          lateral jsonb_populate_record(null::pgoffload.sql_chunk, '{"ends": true}'::jsonb || message::jsonb) r,
-         lateral (select from pgoffload.execution e
-                  where e.id = r.id and e.attempt = r.attempt and e.requested_by_oid = r.requested_by_oid limit 1) claim
+         lateral (select from pgoffload.claim c
+                  where c.id = r.id and c.attempt = r.attempt and c.requested_by_oid = r.requested_by_oid limit 1) claim
     on conflict do nothing;
     get diagnostics inserted = row_count;
     if inserted < cardinality(sql_chunks) then
@@ -175,24 +177,5 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.write_back(text[], text[], text[], text[], bigint[], boolean) is
+comment on function pgoffload.write_back is
   'Private, for the results application. Writes results of claimed requests, the first of each winning, pieces and usage, notifies llm_stream, llm_done and sql_done, and says what no claim belongs to.';
-revoke all on function pgoffload.write_back(text[], text[], text[], text[], bigint[], boolean) from public;
-grant execute on function pgoffload.write_back(text[], text[], text[], text[], bigint[], boolean) to pgoffload_results;
-
--- API: Private. The same for a results application of the version before, which does not ask what has no claim.
--- Returns how many results were new.
-create or replace function pgoffload.record_results(
-  llm_results text[], llm_pieces text[], llm_usage text[], sql_chunks text[], sql_ended bigint[], wake boolean)
-returns integer
-language sql volatile security definer
-set search_path = pg_catalog, pg_temp
-as $$
-  select w.written from pgoffload.write_back(llm_results, llm_pieces, llm_usage, sql_chunks, sql_ended, wake) w
-$$;
-comment on function pgoffload.record_results(text[], text[], text[], text[], bigint[], boolean) is
-  'Private, for the results application of the version before. As pgoffload.write_back.';
-revoke all on function pgoffload.record_results(text[], text[], text[], text[], bigint[], boolean) from public;
-grant execute on function pgoffload.record_results(text[], text[], text[], text[], bigint[], boolean) to pgoffload_results;
-drop function if exists pgoffload.record_results(text[], text[], bigint[], boolean);
-drop function if exists pgoffload.record_results(text[], boolean);

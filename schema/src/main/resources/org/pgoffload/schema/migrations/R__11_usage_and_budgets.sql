@@ -1,4 +1,4 @@
--- What calls cost, who has used how much, and who has used up a budget.
+-- What calls cost, how much each role has used, and which budgets are used up.
 
 -- API: Private. The price of a model at a time, if there is one: the one for the longest beginning of its name,
 -- and of those the latest. Its body is parsed here, so that no search_path changes it, and views inline it.
@@ -11,9 +11,7 @@ begin atomic
   order by length(p.model) desc, p.valid_from desc
   limit 1;
 end;
-comment on function pgoffload.price_at(text, text, timestamptz) is 'Private. The price of a model at a time.';
-revoke all on function pgoffload.price_at(text, text, timestamptz) from public;
-grant execute on function pgoffload.price_at(text, text, timestamptz) to llm_user;
+comment on function pgoffload.price_at is 'Private. The price of a model at a time.';
 
 -- API: Private. What tokens cost; null without a price. Never less than nothing, whatever was counted as cached.
 create or replace function pgoffload.cost_of(
@@ -22,9 +20,7 @@ language sql immutable
 return (greatest(input_tokens - cached_tokens, 0) * (price).input_per_million
         + least(cached_tokens, input_tokens) * coalesce((price).cached_input_per_million, (price).input_per_million)
         + output_tokens * (price).output_per_million) * 0.000001;
-comment on function pgoffload.cost_of(pgoffload.llm_price, numeric, numeric, numeric) is 'Private. What tokens cost.';
-revoke all on function pgoffload.cost_of(pgoffload.llm_price, numeric, numeric, numeric) from public;
-grant execute on function pgoffload.cost_of(pgoffload.llm_price, numeric, numeric, numeric) to llm_user;
+comment on function pgoffload.cost_of is 'Private. What tokens cost.';
 
 -- API: Private. What all calls for a request cost; null when one of them has no price.
 create or replace function pgoffload.cost_of_calls(result pgoffload.llm_result) returns numeric
@@ -52,9 +48,7 @@ begin
   return case when not unpriced then cost end;
 end
 $$;
-comment on function pgoffload.cost_of_calls(pgoffload.llm_result) is 'Private. What all calls for a request cost.';
-revoke all on function pgoffload.cost_of_calls(pgoffload.llm_result) from public;
-grant execute on function pgoffload.cost_of_calls(pgoffload.llm_result) to llm_user;
+comment on function pgoffload.cost_of_calls is 'Private. What all calls for a request cost.';
 
 -- API: Public.
 create or replace view ${public_schema}.llm_usage with (security_invoker) as
@@ -68,10 +62,9 @@ left join pg_catalog.pg_roles r on r.oid = u.requested_by_oid
 left join lateral pgoffload.price_at(u.provider, u.model, u.minute) p on true;
 comment on view ${public_schema}.llm_usage is
   'Usage by role, provider, model and minute, of the roles that the reader may see, with its cost by pgoffload.llm_price. A role has its name of today, one that was dropped its last.';
-grant select on ${public_schema}.llm_usage to llm_user;
 
 -- API: Private. Of these roles, those that have used up a budget: an object with a sentence for each by its oid, or
--- null. Called by pgoffload.claim, within its rights and its search_path, where there are budgets at all.
+-- null. Called by pgoffload.claim_llm, within its rights and its search_path, where there are budgets at all.
 create or replace function pgoffload.used_up_budgets(roles oid[]) returns jsonb
 language plpgsql stable
 as $$
@@ -120,5 +113,4 @@ begin
   return used_up;
 end
 $$;
-comment on function pgoffload.used_up_budgets(oid[]) is 'Private. Which of these roles have used up a budget, in words.';
-revoke all on function pgoffload.used_up_budgets(oid[]) from public;
+comment on function pgoffload.used_up_budgets is 'Private. Which of these roles have used up a budget, in words.';

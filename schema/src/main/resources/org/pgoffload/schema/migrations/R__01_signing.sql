@@ -1,3 +1,5 @@
+-- The keys that sign requests: made, retired, sealed, revoked and removed.
+
 -- API: Private. The blocks of a key, with which HMAC-SHA256 is sha256(outer || sha256(inner || message)).
 create or replace function pgoffload.hmac_blocks(key bytea, out inner_block bytea, out outer_block bytea)
 language plpgsql immutable
@@ -12,8 +14,7 @@ begin
   end loop;
 end
 $$;
-comment on function pgoffload.hmac_blocks(bytea) is 'Private. The two blocks of an HMAC-SHA256 key.';
-revoke all on function pgoffload.hmac_blocks(bytea) from public;
+comment on function pgoffload.hmac_blocks is 'Private. The two blocks of an HMAC-SHA256 key.';
 
 -- API: Private. Derives what signing reads with every request; called whenever its sources change.
 create or replace function pgoffload.refresh_signer() returns void
@@ -36,8 +37,8 @@ begin
         max_request_bytes = excluded.max_request_bytes, default_timeout = excluded.default_timeout;
 end
 $$;
-comment on function pgoffload.refresh_signer() is 'Private. Derives pgoffload.signer from the keys, the settings and the installation.';
-revoke all on function pgoffload.refresh_signer() from public;
+comment on function pgoffload.refresh_signer is
+  'Private. Derives pgoffload.signer from the keys, the settings and the installation.';
 
 create or replace function pgoffload.refresh_signer_after_change() returns trigger
 language plpgsql volatile security definer
@@ -51,8 +52,7 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.refresh_signer_after_change() is 'Private. Keeps pgoffload.signer current.';
-revoke all on function pgoffload.refresh_signer_after_change() from public;
+comment on function pgoffload.refresh_signer_after_change is 'Private. Keeps pgoffload.signer current.';
 
 create or replace trigger refresh_signer after insert or update or delete on pgoffload.setting
   for each statement execute function pgoffload.refresh_signer_after_change();
@@ -71,8 +71,7 @@ as $$
   values (sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())))
   returning key_id
 $$;
-comment on function pgoffload.new_signing_key() is 'Private. Makes the key that signs from now on; returns its id.';
-revoke all on function pgoffload.new_signing_key() from public;
+comment on function pgoffload.new_signing_key is 'Private. Makes the key that signs from now on; returns its id.';
 
 -- API: Private. Retires the key that signs, and makes another. What the old one has signed is still accepted: it
 -- stays until pgoffload.remove_old_keys finds nothing that it may have signed. Waits for nobody.
@@ -88,8 +87,8 @@ begin
   return pgoffload.new_signing_key();
 end
 $$;
-comment on function pgoffload.rotate_key() is 'Private, for the owner. Makes the key that signs from now on; older ones stay valid for what they signed.';
-revoke all on function pgoffload.rotate_key() from public;
+comment on function pgoffload.rotate_key is
+  'Private, for the owner. Makes the key that signs from now on; older ones stay valid for what they signed.';
 
 -- API: Private. Rotates the key, and revokes all older ones: workers refuse what was signed with them. Part of
 -- pgoffload rotate-key --revoke, which has a break of the capture planned before and recorded after it.
@@ -105,8 +104,7 @@ begin
   return key_id;
 end
 $$;
-comment on function pgoffload.revoke_keys() is 'Private, for the owner. Rotates the key, and revokes all older ones.';
-revoke all on function pgoffload.revoke_keys() from public;
+comment on function pgoffload.revoke_keys is 'Private, for the owner. Rotates the key, and revokes all older ones.';
 
 -- API: Private. Seals retired keys with which nobody signs any more: every transaction has ended that saw them
 -- when they were not retired. Returns how many of those that it has sealed are revoked: what they have signed
@@ -121,20 +119,17 @@ as $$
       and not exists (
         select from pg_stat_get_activity(null) a
         where a.datid = (select d.oid from pg_database d where d.datname = current_database()) and a.pid <> pg_backend_pid()
-          -- before 009 it was not recorded: whoever is there may be older
-          and (k.retired_xid is null and (a.backend_xid is not null or a.backend_xmin is not null)
-               or age(a.backend_xid) >= age(k.retired_xid::xid) or age(a.backend_xmin) >= age(k.retired_xid::xid)))
+          and (age(a.backend_xid) >= age(k.retired_xid::xid) or age(a.backend_xmin) >= age(k.retired_xid::xid)))
       and not exists (
         select from pg_prepared_xact() p
         where p.dbid = (select d.oid from pg_database d where d.datname = current_database())
-          and (k.retired_xid is null or age(p.transaction) >= age(k.retired_xid::xid)))
+          and age(p.transaction) >= age(k.retired_xid::xid))
     returning k.revoked_at
   )
   select count(s.revoked_at)::integer from sealed s
 $$;
-comment on function pgoffload.seal_keys() is
+comment on function pgoffload.seal_keys is
   'Private, for the owner. Seals retired keys with which nobody signs any more; returns how many of them are revoked.';
-revoke all on function pgoffload.seal_keys() from public;
 
 -- API: Private. Removes the sealed keys that have signed nothing that is kept: everything that was asked when they
 -- signed has ended and been removed, and would not be accepted if it came again. Returns their ids.
@@ -147,8 +142,8 @@ as $$
     and not exists (select from pgoffload.id_range r where r.begun_at <= k.sealed_at)
   returning k.key_id
 $$;
-comment on function pgoffload.remove_old_keys() is 'Private, for the owner. Removes keys with which nothing that is kept was signed.';
-revoke all on function pgoffload.remove_old_keys() from public;
+comment on function pgoffload.remove_old_keys is
+  'Private, for the owner. Removes keys with which nothing that is kept was signed.';
 
 do $$
 begin
@@ -165,47 +160,17 @@ set search_path = pg_catalog, pg_temp
 as $$
   select k.key_id, encode(k.key, 'hex') from pgoffload.signing_key k where k.revoked_at is null
 $$;
-comment on function pgoffload.signing_keys() is 'Private, for the worker role. The keys with which requests may be signed.';
-revoke all on function pgoffload.signing_keys() from public;
-grant execute on function pgoffload.signing_keys() to pgoffload_worker;
+comment on function pgoffload.signing_keys is
+  'Private, for the worker role. The keys with which requests may be signed.';
 
--- API: Private. Makes this copy of a database an installation of its own, after which it executes its
--- own new requests, and none that it was copied with: pgoffload.end_copied ends those.
-create or replace function pgoffload.adopt() returns text
-language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
+-- API: Private. Whether the bytes of a request bear a signature of this installation, with a key of any age that
+-- was not revoked. Runs within its caller's rights and search_path.
+create or replace function pgoffload.is_signed(message bytea, key_id integer, mac bytea) returns boolean
+language sql stable
 as $$
-declare
-  adopted text;
-begin
-  update pgoffload.installation i
-  set id = gen_random_uuid()::text,
-      system_identifier = s.system_identifier,
-      database_oid = d.oid,
-      since = clock_timestamp()
-  from pg_control_system() s, pg_database d
-  where d.datname = current_database()
-  returning i.id into adopted;
-  execute format('alter table ${public_schema}.llm_request alter column installation set default %L', adopted);
-  execute format('alter table ${public_schema}.sql_request alter column installation set default %L', adopted);
-  perform pgoffload.rotate_key();
-  return adopted;
-end
+  select coalesce((
+    select sha256(b.outer_block || sha256(b.inner_block || message)) = mac
+    from pgoffload.signing_key k, pgoffload.hmac_blocks(k.key) b
+    where k.key_id = is_signed.key_id and k.revoked_at is null), false)
 $$;
-comment on function pgoffload.adopt() is 'Private, for the owner. Gives a copied database an identity and a signing key of its own.';
-revoke all on function pgoffload.adopt() from public;
-
--- API: Private. Whether the installation's row belongs to the server and database it is read in.
-create or replace function pgoffload.is_copy() returns boolean
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-as $$
-  select not exists (
-    select from pgoffload.installation i, pg_control_system() s, pg_database d
-    where d.datname = current_database()
-      and i.system_identifier = s.system_identifier
-      and i.database_oid = d.oid)
-$$;
-comment on function pgoffload.is_copy() is 'Private, for the parts. True on a copied database that was not adopted.';
-revoke all on function pgoffload.is_copy() from public;
-grant execute on function pgoffload.is_copy() to pgoffload_producer, pgoffload_worker, pgoffload_results;
+comment on function pgoffload.is_signed is 'Private. Whether a request''s bytes were signed by this installation.';

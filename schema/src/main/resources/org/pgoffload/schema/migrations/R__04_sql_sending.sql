@@ -1,4 +1,5 @@
--- How a request for background SQL is stamped, checked, signed and sent, and the commands to what runs.
+-- How a request for background SQL is stamped, checked and sent. Both ways in end in pgoffload.send_sql_request: a row
+-- that is inserted, and a launch that is sent at once.
 
 -- API: Private. The number by which a session knows a task: what pg_background shows as its pid. The
 -- request id is its cookie, which names it for good.
@@ -8,12 +9,10 @@ set search_path = pg_catalog, pg_temp
 as $$
   select case when id & 2147483647 = 0 then 2147483647 else (id & 2147483647)::integer end
 $$;
-comment on function pgoffload.pid_of(bigint) is 'Private. The number by which a session knows a task.';
-revoke all on function pgoffload.pid_of(bigint) from public;
-grant execute on function pgoffload.pid_of(bigint) to pgbackground_role, pgoffload_worker;
+comment on function pgoffload.pid_of is 'Private. The number by which a session knows a task.';
 
--- The stamping functions run with the caller's rights, have no SET clause and use no unqualified function
--- or operator: one of the caller's own, found first, could lie about who calls.
+-- The stamping functions run with the caller's rights, have no SET clause and use no unqualified function or operator: a
+-- caller's own one, found first, could lie about who calls.
 
 -- API: Private. Stamps whom the worker logs in as. Only who has SET ROLE, and nobody on its behalf, is
 -- logged in as session_user; inside a security definer function or a maintenance command the session's
@@ -35,9 +34,8 @@ begin
   return pg_catalog.quote_ident(current_user)::pg_catalog.regrole::pg_catalog.oid;
 end
 $$;
-comment on function pgoffload.login_oid() is 'Private. The role that a worker logs in as to run what the caller launches.';
-revoke all on function pgoffload.login_oid() from public;
-grant execute on function pgoffload.login_oid() to pgbackground_role;
+comment on function pgoffload.login_oid is
+  'Private. The role that a worker logs in as to run what the caller launches.';
 
 -- API: Private. Stamps the settings of the session: those that differ from what needs no telling, and the
 -- custom ones named in pgoffload.forward_settings.
@@ -64,9 +62,7 @@ begin
   return settings;
 end
 $$;
-comment on function pgoffload.session_settings() is 'Private. The settings of the session that go with a task.';
-revoke all on function pgoffload.session_settings() from public;
-grant execute on function pgoffload.session_settings() to pgbackground_role;
+comment on function pgoffload.session_settings is 'Private. The settings of the session that go with a task.';
 
 -- API: Private. Names the session for as long as the server keeps its requests: a pid comes again. Of no
 -- weight for anybody's rights.
@@ -87,9 +83,7 @@ begin
   return known;
 end
 $$;
-comment on function pgoffload.session_key() is 'Private. Names the session.';
-revoke all on function pgoffload.session_key() from public;
-grant execute on function pgoffload.session_key() to pgbackground_role, llm_user;
+comment on function pgoffload.session_key is 'Private. Names the session.';
 
 do $$
 begin
@@ -160,9 +154,8 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.login_refusal(oid, oid) is
-  'Private. What stands against running SQL as a role, as the error to raise, or null. Runs within its callers'' search_path.';
-revoke all on function pgoffload.login_refusal(oid, oid) from public;
+comment on function pgoffload.login_refusal is
+  'Private. What stands against running SQL as a role, as the error to raise, or null.';
 
 -- API: Private. The task that this session executes, if it does: a setting names it, and only what the
 -- worker has recorded of this very backend makes it true. A task that clears the setting is found by that record.
@@ -201,16 +194,14 @@ begin
        select from ${public_schema}.sql_request q
        where q.id = latest.id and q.login_oid = quote_ident(session_user)::regrole)
      and not exists (select from pgoffload.sql_result r where r.id = latest.id)
-     and not exists (select from pgoffload.execution e where e.id = latest.id and e.attempt > latest.attempt) then
+     and not exists (select from pgoffload.claim c where c.id = latest.id and c.attempt > latest.attempt) then
     task := latest.id;
     attempt := latest.attempt;
     depth := latest.depth;
   end if;
 end
 $$;
-comment on function pgoffload.current_task() is 'Private. The task that this session executes, or nulls.';
-revoke all on function pgoffload.current_task() from public;
-grant execute on function pgoffload.current_task() to pgbackground_role;
+comment on function pgoffload.current_task is 'Private. The task that this session executes, or nulls.';
 
 -- API: Private. An id for what a task launches, the same when the task is executed again: a launch takes
 -- effect at once, so that only its id keeps a second execution from launching it a second time.
@@ -245,9 +236,8 @@ begin
   end loop;
 end
 $$;
-comment on function pgoffload.next_child_id(bigint) is
-  'Private. The id of the next launch of a task, the same in each execution. Runs within its caller''s rights and search_path.';
-revoke all on function pgoffload.next_child_id(bigint) from public;
+comment on function pgoffload.next_child_id is
+  'Private. The id of the next launch of a task, the same in each execution.';
 
 -- API: Private. Raises what is wrong with a request, before anything is stored or sent.
 create or replace function pgoffload.check_sql_request(request ${public_schema}.sql_request) returns void
@@ -285,9 +275,8 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.check_sql_request(${public_schema}.sql_request) is
+comment on function pgoffload.check_sql_request is
   'Private. Raises invalid_parameter_value for what is wrong with a request.';
-revoke all on function pgoffload.check_sql_request(${public_schema}.sql_request) from public;
 
 -- API: Private. What is to be executed, as fields of JSON; what is null is left out. Runs within the search_path of
 -- its callers.
@@ -311,9 +300,7 @@ as $$
     '"large_object":' || large_object,
     '"tags":' || request.tags::text)
 $$;
-comment on function pgoffload.sql_payload(${public_schema}.sql_request, integer, integer, oid) is
-  'Private. What is to be executed, as fields of JSON.';
-revoke all on function pgoffload.sql_payload(${public_schema}.sql_request, integer, integer, oid) from public;
+comment on function pgoffload.sql_payload is 'Private. What is to be executed, as fields of JSON.';
 
 -- API: Private. Validates, signs and sends a stamped request. Only its two callers are security definers.
 create or replace function pgoffload.send_sql_request(
@@ -344,9 +331,7 @@ begin
     pgoffload.sql_payload(request, max_workers, depth, large_object));
 end
 $$;
-comment on function pgoffload.send_sql_request(${public_schema}.sql_request, text, integer, integer, oid) is
-  'Private. Validates, signs and sends a stamped request.';
-revoke all on function pgoffload.send_sql_request(${public_schema}.sql_request, text, integer, integer, oid) from public;
+comment on function pgoffload.send_sql_request is 'Private. Validates, signs and sends a stamped request.';
 
 -- The way in with the transaction.
 create or replace function pgoffload.send_inserted_sql_request() returns trigger
@@ -359,8 +344,7 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.send_inserted_sql_request() is 'Private. Sends an inserted request with its transaction.';
-revoke all on function pgoffload.send_inserted_sql_request() from public;
+comment on function pgoffload.send_inserted_sql_request is 'Private. Sends an inserted request with its transaction.';
 
 create or replace trigger send_sql_request
   after insert on ${public_schema}.sql_request
@@ -389,9 +373,7 @@ begin
   return read;
 end
 $$;
-comment on function pgoffload.integer_setting(text, integer, integer) is 'Private. Reads a number, or a size in bytes, from a setting.';
-revoke all on function pgoffload.integer_setting(text, integer, integer) from public;
-grant execute on function pgoffload.integer_setting(text, integer, integer) to pgbackground_role;
+comment on function pgoffload.integer_setting is 'Private. Reads a number, or a size in bytes, from a setting.';
 
 -- API: Private. Reads pg_background.worker_timeout: a number without a unit is milliseconds, as in pg_background.
 create or replace function pgoffload.parse_worker_timeout(value text) returns interval
@@ -416,9 +398,8 @@ begin
   return nullif(timeout, interval '0');
 end
 $$;
-comment on function pgoffload.parse_worker_timeout(text) is 'Private. Reads pg_background.worker_timeout; null is for as long as it takes.';
-revoke all on function pgoffload.parse_worker_timeout(text) from public;
-grant execute on function pgoffload.parse_worker_timeout(text) to pgbackground_role;
+comment on function pgoffload.parse_worker_timeout is
+  'Private. Reads pg_background.worker_timeout; null is for as long as it takes.';
 
 -- API: Private. The way in at once: stamps with the caller's rights (docs/decisions/0004).
 create or replace function pgoffload.stamp_sql_request(
@@ -464,9 +445,8 @@ begin
   return state;
 end
 $$;
-comment on function pgoffload.stamp_sql_request(${public_schema}.sql_request, text, integer, text, boolean) is
+comment on function pgoffload.stamp_sql_request is
   'Private. Stamps an immediate request with the caller''s identity, session and settings.';
-revoke all on function pgoffload.stamp_sql_request(${public_schema}.sql_request, text, integer, text, boolean) from public;
 
 create or replace function pgoffload.send_stamped_sql_request(request ${public_schema}.sql_request) returns bigint
 language plpgsql volatile strict security definer
@@ -494,94 +474,12 @@ begin
   return request.id;
 end
 $$;
-comment on function pgoffload.send_stamped_sql_request(${public_schema}.sql_request) is 'Private. Sends a stamped request at once.';
-revoke all on function pgoffload.send_stamped_sql_request(${public_schema}.sql_request) from public;
-
--- API: Private. What stands before an answer in a large object, and nobody else can know or foretell: anybody may
--- make a large object of any number. Of the first key, which stays, so that a new one hides no answer.
-create or replace function pgoffload.large_answer_mark(id bigint) returns bytea
-language sql stable
-as $$
-  select sha256(k.key || convert_to('large answer ' || id, 'UTF8')) from pgoffload.signing_key k order by k.key_id limit 1
-$$;
-comment on function pgoffload.large_answer_mark(bigint) is
-  'Private. What proves that a large object is an answer. Runs within its callers'' rights and search_path.';
-revoke all on function pgoffload.large_answer_mark(bigint) from public;
-
--- API: Private. The first of the large objects that may hold a request's answer. Their space is shared with
--- users' own, so that it is one of a few, in the upper half, where a server that counts up comes last; and one that
--- nobody can foretell, so that nobody can take them all.
-create or replace function pgoffload.large_object_of(id bigint) returns oid
-language sql stable
-as $$
-  select (2147483648 + ('x' || left(encode(pgoffload.large_answer_mark(id), 'hex'), 7))::bit(28)::bigint * 8)::oid
-$$;
-comment on function pgoffload.large_object_of(bigint) is
-  'Private. The first of the eight large objects that may hold an answer. Runs within its callers'' rights and search_path.';
-revoke all on function pgoffload.large_object_of(bigint) from public;
+comment on function pgoffload.send_stamped_sql_request is 'Private. Sends a stamped request at once.';
 
 create or replace aggregate pgoffload.emit_sql_request(command text, queue_size integer, label text, submitted boolean) (
   sfunc = pgoffload.stamp_sql_request,
   stype = ${public_schema}.sql_request,
   finalfunc = pgoffload.send_stamped_sql_request
 );
-comment on aggregate pgoffload.emit_sql_request(text, integer, text, boolean) is
+comment on routine pgoffload.emit_sql_request is
   'Sends one request for background SQL at once, whatever becomes of the transaction; returns its id. pg_background_launch calls it.';
-revoke all on function pgoffload.emit_sql_request(text, integer, text, boolean) from public;
-grant execute on function pgoffload.emit_sql_request(text, integer, text, boolean) to pgbackground_role;
-
--- Commands to what runs: every worker reads them, and obeys those of who may give them.
-
-create or replace function pgoffload.stamp_command(
-  state ${public_schema}.sql_request, kind text, id bigint, pct integer, message text)
-returns ${public_schema}.sql_request
-language plpgsql volatile
-as $$
-begin
-  if state.requested_by is not null then
-    raise exception 'pgoffload.emit_command takes one command, not one for each row' using errcode = 'cardinality_violation';
-  end if;
-  state.id := stamp_command.id;
-  state.command := stamp_command.kind;
-  state.label := stamp_command.message;
-  state.queue_size := stamp_command.pct;
-  state.requested_by := current_user;
-  state.requested_by_oid := pg_catalog.quote_ident(current_user)::pg_catalog.regrole::pg_catalog.oid;
-  return state;
-end
-$$;
-comment on function pgoffload.stamp_command(${public_schema}.sql_request, text, bigint, integer, text) is
-  'Private. Stamps a command with the caller''s identity.';
-revoke all on function pgoffload.stamp_command(${public_schema}.sql_request, text, bigint, integer, text) from public;
-
-create or replace function pgoffload.send_command(request ${public_schema}.sql_request) returns bigint
-language plpgsql volatile strict security definer
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  -- nothing else may be signed this way
-  if request.command is null or request.command not in ('cancel', 'progress') or request.id is null then
-    raise exception 'unknown command' using errcode = 'invalid_parameter_value';
-  end if;
-  if request.command = 'progress' and request.id is distinct from (select t.task from pgoffload.current_task() t) then
-    raise exception 'pg_background_progress can only be called from a background worker' using errcode = 'feature_not_supported';
-  end if;
-  perform pgoffload.send_envelope(
-    request.id, request.command, null, null, true, null, false, request.requested_by, request.requested_by_oid,
-    case request.command when 'cancel' then '' else concat_ws(',',
-      '"pct":' || request.queue_size, '"message":' || to_json(left(request.label, 1000)), '"pid":' || pg_backend_pid()) end);
-  return request.id;
-end
-$$;
-comment on function pgoffload.send_command(${public_schema}.sql_request) is 'Private. Sends a stamped command at once.';
-revoke all on function pgoffload.send_command(${public_schema}.sql_request) from public;
-
-create or replace aggregate pgoffload.emit_command(kind text, id bigint, pct integer, message text) (
-  sfunc = pgoffload.stamp_command,
-  stype = ${public_schema}.sql_request,
-  finalfunc = pgoffload.send_command
-);
-comment on aggregate pgoffload.emit_command(text, bigint, integer, text) is
-  'Sends one command (cancel, progress) to the workers at once. Who may give it is decided there.';
-revoke all on function pgoffload.emit_command(text, bigint, integer, text) from public;
-grant execute on function pgoffload.emit_command(text, bigint, integer, text) to pgbackground_role, llm_user;

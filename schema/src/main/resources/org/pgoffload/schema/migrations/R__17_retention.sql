@@ -13,8 +13,7 @@ as $$
          or c.oid in ('${public_schema}.llm_request'::regclass, '${public_schema}.sql_request'::regclass))
   order by c.relname
 $$;
-comment on function pgoffload.partitioned_tables() is 'Private. The tables that are partitioned by ranges of ids.';
-revoke all on function pgoffload.partitioned_tables() from public;
+comment on function pgoffload.partitioned_tables is 'Private. The tables that are partitioned by ranges of ids.';
 
 -- API: Private. The partitions of a range, in the order in which they are removed.
 create or replace function pgoffload.partitions_of(number bigint)
@@ -31,8 +30,8 @@ as $$
   -- requests first: a result without its request misleads nobody, if the removal is interrupted
   order by c.relname !~ '_request_', c.relname
 $$;
-comment on function pgoffload.partitions_of(bigint) is 'Private. The partitions of a range of ids, in the order in which they are removed.';
-revoke all on function pgoffload.partitions_of(bigint) from public;
+comment on function pgoffload.partitions_of is
+  'Private. The partitions of a range of ids, in the order in which they are removed.';
 
 -- API: Private. Makes the partitions of a range where there are none. A table is made beside its parent and then
 -- attached, which a caller that waits in a long statement does not hold up, as PARTITION OF would be.
@@ -63,8 +62,8 @@ begin
   return made;
 end
 $$;
-comment on function pgoffload.make_partitions(bigint) is 'Private, for the owner. Makes the partitions of a range of ids; returns how many were missing.';
-revoke all on function pgoffload.make_partitions(bigint) from public;
+comment on function pgoffload.make_partitions is
+  'Private, for the owner. Makes the partitions of a range of ids; returns how many were missing.';
 
 -- API: Private. The range that ids are taken from.
 create or replace function pgoffload.current_id_range() returns bigint
@@ -73,8 +72,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select s.last_value >> 36 from pgoffload.request_id s
 $$;
-comment on function pgoffload.current_id_range() is 'Private. The range that ids are taken from.';
-revoke all on function pgoffload.current_id_range() from public;
+comment on function pgoffload.current_id_range is 'Private. The range that ids are taken from.';
 
 -- API: Private. Begins the next range of ids, whose partitions have to be there: made by a transaction that has
 -- committed, since a sequence does not go back when this one rolls back. Returns its number.
@@ -100,8 +98,8 @@ begin
   return following;
 end
 $$;
-comment on function pgoffload.begin_id_range() is 'Private, for the owner. Begins the next range of ids; returns its number.';
-revoke all on function pgoffload.begin_id_range() from public;
+comment on function pgoffload.begin_id_range is
+  'Private, for the owner. Begins the next range of ids; returns its number.';
 
 -- API: Private. How many ids of the current range were drawn, in parts of what the sequence may draw of it: the other
 -- half of a range is not its own. Whoever may ask can draw ids without asking, which must not use up a range.
@@ -111,8 +109,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select (s.last_value & ((1::bigint << 36) - 1))::double precision / (1::bigint << 35) from pgoffload.request_id s
 $$;
-comment on function pgoffload.share_of_ids_drawn() is 'Private. Which part of the ids of the current range were drawn.';
-revoke all on function pgoffload.share_of_ids_drawn() from public;
+comment on function pgoffload.share_of_ids_drawn is 'Private. Which part of the ids of the current range were drawn.';
 
 -- API: Private. Whether it is time for the next range.
 create or replace function pgoffload.id_range_is_over() returns boolean
@@ -126,12 +123,11 @@ as $$
     -- at the speed of a session that does nothing else, the other half lasts longer than maintain needs to look again
     or pgoffload.share_of_ids_drawn() > 0.5
 $$;
-comment on function pgoffload.id_range_is_over() is 'Private, for the owner. Whether it is time for the next range of ids.';
-revoke all on function pgoffload.id_range_is_over() from public;
+comment on function pgoffload.id_range_is_over is
+  'Private, for the owner. Whether it is time for the next range of ids.';
 
 -- API: Private. The requests between two ids that have no result. Both sides go by their own index, since millions
 -- may lie there. Runs within its callers' rights and search_path, so that it is inlined.
-drop function if exists pgoffload.unanswered(bigint, bigint);  -- it had fewer columns
 create or replace function pgoffload.unanswered(first_id bigint, last_id bigint)
 returns table (
   id bigint, is_sql boolean, immediate boolean, created_at timestamptz, created_xid xid8,
@@ -150,8 +146,7 @@ as $$
   cross join pgoffload.installation i
   where q.id between first_id and last_id and r.id is null
 $$;
-comment on function pgoffload.unanswered(bigint, bigint) is 'Private. The requests between two ids that have no result.';
-revoke all on function pgoffload.unanswered(bigint, bigint) from public;
+comment on function pgoffload.unanswered is 'Private. The requests between two ids that have no result.';
 
 -- API: Private. The ranges that nobody has asked in for as long as the setting retention says, the oldest first.
 create or replace function pgoffload.old_id_ranges() returns setof bigint
@@ -164,8 +159,8 @@ as $$
      or r.ended_at < clock_timestamp() - (select s.value::interval from pgoffload.setting s where s.name = 'retention')
   order by r.number
 $$;
-comment on function pgoffload.old_id_ranges() is 'Private, for the owner. The ranges of ids that are older than retention.';
-revoke all on function pgoffload.old_id_ranges() from public;
+comment on function pgoffload.old_id_ranges is
+  'Private, for the owner. The ranges of ids that are older than retention.';
 
 -- API: Private. Begins the removal of a range, if each of its requests has a result; once begun, it is only finished.
 -- Waits for transactions that write to it, which may have inserted requests that nobody else can see yet; no new one
@@ -199,9 +194,8 @@ begin
   where r.number = begin_removal.number and (unanswered = 0 or r.kept_for is distinct from example);
 end
 $$;
-comment on function pgoffload.begin_removal(bigint) is
+comment on function pgoffload.begin_removal is
   'Private, for the owner. Begins the removal of a range, if nothing in it is unanswered.';
-revoke all on function pgoffload.begin_removal(bigint) from public;
 
 -- API: Private. Drops what was partitions of a range and is detached, also by an attempt that was interrupted.
 create or replace function pgoffload.drop_detached(number bigint) returns void
@@ -222,8 +216,7 @@ begin
   end loop;
 end
 $$;
-comment on function pgoffload.drop_detached(bigint) is 'Private, for the owner. Drops the detached partitions of a range.';
-revoke all on function pgoffload.drop_detached(bigint) from public;
+comment on function pgoffload.drop_detached is 'Private, for the owner. Drops the detached partitions of a range.';
 
 -- API: Private. Forgets a range whose partitions have been dropped.
 create or replace function pgoffload.forget_id_range(number bigint) returns void
@@ -238,8 +231,8 @@ begin
   delete from pgoffload.capture_break b where b.first_id < (forget_id_range.number + 1) << 36 and b.swept_at is not null;
 end
 $$;
-comment on function pgoffload.forget_id_range(bigint) is 'Private, for the owner. Forgets a range whose partitions have been dropped.';
-revoke all on function pgoffload.forget_id_range(bigint) from public;
+comment on function pgoffload.forget_id_range is
+  'Private, for the owner. Forgets a range whose partitions have been dropped.';
 
 -- API: Private. Removes rows of what is not partitioned and has grown old: leaders in the cache whose answer is
 -- gone, sums of usage, and workers. A thousand at a time, so that no transaction is long; returns whether
@@ -280,6 +273,5 @@ begin
   return more or removed = at_most;
 end
 $$;
-comment on function pgoffload.remove_old_rows() is
+comment on function pgoffload.remove_old_rows is
   'Private, for the owner. Removes old rows of the tables that are not partitioned; returns whether there may be more.';
-revoke all on function pgoffload.remove_old_rows() from public;

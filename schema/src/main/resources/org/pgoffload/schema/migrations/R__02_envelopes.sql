@@ -1,0 +1,110 @@
+-- How a request of any kind is signed and sent, and the id of a request that is sent at once.
+
+-- API: Private. Signs and sends an envelope as a logical decoding message: bound to the commit of this
+-- transaction, or at once. The message is the signature, a line feed and the envelope; the envelope's
+-- bytes travel verbatim to the worker, which checks them. Runs within the rights and the search_path of
+-- its callers, which are security definers: entering one more such function costs as much as signing.
+create or replace function pgoffload.send_envelope(
+  id bigint,
+  kind text,
+  share_group text,        -- messages of one group share a partition; null: of no group
+  ordering_key text,       -- and those of one key are executed one after another
+  immediate boolean,       -- now, or when the transaction commits
+  timeout interval,        -- null: for as long as it takes, or
+  or_default boolean,      -- default_timeout
+  requested_by name,
+  requested_by_oid oid,
+  payload text,            -- the fields of a JSON object, without its braces
+  asked_at timestamptz default null)  -- of one that is sent again, with this transaction: when it was sent first
+returns void
+language plpgsql volatile
+as $$
+declare
+  signer pgoffload.signer;
+  -- W3C Trace Context: what is not valid is as if it were not there
+  trace constant text := substring(current_setting('pgoffload.traceparent', true) from '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
+  envelope bytea;
+  message bytea;
+begin
+  select * into strict signer from pgoffload.signer;
+  -- The routing fields come first and the payload last: the transform reads no further than it must.
+  -- Concatenated, every value through to_json: half the time of json_build_object.
+  envelope := convert_to(
+    '{"version":1,"id":' || id
+    || ',"kind":' || to_json(kind)
+    || coalesce(',"group":' || to_json(share_group), '')
+    || coalesce(',"traceparent":' || to_json(trace), '')
+    || ',"ordering_key":' || coalesce(to_json(ordering_key)::text, 'null')
+    || ',"immediate":' || to_json(immediate)
+    || ',"installation":' || to_json(signer.installation)
+    || ',"nonce":"' || gen_random_uuid()
+    || '","signed_at_us":' || (extract(epoch from clock_timestamp()) * 1000000)::bigint
+    || coalesce(',"created_at_us":' || (extract(epoch from asked_at) * 1000000)::bigint, '')
+    || ',"timeout_ms":' || coalesce(ceil(extract(epoch from
+         case when or_default then coalesce(timeout, signer.default_timeout) else timeout end) * 1000)::bigint::text, 'null')
+    || ',"requested_by":{"user":' || to_json(requested_by)
+    || ',"user_oid":' || requested_by_oid
+    || ',"session_user":' || to_json(session_user)
+    || ',"session_user_oid":' || quote_ident(session_user)::regrole::oid
+    || ',"role":' || to_json(current_setting('role'))
+    || '},"payload":{' || payload
+    || '}}', 'UTF8');
+
+  -- what was accepted once is sent again, whatever is added by it or the limit is now
+  if asked_at is null and octet_length(envelope) > signer.max_request_bytes then
+    raise exception 'the request is too large: % bytes as JSON, the limit is % bytes',
+        octet_length(envelope), signer.max_request_bytes
+      using errcode = 'program_limit_exceeded',
+            hint = 'Shorten it, or have the owner raise max_request_bytes in pgoffload.setting.';
+  end if;
+
+  message := convert_to(
+      signer.key_id || ':' ||
+      encode(sha256(signer.outer_pad || sha256(signer.inner_pad || envelope)), 'hex') || E'\n', 'UTF8')
+    || envelope;
+
+  if asked_at is not null then
+    perform pg_logical_emit_message(true, 'pgoffload.request', message);
+  elsif immediate and current_setting('server_version_num')::integer >= 170000 then
+    -- flush: a message that is not bound to a commit would wait for somebody else's
+    perform pg_logical_emit_message(false, 'pgoffload.request', message, true);
+  else
+    -- before 17 the producer commits something every few tens of milliseconds, which flushes this too
+    perform pg_logical_emit_message(not immediate, 'pgoffload.request', message);
+  end if;
+end
+$$;
+comment on function pgoffload.send_envelope is 'Private. Signs and sends an envelope.';
+
+-- API: Private. An id for an immediate request. A READ ONLY transaction may not call nextval: it takes a
+-- random one from the upper half of the current partition's range, which the sequence never reaches.
+create or replace function pgoffload.next_request_id() returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  drawn bigint;
+begin
+  -- it would be lost, and its caller's transaction might be what the making of the slot waits for
+  if exists (select from pgoffload.capture_break b
+             where b.first_id is null and b.reason <> 'key_sealed' and b.broken_at > clock_timestamp() - interval '2 min') then
+    raise exception 'nothing captures requests at this moment: the replication slot is being made anew, or the signing key is being revoked'
+      using errcode = 'PO003', detail = 'Nothing was sent.', hint = 'Ask again in a few seconds.';
+  end if;
+  if current_setting('transaction_read_only') = 'off' then
+    return nextval('pgoffload.request_id');
+  end if;
+  loop
+    drawn := (select (s.last_value >> 36 << 36) + (1::bigint << 35) from pgoffload.request_id s)
+      + (('x' || right(gen_random_uuid()::text, 12))::bit(48)::bigint & ((1::bigint << 35) - 1));
+    -- among 100,000 of these ids one in seven times two would be alike, and one caller would read
+    -- the other's answer
+    exit when not exists (select from ${public_schema}.llm_request q where q.id = drawn)
+      and not exists (select from pgoffload.llm_result r where r.id = drawn)
+      and not exists (select from ${public_schema}.sql_request q where q.id = drawn);
+  end loop;
+  return drawn;
+end
+$$;
+comment on function pgoffload.next_request_id is
+  'Private. An id for an immediate request, also in a READ ONLY transaction.';

@@ -1,0 +1,406 @@
+-- Which worker lives, and which worker may run what: leases and claims. What workers call here is for the role
+-- pgoffload_worker alone.
+
+-- API: Private. Registers a worker process; returns the epoch of its lease.
+create or replace function pgoffload.register_worker(
+  worker_name text,     -- unique to the process
+  provider text,        -- what it resolved: openai, anthropic, …
+  model text,           -- its default model
+  version text)
+returns bigint
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into pgoffload.worker as w (name, epoch, provider, model, version)
+  values (worker_name, 1, provider, model, version)
+  on conflict (name) do update
+    set epoch = w.epoch + 1, provider = excluded.provider, model = excluded.model, version = excluded.version,
+        started_at = clock_timestamp(), heartbeat_at = clock_timestamp(), released_at = null, doing = '{}'
+  returning epoch
+$$;
+comment on function pgoffload.register_worker is 'Private, for workers. Registers a lease; returns its epoch.';
+
+-- API: Private. Renews a lease and says what the worker does; false when the lease is another epoch's by now.
+create or replace function pgoffload.renew_lease(
+  worker_name text, worker_epoch bigint, in_flight integer,
+  doing jsonb)          -- numbers by name: see the columns of llm_worker
+returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update pgoffload.worker w
+  set heartbeat_at = clock_timestamp(), in_flight = renew_lease.in_flight, doing = renew_lease.doing
+  where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null;
+  return found;
+end
+$$;
+comment on function pgoffload.renew_lease is 'Private, for workers. Renews a lease and says what the worker does.';
+
+-- API: Private. Gives a lease up: what the worker had claimed and not finished is taken over at once.
+create or replace function pgoffload.release_lease(worker_name text, worker_epoch bigint) returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update pgoffload.worker set released_at = clock_timestamp(), in_flight = 0
+  where name = worker_name and epoch = worker_epoch
+$$;
+comment on function pgoffload.release_lease is 'Private, for workers. Gives a lease up.';
+
+-- API: Private. Whether the worker that holds this lease lives, by the database's clock.
+create or replace function pgoffload.worker_is_alive(worker_name text, worker_epoch bigint) returns boolean
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select from pgoffload.worker w
+    where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null
+      -- nobody could renew while the server was down: that alone kills no worker
+      and greatest(w.heartbeat_at, least(pg_postmaster_start_time(), clock_timestamp())) > clock_timestamp()
+          - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after'))
+$$;
+comment on function pgoffload.worker_is_alive is
+  'Private. Whether a lease is held and fresh, or could not be renewed because the server has just started.';
+
+-- API: Private. How many workers live, by which limits that they share are divided; at least 1.
+create or replace function pgoffload.live_workers() returns integer
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select greatest(1, count(*))::integer from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch)
+$$;
+comment on function pgoffload.live_workers is 'Private, for workers. How many of them live, at least 1.';
+
+-- API: Private. Refuses a worker whose lease is lost. Runs within its callers' rights and search_path.
+create or replace function pgoffload.require_lease(worker_name text, worker_epoch bigint) returns void
+language plpgsql stable
+as $$
+begin
+  if not pgoffload.worker_is_alive(worker_name, worker_epoch) then
+    raise exception 'the lease of worker % epoch % is lost', worker_name, worker_epoch
+      using errcode = 'PO001', hint = 'Register again; what it had claimed may have been taken over.';
+  end if;
+end
+$$;
+comment on function pgoffload.require_lease is 'Private. Raises PO001 for a worker whose lease is lost.';
+
+-- API: Private. Whether a worker is dead, and will be until this transaction ends: one that wakes up renews its lease
+-- after that, and then finds what was taken from it. Runs within its callers' rights and search_path.
+create or replace function pgoffload.may_be_taken_over(worker_name text, worker_epoch bigint) returns boolean
+language plpgsql volatile
+as $$
+begin
+  if pgoffload.worker_is_alive(worker_name, worker_epoch) then
+    return false;
+  end if;
+  perform from pgoffload.worker w where w.name = worker_name and w.epoch = worker_epoch for share;
+  return not pgoffload.worker_is_alive(worker_name, worker_epoch);
+end
+$$;
+comment on function pgoffload.may_be_taken_over is
+  'Private. Whether a worker is dead, and will be until this transaction ends.';
+
+-- API: Private. Whether a live worker has a request.
+create or replace function pgoffload.is_held(id bigint) returns boolean
+language sql stable
+as $$
+  select coalesce((
+    select pgoffload.worker_is_alive(c.worker, c.epoch)
+    from pgoffload.claim c where c.id = is_held.id order by c.attempt desc limit 1), false)
+$$;
+comment on function pgoffload.is_held is 'Private. Whether a live worker has a request.';
+
+-- API: Private. Claims a batch of requests in one statement. Each comes back as
+--   claimed      the caller runs it, as this attempt
+--   cancelled    the caller's too, but not to be run: detail says who has cancelled it
+--   over_budget  the caller's too, but not to be run: detail says which budget is used up, and until when
+--   answered     it has its result
+--   own          this very lease has claimed it before: the reply to that claim was lost
+--   held         another live worker has it: ask again until it is answered or its holder is dead
+-- An immediate request (with an envelope) is recorded with its claim: its caller inserted no row.
+create or replace function pgoffload.claim_llm(
+  worker_name text, worker_epoch bigint,
+  ids bigint[],               -- distinct
+  requested_by_oids oid[],
+  envelopes text[])           -- of immediate requests; null for inserted ones
+returns table (id bigint, outcome text, attempt integer, claimed_at timestamptz, detail text)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- a plan that was made while the tables were small must not scan them when they have grown
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  cancelled jsonb;  -- who has cancelled it, by the id
+  used_up jsonb;    -- which budget, by the role's oid
+begin
+  perform pgoffload.require_lease(worker_name, worker_epoch);
+
+  if cardinality(array_remove(envelopes, null)) > 0 then
+    insert into ${public_schema}.llm_request (
+      id, kind, prompt, system, messages, model, options, timeout, ordering_key, tags, provider, response_schema,
+      inputs, retry_of, requested_by, requested_by_oid, created_at, immediate)
+    select (e ->> 'id')::bigint, e ->> 'kind', p ->> 'prompt', p ->> 'system', p -> 'messages', p ->> 'model',
+           p -> 'options', make_interval(secs => (e ->> 'timeout_ms')::double precision / 1000),
+           e ->> 'ordering_key', p -> 'tags', p ->> 'provider', p -> 'response_schema',
+           case when p ? 'inputs' then array(select jsonb_array_elements_text(p -> 'inputs')) end,
+           (p ->> 'retry_of')::bigint,
+           e #>> '{requested_by,user}', (e #>> '{requested_by,user_oid}')::oid,
+           timestamptz 'epoch' + coalesce(e ->> 'created_at_us', e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
+    from unnest(envelopes) envelope,
+         lateral (select envelope::jsonb as e offset 0) parsed,  -- once, not for each of the fields
+         lateral (select e -> 'payload' as p) payload
+    where envelope is not null and e ->> 'kind' in ('ask', 'embed')
+    on conflict (id) do nothing;
+  end if;
+
+  -- Where nobody has cancelled anything and there is no budget, this is a look into either table. A cancellation
+  -- that comes later finds this claim, or makes its own first.
+  if exists (select from pgoffload.cancellation k where k.id = any (ids)) then
+    select jsonb_object_agg(k.id, pg_get_userbyid(k.by_oid)) into cancelled
+    from unnest(ids, requested_by_oids) a (id, requested_by_oid)
+    join pgoffload.cancellation k on k.id = a.id
+    where pg_has_role(k.by_oid, a.requested_by_oid, 'usage');
+  end if;
+  if exists (select from pgoffload.budget) then
+    used_up := pgoffload.used_up_budgets(requested_by_oids);
+  end if;
+
+  return query
+  with asked as (
+    -- lateral with a limit: one look into the index for each request, never a scan of all results
+    select a.id, a.requested_by_oid, latest.attempt, latest.worker, latest.epoch,
+           coalesce(result.found, false) as answered
+    from unnest(ids, requested_by_oids) a (id, requested_by_oid)
+    left join lateral (
+      select true as found from pgoffload.llm_result r where r.id = a.id limit 1) result on true
+    left join lateral (
+      select c.attempt, c.worker, c.epoch from pgoffload.claim c
+      where c.id = a.id order by c.attempt desc limit 1) latest on true
+  ), claimed as (
+    insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid)
+    select a.id, coalesce(a.attempt, 0) + 1, worker_name, worker_epoch, a.requested_by_oid
+    from asked a
+    where not a.answered
+      and (a.attempt is null or pgoffload.may_be_taken_over(a.worker, a.epoch))
+    order by a.id  -- two workers that claim the same requests must not wait for each other in a circle
+    on conflict do nothing
+    returning x.id, x.attempt, x.claimed_at
+  )
+  select a.id,
+         case when c.id is not null then
+                case when cancelled is not null and cancelled ? a.id::text then 'cancelled'
+                     when used_up is not null and used_up ? a.requested_by_oid::text then 'over_budget'
+                     else 'claimed' end
+              when a.answered then 'answered'
+              when a.worker = worker_name and a.epoch = worker_epoch then
+                -- the reply to the first claim may have been lost, and what it said with it
+                case when cancelled is not null and cancelled ? a.id::text then 'cancelled' else 'own' end
+              else 'held' end,
+         coalesce(c.attempt, a.attempt, 1),
+         coalesce(c.claimed_at, clock_timestamp()),
+         coalesce(cancelled ->> a.id::text, case when c.id is not null then used_up ->> a.requested_by_oid::text end)
+  from asked a left join claimed c on c.id = a.id;
+end
+$$;
+comment on function pgoffload.claim_llm is 'Private, for workers. Claims a batch of requests.';
+
+-- API: Private. Which of these LLM requests are still the caller's: its attempt is the newest, under this very lease,
+-- and there is no result. To be asked after the lease was renewed.
+create or replace function pgoffload.still_claimed(
+  worker_name text, worker_epoch bigint,
+  ids bigint[],
+  attempts integer[])         -- as which each was claimed
+returns setof bigint
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_llm
+set enable_seqscan = off
+as $$
+  select a.id
+  from unnest(ids, attempts) a (id, attempt)
+  cross join lateral (
+    select c.attempt, c.worker, c.epoch from pgoffload.claim c
+    where c.id = a.id order by c.attempt desc limit 1) latest
+  where latest.attempt = a.attempt and latest.worker = worker_name and latest.epoch = worker_epoch
+    and not exists (select from pgoffload.llm_result r where r.id = a.id)
+$$;
+comment on function pgoffload.still_claimed is
+  'Private, for workers. Which of these LLM requests are still the caller''s.';
+
+-- API: Private. Which of these LLM requests have their result in the table.
+create or replace function pgoffload.answered_llm(ids bigint[]) returns setof bigint
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_llm
+set enable_seqscan = off
+as $$
+  select r.id from pgoffload.llm_result r where r.id = any (ids)
+$$;
+comment on function pgoffload.answered_llm is
+  'Private, for workers. Which of these LLM requests have their result in the table.';
+
+-- API: Private. Records immediate requests, whose callers insert no row.
+create or replace function pgoffload.record_sql_requests(envelopes text[]) returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into ${public_schema}.sql_request (
+    id, command, label, timeout, ordering_key, tags, queue_size, requested_by, requested_by_oid, login_oid, settings,
+    session, submitted, parent, parent_ordinal, large_object, created_at, immediate)
+  select (e ->> 'id')::bigint, p ->> 'command', p ->> 'label',
+         make_interval(secs => (e ->> 'timeout_ms')::double precision / 1000), e ->> 'ordering_key', p -> 'tags',
+         (p ->> 'queue_size')::integer, e #>> '{requested_by,user}', (e #>> '{requested_by,user_oid}')::oid,
+         (p ->> 'login_oid')::oid, p -> 'settings', p ->> 'session', (p ->> 'submitted')::boolean,
+         (p ->> 'parent')::bigint, (p ->> 'parent_ordinal')::integer, (p ->> 'large_object')::oid,
+         timestamptz 'epoch' + coalesce(e ->> 'created_at_us', e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
+  from unnest(envelopes) envelope,
+       lateral (select envelope::jsonb as e offset 0) parsed,  -- once, not for each of the fields
+       lateral (select e -> 'payload' as p) payload
+  where envelope is not null and e ->> 'kind' = 'sql'
+  on conflict (id) do nothing
+$$;
+comment on function pgoffload.record_sql_requests is 'Private, for workers. Records immediate requests.';
+
+-- API: Private. Claims a batch of requests. Each comes back as
+--   claimed   the caller runs it as this attempt, or ends it with what `ending` has
+--   answered  it has its result
+--   own       this very lease has claimed it before: the reply to that claim was lost
+--   held      another live worker has it: ask again until it is answered or its holder is dead
+--   missing   nothing is recorded of it (any more)
+create or replace function pgoffload.claim_sql(
+  worker_name text, worker_epoch bigint,
+  ids bigint[],               -- distinct
+  envelopes text[])           -- of immediate requests that are not recorded yet; otherwise null
+returns table (
+  id bigint, outcome text, attempt integer, claimed_at timestamptz, token uuid,
+  login text, role text,      -- what the roles are called: of no weight, since a name may pass to another role
+  ending jsonb,               -- {"status", "error"} if it must not be run
+  sessions jsonb)             -- [{"pid", "started"}] of earlier attempts, to be ended first
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- a plan that was made while the tables were small must not scan them when they have grown
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  request record;
+  latest record;
+  unknown boolean;
+begin
+  if not pgoffload.worker_is_alive(worker_name, worker_epoch) then
+    raise exception 'the lease of worker % epoch % is lost', worker_name, worker_epoch
+      using errcode = 'PO001', hint = 'Register again; what it had claimed may have been taken over.';
+  end if;
+  if cardinality(array_remove(envelopes, null)) > 0 then
+    perform pgoffload.record_sql_requests(envelopes);
+  end if;
+
+  -- two workers that claim the same requests must not wait for each other in a circle
+  for claim_sql.id in select i from unnest(ids) i order by i loop
+    attempt := null; claimed_at := null; token := null; login := null; role := null; ending := null; sessions := null;
+    select q.requested_by_oid, q.login_oid, q.created_at + q.timeout as deadline
+    into request from ${public_schema}.sql_request q where q.id = claim_sql.id;
+    if not found then
+      outcome := 'missing';
+      return next;
+      continue;
+    end if;
+    if exists (select from pgoffload.sql_result r where r.id = claim_sql.id) then
+      outcome := 'answered';
+      return next;
+      continue;
+    end if;
+    select c.attempt, c.worker, c.epoch, c.claimed_at, c.token into latest
+    from pgoffload.claim c where c.id = claim_sql.id order by c.attempt desc limit 1;
+    if found and pgoffload.worker_is_alive(latest.worker, latest.epoch) then
+      outcome := case when latest.worker = worker_name and latest.epoch = worker_epoch then 'own' else 'held' end;
+      attempt := latest.attempt;
+      claimed_at := latest.claimed_at;
+      if outcome = 'own' then
+        token := latest.token;
+      end if;
+    else
+      if found then
+        -- the dead one may be about to mark an autocommit command: whichever comes second sees the other
+        perform from pgoffload.claim c where c.id = claim_sql.id and c.attempt = latest.attempt for update;
+      end if;
+      insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, token)
+      values (claim_sql.id, coalesce(latest.attempt, 0) + 1, worker_name, worker_epoch, request.requested_by_oid, gen_random_uuid())
+      on conflict do nothing
+      returning x.attempt, x.claimed_at, x.token into attempt, claimed_at, token;
+      outcome := case when found then 'claimed' else 'held' end;
+    end if;
+
+    if outcome in ('claimed', 'own') then
+      select a.rolname, case when request.login_oid <> request.requested_by_oid then u.rolname end
+      into login, role
+      from pg_roles a, pg_roles u where a.oid = request.login_oid and u.oid = request.requested_by_oid;
+      select jsonb_agg(distinct jsonb_build_object('pid', s.pid, 'started', s.started)), coalesce(bool_or(s.autocommit), false)
+      into sessions, unknown
+      from pgoffload.sql_session s where s.id = claim_sql.id and s.attempt < claim_sql.attempt;
+      ending := case
+        when unknown then jsonb_build_object('status', 'failed', 'error', jsonb_build_object(
+          'sqlstate', '08006',
+          'message', 'lost connection to worker process with PID ' || pgoffload.pid_of(claim_sql.id),
+          'detail', 'The worker was lost while the command ran outside a transaction block: its outcome is unknown.',
+          'hint', 'Look whether it took effect before you run it again.'))
+        when exists (
+            select from pgoffload.cancellation c
+            where c.id = claim_sql.id and exists (select from pg_roles b where b.oid = c.by_oid)
+              and pg_has_role(c.by_oid, request.requested_by_oid, 'usage'))
+          then jsonb_build_object('status', 'cancelled', 'error', jsonb_build_object(
+            'sqlstate', '57014', 'message', 'canceling statement due to user request',
+            'detail', 'It was cancelled before it began.'))
+        when clock_timestamp() >= request.deadline
+          then jsonb_build_object('status', 'expired', 'error', jsonb_build_object(
+            'sqlstate', '57014', 'message', 'canceling statement due to the timeout of the request',
+            'detail', 'It was still queued.'))
+        else (select jsonb_build_object('status', 'failed', 'error', r.refusal)
+              from (select pgoffload.login_refusal(request.login_oid, request.requested_by_oid) as refusal) r
+              where r.refusal is not null)
+      end;
+    end if;
+    return next;
+  end loop;
+end
+$$;
+comment on function pgoffload.claim_sql is 'Private, for workers. Claims a batch of requests.';
+
+-- API: Private. Whether an attempt is the last one, and will be until this transaction ends.
+create or replace function pgoffload.is_last_attempt(id bigint, attempt integer) returns boolean
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+begin
+  -- a takeover locks the same row before it looks
+  perform from pgoffload.claim c where c.id = is_last_attempt.id and c.attempt = is_last_attempt.attempt for update;
+  return found and not exists (
+    select from pgoffload.claim c where c.id = is_last_attempt.id and c.attempt > is_last_attempt.attempt);
+end
+$$;
+comment on function pgoffload.is_last_attempt is 'Private. Whether an attempt is the last one.';
+
+-- API: Private. A new attempt of the same worker, after it has lost the session of the last one: what that one
+-- left, its chunks too, must not be taken for the new one's. No row when another has begun it, or it has ended.
+create or replace function pgoffload.claim_sql_again(
+  worker_name text, worker_epoch bigint, id bigint, lost_attempt integer)
+returns table (attempt integer, claimed_at timestamptz, token uuid)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  if pgoffload.worker_is_alive(worker_name, worker_epoch)
+     and pgoffload.is_last_attempt(claim_sql_again.id, lost_attempt)
+     and not exists (select from pgoffload.sql_result r where r.id = claim_sql_again.id) then
+    return query
+      insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, token)
+      select c.id, lost_attempt + 1, worker_name, worker_epoch, c.requested_by_oid, gen_random_uuid()
+      from pgoffload.claim c
+      where c.id = claim_sql_again.id and c.attempt = lost_attempt and c.worker = worker_name and c.epoch = worker_epoch
+      returning x.attempt, x.claimed_at, x.token;
+  end if;
+end
+$$;
+comment on function pgoffload.claim_sql_again is 'Private, for workers. A new attempt of the same worker.';

@@ -1,0 +1,207 @@
+-- Commands to running requests: cancel and progress. Callers send them at once. Every worker reads them, and obeys those
+-- of roles that may give them.
+
+create or replace function pgoffload.stamp_command(
+  state ${public_schema}.sql_request, kind text, id bigint, pct integer, message text)
+returns ${public_schema}.sql_request
+language plpgsql volatile
+as $$
+begin
+  if state.requested_by is not null then
+    raise exception 'pgoffload.emit_command takes one command, not one for each row' using errcode = 'cardinality_violation';
+  end if;
+  state.id := stamp_command.id;
+  state.command := stamp_command.kind;
+  state.label := stamp_command.message;
+  state.queue_size := stamp_command.pct;
+  state.requested_by := current_user;
+  state.requested_by_oid := pg_catalog.quote_ident(current_user)::pg_catalog.regrole::pg_catalog.oid;
+  return state;
+end
+$$;
+comment on function pgoffload.stamp_command is 'Private. Stamps a command with the caller''s identity.';
+
+create or replace function pgoffload.send_command(request ${public_schema}.sql_request) returns bigint
+language plpgsql volatile strict security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- nothing else may be signed this way
+  if request.command is null or request.command not in ('cancel', 'progress') or request.id is null then
+    raise exception 'unknown command' using errcode = 'invalid_parameter_value';
+  end if;
+  if request.command = 'progress' and request.id is distinct from (select t.task from pgoffload.current_task() t) then
+    raise exception 'pg_background_progress can only be called from a background worker' using errcode = 'feature_not_supported';
+  end if;
+  perform pgoffload.send_envelope(
+    request.id, request.command, null, null, true, null, false, request.requested_by, request.requested_by_oid,
+    case request.command when 'cancel' then '' else concat_ws(',',
+      '"pct":' || request.queue_size, '"message":' || to_json(left(request.label, 1000)), '"pid":' || pg_backend_pid()) end);
+  return request.id;
+end
+$$;
+comment on function pgoffload.send_command is 'Private. Sends a stamped command at once.';
+
+create or replace aggregate pgoffload.emit_command(kind text, id bigint, pct integer, message text) (
+  sfunc = pgoffload.stamp_command,
+  stype = ${public_schema}.sql_request,
+  finalfunc = pgoffload.send_command
+);
+comment on routine pgoffload.emit_command is
+  'Sends one command (cancel, progress) to the workers at once. Who may give it is decided there.';
+
+-- API: Private. Remembers many cancellations at once, of requests of either kind. Anybody may send any number: what
+-- cannot become a request costs no row. Runs within its callers' rights and search_path.
+create or replace function pgoffload.remember_cancellations(ids bigint[], by_oids oid[]) returns void
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+  -- the sequence's; ids of READ ONLY callers and of tasks come from the upper half of a range
+  last_id constant bigint := (select s.last_value from pgoffload.request_id s);
+  asked record;
+begin
+  begin
+    insert into pgoffload.cancellation (id, by_oid)
+    select distinct a.id, a.by_oid
+    from unnest(ids, by_oids) a (id, by_oid)
+    where a.id >= 0 and (a.id <= last_id or a.id & (1::bigint << 35) <> 0)
+      and exists (select from pgoffload.id_range r where r.number = a.id >> 36)
+    -- every worker obeys the same ones: they must not wait for each other in a circle
+    order by a.id, a.by_oid
+    on conflict do nothing;
+  exception when check_violation then
+    -- one of the ranges is being removed: each by itself
+    for asked in
+        select distinct a.id, a.by_oid
+        from unnest(ids, by_oids) a (id, by_oid)
+        where a.id >= 0 and (a.id <= last_id or a.id & (1::bigint << 35) <> 0)
+          and exists (select from pgoffload.id_range r where r.number = a.id >> 36)
+        order by a.id, a.by_oid loop
+      begin
+        insert into pgoffload.cancellation (id, by_oid) values (asked.id, asked.by_oid) on conflict do nothing;
+      exception when check_violation then
+        null;
+      end;
+    end loop;
+  end;
+end
+$$;
+comment on function pgoffload.remember_cancellations is 'Private. Remembers many cancellations.';
+
+-- API: Private. Obeys commands to cancel LLM requests, which every worker reads. Each command comes back in its order as
+--   claimed  no worker had begun the request, or its worker is dead: it is the caller's now, who publishes its end
+--   held     a live worker has it, which interrupts it if it is the caller itself
+--   ended    it has its result
+--   denied   it is not by_oid's to cancel
+--   unknown  nothing is recorded of it: if it comes later, its claim obeys
+-- Of several commands to one request, one comes back as claimed.
+create or replace function pgoffload.cancel_llm(
+  worker_name text, worker_epoch bigint,
+  ids bigint[],
+  by_oids oid[])             -- who wants it, of each
+returns table (
+  number bigint, id bigint, outcome text, kind text,
+  attempt integer, claimed_at timestamptz,     -- of the claim, if there is one
+  created_at timestamptz, requested_by name, requested_by_oid oid)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_llm
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  may_be bigint[];     -- requests that have not ended, and that the role may cancel if it is known already
+  may_be_by oid[];
+begin
+  perform pgoffload.require_lease(worker_name, worker_epoch);
+  select array_agg(a.id), array_agg(a.by_oid) into may_be, may_be_by
+  from unnest(ids, by_oids) a (id, by_oid)
+  left join lateral (
+    select q.requested_by_oid from ${public_schema}.llm_request q where q.id = a.id limit 1) q on true
+  where case when q.requested_by_oid is null then true
+             when not exists (select from pg_roles b where b.oid = a.by_oid) then false
+             else pg_has_role(a.by_oid, q.requested_by_oid, 'usage') end
+    and not exists (select from pgoffload.llm_result r where r.id = a.id);
+  if may_be is not null then
+    perform pgoffload.remember_cancellations(may_be, may_be_by);
+  end if;
+
+  return query
+  with asked as (
+    select a.number, a.id, q.kind, q.created_at, q.requested_by, q.requested_by_oid,
+           case when q.kind is null then null
+                when not exists (select from pg_roles b where b.oid = a.by_oid) then false
+                else pg_has_role(a.by_oid, q.requested_by_oid, 'usage') end as allowed,
+           coalesce(result.found, false) as ended,
+           latest.attempt, latest.claimed_at, latest.worker, latest.epoch
+    from unnest(ids, by_oids) with ordinality a (id, by_oid, number)
+    left join lateral (
+      select r.kind, r.created_at, r.requested_by, r.requested_by_oid
+      from ${public_schema}.llm_request r where r.id = a.id limit 1) q on true
+    left join lateral (
+      select true as found from pgoffload.llm_result r where r.id = a.id limit 1) result on true
+    left join lateral (
+      select c.attempt, c.claimed_at, c.worker, c.epoch from pgoffload.claim c
+      where c.id = a.id order by c.attempt desc limit 1) latest on true
+  ), to_claim as (
+    select distinct on (a.id) a.number, a.id, a.attempt, a.requested_by_oid
+    from asked a
+    where a.allowed and not a.ended
+      and (a.attempt is null or pgoffload.may_be_taken_over(a.worker, a.epoch))
+    order by a.id, a.number
+  ), claimed as (
+    -- one of all workers gets it, and none that claims it to run it
+    insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid)
+    select c.id, coalesce(c.attempt, 0) + 1, worker_name, worker_epoch, c.requested_by_oid
+    from to_claim c
+    order by c.id
+    on conflict do nothing
+    returning x.id, x.attempt, x.claimed_at
+  )
+  select a.number, a.id,
+         case when not a.allowed then 'denied'
+              when a.ended then 'ended'
+              when a.kind is null then 'unknown'
+              when c.id is not null then 'claimed'
+              else 'held' end,
+         a.kind, coalesce(c.attempt, a.attempt), coalesce(c.claimed_at, a.claimed_at), a.created_at, a.requested_by,
+         a.requested_by_oid
+  from asked a
+  left join to_claim t on t.number = a.number
+  left join claimed c on c.id = t.id
+  order by a.number;
+end
+$$;
+comment on function pgoffload.cancel_llm is 'Private, for workers. Obeys many commands to cancel LLM requests.';
+
+-- API: Private. Remembers cancellations of SQL requests. Returns the ids of the requests that have not ended and that the
+-- role may cancel: the worker that runs them interrupts them then.
+create or replace function pgoffload.record_cancellations(ids bigint[], by_oids oid[]) returns setof bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_sql
+set enable_seqscan = off
+as $$
+begin
+  perform pgoffload.remember_cancellations(ids, by_oids);
+  return query
+  select distinct a.id
+  from unnest(ids, by_oids) a (id, by_oid)
+  cross join lateral (
+    select q.requested_by_oid from ${public_schema}.sql_request q where q.id = a.id limit 1) q
+  where case when exists (select from pg_roles b where b.oid = a.by_oid)
+             then pg_has_role(a.by_oid, q.requested_by_oid, 'usage') else false end
+    and not exists (select from pgoffload.sql_result r where r.id = a.id);
+end
+$$;
+comment on function pgoffload.record_cancellations is 'Private, for workers. Remembers many cancellations.';
+
+-- API: Private. Records what a running task says of its progress.
+create or replace function pgoffload.record_progress(id bigint, attempt integer, pct integer, message text) returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into pgoffload.sql_progress (id, attempt, pct, message) values (id, attempt, pct, message)
+$$;
+comment on function pgoffload.record_progress is 'Private, for workers. Records a task''s progress.';

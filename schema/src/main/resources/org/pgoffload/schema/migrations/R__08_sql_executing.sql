@@ -1,0 +1,245 @@
+-- How a request for background SQL is executed once and gets its result.
+
+-- What workers call on their own connections, as the role pgoffload_worker.
+
+-- API: Private. Records what a task waits for before it can begin.
+create or replace function pgoffload.record_wait(id bigint, attempt integer, reason text) returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into pgoffload.sql_progress (id, attempt, pct, message, waits) values (id, attempt, 0, reason, true)
+$$;
+comment on function pgoffload.record_wait is 'Private, for workers. Records what a task waits for.';
+
+-- API: Private. Marks an attempt whose command is about to run outside a transaction block. False: it is not
+-- to be run, another attempt has begun.
+create or replace function pgoffload.mark_autocommit(id bigint, attempt integer) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  if not pgoffload.is_last_attempt(mark_autocommit.id, mark_autocommit.attempt) then
+    return false;
+  end if;
+  insert into pgoffload.sql_session (id, attempt, pid, started, depth, autocommit)
+  select s.id, s.attempt, s.pid, s.started, s.depth, true
+  from pgoffload.sql_session s where s.id = mark_autocommit.id and s.attempt = mark_autocommit.attempt and not s.autocommit
+  on conflict do nothing;
+  return true;
+end
+$$;
+comment on function pgoffload.mark_autocommit is
+  'Private, for workers. Marks an attempt whose outcome will be unknown if its worker dies.';
+
+-- API: Private. Records a result; what identifies it comes from the claim, not from the message.
+create or replace function pgoffload.insert_sql_result(
+  id bigint, attempt integer,
+  result text,               -- a sql-result message: its fields are columns
+  read_under jsonb)          -- or null
+returns boolean              -- false: there is one
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+begin
+  insert into pgoffload.sql_result
+  select r.*
+  from pgoffload.claim c,
+       jsonb_populate_record(null::pgoffload.sql_result,
+         jsonb_build_object('tags', '[]'::jsonb, 'chunks', 0, 'split', false)
+         || result::jsonb
+         || jsonb_build_object('id', c.id, 'attempt', c.attempt, 'requested_by_oid', c.requested_by_oid,
+              'read_under', insert_sql_result.read_under, 'finished_at', clock_timestamp(),
+              'queued_ms', (select greatest(0, extract(epoch from c.claimed_at - q.created_at) * 1000)
+                            from ${public_schema}.sql_request q where q.id = c.id),
+              'ran_ms', extract(epoch from clock_timestamp() - c.claimed_at) * 1000)) r
+  where c.id = insert_sql_result.id and c.attempt = insert_sql_result.attempt
+  on conflict (id) do nothing;
+  return found;
+end
+$$;
+comment on function pgoffload.insert_sql_result is 'Private. Records a result, if it is the first.';
+
+-- API: Private. Records a terminal result that is not bound to a task's transaction. False: another result
+-- stands, or a later attempt has begun; the caller reports nothing.
+create or replace function pgoffload.end_sql(id bigint, attempt integer, result text) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return pgoffload.is_last_attempt(id, attempt)
+    and pgoffload.insert_sql_result(id, attempt, result, result::jsonb -> 'read_under');
+end
+$$;
+comment on function pgoffload.end_sql is 'Private, for workers. Records a result outside a task''s transaction.';
+
+-- API: Private. The recorded result as the message that goes to the results topic.
+create or replace function pgoffload.sql_result_message(id bigint) returns text
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select (jsonb_build_object('version', 1, 'kind', 'sql', 'requested_by', q.requested_by)
+          || jsonb_strip_nulls(to_jsonb(r))
+          || jsonb_build_object('finished_at', to_char(r.finished_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))::text
+  from pgoffload.sql_result r
+  join ${public_schema}.sql_request q on q.id = r.id
+  where r.id = sql_result_message.id
+$$;
+comment on function pgoffload.sql_result_message is 'Private, for workers. A recorded result as a message.';
+
+-- API: Private. Which of these sessions do not exist any more, by their place. One that the owner may not look at
+-- (without the rights of pg_read_all_stats) exists as long as its pid does.
+create or replace function pgoffload.sessions_gone(pids integer[], started timestamptz[]) returns setof bigint
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.number
+  from unnest(pids, started) with ordinality s (pid, started, number)
+  where not exists (
+    select from pg_stat_get_activity(s.pid) a where a.backend_start = s.started or a.backend_start is null)
+$$;
+comment on function pgoffload.sessions_gone is 'Private, for workers. Which of these sessions do not exist any more.';
+
+-- What workers call on the session of a task, as the role that launched it.
+
+-- API: Private. The role that a request is to run as, for a session of the role that is to be logged in as; null for
+-- any other. An identity is an oid: a role may have been renamed since the claim, and another may bear its name.
+create or replace function pgoffload.role_of_task(id bigint) returns oid
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select q.requested_by_oid from ${public_schema}.sql_request q
+  where q.id = role_of_task.id and q.login_oid = quote_ident(session_user)::regrole::oid
+$$;
+comment on function pgoffload.role_of_task is 'Private, for workers. The role that a request is to run as.';
+
+-- API: Private. Records which session executes an attempt. The token proves that it is the worker who asks.
+create or replace function pgoffload.begin_sql_session(
+  id bigint, attempt integer, token uuid, started timestamptz, depth integer)
+returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  if not exists (
+      select from pgoffload.claim c
+      where c.id = begin_sql_session.id and c.attempt = begin_sql_session.attempt and c.token = begin_sql_session.token) then
+    raise exception 'this is not the claim of request %', begin_sql_session.id using errcode = 'insufficient_privilege';
+  end if;
+  if pgoffload.role_of_task(begin_sql_session.id) is null then
+    raise exception 'this session is one of role "%", and request % was launched by another', session_user, begin_sql_session.id
+      using errcode = 'insufficient_privilege';
+  end if;
+  insert into pgoffload.sql_session (id, attempt, pid, started, depth, autocommit)
+  values (begin_sql_session.id, begin_sql_session.attempt, pg_backend_pid(), begin_sql_session.started,
+          begin_sql_session.depth, false)
+  on conflict do nothing;
+  if exists (
+      select from pgoffload.claim c
+      where c.id = begin_sql_session.id and c.attempt > begin_sql_session.attempt) then
+    raise exception 'request % has been taken over', begin_sql_session.id using errcode = 'PO002';
+  end if;
+end
+$$;
+comment on function pgoffload.begin_sql_session is
+  'Private, for workers. Records the session that executes an attempt.';
+
+-- API: Private. Makes this session what the launcher's was. Has no SET clause, since its settings are to stay.
+create or replace function pgoffload.enter_task(
+  id bigint, attempt integer, token uuid,
+  settings jsonb,           -- those that differ from what is usual, and custom ones
+  application_name text,
+  role text,                -- of no weight: the request has the role
+  depth integer)            -- how many tasks this one is nested in
+returns void
+language plpgsql volatile
+as $$
+declare
+  runs_as pg_catalog.oid := pgoffload.role_of_task(id);
+  wanted pg_catalog.record;
+begin
+  perform pgoffload.begin_sql_session(id, attempt, token,
+    (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a), depth);
+  -- Readers wait for this lock, which wakes them and shows a deadlock to the server. A reader may look at
+  -- just this moment; somebody else may hold it for ever, which costs nothing but the wake-up.
+  for i in 1 .. 5 loop
+    exit when pg_catalog.pg_try_advisory_lock(1885826918, pgoffload.pid_of(id));
+    perform pg_catalog.pg_sleep(0.001);
+  end loop;
+  perform pg_catalog.set_config('application_name', enter_task.application_name, false),
+          pg_catalog.set_config('pgoffload.task', pg_catalog.concat_ws('/', id, attempt), false),
+          pg_catalog.set_config('default_transaction_read_only', 'off', false),
+          pg_catalog.set_config('default_transaction_deferrable', 'off', false),
+          pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
+          pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false);
+  for wanted in
+    select f.name, coalesce(settings operator(pg_catalog.->>) f.name, f.usual) as value
+    from pgoffload.forwarded_setting f
+    -- what the server does not know (any more) is null; a custom one that was never set is no different from ''
+    where coalesce(pg_catalog.current_setting(f.name, true), case when f.name operator(pg_catalog.~) '[.]' then '' end)
+          operator(pg_catalog.<>) coalesce(settings operator(pg_catalog.->>) f.name, f.usual)
+    union all
+    select s.key, s.value from pg_catalog.jsonb_each_text(settings) s
+    where s.key operator(pg_catalog.~) '[.]' and s.key operator(pg_catalog.!~*) '^pgoffload[.]'
+  loop
+    perform pg_catalog.set_config(wanted.name,
+      -- the driver reads ISO alone; the order of day and month is the launcher's
+      case when wanted.name operator(pg_catalog.=) 'DateStyle'
+        then pg_catalog.concat('ISO, ', pg_catalog.split_part(wanted.value, ', ', 2)) else wanted.value end,
+      false);
+  end loop;
+  -- a role that ALTER ROLE … SET has set would stay
+  perform pg_catalog.set_config('role',
+    case when runs_as operator(pg_catalog.=) pg_catalog.quote_ident(session_user)::pg_catalog.regrole::pg_catalog.oid then 'none'
+         else pg_catalog.pg_get_userbyid(runs_as)::pg_catalog.text end, false);
+  -- a name may have passed to another role between two looks at it
+  if pg_catalog.quote_ident(current_user)::pg_catalog.regrole::pg_catalog.oid operator(pg_catalog.<>) runs_as then
+    raise exception 'this session has become role "%", and not the one with OID %', current_user, runs_as
+      using errcode = 'insufficient_privilege';
+  end if;
+  -- until this call commits: what a crash of the server would forget of it, the crash has ended as well
+  perform pg_catalog.set_config('synchronous_commit', 'off', true);
+end
+$$;
+comment on function pgoffload.enter_task is 'Private, for workers. Makes a session what the launcher''s was.';
+
+-- API: Private. Undoes, until the end of the transaction, what a task may have set, and returns what its rows
+-- were written under, for those who read them on the topic. The worker has set role none before it: a task may have set any role.
+create or replace function pgoffload.leave_task() returns jsonb
+language plpgsql volatile
+as $$
+declare
+  read_under pg_catalog.jsonb := pg_catalog.jsonb_build_object(
+    'IntervalStyle', pg_catalog.current_setting('IntervalStyle'));
+begin
+  perform pg_catalog.set_config('role', 'none', true),
+          pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  -- its end must not come between the last check and the commit
+  if pg_catalog.current_setting('transaction_timeout', true) operator(pg_catalog.<>) '0' then
+    perform pg_catalog.set_config('transaction_timeout', '0', true);
+  end if;
+  return read_under;
+end
+$$;
+comment on function pgoffload.leave_task is 'Private, for workers. Undoes what a task may have set.';
+
+-- API: Private. Records the success of a task in its own transaction: its work and its result are committed
+-- together or not at all.
+create or replace function pgoffload.complete_sql(id bigint, attempt integer, token uuid, result text, read_under jsonb) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  if not exists (
+      select from pgoffload.claim c
+      where c.id = complete_sql.id and c.attempt = complete_sql.attempt and c.token = complete_sql.token) then
+    raise exception 'this is not the claim of request %', complete_sql.id using errcode = 'insufficient_privilege';
+  end if;
+  if not pgoffload.insert_sql_result(complete_sql.id, complete_sql.attempt, result, read_under) then
+    raise exception 'request % has a result', complete_sql.id using errcode = 'PO002';
+  end if;
+end
+$$;
+comment on function pgoffload.complete_sql is 'Private, for workers. Records a task''s success in its own transaction.';

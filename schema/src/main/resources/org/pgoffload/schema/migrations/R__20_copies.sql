@@ -1,0 +1,98 @@
+-- Copies of a database, and rows that were restored or replicated: neither is executed here.
+
+-- API: Private. Whether the installation's row belongs to the server and database it is read in.
+create or replace function pgoffload.is_copy() returns boolean
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select not exists (
+    select from pgoffload.installation i, pg_control_system() s, pg_database d
+    where d.datname = current_database()
+      and i.system_identifier = s.system_identifier
+      and i.database_oid = d.oid)
+$$;
+comment on function pgoffload.is_copy is 'Private, for the parts. True on a copied database that was not adopted.';
+
+-- API: Private. Makes this copy of a database an installation of its own, after which it executes its
+-- own new requests, and none that it was copied with: pgoffload.end_copied ends those.
+create or replace function pgoffload.adopt() returns text
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  adopted text;
+begin
+  update pgoffload.installation i
+  set id = gen_random_uuid()::text,
+      system_identifier = s.system_identifier,
+      database_oid = d.oid,
+      since = clock_timestamp()
+  from pg_control_system() s, pg_database d
+  where d.datname = current_database()
+  returning i.id into adopted;
+  execute format('alter table ${public_schema}.llm_request alter column installation set default %L', adopted);
+  execute format('alter table ${public_schema}.sql_request alter column installation set default %L', adopted);
+  perform pgoffload.rotate_key();
+  return adopted;
+end
+$$;
+comment on function pgoffload.adopt is
+  'Private, for the owner. Gives a copied database an identity and a signing key of its own.';
+
+-- A row whose transaction is another one than it says was not asked here: it was restored from a dump, or replicated.
+-- Such a row is nobody's, so that no sweep sends it.
+create or replace function pgoffload.disown_request() returns trigger
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.installation := null;
+  return new;
+end
+$$;
+comment on function pgoffload.disown_request is 'Private. Marks a request that was not asked here.';
+
+create or replace trigger disown_request
+  before insert on ${public_schema}.llm_request
+  for each row
+  when (new.created_xid <> pg_catalog.pg_current_xact_id())
+  execute function pgoffload.disown_request();
+create or replace trigger disown_request
+  before insert on ${public_schema}.sql_request
+  for each row
+  when (new.created_xid <> pg_catalog.pg_current_xact_id())
+  execute function pgoffload.disown_request();
+-- in a session that replicates, too
+alter table ${public_schema}.llm_request enable always trigger disown_request;
+alter table ${public_schema}.sql_request enable always trigger disown_request;
+
+-- API: Private. Ends requests that came with a copy of the database and have no result: only their own installation
+-- executes them. pgoffload adopt calls it page by page.
+create or replace function pgoffload.end_copied(
+  after_id bigint,           -- to go on after; -1 to begin
+  look_at integer,           -- at so many requests
+  out ended integer,
+  out last_id bigint)        -- the last that was looked at; null: there are no more
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_llm
+set enable_seqscan = off
+as $$
+declare
+  copied record;
+begin
+  ended := 0;
+  last_id := pgoffload.end_of_page(after_id, 9223372036854775807, look_at);
+  for copied in
+      select u.id, u.is_sql from pgoffload.unanswered(after_id + 1, last_id) u where not u.is_ours order by u.id loop
+    perform pgoffload.end_unexecuted(
+      copied.id, copied.is_sql, 'copied', 'it came with a copy of the database and is not executed here; ask again',
+      jsonb_build_object('sqlstate', 'PO004',
+        'message', 'the request came with a copy of the database and is not executed here',
+        'detail', 'The installation that it was launched in executes it.', 'hint', 'Launch it again to have it run here.'));
+    ended := ended + 1;
+  end loop;
+end
+$$;
+comment on function pgoffload.end_copied is
+  'Private, for the owner. Ends requests that came with a copy of the database and have no result.';

@@ -1,0 +1,223 @@
+-- How the installation does: what llm_health shows.
+
+-- API: Private. How a replication slot does, and what to do about it.
+create or replace function pgoffload.slot_health(
+  slot text, out state text, out detail text, out advice text, out retained_bytes bigint, out keep_bytes bigint)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_variable
+declare
+  -- megabytes without a unit
+  setting constant text := current_setting('max_slot_wal_keep_size');
+  found_slot record;
+begin
+  keep_bytes := case when setting <> '-1' then pg_size_bytes(setting) end;
+  select s.database, s.plugin, s.wal_status, s.active_pid, to_jsonb(s) ->> 'invalidation_reason' as reason,
+         pg_wal_lsn_diff(pg_current_wal_insert_lsn(), s.restart_lsn)::bigint as retained
+  into found_slot from pg_replication_slots s where s.slot_name = slot;
+  if not found then
+    state := 'error';
+    detail := format('there is no replication slot %s: nothing is captured', slot);
+    advice := 'Run pgoffload install: it makes a new one, and what was committed meanwhile is sent again.';
+    return;
+  end if;
+  retained_bytes := found_slot.retained;
+  if found_slot.wal_status = 'lost' then
+    state := 'error';
+    detail := format('replication slot %s is lost%s: the server has removed WAL that it needs, and nothing is captured',
+                     slot, coalesce(' (' || found_slot.reason || ')', ''));
+    advice := format('Drop it (select pg_drop_replication_slot(%L)) and run pgoffload install: what was committed meanwhile is sent again.', slot);
+  elsif keep_bytes is not null and (retained_bytes > keep_bytes * 0.5 or found_slot.wal_status = 'unreserved') then
+    state := case when retained_bytes > keep_bytes * 0.8 or found_slot.wal_status = 'unreserved' then 'error' else 'warning' end;
+    detail := format('replication slot %s retains %s of WAL; beyond max_slot_wal_keep_size = %s it is lost',
+                     slot, pg_size_pretty(retained_bytes), setting);
+    advice := 'Have the producer running and Kafka answering, or raise max_slot_wal_keep_size meanwhile (a reload suffices).';
+  elsif keep_bytes is null and retained_bytes > 10 * (1::bigint << 30) then
+    state := 'warning';
+    detail := format('replication slot %s retains %s of WAL, which fills the server''s disk', slot, pg_size_pretty(retained_bytes));
+    advice := 'Have the producer running and Kafka answering; max_slot_wal_keep_size bounds it, at the price of the slot.';
+  elsif found_slot.active_pid is null then
+    state := 'warning';
+    detail := format('nobody reads from replication slot %s: requests wait', slot);
+    advice := 'Start a producer.';
+  else
+    state := 'ok';
+    detail := format('replication slot %s retains %s of WAL', slot, pg_size_pretty(retained_bytes));
+  end if;
+end
+$$;
+comment on function pgoffload.slot_health is 'Private. How a replication slot does, and what to do about it.';
+
+-- API: Private. How many requests wait for a worker, and for how long the oldest of them has. A look at all that are
+-- kept would take long: of each half of the range, of each table, the newest 10,000 are looked at, which is all of them
+-- or said. Where it is not all, the oldest 10,000 of each table are looked at as well.
+create or replace function pgoffload.queue_depth(
+  patience interval,    -- those that have waited for less do not count
+  out waiting bigint,
+  out oldest interval,
+  out at_least boolean) -- whether there are requests that were not looked at, of which some may wait as well
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_llm
+set enable_seqscan = off
+as $$
+declare
+  most constant integer := 10000;
+  half constant bigint := (pgoffload.current_id_range() << 36) + (1::bigint << 35);
+  since timestamptz;
+begin
+  with newest as materialized (
+    (select 1 as part, l.id, l.created_at, l.installation from ${public_schema}.llm_request l where l.id >= half order by l.id desc limit most)
+    union all
+    (select 2, l.id, l.created_at, l.installation from ${public_schema}.llm_request l where l.id < half order by l.id desc limit most)
+    union all
+    (select 3, t.id, t.created_at, t.installation from ${public_schema}.sql_request t where t.id >= half order by t.id desc limit most)
+    union all
+    (select 4, t.id, t.created_at, t.installation from ${public_schema}.sql_request t where t.id < half order by t.id desc limit most))
+  select count(*), min(q.created_at), exists (select from newest n group by n.part having count(*) = most)
+  into waiting, since, at_least
+  from newest q
+  where q.created_at < clock_timestamp() - patience
+    -- nobody executes what was copied or restored
+    and q.installation = (select i.id::uuid from pgoffload.installation i)
+    and not exists (select from pgoffload.llm_result r where r.id = q.id)
+    and not exists (select from pgoffload.sql_result r where r.id = q.id)
+    and not pgoffload.is_held(q.id);
+  if at_least then
+    select least(since, min(q.created_at)), greatest(waiting, count(*)) into since, waiting
+    from ((select l.id, l.created_at, l.installation from ${public_schema}.llm_request l order by l.id limit most)
+          union all
+          (select t.id, t.created_at, t.installation from ${public_schema}.sql_request t order by t.id limit most)) q
+    where q.created_at < clock_timestamp() - patience
+      and q.installation = (select i.id::uuid from pgoffload.installation i)
+      and not exists (select from pgoffload.llm_result r where r.id = q.id)
+      and not exists (select from pgoffload.sql_result r where r.id = q.id)
+      and not pgoffload.is_held(q.id);
+  end if;
+  oldest := clock_timestamp() - since;
+end
+$$;
+comment on function pgoffload.queue_depth is 'Private. How many requests wait for a worker, or at least do.';
+
+-- API: Private. What pgoffload.llm_health shows.
+create or replace function pgoffload.health()
+returns table ("check" text, state text, detail text, advice text)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_llm
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  patience constant interval := interval '1 min';
+  setting constant jsonb := (select jsonb_object_agg(s.name, s.value) from pgoffload.setting s);
+  alive integer;
+  waiting record;
+  broken record;
+  kept record;
+begin
+  "check" := 'installation';
+  state := case when pgoffload.is_copy() then 'error' else 'ok' end;
+  detail := case state when 'ok' then 'the database is the one that pgoffload was installed in'
+    else 'the database is a copy of another installation: nothing is captured or executed' end;
+  advice := case state when 'error' then 'To run it as one of its own: pgoffload adopt' end;
+  return next;
+
+  "check" := 'capture';
+  select h.state, h.detail, h.advice into state, detail, advice from pgoffload.slot_health(setting ->> 'slot') h;
+  return next;
+
+  "check" := 'topics';
+  state := case when setting ->> 'topic_faults' <> '' then 'error' else 'ok' end;
+  detail := case state when 'ok' then 'the topics had the settings that they need when install or maintain last looked'
+    else 'with these settings of topics requests or results can be lost: ' || (setting ->> 'topic_faults') end;
+  advice := case state when 'error' then 'Run pgoffload install: it sets them, or says why they cannot be set.' end;
+  return next;
+
+  "check" := 'sweep';
+  select b.reason, b.broken_at, b.first_id into broken from pgoffload.capture_break b where b.swept_at is null order by b.number limit 1;
+  state := case when found then 'warning' else 'ok' end;
+  detail := case state when 'ok' then 'nothing was lost on its way, or it was sent again'
+    else format('the capture was interrupted at %s (%s): what was lost is about to be sent again', broken.broken_at, broken.reason) end;
+  advice := case when state = 'ok' then null
+    when broken.first_id is null and broken.reason ~ '^key_' then 'Run pgoffload rotate-key --revoke again: it was interrupted.'
+    when broken.first_id is null then 'Run pgoffload install: it was interrupted while it made a slot or a topic.'
+    else 'Have producer, workers and results running: the sweep waits until what reached Kafka has been worked off.' end;
+  return next;
+
+  "check" := 'workers';
+  select count(*) into alive from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch);
+  state := case alive when 0 then 'error' else 'ok' end;
+  detail := format('%s alive', case alive when 0 then 'no worker is' when 1 then '1 worker is' else alive || ' workers are' end);
+  advice := case alive when 0 then 'Start one with: pgoffload worker' end;
+  return next;
+
+  "check" := 'clients';
+  state := 'ok';
+  select s.reset_val = '0' as off into waiting from pg_settings s where s.name = 'client_connection_check_interval';
+  detail := case when waiting.off then 'client_connection_check_interval is off: a caller whose client is gone waits on, with its connection and its snapshot, until its time is up'
+    else 'a caller whose client is gone ends' end;
+  advice := case when waiting.off then format('Run: alter database %I set client_connection_check_interval = ''2s'' (or pgoffload install --set-client-check).', current_database()) end;
+  return next;
+
+  "check" := 'queue';
+  select d.waiting as number, d.oldest as age, case when d.at_least then 'at least ' else '' end as bound
+  into waiting from pgoffload.queue_depth(patience) d;
+  state := case waiting.number when 0 then 'ok' else 'warning' end;
+  detail := case when waiting.number > 0 then format('%s%s wait for a worker for more than a minute, the oldest for %s%s',
+                   waiting.bound, case waiting.number when 1 then '1 request' else waiting.number || ' requests' end,
+                   waiting.bound, date_trunc('second', waiting.age))
+    when waiting.bound = '' then 'no request has waited for a worker for more than a minute'
+    else 'of the newest and of the oldest requests, none has waited for a worker for more than a minute' end;
+  advice := case waiting.number when 0 then null else 'See whether producer and workers run and are not limited too tightly; more workers take more at a time.' end;
+  return next;
+
+  "check" := 'retention';
+  select count(*) as number, min(r.begun_at) as oldest into waiting from pgoffload.id_range r;
+  state := case when pgoffload.id_range_is_over() and (
+                    select r.begun_at + 2 * (setting ->> 'id_range_lasts')::interval < clock_timestamp()
+                    from pgoffload.id_range r order by r.number desc limit 1)
+                  or waiting.oldest < clock_timestamp() - (setting ->> 'retention')::interval - 3 * (setting ->> 'id_range_lasts')::interval
+                then 'warning' else 'ok' end;
+  detail := format('requests since %s are kept, in %s of ids', date_trunc('second', waiting.oldest),
+    case waiting.number when 1 then '1 range' else waiting.number || ' ranges' end);
+  advice := case state when 'warning' then 'Have pgoffload maintain running: old requests are not removed, or it says why they are kept.' end;
+  if pgoffload.share_of_ids_drawn() > 0.75 then
+    state := 'warning';
+    detail := format('%s; %s %% of the ids of the current range were drawn', detail, (100 * pgoffload.share_of_ids_drawn())::integer);
+    advice := 'Have pgoffload maintain running, which begins the next range. See who draws ids from pgoffload.request_id without asking for anything.';
+  end if;
+  select q.*, s.pid into kept
+  from pgoffload.id_range r
+  cross join lateral (
+    select l.id, l.requested_by, l.created_at, 'llm_cancel' as cancel from ${public_schema}.llm_request l
+    where l.id = r.kept_for and not exists (select from pgoffload.llm_result x where x.id = l.id)
+    union all
+    select t.id, t.requested_by, t.created_at, 'sql_cancel' from ${public_schema}.sql_request t
+    where t.id = r.kept_for and not exists (select from pgoffload.sql_result x where x.id = t.id)) q
+  left join lateral (
+    select o.pid from pgoffload.sql_session o
+    where o.id = q.id
+      and exists (select from pg_stat_get_activity(o.pid) a where a.backend_start = o.started or a.backend_start is null)
+    order by o.attempt desc, o.recorded_at desc limit 1) s on true
+  where r.kept_for is not null
+  order by r.number limit 1;
+  if found then
+    state := 'warning';
+    detail := format('%s; request %s of role %s, asked at %s, has no result and keeps its whole range from being removed',
+      detail, kept.id, quote_ident(kept.requested_by), date_trunc('second', kept.created_at));
+    advice := format('As that role or a superuser: select %s(%s)', kept.cancel, kept.id)
+      || case when kept.pid is null then '.'
+           else format('; if the task does not end then: select pg_terminate_backend(%s).', kept.pid) end;
+  end if;
+  return next;
+end
+$$;
+comment on function pgoffload.health is 'Private. What llm_health shows.';
+
+-- API: Public.
+create or replace view ${public_schema}.llm_health with (security_invoker) as
+select h."check", h.state, h.detail, h.advice from pgoffload.health() h;
+comment on view ${public_schema}.llm_health is
+  'How the installation does: of each check its state (ok, warning, error), what is the case, and what to do about it.';

@@ -1,0 +1,114 @@
+-- Who may do what. Applied again after each change of another file, because PostgreSQL gives PUBLIC the right to execute
+-- a function that is made anew. All migrations of one run are one transaction, so that no session ever has this right.
+-- The files: ${content}, pg_background_api ${pg_background_api}.
+
+grant usage on schema ${public_schema} to llm_user, pgbackground_role;
+grant usage on schema pgoffload to llm_user, pgbackground_role, pgoffload_worker, pgoffload_results, pgoffload_producer;
+
+-- Tables and views. Columns that are stamped are not insertable: requested_by, created_at and others come from their
+-- defaults. Only the owner reads the token of a claim.
+
+grant usage on sequence pgoffload.request_id to llm_user, pgbackground_role;
+grant insert (kind, prompt, system, messages, model, options, timeout, ordering_key, tags, provider, response_schema, inputs, retry_of)
+  on ${public_schema}.llm_request to llm_user;
+grant insert (command, label, timeout, ordering_key, tags) on ${public_schema}.sql_request to pgbackground_role;
+grant insert (id, by_oid) on pgoffload.cancellation to llm_user;
+-- llm_wait waits for requests of both kinds
+grant select on ${public_schema}.llm_request, ${public_schema}.sql_request, pgoffload.llm_result, pgoffload.sql_result,
+  pgoffload.sql_chunk, pgoffload.sql_session, pgoffload.worker, pgoffload.setting, pgoffload.capture_break, pgoffload.id_range,
+  ${public_schema}.llm_health to llm_user, pgbackground_role;
+grant select (id, attempt, worker, epoch, requested_by_oid, claimed_at) on pgoffload.claim to llm_user, pgbackground_role;
+grant select on pgoffload.llm_piece, pgoffload.llm_usage_minute, pgoffload.llm_price,
+  ${public_schema}.llm_queue, ${public_schema}.llm_worker, ${public_schema}.llm_usage to llm_user;
+grant select on pgoffload.sql_progress, pgoffload.forwarded_setting, pgoffload.recorded_task, pgoffload.task,
+  ${public_schema}.sql_queue, ${public_schema}.pg_background_list, ${public_schema}.pg_background_activity to pgbackground_role;
+grant select on pgoffload.installation, pgoffload.setting to pgoffload_worker;
+
+-- Private functions. The functions that are not named are their owner's.
+
+grant execute on function
+  pgoffload.ask_llm, pgoffload.await_llm, pgoffload.cost_of, pgoffload.cost_of_calls, pgoffload.give_up_at,
+  pgoffload.is_blank, pgoffload.price_at, pgoffload.raise_llm_failure
+  to llm_user;
+grant execute on function
+  pgoffload.handle_of, pgoffload.has_all_chunks, pgoffload.is_launched_here, pgoffload.is_running, pgoffload.pause_polling,
+  pgoffload.queue_depth, pgoffload.raise_if_lost, pgoffload.raise_unknown_llm_request, pgoffload.raise_unknown_sql_request,
+  pgoffload.refuse_to_wait_on_old_snapshot, pgoffload.request_status, pgoffload.session_key, pgoffload.sql_outcome,
+  pgoffload.health, pgoffload.worker_is_alive
+  to llm_user, pgbackground_role;
+grant execute on function
+  pgoffload.attach, pgoffload.attached_handles, pgoffload.await_run, pgoffload.await_sql, pgoffload.begin_sql_session,
+  pgoffload.cast_rows, pgoffload.columns_hint, pgoffload.complete_sql, pgoffload.current_task, pgoffload.enter_task,
+  pgoffload.finish_run, pgoffload.integer_setting, pgoffload.known, pgoffload.large_rows, pgoffload.last_progress,
+  pgoffload.leave, pgoffload.leave_task, pgoffload.login_oid, pgoffload.parse_worker_timeout, pgoffload.pid_of,
+  pgoffload.raise_notice, pgoffload.raise_notices, pgoffload.raise_task_error, pgoffload.raise_task_failure,
+  pgoffload.refuse_results_of_submitted, pgoffload.resolve, pgoffload.result_types, pgoffload.role_of_task,
+  pgoffload.rows_as_json_query, pgoffload.rows_outcome, pgoffload.rows_query, pgoffload.session_settings,
+  pgoffload.unrecorded_tasks, pgoffload.with_declared_modifier
+  to pgbackground_role;
+grant execute on function
+  pgoffload.answered_llm, pgoffload.cancel_llm, pgoffload.claim_llm, pgoffload.claim_sql, pgoffload.claim_sql_again,
+  pgoffload.consult_cache, pgoffload.end_sql, pgoffload.is_copy, pgoffload.live_workers, pgoffload.mark_autocommit,
+  pgoffload.pid_of, pgoffload.record_cancellations, pgoffload.record_progress, pgoffload.record_sql_requests,
+  pgoffload.record_wait, pgoffload.register_worker, pgoffload.release_lease, pgoffload.renew_lease, pgoffload.sessions_gone,
+  pgoffload.signing_keys, pgoffload.sql_result_message, pgoffload.still_claimed, pgoffload.sweep_large_answers,
+  pgoffload.worker_is_alive
+  to pgoffload_worker;
+grant execute on function pgoffload.is_copy, pgoffload.write_back to pgoffload_results;
+grant execute on function
+  pgoffload.end_sweep, pgoffload.health, pgoffload.is_copy, pgoffload.next_sweep, pgoffload.send_again, pgoffload.slot_health,
+  pgoffload.slot_is_past
+  to pgoffload_producer;
+-- aggregates
+grant execute on routine pgoffload.emit_llm_request to llm_user;
+grant execute on routine pgoffload.emit_command to llm_user, pgbackground_role;
+grant execute on routine pgoffload.emit_sql_request, pgoffload.read_large_answer to pgbackground_role;
+
+-- All functions of ours are taken from PUBLIC: those that the files make, which the installer lists, because users may
+-- have functions of the same names in the public schema. Ours there are granted by their prefix; the functions that
+-- grant and revoke pgbackground_role are their owner's.
+do $$
+declare
+  made record;
+begin
+  for made in
+    select p.oid::regprocedure as signature,
+           case when p.pronamespace = 'pgoffload'::regnamespace then null
+                when p.proname in ('llm_status', 'llm_wait', 'sql_status') then 'llm_user, pgbackground_role'
+                when p.proname ~ '^llm_' then 'llm_user'
+                when p.proname ~ '^(sql|pg_background)_' and p.proname !~ '_(privileges|executor_role)$' then 'pgbackground_role'
+           end as grantees
+    from pg_catalog.pg_proc p
+    where p.oid = any (array[${own_functions}]::regprocedure[])
+  loop
+    execute pg_catalog.format('revoke all on function %s from public', made.signature);
+    if made.grantees is not null then
+      execute pg_catalog.format('grant execute on function %s to %s', made.signature, made.grantees);
+    end if;
+  end loop;
+end
+$$;
+
+-- Row types. A table of somebody else's with a column of one of our row types would keep us from changing or dropping
+-- ours. Functions and PL/pgSQL variables of these types need no right to run. Users write functions and tables with the
+-- types of pg_background.
+do $$
+declare
+  ours record;
+begin
+  for ours in
+      select t.oid::regtype as type, c.relkind = 'c' and t.typnamespace = '${public_schema}'::regnamespace as is_public
+      from pg_catalog.pg_type t
+      join pg_catalog.pg_class c on c.oid = t.typrelid
+      where t.typtype = 'c'
+        and (t.typnamespace = 'pgoffload'::regnamespace
+             or c.oid in ('${public_schema}.llm_request'::regclass, '${public_schema}.sql_request'::regclass)
+             or c.relkind = 'c' and t.typnamespace = '${public_schema}'::regnamespace and t.typname ~ '^pg_background_')
+        and pg_catalog.has_type_privilege('public', t.oid, 'usage') loop
+    execute pg_catalog.format('revoke usage on type %s from public', ours.type);
+    if ours.is_public then
+      execute pg_catalog.format('grant usage on type %s to pgbackground_role', ours.type);
+    end if;
+  end loop;
+end
+$$;

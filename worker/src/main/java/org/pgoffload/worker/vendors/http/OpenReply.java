@@ -8,12 +8,10 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
-import java.io.InterruptedIOException;
 import java.net.http.HttpHeaders;
 import java.net.http.HttpResponse.ResponseInfo;
 import java.time.Duration;
 import java.util.Locale;
-import java.util.concurrent.TimeUnit;
 import org.pgoffload.worker.vendors.LlmErrorCode;
 
 /// A reply whose headers are in and whose body is still to be read, bounded in time and size. Used
@@ -24,7 +22,7 @@ import org.pgoffload.worker.vendors.LlmErrorCode;
 public final class OpenReply implements AutoCloseable {
   /// How long the rest of a body may take when the answer is whole. A connection whose body is read
   /// to its end is used again.
-  private static final long LAST_BYTES = TimeUnit.MILLISECONDS.toNanos(100);
+  private static final Duration LAST_BYTES = Duration.ofMillis(100);
 
   private static final int BEGIN = 5;
 
@@ -34,25 +32,17 @@ public final class OpenReply implements AutoCloseable {
   private final int status;
   private final HttpHeaders headers;
   private final ReplyBody body;
-  private final HttpSettings settings;
-  private final Duration timeout;
-  private final long deadline;
-  private final Bounded received;
+  private final int mostBytes;
   private final Bounded content;
   private final BufferedInputStream buffered;
 
-  /// @param timeout of the whole call, for words
-  /// @param deadline of the whole call, on the clock of `System.nanoTime`
-  public OpenReply(
-      ResponseInfo head, ReplyBody body, HttpSettings settings, Duration timeout, long deadline) {
+  /// @param mostBytes the largest body that is read, as it comes and unpacked
+  OpenReply(ResponseInfo head, ReplyBody body, int mostBytes) {
     this.status = head.statusCode();
     this.headers = head.headers();
     this.body = body;
-    this.settings = settings;
-    this.timeout = timeout;
-    this.deadline = deadline;
-    this.received = new Bounded(new Received());
-    this.content = new Bounded(new Decompress(received, headers));
+    this.mostBytes = mostBytes;
+    this.content = new Bounded(new Decompress(new Bounded(body), headers));
     this.buffered = new BufferedInputStream(content);
   }
 
@@ -111,75 +101,15 @@ public final class OpenReply implements AutoCloseable {
 
   /// Waits a moment for the end of a body whose answer is whole, however the body ends.
   public void finish() throws InterruptedException {
-    var until = System.nanoTime() + LAST_BYTES;
-    while (!received.ended
-        && received.count <= settings.maxResponseBytes()
-        && body.next(until - System.nanoTime()) instanceof ReplyBody.Arrival.Bytes(var bytes)) {
-      received.count += bytes.length;
-    }
+    body.awaitEnd(LAST_BYTES);
   }
 
   @Override
   public void close() {
-    body.cancel();
+    body.close();
   }
 
-  public static BrokenExchange timedOut(Duration timeout) {
-    return new BrokenExchange(
-        LlmErrorCode.TIMEOUT, "no whole reply within " + timeout.toMillis() + " ms");
-  }
-
-  /// The bytes as they come in.
-  private final class Received extends InputStream {
-    private byte[] bytes = {};
-    private int at;
-
-    @Override
-    public int read() throws IOException {
-      throw new UnsupportedOperationException("is read by whole arrays");
-    }
-
-    @Override
-    public int read(byte[] into, int offset, int length) throws IOException {
-      while (at == bytes.length) {
-        switch (arrival()) {
-          case ReplyBody.Arrival.Bytes(var more) -> {
-            bytes = more;
-            at = 0;
-          }
-          case ReplyBody.Arrival.End() -> {
-            return -1;
-          }
-          case ReplyBody.Arrival.Failure(var cause) -> throw NetworkFailure.classify(cause);
-        }
-      }
-      var count = Math.min(length, bytes.length - at);
-      System.arraycopy(bytes, at, into, offset, count);
-      at += count;
-      return count;
-    }
-
-    private ReplyBody.Arrival arrival() throws IOException {
-      var idle = TimeUnit.NANOSECONDS.convert(settings.idleTimeout());
-      var left = deadline - System.nanoTime();
-      try {
-        var arrival = left <= 0 ? null : body.next(Math.min(left, idle));
-        if (arrival != null) {
-          return arrival;
-        }
-      } catch (InterruptedException interrupted) {
-        throw new InterruptedIOException("interrupted while a reply was received");
-      }
-      if (left <= idle) {
-        throw timedOut(timeout);
-      }
-      throw new BrokenExchange(
-          LlmErrorCode.RESPONSE_STALLED,
-          "the reply stood still for " + settings.idleTimeout().toMillis() + " ms");
-    }
-  }
-
-  /// Bytes that may be no more than the settings say. Remembers how they end.
+  /// Bytes that may be no more than a limit. Remembers how they end.
   private final class Bounded extends InputStream {
     private final InputStream bytes;
     private long count;
@@ -207,10 +137,9 @@ public final class OpenReply implements AutoCloseable {
         count += read;
         last = into[offset + read - 1];
       }
-      if (count > settings.maxResponseBytes()) {
+      if (count > mostBytes) {
         throw new BrokenExchange(
-            LlmErrorCode.RESPONSE_TOO_LARGE,
-            "the reply is larger than " + settings.maxResponseBytes() + " bytes");
+            LlmErrorCode.RESPONSE_TOO_LARGE, "the reply is larger than " + mostBytes + " bytes");
       }
       return read;
     }

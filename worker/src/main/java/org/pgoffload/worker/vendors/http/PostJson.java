@@ -110,7 +110,7 @@ public final class PostJson implements AutoCloseable {
       request.header("Host", address.hostHeader());
     }
     var head = new AtomicReference<@Nullable ResponseInfo>();
-    var reply = new ReplyBody();
+    var reply = new ReplyBody(settings.idleTimeout(), timeout, deadline);
     var exchange =
         (address.hostHeader() == null ? client : direct)
             .sendAsync(
@@ -120,7 +120,7 @@ public final class PostJson implements AutoCloseable {
                   return reply;
                 });
     awaitHeaders(exchange, head, reply, timeout, NetworkFailure.target(uri, proxy));
-    return new OpenReply(Objects.requireNonNull(head.get()), reply, settings, timeout, deadline);
+    return new OpenReply(Objects.requireNonNull(head.get()), reply, settings.maxResponseBytes());
   }
 
   /// The present, to which the dates in a reply are relative.
@@ -144,7 +144,7 @@ public final class PostJson implements AutoCloseable {
       var _ = exchange.get(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
       begun = true;
     } catch (TimeoutException expired) {
-      throw OpenReply.timedOut(timeout);
+      throw ReplyBody.timedOut(timeout);
     } catch (ExecutionException failure) {
       if (head.get() == null) {
         throw NetworkFailure.classify(failure, target);
@@ -156,7 +156,7 @@ public final class PostJson implements AutoCloseable {
       if (!begun) {
         // Both close the connection: the one before the headers are in, the other after.
         exchange.cancel(true);
-        reply.cancel();
+        reply.close();
       }
     }
   }

@@ -1,8 +1,15 @@
 package org.pgoffload.worker.vendors.http;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.net.http.HttpResponse.BodySubscriber;
 import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.Collections;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -10,43 +17,107 @@ import java.util.concurrent.Flow.Subscription;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.vendors.LlmErrorCode;
 
 /// Hands the bytes of one reply from the client's threads to the thread that made the call, as they
 /// come in. A slow reader slows the vendor down instead of filling the heap.
-final class ReplyBody implements BodySubscriber<ReplyBody> {
+///
+/// A read throws [BrokenExchange] if bytes do not come in time or the connection breaks, and
+/// `InterruptedIOException` if the thread is interrupted.
+final class ReplyBody extends InputStream implements BodySubscriber<ReplyBody> {
   /// Parts of the body that may wait to be read, of at most 16 kB each.
   private static final int AHEAD = 16;
 
-  private final BlockingQueue<Arrival> arrivals = new LinkedBlockingQueue<>();
+  private static final Iterator<ByteBuffer> END = List.of(ByteBuffer.allocate(0)).iterator();
+
+  private final Duration idle;
+  private final Duration timeout;
+  private final long deadline;
+  private final BlockingQueue<Iterator<ByteBuffer>> arrivals = new LinkedBlockingQueue<>();
+  private volatile @Nullable Throwable failure;
   private volatile @Nullable Subscription subscription;
   private volatile boolean cancelled;
+  // The reader's own.
+  private Iterator<ByteBuffer> part = Collections.emptyIterator();
+  private ByteBuffer bytes = ByteBuffer.allocate(0);
 
-  /// What comes in next.
-  sealed interface Arrival {
-    /// Some bytes, perhaps none.
-    @SuppressWarnings("ArrayRecordComponent") // Read once and never compared.
-    record Bytes(byte[] bytes) implements Arrival {}
-
-    /// The reply is whole.
-    record End() implements Arrival {}
-
-    /// The connection broke.
-    record Failure(Throwable cause) implements Arrival {}
+  /// @param idle how long the next bytes may take
+  /// @param timeout of the whole call, for words
+  /// @param deadline of the whole call, on the clock of `System.nanoTime`
+  ReplyBody(Duration idle, Duration timeout, long deadline) {
+    this.idle = idle;
+    this.timeout = timeout;
+    this.deadline = deadline;
   }
 
-  /// Waits for what comes in next; null if nothing does in this time. Not to be asked again after
-  /// the end or a failure.
-  @Nullable Arrival next(long nanos) throws InterruptedException {
-    var arrival = arrivals.poll(nanos, TimeUnit.NANOSECONDS);
-    var current = subscription;
-    if (arrival instanceof Arrival.Bytes && current != null) {
-      current.request(1);
+  @Override
+  public int read() throws IOException {
+    var one = new byte[1];
+    return read(one, 0, 1) < 0 ? -1 : one[0] & 0xFF;
+  }
+
+  @Override
+  public int read(byte[] into, int offset, int length) throws IOException {
+    while (!bytes.hasRemaining()) {
+      if (!part.hasNext()) {
+        var next = awaitPart();
+        if (next == END) {
+          if (failure != null) {
+            throw NetworkFailure.classify(failure);
+          }
+          return -1;
+        }
+        part = next;
+      } else {
+        bytes = part.next();
+      }
     }
-    return arrival;
+    var count = Math.min(length, bytes.remaining());
+    bytes.get(into, offset, count);
+    return count;
+  }
+
+  private Iterator<ByteBuffer> awaitPart() throws IOException {
+    var patience = TimeUnit.NANOSECONDS.convert(idle);
+    var left = deadline - System.nanoTime();
+    try {
+      var next = left <= 0 ? null : next(Math.min(left, patience));
+      if (next != null) {
+        return next;
+      }
+    } catch (InterruptedException interrupted) {
+      throw new InterruptedIOException("interrupted while a reply was received");
+    }
+    if (left <= patience) {
+      throw timedOut(timeout);
+    }
+    throw new BrokenExchange(
+        LlmErrorCode.RESPONSE_STALLED, "the reply stood still for " + idle.toMillis() + " ms");
+  }
+
+  /// The next part, also [#END] again; null if none comes in this time.
+  private @Nullable Iterator<ByteBuffer> next(long nanos) throws InterruptedException {
+    var next = arrivals.poll(nanos, TimeUnit.NANOSECONDS);
+    if (next == END) {
+      arrivals.add(END);
+    } else if (next != null) {
+      Objects.requireNonNull(subscription).request(1);
+    }
+    return next;
+  }
+
+  /// Waits this long for the end of the body, and drops what comes before it.
+  void awaitEnd(Duration most) throws InterruptedException {
+    var until = System.nanoTime() + TimeUnit.NANOSECONDS.convert(most);
+    var next = next(until - System.nanoTime());
+    while (next != null && next != END) {
+      next = next(until - System.nanoTime());
+    }
   }
 
   /// Closes the connection, unless the reply is whole.
-  void cancel() {
+  @Override
+  public void close() {
     cancelled = true;
     var current = subscription;
     if (current != null) {
@@ -72,23 +143,22 @@ final class ReplyBody implements BodySubscriber<ReplyBody> {
 
   @Override
   public void onNext(List<ByteBuffer> buffers) {
-    var bytes = new byte[buffers.stream().mapToInt(ByteBuffer::remaining).sum()];
-    var at = 0;
-    for (var buffer : buffers) {
-      var length = buffer.remaining();
-      buffer.get(bytes, at, length);
-      at += length;
-    }
-    arrivals.add(new Arrival.Bytes(bytes));
+    arrivals.add(buffers.iterator());
   }
 
   @Override
-  public void onError(Throwable failure) {
-    arrivals.add(new Arrival.Failure(failure));
+  public void onError(Throwable broken) {
+    failure = broken;
+    arrivals.add(END);
   }
 
   @Override
   public void onComplete() {
-    arrivals.add(new Arrival.End());
+    arrivals.add(END);
+  }
+
+  static BrokenExchange timedOut(Duration timeout) {
+    return new BrokenExchange(
+        LlmErrorCode.TIMEOUT, "no whole reply within " + timeout.toMillis() + " ms");
   }
 }

@@ -12,7 +12,7 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.deadletters.DeadLetter;
 import org.pgoffload.operations.deadletters.Printable;
-import org.pgoffload.platform.Settings;
+import org.pgoffload.platform.Environment;
 import org.pgoffload.protocol.Routing;
 import org.pgoffload.protocol.Text;
 import picocli.CommandLine.Command;
@@ -106,7 +106,7 @@ final class ListDeadLetters implements Callable<Integer> {
       return Instant.parse(text);
     } catch (java.time.DateTimeException e) {
       try {
-        return clock.instant().minus(Settings.parseDuration(text));
+        return clock.instant().minus(Environment.parseDuration(text));
       } catch (IllegalArgumentException | java.time.DateTimeException again) {
         throw new ParameterException(
             spec.commandLine(),

@@ -152,7 +152,7 @@ public final class ReadConfiguration {
   public record WorkerWithProviders(WorkerConfiguration worker, LlmProviders providers) {}
 
   private static @org.jspecify.annotations.Nullable LlmProviders providers(Settings settings) {
-    return switch (ResolveProvider.from(settings.environment(), Clock.systemUTC())) {
+    return switch (ResolveProvider.from(settings.variables(), Clock.systemUTC())) {
       case ProviderResolution.Resolved resolved -> resolved.providers();
       case ProviderResolution.Unresolved unresolved -> {
         unresolved.problems().forEach(settings::problem);

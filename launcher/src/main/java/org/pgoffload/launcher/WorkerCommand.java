@@ -49,8 +49,8 @@ final class WorkerCommand implements Callable<Integer> {
     if (!orEcho) {
       return settings;
     }
-    var withEcho = ReadConfiguration.withEchoIfLeftOpen(settings.environment());
-    if (!withEcho.equals(settings.environment())) {
+    var withEcho = ReadConfiguration.withEchoIfLeftOpen(settings.variables());
+    if (!withEcho.equals(settings.variables())) {
       LOG.warn("No provider is configured: echo answers, which is no model");
     }
     return new Settings(withEcho);

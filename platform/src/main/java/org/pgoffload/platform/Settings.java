@@ -1,30 +1,21 @@
 package org.pgoffload.platform;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 
-/// Reads the environment and collects every problem, so that all are reported at once. An empty
-/// variable counts as unset.
+/// The settings that parts and commands have in common: the databases, Kafka and the topics.
 ///
 /// Not safe to share between threads.
-public final class Settings {
+public final class Settings extends Environment {
   /// The variable that [#taskDatabase()] reads.
   public static final String TASK_DATABASE = "PGOFFLOAD_SQL_DATABASE_URL";
 
   private static final String KAFKA = "KAFKA_";
-  private static final String FILE = "_FILE";
   private static final String PASSWORD = "PGPASSWORD";
 
   /// What Kafka's own scripts read, which is no client property.
@@ -38,121 +29,12 @@ public final class Settings {
           "KAFKA_JMX_OPTS",
           "KAFKA_HOME");
 
-  private final Map<String, String> environment;
-  private final List<String> problems = new ArrayList<>();
-
   /// @param environment as `System.getenv()` gives it, options of the command line put over it
   public Settings(Map<String, String> environment) {
-    this.environment = Map.copyOf(environment);
+    super(environment);
   }
 
-  public Map<String, String> environment() {
-    return environment;
-  }
-
-  public void problem(String problem) {
-    problems.add(problem);
-  }
-
-  /// Throws if anything was wrong so far.
-  ///
-  /// @throws ConfigurationException with every problem
-  public void check() {
-    if (!problems.isEmpty()) {
-      throw new ConfigurationException(problems);
-    }
-  }
-
-  public @Nullable String text(String name) {
-    var value = environment.get(name);
-    return value == null || value.isBlank() ? null : value;
-  }
-
-  public String text(String name, String otherwise) {
-    var value = text(name);
-    return value == null ? otherwise : value;
-  }
-
-  /// A name that has to be of a form.
-  ///
-  /// @param form what it has to be, in words
-  public String name(String name, String otherwise, String pattern, String form) {
-    var value = text(name, otherwise);
-    if (!value.matches(pattern)) {
-      problem(name + " must be " + form + ", not '" + value + "'");
-    }
-    return value;
-  }
-
-  /// A value that must not be seen: the variable, or the file that `<name>_FILE` names.
-  public @Nullable Secret secret(String name) {
-    var value = text(name);
-    var file = text(name + FILE);
-    if (value != null) {
-      return Secret.of(value);
-    }
-    if (file == null) {
-      return null;
-    }
-    try {
-      return Secret.of(Files.readString(Path.of(file)).strip());
-    } catch (IOException | IllegalArgumentException e) {
-      problem(name + "_FILE: the file " + file + " cannot be read or is empty");
-      return null;
-    }
-  }
-
-  public int integer(String name, int otherwise, int least, int most) {
-    return (int) number(name, otherwise, least, most);
-  }
-
-  public long number(String name, long otherwise, long least, long most) {
-    return parse(
-        name,
-        otherwise,
-        "a whole number from " + least + " to " + most,
-        value -> {
-          long number = Long.parseLong(value);
-          if (number < least || number > most) {
-            throw new IllegalArgumentException();
-          }
-          return number;
-        });
-  }
-
-  public Duration duration(String name, Duration otherwise) {
-    return parse(
-        name, otherwise, "a duration such as 500ms, 30s, 5m or PT1H", Settings::parseDuration);
-  }
-
-  /// Reads a duration such as `500ms`, `30s`, `5m` or `PT1H`.
-  ///
-  /// @throws IllegalArgumentException or [java.time.DateTimeException] if it is none
-  public static Duration parseDuration(String value) {
-    var lower = value.toLowerCase(Locale.ROOT);
-    var duration =
-        lower.endsWith("ms")
-            ? Duration.ofMillis(Long.parseLong(lower.substring(0, lower.length() - 2)))
-            : Duration.parse(lower.startsWith("p") ? lower : "pt" + lower);
-    if (duration.isNegative()) {
-      throw new IllegalArgumentException();
-    }
-    return duration;
-  }
-
-  private <T> T parse(String name, T otherwise, String form, Function<String, T> parser) {
-    var value = text(name);
-    if (value == null) {
-      return otherwise;
-    }
-    try {
-      return parser.apply(value.strip());
-    } catch (IllegalArgumentException | java.time.DateTimeException e) {
-      problem(name + " must be " + form + ", not '" + value + "'");
-      return otherwise;
-    }
-  }
-
+  /// The names of the topics.
   public TopicNames topics() {
     try {
       return new TopicNames(text("PGOFFLOAD_TOPIC_PREFIX", TopicNames.DEFAULT_PREFIX));
@@ -235,7 +117,7 @@ public final class Settings {
   /// names the file that holds it.
   public Map<String, Object> kafka() {
     var properties = new TreeMap<String, Object>();
-    for (var variable : environment.keySet()) {
+    for (var variable : variables().keySet()) {
       if (variable.startsWith(KAFKA) && !OF_KAFKAS_SCRIPTS.contains(variable)) {
         var name =
             variable.endsWith(FILE)

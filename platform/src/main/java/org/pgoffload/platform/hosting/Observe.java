@@ -135,7 +135,7 @@ public final class Observe implements AutoCloseable {
       }
     }
     settings
-        .environment()
+        .variables()
         .forEach((name, value) -> {
           if (name.startsWith("OTEL_") && !value.isBlank()) {
             properties.put(name.toLowerCase(java.util.Locale.ROOT).replace('_', '.'), value);

@@ -80,7 +80,7 @@ public final class RunPart {
 
   private Configured configured() {
     var settings = read.get();
-    var files = SecretFiles.read(settings.environment());
+    var files = SecretFiles.read(settings.variables());
     return new Configured(files, settings, configure.apply(settings));
   }
 
@@ -121,7 +121,7 @@ public final class RunPart {
     try {
       while (true) {
         hangups.awaitNext();
-        if (SecretFiles.read(read.get().environment()).equals(files)) {
+        if (SecretFiles.read(read.get().variables()).equals(files)) {
           LOG.info("SIGHUP: none of the files that this part has read has changed; it goes on");
           continue;
         }

@@ -30,7 +30,7 @@ record AnthropicProvider(BaseUrl baseUrl, @Nullable Secret key, String defaultMo
   /// Reads the settings; problems are left in the environment.
   static AnthropicProvider from(ReadEnvironment environment, PostJson http) {
     var baseUrl = environment.url("ANTHROPIC_BASE_URL", DEFAULT_BASE_URL);
-    var key = environment.secret("ANTHROPIC_API_KEY");
+    var key = environment.key("ANTHROPIC_API_KEY");
     if (key == null && baseUrl.isAt(DEFAULT_BASE_URL)) {
       environment.problem(
           "no key for Anthropic: set ANTHROPIC_API_KEY (or ANTHROPIC_API_KEY_FILE)");

@@ -44,7 +44,7 @@ record GeminiProvider(
     var baseUrl = environment.url("GEMINI_BASE_URL", DEFAULT_BASE_URL);
     // Google's clients take both names. The wider one may be meant for another of its services.
     var own = environment.hasSecret("GEMINI_API_KEY");
-    var key = environment.secret(own ? "GEMINI_API_KEY" : "GOOGLE_API_KEY");
+    var key = environment.key(own ? "GEMINI_API_KEY" : "GOOGLE_API_KEY");
     if (key == null && baseUrl.isAt(DEFAULT_BASE_URL)) {
       environment.problem(
           "no key for Gemini: set GEMINI_API_KEY or GOOGLE_API_KEY (or either with _FILE)");

@@ -40,7 +40,7 @@ record MistralProvider(
   /// Reads the settings; problems are left in the environment.
   static MistralProvider from(ReadEnvironment environment, PostJson http) {
     var baseUrl = environment.url("MISTRAL_BASE_URL", DEFAULT_BASE_URL);
-    var key = environment.secret("MISTRAL_API_KEY");
+    var key = environment.key("MISTRAL_API_KEY");
     if (key == null && baseUrl.isAt(DEFAULT_BASE_URL)) {
       environment.problem("no key for Mistral: set MISTRAL_API_KEY (or MISTRAL_API_KEY_FILE)");
     }

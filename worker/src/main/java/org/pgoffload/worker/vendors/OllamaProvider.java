@@ -39,7 +39,7 @@ public record OllamaProvider(
       environment.problem(
           "no address for Ollama: set OLLAMA_BASE_URL, such as http://localhost:11434");
     }
-    var key = environment.secret("OLLAMA_API_KEY");
+    var key = environment.key("OLLAMA_API_KEY");
     // Nothing stands in for a model: the server has those that its user has pulled.
     var model = environment.text("OLLAMA_MODEL");
     if (model == null) {

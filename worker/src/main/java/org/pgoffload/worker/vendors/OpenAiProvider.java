@@ -65,7 +65,7 @@ record OpenAiProvider(
           "LLM_PROVIDER=openai_compatible needs OPENAI_BASE_URL: set it to the server's address,"
               + " such as http://localhost:11434/v1");
     }
-    var key = environment.secret("OPENAI_API_KEY");
+    var key = environment.key("OPENAI_API_KEY");
     if (key == null && isOpenAi(baseUrl)) {
       environment.problem(
           "no key for OpenAI: set OPENAI_API_KEY (or OPENAI_API_KEY_FILE), or choose another"

@@ -475,8 +475,8 @@ class ResolveProviderTest {
         .hasSize(7)
         .noneMatch(problem -> problem.contains("private"))
         .anyMatch(problem -> problem.startsWith("LLM_CONNECT_TIMEOUT must be longer than zero"))
-        .anyMatch(problem -> problem.startsWith("LLM_IDLE_TIMEOUT is no duration"))
-        .anyMatch(problem -> problem.startsWith("LLM_MAX_RESPONSE_BYTES is no whole number"))
+        .anyMatch(problem -> problem.startsWith("LLM_IDLE_TIMEOUT must be a duration"))
+        .anyMatch(problem -> problem.startsWith("LLM_MAX_RESPONSE_BYTES must be a whole number"))
         .anyMatch(problem -> problem.startsWith("HTTPS_PROXY is no proxy that can be used"))
         .anyMatch(problem -> problem.startsWith("AZURE_OPENAI_ENDPOINT is no address of an API"))
         .anyMatch(problem -> problem.startsWith("AZURE_OPENAI_KEY holds blanks"))
@@ -499,8 +499,8 @@ class ResolveProviderTest {
   void refusesAKeyFileThatCannotBeRead(@TempDir Path directory) {
     assertThat(problems(Map.of("ANTHROPIC_API_KEY_FILE", directory.resolve("none").toString())))
         .contains(
-            "ANTHROPIC_API_KEY_FILE names a file that cannot be read: it should hold the key and"
-                + " nothing else");
+            "ANTHROPIC_API_KEY_FILE names a file that cannot be read or is empty: it should hold the"
+                + " secret alone");
   }
 
   @Test

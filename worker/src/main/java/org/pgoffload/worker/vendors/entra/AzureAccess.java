@@ -56,7 +56,7 @@ public sealed interface AzureAccess {
   static @Nullable AzureAccess from(ReadEnvironment environment, PostJson http) {
     var names = new String[] {"AZURE_OPENAI_API_KEY", "AZURE_OPENAI_KEY"};
     if (Stream.of(names).anyMatch(environment::hasSecret)) {
-      var key = environment.secret(names);
+      var key = environment.key(names);
       return key == null ? null : new Key(key);
     }
     var entraId = ReadEntraId.from(environment, http);

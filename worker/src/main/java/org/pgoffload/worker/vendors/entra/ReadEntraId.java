@@ -78,7 +78,7 @@ public final class ReadEntraId {
     }
     var secrets = new ArrayList<Secret>();
     for (var name : SECRETS) {
-      var secret = environment.secret(name);
+      var secret = environment.key(name);
       if (secret != null) {
         values.put(name, secret.reveal());
         secrets.add(secret);

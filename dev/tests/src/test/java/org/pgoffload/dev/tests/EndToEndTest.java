@@ -24,6 +24,7 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
@@ -161,15 +162,15 @@ class EndToEndTest {
     var readme = Files.readString(Path.of("../../README.md"));
     var lines = readme.substring(readme.indexOf("\n## In psql\n"));
     var sql = lines.substring(lines.indexOf("```sql\n") + 7, lines.indexOf("\n```\n"));
-    var statements = sql.replaceAll("--.*", "").strip().split(";");
+    var statements =
+        Stream.of(sql.replaceAll("--.*", "").split(";", -1)).filter(each -> !each.isBlank()).toList();
+    assertThat(statements).hasSizeGreaterThanOrEqualTo(10);
 
     // the id of a row is 1 in an installation that is new
-    var id = query(app, statements[0]).getFirst();
-    for (int i = 1; i < statements.length; i++) {
-      var statement = statements[i].replace("[1]", "[" + id + "]").replace("(1)", "(" + id + ")");
-      execute(app, statement);
+    var id = query(app, statements.getFirst()).getFirst();
+    for (var each : statements.subList(1, statements.size())) {
+      execute(app, each.replace("[1]", "[" + id + "]").replace("(1)", "(" + id + ")"));
     }
-    assertThat(statements).hasSizeGreaterThanOrEqualTo(10);
     assertThat(query(app, "select llm_status(" + id + ")")).containsExactly("succeeded");
   }
 

@@ -163,7 +163,9 @@ class EndToEndTest {
     var lines = readme.substring(readme.indexOf("\n## In psql\n"));
     var sql = lines.substring(lines.indexOf("```sql\n") + 7, lines.indexOf("\n```\n"));
     var statements =
-        Stream.of(sql.replaceAll("--.*", "").split(";", -1)).filter(each -> !each.isBlank()).toList();
+        Stream.of(sql.replaceAll("--.*", "").split(";", -1))
+            .filter(each -> !each.isBlank())
+            .toList();
     assertThat(statements).hasSizeGreaterThanOrEqualTo(10);
 
     // the id of a row is 1 in an installation that is new

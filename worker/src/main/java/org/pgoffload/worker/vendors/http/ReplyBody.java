@@ -28,12 +28,15 @@ final class ReplyBody extends InputStream implements BodySubscriber<ReplyBody> {
   /// Parts of the body that may wait to be read, of at most 16 kB each.
   private static final int AHEAD = 16;
 
-  private static final Iterator<ByteBuffer> END = List.of(ByteBuffer.allocate(0)).iterator();
+  private static final Part END = new Part(List.of(), true);
+
+  /// Some bytes, or the end.
+  private record Part(List<ByteBuffer> buffers, boolean isEnd) {}
 
   private final Duration idle;
   private final Duration timeout;
   private final long deadline;
-  private final BlockingQueue<Iterator<ByteBuffer>> arrivals = new LinkedBlockingQueue<>();
+  private final BlockingQueue<Part> arrivals = new LinkedBlockingQueue<>();
   private volatile @Nullable Throwable failure;
   private volatile @Nullable Subscription subscription;
   private volatile boolean cancelled;
@@ -61,13 +64,13 @@ final class ReplyBody extends InputStream implements BodySubscriber<ReplyBody> {
     while (!bytes.hasRemaining()) {
       if (!part.hasNext()) {
         var next = awaitPart();
-        if (next == END) {
+        if (next.isEnd()) {
           if (failure != null) {
             throw NetworkFailure.classify(failure);
           }
           return -1;
         }
-        part = next;
+        part = next.buffers().iterator();
       } else {
         bytes = part.next();
       }
@@ -77,7 +80,7 @@ final class ReplyBody extends InputStream implements BodySubscriber<ReplyBody> {
     return count;
   }
 
-  private Iterator<ByteBuffer> awaitPart() throws IOException {
+  private Part awaitPart() throws IOException {
     var patience = TimeUnit.NANOSECONDS.convert(idle);
     var left = deadline - System.nanoTime();
     try {
@@ -96,10 +99,10 @@ final class ReplyBody extends InputStream implements BodySubscriber<ReplyBody> {
   }
 
   /// The next part, also [#END] again; null if none comes in this time.
-  private @Nullable Iterator<ByteBuffer> next(long nanos) throws InterruptedException {
+  private @Nullable Part next(long nanos) throws InterruptedException {
     var next = arrivals.poll(nanos, TimeUnit.NANOSECONDS);
-    if (next == END) {
-      arrivals.add(END);
+    if (next != null && next.isEnd()) {
+      arrivals.add(next);
     } else if (next != null) {
       Objects.requireNonNull(subscription).request(1);
     }
@@ -110,7 +113,7 @@ final class ReplyBody extends InputStream implements BodySubscriber<ReplyBody> {
   void awaitEnd(Duration most) throws InterruptedException {
     var until = System.nanoTime() + TimeUnit.NANOSECONDS.convert(most);
     var next = next(until - System.nanoTime());
-    while (next != null && next != END) {
+    while (next != null && !next.isEnd()) {
       next = next(until - System.nanoTime());
     }
   }
@@ -143,7 +146,7 @@ final class ReplyBody extends InputStream implements BodySubscriber<ReplyBody> {
 
   @Override
   public void onNext(List<ByteBuffer> buffers) {
-    arrivals.add(buffers.iterator());
+    arrivals.add(new Part(buffers, false));
   }
 
   @Override

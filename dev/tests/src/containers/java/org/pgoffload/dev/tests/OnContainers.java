@@ -45,6 +45,7 @@ final class OnContainers implements TestInstallation {
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
   private final DatabaseAddress admin;
   private final Map<String, String> environment;
+  private final LocalInstallation parts;
 
   /// What the service loader finds.
   public static final class Start implements Servers {
@@ -82,19 +83,20 @@ final class OnContainers implements TestInstallation {
       environment.put(
           Settings.TASK_DATABASE,
           new TaskDatabase(admin.host(), admin.port(), DATABASE, admin.parameters()).uri());
-      InstallCommand.install(new Settings(environment), false).run(step -> {});
+      InstallCommand.install(new Settings(environment), false, null).run(step -> {});
       createApplication();
       writePasswordFile(directory.resolve("passwords"));
-      opened.push(
+      parts =
           LocalInstallation.start(
               new LocalOptions(
                   directory,
-                  true,
+                  false,
                   0,
                   0,
                   EnumSet.complementOf(EnumSet.of(Part.POSTGRES, Part.KAFKA)),
                   environment),
-              step -> {}));
+              step -> {});
+      opened.push(parts);
     } catch (InterruptedException | RuntimeException e) {
       close();
       throw e;
@@ -244,6 +246,11 @@ final class OnContainers implements TestInstallation {
   @Override
   public boolean hasCertificates() {
     return false;
+  }
+
+  @Override
+  public int managementPort() {
+    return parts.managementPort();
   }
 
   @Override

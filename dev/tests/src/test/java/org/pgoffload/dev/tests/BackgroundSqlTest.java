@@ -1,52 +1,35 @@
 package org.pgoffload.dev.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
 
-import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.protocol.Secret;
-import org.postgresql.util.PSQLException;
 import org.postgresql.util.PSQLWarning;
 
-/// What users of pg_background do, as an ordinary role, on a whole local installation: real
-/// PostgreSQL, Kafka and Debezium, and a worker that logs in with its certificate.
-class BackgroundSqlTest {
+/// What users of pg_background do, as an ordinary role: real PostgreSQL, Kafka and Debezium, and a
+/// worker that logs in with its certificate.
+class BackgroundSqlTest extends OnSharedInstallation {
   /// The password of mallory and of stranger, in the statements below.
   static final String OF_ROLES = "not a secret";
 
   private static final Secret PASSWORD = Secret.of(OF_ROLES);
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
-
-  @TempDir static Path directory;
-  private static TestInstallation installation;
-
-  private Connection app;
 
   @BeforeAll
-  static void start() throws Exception {
-    installation = TestInstallation.start(directory, Map.of("LLM_PROVIDER", "echo"));
-    try (var admin = installation.admin().connect("test")) {
+  static void createRoles(SharedInstallation shared) throws SQLException {
+    try (var admin = shared.installation().admin().connect("test")) {
       execute(
           admin,
           """
@@ -57,43 +40,6 @@ class BackgroundSqlTest {
           grant team to app;
           create role stranger login password 'not a secret';
           """);
-    }
-  }
-
-  @AfterAll
-  static void stop() {
-    if (installation != null) { // not where the servers are missing
-      installation.close();
-    }
-  }
-
-  @BeforeEach
-  void connect() throws SQLException {
-    app = installation.application().connect("test");
-    // a statement that hangs ends the test, not the build
-    execute(app, "set statement_timeout = '60s'");
-  }
-
-  @AfterEach
-  void disconnect() throws SQLException {
-    app.close();
-  }
-
-  /// On the same servers, once the tests above have used them as an installation that follows 1.x.
-  @Nested
-  class RecipesOfPgBackground2 extends PgBackground2Recipes {
-    RecipesOfPgBackground2() {
-      super(installation);
-    }
-
-    @BeforeAll
-    static void followVersion2() {
-      follow(installation, "2");
-    }
-
-    @AfterAll
-    static void followVersion1() {
-      follow(installation, "1");
     }
   }
 
@@ -816,22 +762,9 @@ class BackgroundSqlTest {
         query(app, "select state from pg_background_outcome_v2" + handle).getFirst(), "");
   }
 
-  private static Connection as(String role) throws SQLException {
+  private Connection as(String role) throws SQLException {
     var connection = installation.admin().as(role, PASSWORD).connect("test");
     execute(connection, "set statement_timeout = '60s'");
     return connection;
-  }
-
-  private void assertRaises(String state, String words, String sql) {
-    assertRaises(app, state, words, sql);
-  }
-
-  private static void assertRaises(Connection connection, String state, String words, String sql) {
-    assertThatThrownBy(() -> execute(connection, sql))
-        .as(sql)
-        .isInstanceOfSatisfying(
-            PSQLException.class,
-            e -> assertThat(e.getSQLState()).as(sql + ": " + e.getMessage()).isEqualTo(state))
-        .hasMessageContaining(words);
   }
 }

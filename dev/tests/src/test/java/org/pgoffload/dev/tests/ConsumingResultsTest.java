@@ -5,7 +5,6 @@ import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.ReadTopics.key;
 import static org.pgoffload.dev.tests.ReadTopics.value;
 import static org.pgoffload.dev.tests.Sql.execute;
-import static org.pgoffload.dev.tests.Sql.query;
 
 import com.networknt.schema.InputFormat;
 import com.networknt.schema.Schema;
@@ -16,59 +15,48 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.sql.Connection;
-import java.sql.SQLException;
-import java.time.Duration;
 import java.util.ArrayList;
-import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
-import org.pgoffload.dev.launcher.LocalInstallation;
-import org.pgoffload.dev.launcher.LocalOptions;
-import org.pgoffload.dev.launcher.Part;
 import org.pgoffload.dev.servers.JavaProcess;
+import org.pgoffload.platform.TopicOffsets;
 import org.pgoffload.protocol.Result;
 
-/// What docs/consuming-results.md promises, on the records of a whole local installation, and its
-/// example, run as it says.
-class ConsumingResultsTest {
-  private static final Duration PATIENCE = Duration.ofMinutes(1);
-
-  @TempDir static Path directory;
-  private static LocalInstallation installation;
-  private static Connection app;
-  private static String answered;
-  private static String failed;
-  private static String small;
-  private static String large;
-  private static String broken;
+/// What docs/consuming-results.md promises, on real records, and its example, run as it says.
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class ConsumingResultsTest extends OnSharedInstallation {
+  @TempDir Path directory;
+  private String answered;
+  private String failed;
+  private String small;
+  private String large;
+  private String broken;
+  private Set<String> asked;
 
   /// Everything that a consumer may meet, once for all tests.
   @BeforeAll
-  static void ask() throws Exception {
-    installation =
-        LocalInstallation.start(
-            new LocalOptions(
-                directory,
-                true,
-                0,
-                0,
-                EnumSet.complementOf(EnumSet.of(Part.MAINTENANCE)),
-                Map.of("LLM_PROVIDER", "echo")),
-            step -> {});
-    app = installation.application().connect("test");
-    answered = insert("llm_request (prompt) values ('Grüße')");
-    insert("llm_request (prompt, options) values ('a b c', '{\"stream\": true}')");
-    insert("llm_request (kind, inputs) values ('embed', array['x', 'y'])");
+  void askForEverything(SharedInstallation shared) throws Exception {
+    connect(shared);
+    beginHere("example", "console");
+    answered = ask("Grüße");
+    var streamed = insert("llm_request (prompt, options) values ('a b c', '{\"stream\": true}')");
+    var embedded = insert("llm_request (kind, inputs) values ('embed', array['x', 'y'])");
     failed = insert("llm_request (prompt, timeout) values ('too late', '1 us')");
     small = insert("sql_request (command) values ('select 1 as n, null as nothing')");
     large =
@@ -76,9 +64,9 @@ class ConsumingResultsTest {
             "sql_request (command) values"
                 + " ('select i, repeat(''r'', 100) from generate_series(1, 20000) i')");
     broken = insert("sql_request (command) values ('select 1/0')");
-    execute(
-        app,
-        "select count(*) from llm_wait(array(select id from llm_request union all select id from sql_request), '60 s')");
+    asked = Set.of(answered, streamed, embedded, failed, small, large, broken);
+    execute(app, "select from llm_wait(array[" + String.join(",", asked) + "]::bigint[], '60 s')");
+    disconnect();
     // a duplicate, as after a worker's death
     try (var producer =
         new KafkaProducer<>(
@@ -86,23 +74,16 @@ class ConsumingResultsTest {
             new ByteArraySerializer(),
             new ByteArraySerializer())) {
       var first = only(answered);
-      var second = Result.read(first.value());
       producer
           .send(
               new ProducerRecord<>(
                   first.topic(),
                   first.key(),
-                  new String(second.write(), StandardCharsets.UTF_8)
+                  new String(Result.read(first.value()).write(), StandardCharsets.UTF_8)
                       .replace("Grüße", "another answer")
                       .getBytes(StandardCharsets.UTF_8)))
           .get();
     }
-  }
-
-  @AfterAll
-  static void stop() throws SQLException {
-    app.close();
-    installation.close();
   }
 
   @Test
@@ -111,7 +92,7 @@ class ConsumingResultsTest {
     int llm = 0;
     int sql = 0;
     int rows = 0;
-    for (var record : read(topics.results())) {
+    for (var record : ofThisTest(topics.results())) {
       var value = value(record);
       if (value.contains("\"kind\":\"sql_rows\"")) {
         assertValid("sql-rows.v1.schema.json", value);
@@ -126,7 +107,7 @@ class ConsumingResultsTest {
     }
     assertThat(List.of(llm, sql)).containsExactly(5, 3);
     assertThat(rows).isGreaterThan(1);
-    assertThat(read(topics.pieces()))
+    assertThat(ofThisTest(topics.pieces()))
         .isNotEmpty()
         .allSatisfy(record -> assertValid("llm-piece.v1.schema.json", value(record)));
     await().atMost(PATIENCE).untilAsserted(() -> assertThat(read(topics.usage())).isNotEmpty());
@@ -141,7 +122,9 @@ class ConsumingResultsTest {
             .filter(record -> key(record).equals(large))
             .toList();
     assertThat(of).extracting(ConsumerRecord::partition).containsOnly(of.getFirst().partition());
-    assertThat(of).allSatisfy(record -> assertThat(record.headers()).isEmpty());
+    assertThat(of)
+        .allSatisfy(record ->
+            assertThat(record.headers()).extracting(Header::key).isSubsetOf("traceparent"));
     assertThat(value(of.getLast())).contains("\"kind\":\"sql\"");
     assertThat(of.subList(0, of.size() - 1))
         .allSatisfy(record -> assertThat(value(record)).contains("\"kind\":\"sql_rows\""));
@@ -162,7 +145,7 @@ class ConsumingResultsTest {
           .untilAsserted(() ->
               assertThat(lines(output))
                   .contains(
-                      answered + " app \"[echo, no model] Grüße\"",
+                      answered + " app \"stub answer to: Grüße\"",
                       failed + " expired deadline_passed",
                       small + " [\"SELECT 1\"] 1",
                       small + " [\"1\",null]",
@@ -173,7 +156,7 @@ class ConsumingResultsTest {
           .until(() ->
               lines(output).stream().filter(line -> line.startsWith(large + " [\"")).count()
                   == 20_001);
-      var last = insert("llm_request (prompt) values ('the last one')");
+      var last = ask("the last one");
       await()
           .atMost(PATIENCE)
           .until(() -> lines(output).stream().anyMatch(line -> line.startsWith(last + " app")));
@@ -195,13 +178,15 @@ class ConsumingResultsTest {
             "--topic",
             installation.topics().results(),
             "--from-beginning",
+            "--group",
+            "console",
             "--formatter-property",
             "print.key=true");
     try {
       await()
           .atMost(PATIENCE)
           .until(() ->
-              hasLine(output, answered, "\"answer\":\"[echo, no model] Grüße\"")
+              hasLine(output, answered, "\"answer\":\"stub answer to: Grüße\"")
                   && hasLine(output, broken, "\"error\":{\"sqlstate\":\"22012\""));
     } finally {
       console.destroyForcibly().onExit().join();
@@ -220,10 +205,6 @@ class ConsumingResultsTest {
             .redirectError(ProcessBuilder.Redirect.DISCARD);
     builder.environment().put("CLASSPATH", JavaProcess.classPath());
     return builder.start();
-  }
-
-  private static String insert(String what) throws SQLException {
-    return query(app, "insert into " + what + " returning id").getFirst();
   }
 
   private static List<String> lines(Path output) {
@@ -255,14 +236,31 @@ class ConsumingResultsTest {
     }
   }
 
-  private static ConsumerRecord<byte[], byte[]> only(String id) {
+  /// Groups that read nothing of what other tests have asked.
+  private void beginHere(String... groups) throws Exception {
+    try (var admin = Admin.create(Map.of("bootstrap.servers", installation.kafkaBootstrap()))) {
+      var partitions = TopicOffsets.partitions(admin, installation.topics().results());
+      var ends = new HashMap<TopicPartition, OffsetAndMetadata>();
+      TopicOffsets.of(admin, partitions, OffsetSpec.latest())
+          .forEach((partition, end) -> ends.put(partition, new OffsetAndMetadata(end)));
+      for (var group : groups) {
+        admin.alterConsumerGroupOffsets(group, ends).all().get();
+      }
+    }
+  }
+
+  private ConsumerRecord<byte[], byte[]> only(String id) {
     return read(installation.topics().results()).stream()
         .filter(record -> key(record).equals(id))
         .findFirst()
         .orElseThrow();
   }
 
-  private static List<ConsumerRecord<byte[], byte[]>> read(String topic) {
+  private List<ConsumerRecord<byte[], byte[]>> ofThisTest(String topic) {
+    return read(topic).stream().filter(record -> asked.contains(key(record))).toList();
+  }
+
+  private List<ConsumerRecord<byte[], byte[]>> read(String topic) {
     return ReadTopics.all(installation.kafkaBootstrap(), topic);
   }
 }

@@ -5,63 +5,37 @@ import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.query;
 
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.pgoffload.dev.launcher.LocalInstallation;
-import org.pgoffload.dev.launcher.LocalOptions;
-import org.pgoffload.dev.launcher.Part;
 import org.pgoffload.protocol.RecordHeaders;
 
-/// `pgoffload dead-letters` on a whole local installation, with letters as they come about.
-class DeadLettersTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
-
-  @TempDir static Path directory;
-  private static LocalInstallation installation;
-
-  private Connection app;
+/// `pgoffload dead-letters`, with letters as they come about.
+class DeadLettersTest extends OnSharedInstallation {
   private Connection admin;
   private Command.Outcome ran = new Command.Outcome(0, "", "");
 
-  @BeforeAll
-  static void start() throws InterruptedException {
-    installation =
-        LocalInstallation.start(
-            new LocalOptions(
-                directory, true, 0, 0, EnumSet.allOf(Part.class), Map.of("LLM_PROVIDER", "echo")),
-            step -> {});
-  }
-
-  @AfterAll
-  static void stop() {
-    installation.close();
-  }
-
   @BeforeEach
-  void connect() throws SQLException {
-    app = installation.application().connect("test");
+  void connectAsAdministrator() throws SQLException {
     admin = installation.admin().connect("test");
   }
 
   @AfterEach
-  void disconnect() throws SQLException {
-    app.close();
+  void disconnectAdministrator() throws SQLException {
     admin.close();
   }
 
@@ -75,7 +49,7 @@ class DeadLettersTest {
                 .equals(List.of("too_old")));
     var line = listed(id);
     assertThat(line).contains("too_old", " ask ", " app ", "h old");
-    var position = line.split(" ", 2)[0];
+    var position = position(line);
 
     assertThat(run("dead-letters", "list", "--json", "--reason", "too_old", "--since", "1h"))
         .isZero();
@@ -92,8 +66,7 @@ class DeadLettersTest {
 
     assertThat(run("dead-letters", "replay", position)).isZero();
     var again = ran.output().strip().replaceAll(".* as request ", "");
-    assertThat(query(app, "select status from llm_wait(array[" + again + "::bigint], '30 s')"))
-        .containsExactly("succeeded");
+    assertThat(waitFor(again)).isEqualTo("succeeded");
     assertThat(query(app, "select retry_of from llm_response(" + again + ")"))
         .containsExactly(Long.toString(id));
     assertThat(query(app, "select requested_by from llm_request where id = " + again))
@@ -128,10 +101,9 @@ class DeadLettersTest {
                 .singleElement()
                 .asString()
                 .startsWith("failed|"));
-    assertThat(run("dead-letters", "replay", listed(id).split(" ", 2)[0])).isZero();
+    assertThat(run("dead-letters", "replay", position(listed(id)))).isZero();
     var again = ran.output().strip().replaceAll(".* as request ", "");
-    assertThat(query(app, "select status from llm_wait(array[" + again + "::bigint], '30 s')"))
-        .containsExactly("succeeded");
+    assertThat(waitFor(again)).isEqualTo("succeeded");
     assertThat(query(app, "select * from sql_rows(" + again + ") as (who name)"))
         .containsExactly("app");
     assertThat(query(app, "select retry_of from sql_request where id = " + again))
@@ -140,19 +112,17 @@ class DeadLettersTest {
 
   @Test
   void whatIsNotOursIsRefusedWithWhatToDo() throws Exception {
-    var envelope = envelope(4711, "ask", "{\"prompt\":\"evil\"}", Instant.now());
-    send(envelope, "1:" + "0".repeat(64));
-    await().atMost(PATIENCE).until(() -> lines().anyMatch(line -> line.contains("bad_signature")));
-    var forged = lines().filter(line -> line.contains("bad_signature")).findFirst().orElseThrow();
-    assertThat(run("dead-letters", "replay", forged.split(" ", 2)[0])).isOne();
+    var there = positions();
+    send(envelope(4711, "ask", "{\"prompt\":\"evil\"}", Instant.now()), "1:" + "0".repeat(64));
+    var forged = awaitNew("bad_signature", there);
+    assertThat(run("dead-letters", "replay", forged)).isOne();
     assertThat(ran.errors()).contains("not signed by this installation", "asked again");
 
     send("\u0000garbage", "");
-    await().atMost(PATIENCE).until(() -> lines().anyMatch(line -> line.contains("malformed")));
-    var garbage = lines().filter(line -> line.contains("malformed")).findFirst().orElseThrow();
-    assertThat(run("dead-letters", "replay", garbage.split(" ", 2)[0])).isOne();
+    var garbage = awaitNew("malformed", there);
+    assertThat(run("dead-letters", "replay", garbage)).isOne();
     assertThat(ran.errors()).contains("no signed request");
-    assertThat(run("dead-letters", "show", garbage.split(" ", 2)[0])).isZero();
+    assertThat(run("dead-letters", "show", garbage)).isZero();
     assertThat(ran.output()).contains("\\u0000garbage");
   }
 
@@ -167,10 +137,10 @@ class DeadLettersTest {
         """
             .formatted(id),
         "");
-    await().atMost(PATIENCE).until(() -> lines().anyMatch(line -> line.contains("unclaimed")));
+    await().atMost(PATIENCE).until(() -> lines().anyMatch(line -> line.contains(" " + id + " ")));
     var line = listed(id);
     assertThat(line).contains("unclaimed", " ask ", "no worker had claimed");
-    assertThat(run("dead-letters", "show", line.split(" ", 2)[0])).isZero();
+    assertThat(run("dead-letters", "show", position(line))).isZero();
     assertThat(ran.output()).contains("header pgoffload-reason: unclaimed", "forged");
     assertThat(run("dead-letters", "replay", "--all", "--reason", "unclaimed")).isOne();
     assertThat(ran.errors()).contains("it is what somebody answered, and no request");
@@ -192,54 +162,50 @@ class DeadLettersTest {
     assertThat(run("dead-letters", "list", "--since", "yesterday")).isEqualTo(2);
   }
 
-  private static long tooOld(String kind, String payload) throws Exception {
-    try (var admin = installation.admin().connect("test")) {
-      long id = Long.parseLong(query(admin, "select nextval('pgoffload.request_id')").getFirst());
-      var envelope = envelope(id, kind, payload, Instant.now().minus(Duration.ofDays(4)));
-      // the owner may sign whatever he likes
-      try (var statement =
-          admin.prepareStatement(
-              "select key_id || ':' || encode(sha256(outer_pad || sha256(inner_pad ||"
-                  + " convert_to(?, 'UTF8'))), 'hex') from pgoffload.signer")) {
-        statement.setString(1, envelope);
-        var row = statement.executeQuery();
-        row.next();
-        send(kind, envelope, row.getString(1));
-      }
-      return id;
+  private long tooOld(String kind, String payload) throws Exception {
+    long id = Long.parseLong(query(admin, "select nextval('pgoffload.request_id')").getFirst());
+    var envelope = envelope(id, kind, payload, Instant.now().minus(Duration.ofDays(4)));
+    // the owner may sign whatever he likes
+    try (var statement =
+        admin.prepareStatement(
+            "select key_id || ':' || encode(sha256(outer_pad || sha256(inner_pad ||"
+                + " convert_to(?, 'UTF8'))), 'hex') from pgoffload.signer")) {
+      statement.setString(1, envelope);
+      var row = statement.executeQuery();
+      row.next();
+      send(kind, envelope, row.getString(1));
     }
+    return id;
   }
 
-  private static String envelope(long id, String kind, String payload, Instant signedAt)
+  private String envelope(long id, String kind, String payload, Instant signedAt)
       throws SQLException {
-    try (var admin = installation.admin().connect("test")) {
-      var oid = query(admin, "select 'app'::regrole::oid").getFirst();
-      return """
-      {"version":1,"id":%d,"kind":"%s","ordering_key":null,"immediate":true,"installation":"%s",\
-      "nonce":"n","signed_at_us":%d,"timeout_ms":60000,"requested_by":{"user":"app","user_oid":%s,\
-      "session_user":"app","session_user_oid":%s,"role":"none"},"payload":%s}\
-      """
-          .formatted(
-              id,
-              kind,
-              query(admin, "select id from pgoffload.installation").getFirst(),
-              signedAt.toEpochMilli() * 1000,
-              oid,
-              oid,
-              payload);
-    }
+    var oid = query(admin, "select 'app'::regrole::oid").getFirst();
+    return """
+    {"version":1,"id":%d,"kind":"%s","ordering_key":null,"immediate":true,"installation":"%s",\
+    "nonce":"n","signed_at_us":%d,"timeout_ms":60000,"requested_by":{"user":"app","user_oid":%s,\
+    "session_user":"app","session_user_oid":%s,"role":"none"},"payload":%s}\
+    """
+        .formatted(
+            id,
+            kind,
+            query(admin, "select id from pgoffload.installation").getFirst(),
+            signedAt.toEpochMilli() * 1000,
+            oid,
+            oid,
+            payload);
   }
 
-  private static void send(String value, String signature) throws Exception {
+  private void send(String value, String signature) throws Exception {
     send("ask", value, signature);
   }
 
-  private static void send(String kind, String value, String signature) throws Exception {
+  private void send(String kind, String value, String signature) throws Exception {
     var topics = installation.topics();
     sendTo(kind.equals("sql") ? topics.sqlRequests() : topics.llmRequests(), value, signature);
   }
 
-  private static void sendTo(String topic, String value, String signature) throws Exception {
+  private void sendTo(String topic, String value, String signature) throws Exception {
     try (var producer =
         new KafkaProducer<>(
             Map.of("bootstrap.servers", installation.kafkaBootstrap()),
@@ -254,6 +220,29 @@ class DeadLettersTest {
     }
   }
 
+  /// The position of a letter that was not there.
+  private String awaitNew(String reason, Set<String> there) {
+    return await()
+        .atMost(PATIENCE)
+        .until(
+            () ->
+                lines()
+                    .filter(line -> line.contains(reason))
+                    .map(DeadLettersTest::position)
+                    .filter(position -> !there.contains(position))
+                    .findFirst(),
+            Optional::isPresent)
+        .orElseThrow();
+  }
+
+  private Set<String> positions() {
+    return lines().map(DeadLettersTest::position).collect(Collectors.toSet());
+  }
+
+  private static String position(String line) {
+    return line.split(" ", 2)[0];
+  }
+
   private String listed(long id) {
     return lines()
         .filter(line -> line.matches("(\\S+ +){3}" + id + " .*"))
@@ -261,7 +250,7 @@ class DeadLettersTest {
         .orElseThrow();
   }
 
-  private java.util.stream.Stream<String> lines() {
+  private Stream<String> lines() {
     assertThat(run("dead-letters", "list")).isZero();
     return ran.output().lines();
   }
@@ -271,7 +260,10 @@ class DeadLettersTest {
     if (arguments.length > 1) {
       all.addAll(
           List.of(
-              "--kafka", installation.kafkaBootstrap(), "--database-url", installation.adminUri()));
+              "--kafka",
+              installation.kafkaBootstrap(),
+              "--database-url",
+              installation.admin().uri()));
     }
     ran = Command.run(all.toArray(String[]::new));
     return ran.status();

@@ -13,7 +13,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -30,17 +29,9 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.dev.launcher.LocalInstallation;
-import org.pgoffload.dev.testkit.vendors.StubQuestion;
-import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
-import org.pgoffload.dev.testkit.vendors.WireReply;
 import org.pgoffload.platform.Settings;
 import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.RecordHeaders;
@@ -48,66 +39,11 @@ import org.pgoffload.protocol.Result;
 import org.postgresql.PGConnection;
 import org.postgresql.util.PSQLException;
 
-/// The story and the bad input of the main job on a whole local installation: real PostgreSQL,
-/// Kafka and Debezium, and a strict stand-in of a model vendor over HTTP.
-class EndToEndTest {
-  private static final String SILENCE = "say nothing";
-  private static final String WRONG_KEY = "with a wrong key";
-
-  @TempDir static Path directory;
-  private static VendorStub vendor;
-  private static TestInstallation installation;
-
-  private Connection app;
-
-  @BeforeAll
-  static void start() throws InterruptedException {
-    vendor = VendorStub.start();
-    vendor.otherwise(EndToEndTest::reply);
-    installation =
-        TestInstallation.start(
-            directory,
-            Map.of(
-                "LLM_PROVIDER",
-                "openai",
-                "OPENAI_API_KEY",
-                VendorStub.KEY,
-                "OPENAI_BASE_URL",
-                vendor.url() + "/v1"));
-  }
-
-  /// By what is asked, so that no test can take another's reply.
-  private static StubReply reply(StubQuestion question) {
-    var said = question.turns().getLast().substring("user: ".length());
-    if (said.startsWith(SILENCE)) {
-      return StubReply.wire(new WireReply.Silence());
-    }
-    return said.startsWith(WRONG_KEY)
-        ? StubReply.failure(StubReply.Kind.WRONG_KEY)
-        : StubReply.answer("stub answer to: " + said);
-  }
-
-  @AfterAll
-  static void stop() {
-    if (installation != null) { // not where the servers are missing
-      installation.close();
-    }
-    vendor.close();
-  }
-
-  @BeforeEach
-  void connect() throws SQLException {
-    app = installation.application().connect("test");
-  }
-
-  @AfterEach
-  void disconnect() throws SQLException {
-    app.close();
-  }
-
+/// The story and the bad input of the main job: real PostgreSQL, Kafka and Debezium.
+class EndToEndTest extends OnSharedInstallation {
   @Test
   void anInsertedPromptIsAnswered() throws SQLException {
-    var id = insert("Why is the sky blue?");
+    var id = ask("Why is the sky blue?");
 
     assertThat(query(app, "select status from llm_wait(array[" + id + "::bigint], '30 s')"))
         .containsExactly("succeeded");
@@ -190,14 +126,14 @@ class EndToEndTest {
 
     // what is asked afterwards is answered: the rolled back ones would have come before it
     execute(app, "select llm_ask('after the rollback')");
-    assertThat(vendor.questions())
+    assertThat(shared.openai().questions())
         .noneMatch(question -> question.turns().getLast().contains(marker));
   }
 
   @Test
   void thoseWhoListenAreTold() throws SQLException {
     execute(app, "listen llm_done");
-    var id = insert("tell me when it is done");
+    var id = ask("tell me when it is done");
     var told = new ArrayList<String>();
     await()
         .atMost(Duration.ofSeconds(30))
@@ -211,7 +147,7 @@ class EndToEndTest {
 
   @Test
   void aConsumerOfTheResultsTopicReadsTheSameAnswers() throws SQLException {
-    var id = insert("for downstream");
+    var id = ask("for downstream");
     waitFor(id);
     var result =
         Result.read(record(installation.topics().results(), r -> key(r).equals(id)).value());
@@ -235,7 +171,7 @@ class EndToEndTest {
         select llm_ask('and now?', system => 'be brief', model => 'some-model',
                        options => '{"temperature": 0.5, "max_output_tokens": 77}')
         """);
-    assertThat(vendor.questions())
+    assertThat(shared.openai().questions())
         .filteredOn(question -> question.turns().equals(List.of("user: and now?")))
         .singleElement()
         .satisfies(question -> {
@@ -253,7 +189,7 @@ class EndToEndTest {
         """);
     await()
         .untilAsserted(() ->
-            assertThat(vendor.questions())
+            assertThat(shared.openai().questions())
                 .anyMatch(question ->
                     question
                         .turns()
@@ -264,9 +200,9 @@ class EndToEndTest {
   void sessionAndRoleSettingsGiveTheModel() throws SQLException {
     execute(app, "set llm.model = 'session-model'");
     execute(app, "select llm_ask('which model, at once?')");
-    var id = insert("which model, by row?");
+    var id = ask("which model, by row?");
     waitFor(id);
-    assertThat(vendor.questions())
+    assertThat(shared.openai().questions())
         .filteredOn(question -> question.turns().getLast().contains("which model"))
         .extracting(question -> question.model())
         .containsExactlyInAnyOrder("session-model", "session-model");
@@ -318,7 +254,7 @@ class EndToEndTest {
 
   @Test
   void aWrongKeyIsAFailureWithoutTheKey() {
-    assertThatThrownBy(() -> execute(app, "select llm_ask('" + WRONG_KEY + "')"))
+    assertThatThrownBy(() -> execute(app, "select llm_ask('" + SharedInstallation.WRONG_KEY + "')"))
         .hasMessageContaining("authentication_failed")
         .hasMessageNotContaining(VendorStub.KEY);
   }
@@ -328,7 +264,7 @@ class EndToEndTest {
     assertRaises(
         "LM002",
         "deadline_passed",
-        "select llm_ask('" + SILENCE + " in time', timeout => '700 ms')");
+        "select llm_ask('" + SharedInstallation.SILENCE + " in time', timeout => '700 ms')");
   }
 
   @Test
@@ -357,7 +293,7 @@ class EndToEndTest {
             installation.topics().deadLetters(),
             r -> value(r).contains(marker) && header(r, RecordHeaders.REASON).equals("malformed"));
     assertThat(value(garbage)).isEqualTo("garbage " + marker);
-    assertThat(vendor.questions())
+    assertThat(shared.openai().questions())
         .noneMatch(question -> question.turns().getLast().contains(marker));
     assertThat(query(app, "select llm_ask('still there?')")).hasSize(1);
   }
@@ -393,19 +329,19 @@ class EndToEndTest {
   @Test
   void othersSeeNothing() throws SQLException {
     try (var admin = installation.admin().connect("test")) {
-      execute(admin, "create role mallory login password 'mallory'");
-      execute(admin, "grant llm_user to mallory");
+      execute(admin, "create role onlooker login password 'onlooker'");
+      execute(admin, "grant llm_user to onlooker");
       execute(admin, "create role nobody_special login password 'nobody'");
     }
-    var id = insert("a secret");
+    var id = ask("a secret");
     waitFor(id);
-    var other = installation.admin().as("mallory", org.pgoffload.protocol.Secret.of("mallory"));
-    try (var mallory = other.connect("test")) {
-      assertThat(query(mallory, "select count(*)::text from llm_request")).containsExactly("0");
-      assertThatThrownBy(() -> query(mallory, "select llm_result(" + id + ")"))
+    var other = installation.admin().as("onlooker", org.pgoffload.protocol.Secret.of("onlooker"));
+    try (var onlooker = other.connect("test")) {
+      assertThat(query(onlooker, "select count(*)::text from llm_request")).containsExactly("0");
+      assertThatThrownBy(() -> query(onlooker, "select llm_result(" + id + ")"))
           .isInstanceOfSatisfying(
               PSQLException.class, e -> assertThat(e.getSQLState()).isEqualTo("42704"));
-      assertThat(query(mallory, "select llm_ask('mine')")).containsExactly("stub answer to: mine");
+      assertThat(query(onlooker, "select llm_ask('mine')")).containsExactly("stub answer to: mine");
     }
     var nobody =
         installation.admin().as("nobody_special", org.pgoffload.protocol.Secret.of("nobody"));
@@ -456,7 +392,7 @@ class EndToEndTest {
 
   @Test
   void aWaitingCallerCanBeCancelled() throws Exception {
-    var question = SILENCE + " to be cancelled";
+    var question = SharedInstallation.SILENCE + " to be cancelled";
     try (var statement = app.createStatement()) {
       var asking =
           CompletableFuture.supplyAsync(() -> {
@@ -470,32 +406,15 @@ class EndToEndTest {
       await()
           .atMost(Duration.ofSeconds(30))
           .until(() ->
-              vendor.questions().stream()
+              shared.openai().questions().stream()
                   .anyMatch(asked -> asked.turns().getLast().endsWith(question)));
       statement.cancel();
       assertThat(asking.get(30, java.util.concurrent.TimeUnit.SECONDS)).isEqualTo("57014");
     }
   }
 
-  private String insert(String prompt) throws SQLException {
-    return query(
-            app, "insert into llm_request (prompt) values ('" + prompt + "') returning id::text")
-        .getFirst();
-  }
-
-  private void waitFor(String id) throws SQLException {
-    execute(app, "select * from llm_wait(array[" + id + "::bigint], '30 s')");
-  }
-
-  private void assertRaises(String state, String words, String sql) {
-    assertThatThrownBy(() -> execute(app, sql))
-        .isInstanceOfSatisfying(
-            PSQLException.class, e -> assertThat(e.getSQLState()).isEqualTo(state))
-        .hasMessageContaining(words);
-  }
-
   /// The first record of a topic that matches, from its beginning on.
-  private static ConsumerRecord<byte[], byte[]> record(
+  private ConsumerRecord<byte[], byte[]> record(
       String topic, Predicate<ConsumerRecord<byte[], byte[]>> matches) {
     return await()
         .atMost(Duration.ofSeconds(30))

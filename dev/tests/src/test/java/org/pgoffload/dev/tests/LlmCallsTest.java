@@ -6,100 +6,18 @@ import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
 
-import java.nio.file.Path;
-import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.pgoffload.dev.testkit.vendors.StubQuestion;
-import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
-import org.pgoffload.dev.testkit.vendors.WireReply;
 
-/// Calls as production needs them, on a whole local installation against two strict stand-ins of
-/// vendors over HTTP: OpenAI, which is asked first, and Anthropic, which is the fallback and lets
+/// Calls as production needs them: OpenAI is asked first, Anthropic is the fallback and can let
 /// through 200 questions a second.
-class LlmCallsTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
-
-  @TempDir static Path directory;
-  private static VendorStub openai;
-  private static VendorStub anthropic;
-  private static TestInstallation installation;
-
-  private Connection app;
-
-  @BeforeAll
-  static void start() throws InterruptedException {
-    openai = VendorStub.start();
-    openai.otherwise(LlmCallsTest::reply);
-    anthropic = VendorStub.start();
-    anthropic.otherwise(LlmCallsTest::reply);
-    anthropic.limit(200);
-    installation =
-        TestInstallation.start(
-            directory,
-            Map.ofEntries(
-                Map.entry("LLM_PROVIDER", "openai"),
-                Map.entry("OPENAI_API_KEY", VendorStub.KEY),
-                Map.entry("OPENAI_BASE_URL", openai.url() + "/v1"),
-                Map.entry("ANTHROPIC_API_KEY", VendorStub.KEY),
-                Map.entry("ANTHROPIC_BASE_URL", anthropic.url().toString()),
-                Map.entry("LLM_FALLBACKS", "anthropic:claude-fallback"),
-                Map.entry("LLM_MAX_TRIES", "2"),
-                Map.entry("LLM_RETRY_WAIT", "20ms"),
-                Map.entry("LLM_EMBED_LINGER", "100ms"),
-                Map.entry("NO_PROXY", "localhost")));
-  }
-
-  /// By what is asked, so that no test can take another's reply.
-  private static StubReply reply(StubQuestion question) {
-    var last = question.turns().getLast();
-    var said = last.substring(last.indexOf(": ") + 2);
-    if (said.startsWith("silence")) {
-      return StubReply.wire(new WireReply.Silence());
-    }
-    if (said.startsWith("refuse")) {
-      return StubReply.failure(StubReply.Kind.BAD_REQUEST);
-    }
-    if (said.startsWith("no quota") && question.path().contains("responses")) {
-      return StubReply.failure(StubReply.Kind.NO_QUOTA);
-    }
-    if (said.startsWith("json")) {
-      return StubReply.answer("{\"city\": \"Paris\"}");
-    }
-    return StubReply.answer("answer to: " + said);
-  }
-
-  @AfterAll
-  static void stop() {
-    if (installation != null) { // not where the servers are missing
-      installation.close();
-    }
-    openai.close();
-    anthropic.close();
-  }
-
-  @BeforeEach
-  void connect() throws SQLException {
-    app = installation.application().connect("test");
-  }
-
-  @AfterEach
-  void disconnect() throws SQLException {
-    app.close();
-  }
-
+class LlmCallsTest extends OnSharedInstallation {
   @Test
   void manyAreInFlightAtOnceInTheirOrderAndOneFailureSpoilsNoOther() throws SQLException {
     assertThat(
@@ -107,7 +25,7 @@ class LlmCallsTest {
                 app,
                 "select concat_ws('|', ord, answer, split_part(error, ':', 1))"
                     + " from llm_ask_many(array['one', 'refuse', 'three'])"))
-        .containsExactly("1|answer to: one", "2|invalid_request", "3|answer to: three");
+        .containsExactly("1|stub answer to: one", "2|invalid_request", "3|stub answer to: three");
   }
 
   @Test
@@ -120,7 +38,7 @@ class LlmCallsTest {
     assertThatThrownBy(() -> query(app, "select llm_ask_json('prose please', " + schema + ")"))
         .hasMessageContaining("schema_mismatch");
     // once more, with what was wrong
-    assertThat(openai.questions())
+    assertThat(shared.openai().questions())
         .filteredOn(question -> question.turns().getFirst().equals("user: prose please"))
         .extracting(question -> question.turns().size())
         .containsExactly(1, 3);
@@ -155,7 +73,7 @@ class LlmCallsTest {
                     .getFirst());
       }
     }
-    assertThat(openai.questions())
+    assertThat(shared.openai().questions())
         .filteredOn(question -> question.turns().getFirst().startsWith("input: shared"))
         .hasSizeLessThan(8);
   }
@@ -199,9 +117,9 @@ class LlmCallsTest {
             .getFirst();
     query(app, "select status from llm_wait(array[" + id + "::bigint])");
     assertThat(query(app, "select string_agg(text, '' order by seq) from llm_stream(" + id + ")"))
-        .containsExactly("answer to: a longer story");
+        .containsExactly("stub answer to: a longer story");
     assertThat(query(app, "select answer from llm_response(" + id + ")"))
-        .containsExactly("answer to: a longer story");
+        .containsExactly("stub answer to: a longer story");
     await()
         .atMost(PATIENCE)
         .until(
@@ -212,8 +130,8 @@ class LlmCallsTest {
   void theSameQuestionIsAskedOnce() throws SQLException {
     var ask =
         "select llm_ask('asked often', options => '{\"cache\": \"1 h\"}') from generate_series(1, 3)";
-    assertThat(query(app, ask)).containsOnly("answer to: asked often").hasSize(3);
-    assertThat(openai.questions())
+    assertThat(query(app, ask)).containsOnly("stub answer to: asked often").hasSize(3);
+    assertThat(shared.openai().questions())
         .filteredOn(question -> question.turns().getLast().equals("user: asked often"))
         .hasSize(1);
     assertThat(
@@ -263,7 +181,7 @@ class LlmCallsTest {
       assertThatThrownBy(() -> query(other, "select llm_ask('second')"))
           .hasMessageContaining("budget_exceeded")
           .hasMessageContaining("spender");
-      assertThat(openai.questions())
+      assertThat(shared.openai().questions())
           .noneMatch(question -> question.turns().getLast().equals("user: second"));
       execute(owner, "delete from pgoffload.budget");
     }
@@ -271,6 +189,8 @@ class LlmCallsTest {
 
   @Test
   void twoThousandAreAnsweredByAVendorThatLetsTwoHundredASecondThrough() throws SQLException {
+    var anthropic = shared.anthropic();
+    anthropic.limit(200);
     execute(app, "set llm.provider = 'anthropic'");
     execute(
         app,

@@ -16,11 +16,9 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.sql.Connection;
 import java.sql.SQLException;
-import java.time.Duration;
 import java.util.ArrayList;
-import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -31,68 +29,18 @@ import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.pgoffload.dev.launcher.LocalInstallation;
-import org.pgoffload.dev.launcher.LocalOptions;
-import org.pgoffload.dev.launcher.Part;
+import org.pgoffload.platform.TopicOffsets;
 
-/// What a whole local installation tells of itself: measures, health, traces, status.
-class ObservabilityTest {
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+/// What a whole installation tells of itself: measures, health, traces, status.
+class ObservabilityTest extends OnSharedInstallation {
   private static final String PARENT = "00f067aa0ba902b7";
   private static final Pattern METRIC = Pattern.compile("\\bpgoffload_[a-z_]+");
   private static final Pattern SUFFIX = Pattern.compile("_(bucket|count|sum|max)$");
-
-  @TempDir static Path directory;
-  private static TraceCollector collector;
-  private static LocalInstallation installation;
-
-  private Connection app;
-
-  @BeforeAll
-  static void start() throws Exception {
-    collector = TraceCollector.start();
-    installation =
-        LocalInstallation.start(
-            new LocalOptions(
-                directory,
-                true,
-                0,
-                0,
-                EnumSet.allOf(Part.class),
-                Map.of(
-                    "LLM_PROVIDER",
-                    "echo",
-                    "PGOFFLOAD_MANAGEMENT_ADDRESS",
-                    "127.0.0.1:0",
-                    "OTEL_EXPORTER_OTLP_ENDPOINT",
-                    collector.endpoint(),
-                    "OTEL_BSP_SCHEDULE_DELAY",
-                    "50")),
-            step -> {});
-  }
-
-  @AfterAll
-  static void stop() {
-    installation.close();
-    collector.close();
-  }
-
-  @BeforeEach
-  void connect() throws SQLException {
-    app = installation.application().connect("test");
-  }
-
-  @AfterEach
-  void disconnect() throws SQLException {
-    app.close();
-  }
 
   @Test
   void aTraceGoesFromTheSessionThroughAllHops() throws SQLException {
@@ -100,10 +48,10 @@ class ObservabilityTest {
     execute(app, "set pgoffload.traceparent = '00-" + trace + "-" + PARENT + "-01'");
     query(app, "select llm_ask('Hello')");
 
-    await().atMost(PATIENCE).until(() -> collector.of(trace).size() == 4);
+    await().atMost(PATIENCE).until(() -> shared.collector().of(trace).size() == 4);
     var publish = span(trace, "publish pgoffload.requests.llm");
     var process = span(trace, "process pgoffload.requests.llm");
-    var call = span(trace, "chat echo-no-model");
+    var call = span(trace, "chat " + model());
     var writeBack = span(trace, "write back");
     assertThat(hex(publish.getParentSpanId())).isEqualTo(PARENT);
     assertThat(process.getParentSpanId()).isEqualTo(publish.getSpanId());
@@ -112,7 +60,7 @@ class ObservabilityTest {
     assertThat(attributes(process))
         .containsEntry("pgoffload.request.kind", "ask")
         .containsEntry("pgoffload.status", "succeeded");
-    assertThat(collector.of(trace).toString()).doesNotContain("Hello");
+    assertThat(shared.collector().of(trace).toString()).doesNotContain("Hello");
   }
 
   @Test
@@ -121,7 +69,7 @@ class ObservabilityTest {
     execute(app, "set pgoffload.traceparent = '00-" + trace + "-" + PARENT + "-01'");
     execute(app, "insert into sql_request (command) values ('select 1 / 0')");
 
-    await().atMost(PATIENCE).until(() -> collector.of(trace).size() == 3);
+    await().atMost(PATIENCE).until(() -> shared.collector().of(trace).size() == 3);
     var process = span(trace, "process pgoffload.requests.sql");
     assertThat(process.getStatus().getCode()).isEqualTo(StatusCode.STATUS_CODE_ERROR);
     assertThat(attributes(process)).containsEntry("error.type", "22012");
@@ -157,7 +105,7 @@ class ObservabilityTest {
         Command.run(
             "install",
             "--database-url",
-            installation.adminUri(),
+            installation.admin().uri(),
             "--kafka",
             installation.kafkaBootstrap());
     assertThat(install.output())
@@ -207,13 +155,14 @@ class ObservabilityTest {
 
   @Test
   void statusSaysTheSameForPeopleAndForPrograms() throws Exception {
+    removeDeadLetters();
     query(app, "select llm_ask('Hello')");
     await()
         .atMost(PATIENCE)
         .untilAsserted(() -> {
           var status = new ObjectMapper().readTree(status("--json"));
           assertThat(status.get("state").asText()).isEqualTo("ok");
-          assertThat(status.get("workers").get(0).get("provider").asText()).isEqualTo("echo");
+          assertThat(status.get("workers").get(0).get("provider").asText()).isEqualTo("openai");
           assertThat(status.get("topics").findValuesAsText("group"))
               .containsExactlyInAnyOrder(
                   "pgoffload.worker.llm",
@@ -224,7 +173,7 @@ class ObservabilityTest {
           assertThat(status.get("workers").get(0).get("doing").get("calls").asInt()).isPositive();
         });
     assertThat(status())
-        .contains(": ok", "capture", "workers       1 worker is alive", "alive", "echo-no-model")
+        .contains(": ok", "capture", "workers       1 worker is alive", "alive", model())
         .doesNotContain(Objects.requireNonNull(installation.application().password()).reveal());
   }
 
@@ -240,8 +189,23 @@ class ObservabilityTest {
                 .equals(List.of("t")));
   }
 
-  private static Span span(String trace, String name) {
-    return collector.of(trace).stream()
+  /// Those of other tests, which status warns of.
+  private void removeDeadLetters() throws Exception {
+    var topic = installation.topics().deadLetters();
+    try (var admin = Admin.create(Map.of("bootstrap.servers", installation.kafkaBootstrap()))) {
+      var removed = new HashMap<TopicPartition, RecordsToDelete>();
+      TopicOffsets.of(admin, TopicOffsets.partitions(admin, topic), OffsetSpec.latest())
+          .forEach((partition, end) -> removed.put(partition, RecordsToDelete.beforeOffset(end)));
+      admin.deleteRecords(removed).all().get();
+    }
+  }
+
+  private String model() throws SQLException {
+    return query(app, "select model from llm_worker where alive").getFirst();
+  }
+
+  private Span span(String trace, String name) {
+    return shared.collector().of(trace).stream()
         .filter(span -> span.getName().equals(name))
         .findFirst()
         .orElseThrow();
@@ -253,7 +217,7 @@ class ObservabilityTest {
   }
 
   /// Their names without what Prometheus adds to histograms.
-  private static Set<String> scraped() throws IOException, InterruptedException {
+  private Set<String> scraped() throws IOException, InterruptedException {
     return get("/metrics")
         .body()
         .lines()
@@ -272,10 +236,10 @@ class ObservabilityTest {
   }
 
   private static Path root() {
-    return Objects.requireNonNull(Path.of("").toAbsolutePath().getParent());
+    return Path.of("../..");
   }
 
-  private static HttpResponse<String> get(String path) throws IOException, InterruptedException {
+  private HttpResponse<String> get(String path) throws IOException, InterruptedException {
     try (var client = HttpClient.newHttpClient()) {
       return client.send(
           HttpRequest.newBuilder(
@@ -285,17 +249,17 @@ class ObservabilityTest {
     }
   }
 
-  private static String status(String... more) {
+  private String status(String... more) {
     return statusOf(0, more);
   }
 
-  private static String statusOf(int exit, String... more) {
+  private String statusOf(int exit, String... more) {
     var arguments =
         new ArrayList<>(
             List.of(
                 "status",
                 "--database-url",
-                installation.applicationUri(),
+                installation.application().uri(),
                 "--kafka",
                 installation.kafkaBootstrap()));
     arguments.addAll(List.of(more));

@@ -15,7 +15,7 @@ record OnEmbeddedServers(LocalInstallation installation) implements TestInstalla
       throws InterruptedException {
     return new OnEmbeddedServers(
         LocalInstallation.start(
-            new LocalOptions(directory, true, 0, 0, EnumSet.allOf(Part.class), environment),
+            new LocalOptions(directory, false, 0, 0, EnumSet.allOf(Part.class), environment),
             step -> {}));
   }
 
@@ -47,6 +47,11 @@ record OnEmbeddedServers(LocalInstallation installation) implements TestInstalla
   @Override
   public boolean hasCertificates() {
     return true;
+  }
+
+  @Override
+  public int managementPort() {
+    return installation.managementPort();
   }
 
   @Override

@@ -18,7 +18,7 @@ interface TestInstallation extends AutoCloseable {
 
   /// Starts one and returns once every part answers.
   ///
-  /// @param directory for what it writes
+  /// @param directory for what it writes; removed when it is closed
   /// @param environment of the parts, besides where PostgreSQL and Kafka are
   static TestInstallation start(Path directory, Map<String, String> environment)
       throws InterruptedException {
@@ -42,6 +42,9 @@ interface TestInstallation extends AutoCloseable {
 
   /// Whether the worker logs in for background SQL with a certificate.
   boolean hasCertificates();
+
+  /// Where measures and health are served.
+  int managementPort();
 
   @Override
   void close();

@@ -5,32 +5,27 @@ import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
 
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.pgoffload.dev.servers.BrokerInJvm;
-import org.pgoffload.dev.servers.BrokerOptions;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Secret;
 
-/// `pgoffload install` and its counterpart, as a user calls them.
-class UninstallTest {
+/// `pgoffload install` and its counterpart, as a user calls them: on a PostgreSQL of its own, since
+/// roles are the whole server's, and on topics of its own.
+class UninstallTest extends OnSharedInstallation {
   private static PostgresServer server;
-  private static BrokerInJvm broker;
 
   @BeforeAll
   static void start() throws Exception {
     server = PostgresServer.start(PostgresOptions.temporary("postgres"));
-    broker = BrokerInJvm.start(BrokerOptions.temporary());
     try (var postgres = database("postgres").connect("test")) {
       execute(postgres, "create database shop");
       execute(postgres, "create database other");
@@ -39,7 +34,6 @@ class UninstallTest {
 
   @AfterAll
   static void stop() {
-    broker.close();
     server.close();
   }
 
@@ -47,10 +41,10 @@ class UninstallTest {
   void saysWhatItRemovesAsksAndLeavesNothing() throws Exception {
     assertThat(run("shop", "install").status()).isZero();
     try (var shop = database("shop").connect("test");
-        var admin = Admin.create(Map.of("bootstrap.servers", broker.bootstrapServers()))) {
+        var admin = Admin.create(Map.of("bootstrap.servers", installation.kafkaBootstrap()))) {
       execute(shop, "insert into llm_request (prompt) values ('p')");
       // another's, with a prefix that begins like ours
-      admin.createTopics(List.of(new NewTopic("pgoffload.mine", 1, (short) 1))).all().get();
+      admin.createTopics(List.of(new NewTopic("shop.mine", 1, (short) 1))).all().get();
 
       var unanswered = run("shop", "uninstall", "--yes", "--topics");
       assertThat(unanswered.status()).isEqualTo(1);
@@ -67,7 +61,7 @@ class UninstallTest {
               "elsewhere");
       assertThat(others.status()).isEqualTo(1);
       assertThat(others.errors())
-          .contains("the topics elsewhere.* are not those of", "pgoffload.requests.llm");
+          .contains("the topics elsewhere.* are not those of", "shop.requests.llm");
 
       var unasked = run("shop", "uninstall", "--discard-unanswered", "--topics");
       assertThat(unasked.status()).isEqualTo(2);
@@ -78,9 +72,9 @@ class UninstallTest {
               "table public.llm_request",
               "schema pgoffload",
               "role llm_user",
-              "topic pgoffload.requests.llm",
+              "topic shop.requests.llm",
               "1 request has no result, and will have none.")
-          .doesNotContain("pgoffload.mine");
+          .doesNotContain("shop.mine");
       assertThat(unasked.errors()).contains("no terminal", "--yes");
       assertThat(query(shop, "select count(*) from llm_request")).containsExactly("1");
 
@@ -95,8 +89,12 @@ class UninstallTest {
           .isEmpty();
       // a broker learns of it a moment after the controller
       await()
-          .atMost(Duration.ofMinutes(1))
-          .until(() -> admin.listTopics().names().get().equals(Set.of("pgoffload.mine")));
+          .atMost(PATIENCE)
+          .until(() ->
+              admin.listTopics().names().get().stream()
+                  .filter(topic -> topic.startsWith("shop."))
+                  .toList()
+                  .equals(List.of("shop.mine")));
 
       var again = run("shop", "uninstall", "--topics", "--yes");
       assertThat(again.status()).isZero();
@@ -119,10 +117,14 @@ class UninstallTest {
     }
   }
 
-  private static Command.Outcome run(String database, String... arguments) {
+  private Command.Outcome run(String database, String... arguments) {
     var all = new ArrayList<>(List.of(arguments));
     all.addAll(
-        List.of("--database-url", database(database).uri(), "--kafka", broker.bootstrapServers()));
+        List.of(
+            "--database-url", database(database).uri(), "--kafka", installation.kafkaBootstrap()));
+    if (!all.contains("--topic-prefix")) {
+      all.addAll(List.of("--topic-prefix", "shop"));
+    }
     return Command.run(all.toArray(String[]::new));
   }
 

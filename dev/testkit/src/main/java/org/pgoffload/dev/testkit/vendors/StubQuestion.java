@@ -21,7 +21,7 @@ public record StubQuestion(
   }
 
   /// What was said last.
-  String lastText() {
+  public String lastText() {
     return text(turns.getLast());
   }
 

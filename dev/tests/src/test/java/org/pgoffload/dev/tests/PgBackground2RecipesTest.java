@@ -1,37 +1,36 @@
 package org.pgoffload.dev.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
 
-import java.sql.Connection;
 import java.sql.SQLException;
-import java.time.Duration;
 import java.util.List;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.schema.InstallSchema;
 import org.postgresql.PGConnection;
-import org.postgresql.util.PSQLException;
 
 /// What pg_background's cookbook and its guide for the migration to 2.0 teach, each recipe with
-/// data of a library, by an ordinary role on a whole installation that follows 2.x.
-abstract class PgBackground2Recipes {
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+/// data of a library, by an ordinary role on an installation that follows 2.x meanwhile.
+class PgBackground2RecipesTest extends OnSharedInstallation {
+  @BeforeAll
+  static void followVersion2(SharedInstallation shared) {
+    follow(shared, "2");
+  }
 
-  private final TestInstallation installation;
-  private Connection app;
-
-  PgBackground2Recipes(TestInstallation installation) {
-    this.installation = installation;
+  @AfterAll
+  static void followVersion1(SharedInstallation shared) {
+    follow(shared, "1");
   }
 
   /// Changes which pg_background the one name with two meanings follows.
-  static void follow(TestInstallation installation, String version) {
-    InstallSchema.run(installation.admin(), InstallSchema.DEFAULT_PUBLIC_SCHEMA, version);
+  private static void follow(SharedInstallation shared, String version) {
+    InstallSchema.run(shared.installation().admin(), InstallSchema.DEFAULT_PUBLIC_SCHEMA, version);
   }
 
   @BeforeEach
@@ -39,11 +38,9 @@ abstract class PgBackground2Recipes {
     try (var admin = installation.admin().connect("recipes")) {
       execute(admin, "create schema library authorization " + installation.application().user());
     }
-    app = installation.application().connect("recipes");
     execute(
         app,
         """
-        set statement_timeout = '60s';
         set search_path = library, public;
         create table book (id int primary key, title text not null, lent boolean not null default false,
           constraint title_is_short check (length(title) < 40));
@@ -58,7 +55,6 @@ abstract class PgBackground2Recipes {
   void closeTheLibrary() throws SQLException {
     execute(app, "select pg_background_cancel_all(), pg_background_detach_all()");
     execute(app, "drop schema library cascade");
-    app.close();
   }
 
   // the short ones
@@ -551,13 +547,5 @@ abstract class PgBackground2Recipes {
   private List<String> states(String label) throws SQLException {
     return query(
         app, "select state from pg_background_list where label like '" + label + "' order by pid");
-  }
-
-  private void assertRaises(String state, String words, String sql) {
-    assertThatThrownBy(() -> execute(app, sql))
-        .as(sql)
-        .isInstanceOfSatisfying(
-            PSQLException.class, e -> assertThat(e.getSQLState()).isEqualTo(state))
-        .hasMessageContaining(words);
   }
 }

@@ -223,13 +223,13 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
               running + "|held|ask|1",
               ended + "|ended|ask|1",
               maybe + "|unknown|null|null",
-              queued + "|held|ask|null");
+              queued + "|held|ask|1");
       assertThat(first.cancel(List.of(queued, running), by))
           .containsExactly(queued + "|held|ask|1", running + "|held|ask|1");
       assertThat(first.cancel(List.of(queued), database.oid("mallory")))
-          .containsExactly(queued + "|denied|ask|1");
+          .containsExactly(queued + "|denied|ask|null");
       assertThat(first.cancel(List.of(queued), 4_000_000_000L))
-          .containsExactly(queued + "|denied|ask|1");
+          .containsExactly(queued + "|denied|ask|null");
       assertThat(first.cancel(never, by)).allMatch(row -> row.endsWith("|unknown|null|null"));
     }
     assertThat(

@@ -40,6 +40,7 @@ $$;
 comment on function pgoffload.refresh_signer is
   'Private. Derives pgoffload.signer from the keys, the settings and the installation.';
 
+-- API: Private. Keeps pgoffload.signer current.
 create or replace function pgoffload.refresh_signer_after_change() returns trigger
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -73,8 +74,9 @@ as $$
 $$;
 comment on function pgoffload.new_signing_key is 'Private. Makes the key that signs from now on; returns its id.';
 
--- API: Private. Retires the key that signs, and makes another. What the old one has signed is still accepted: it
--- stays until pgoffload.remove_old_keys finds nothing that it may have signed. Waits for nobody.
+-- API: Private. Retires the key that signs, and makes another. What the old one has signed is still accepted: it stays
+-- until pgoffload.remove_old_keys finds nothing that it may have signed. Waits for no other transaction but another
+-- rotation.
 create or replace function pgoffload.rotate_key() returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -106,9 +108,9 @@ end
 $$;
 comment on function pgoffload.revoke_keys is 'Private, for the owner. Rotates the key, and revokes all older ones.';
 
--- API: Private. Seals retired keys with which nobody signs any more: every transaction has ended that saw them
--- when they were not retired. Returns how many of those that it has sealed are revoked: what they have signed
--- meanwhile has to be signed again.
+-- API: Private. Seals retired keys with which no transaction signs any more: each that saw them before they were retired
+-- has ended. Returns how many of the sealed keys are revoked: the requests that these have signed meanwhile have to be
+-- signed again.
 create or replace function pgoffload.seal_keys() returns integer
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -129,7 +131,7 @@ as $$
   select count(s.revoked_at)::integer from sealed s
 $$;
 comment on function pgoffload.seal_keys is
-  'Private, for the owner. Seals retired keys with which nobody signs any more; returns how many of them are revoked.';
+  'Private, for the owner. Seals retired keys with which no transaction signs any more; returns how many of them are revoked.';
 
 -- API: Private. Removes the sealed keys that have signed nothing that is kept: everything that was asked when they
 -- signed has ended and been removed, and would not be accepted if it came again. Returns their ids.

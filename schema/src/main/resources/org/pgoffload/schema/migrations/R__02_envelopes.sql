@@ -21,7 +21,7 @@ language plpgsql volatile
 as $$
 declare
   signer pgoffload.signer;
-  -- W3C Trace Context: what is not valid is as if it were not there
+  -- W3C Trace Context: an invalid value counts as none
   trace constant text := substring(current_setting('pgoffload.traceparent', true) from '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
   envelope bytea;
   message bytea;
@@ -50,7 +50,7 @@ begin
     || '},"payload":{' || payload
     || '}}', 'UTF8');
 
-  -- what was accepted once is sent again, whatever is added by it or the limit is now
+  -- a request that was accepted once is sent again, even if it is larger by now, or the limit lower
   if asked_at is null and octet_length(envelope) > signer.max_request_bytes then
     raise exception 'the request is too large: % bytes as JSON, the limit is % bytes',
         octet_length(envelope), signer.max_request_bytes
@@ -66,7 +66,7 @@ begin
   if asked_at is not null then
     perform pg_logical_emit_message(true, 'pgoffload.request', message);
   elsif immediate and current_setting('server_version_num')::integer >= 170000 then
-    -- flush: a message that is not bound to a commit would wait for somebody else's
+    -- flush: a message that is not bound to a commit would wait for another session's commit
     perform pg_logical_emit_message(false, 'pgoffload.request', message, true);
   else
     -- before 17 the producer commits something every few tens of milliseconds, which flushes this too

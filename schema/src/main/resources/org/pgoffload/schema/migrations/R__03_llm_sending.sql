@@ -102,7 +102,7 @@ $$;
 comment on function pgoffload.check_llm_options is
   'Private. Raises invalid_parameter_value for what is wrong with the options of a request.';
 
--- API: Private. Raises what is wrong with what a request for embeddings asks for. Runs within the rights and
+-- API: Private. Raises what is wrong with a request for embeddings. Runs within the rights and
 -- the search_path of pgoffload.send_llm_request's callers.
 create or replace function pgoffload.check_embed_request(request ${public_schema}.llm_request) returns void
 language plpgsql immutable
@@ -147,7 +147,7 @@ $$;
 comment on function pgoffload.check_embed_request is
   'Private. Raises invalid_parameter_value for what is wrong with a request for embeddings.';
 
--- API: Private. Raises what is wrong with what a request for an answer asks for. Runs within the rights and the
+-- API: Private. Raises what is wrong with a request for an answer. Runs within the rights and the
 -- search_path of pgoffload.send_llm_request's callers.
 create or replace function pgoffload.check_ask_request(request ${public_schema}.llm_request) returns void
 language plpgsql immutable
@@ -343,8 +343,8 @@ end
 $$;
 comment on function pgoffload.send_llm_request is 'Private. Validates, signs and sends a stamped request.';
 
--- The way in with the transaction. AFTER, so that what was not inserted is not sent; the message belongs
--- to the (sub)transaction, so that what is rolled back is not sent either.
+-- API: Private. The way in with the transaction, as an AFTER trigger: a row that was not inserted is not sent. The
+-- message belongs to the (sub)transaction: a row that is rolled back is not sent either.
 create or replace function pgoffload.send_inserted_llm_request() returns trigger
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -402,6 +402,7 @@ end
 $$;
 comment on function pgoffload.stamp_llm_request is 'Private. Stamps an immediate request with the caller''s identity.';
 
+-- API: Private. The final function: signs and sends with the owner's rights.
 create or replace function pgoffload.send_stamped_llm_request(request ${public_schema}.llm_request) returns bigint
 language plpgsql volatile strict security definer
 set search_path = pg_catalog, pg_temp
@@ -414,6 +415,7 @@ end
 $$;
 comment on function pgoffload.send_stamped_llm_request is 'Private. Sends a stamped request at once.';
 
+-- API: Private. Sends one LLM request at once; llm_ask and the functions like it call it.
 create or replace aggregate pgoffload.emit_llm_request(
   kind text, prompt text, system text, messages jsonb, model text, options jsonb, timeout interval,
   ordering_key text, tags jsonb, provider text, response_schema jsonb, inputs text[]) (

@@ -14,9 +14,9 @@ comment on function pgoffload.pid_of is 'Private. The number by which a session 
 -- The stamping functions run with the caller's rights, have no SET clause and use no unqualified function or operator: a
 -- caller's own one, found first, could lie about who calls.
 
--- API: Private. Stamps whom the worker logs in as. Only who has SET ROLE, and nobody on its behalf, is
--- logged in as session_user; inside a security definer function or a maintenance command the session's
--- user has not asked for anything.
+-- API: Private. Stamps the role that the worker logs in as. It is session_user only where the session itself has called
+-- SET ROLE. Inside a security definer function or a maintenance command current_user differs as well, but there the
+-- session's user has not asked for anything.
 create or replace function pgoffload.login_oid() returns oid
 language plpgsql volatile
 as $$
@@ -64,8 +64,8 @@ end
 $$;
 comment on function pgoffload.session_settings is 'Private. The settings of the session that go with a task.';
 
--- API: Private. Names the session for as long as the server keeps its requests: a pid comes again. Of no
--- weight for anybody's rights.
+-- API: Private. Names the session for as long as its requests are kept: a pid alone comes again. Rights do not depend
+-- on it.
 create or replace function pgoffload.session_key() returns text
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -100,8 +100,8 @@ end
 $$;
 
 -- API: Private. What stands against logging in as a role to run SQL as another (or as itself), or null.
--- Asked when a task is launched and again when it is claimed. Membership has to be direct: a role must not
--- be logged in as because somebody made it a member of a member.
+-- Asked when a task is launched and again when it is claimed. Membership has to be direct: a
+-- member of a member has not been given this right by itself.
 create or replace function pgoffload.login_refusal(login oid, requester oid) returns jsonb
 language plpgsql stable
 as $$
@@ -214,8 +214,8 @@ declare
   known record;
 begin
   ordinal := coalesce(nullif(current_setting('pgoffload.children', true), '')::integer, 0);
-  -- A rollback to a savepoint takes the setting back, but not what was launched: prepared statements are
-  -- all that a session keeps then.
+  -- A rollback to a savepoint takes the setting back, but not the launches. Of the session's state only prepared
+  -- statements outlast it.
   loop
     ordinal := ordinal + 1;
     exit when not exists (select from pg_prepared_statements p where p.name = 'pgoffload_child_' || ordinal);
@@ -255,7 +255,7 @@ begin
     raise exception 'a label must be at most 64 bytes long, not %', octet_length(request.label)
       using errcode = 'string_data_right_truncation', column = 'label';
   end if;
-  -- a deadline that no timestamp holds would stop whoever claims it
+  -- a deadline that no timestamp holds would make each claim of it fail
   if not coalesce(request.timeout > interval '0' and request.timeout <= interval '1000 days', true) then
     raise exception 'timeout must be more than 0 and at most 1000 days, not %', request.timeout
       using errcode = 'invalid_parameter_value', column = 'timeout', hint = 'Leave it out (null) for as long as it takes.';
@@ -268,7 +268,7 @@ begin
     raise exception 'tags must be a JSON object, not a JSON %', jsonb_typeof(request.tags)
       using errcode = 'invalid_parameter_value', column = 'tags', hint = 'For example: {"team": "search"}';
   end if;
-  -- what a worker cannot read would never be answered
+  -- a request that a worker cannot read would never be answered
   if request.tags is not null and jsonb_path_exists(request.tags, '$.**{65}') then
     raise exception 'tags must not be nested deeper than 64 levels'
       using errcode = 'invalid_parameter_value', column = 'tags';
@@ -333,7 +333,7 @@ end
 $$;
 comment on function pgoffload.send_sql_request is 'Private. Validates, signs and sends a stamped request.';
 
--- The way in with the transaction.
+-- API: Private. The way in with the transaction.
 create or replace function pgoffload.send_inserted_sql_request() returns trigger
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -389,7 +389,7 @@ begin
   exception when data_exception then
     null;
   end;
-  -- a deadline that no timestamp holds would stop whoever claims it
+  -- a deadline that no timestamp holds would make each claim of it fail
   if not coalesce(timeout >= interval '0' and timeout <= interval '1000 days', false) then
     raise exception 'the setting pg_background.worker_timeout is not a time from 0 to 1000 days: "%"', value
       using errcode = 'invalid_parameter_value',
@@ -448,6 +448,7 @@ $$;
 comment on function pgoffload.stamp_sql_request is
   'Private. Stamps an immediate request with the caller''s identity, session and settings.';
 
+-- API: Private. The final function: signs and sends with the owner's rights.
 create or replace function pgoffload.send_stamped_sql_request(request ${public_schema}.sql_request) returns bigint
 language plpgsql volatile strict security definer
 set search_path = pg_catalog, pg_temp
@@ -476,6 +477,7 @@ end
 $$;
 comment on function pgoffload.send_stamped_sql_request is 'Private. Sends a stamped request at once.';
 
+-- API: Private. Sends one request for background SQL at once; pg_background_launch calls it.
 create or replace aggregate pgoffload.emit_sql_request(command text, queue_size integer, label text, submitted boolean) (
   sfunc = pgoffload.stamp_sql_request,
   stype = ${public_schema}.sql_request,

@@ -55,7 +55,7 @@ as $$
   select exists (
     select from pgoffload.worker w
     where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null
-      -- nobody could renew while the server was down: that alone kills no worker
+      -- no worker could renew while the server was down: that alone makes none dead
       and greatest(w.heartbeat_at, least(pg_postmaster_start_time(), clock_timestamp())) > clock_timestamp()
           - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after'))
 $$;
@@ -110,13 +110,93 @@ as $$
 $$;
 comment on function pgoffload.is_held is 'Private. Whether a live worker has a request.';
 
--- API: Private. Claims a batch of requests in one statement. Each comes back as
---   claimed      the caller runs it, as this attempt
---   cancelled    the caller's too, but not to be run: detail says who has cancelled it
---   over_budget  the caller's too, but not to be run: detail says which budget is used up, and until when
---   answered     it has its result
---   own          this very lease has claimed it before: the reply to that claim was lost
---   held         another live worker has it: ask again until it is answered or its holder is dead
+-- API: Private. Whether a role may act on another role's requests: it inherits that role's privileges. False for a role
+-- that does not exist any more. Runs within its callers' search_path, so that it is inlined.
+create or replace function pgoffload.may_act_for(by_oid oid, requested_by_oid oid) returns boolean
+language sql stable
+as $$
+  select case when exists (select from pg_roles b where b.oid = by_oid)
+              then pg_has_role(by_oid, requested_by_oid, 'usage') else false end
+$$;
+comment on function pgoffload.may_act_for is 'Private. Whether a role may act on another role''s requests.';
+
+-- API: Private. Claims a batch of requests of one kind: what claim_llm and claim_sql share. Each comes back as
+--   claimed   the caller has it, as this attempt
+--   answered  it has its result
+--   own       this very lease has claimed it before: the reply to that claim was lost
+--   held      another live worker has it: ask again until it is answered or its holder is dead
+--   missing   of SQL alone: nothing is recorded of it (any more)
+--
+-- The caller has to hold its lease. A claim of a dead worker is taken over under two locks, which are held until this
+-- transaction ends. The lock of the dead worker's lease: a worker that wakes up renews its lease after that, and then
+-- finds what was taken from it. The lock of the dead worker's claim: this worker may be about to end a task, or to mark
+-- that the task's outcome may become unknown, and the second of the two sees what the first has done. A caller
+-- therefore looks at sessions in a later statement. Runs within its callers' rights and search_path.
+create or replace function pgoffload.claim_requests(
+  worker_name text, worker_epoch bigint,
+  ids bigint[],               -- distinct
+  requested_by_oids oid[],    -- of LLM requests; those of SQL are recorded by then
+  is_sql boolean)             -- which kind; a claim of SQL has a token
+returns table (id bigint, requested_by_oid oid, outcome text, attempt integer, claimed_at timestamptz, token uuid)
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+begin
+  perform pgoffload.require_lease(worker_name, worker_epoch);
+  return query
+  with asked as materialized (
+    -- lateral with a limit: one look into the index for each request, never a scan of all results
+    select a.id, coalesce(a.requested_by_oid, q.requested_by_oid) as requested_by_oid,
+           latest.attempt, latest.worker, latest.epoch, latest.claimed_at, latest.token,
+           coalesce(llm.found, sql.found, false) as answered
+    from unnest(ids, requested_by_oids) a (id, requested_by_oid)
+    left join lateral (
+      select r.requested_by_oid from ${public_schema}.sql_request r where is_sql and r.id = a.id limit 1) q on true
+    left join lateral (
+      select true as found from pgoffload.llm_result r where not is_sql and r.id = a.id limit 1) llm on true
+    left join lateral (
+      select true as found from pgoffload.sql_result r where is_sql and r.id = a.id limit 1) sql on true
+    left join lateral (
+      select c.attempt, c.worker, c.epoch, c.claimed_at, c.token from pgoffload.claim c
+      where c.id = a.id order by c.attempt desc limit 1) latest on true
+  ), dead as materialized (
+    select h.worker, h.epoch
+    from (select distinct a.worker, a.epoch from asked a where not a.answered and a.attempt is not null) h
+    where pgoffload.may_be_taken_over(h.worker, h.epoch)
+  ), taken_over as materialized (
+    select c.id
+    from asked a
+    join dead d on d.worker = a.worker and d.epoch = a.epoch
+    join pgoffload.claim c on c.id = a.id and c.attempt = a.attempt
+    where not a.answered
+    order by c.id  -- two workers that claim the same requests must not wait for each other in a circle
+    for update of c
+  ), claimed as (
+    insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, token)
+    select a.id, coalesce(a.attempt, 0) + 1, worker_name, worker_epoch, a.requested_by_oid, case when is_sql then gen_random_uuid() end
+    from asked a
+    -- the array comes first, so that all locks are taken before the first row is inserted
+    where not a.answered and (a.id = any (array(select t.id from taken_over t)) or a.attempt is null)
+      and a.requested_by_oid is not null
+    order by a.id  -- as above
+    on conflict do nothing
+    returning x.id, x.attempt, x.claimed_at, x.token
+  )
+  select a.id, a.requested_by_oid,
+         case when c.id is not null then 'claimed'
+              when a.requested_by_oid is null then 'missing'
+              when a.answered then 'answered'
+              when a.worker = worker_name and a.epoch = worker_epoch then 'own'
+              else 'held' end,
+         coalesce(c.attempt, a.attempt), coalesce(c.claimed_at, a.claimed_at), coalesce(c.token, a.token)
+  from asked a left join claimed c on c.id = a.id;
+end
+$$;
+comment on function pgoffload.claim_requests is 'Private. Claims a batch of requests of one kind.';
+
+-- API: Private. Claims a batch of LLM requests in one statement. Each comes back as pgoffload.claim_requests says, or as
+--   cancelled    the caller's, but not to be run: detail says who has cancelled it
+--   over_budget  the caller's, but not to be run: detail says which budget is used up, and until when
 -- An immediate request (with an envelope) is recorded with its claim: its caller inserted no row.
 create or replace function pgoffload.claim_llm(
   worker_name text, worker_epoch bigint,
@@ -128,14 +208,14 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- a plan that was made while the tables were small must not scan them when they have grown
 set enable_seqscan = off
+-- and planning takes longer than a claim of few requests
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
   cancelled jsonb;  -- who has cancelled it, by the id
   used_up jsonb;    -- which budget, by the role's oid
 begin
-  perform pgoffload.require_lease(worker_name, worker_epoch);
-
   if cardinality(array_remove(envelopes, null)) > 0 then
     insert into ${public_schema}.llm_request (
       id, kind, prompt, system, messages, model, options, timeout, ordering_key, tags, provider, response_schema,
@@ -154,56 +234,31 @@ begin
     on conflict (id) do nothing;
   end if;
 
-  -- Where nobody has cancelled anything and there is no budget, this is a look into either table. A cancellation
+  -- Where there are no cancellations of these requests and no budgets, this is a look into either table. A cancellation
   -- that comes later finds this claim, or makes its own first.
   if exists (select from pgoffload.cancellation k where k.id = any (ids)) then
     select jsonb_object_agg(k.id, pg_get_userbyid(k.by_oid)) into cancelled
     from unnest(ids, requested_by_oids) a (id, requested_by_oid)
     join pgoffload.cancellation k on k.id = a.id
-    where pg_has_role(k.by_oid, a.requested_by_oid, 'usage');
+    where pgoffload.may_act_for(k.by_oid, a.requested_by_oid);
   end if;
   if exists (select from pgoffload.budget) then
     used_up := pgoffload.used_up_budgets(requested_by_oids);
   end if;
 
   return query
-  with asked as (
-    -- lateral with a limit: one look into the index for each request, never a scan of all results
-    select a.id, a.requested_by_oid, latest.attempt, latest.worker, latest.epoch,
-           coalesce(result.found, false) as answered
-    from unnest(ids, requested_by_oids) a (id, requested_by_oid)
-    left join lateral (
-      select true as found from pgoffload.llm_result r where r.id = a.id limit 1) result on true
-    left join lateral (
-      select c.attempt, c.worker, c.epoch from pgoffload.claim c
-      where c.id = a.id order by c.attempt desc limit 1) latest on true
-  ), claimed as (
-    insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid)
-    select a.id, coalesce(a.attempt, 0) + 1, worker_name, worker_epoch, a.requested_by_oid
-    from asked a
-    where not a.answered
-      and (a.attempt is null or pgoffload.may_be_taken_over(a.worker, a.epoch))
-    order by a.id  -- two workers that claim the same requests must not wait for each other in a circle
-    on conflict do nothing
-    returning x.id, x.attempt, x.claimed_at
-  )
-  select a.id,
-         case when c.id is not null then
-                case when cancelled is not null and cancelled ? a.id::text then 'cancelled'
-                     when used_up is not null and used_up ? a.requested_by_oid::text then 'over_budget'
-                     else 'claimed' end
-              when a.answered then 'answered'
-              when a.worker = worker_name and a.epoch = worker_epoch then
-                -- the reply to the first claim may have been lost, and what it said with it
-                case when cancelled is not null and cancelled ? a.id::text then 'cancelled' else 'own' end
-              else 'held' end,
-         coalesce(c.attempt, a.attempt, 1),
-         coalesce(c.claimed_at, clock_timestamp()),
-         coalesce(cancelled ->> a.id::text, case when c.id is not null then used_up ->> a.requested_by_oid::text end)
-  from asked a left join claimed c on c.id = a.id;
+  select c.id,
+         case -- also of the caller's own: the reply to the first claim may have been lost, and what it said with it
+              when c.outcome in ('claimed', 'own') and cancelled ? c.id::text then 'cancelled'
+              when c.outcome = 'claimed' and used_up ? c.requested_by_oid::text then 'over_budget'
+              else c.outcome end,
+         coalesce(c.attempt, 1),
+         case c.outcome when 'claimed' then c.claimed_at else clock_timestamp() end,
+         coalesce(cancelled ->> c.id::text, case c.outcome when 'claimed' then used_up ->> c.requested_by_oid::text end)
+  from pgoffload.claim_requests(worker_name, worker_epoch, ids, requested_by_oids, false) c;
 end
 $$;
-comment on function pgoffload.claim_llm is 'Private, for workers. Claims a batch of requests.';
+comment on function pgoffload.claim_llm is 'Private, for workers. Claims a batch of LLM requests.';
 
 -- API: Private. Which of these LLM requests are still the caller's: its attempt is the newest, under this very lease,
 -- and there is no result. To be asked after the lease was renewed.
@@ -262,12 +317,8 @@ as $$
 $$;
 comment on function pgoffload.record_sql_requests is 'Private, for workers. Records immediate requests.';
 
--- API: Private. Claims a batch of requests. Each comes back as
---   claimed   the caller runs it as this attempt, or ends it with what `ending` has
---   answered  it has its result
---   own       this very lease has claimed it before: the reply to that claim was lost
---   held      another live worker has it: ask again until it is answered or its holder is dead
---   missing   nothing is recorded of it (any more)
+-- API: Private. Claims a batch of SQL requests. Each comes back as pgoffload.claim_requests says. A claimed one, or one of
+-- the caller's own, is ended with what `ending` has, if there is something, instead of being run.
 create or replace function pgoffload.claim_sql(
   worker_name text, worker_epoch bigint,
   ids bigint[],               -- distinct
@@ -281,91 +332,64 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- a plan that was made while the tables were small must not scan them when they have grown
 set enable_seqscan = off
+-- and planning takes longer than a claim of few requests
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-  request record;
-  latest record;
-  unknown boolean;
+  claims record;   -- arrays, with a place for each request
 begin
-  if not pgoffload.worker_is_alive(worker_name, worker_epoch) then
-    raise exception 'the lease of worker % epoch % is lost', worker_name, worker_epoch
-      using errcode = 'PO001', hint = 'Register again; what it had claimed may have been taken over.';
-  end if;
   if cardinality(array_remove(envelopes, null)) > 0 then
     perform pgoffload.record_sql_requests(envelopes);
   end if;
+  -- in a statement of its own: the next one sees what was done until a claim was taken over
+  select array_agg(c.id) as ids, array_agg(c.outcome) as outcomes, array_agg(c.attempt) as attempts,
+         array_agg(c.claimed_at) as times, array_agg(c.token) as tokens
+  into claims
+  from pgoffload.claim_requests(worker_name, worker_epoch, ids, null, true) c;
 
-  -- two workers that claim the same requests must not wait for each other in a circle
-  for claim_sql.id in select i from unnest(ids) i order by i loop
-    attempt := null; claimed_at := null; token := null; login := null; role := null; ending := null; sessions := null;
-    select q.requested_by_oid, q.login_oid, q.created_at + q.timeout as deadline
-    into request from ${public_schema}.sql_request q where q.id = claim_sql.id;
-    if not found then
-      outcome := 'missing';
-      return next;
-      continue;
-    end if;
-    if exists (select from pgoffload.sql_result r where r.id = claim_sql.id) then
-      outcome := 'answered';
-      return next;
-      continue;
-    end if;
-    select c.attempt, c.worker, c.epoch, c.claimed_at, c.token into latest
-    from pgoffload.claim c where c.id = claim_sql.id order by c.attempt desc limit 1;
-    if found and pgoffload.worker_is_alive(latest.worker, latest.epoch) then
-      outcome := case when latest.worker = worker_name and latest.epoch = worker_epoch then 'own' else 'held' end;
-      attempt := latest.attempt;
-      claimed_at := latest.claimed_at;
-      if outcome = 'own' then
-        token := latest.token;
-      end if;
-    else
-      if found then
-        -- the dead one may be about to mark an autocommit command: whichever comes second sees the other
-        perform from pgoffload.claim c where c.id = claim_sql.id and c.attempt = latest.attempt for update;
-      end if;
-      insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, token)
-      values (claim_sql.id, coalesce(latest.attempt, 0) + 1, worker_name, worker_epoch, request.requested_by_oid, gen_random_uuid())
-      on conflict do nothing
-      returning x.attempt, x.claimed_at, x.token into attempt, claimed_at, token;
-      outcome := case when found then 'claimed' else 'held' end;
-    end if;
-
-    if outcome in ('claimed', 'own') then
-      select a.rolname, case when request.login_oid <> request.requested_by_oid then u.rolname end
-      into login, role
-      from pg_roles a, pg_roles u where a.oid = request.login_oid and u.oid = request.requested_by_oid;
-      select jsonb_agg(distinct jsonb_build_object('pid', s.pid, 'started', s.started)), coalesce(bool_or(s.autocommit), false)
-      into sessions, unknown
-      from pgoffload.sql_session s where s.id = claim_sql.id and s.attempt < claim_sql.attempt;
-      ending := case
-        when unknown then jsonb_build_object('status', 'failed', 'error', jsonb_build_object(
-          'sqlstate', '08006',
-          'message', 'lost connection to worker process with PID ' || pgoffload.pid_of(claim_sql.id),
-          'detail', 'The worker was lost while the command ran outside a transaction block: its outcome is unknown.',
-          'hint', 'Look whether it took effect before you run it again.'))
-        when exists (
-            select from pgoffload.cancellation c
-            where c.id = claim_sql.id and exists (select from pg_roles b where b.oid = c.by_oid)
-              and pg_has_role(c.by_oid, request.requested_by_oid, 'usage'))
-          then jsonb_build_object('status', 'cancelled', 'error', jsonb_build_object(
-            'sqlstate', '57014', 'message', 'canceling statement due to user request',
-            'detail', 'It was cancelled before it began.'))
-        when clock_timestamp() >= request.deadline
-          then jsonb_build_object('status', 'expired', 'error', jsonb_build_object(
-            'sqlstate', '57014', 'message', 'canceling statement due to the timeout of the request',
-            'detail', 'It was still queued.'))
-        else (select jsonb_build_object('status', 'failed', 'error', r.refusal)
-              from (select pgoffload.login_refusal(request.login_oid, request.requested_by_oid) as refusal) r
-              where r.refusal is not null)
-      end;
-    end if;
-    return next;
-  end loop;
+  return query
+  select c.id, c.outcome,
+         case when c.outcome in ('claimed', 'own', 'held') then c.attempt end,
+         case when c.outcome in ('claimed', 'own', 'held') then c.claimed_at end,
+         mine.token, mine.login, mine.role, mine.ending, mine.sessions
+  from unnest(claims.ids, claims.outcomes, claims.attempts, claims.times, claims.tokens)
+    c (id, outcome, attempt, claimed_at, token)
+  left join lateral (
+    select c.token, roles.login, roles.role, earlier.sessions,
+           case
+             when earlier.unknown then jsonb_build_object('status', 'failed', 'error', jsonb_build_object(
+               'sqlstate', '08006',
+               'message', 'lost connection to worker process with PID ' || pgoffload.pid_of(q.id),
+               'detail', 'The worker was lost while the command ran outside a transaction block: its outcome is unknown.',
+               'hint', 'Look whether it took effect before you run it again.'))
+             when exists (
+                 select from pgoffload.cancellation k
+                 where k.id = q.id and pgoffload.may_act_for(k.by_oid, q.requested_by_oid))
+               then jsonb_build_object('status', 'cancelled', 'error', jsonb_build_object(
+                 'sqlstate', '57014', 'message', 'canceling statement due to user request',
+                 'detail', 'It was cancelled before it began.'))
+             when clock_timestamp() >= q.created_at + q.timeout
+               then jsonb_build_object('status', 'expired', 'error', jsonb_build_object(
+                 'sqlstate', '57014', 'message', 'canceling statement due to the timeout of the request',
+                 'detail', 'It was still queued.'))
+             else (select jsonb_build_object('status', 'failed', 'error', r.refusal)
+                   from (select pgoffload.login_refusal(q.login_oid, q.requested_by_oid) as refusal) r
+                   where r.refusal is not null)
+           end as ending
+    from ${public_schema}.sql_request q
+    left join lateral (
+      select l.rolname::text as login, case when q.login_oid <> q.requested_by_oid then u.rolname::text end as role
+      from pg_roles l, pg_roles u where l.oid = q.login_oid and u.oid = q.requested_by_oid) roles on true
+    cross join lateral (
+      select jsonb_agg(distinct jsonb_build_object('pid', s.pid, 'started', s.started)) as sessions, bool_or(s.autocommit) as unknown
+      from pgoffload.sql_session s where s.id = q.id and s.attempt < c.attempt) earlier
+    where q.id = c.id and c.outcome in ('claimed', 'own')
+    limit 1) mine on true
+  order by c.id;
 end
 $$;
-comment on function pgoffload.claim_sql is 'Private, for workers. Claims a batch of requests.';
+comment on function pgoffload.claim_sql is 'Private, for workers. Claims a batch of SQL requests.';
 
 -- API: Private. Whether an attempt is the last one, and will be until this transaction ends.
 create or replace function pgoffload.is_last_attempt(id bigint, attempt integer) returns boolean

@@ -1,6 +1,7 @@
 -- Commands to running requests: cancel and progress. Callers send them at once. Every worker reads them, and obeys those
 -- of roles that may give them.
 
+-- API: Private. Stamps a command with the caller's identity.
 create or replace function pgoffload.stamp_command(
   state ${public_schema}.sql_request, kind text, id bigint, pct integer, message text)
 returns ${public_schema}.sql_request
@@ -21,6 +22,7 @@ end
 $$;
 comment on function pgoffload.stamp_command is 'Private. Stamps a command with the caller''s identity.';
 
+-- API: Private. Checks and sends a stamped command.
 create or replace function pgoffload.send_command(request ${public_schema}.sql_request) returns bigint
 language plpgsql volatile strict security definer
 set search_path = pg_catalog, pg_temp
@@ -42,6 +44,7 @@ end
 $$;
 comment on function pgoffload.send_command is 'Private. Sends a stamped command at once.';
 
+-- API: Private. Sends one command at once.
 create or replace aggregate pgoffload.emit_command(kind text, id bigint, pct integer, message text) (
   sfunc = pgoffload.stamp_command,
   stype = ${public_schema}.sql_request,
@@ -50,8 +53,8 @@ create or replace aggregate pgoffload.emit_command(kind text, id bigint, pct int
 comment on routine pgoffload.emit_command is
   'Sends one command (cancel, progress) to the workers at once. Who may give it is decided there.';
 
--- API: Private. Remembers many cancellations at once, of requests of either kind. Anybody may send any number: what
--- cannot become a request costs no row. Runs within its callers' rights and search_path.
+-- API: Private. Remembers many cancellations at once, of requests of either kind. Any role may send any number: an
+-- id that cannot become a request's costs no row. Runs within its callers' rights and search_path.
 create or replace function pgoffload.remember_cancellations(ids bigint[], by_oids oid[]) returns void
 language plpgsql volatile
 as $$
@@ -119,68 +122,48 @@ begin
   from unnest(ids, by_oids) a (id, by_oid)
   left join lateral (
     select q.requested_by_oid from ${public_schema}.llm_request q where q.id = a.id limit 1) q on true
-  where case when q.requested_by_oid is null then true
-             when not exists (select from pg_roles b where b.oid = a.by_oid) then false
-             else pg_has_role(a.by_oid, q.requested_by_oid, 'usage') end
+  where (q.requested_by_oid is null or pgoffload.may_act_for(a.by_oid, q.requested_by_oid))
     and not exists (select from pgoffload.llm_result r where r.id = a.id);
   if may_be is not null then
     perform pgoffload.remember_cancellations(may_be, may_be_by);
   end if;
 
   return query
-  with asked as (
+  with asked as materialized (
     select a.number, a.id, q.kind, q.created_at, q.requested_by, q.requested_by_oid,
-           case when q.kind is null then null
-                when not exists (select from pg_roles b where b.oid = a.by_oid) then false
-                else pg_has_role(a.by_oid, q.requested_by_oid, 'usage') end as allowed,
-           coalesce(result.found, false) as ended,
-           latest.attempt, latest.claimed_at, latest.worker, latest.epoch
+           case when q.kind is not null then pgoffload.may_act_for(a.by_oid, q.requested_by_oid) end as allowed
     from unnest(ids, by_oids) with ordinality a (id, by_oid, number)
     left join lateral (
       select r.kind, r.created_at, r.requested_by, r.requested_by_oid
       from ${public_schema}.llm_request r where r.id = a.id limit 1) q on true
-    left join lateral (
-      select true as found from pgoffload.llm_result r where r.id = a.id limit 1) result on true
-    left join lateral (
-      select c.attempt, c.claimed_at, c.worker, c.epoch from pgoffload.claim c
-      where c.id = a.id order by c.attempt desc limit 1) latest on true
-  ), to_claim as (
-    select distinct on (a.id) a.number, a.id, a.attempt, a.requested_by_oid
-    from asked a
-    where a.allowed and not a.ended
-      and (a.attempt is null or pgoffload.may_be_taken_over(a.worker, a.epoch))
-    order by a.id, a.number
-  ), claimed as (
-    -- one of all workers gets it, and none that claims it to run it
-    insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid)
-    select c.id, coalesce(c.attempt, 0) + 1, worker_name, worker_epoch, c.requested_by_oid
-    from to_claim c
-    order by c.id
-    on conflict do nothing
-    returning x.id, x.attempt, x.claimed_at
+  ), first as materialized (
+    select a.id, a.requested_by_oid, min(a.number) as number from asked a where a.allowed group by a.id, a.requested_by_oid
+  ), claims as materialized (
+    select c.id, c.outcome, c.attempt, c.claimed_at
+    from (select array_agg(f.id) as ids, array_agg(f.requested_by_oid) as requested_by_oids from first f) f
+    cross join lateral pgoffload.claim_requests(worker_name, worker_epoch, f.ids, f.requested_by_oids, false) c
   )
   select a.number, a.id,
          case when not a.allowed then 'denied'
-              when a.ended then 'ended'
               when a.kind is null then 'unknown'
-              when c.id is not null then 'claimed'
+              when c.outcome = 'answered' then 'ended'
+              when c.outcome = 'claimed' and f.number = a.number then 'claimed'
               else 'held' end,
-         a.kind, coalesce(c.attempt, a.attempt), coalesce(c.claimed_at, a.claimed_at), a.created_at, a.requested_by,
-         a.requested_by_oid
+         a.kind, c.attempt, c.claimed_at, a.created_at, a.requested_by, a.requested_by_oid
   from asked a
-  left join to_claim t on t.number = a.number
-  left join claimed c on c.id = t.id
+  left join first f on a.allowed and f.id = a.id
+  left join claims c on a.allowed and c.id = a.id
   order by a.number;
 end
 $$;
 comment on function pgoffload.cancel_llm is 'Private, for workers. Obeys many commands to cancel LLM requests.';
 
--- API: Private. Remembers cancellations of SQL requests. Returns the ids of the requests that have not ended and that the
--- role may cancel: the worker that runs them interrupts them then.
+-- API: Private. Remembers cancellations of SQL requests. Returns the ids of the requests that have not ended and that
+-- the role may cancel: the worker that runs them interrupts them then.
 create or replace function pgoffload.record_cancellations(ids bigint[], by_oids oid[]) returns setof bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_sql
+-- as in pgoffload.claim_llm
 set enable_seqscan = off
 as $$
 begin
@@ -190,8 +173,7 @@ begin
   from unnest(ids, by_oids) a (id, by_oid)
   cross join lateral (
     select q.requested_by_oid from ${public_schema}.sql_request q where q.id = a.id limit 1) q
-  where case when exists (select from pg_roles b where b.oid = a.by_oid)
-             then pg_has_role(a.by_oid, q.requested_by_oid, 'usage') else false end
+  where pgoffload.may_act_for(a.by_oid, q.requested_by_oid)
     and not exists (select from pgoffload.sql_result r where r.id = a.id);
 end
 $$;

@@ -4,8 +4,8 @@
 --   hit     result is the answer's row, succeeded within max_age
 --   lead    the caller makes the call; asking again as the leader gives lead again
 --   follow  a live worker makes it for leader_id: ask again later
--- A leader that has ended otherwise, or whose worker is dead, is succeeded by who asks next; of two that ask
--- at the same time the primary key lets one lead.
+-- The next request leads when the leader has ended otherwise, or its worker is dead. Of two that ask at the same time
+-- the primary key lets one lead.
 create or replace function pgoffload.consult_cache(
   worker_name text, worker_epoch bigint,
   request_id bigint,          -- which the caller has claimed
@@ -49,8 +49,7 @@ begin
           result := to_jsonb(answer);
           exit;
         end if;
-      elsif (select pgoffload.worker_is_alive(c.worker, c.epoch)
-             from pgoffload.claim c where c.id = leader.id order by c.attempt desc limit 1) then
+      elsif pgoffload.is_held(leader.id) then
         outcome := 'follow';
         exit;
       end if;
@@ -68,4 +67,4 @@ begin
 end
 $$;
 comment on function pgoffload.consult_cache is
-  'Private, for workers. Finds the answer to a request that others have asked for before, or who asks for it.';
+  'Private, for workers. Finds the answer to a request that others have asked before, or the request that asks for all.';

@@ -113,7 +113,7 @@ as $$
 $$;
 comment on function pgoffload.role_of_task is 'Private, for workers. The role that a request is to run as.';
 
--- API: Private. Records which session executes an attempt. The token proves that it is the worker who asks.
+-- API: Private. Records which session executes an attempt. The token proves that the caller is the worker.
 create or replace function pgoffload.begin_sql_session(
   id bigint, attempt integer, token uuid, started timestamptz, depth integer)
 returns void
@@ -161,8 +161,8 @@ declare
 begin
   perform pgoffload.begin_sql_session(id, attempt, token,
     (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a), depth);
-  -- Readers wait for this lock, which wakes them and shows a deadlock to the server. A reader may look at
-  -- just this moment; somebody else may hold it for ever, which costs nothing but the wake-up.
+  -- Readers wait for this lock, which wakes them and shows a deadlock to the server. A reader may hold it at just this
+  -- moment. Any session may hold it for ever, which costs nothing but the wake-up.
   for i in 1 .. 5 loop
     exit when pg_catalog.pg_try_advisory_lock(1885826918, pgoffload.pid_of(id));
     perform pg_catalog.pg_sleep(0.001);
@@ -198,14 +198,15 @@ begin
     raise exception 'this session has become role "%", and not the one with OID %', current_user, runs_as
       using errcode = 'insufficient_privilege';
   end if;
-  -- until this call commits: what a crash of the server would forget of it, the crash has ended as well
+  -- until this call commits: a crash of the server, which may lose this commit, ends the session that it records as well
   perform pg_catalog.set_config('synchronous_commit', 'off', true);
 end
 $$;
 comment on function pgoffload.enter_task is 'Private, for workers. Makes a session what the launcher''s was.';
 
--- API: Private. Undoes, until the end of the transaction, what a task may have set, and returns what its rows
--- were written under, for those who read them on the topic. The worker has set role none before it: a task may have set any role.
+-- API: Private. Undoes, until the end of the transaction, what a task may have set, and returns what its rows were
+-- written under, for those who read them on the topic. The worker has set role none before it: a task may have set any
+-- role.
 create or replace function pgoffload.leave_task() returns jsonb
 language plpgsql volatile
 as $$

@@ -54,11 +54,11 @@ comment on function pgoffload.record_usage is
   'Private. Writes usage: totals, which only grow, and the sums of their hours.';
 
 -- API: Private. Writes a batch of what comes on the topics of results, pieces and usage; the first result of a
--- request wins. Results of SQL are recorded where it is executed: here they wake who listens.
+-- request wins. Results of SQL are recorded where it is executed: here they wake the sessions that listen.
 --
--- Only what belongs to a claim of the same requester is written: whoever could write to the topics once cannot have
--- left an answer to a request that nobody had asked for then. A claim is committed before anything of its request is
--- published. What has none is named by its places in the arrays, for the dead letters.
+-- A message is only written if its request has a claim for the same requester. A claim is committed before anything of
+-- its request is published, so that an intruder who could write to the topics once cannot have left an answer to a
+-- request of later. Messages without a claim are named by their places in the arrays, for the dead letters.
 create or replace function pgoffload.write_back(
   llm_results text[],   -- JSON objects whose fields are columns of pgoffload.llm_result
   llm_pieces text[],    -- JSON objects whose fields are columns of pgoffload.llm_piece
@@ -82,11 +82,11 @@ declare
   ended bigint[];
   inserted integer;
 begin
-  -- Each look for a claim is lateral with a limit: one look into the index, never a scan of all claims. What was
-  -- not inserted is looked for only where something was not: it has no claim, or was there before.
-  -- A claim of SQL has a token: no model answers it.
+  -- Each look for a claim is lateral with a limit: one look into the index, never a scan of all claims. A message that
+  -- was not inserted has no claim, or was there before: which of the two is only asked where there is one. A claim of
+  -- SQL has a token, and no model answers it.
 
-  -- before the results: who sees that a request has ended should find its pieces
+  -- before the results: a reader who sees that a request has ended should find its pieces
   if cardinality(llm_pieces) > 0 then
     with new_pieces as (
       insert into pgoffload.llm_piece
@@ -165,7 +165,7 @@ begin
     from ${public_schema}.sql_request q
     join pgoffload.sql_result r on r.id = q.id
     where q.id = any (ended) and q.large_object is not null
-      -- one that is kept before all of it has come would be read as the whole
+      -- an answer that is kept before all of its chunks have come would be read as the whole
       and r.chunks = (select count(*) from pgoffload.sql_chunk c
                       where c.id = r.id and c.attempt = r.attempt and c.number <= r.chunks);
   end if;

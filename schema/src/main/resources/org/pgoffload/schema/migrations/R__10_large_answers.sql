@@ -1,7 +1,7 @@
 -- Answers for callers whose snapshot is older than any answer: they read a large object (docs/decisions/0008).
 
--- API: Private. What stands before an answer in a large object, and nobody else can know or foretell: anybody may
--- make a large object of any number. Of the first key, which stays, so that a new one hides no answer.
+-- API: Private. The mark before an answer in a large object, which only the owner can compute: any role may make a large
+-- object of any number. It is made with the first key, so that a new key hides no answer.
 create or replace function pgoffload.large_answer_mark(id bigint) returns bytea
 language sql stable
 as $$
@@ -9,9 +9,9 @@ as $$
 $$;
 comment on function pgoffload.large_answer_mark is 'Private. What proves that a large object is an answer.';
 
--- API: Private. The first of the large objects that may hold a request's answer. Their space is shared with
--- users' own, so that it is one of a few, in the upper half, where a server that counts up comes last; and one that
--- nobody can foretell, so that nobody can take them all.
+-- API: Private. The first of the large objects that may hold a request's answer. Users'
+-- own large objects have the same numbers. So there are eight of them, in the upper half, which a server that counts up
+-- reaches last, and no role can foretell them and take them all.
 create or replace function pgoffload.large_object_of(id bigint) returns oid
 language sql stable
 as $$
@@ -21,7 +21,7 @@ comment on function pgoffload.large_object_of is
   'Private. The first of the eight large objects that may hold an answer.';
 
 -- API: Private. Whether all chunks of a result are here: they take another way than the result. Chunks of other
--- numbers than the result's own are nobody's.
+-- numbers than the result's own do not count.
 create or replace function pgoffload.has_all_chunks(result pgoffload.sql_result) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -36,7 +36,7 @@ comment on function pgoffload.has_all_chunks is 'Private. Whether all chunks of 
 
 -- API: Private. Keeps an answer where a caller with an old snapshot finds it: a large object is read as it is
 -- now, whatever the snapshot. The first line is the result, the others are its chunks.
--- Anybody may make a large object of any number: before them stands the mark by which ours are known.
+-- Before them stands the mark by which ours are known: any role may make a large object of any number.
 create or replace function pgoffload.write_large_answer(id bigint, first_loid oid) returns void
 language plpgsql volatile
 as $$
@@ -47,7 +47,7 @@ declare
   at bigint := octet_length(mark);
   line record;
 begin
-  -- anybody who can write to the results topic can say that a request has ended
+  -- a writer to the results topic may say of any request that it has ended
   if exists (select from pgoffload.large_answer a where a.id = write_large_answer.id)
      or not exists (
        select from pgoffload.sql_result r where r.id = write_large_answer.id and pgoffload.has_all_chunks(r)) then
@@ -58,7 +58,7 @@ begin
       loid := lo_create((first_loid::bigint + i)::oid);
       exit;
     exception when unique_violation then
-      loid := null;  -- somebody else's
+      loid := null;  -- a user's
     end;
   end loop;
   if loid is null then
@@ -86,7 +86,7 @@ end
 $$;
 comment on function pgoffload.write_large_answer is 'Private. Keeps an answer as a large object.';
 
--- API: Private. Reads an answer from its large object, for who may: stamped with the caller's rights, read
+-- API: Private. Reads an answer from its large object, if the caller may read it: stamped with the caller's rights, read
 -- with the owner's, like the sending (docs/decisions/0004). Null while it is not there.
 create or replace function pgoffload.stamp_reader(state ${public_schema}.sql_request, id bigint) returns ${public_schema}.sql_request
 language plpgsql volatile
@@ -97,8 +97,9 @@ begin
   return state;
 end
 $$;
-comment on function pgoffload.stamp_reader is 'Private. Stamps who reads.';
+comment on function pgoffload.stamp_reader is 'Private. Stamps the reader.';
 
+-- API: Private. Reads with the owner's rights.
 create or replace function pgoffload.read_large_answer_as(reader ${public_schema}.sql_request) returns text
 language plpgsql volatile strict security definer
 set search_path = pg_catalog, pg_temp
@@ -129,8 +130,9 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.read_large_answer_as is 'Private. Reads an answer for who may read it.';
+comment on function pgoffload.read_large_answer_as is 'Private. Reads an answer, if the stamped role may read it.';
 
+-- API: Private. The answer of one request, for a caller with an old snapshot.
 create or replace aggregate pgoffload.read_large_answer(id bigint) (
   sfunc = pgoffload.stamp_reader,
   stype = ${public_schema}.sql_request,
@@ -154,7 +156,7 @@ begin
     returning a.loid
   )
   select count(lo_unlink(e.loid)) into swept
-  -- the number of one that is gone may be somebody else's by now
+  -- the number of a large object that is gone may be a user's by now
   from expired e where exists (
     select from pg_largeobject_metadata m where m.oid = e.loid and m.lomowner = quote_ident(current_user)::regrole);
   return swept;

@@ -20,7 +20,7 @@ comment on function pgoffload.refuse_to_wait_on_old_snapshot is
 
 -- API: Private. Sleeps a part of the time already waited: a tenth at first, at least 1 ms, no more than
 -- 10 ms until a fortieth is more than that, at most 250 ms. A lone call is noticed within a millisecond or
--- two; fifty that wait at once leave the processors to those who answer them.
+-- two; fifty that wait at once leave the processors to the parts that answer them.
 create or replace function pgoffload.pause_polling(waiting_since timestamptz) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -194,7 +194,7 @@ begin
   begin
     return result.answer::jsonb;
   exception when others then
-    -- workers refuse such answers; those of an earlier version have not
+    -- the worker has checked that it is JSON, of which jsonb does not take all
     result.status := 'failed';
     result.error_code := 'schema_mismatch';
     result.error_message := 'jsonb does not hold the answer: ' || sqlerrm;
@@ -250,13 +250,13 @@ begin
       ids[ord] := (select pgoffload.emit_llm_request(
         'ask', prompt, system, null, model, options, timeout, null, null, provider, null, null));
     exception when program_limit_exceeded then
-      -- what was sent before it is not to be paid for in vain
+      -- the calls for the prompts before it, which are sent, are not to be paid for in vain
       too_large := too_large || jsonb_build_object(ord, sqlerrm);
     end;
   end loop;
 
   give_up := pgoffload.give_up_at(since, timeout);
-  -- one after another: nobody has to wait longer for all of them
+  -- one after another, which takes no longer than the slowest of them
   for n in 1 .. cardinality(prompts) loop
     ord := n;
     answer := null;
@@ -347,7 +347,7 @@ begin
   end if;
   select q.created_xid into inserted_by from ${public_schema}.llm_request q where q.id = llm_cancel.id;
   if not found then
-    perform pgoffload.raise_unknown_llm_request(id);  -- a claim alone is one of SQL
+    perform pgoffload.raise_unknown_request('llm', id);  -- a claim alone is one of SQL
   end if;
   if inserted_by = pg_current_xact_id_if_assigned() then
     raise exception 'cannot cancel request %, which this transaction has inserted', id
@@ -379,7 +379,7 @@ declare
   new_id bigint;
 begin
   if not exists (select from ${public_schema}.llm_request q where q.id = llm_retry.id) then
-    perform pgoffload.raise_unknown_llm_request(id);
+    perform pgoffload.raise_unknown_request('llm', id);
   end if;
   status := ${public_schema}.llm_status(id);
   if status in ('queued', 'running') then

@@ -1,20 +1,20 @@
 -- The functions and views that show what becomes of LLM requests: status, answer, pieces, waiting. They run with the
 -- caller's own rights, so that row-level security decides.
 
--- API: Private. Raises the error for an id that does not exist or is not the caller's to see: the two are
--- not told apart.
-create or replace function pgoffload.raise_unknown_llm_request(id bigint) returns void
+-- API: Private. Raises the error for an id that does not exist or is not the caller's to see: the two are not told apart.
+create or replace function pgoffload.raise_unknown_request(kind text, id bigint) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  raise exception 'llm request % does not exist', coalesce(id::text, 'null')
+  raise exception '% request % does not exist', kind, coalesce(id::text, 'null')
     using errcode = 'undefined_object',
           detail = 'There is none of this id that role ' || quote_ident(current_user) || ' may see.',
-          hint = 'The id is what INSERT INTO llm_request … RETURNING id or llm_submit gave; a rolled back request does not exist.';
+          hint = format('The id is what INSERT INTO %s_request … RETURNING id%s gave; a rolled back request does not exist.',
+            kind, case kind when 'llm' then ' or llm_submit' end);
 end
 $$;
-comment on function pgoffload.raise_unknown_llm_request is 'Private. Raises undefined_object.';
+comment on function pgoffload.raise_unknown_request is 'Private. Raises undefined_object for a request of the kind llm or sql.';
 
 -- API: Public.
 create or replace function ${public_schema}.llm_status(
@@ -39,7 +39,7 @@ begin
     return case when pgoffload.worker_is_alive(worker, epoch) then 'running' else 'queued' end;
   end if;
   if not exists (select from ${public_schema}.llm_request q where q.id = llm_status.id) then
-    perform pgoffload.raise_unknown_llm_request(id);
+    perform pgoffload.raise_unknown_request('llm', id);
   end if;
   return 'queued';
 end

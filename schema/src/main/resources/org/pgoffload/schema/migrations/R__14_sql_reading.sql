@@ -1,20 +1,6 @@
 -- The functions and views that show what becomes of background SQL: status, waiting, rows, errors. They run with the
 -- caller's own rights, so that row-level security decides.
 
--- API: Private. Raises the error for an id that does not exist or is not the caller's to see.
-create or replace function pgoffload.raise_unknown_sql_request(id bigint) returns void
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  raise exception 'sql request % does not exist', coalesce(id::text, 'null')
-    using errcode = 'undefined_object',
-          detail = 'There is none of this id that role ' || quote_ident(current_user) || ' may see.',
-          hint = 'The id is what INSERT INTO sql_request … RETURNING id gave; a rolled back request does not exist.';
-end
-$$;
-comment on function pgoffload.raise_unknown_sql_request is 'Private. Raises undefined_object.';
-
 -- API: Private. Whether this session has launched a request; read or detached, it is one of its own all the same.
 -- It may not be recorded yet, and its launcher may see no table in which it is.
 create or replace function pgoffload.is_launched_here(id bigint) returns boolean
@@ -132,7 +118,7 @@ begin
       begin
         perform pg_advisory_lock_shared(lock_space, number);
         perform pg_advisory_unlock_shared(lock_space, number);
-        -- what is still to come comes soon
+        -- the task has ended: its result comes soon
         since := clock_timestamp();
       exception when lock_not_available then
         null;
@@ -177,8 +163,8 @@ comment on function pgoffload.raise_task_failure is 'Private. Raises a task''s f
 -- the words of the SQL standard, which are the server's own, or with their schema.
 create or replace function pgoffload.result_types(
   columns jsonb,
-  -- The role that wrote the rows, where the reader names no types: a domain's check, a cast to json would run code of
-  -- that role's with the reader's rights. Such a value stays text. 0 is a role that nobody is.
+  -- The role that wrote the rows, where the reader names no types: a domain's check or a cast to json would run code of
+  -- that role with the reader's rights. Such a value stays text, unless the reader is that role. 0: no role.
   writer oid default null)
 returns text[]
 language plpgsql stable
@@ -210,15 +196,15 @@ end
 $$;
 comment on function pgoffload.result_types is 'Private. The types of a result''s columns.';
 
--- Values are read from their text with the rights and under the search_path of the reader: a domain's check finds what it
--- would find in any other statement of the reader's, and nothing that the writer has set. So the functions that read have
--- no search_path of their own, and they and their query name every function, operator and type with its schema. Whatever
--- else changes how a text is read is fixed: their SET clauses say in which form a worker writes money and dates, and
--- under sql_standard the texts of an interval of all four styles are read as what they were.
+-- Values are read from their text with the rights and under the search_path of the reader: a domain's check finds what
+-- it would find in any other statement of the reader's, and nothing that the writer has set. So the functions that read
+-- have no search_path of their own, and they and their query name every function, operator and type with its schema.
+-- Whatever else changes how a text is read is fixed: their SET clauses say in which form a worker writes money and
+-- dates, and under sql_standard the texts of an interval of all four styles are read as what they were.
 
 -- API: Private. A query for the rows of a result. Its parameters are the id, the attempt, the rows that came with the
 -- result, and the text of a large object. Values of the server's own types are cast, by way of varchar, because the
--- cast from text of some is another one than their input function. For other types a cast may be somebody's function,
+-- cast from text of some is another one than their input function. For other types a cast may be a user's function,
 -- which is even run while the query is planned, before PL/pgSQL has compared the reader's columns: there the input
 -- function is called, as jsonb_to_record does it with a string.
 create or replace function pgoffload.rows_query(result pgoffload.sql_result, types text[], large boolean) returns text
@@ -226,7 +212,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- those of other numbers than the result's own are nobody's
+  -- chunks of other numbers than the result's own do not count
   chunks constant text := format(
     'from pgoffload.sql_chunk c where c.id operator(pg_catalog.=) $1 and c.attempt operator(pg_catalog.=) $2 '
     'and c.number operator(pg_catalog.>=) 1 and c.number operator(pg_catalog.<=) %s', result.chunks);
@@ -314,7 +300,7 @@ begin
   end if;
   if not exists (select from ${public_schema}.sql_request q where q.id = sql_status.id) then
     if not pgoffload.is_launched_here(id) then
-      perform pgoffload.raise_unknown_sql_request(id);
+      perform pgoffload.raise_unknown_request('sql', id);
     end if;
     return 'queued';
   end if;
@@ -472,8 +458,8 @@ begin
   if result.columns is null then
     return;
   end if;
-  -- Who has set the same role is not the same: code of the one could go back to the other's login. With an old
-  -- snapshot the request of this very session is not seen.
+  -- Two logins that have set the same role are not the same: code of the one could go back to the other's login. With an
+  -- old snapshot the request of this very session is not seen.
   if coalesce(
       (select q.login_oid from ${public_schema}.sql_request q where q.id operator(pg_catalog.=) sql_rows_json.id)
         operator(pg_catalog.<>) pgoffload.login_oid(),

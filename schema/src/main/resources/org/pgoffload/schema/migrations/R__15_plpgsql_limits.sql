@@ -1,6 +1,6 @@
--- Two places where PL/pgSQL does not give what its C interface gives to extensions such as pg_background: raising another
--- session's messages, and knowing the column definition list of the own call. They are the hardest to read here, so they
--- stand together.
+-- Two places where PL/pgSQL does not give what its C interface gives to extensions such as pg_background: raising
+-- another session's messages, and knowing the column definition list of the own call. They are the hardest to read
+-- here, so they stand together.
 --
 -- 1. Raising a message of another session
 --
@@ -18,8 +18,8 @@
 --
 -- 2. Reading the declared types from an error
 --
--- select * from sql_rows(7) as (name varchar(10)) calls a function that returns setof record. Only the function itself is
--- given the column definition list, in C; a function in PL/pgSQL cannot ask for it. It can only return rows, and
+-- select * from sql_rows(7) as (name varchar(10)) calls a function that returns setof record. Only the function itself
+-- is given the column definition list, in C; a function in PL/pgSQL cannot ask for it. It can only return rows, and
 -- PL/pgSQL compares their types with the list. Two cases matter:
 --
 --   * The types differ (int here, text there). That is an error in pg_background too.

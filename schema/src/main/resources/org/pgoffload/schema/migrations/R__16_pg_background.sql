@@ -1,7 +1,7 @@
 -- The functions of pg_background, on top of sql_request. A task's pid is a number that is handy within a
 -- session, its cookie is the request id. The names are those of 2.x; the older ones are a table at the end.
 --
--- What a session has attached, read or detached is in settings of it, which a rollback takes back:
+-- The session's settings remember which tasks it has attached, read and detached; a rollback takes this back:
 --   pgoffload.attached    ,pid=id/large/oid of the launcher   for each launch, and /label in hex, if it has one
 --   pgoffload.left        ,pid=id/c or /d                     for each one read (c) or detached (d), the latest
 --   pgoffload.timed_out   how many tasks a run has cancelled because their time was up
@@ -68,7 +68,7 @@ begin
     perform set_config('pgoffload.attached', regexp_replace(attached, format(',[0-9]+=%s/[0-9]/[0-9]+(/[0-9a-f]+)?', id), ''), false);
   end if;
   left_behind := regexp_replace(left_behind, format(',[0-9]+=%s/.', id), '');
-  -- who reads thousands does not come back to the first of them
+  -- a session that reads thousands of tasks does not come back to the first of them
   if length(left_behind) > 50000 then
     left_behind := regexp_replace(right(left_behind, 40000), '^[^,]*', '');
   end if;
@@ -108,8 +108,8 @@ begin
   end if;
 
   -- Launched in a transaction that was rolled back, or by another session: it is found when it is recorded,
-  -- which takes a moment. Only an id that has been drawn, by this session if no more is known of it than its
-  -- pid, can still be on its way; those of READ ONLY callers and of tasks, in the upper half, may have been.
+  -- which takes a moment. Only an id that has been drawn, and by this session if only its pid is
+  -- known, can still be on its way; those of READ ONLY callers and of tasks, in the upper half, may have been.
   if cookie is not null then
     on_its_way := pgoffload.pid_of(cookie) = pid
       and (cookie >> 35 & 1 = 1
@@ -147,7 +147,7 @@ end
 $$;
 comment on function pgoffload.resolve is 'Private. Finds the task of a handle.';
 
--- API: Private.
+-- API: Private. Refuses to read the rows of a task that was launched without a wish for them.
 create or replace function pgoffload.refuse_results_of_submitted(id bigint, pid integer) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -261,7 +261,7 @@ language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- what was read may still be listed here
+  -- a task that was read may still be listed here
   if current_setting('pgoffload.left', true) ~ format(',%s=%s/c', pid, cookie) then
     perform pgoffload.leave(cookie, 'd');
   else
@@ -774,8 +774,8 @@ as $$
 $$;
 comment on function ${public_schema}.pg_background_purge() is 'Detaches the tasks of this session that have ended; returns how many.';
 
--- The right to all this is membership in pgbackground_role. The helpers run with the rights of who calls
--- them, and are for the owner alone.
+-- The right to all this is membership in pgbackground_role. The helpers run with the caller's rights, and are for the
+-- owner alone.
 
 -- API: Public.
 create or replace function ${public_schema}.pg_background_grant_privileges(
@@ -838,7 +838,7 @@ begin
     raise info '%', command;
   end if;
   execute command;
-  -- from 16 on, what somebody else has granted stays
+  -- from 16 on, a grant by another role stays
   select string_agg(m.grantor::regrole::text, ', ') into grantors
   from pg_auth_members m
   where m.roleid = 'pgbackground_role'::regrole and m.member = quote_ident(role_name)::regrole;

@@ -1,5 +1,5 @@
--- Ranges of ids, their partitions, and what is older than the setting retention. For the owner alone, who runs
--- pgoffload maintain: detaching a partition concurrently cannot be done in a function.
+-- Ranges of ids, their partitions, and the removal of rows that are older than the setting retention. For the owner
+-- alone, who runs pgoffload maintain: detaching a partition concurrently cannot be done in a function.
 
 -- API: Private. The tables that are partitioned by ranges of ids.
 create or replace function pgoffload.partitioned_tables() returns setof regclass
@@ -27,7 +27,7 @@ as $$
   join pg_class c on c.oid = i.inhrelid
   where c.relnamespace = 'pgoffload'::regnamespace
     and c.relname = (select p.relname from pg_class p where p.oid = t) || '_' || number
-  -- requests first: a result without its request misleads nobody, if the removal is interrupted
+  -- requests first: if the removal is interrupted, a result without its request misleads no reader
   order by c.relname !~ '_request_', c.relname
 $$;
 comment on function pgoffload.partitions_of is
@@ -51,9 +51,9 @@ begin
       where not exists (select from pgoffload.partitions_of(make_partitions.number) p where p.parent = t) loop
     name := (select c.relname from pg_class c where c.oid = parent) || '_' || number;
     execute format('create table pgoffload.%I (like %s including all)', name, parent);
-    -- a column of somebody else's of this type would keep the partition from being dropped
+    -- a user's column of this type would keep the partition from being dropped
     execute format('revoke usage on type pgoffload.%I from public', name);
-    -- read directly, by who has the owner's default privileges, it would show everybody's rows
+    -- a role that the owner's default privileges let read the partition directly would see every role's rows
     execute format('alter table pgoffload.%I enable row level security', name);
     execute format('alter table %s attach partition pgoffload.%I for values from (%s) to (%s)',
                    parent, name, number << 36, (number + 1) << 36);
@@ -101,8 +101,8 @@ $$;
 comment on function pgoffload.begin_id_range is
   'Private, for the owner. Begins the next range of ids; returns its number.';
 
--- API: Private. How many ids of the current range were drawn, in parts of what the sequence may draw of it: the other
--- half of a range is not its own. Whoever may ask can draw ids without asking, which must not use up a range.
+-- API: Private. Which part of its ids of the current range the sequence has drawn: it draws from the lower half alone.
+-- Any role that may ask can draw ids without asking, which must not use up a range.
 create or replace function pgoffload.share_of_ids_drawn() returns double precision
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -148,7 +148,7 @@ as $$
 $$;
 comment on function pgoffload.unanswered is 'Private. The requests between two ids that have no result.';
 
--- API: Private. The ranges that nobody has asked in for as long as the setting retention says, the oldest first.
+-- API: Private. The ranges whose last request is older than the setting retention, the oldest first.
 create or replace function pgoffload.old_id_ranges() returns setof bigint
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -163,7 +163,7 @@ comment on function pgoffload.old_id_ranges is
   'Private, for the owner. The ranges of ids that are older than retention.';
 
 -- API: Private. Begins the removal of a range, if each of its requests has a result; once begun, it is only finished.
--- Waits for transactions that write to it, which may have inserted requests that nobody else can see yet; no new one
+-- Waits for transactions that write to it, which may have inserted requests that are not visible yet; no new transaction
 -- takes an id of an old range.
 create or replace function pgoffload.begin_removal(
   number bigint,
@@ -197,7 +197,7 @@ $$;
 comment on function pgoffload.begin_removal is
   'Private, for the owner. Begins the removal of a range, if nothing in it is unanswered.';
 
--- API: Private. Drops what was partitions of a range and is detached, also by an attempt that was interrupted.
+-- API: Private. Drops the detached partitions of a range, also those that an interrupted removal has detached.
 create or replace function pgoffload.drop_detached(number bigint) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -234,8 +234,8 @@ $$;
 comment on function pgoffload.forget_id_range is
   'Private, for the owner. Forgets a range whose partitions have been dropped.';
 
--- API: Private. Removes rows of what is not partitioned and has grown old: leaders in the cache whose answer is
--- gone, sums of usage, and workers. A thousand at a time, so that no transaction is long; returns whether
+-- API: Private. Removes old rows of the tables that are not partitioned: leaders in the cache whose answer is gone, sums
+-- of usage, and workers. A thousand at a time, so that no transaction is long; returns whether
 -- there may be more.
 create or replace function pgoffload.remove_old_rows() returns boolean
 language plpgsql volatile security definer

@@ -94,8 +94,7 @@ begin
     end if;
     if not exists (select from pgoffload.llm_result r where r.id = old_id)
        and not exists (select from pgoffload.sql_result r where r.id = old_id)
-       and (select pgoffload.worker_is_alive(c.worker, c.epoch)
-            from pgoffload.claim c where c.id = old_id order by c.attempt desc limit 1) then
+       and pgoffload.is_held(old_id) then
       raise exception 'request % is being executed', old_id
         using errcode = 'object_not_in_prerequisite_state',
               hint = 'Wait for its result. To send it again all the same: --force';
@@ -118,7 +117,7 @@ begin
       coalesce((payload ->> 'submitted')::boolean, false), old_id)
     returning id into new_id;
   else
-    -- an immediate one that nobody could claim is not recorded; a request repeats only what is
+    -- an immediate request that no worker could claim is not recorded, and retry_of names recorded requests only
     begin
       insert into ${public_schema}.llm_request (
         id, kind, prompt, system, messages, model, options, timeout, ordering_key, tags, provider, response_schema,

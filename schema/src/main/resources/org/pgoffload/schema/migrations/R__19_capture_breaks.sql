@@ -1,8 +1,8 @@
 -- What becomes of requests when the slot, a topic or a key is gone for good: breaks of the capture and their sweeps.
 
 -- API: Private. Announces that a slot or a topic is about to be made anew. From now on, for two minutes at most,
--- immediate requests are refused, and callers who wait for one that nobody has seen are told: what they wait for
--- needs the slot, whose making waits for their transactions. False where nobody has ever asked for anything.
+-- immediate requests are refused, and callers who wait for one that is not recorded are told: what they wait for
+-- needs the slot, whose making waits for their transactions. False where no request was ever made.
 create or replace function pgoffload.plan_capture_break(
   reason text)           -- slot_created | topics_created | …
 returns boolean
@@ -29,10 +29,10 @@ as $$
 $$;
 comment on function pgoffload.forget_planned_break is 'Private, for the owner. Takes an announcement of a break back.';
 
--- API: Private. Records what was planned, and what was lost unplanned if a reason is given: requests that were sent
--- before now may not have been captured. Every request of before has an id below first_id, a READ ONLY caller's
--- too, because a new range of ids is begun: call pgoffload.make_partitions for it first, in a transaction of its
--- own. Returns how many breaks were recorded.
+-- API: Private. Records the planned breaks, and an unplanned one if a reason is given: requests that were sent before
+-- now may not have been captured. Every request of before has an id below first_id, a READ ONLY caller's too, because a
+-- new range of ids is begun: call pgoffload.make_partitions for it first, in a transaction of its own. Returns how many
+-- breaks were recorded.
 create or replace function pgoffload.record_capture_break(reason text default null) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -57,15 +57,15 @@ $$;
 comment on function pgoffload.record_capture_break is
   'Private, for the owner. Records that requests sent before now may not have been captured; a sweep follows.';
 
--- API: Private. The break whose sweep is due, with where the WAL is now and who has committed by now: what of
--- before the break has been captured is on its topic once the slot is past that.
+-- API: Private. The break whose sweep is due, with the WAL's position and a snapshot of now: once the slot is past this
+-- position, each request of before the break that was captured is on its topic.
 create or replace function pgoffload.next_sweep(out number integer, out first_id bigint, out wal_position pg_lsn, out snapshot pg_snapshot)
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select b.number, b.first_id, pg_current_wal_insert_lsn(), pg_current_snapshot()
   from pgoffload.capture_break b
-  -- who had drawn an id before the break has sent it by then
+  -- a caller that had drawn an id before the break has sent its request by then
   where b.first_id is not null and b.swept_at is null
     -- and every worker has read that its key was revoked
     and b.broken_at < clock_timestamp() - case b.reason when 'key_revoked' then interval '6 s' else interval '1 s' end
@@ -102,7 +102,7 @@ comment on function pgoffload.end_of_page is 'Private. The last id of a page of 
 
 -- API: Private. Looks through requests of before a break, and sends again those that have no result: as they were,
 -- newly signed, with the time at which they were asked. Also what a live worker has: its record may be gone with
--- a topic. Who has received it before recognises it by its id.
+-- a topic. A worker that has received it before recognises it by its id.
 create or replace function pgoffload.send_again(
   break_number integer,
   of_snapshot pg_snapshot,   -- of pgoffload.next_sweep: what was committed later has been captured
@@ -131,7 +131,7 @@ begin
       order by u.id loop
     begin
       if lost.immediate and reason in ('key_revoked', 'key_sealed') then
-        -- recorded by what it said of itself: who has the key may have made it up
+        -- recorded by what its envelope said: a holder of the key may have made it up
         if reason = 'key_revoked' then
           perform pgoffload.end_revoked(lost.id, lost.is_sql);
         end if;
@@ -193,7 +193,7 @@ language sql volatile
 as $$
   select pgoffload.end_unexecuted(
     request_id, is_sql, 'key_revoked', 'the key that had signed it was revoked; ask again',
-    -- of a command that cannot run in a transaction nobody knows what it has done
+    -- what a command that cannot run in a transaction has done is not known
     case when exists (select from pgoffload.sql_session s where s.id = request_id and s.autocommit)
       then jsonb_build_object('sqlstate', '08006',
         'message', 'the key that had signed it was revoked while it ran: its outcome is unknown',
@@ -205,6 +205,7 @@ as $$
 $$;
 comment on function pgoffload.end_revoked is 'Private. Ends a request whose key was revoked, as failed.';
 
+-- API: Private. Sends a recorded LLM request again.
 create or replace function pgoffload.send_llm_again(request_id bigint) returns void
 language plpgsql volatile
 as $$
@@ -219,6 +220,7 @@ end
 $$;
 comment on function pgoffload.send_llm_again is 'Private. Sends a recorded request again.';
 
+-- API: Private. Sends a recorded SQL request again.
 create or replace function pgoffload.send_sql_again(request_id bigint) returns void
 language plpgsql volatile
 as $$
@@ -246,7 +248,7 @@ end
 $$;
 comment on function pgoffload.send_sql_again is 'Private. Sends a recorded request again.';
 
--- API: Private. Ends a sweep, after which callers of what is not recorded are told.
+-- API: Private. Ends a sweep, after which callers of requests that are not recorded are told.
 create or replace function pgoffload.end_sweep(
   break_number integer,
   sent_again bigint,
@@ -281,7 +283,7 @@ begin
   where b.reason <> 'key_sealed' and (
         b.first_id > raise_if_lost.id and b.swept_at is not null
         and (raise_if_lost.id & (1::bigint << 35) = 0 or b.broken_at > since)
-        -- what was answered and has been removed since was not lost
+        -- a request that was answered and has been removed since was not lost
         and exists (select from pgoffload.id_range r where r.number = raise_if_lost.id >> 36 and r.removing_since is null)
      or b.first_id is null and b.reason <> 'key_revoked' and b.broken_at > clock_timestamp() - interval '2 min')
   order by b.first_id nulls last limit 1;

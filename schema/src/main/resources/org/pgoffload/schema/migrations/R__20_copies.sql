@@ -39,8 +39,8 @@ $$;
 comment on function pgoffload.adopt is
   'Private, for the owner. Gives a copied database an identity and a signing key of its own.';
 
--- A row whose transaction is another one than it says was not asked here: it was restored from a dump, or replicated.
--- Such a row is nobody's, so that no sweep sends it.
+-- API: Private. Takes the installation from a row whose transaction is another one than it says. Such a row was not
+-- asked here, but restored from a dump, or replicated: no sweep sends it.
 create or replace function pgoffload.disown_request() returns trigger
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

@@ -49,9 +49,9 @@ end
 $$;
 comment on function pgoffload.slot_health is 'Private. How a replication slot does, and what to do about it.';
 
--- API: Private. How many requests wait for a worker, and for how long the oldest of them has. A look at all that are
--- kept would take long: of each half of the range, of each table, the newest 10,000 are looked at, which is all of them
--- or said. Where it is not all, the oldest 10,000 of each table are looked at as well.
+-- API: Private. How many requests wait for a worker, and for how long the oldest of them has. A look at all requests
+-- would take long, so it looks at the newest 10,000 of each table and of each half of the range. Where there are more,
+-- it says so, and looks at the oldest 10,000 of each table as well.
 create or replace function pgoffload.queue_depth(
   patience interval,    -- those that have waited for less do not count
   out waiting bigint,
@@ -79,7 +79,7 @@ begin
   into waiting, since, at_least
   from newest q
   where q.created_at < clock_timestamp() - patience
-    -- nobody executes what was copied or restored
+    -- copied and restored requests are not executed
     and q.installation = (select i.id::uuid from pgoffload.installation i)
     and not exists (select from pgoffload.llm_result r where r.id = q.id)
     and not exists (select from pgoffload.sql_result r where r.id = q.id)

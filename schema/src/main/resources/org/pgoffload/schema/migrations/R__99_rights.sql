@@ -32,7 +32,7 @@ grant execute on function
   to llm_user;
 grant execute on function
   pgoffload.handle_of, pgoffload.has_all_chunks, pgoffload.is_launched_here, pgoffload.is_running, pgoffload.pause_polling,
-  pgoffload.queue_depth, pgoffload.raise_if_lost, pgoffload.raise_unknown_llm_request, pgoffload.raise_unknown_sql_request,
+  pgoffload.queue_depth, pgoffload.raise_if_lost, pgoffload.raise_unknown_request,
   pgoffload.refuse_to_wait_on_old_snapshot, pgoffload.request_status, pgoffload.session_key, pgoffload.sql_outcome,
   pgoffload.health, pgoffload.worker_is_alive
   to llm_user, pgbackground_role;
@@ -89,9 +89,9 @@ begin
 end
 $$;
 
--- Row types. A table of somebody else's with a column of one of our row types would keep us from changing or dropping
--- ours. Functions and PL/pgSQL variables of these types need no right to run. Users write functions and tables with the
--- types of pg_background.
+-- Row types. A user's table with a column of one of our row types would keep ours from being changed or dropped.
+-- Functions and PL/pgSQL variables of these types need no right to run. The types of pg_background are for users'
+-- functions and tables.
 do $$
 declare
   ours record;

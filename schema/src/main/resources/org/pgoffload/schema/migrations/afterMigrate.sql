@@ -1,5 +1,5 @@
--- The settings that any user may change, on this version of the server. What is there keeps its value: it
--- has to be the same when a task is launched and when it is executed.
+-- The settings that any user may change, on this version of the server. A row that is there keeps its value, which has
+-- to be the same when a task is launched and when it is executed.
 insert into pgoffload.forwarded_setting (name, usual)
 select s.name,
        case when s.name = 'DateStyle' then 'ISO, MDY'
@@ -26,7 +26,7 @@ values ('llm.model', ''), ('llm.provider', ''), ('llm.timeout', ''), ('pgoffload
 on conflict (name) do nothing;
 
 -- Those of pg_background. Every session shows them from its start on where the installer may set them for the
--- database: as a superuser, or as its owner with the right to set them. Elsewhere they are unknown until somebody sets
+-- database: as a superuser, or as its owner with the right to set them. Elsewhere they are unknown until a session sets
 -- them, and mean the same.
 insert into pgoffload.forwarded_setting (name, usual)
 values ('pg_background.max_workers', '16'), ('pg_background.default_queue_size', '64kB'), ('pg_background.worker_timeout', '0')

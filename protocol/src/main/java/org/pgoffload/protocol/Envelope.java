@@ -9,20 +9,19 @@ import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// A request as the database wrote and signed it. The bytes travel verbatim from the database to
-/// the worker; this is their reading. The JSON schema is `request.v1.schema.json`.
+/// A request as the database wrote and signed it. The bytes travel unchanged from the database to
+/// the worker, which reads them as this. The JSON schema is `request.v1.schema.json`.
 ///
 /// @param id the request id
 /// @param kind the wire name of its [RequestKind]
-/// @param orderingKey same-keyed requests run one after another, or null
-/// @param immediate whether it was sent at once (a function) or with its transaction (a row)
-/// @param installation which installation signed it
-/// @param signedAt when, by the database's clock, in microseconds
-/// @param createdAt when it was asked, by the same clock: earlier than `signedAt` if it was signed
-///   and sent a second time
-/// @param timeout how long after `createdAt` an answer is still wanted, or null for ever; an LLM
-///   request always has one
-/// @param requestedBy who asked
+/// @param orderingKey the key of order, or null. Tasks of background SQL with the same key run one
+///   after another. LLM requests with the same key stand in one partition in their order, but run
+///   at the same time.
+/// @param immediate whether the request was sent at once (a function) or with its transaction (a
+///   row)
+/// @param installation the id of the installation that signed it
+/// @param times when the request was made and signed, and how long it waits
+/// @param requestedBy the requester
 /// @param payload the fields of its kind
 public record Envelope(
     long id,
@@ -30,9 +29,7 @@ public record Envelope(
     @Nullable String orderingKey,
     boolean immediate,
     String installation,
-    Instant signedAt,
-    Instant createdAt,
-    @Nullable Duration timeout,
+    Times times,
     Identity requestedBy,
     JsonNode payload) {
   /// The major version this code reads.
@@ -40,8 +37,17 @@ public record Envelope(
 
   private static final Duration UNREAD_TIMEOUT = Duration.ofDays(1);
 
+  /// The times of a request, by the database's clock, in microseconds.
+  ///
+  /// @param signedAt when the request was signed and sent
+  /// @param createdAt when the request was made: earlier than `signedAt` if it was signed and sent
+  ///   a second time
+  /// @param timeout how long after `createdAt` an answer is still wanted, or null for ever; an LLM
+  ///   request always has a timeout
+  public record Times(Instant signedAt, Instant createdAt, @Nullable Duration timeout) {}
+
   public Envelope {
-    if (timeout == null
+    if (times.timeout == null
         && RequestKind.ofWireName(kind)
             .filter(known -> known.channel() == RequestChannel.LLM)
             .isPresent()) {
@@ -76,9 +82,10 @@ public record Envelope(
           orderingKey == null || orderingKey.isNull() ? null : orderingKey.asText(),
           required(json, "immediate").asBoolean(),
           required(json, "installation").asText(),
-          signedAt,
-          createdAt == null || createdAt.isNull() ? signedAt : instant(createdAt),
-          timeout.isNull() ? null : Duration.ofMillis(timeout.asLong()),
+          new Times(
+              signedAt,
+              createdAt == null || createdAt.isNull() ? signedAt : instant(createdAt),
+              timeout.isNull() ? null : Duration.ofMillis(timeout.asLong())),
           new Identity(
               required(by, "user").asText(),
               required(by, "user_oid").asLong(),
@@ -92,8 +99,8 @@ public record Envelope(
     }
   }
 
-  /// Reads what stands before the payload, of an envelope that [#read(byte[])] does not understand:
-  /// of a newer version, or with something in it that cannot be read. Nothing of it may be
+  /// Reads the front of an envelope that [#read(byte[])] does not understand, up to the payload:
+  /// the envelope is of a newer version, or a part of it cannot be read. The request must not be
   /// executed.
   ///
   /// @return the envelope without its payload, its ordering key and its timeout; empty if the bytes
@@ -129,7 +136,19 @@ public record Envelope(
 
   /// When the answer is no longer wanted; empty if it always is.
   public Optional<Instant> deadline() {
-    return Optional.ofNullable(timeout).map(createdAt::plus);
+    return Optional.ofNullable(times.timeout).map(times.createdAt::plus);
+  }
+
+  public Instant signedAt() {
+    return times.signedAt;
+  }
+
+  public Instant createdAt() {
+    return times.createdAt;
+  }
+
+  public @Nullable Duration timeout() {
+    return times.timeout;
   }
 
   /// Names the request without its content.

@@ -2,71 +2,32 @@ package org.pgoffload.protocol;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// The terminal result of an LLM request, as it stands on the results topic and in the result
-/// table: the JSON's field names are the table's column names. The JSON schema is
-/// `result.v1.schema.json`; fields without a value are left out.
+/// table: the JSON's field names are the table's column names. The JSON is flat: the fields of the
+/// records in here stand side by side, and fields without a value are left out. The JSON schema is
+/// `result.v1.schema.json`.
 ///
-/// A request may have several such records (a worker died after its call, a delivery was repeated).
-/// The first of an id in its partition is the one that counts.
+/// A request may have several results (its first worker died after the call, a delivery was
+/// repeated). The first result of an id in its partition counts.
 ///
-/// @param version major version of the message
-/// @param id the request id; also the record's key
-/// @param kind the wire name of its [RequestKind]
-/// @param status `succeeded`, `failed`, `cancelled` or `expired`
-/// @param requestedBy the role that asked
-/// @param requestedByOid its oid, which decides who may read the result
-/// @param answer the model's text, when it succeeded
-/// @param errorCode a stable code, when it did not
-/// @param errorMessage what happened and what to do, when it did not
-/// @param finishReason why the model stopped: `stop`, `length`, …
-/// @param provider who answered, or was asked last; null where nobody was
-/// @param model the model that answered, or was asked last, as the provider names it
-/// @param providerRequestId the provider's own id of the call
-/// @param inputTokens all input tokens, cached ones included
-/// @param cachedTokens those of them that were read from the provider's cache
-/// @param outputTokens all output tokens, reasoning included
-/// @param reasoningTokens those of them that were spent on reasoning
-/// @param attempts how many workers have begun it
-/// @param queuedMs milliseconds from its signature to its claim
-/// @param ranMs milliseconds from its claim to its result
-/// @param worker the worker that produced the result
-/// @param finishedAt ISO-8601, by the worker's clock
+/// @param head which request has ended, and how
 /// @param embeddings one vector for each input, in order, of a succeeded request for embeddings
-/// @param cachedFrom the id of the request whose answer this is; null if a call was made for it
-/// @param calls every call that was made for it by this worker, in order, those that failed too
-/// @param lastSeq the number of the last [LlmPiece] of a streamed answer
 @JsonInclude(JsonInclude.Include.NON_NULL)
+@JsonDeserialize(builder = FlatResult.class)
 public record Result(
-    @JsonProperty("version") int version,
-    @JsonProperty("id") long id,
-    @JsonProperty("kind") String kind,
-    @JsonProperty("status") String status,
-    @JsonProperty("requested_by") String requestedBy,
-    @JsonProperty("requested_by_oid") long requestedByOid,
-    @JsonProperty("answer") @Nullable String answer,
-    @JsonProperty("error_code") @Nullable String errorCode,
-    @JsonProperty("error_message") @Nullable String errorMessage,
-    @JsonProperty("finish_reason") @Nullable String finishReason,
-    @JsonProperty("provider") @Nullable String provider,
-    @JsonProperty("model") @Nullable String model,
-    @JsonProperty("provider_request_id") @Nullable String providerRequestId,
-    @JsonProperty("input_tokens") @Nullable Long inputTokens,
-    @JsonProperty("cached_tokens") @Nullable Long cachedTokens,
-    @JsonProperty("output_tokens") @Nullable Long outputTokens,
-    @JsonProperty("reasoning_tokens") @Nullable Long reasoningTokens,
-    @JsonProperty("attempts") int attempts,
-    @JsonProperty("queued_ms") @Nullable Double queuedMs,
-    @JsonProperty("ran_ms") @Nullable Double ranMs,
-    @JsonProperty("worker") @Nullable String worker,
-    @JsonProperty("finished_at") String finishedAt,
+    @JsonUnwrapped ResultHead head,
+    @JsonUnwrapped Outcome outcome,
+    @JsonUnwrapped Origin origin,
+    @JsonUnwrapped Tokens tokens,
+    @JsonUnwrapped Run run,
     @JsonProperty("embeddings") @Nullable List<float[]> embeddings,
-    @JsonProperty("cached_from") @Nullable Long cachedFrom,
-    @JsonProperty("calls") @Nullable List<Call> calls,
-    @JsonProperty("last_seq") @Nullable Long lastSeq)
+    @JsonUnwrapped Provenance provenance)
     implements ResultMessage {
   /// The major version this code writes and reads.
   public static final int VERSION = 1;
@@ -78,23 +39,114 @@ public record Result(
 
   static final Set<String> STATUSES = Set.of(SUCCEEDED, FAILED, CANCELLED, EXPIRED);
 
-  public Result {
-    if (version != VERSION) {
-      throw new IllegalArgumentException("result version " + version + " is not " + VERSION);
+  /// The answer, or why there is none.
+  ///
+  /// @param answer the model's text, of a succeeded request for a completion
+  /// @param errorCode a stable code, unless the request succeeded
+  /// @param errorMessage what happened and what to do, unless the request succeeded
+  /// @param finishReason why the model stopped: `stop`, `length`, …
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  public record Outcome(
+      @JsonProperty("answer") @Nullable String answer,
+      @JsonProperty("error_code") @Nullable String errorCode,
+      @JsonProperty("error_message") @Nullable String errorMessage,
+      @JsonProperty("finish_reason") @Nullable String finishReason) {
+    public Outcome {
+      answer = storable(answer);
+      errorCode = storable(errorCode);
+      errorMessage = storable(errorMessage);
+      finishReason = storable(finishReason);
     }
-    if (!STATUSES.contains(status)) {
+
+    /// An outcome without an answer.
+    public static Outcome error(String code, @Nullable String message) {
+      return new Outcome(null, code, message, null);
+    }
+  }
+
+  /// The model that answered, or that was asked last. All null if no model was asked.
+  ///
+  /// @param model the model, as its provider names it
+  /// @param providerRequestId the provider's own id of the call
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  public record Origin(
+      @JsonProperty("provider") @Nullable String provider,
+      @JsonProperty("model") @Nullable String model,
+      @JsonProperty("provider_request_id") @Nullable String providerRequestId) {
+    public static final Origin NONE = new Origin(null, null, null);
+
+    public Origin {
+      provider = storable(provider);
+      model = storable(model);
+      providerRequestId = storable(providerRequestId);
+    }
+  }
+
+  /// The tokens of all calls, as in [TokenCounts]. All null if they are not known.
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  public record Tokens(
+      @JsonProperty("input_tokens") @Nullable Long input,
+      @JsonProperty("cached_tokens") @Nullable Long cached,
+      @JsonProperty("output_tokens") @Nullable Long output,
+      @JsonProperty("reasoning_tokens") @Nullable Long reasoning) {
+    public static final Tokens UNKNOWN = new Tokens(null, null, null, null);
+
+    public static Tokens of(TokenCounts counts) {
+      return new Tokens(counts.input(), counts.cached(), counts.output(), counts.reasoning());
+    }
+  }
+
+  /// Where and when the request ran. Times of day are by the database's clock, which the worker
+  /// follows.
+  ///
+  /// @param attempts how many workers have begun the request
+  /// @param queuedMs milliseconds from the request's `createdAt` to its claim, both by the
+  ///   database's clock. A request that was signed and sent a second time has waited since the
+  ///   first time.
+  /// @param ranMs milliseconds from the beginning of the work, just after the claim, to the result
+  /// @param worker the worker that produced the result
+  /// @param finishedAt when the worker made the result, ISO-8601
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  public record Run(
+      @JsonProperty("attempts") int attempts,
+      @JsonProperty("queued_ms") @Nullable Double queuedMs,
+      @JsonProperty("ran_ms") @Nullable Double ranMs,
+      @JsonProperty("worker") @Nullable String worker,
+      @JsonProperty("finished_at") String finishedAt) {
+    /// A run of which no more is known.
+    public static Run of(int attempts, String finishedAt) {
+      return new Run(attempts, null, null, null, finishedAt);
+    }
+  }
+
+  /// How the answer came about.
+  ///
+  /// @param cachedFrom the id of the request whose answer this is; null if a call was made for it
+  /// @param calls every call that this worker made for the request, in order, failed ones too
+  /// @param lastSeq the number of the last [LlmPiece] of a streamed answer
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  public record Provenance(
+      @JsonProperty("cached_from") @Nullable Long cachedFrom,
+      @JsonProperty("calls") @Nullable List<Call> calls,
+      @JsonProperty("last_seq") @Nullable Long lastSeq) {
+    public static final Provenance NONE = new Provenance(null, null, null);
+  }
+
+  public Result {
+    if (head.version() != VERSION) {
+      throw new IllegalArgumentException("result version " + head.version() + " is not " + VERSION);
+    }
+    if (!STATUSES.contains(head.status())) {
       throw new IllegalArgumentException("the status of a result is not a terminal one");
     }
-    if (status.equals(SUCCEEDED) == (errorCode != null)) {
+    if (head.status().equals(SUCCEEDED) == (outcome.errorCode() != null)) {
       throw new IllegalArgumentException("a result has an error code unless it succeeded");
     }
-    answer = storable(answer);
-    errorCode = storable(errorCode);
-    errorMessage = storable(errorMessage);
-    finishReason = storable(finishReason);
-    provider = storable(provider);
-    model = storable(model);
-    providerRequestId = storable(providerRequestId);
+  }
+
+  /// The result of a request for which no call is known.
+  public static Result withoutCalls(ResultHead head, Outcome outcome, Run run) {
+    return new Result(head, outcome, Origin.NONE, Tokens.UNKNOWN, run, null, Provenance.NONE);
   }
 
   private static @Nullable String storable(@Nullable String text) {
@@ -111,32 +163,62 @@ public record Result(
   /// The same result as a failed one: without its answer, which could not be kept.
   public Result withFailure(String code, String message) {
     return new Result(
-        version,
-        id,
-        kind,
-        FAILED,
-        requestedBy,
-        requestedByOid,
+        head.withStatus(FAILED),
+        Outcome.error(code, message),
+        origin,
+        tokens,
+        run,
         null,
-        code,
-        message,
-        null,
-        provider,
-        model,
-        providerRequestId,
-        inputTokens,
-        cachedTokens,
-        outputTokens,
-        reasoningTokens,
-        attempts,
-        queuedMs,
-        ranMs,
-        worker,
-        finishedAt,
-        null,
-        cachedFrom,
-        calls,
-        lastSeq);
+        provenance);
+  }
+
+  @Override
+  public long id() {
+    return head.id();
+  }
+
+  public String kind() {
+    return head.kind();
+  }
+
+  public String status() {
+    return head.status();
+  }
+
+  public String requestedBy() {
+    return head.requestedBy();
+  }
+
+  public long requestedByOid() {
+    return head.requestedByOid();
+  }
+
+  public @Nullable String answer() {
+    return outcome.answer();
+  }
+
+  public @Nullable String errorCode() {
+    return outcome.errorCode();
+  }
+
+  public @Nullable String errorMessage() {
+    return outcome.errorMessage();
+  }
+
+  public int attempts() {
+    return run.attempts();
+  }
+
+  public String finishedAt() {
+    return run.finishedAt();
+  }
+
+  public @Nullable Long cachedFrom() {
+    return provenance.cachedFrom();
+  }
+
+  public @Nullable List<Call> calls() {
+    return provenance.calls();
   }
 
   @Override
@@ -147,6 +229,6 @@ public record Result(
   /// Names the request without its content.
   @Override
   public String toString() {
-    return "Result[id=" + id + ", status=" + status + "]";
+    return "Result[id=" + id() + ", status=" + status() + "]";
   }
 }

@@ -2,12 +2,13 @@ package org.pgoffload.protocol;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// A chunk of the rows of SQL in the background. The chunks of an attempt stand on the results
-/// topic before its [SqlResult], which says how many there are; those of other attempts are to be
-/// ignored. The JSON schema is `sql-rows.v1.schema.json`.
+/// topic before its [SqlResult], which tells their number; chunks of other attempts are to be
+/// ignored. The JSON is flat. The JSON schema is `sql-rows.v1.schema.json`.
 ///
 /// A chunk holds whole rows, or a piece of a row that is too large for one chunk: the pieces, put
 /// together, are the JSON text of an array of that one row.
@@ -15,11 +16,10 @@ import org.jspecify.annotations.Nullable;
 /// @param version major version of the message
 /// @param id the request id; also the record's key
 /// @param kind always `sql_rows`
-/// @param attempt which beginning of the request it is of
-/// @param number its place among the chunks of its attempt, from 1
-/// @param requestedByOid the oid of the role that asked, which decides who may read the rows
+/// @param place the chunk's attempt and number
+/// @param requestedByOid the oid of the requester's role, which decides who may read the rows
 /// @param rows whole rows, the values in PostgreSQL's text form, or null in a piece. The single
-///   rows are not copied: whoever makes the chunk must not change them afterwards
+///   rows are not copied: the maker of the chunk must not change them afterwards.
 /// @param piece a part of `[[…]]`, cut between characters, or null with whole rows
 /// @param ends whether the piece is the last of its row, or null with whole rows
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -27,8 +27,7 @@ public record SqlRows(
     @JsonProperty("version") int version,
     @JsonProperty("id") long id,
     @JsonProperty("kind") String kind,
-    @JsonProperty("attempt") int attempt,
-    @JsonProperty("number") int number,
+    @JsonUnwrapped Place place,
     @JsonProperty("requested_by_oid") long requestedByOid,
     @JsonProperty("rows") @Nullable List<List<@Nullable String>> rows,
     @JsonProperty("piece") @Nullable String piece,
@@ -37,15 +36,24 @@ public record SqlRows(
   /// The major version this code writes and reads.
   public static final int VERSION = 1;
 
-  /// What the field `kind` holds.
+  /// The value of the field `kind`.
   public static final String KIND = "sql_rows";
+
+  /// The place of a chunk among all chunks of a request.
+  ///
+  /// @param attempt the number of the attempt
+  /// @param number the place among the chunks of the attempt, from 1
+  public record Place(@JsonProperty("attempt") int attempt, @JsonProperty("number") int number) {
+    public Place {
+      Require.that(attempt >= 1, "the attempt of SQL rows is less than 1");
+      Require.that(number >= 1, "the number of SQL rows is less than 1");
+    }
+  }
 
   public SqlRows {
     Require.that(version == VERSION, "the version of SQL rows is not 1");
     Require.that(id > 0, "the id of SQL rows is not positive");
     Require.that(KIND.equals(kind), "the kind of SQL rows is not sql_rows");
-    Require.that(attempt >= 1, "the attempt of SQL rows is less than 1");
-    Require.that(number >= 1, "the number of SQL rows is less than 1");
     Require.that(Require.isOid(requestedByOid), "the requested_by_oid of SQL rows is no oid");
     Require.that((rows == null) != (piece == null), "SQL rows are either rows or a piece of one");
     Require.that((piece == null) == (ends == null), "a piece of a row says whether it ends it");
@@ -57,13 +65,23 @@ public record SqlRows(
   /// A chunk of whole rows.
   public static SqlRows of(
       long id, int attempt, int number, long requestedByOid, List<List<@Nullable String>> rows) {
-    return new SqlRows(VERSION, id, KIND, attempt, number, requestedByOid, rows, null, null);
+    return new SqlRows(
+        VERSION, id, KIND, new Place(attempt, number), requestedByOid, rows, null, null);
   }
 
   /// A piece of a row that no chunk could hold.
   public static SqlRows piece(
       long id, int attempt, int number, long requestedByOid, String piece, boolean ends) {
-    return new SqlRows(VERSION, id, KIND, attempt, number, requestedByOid, null, piece, ends);
+    return new SqlRows(
+        VERSION, id, KIND, new Place(attempt, number), requestedByOid, null, piece, ends);
+  }
+
+  public int attempt() {
+    return place.attempt();
+  }
+
+  public int number() {
+    return place.number();
   }
 
   /// Half a surrogate pair has no form in UTF-8: it would be lost.
@@ -88,6 +106,6 @@ public record SqlRows(
   /// Names the request and the chunk without its content.
   @Override
   public String toString() {
-    return "SqlRows[id=" + id + ", attempt=" + attempt + ", number=" + number + "]";
+    return "SqlRows[id=" + id + ", attempt=" + attempt() + ", number=" + number() + "]";
   }
 }

@@ -22,9 +22,10 @@ final class EnvelopeTest {
                 "customer-7",
                 false,
                 "5f4dcc3b-0000-4000-8000-000000000001",
-                Instant.parse("2026-01-02T03:04:05.678901Z"),
-                Instant.parse("2026-01-02T03:04:05.678901Z"),
-                Duration.ofSeconds(30),
+                new Envelope.Times(
+                    Instant.parse("2026-01-02T03:04:05.678901Z"),
+                    Instant.parse("2026-01-02T03:04:05.678901Z"),
+                    Duration.ofSeconds(30)),
                 new Identity("app", 16_400, "login", 16_399, "none"),
                 JsonNodeFactory.instance
                     .objectNode()

@@ -3,6 +3,8 @@ package org.pgoffload.protocol;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.networknt.schema.Error;
 import com.networknt.schema.InputFormat;
@@ -14,8 +16,8 @@ import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Objects;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -368,11 +370,16 @@ final class JsonSchemaTest {
   private static void hasTheFieldsOf(Class<? extends Record> type, JsonNode schema) {
     assertThat(schema.get("properties").fieldNames())
         .toIterable()
-        .containsExactlyElementsOf(
-            Arrays.stream(type.getRecordComponents())
-                .map(component ->
-                    component.getName().replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT))
-                .toList());
+        .containsExactlyElementsOf(fields(type).toList());
+  }
+
+  /// The names in the JSON, in their order. The fields of an unwrapped record stand in its place.
+  private static Stream<String> fields(Class<?> type) {
+    return Arrays.stream(type.getRecordComponents())
+        .flatMap(component ->
+            component.getAccessor().isAnnotationPresent(JsonUnwrapped.class)
+                ? fields(component.getType())
+                : Stream.of(component.getAccessor().getAnnotation(JsonProperty.class).value()));
   }
 
   private static List<String> withoutDescription(String path, JsonNode node) {

@@ -30,7 +30,7 @@ final class LlmMessagesTest {
   void keepNoNulBecauseTheTableCouldNot() {
     assertThat(LlmPiece.read(PIECE.replace("Ray", "\\u0000").getBytes(UTF_8)).text())
         .startsWith("\uFFFD");
-    assertThat(LlmUsage.read(USAGE.replace("a-model", "\\u0000").getBytes(UTF_8)).model())
+    assertThat(LlmUsage.read(USAGE.replace("a-model", "\\u0000").getBytes(UTF_8)).scope().model())
         .isEqualTo("\uFFFD");
   }
 
@@ -110,20 +110,9 @@ final class LlmMessagesTest {
         .isEqualTo(
             new LlmUsage(
                 1,
-                "2026-01-02T03:04:00Z",
-                16_400,
-                "renamed",
-                "openai",
-                "a-model",
-                107,
-                102,
-                101,
-                109,
-                103,
-                1300,
-                400,
-                600,
-                120));
+                new LlmUsage.Scope("2026-01-02T03:04:00Z", 16_400, "renamed", "openai", "a-model"),
+                new LlmUsage.Counts(107, 102, 101, 109, 103),
+                new TokenCounts(1300, 400, 600, 120)));
   }
 
   @Test
@@ -141,20 +130,9 @@ final class LlmMessagesTest {
   private static LlmUsage usage(String requestedBy, long each) {
     return new LlmUsage(
         1,
-        "2026-01-02T03:04:00Z",
-        16_400,
-        requestedBy,
-        "openai",
-        "a-model",
-        each,
-        each,
-        each,
-        each,
-        each,
-        each,
-        each,
-        each,
-        each);
+        new LlmUsage.Scope("2026-01-02T03:04:00Z", 16_400, requestedBy, "openai", "a-model"),
+        new LlmUsage.Counts(each, each, each, each, each),
+        new TokenCounts(each, each, each, each));
   }
 
   private static byte[] newer(String json) {

@@ -37,63 +37,8 @@ final class ResultTest {
 
   @Test
   void keepsNoNulBecauseTheTableCouldNot() {
-    var result =
-        new Result(
-            1,
-            42,
-            "ask",
-            Result.FAILED,
-            "app",
-            1,
-            "a" + NUL,
-            "c" + NUL,
-            "m" + NUL,
-            "f" + NUL,
-            "p" + NUL,
-            "o" + NUL,
-            "r" + NUL,
-            null,
-            null,
-            null,
-            null,
-            1,
-            null,
-            null,
-            "w",
-            "t",
-            null,
-            null,
-            null,
-            null);
-    assertThat(result)
-        .isEqualTo(
-            new Result(
-                1,
-                42,
-                "ask",
-                Result.FAILED,
-                "app",
-                1,
-                "a\uFFFD",
-                "c\uFFFD",
-                "m\uFFFD",
-                "f\uFFFD",
-                "p\uFFFD",
-                "o\uFFFD",
-                "r\uFFFD",
-                null,
-                null,
-                null,
-                null,
-                1,
-                null,
-                null,
-                "w",
-                "t",
-                null,
-                null,
-                null,
-                null));
+    var result = failed(NUL);
+    assertThat(result).isEqualTo(failed("\uFFFD"));
     assertThat(new String(result.write(), UTF_8)).doesNotContain(NUL).doesNotContain("u0000");
   }
 
@@ -109,32 +54,13 @@ final class ResultTest {
     assertThat(Samples.ANSWERED.withFailure("too_large", "it is too large"))
         .isEqualTo(
             new Result(
-                1,
-                42,
-                "ask",
-                Result.FAILED,
-                "app",
-                16_400,
+                new ResultHead(1, 42, "ask", Result.FAILED, "app", 16_400),
+                Result.Outcome.error("too_large", "it is too large"),
+                Samples.ANSWERED.origin(),
+                Samples.ANSWERED.tokens(),
+                Samples.ANSWERED.run(),
                 null,
-                "too_large",
-                "it is too large",
-                null,
-                "openai",
-                "a-model",
-                "req_1",
-                12L,
-                3L,
-                5L,
-                0L,
-                1,
-                0.25,
-                812.5,
-                "worker-1",
-                "2026-01-02T03:04:06.5Z",
-                null,
-                null,
-                null,
-                null));
+                Result.Provenance.NONE));
   }
 
   @Test
@@ -180,33 +106,21 @@ final class ResultTest {
         .hasMessageContaining("the status of a result is not a terminal one");
   }
 
-  private static Result ended(String status, @Nullable String errorCode) {
+  private static Result failed(String after) {
     return new Result(
-        1,
-        42,
-        "ask",
-        status,
-        "app",
-        1,
+        new ResultHead(1, 42, "ask", Result.FAILED, "app", 1),
+        new Result.Outcome("a" + after, "c" + after, "m" + after, "f" + after),
+        new Result.Origin("p" + after, "o" + after, "r" + after),
+        Result.Tokens.UNKNOWN,
+        Result.Run.of(1, "t"),
         null,
-        errorCode,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        1,
-        null,
-        null,
-        null,
-        "2026-01-02T03:04:06Z",
-        null,
-        null,
-        null,
-        null);
+        Result.Provenance.NONE);
+  }
+
+  private static Result ended(String status, @Nullable String errorCode) {
+    return Result.withoutCalls(
+        new ResultHead(1, 42, "ask", status, "app", 1),
+        new Result.Outcome(null, errorCode, null, null),
+        Result.Run.of(1, "2026-01-02T03:04:06Z"));
   }
 }

@@ -65,61 +65,19 @@ final class Samples {
 
   static final Result ANSWERED =
       new Result(
-          1,
-          42,
-          "ask",
-          Result.SUCCEEDED,
-          "app",
-          16_400,
-          "Rayleigh scattering.",
+          new ResultHead(1, 42, "ask", Result.SUCCEEDED, "app", 16_400),
+          new Result.Outcome("Rayleigh scattering.", null, null, "stop"),
+          new Result.Origin("openai", "a-model", "req_1"),
+          new Result.Tokens(12L, 3L, 5L, 0L),
+          new Result.Run(1, 0.25, 812.5, "worker-1", "2026-01-02T03:04:06.5Z"),
           null,
-          null,
-          "stop",
-          "openai",
-          "a-model",
-          "req_1",
-          12L,
-          3L,
-          5L,
-          0L,
-          1,
-          0.25,
-          812.5,
-          "worker-1",
-          "2026-01-02T03:04:06.5Z",
-          null,
-          null,
-          null,
-          null);
+          Result.Provenance.NONE);
 
   static final Result EXPIRED =
-      new Result(
-          1,
-          43,
-          "ask",
-          Result.EXPIRED,
-          "app",
-          16_400,
-          null,
-          "deadline_passed",
-          "ask again",
-          null,
-          null,
-          null,
-          null,
-          null,
-          null,
-          null,
-          null,
-          0,
-          null,
-          null,
-          null,
-          "2026-01-02T03:04:06Z",
-          null,
-          null,
-          null,
-          null);
+      Result.withoutCalls(
+          new ResultHead(1, 43, "ask", Result.EXPIRED, "app", 16_400),
+          Result.Outcome.error("deadline_passed", "ask again"),
+          Result.Run.of(0, "2026-01-02T03:04:06Z"));
 
   static final LlmPiece LLM_PIECE =
       new LlmPiece(1, 42, 16_400, 2, LlmPiece.seqBefore(2) + 1, true, "Ray\ud83d\ude00");
@@ -127,102 +85,61 @@ final class Samples {
   static final LlmUsage USAGE =
       new LlmUsage(
           1,
-          "2026-01-02T03:04:00Z",
-          16_400,
-          "app",
-          "openai",
-          "a-model",
-          7,
-          2,
-          1,
-          9,
-          3,
-          1200,
-          300,
-          500,
-          20);
+          new LlmUsage.Scope("2026-01-02T03:04:00Z", 16_400, "app", "openai", "a-model"),
+          new LlmUsage.Counts(7, 2, 1, 9, 3),
+          new TokenCounts(1200, 300, 500, 20));
 
   static final SqlResult RETURNED =
       new SqlResult(
-          1,
-          44,
-          "sql",
-          Result.SUCCEEDED,
-          "app",
-          16_400,
+          new ResultHead(1, 44, "sql", Result.SUCCEEDED, "app", 16_400),
           1,
           List.of("INSERT 0 1", "SELECT 2"),
-          2L,
-          List.of(new SqlColumn("n", 23, -1, "integer"), new SqlColumn("t", 1043, 9, "varchar(5)")),
-          List.of(List.of("1", "Grüße"), Arrays.asList("2", null)),
-          0,
-          false,
-          readUnder(),
+          new SqlResult.Returned(
+              2L,
+              List.of(
+                  new SqlColumn("n", 23, -1, "integer"), new SqlColumn("t", 1043, 9, "varchar(5)")),
+              List.of(List.of("1", "Grüße"), Arrays.asList("2", null)),
+              0,
+              false,
+              readUnder()),
           null,
           List.of(
               new SqlNotice("NOTICE", "00000", "in passing", null, null),
               new SqlNotice("WARNING", "01000", "careful", "it is hot", "wait")),
-          0.25,
-          812.5,
-          "worker-1",
-          "2026-01-02T03:04:06.5Z");
+          new SqlResult.Run(0.25, 812.5, "worker-1", "2026-01-02T03:04:06.5Z"));
 
   static final SqlResult CHUNKED =
       new SqlResult(
-          1,
-          45,
-          "sql",
-          Result.SUCCEEDED,
-          "app",
-          16_400,
+          new ResultHead(1, 45, "sql", Result.SUCCEEDED, "app", 16_400),
           2,
           List.of("SELECT 4000000000"),
-          4_000_000_000L,
-          List.of(new SqlColumn("n", 4_294_967_295L, -1, "oddity")),
+          new SqlResult.Returned(
+              4_000_000_000L,
+              List.of(new SqlColumn("n", 4_294_967_295L, -1, "oddity")),
+              null,
+              7,
+              true,
+              readUnder()),
           null,
-          7,
-          true,
-          readUnder(),
           null,
-          null,
-          0.25,
-          812.5,
-          "worker-1",
-          "2026-01-02T03:04:06.5+02:00");
+          new SqlResult.Run(0.25, 812.5, "worker-1", "2026-01-02T03:04:06.5+02:00"));
 
   static final SqlResult REFUSED =
       new SqlResult(
-          1,
-          46,
-          "sql",
-          Result.FAILED,
-          "app",
-          16_400,
+          new ResultHead(1, 46, "sql", Result.FAILED, "app", 16_400),
           1,
           List.of(),
-          null,
-          null,
-          null,
-          0,
-          false,
-          null,
+          SqlResult.Returned.count(null),
           new SqlError(
               "23505",
               "a secret is not unique",
               "the key is there",
               "take another",
               "line 1",
-              "public",
-              "t",
-              "c",
-              "text",
-              "t_c_key",
+              new SqlError.NamedObject("public", "t", "c", "text", "t_c_key"),
               17),
           null,
-          null,
-          null,
-          null,
-          "2026-01-02T03:04:06Z");
+          new SqlResult.Run(null, null, null, "2026-01-02T03:04:06Z"));
 
   static final SqlRows ROWS =
       SqlRows.of(45, 2, 1, 16_400, List.of(List.of("1", ""), Arrays.asList(null, "\ud83d\ude00")));

@@ -10,9 +10,11 @@ import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.Text;
+import org.pgoffload.protocol.TokenCounts;
 
-/// What one result adds to the usage: the request itself under the provider and model that
-/// answered, each of its calls under those that were called, all in the minute in which it ended.
+/// The usage that one result adds: the request itself for the provider and model that answered,
+/// each of its calls for the provider and model that were called, all in the minute in which the
+/// request ended.
 final class UsageOf {
   /// A model's name may be whatever a caller wrote, and the table's key takes 2,700 bytes.
   private static final int LONGEST_NAME = 250;
@@ -45,64 +47,57 @@ final class UsageOf {
     if (calls != null) {
       return calls.stream().filter(Objects::nonNull).toList();
     }
-    // a worker of a version that does not tell its calls: whoever has tokens has made one
-    long tokens = count(result.inputTokens()) + count(result.outputTokens());
-    if (tokens == 0 || result.cachedFrom() != null) {
+    // a worker of an older version does not tell its calls: tokens show that it made one
+    var known = result.tokens();
+    var tokens =
+        new TokenCounts(
+            count(known.input()),
+            count(known.cached()),
+            count(known.output()),
+            count(known.reasoning()));
+    if (tokens.input() + tokens.output() == 0 || result.cachedFrom() != null) {
       return List.of();
     }
     return List.of(
         new Call(
-            name(result.provider()),
-            name(result.model()),
+            name(result.origin().provider()),
+            name(result.origin().model()),
             result.finishedAt(),
             0,
-            result.errorCode(),
-            null,
-            null,
-            null,
-            null,
-            count(result.inputTokens()),
-            count(result.cachedTokens()),
-            count(result.outputTokens()),
-            count(result.reasoningTokens())));
+            new Call.Reply(result.errorCode(), null, null, null, null),
+            tokens));
   }
 
   private static LlmUsage request(Result result, String minute) {
     return new LlmUsage(
         LlmUsage.VERSION,
-        minute,
-        result.requestedByOid(),
-        result.requestedBy(),
-        name(result.provider()),
-        name(result.model()),
-        1,
-        result.status().equals(Result.SUCCEEDED) ? 0 : 1,
-        result.cachedFrom() == null ? 0 : 1,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0);
+        scope(result, minute, result.origin().provider(), result.origin().model()),
+        new LlmUsage.Counts(
+            1,
+            result.status().equals(Result.SUCCEEDED) ? 0 : 1,
+            result.cachedFrom() == null ? 0 : 1,
+            0,
+            0),
+        TokenCounts.NONE);
   }
 
   private static LlmUsage call(Result result, String minute, Call call) {
+    var tokens = call.tokens();
     return new LlmUsage(
         LlmUsage.VERSION,
-        minute,
-        result.requestedByOid(),
-        result.requestedBy(),
-        name(call.provider()),
-        name(call.model()),
-        0,
-        0,
-        0,
-        call.count(),
-        call.errorCode() == null ? 0 : call.count(),
-        count(call.inputTokens()),
-        count(call.cachedTokens()),
-        count(call.outputTokens()),
-        count(call.reasoningTokens()));
+        scope(result, minute, call.provider(), call.model()),
+        new LlmUsage.Counts(0, 0, 0, call.count(), call.errorCode() == null ? 0 : call.count()),
+        new TokenCounts(
+            count(tokens.input()),
+            count(tokens.cached()),
+            count(tokens.output()),
+            count(tokens.reasoning())));
+  }
+
+  private static LlmUsage.Scope scope(
+      Result result, String minute, @Nullable String provider, @Nullable String model) {
+    return new LlmUsage.Scope(
+        minute, result.requestedByOid(), result.requestedBy(), name(provider), name(model));
   }
 
   private static String name(@Nullable String name) {

@@ -11,7 +11,6 @@ import java.nio.charset.StandardCharsets;
 import java.sql.Array;
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -31,6 +30,7 @@ import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultHead;
 import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
@@ -438,33 +438,18 @@ final class WriteBack implements AutoCloseable {
 
   /// A failed result without any text that came from outside: one of them is what was refused.
   private static Result replacement(Result refused, String fault) {
-    return new Result(
-        Result.VERSION,
-        refused.id(),
-        refused.kind(),
-        Result.FAILED,
-        refused.requestedBy(),
-        refused.requestedByOid(),
-        null,
-        "result_not_storable",
-        "the database refused the result with " + fault + "; the results topic has it",
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        null,
-        refused.attempts(),
-        null,
-        null,
-        null,
-        Clock.systemUTC().instant().toString(),
-        null,
-        null,
-        null,
-        null);
+    return Result.withoutCalls(
+        new ResultHead(
+            Result.VERSION,
+            refused.id(),
+            refused.kind(),
+            Result.FAILED,
+            refused.requestedBy(),
+            refused.requestedByOid()),
+        Result.Outcome.error(
+            "result_not_storable",
+            "the database refused the result with " + fault + "; the results topic has it"),
+        Result.Run.of(refused.attempts(), refused.finishedAt()));
   }
 
   /// @return what has no claim

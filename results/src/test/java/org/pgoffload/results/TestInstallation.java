@@ -30,6 +30,7 @@ import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.operations.InstallTopics;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultHead;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallSchema;
@@ -220,32 +221,13 @@ final class TestInstallation implements AutoCloseable {
 
   static Result result(long id, String answer) {
     return new Result(
-        1,
-        id,
-        "ask",
-        "succeeded",
-        "postgres",
-        10,
-        answer,
+        new ResultHead(1, id, "ask", "succeeded", "postgres", 10),
+        new Result.Outcome(answer, null, null, "stop"),
+        new Result.Origin("fake", "fake-1", null),
+        new Result.Tokens(1L, 0L, 1L, 0L),
+        new Result.Run(1, 1.0, 2.0, "w", "2026-01-02T03:04:05Z"),
         null,
-        null,
-        "stop",
-        "fake",
-        "fake-1",
-        null,
-        1L,
-        0L,
-        1L,
-        0L,
-        1,
-        1.0,
-        2.0,
-        "w",
-        "2026-01-02T03:04:05Z",
-        null,
-        null,
-        null,
-        null);
+        Result.Provenance.NONE);
   }
 
   static List<Result> results(int count) {

@@ -25,6 +25,8 @@ import org.pgoffload.dev.servers.JavaProcess;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultHead;
+import org.pgoffload.protocol.TokenCounts;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.telemetry.Telemetry;
 
@@ -146,13 +148,13 @@ final class UsageAppTest {
       var total = LlmUsage.read(record.value());
       var before = last.put(total.recordKey(), total);
       if (before != null) {
-        assertThat(total.requests()).isGreaterThanOrEqualTo(before.requests());
-        assertThat(total.calls()).isGreaterThanOrEqualTo(before.calls());
+        assertThat(total.counts().requests()).isGreaterThanOrEqualTo(before.counts().requests());
+        assertThat(total.counts().calls()).isGreaterThanOrEqualTo(before.counts().calls());
       }
     }
-    return last.values().stream().mapToLong(LlmUsage::requests).sum()
+    return last.values().stream().mapToLong(usage -> usage.counts().requests()).sum()
         + " "
-        + last.values().stream().mapToLong(LlmUsage::calls).sum();
+        + last.values().stream().mapToLong(usage -> usage.counts().calls()).sum();
   }
 
   private static String total(String sums) throws SQLException {
@@ -223,34 +225,20 @@ final class UsageAppTest {
   private static Result result(long id, int attempt) {
     var call =
         new Call(
-            "fake", "fake-1", "2026-01-02T03:04:00Z", 1, null, null, 200, null, null, 10, 0, 5, 0);
+            "fake",
+            "fake-1",
+            "2026-01-02T03:04:00Z",
+            1,
+            new Call.Reply(null, null, 200, null, null),
+            new TokenCounts(10, 0, 5, 0));
     // ids of three roles, which lie in the same partitions
     return new Result(
-        1,
-        id,
-        "ask",
-        Result.SUCCEEDED,
-        "role" + id % 3,
-        10 + id % 3,
-        "answer",
+        new ResultHead(1, id, "ask", Result.SUCCEEDED, "role" + id % 3, 10 + id % 3),
+        new Result.Outcome("answer", null, null, "stop"),
+        new Result.Origin("fake", "fake-1", null),
+        new Result.Tokens(10L, 0L, 5L, 0L),
+        new Result.Run(attempt, 1.0, 2.0, "w", "2026-01-02T03:04:05Z"),
         null,
-        null,
-        "stop",
-        "fake",
-        "fake-1",
-        null,
-        10L,
-        0L,
-        5L,
-        0L,
-        attempt,
-        1.0,
-        2.0,
-        "w",
-        "2026-01-02T03:04:05Z",
-        null,
-        null,
-        List.of(call),
-        null);
+        new Result.Provenance(null, List.of(call), null));
   }
 }

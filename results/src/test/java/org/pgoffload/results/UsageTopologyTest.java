@@ -26,8 +26,10 @@ import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultHead;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.protocol.TokenCounts;
 import org.pgoffload.protocol.TopicNames;
 
 final class UsageTopologyTest {
@@ -179,7 +181,10 @@ final class UsageTopologyTest {
     send(byRole(2, 11, "app"));
     send(byRole(3, 10, "renamed"));
     assertThat(totals())
-        .extracting(LlmUsage::requestedByOid, LlmUsage::requestedBy, LlmUsage::requests)
+        .extracting(
+            usage -> usage.scope().requestedByOid(),
+            usage -> usage.scope().requestedBy(),
+            usage -> usage.counts().requests())
         .containsExactly(tuple(10L, "app", 1L), tuple(11L, "app", 1L), tuple(10L, "renamed", 2L));
   }
 
@@ -197,7 +202,10 @@ final class UsageTopologyTest {
     send(old);
     send(ended(2, Result.FAILED, "fake", "fake-1", null, null));
     assertThat(totals())
-        .extracting(LlmUsage::requests, LlmUsage::calls, LlmUsage::outputTokens)
+        .extracting(
+            usage -> usage.counts().requests(),
+            usage -> usage.counts().calls(),
+            usage -> usage.tokens().output())
         .containsExactly(tuple(1L, 1L, 1L), tuple(1L, 0L, 0L));
   }
 
@@ -277,12 +285,22 @@ final class UsageTopologyTest {
 
   private static Call answered(String provider, String model, long tokens) {
     return new Call(
-        provider, model, NOW, 1, null, null, 200, null, "r", tokens, tokens, tokens, tokens);
+        provider,
+        model,
+        NOW,
+        1,
+        new Call.Reply(null, null, 200, null, "r"),
+        new TokenCounts(tokens, tokens, tokens, tokens));
   }
 
   private static Call failed(String provider, String model, long tokens) {
     return new Call(
-        provider, model, NOW, 1, "c", "m", 500, null, null, tokens, tokens, tokens, tokens);
+        provider,
+        model,
+        NOW,
+        1,
+        new Call.Reply("c", "m", 500, null, null),
+        new TokenCounts(tokens, tokens, tokens, tokens));
   }
 
   private static Result result(long id, int attempt, String finishedAt, Call... calls) {
@@ -296,33 +314,14 @@ final class UsageTopologyTest {
   private static Result result(
       long id, int attempt, String finishedAt, long oid, String name, Call... calls) {
     return new Result(
-        1,
-        id,
-        "ask",
-        Result.SUCCEEDED,
-        name,
-        oid,
-        "answer",
-        null,
-        null,
-        "stop",
-        "openai",
-        "gpt",
-        null,
+        new ResultHead(1, id, "ask", Result.SUCCEEDED, name, oid),
+        new Result.Outcome("answer", null, null, "stop"),
+        new Result.Origin("openai", "gpt", null),
         // the sums of the calls, which are not to be counted again
-        1_000L,
-        1_000L,
-        1_000L,
-        1_000L,
-        attempt,
-        1.0,
-        1.0,
-        "w",
-        finishedAt,
+        new Result.Tokens(1_000L, 1_000L, 1_000L, 1_000L),
+        new Result.Run(attempt, 1.0, 1.0, "w", finishedAt),
         null,
-        null,
-        List.of(calls),
-        null);
+        new Result.Provenance(null, List.of(calls), null));
   }
 
   private static Result ended(
@@ -333,32 +332,13 @@ final class UsageTopologyTest {
       @Nullable Long cachedFrom,
       @Nullable List<Call> calls) {
     return new Result(
-        1,
-        id,
-        "ask",
-        status,
-        "app",
-        10,
+        new ResultHead(1, id, "ask", status, "app", 10),
+        new Result.Outcome(null, status.equals(Result.SUCCEEDED) ? null : "c", null, null),
+        new Result.Origin(provider, model, null),
+        new Result.Tokens(0L, 0L, 0L, 0L),
+        new Result.Run(1, 1.0, 1.0, "w", NOW),
         null,
-        status.equals(Result.SUCCEEDED) ? null : "c",
-        null,
-        null,
-        provider,
-        model,
-        null,
-        0L,
-        0L,
-        0L,
-        0L,
-        1,
-        1.0,
-        1.0,
-        "w",
-        NOW,
-        null,
-        cachedFrom,
-        calls,
-        null);
+        new Result.Provenance(cachedFrom, calls, null));
   }
 
   private static LlmUsage usage(
@@ -373,20 +353,9 @@ final class UsageTopologyTest {
       long eachTokens) {
     return new LlmUsage(
         1,
-        minute,
-        10,
-        "app",
-        provider,
-        model,
-        requests,
-        failed,
-        cached,
-        calls,
-        failedCalls,
-        eachTokens,
-        eachTokens,
-        eachTokens,
-        eachTokens);
+        new LlmUsage.Scope(minute, 10, "app", provider, model),
+        new LlmUsage.Counts(requests, failed, cached, calls, failedCalls),
+        new TokenCounts(eachTokens, eachTokens, eachTokens, eachTokens));
   }
 
   private void send(Result result) {

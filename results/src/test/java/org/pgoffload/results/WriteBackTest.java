@@ -29,10 +29,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultHead;
 import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlColumn;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.protocol.TokenCounts;
 import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.Telemetry;
 import org.postgresql.PGConnection;
@@ -293,12 +295,13 @@ final class WriteBackTest {
     assertThat(installation.written(good)).isEqualTo(499);
     assertThat(
             installation.query(
-                "select status || ' ' || error_code || ' ' || error_message"
-                    + " from pgoffload.llm_result where id = "
+                "select status || ' ' || error_code || ' ' || error_message || ' ' ||"
+                    + " (finished_at at time zone 'UTC') from pgoffload.llm_result where id = "
                     + bad.id()))
+        .as("it ended when the worker says, by the database's clock, and not at the write-back")
         .isEqualTo(
             "failed result_not_storable the database refused the result with SQLSTATE 23514; the"
-                + " results topic has it");
+                + " results topic has it 2026-01-02 03:04:05");
   }
 
   @Test
@@ -434,8 +437,10 @@ final class WriteBackTest {
 
   private static LlmUsage usage(String minute, long each) {
     return new LlmUsage(
-        1, minute, 10, "app", "fake", "fake-1", each, each, each, each, each, each, each, each,
-        each);
+        1,
+        new LlmUsage.Scope(minute, 10, "app", "fake", "fake-1"),
+        new LlmUsage.Counts(each, each, each, each, each),
+        new TokenCounts(each, each, each, each));
   }
 
   @Test
@@ -505,26 +510,19 @@ final class WriteBackTest {
 
   private static SqlResult ended(long id) {
     return new SqlResult(
-        SqlResult.VERSION,
-        id,
-        SqlResult.KIND,
-        Result.SUCCEEDED,
-        "app",
-        10,
+        new ResultHead(SqlResult.VERSION, id, SqlResult.KIND, Result.SUCCEEDED, "app", 10),
         2,
         List.of("SELECT 2"),
-        2L,
-        List.of(new SqlColumn("a", 23, -1, "integer"), new SqlColumn("b", 25, -1, "text")),
+        new SqlResult.Returned(
+            2L,
+            List.of(new SqlColumn("a", 23, -1, "integer"), new SqlColumn("b", 25, -1, "text")),
+            null,
+            3,
+            true,
+            null),
         null,
-        3,
-        true,
         null,
-        null,
-        null,
-        null,
-        null,
-        "worker",
-        "2026-01-02T03:04:05Z");
+        new SqlResult.Run(null, null, "worker", "2026-01-02T03:04:05Z"));
   }
 
   private static String answer(Result result) throws SQLException {

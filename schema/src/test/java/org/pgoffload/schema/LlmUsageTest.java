@@ -10,6 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.TokenCounts;
 
 /// Who has used how much, what it costs, and what happens when a budget is used up.
 final class LlmUsageTest extends OnOldestAndNewestPostgres {
@@ -319,15 +320,8 @@ final class LlmUsageTest extends OnOldestAndNewestPostgres {
         model,
         "2026-01-02T03:04:05Z",
         1.5,
-        null,
-        null,
-        200,
-        null,
-        null,
-        input,
-        cached,
-        output,
-        0);
+        new Call.Reply(null, null, 200, null, null),
+        new TokenCounts(input, cached, output, 0));
   }
 
   private void record(String... totals) {

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultHead;
 import org.pgoffload.protocol.SqlColumn;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.protocol.SqlNotice;
@@ -117,27 +118,17 @@ public record PlayedTask(
       @Nullable List<List<@Nullable String>> rows,
       @Nullable SqlError error,
       @Nullable List<SqlNotice> notices) {
+    var by = request.envelope().requestedBy();
     return new SqlResult(
-        SqlResult.VERSION,
-        request.id(),
-        SqlResult.KIND,
-        status,
-        request.envelope().requestedBy().user(),
-        request.envelope().requestedBy().userOid(),
+        new ResultHead(
+            SqlResult.VERSION, request.id(), SqlResult.KIND, status, by.user(), by.userOid()),
         attempt,
         tags,
-        rows == null ? null : (long) rows.size(),
-        columns,
-        rows,
-        0,
-        false,
-        null,
+        new SqlResult.Returned(
+            rows == null ? null : (long) rows.size(), columns, rows, 0, false, null),
         error,
         notices,
-        null,
-        null,
-        "w",
-        Instant.EPOCH.toString());
+        new SqlResult.Run(null, null, "w", Instant.EPOCH.toString()));
   }
 
   /// Records the success and commits, as a worker does it.
@@ -227,11 +218,12 @@ public record PlayedTask(
         message.getDetail(),
         message.getHint(),
         message.getWhere(),
-        message.getSchema(),
-        message.getTable(),
-        message.getColumn(),
-        message.getDatatype(),
-        message.getConstraint(),
+        new SqlError.NamedObject(
+            message.getSchema(),
+            message.getTable(),
+            message.getColumn(),
+            message.getDatatype(),
+            message.getConstraint()),
         message.getPosition() == 0 ? null : message.getPosition());
   }
 }

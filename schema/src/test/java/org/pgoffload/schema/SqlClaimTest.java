@@ -103,6 +103,7 @@ final class SqlClaimTest extends OnEveryPostgres {
     assertThat(
             org.pgoffload.protocol.SqlResult.read(
                     message.toString().getBytes(java.nio.charset.StandardCharsets.UTF_8))
+                .returned()
                 .rows())
         .containsExactly(List.of("1"));
     assertThat(message.path("requested_by").asText()).isEqualTo("ann");

@@ -16,6 +16,7 @@ import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultHead;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.SigningKeys;
 
@@ -224,70 +225,60 @@ public final class TestDatabase implements AutoCloseable {
   }
 
   public Result answered(long id, String role, String answer) {
-    return result(id, role, Result.SUCCEEDED, answer, null, null, null, null, null, null);
+    return answered(id, role, answer, Result.Provenance.NONE);
   }
 
   /// An answer whose pieces have come, up to this one.
   public Result streamed(long id, String role, String answer, long lastSeq) {
-    return result(id, role, Result.SUCCEEDED, answer, null, null, null, null, null, lastSeq);
+    return answered(id, role, answer, new Result.Provenance(null, null, lastSeq));
   }
 
   /// An answer that is another request's.
   public Result cached(long id, String role, String answer, long from) {
-    return result(id, role, Result.SUCCEEDED, answer, null, null, null, from, List.of(), null);
+    return answered(id, role, answer, new Result.Provenance(from, List.of(), null));
   }
 
   public Result called(long id, String role, String answer, Call... calls) {
-    return result(id, role, Result.SUCCEEDED, answer, null, null, null, null, List.of(calls), null);
+    return answered(id, role, answer, new Result.Provenance(null, List.of(calls), null));
   }
 
   public Result embedded(long id, String role, float[]... embeddings) {
     return result(
-        id, role, Result.SUCCEEDED, null, null, null, List.of(embeddings), null, null, null);
+        new ResultHead(1, id, "embed", Result.SUCCEEDED, role, oid(role)),
+        new Result.Outcome(null, null, null, null),
+        List.of(embeddings),
+        Result.Provenance.NONE);
   }
 
   public Result ended(long id, String role, String status, String code, String message) {
-    return result(id, role, status, null, code, message, null, null, null, null);
+    return result(
+        new ResultHead(1, id, "ask", status, role, oid(role)),
+        Result.Outcome.error(code, message),
+        null,
+        Result.Provenance.NONE);
   }
 
-  private Result result(
-      long id,
-      String role,
-      String status,
-      @Nullable String answer,
-      @Nullable String code,
-      @Nullable String message,
+  private Result answered(long id, String role, String answer, Result.Provenance provenance) {
+    return result(
+        new ResultHead(1, id, "ask", Result.SUCCEEDED, role, oid(role)),
+        new Result.Outcome(answer, null, null, "stop"),
+        null,
+        provenance);
+  }
+
+  private static Result result(
+      ResultHead head,
+      Result.Outcome outcome,
       @Nullable List<float[]> embeddings,
-      @Nullable Long cachedFrom,
-      @Nullable List<Call> calls,
-      @Nullable Long lastSeq) {
+      Result.Provenance provenance) {
     return new Result(
-        1,
-        id,
-        embeddings == null ? "ask" : "embed",
-        status,
-        role,
-        oid(role),
-        answer,
-        code,
-        message,
-        answer == null ? null : "stop",
-        "echo",
-        "echo-1",
-        "req_1",
-        12L,
-        3L,
-        5L,
-        1L,
-        1,
-        250.0,
-        1500.5,
-        "w",
-        "2026-01-02T03:04:05.6Z",
+        head,
+        outcome,
+        new Result.Origin("echo", "echo-1", "req_1"),
+        new Result.Tokens(12L, 3L, 5L, 1L),
+        new Result.Run(1, 250.0, 1500.5, "w", "2026-01-02T03:04:05.6Z"),
         embeddings,
-        cachedFrom,
-        calls,
-        lastSeq);
+        provenance);
   }
 
   @Override

@@ -634,7 +634,7 @@ final class WorkerAppTest {
       awaitAnswers(1);
     }
     assertThat(installation.resultOf(id).status()).isEqualTo("expired");
-    assertThat(installation.resultOf(id).queuedMs()).isBetween(600_000.0, 660_000.0);
+    assertThat(installation.resultOf(id).run().queuedMs()).isBetween(600_000.0, 660_000.0);
     assertThat(
             installation.query(
                 "select extract(epoch from created_at) * 1000 from llm_request where id = " + id))

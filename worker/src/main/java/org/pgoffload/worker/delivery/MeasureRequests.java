@@ -185,7 +185,7 @@ public final class MeasureRequests {
               result.status(),
               result.errorCode(),
               result.attempts(),
-              result.ranMs());
+              result.run().ranMs());
       case SqlResult result -> {
         var error = result.error();
         published(
@@ -193,7 +193,7 @@ public final class MeasureRequests {
             result.status(),
             error == null ? null : error.sqlstate(),
             result.attempt(),
-            result.ranMs());
+            result.run().ranMs());
       }
       case SqlRows _ -> {
         return;

@@ -18,6 +18,7 @@ import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultHead;
 import org.pgoffload.worker.delivery.Claim;
 import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.DeferredHeaders;
@@ -215,34 +216,21 @@ public final class AnswerRequest {
       RequestOutcome ending,
       List<Call> calls,
       double ranMs) {
-    var usage = CallsMade.usage(calls);
     return new Result(
-        Result.VERSION,
-        id,
-        kind,
-        ending.status(),
-        requestedBy,
-        requestedByOid,
-        ending.answer(),
-        ending.errorCode(),
-        ending.errorMessage(),
-        ending.finishReason(),
-        ending.provider(),
-        ending.model(),
-        ending.providerRequestId(),
-        usage.inputTokens(),
-        usage.cachedInputTokens(),
-        usage.outputTokens(),
-        usage.reasoningTokens(),
-        attempt,
-        queuedMs,
-        ranMs,
-        worker,
-        clock.instant().truncatedTo(ChronoUnit.MICROS).toString(),
+        new ResultHead(Result.VERSION, id, kind, ending.status(), requestedBy, requestedByOid),
+        new Result.Outcome(
+            ending.answer(), ending.errorCode(), ending.errorMessage(), ending.finishReason()),
+        new Result.Origin(ending.provider(), ending.model(), ending.providerRequestId()),
+        Result.Tokens.of(CallsMade.tokens(calls)),
+        new Result.Run(
+            attempt,
+            queuedMs,
+            ranMs,
+            worker,
+            clock.instant().truncatedTo(ChronoUnit.MICROS).toString()),
         ending.embeddings(),
-        ending.cachedFrom(),
-        calls.isEmpty() ? null : calls,
-        ending.lastSeq());
+        new Result.Provenance(
+            ending.cachedFrom(), calls.isEmpty() ? null : calls, ending.lastSeq()));
   }
 
   private RequestOutcome execute(InFlightRequest asked, Envelope envelope, Claim.Claimed claim)
@@ -397,9 +385,9 @@ public final class AnswerRequest {
             result.embeddings(),
             null,
             null,
-            result.finishReason(),
-            result.provider(),
-            result.model(),
+            result.outcome().finishReason(),
+            result.origin().provider(),
+            result.origin().model(),
             null,
             result.cachedFrom() == null ? (Long) result.id() : result.cachedFrom(),
             null);

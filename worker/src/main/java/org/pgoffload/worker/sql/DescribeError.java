@@ -57,11 +57,12 @@ final class DescribeError {
         Texts.cutOrNull(server.getDetail()),
         Texts.cutOrNull(server.getHint()),
         Texts.cutOrNull(server.getWhere()),
-        server.getSchema(),
-        server.getTable(),
-        server.getColumn(),
-        server.getDatatype(),
-        server.getConstraint(),
+        new SqlError.NamedObject(
+            server.getSchema(),
+            server.getTable(),
+            server.getColumn(),
+            server.getDatatype(),
+            server.getConstraint()),
         statement == null || server.getPosition() < 1
             ? null
             : (Integer) statement.positionInCommand(server.getPosition()));

@@ -7,6 +7,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultHead;
 import org.pgoffload.protocol.SqlColumn;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.protocol.SqlNotice;
@@ -14,6 +15,8 @@ import org.pgoffload.protocol.SqlResult;
 
 /// Makes the terminal results of one attempt at a task.
 final class DescribeResult {
+  private static final SqlResult.Returned NO_ROWS = SqlResult.Returned.count(null);
+
   private final SqlTask task;
   private final SqlClaim.Claimed claim;
   private final String worker;
@@ -28,29 +31,30 @@ final class DescribeResult {
   }
 
   /// @param columns of the last statement, or null if it returned no rows
+  // a record's class file does not say that values within its rows may be null
+  @SuppressWarnings("NullAway")
   SqlResult succeeded(
       List<String> tags,
       @Nullable List<SqlColumn> columns,
       GatherRows.Gathered rows,
       @Nullable List<SqlNotice> notices) {
     boolean withRows = columns != null && task.rowsWanted();
-    return result(
-        Result.SUCCEEDED,
-        tags,
-        rowCount(tags, columns, rows),
-        withRows ? columns : null,
-        withRows ? rows : null,
-        null,
-        notices);
+    var count = rowCount(tags, columns, rows);
+    var returned =
+        withRows
+            ? new SqlResult.Returned(
+                count, columns, rows.inline(), rows.chunks(), rows.split(), null)
+            : SqlResult.Returned.count(count);
+    return result(Result.SUCCEEDED, tags, returned, null, notices);
   }
 
   SqlResult failed(SqlError error, List<String> tags, @Nullable List<SqlNotice> notices) {
-    return result(Result.FAILED, tags, null, null, null, error, notices);
+    return result(Result.FAILED, tags, NO_ROWS, error, notices);
   }
 
   /// What the database has decided before it was run.
   SqlResult ended(SqlClaim.Ending ending) {
-    return result(ending.status(), List.of(), null, null, null, ending.error(), null);
+    return result(ending.status(), List.of(), NO_ROWS, ending.error(), null);
   }
 
   /// Stopped by somebody or by its deadline.
@@ -59,9 +63,7 @@ final class DescribeResult {
     return result(
         expired ? Result.EXPIRED : Result.CANCELLED,
         tags,
-        null,
-        null,
-        null,
+        NO_ROWS,
         SqlError.of(
             "57014",
             expired
@@ -112,37 +114,25 @@ final class DescribeResult {
     return count < 0 ? null : (Long) count;
   }
 
-  // a record's class file does not say that values within its rows may be null
-  @SuppressWarnings("NullAway")
   private SqlResult result(
       String status,
       List<String> tags,
-      @Nullable Long rowCount,
-      @Nullable List<SqlColumn> columns,
-      GatherRows.@Nullable Gathered rows,
+      SqlResult.Returned returned,
       @Nullable SqlError error,
       @Nullable List<SqlNotice> notices) {
     var queued = Duration.between(task.createdAt(), claim.claimedAt()).toNanos() / 1e6;
     return new SqlResult(
-        SqlResult.VERSION,
-        task.id(),
-        SqlResult.KIND,
-        status,
-        task.user(),
-        task.userOid(),
+        new ResultHead(
+            SqlResult.VERSION, task.id(), SqlResult.KIND, status, task.user(), task.userOid()),
         claim.attempt(),
         tags,
-        rowCount,
-        columns,
-        rows == null ? null : rows.inline(),
-        rows == null ? 0 : rows.chunks(),
-        rows != null && rows.split(),
-        null,
+        returned,
         error,
         notices,
-        Math.max(0, queued),
-        (System.nanoTime() - begun) / 1e6,
-        worker,
-        clock.instant().truncatedTo(ChronoUnit.MICROS).toString());
+        new SqlResult.Run(
+            Math.max(0, queued),
+            (System.nanoTime() - begun) / 1e6,
+            worker,
+            clock.instant().truncatedTo(ChronoUnit.MICROS).toString()));
   }
 }

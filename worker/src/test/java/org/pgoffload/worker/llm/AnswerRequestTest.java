@@ -22,6 +22,8 @@ import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultHead;
+import org.pgoffload.protocol.TokenCounts;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.FakeProvider;
 import org.pgoffload.worker.TestInstallation;
@@ -67,47 +69,24 @@ final class AnswerRequestTest {
         .ignoringFieldsMatchingRegexes(".*ranMs")
         .isEqualTo(
             new Result(
-                1,
-                9,
-                "ask",
-                "succeeded",
-                "alice",
-                10,
-                "why?",
+                new ResultHead(1, 9, "ask", "succeeded", "alice", 10),
+                new Result.Outcome("why?", null, null, "stop"),
+                new Result.Origin("fake", "fake-1", "call-1"),
+                new Result.Tokens(3L, 2L, 1L, 0L),
+                new Result.Run(1, 20.0, 0.0, "w", "2026-01-02T03:04:05.600Z"),
                 null,
-                null,
-                "stop",
-                "fake",
-                "fake-1",
-                "call-1",
-                3L,
-                2L,
-                1L,
-                0L,
-                1,
-                20.0,
-                0.0,
-                "w",
-                "2026-01-02T03:04:05.600Z",
-                null,
-                null,
-                List.of(
-                    new Call(
-                        "fake",
-                        "fake-1",
-                        "2026-01-02T03:04:05.600Z",
-                        0,
-                        null,
-                        null,
-                        null,
-                        null,
-                        "call-1",
-                        3,
-                        2,
-                        1,
-                        0)),
-                null));
-    assertThat(result.ranMs()).isNotNegative();
+                new Result.Provenance(
+                    null,
+                    List.of(
+                        new Call(
+                            "fake",
+                            "fake-1",
+                            "2026-01-02T03:04:05.600Z",
+                            0,
+                            Call.Reply.answered("call-1"),
+                            new TokenCounts(3, 2, 1, 0))),
+                    null)));
+    assertThat(result.run().ranMs()).isNotNegative();
   }
 
   @Test
@@ -154,8 +133,8 @@ final class AnswerRequestTest {
     assertThat(result.errorCode()).isEqualTo("deadline_passed");
     assertThat(result.errorMessage()).contains("60000 ms");
     assertThat(provider.calls()).isZero();
-    assertThat(result.provider()).as("nobody was asked").isNull();
-    assertThat(result.model()).isNull();
+    assertThat(result.origin().provider()).as("nobody was asked").isNull();
+    assertThat(result.origin().model()).isNull();
   }
 
   @Test
@@ -166,15 +145,15 @@ final class AnswerRequestTest {
             envelope("{\"prompt\": \"why?\"}"),
             new Claim.Claimed(1, SIGNED.plusMillis(58_000)));
     assertThat(result.status()).isEqualTo("expired");
-    assertThat(result.provider()).isEqualTo("fake");
-    assertThat(result.model()).isEqualTo("fake-1");
+    assertThat(result.origin().provider()).isEqualTo("fake");
+    assertThat(result.origin().model()).isEqualTo("fake-1");
   }
 
   @Test
   void namesWhoWasReallyAskedHoweverItEnds() throws Exception {
     var asked = asked(envelope("{\"prompt\": \"why?\"}"));
     var answerer = answerer(new FakeProvider());
-    assertThat(answerer.cancelled(asked, AT_ONCE).provider()).isNull();
+    assertThat(answerer.cancelled(asked, AT_ONCE).origin().provider()).isNull();
 
     var second =
         new FakeProvider() {
@@ -184,12 +163,12 @@ final class AnswerRequestTest {
           }
         };
     asked.calls(new ModelTarget(second, "m-2"));
-    assertThat(answerer.cancelled(asked, AT_ONCE).provider()).isEqualTo("second");
-    assertThat(answerer.cancelled(asked, AT_ONCE).model()).isEqualTo("m-2");
-    assertThat(answerer.fault(asked, AT_ONCE).provider()).isEqualTo("second");
+    assertThat(answerer.cancelled(asked, AT_ONCE).origin().provider()).isEqualTo("second");
+    assertThat(answerer.cancelled(asked, AT_ONCE).origin().model()).isEqualTo("m-2");
+    assertThat(answerer.fault(asked, AT_ONCE).origin().provider()).isEqualTo("second");
 
     var refused = new Claim.Refused(AT_ONCE, Claim.Refused.Reason.OVER_BUDGET, "spent");
-    assertThat(answerer.refused(asked.request().envelope(), refused).provider()).isNull();
+    assertThat(answerer.refused(asked.request().envelope(), refused).origin().provider()).isNull();
   }
 
   @ParameterizedTest
@@ -227,8 +206,8 @@ final class AnswerRequestTest {
     assertThat(result.status()).isEqualTo("failed");
     assertThat(result.errorCode()).isEqualTo("model_not_found");
     assertThat(result.errorMessage()).isEqualTo("the words of the vendor");
-    assertThat(result.model()).isEqualTo("fake-1");
-    assertThat(result.providerRequestId()).isEqualTo("call-1");
+    assertThat(result.origin().model()).isEqualTo("fake-1");
+    assertThat(result.origin().providerRequestId()).isEqualTo("call-1");
   }
 
   @Test
@@ -242,7 +221,7 @@ final class AnswerRequestTest {
             envelope("{\"prompt\": \"why?\"}"),
             AT_ONCE);
     assertThat(result.errorCode()).isEqualTo("empty_answer");
-    assertThat(result.finishReason()).isEqualTo("tool_calls");
+    assertThat(result.outcome().finishReason()).isEqualTo("tool_calls");
   }
 
   @Test

@@ -189,7 +189,7 @@ class LlmRequestHandlerTest {
     assertThat(pieces.getFirst().text()).isEqualTo("one ");
     assertThat(pieces).extracting(LlmPiece::seq).isSorted().allMatch(seq -> seq > 1_000_000_000);
     assertThat(pieces).noneMatch(LlmPiece::reset);
-    assertThat(installation.resultOf(id).lastSeq()).isEqualTo(pieces.getLast().seq());
+    assertThat(installation.resultOf(id).provenance().lastSeq()).isEqualTo(pieces.getLast().seq());
   }
 
   @Test
@@ -247,10 +247,10 @@ class LlmRequestHandlerTest {
     for (long id : ids) {
       var result = installation.resultOf(id);
       assertThat(result.answer()).isEqualTo("same");
-      assertThat(result.provider()).isEqualTo("fake");
+      assertThat(result.origin().provider()).isEqualTo("fake");
       if (id != leader.getFirst()) {
         assertThat(result.cachedFrom()).isEqualTo(leader.getFirst());
-        assertThat(result.inputTokens()).isZero();
+        assertThat(result.tokens().input()).isZero();
         assertThat(result.calls()).isNull();
       }
     }
@@ -287,7 +287,7 @@ class LlmRequestHandlerTest {
     }
     assertThat(installation.resultOf(mended).answer()).isEqualTo("42");
     assertThat(installation.resultOf(mended).calls()).hasSize(2);
-    assertThat(installation.resultOf(mended).inputTokens()).isEqualTo(6);
+    assertThat(installation.resultOf(mended).tokens().input()).isEqualTo(6);
     assertThat(installation.resultOf(spoilt).errorCode()).isEqualTo("schema_mismatch");
     assertThat(provider.calls()).isEqualTo(4);
   }

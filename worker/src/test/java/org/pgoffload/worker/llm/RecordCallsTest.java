@@ -6,6 +6,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.TokenCounts;
 
 class RecordCallsTest {
   private final RecordCalls calls = new RecordCalls(List.of());
@@ -29,14 +30,17 @@ class RecordCallsTest {
     var entries = calls.entries();
     assertThat(entries).hasSizeLessThanOrEqualTo(RecordCalls.MOST_ENTRIES);
     assertThat(entries.stream().mapToInt(Call::count).sum()).isEqualTo(1_204);
-    assertThat(entries.stream().mapToLong(Call::inputTokens).sum()).isEqualTo(1_203 * 1_204 / 2);
+    assertThat(entries.stream().mapToLong(call -> call.tokens().input()).sum())
+        .isEqualTo(1_203 * 1_204 / 2);
     assertThat(
             entries.stream()
                 .filter(call -> call.provider().equals("anthropic"))
                 .mapToInt(Call::count)
                 .sum())
         .isEqualTo(401);
-    assertThat(entries.subList(0, 10)).extracting(Call::inputTokens).startsWith(0L, 1L, 2L);
+    assertThat(entries.subList(0, 10))
+        .extracting(call -> call.tokens().input())
+        .startsWith(0L, 1L, 2L);
     assertThat(entries.getLast()).isEqualTo(call("openai", null, 1_203));
     assertThat(entries.get(entries.size() - 2)).isEqualTo(call("openai", "rate_limited", 1_202));
   }
@@ -52,7 +56,8 @@ class RecordCallsTest {
     }
 
     assertThat(later.entries().stream().mapToInt(Call::count).sum()).isEqualTo(600);
-    assertThat(later.entries().stream().mapToLong(Call::inputTokens).sum()).isEqualTo(600);
+    assertThat(later.entries().stream().mapToLong(call -> call.tokens().input()).sum())
+        .isEqualTo(600);
   }
 
   @Test
@@ -71,14 +76,7 @@ class RecordCallsTest {
         "m",
         "2026-01-02T03:04:05Z",
         1,
-        errorCode,
-        errorCode,
-        errorCode == null ? 200 : 429,
-        null,
-        null,
-        inputTokens,
-        0,
-        0,
-        0);
+        new Call.Reply(errorCode, errorCode, errorCode == null ? 200 : 429, null, null),
+        new TokenCounts(inputTokens, 0, 0, 0));
   }
 }

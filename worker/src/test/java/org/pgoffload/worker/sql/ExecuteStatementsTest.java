@@ -627,9 +627,9 @@ final class ExecuteStatementsTest {
     assertThat(failure(sql))
         .satisfies(error -> {
           assertThat(error.sqlstate()).isEqualTo("23514");
-          assertThat(error.constraint()).isEqualTo("positive");
-          assertThat(error.table()).isEqualTo("e");
-          assertThat(error.schema()).isEqualTo("public");
+          assertThat(error.object().constraint()).isEqualTo("positive");
+          assertThat(error.object().table()).isEqualTo("e");
+          assertThat(error.object().schema()).isEqualTo("public");
           assertThat(error.detail()).isEqualTo("Failing row contains (0).");
         });
     var misspelt = "select '😀'; select nothing_of_that_name";

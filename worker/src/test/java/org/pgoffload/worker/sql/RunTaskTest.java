@@ -116,7 +116,7 @@ final class RunTaskTest {
   }
 
   private List<@Nullable String> firstRow(String command) throws Exception {
-    return requireNonNull(run(command).rows()).getFirst();
+    return requireNonNull(run(command).returned().rows()).getFirst();
   }
 
   private String recorded(long id, String column) throws SQLException {
@@ -143,12 +143,12 @@ final class RunTaskTest {
         run(
             "create table work (i int); insert into work values (1), (2);"
                 + " select current_user, session_user, count(*)::int as n from work");
-    assertThat(result.rows()).containsExactly(row("alice", "alice", "2"));
+    assertThat(result.returned().rows()).containsExactly(row("alice", "alice", "2"));
     assertThat(result.tags()).containsExactly("CREATE TABLE", "INSERT 0 2", "SELECT 1");
-    assertThat(result.rowCount()).isEqualTo(1);
-    assertThat(requireNonNull(result.columns()).getLast().name()).isEqualTo("n");
-    assertThat(requireNonNull(result.columns()).getLast().type()).isEqualTo("integer");
-    assertThat(result.readUnder()).isEqualTo(Map.of("IntervalStyle", "postgres"));
+    assertThat(result.returned().rowCount()).isEqualTo(1);
+    assertThat(requireNonNull(result.returned().columns()).getLast().name()).isEqualTo("n");
+    assertThat(requireNonNull(result.returned().columns()).getLast().type()).isEqualTo("integer");
+    assertThat(result.returned().readUnder()).isEqualTo(Map.of("IntervalStyle", "postgres"));
     assertThat(recorded(result.id(), "status")).isEqualTo("succeeded");
     assertThat(recorded(result.id(), "rows")).isEqualTo("[[\"alice\", \"alice\", \"2\"]]");
     assertThat(recorded(result.id(), "worker")).isEqualTo("w");
@@ -168,7 +168,8 @@ final class RunTaskTest {
                 "alice",
                 "set search_path = own, public",
                 "select 'thing'::regclass as a, array['thing']::regclass[] as b, row('x', 'thing')::pair as c"));
-    assertThat(result.rows()).containsExactly(row("own.thing", "{own.thing}", "(x,own.thing)"));
+    assertThat(result.returned().rows())
+        .containsExactly(row("own.thing", "{own.thing}", "(x,own.thing)"));
     try (var reader = database.as("alice");
         var statement = reader.createStatement()) {
       statement.execute("set search_path = first, public");
@@ -190,7 +191,7 @@ final class RunTaskTest {
     var result = run(command);
     assertThat(result.status()).isEqualTo("succeeded");
     assertThat(result.tags()).isEmpty();
-    assertThat(result.columns()).isNull();
+    assertThat(result.returned().columns()).isNull();
   }
 
   @Test
@@ -204,7 +205,7 @@ final class RunTaskTest {
             "häls\n",
             65_536);
     var result = run(task);
-    assertThat(result.rows())
+    assertThat(result.returned().rows())
         .containsExactly(
             row(
                 "team",
@@ -287,8 +288,8 @@ final class RunTaskTest {
   void aReadOnlyTransactionThatChangedNothingSucceeds() throws Exception {
     var result = run("set transaction read only; select 1");
     assertThat(result.status()).isEqualTo("succeeded");
-    assertThat(result.rows()).containsExactly(row("1"));
-    assertThat(result.readUnder()).containsKey("IntervalStyle");
+    assertThat(result.returned().rows()).containsExactly(row("1"));
+    assertThat(result.returned().readUnder()).containsKey("IntervalStyle");
     assertThat(recorded(result.id(), "status")).isEqualTo("succeeded");
   }
 
@@ -320,7 +321,7 @@ final class RunTaskTest {
         as $$ begin insert into vacuumed values (a); commit; insert into vacuumed values (a); a := a + 1; end $$
         """);
     var call = run("call commits(1)");
-    assertThat(call.rows()).containsExactly(row("2"));
+    assertThat(call.returned().rows()).containsExactly(row("2"));
     assertThat(call.tags()).containsExactly("CALL");
     assertThat(database.query("select count(*) from vacuumed")).isEqualTo("2");
     assertThat(
@@ -335,16 +336,16 @@ final class RunTaskTest {
   void manyRowsStandInChunksBeforeTheirResult() throws Exception {
     var task = database.launch("alice", "", "select i from generate_series(1, 5000) i", null, 4096);
     var result = run(task);
-    assertThat(result.rows()).isNull();
-    assertThat(result.rowCount()).isEqualTo(5000);
-    assertThat(result.chunks()).isEqualTo(topic.chunks().size()).isGreaterThan(5);
+    assertThat(result.returned().rows()).isNull();
+    assertThat(result.returned().rowCount()).isEqualTo(5000);
+    assertThat(result.returned().chunks()).isEqualTo(topic.chunks().size()).isGreaterThan(5);
     assertThat(topic.chunks()).allSatisfy(chunk -> assertThat(chunk.attempt()).isEqualTo(1));
   }
 
   @Test
   void aRowLargerThanAChunkIsCutAndCanBePutTogether() throws Exception {
     var result = run("select i, repeat(E'\\U0001F600\"\\n', 400000) from generate_series(1, 2) i");
-    assertThat(result.split()).isTrue();
+    assertThat(result.returned().split()).isTrue();
     var text = new StringBuilder();
     for (var chunk : topic.chunks()) {
       assertThat(chunk.write().length).isLessThan((1 << 20) + 500);
@@ -381,8 +382,8 @@ final class RunTaskTest {
             task.createdAt(),
             null);
     var result = run(unwanted);
-    assertThat(result.columns()).isNull();
-    assertThat(result.rowCount()).isEqualTo(1000);
+    assertThat(result.returned().columns()).isNull();
+    assertThat(result.returned().rowCount()).isEqualTo(1000);
     assertThat(topic.chunks()).isEmpty();
   }
 
@@ -624,7 +625,7 @@ final class RunTaskTest {
         .isEqualTo(Map.of(task.id(), new SqlClaim.Answered()));
     assertThat(run.publishStanding(task.id())).isEqualTo(RunTask.End.FINISHED);
     assertThat(topic.results()).hasSize(2);
-    assertThat(topic.results().getLast().rows()).containsExactly(row("1"));
+    assertThat(topic.results().getLast().returned().rows()).containsExactly(row("1"));
   }
 
   /// As if the role had launched it.
@@ -677,15 +678,20 @@ final class RunTaskTest {
   void aRoleThatHasTakenTheNameOfAnotherIsGivenNoneOfItsSessions() throws Exception {
     makeVa();
     var before = database.launch("va", "", "select session_user, pg_backend_pid()");
-    var pid = requireNonNull(run(before).rows()).getFirst().getLast();
+    var pid = requireNonNull(run(before).returned().rows()).getFirst().getLast();
     database.execute("alter role va rename to old_va");
     makeVa();
     var after =
         requireNonNull(
-            run(database.launch("va", "", "select session_user, pg_backend_pid()")).rows());
+            run(database.launch("va", "", "select session_user, pg_backend_pid()"))
+                .returned()
+                .rows());
     assertThat(after.getFirst().getFirst()).isEqualTo("va");
     assertThat(after.getFirst().getLast()).isNotEqualTo(pid);
-    assertThat(run(database.launch("old_va", "", "select session_user, pg_backend_pid()")).rows())
+    assertThat(
+            run(database.launch("old_va", "", "select session_user, pg_backend_pid()"))
+                .returned()
+                .rows())
         .containsExactly(row("old_va", pid));
     dropVa();
     database.execute("drop owned by old_va; drop role old_va");
@@ -697,7 +703,7 @@ final class RunTaskTest {
     assertThat(run(database.launch("va", "", "select 1")).status()).isEqualTo("succeeded");
     dropVa();
     makeVa();
-    assertThat(run(database.launch("va", "", "select session_user")).rows())
+    assertThat(run(database.launch("va", "", "select session_user")).returned().rows())
         .containsExactly(row("va"));
     dropVa();
   }
@@ -710,7 +716,7 @@ final class RunTaskTest {
     database.execute("alter role va rename to old_va");
     makeVa();
     runClaimed(task, claim);
-    assertThat(result(task.id()).rows()).containsExactly(row("old_va", "old_va"));
+    assertThat(result(task.id()).returned().rows()).containsExactly(row("old_va", "old_va"));
     dropVa();
     database.execute("drop owned by old_va; drop role old_va");
   }
@@ -733,14 +739,16 @@ final class RunTaskTest {
   @Test
   void aSessionThatCannotBeginATaskIsNotUsedAgain() throws Exception {
     makeVa();
-    var pid = requireNonNull(run(database.launch("va", "", "select pg_backend_pid()")).rows());
+    var pid =
+        requireNonNull(run(database.launch("va", "", "select pg_backend_pid()")).returned().rows());
     var task = database.launch("va", "", "select 1");
     var claim = claim(task);
     database.execute("revoke pgbackground_role from va");
     runClaimed(task, claim);
     assertThat(error(result(task.id())).sqlstate()).isEqualTo("42501");
     database.execute("grant pgbackground_role to va");
-    assertThat(run(database.launch("va", "", "select pg_backend_pid()")).rows()).isNotEqualTo(pid);
+    assertThat(run(database.launch("va", "", "select pg_backend_pid()")).returned().rows())
+        .isNotEqualTo(pid);
     dropVa();
   }
 

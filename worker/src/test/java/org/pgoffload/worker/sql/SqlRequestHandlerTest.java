@@ -112,7 +112,7 @@ final class SqlRequestHandlerTest {
     try (var _ = start("w")) {
       long id = launches.launch("alice", "select current_user");
       var result = awaitResult(id);
-      assertThat(result.rows()).containsExactly(Arrays.asList("alice"));
+      assertThat(result.returned().rows()).containsExactly(Arrays.asList("alice"));
       assertThat(result.attempt()).isEqualTo(1);
       await().atMost(PATIENCE).until(() -> installation.committed("sql") == 1);
       assertThat(installation.query("select command from sql_request where id = " + id))

@@ -3,8 +3,8 @@ package org.pgoffload.worker.llm.calls;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.TokenCounts;
 import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.Usage;
 
 /// What became of all calls for one request.
 ///
@@ -19,12 +19,8 @@ public record CallsMade(
     calls = List.copyOf(calls);
   }
 
-  /// What all calls have counted.
-  public static Usage usage(List<Call> calls) {
-    return new Usage(
-        calls.stream().mapToLong(Call::inputTokens).sum(),
-        calls.stream().mapToLong(Call::cachedTokens).sum(),
-        calls.stream().mapToLong(Call::outputTokens).sum(),
-        calls.stream().mapToLong(Call::reasoningTokens).sum());
+  /// The tokens of all calls.
+  public static TokenCounts tokens(List<Call> calls) {
+    return calls.stream().map(Call::tokens).reduce(TokenCounts.NONE, TokenCounts::plus);
   }
 }

@@ -1,8 +1,8 @@
 package org.pgoffload.worker.llm.calls;
 
 import java.time.Instant;
-import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.TokenCounts;
 import org.pgoffload.worker.vendors.LlmOutcome;
 import org.pgoffload.worker.vendors.ModelTarget;
 import org.pgoffload.worker.vendors.Origin;
@@ -19,55 +19,33 @@ final class DescribeCall {
       case LlmOutcome.Embedded(var _, var origin, var usage, var _) ->
           answered(origin, startedAt, ranMs, usage);
       case LlmOutcome.Failed(var error, var model, var usage, var _) ->
-          call(
+          new Call(
               target.provider().name(),
               model,
-              startedAt,
+              startedAt.toString(),
               ranMs,
-              error.code().code(),
-              error.message(),
-              error.httpStatus(),
-              error.retryAfter() == null ? null : error.retryAfter().toMillis(),
-              error.providerRequestId(),
-              usage);
+              new Call.Reply(
+                  error.code().code(),
+                  error.message(),
+                  error.httpStatus(),
+                  error.retryAfter() == null ? null : error.retryAfter().toMillis(),
+                  error.providerRequestId()),
+              tokens(usage));
     };
   }
 
   private static Call answered(Origin origin, Instant startedAt, double ranMs, Usage usage) {
-    return call(
+    return new Call(
         origin.provider(),
         origin.model(),
-        startedAt,
-        ranMs,
-        null,
-        null,
-        null,
-        null,
-        origin.providerRequestId(),
-        usage);
-  }
-
-  private static Call call(
-      String provider,
-      String model,
-      Instant startedAt,
-      double ranMs,
-      @Nullable String errorCode,
-      @Nullable String errorMessage,
-      @Nullable Integer httpStatus,
-      @Nullable Long retryAfterMs,
-      @Nullable String providerRequestId,
-      Usage usage) {
-    return new Call(
-        provider,
-        model,
         startedAt.toString(),
         ranMs,
-        errorCode,
-        errorMessage,
-        httpStatus,
-        retryAfterMs,
-        providerRequestId,
+        Call.Reply.answered(origin.providerRequestId()),
+        tokens(usage));
+  }
+
+  private static TokenCounts tokens(Usage usage) {
+    return new TokenCounts(
         usage.inputTokens(),
         usage.cachedInputTokens(),
         usage.outputTokens(),

@@ -13,6 +13,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.TokenCounts;
 import org.pgoffload.worker.vendors.LlmOutcome;
 import org.pgoffload.worker.vendors.ModelTarget;
 import org.pgoffload.worker.vendors.Usage;
@@ -306,15 +307,12 @@ public final class EmbedTogether implements AutoCloseable {
         call.model(),
         call.startedAt(),
         call.ranMs(),
-        call.errorCode(),
-        call.errorMessage(),
-        call.httpStatus(),
-        call.retryAfterMs(),
-        call.providerRequestId(),
-        share(call.inputTokens(), from, to, all),
-        share(call.cachedTokens(), from, to, all),
-        share(call.outputTokens(), from, to, all),
-        share(call.reasoningTokens(), from, to, all),
+        call.reply(),
+        new TokenCounts(
+            share(call.tokens().input(), from, to, all),
+            share(call.tokens().cached(), from, to, all),
+            share(call.tokens().output(), from, to, all),
+            share(call.tokens().reasoning(), from, to, all)),
         call.times());
   }
 
@@ -338,7 +336,8 @@ public final class EmbedTogether implements AutoCloseable {
       throw new IllegalStateException("a request for embeddings without a text");
     }
     var calls = callsOf(made);
-    Usage usage = CallsMade.usage(calls);
+    var tokens = CallsMade.tokens(calls);
+    var usage = new Usage(tokens.input(), tokens.cached(), tokens.output(), tokens.reasoning());
     return new CallsMade(
         new LlmOutcome.Embedded(vectors, last.origin(), usage, List.of()), provider, false, calls);
   }

@@ -68,14 +68,14 @@ final class MeasureCalls {
         .record(Duration.ofNanos((long) (call.ranMs() * 1e6)));
     // a series is there before it counts anything, so that its first count is seen as one
     metrics.counter("pgoffload.llm.retries", tags).increment(0);
-    tokens(tags, "input", call.inputTokens());
-    tokens(tags, "cached", call.cachedTokens());
-    tokens(tags, "output", call.outputTokens());
-    tokens(tags, "reasoning", call.reasoningTokens());
+    tokens(tags, "input", call.tokens().input());
+    tokens(tags, "cached", call.tokens().cached());
+    tokens(tags, "output", call.tokens().output());
+    tokens(tags, "reasoning", call.tokens().reasoning());
     span.setAttribute("gen_ai.response.model", call.model());
-    span.setAttribute("gen_ai.usage.input_tokens", call.inputTokens());
-    span.setAttribute("gen_ai.usage.output_tokens", call.outputTokens());
-    var status = call.httpStatus();
+    span.setAttribute("gen_ai.usage.input_tokens", call.tokens().input());
+    span.setAttribute("gen_ai.usage.output_tokens", call.tokens().output());
+    var status = call.reply().httpStatus();
     if (status != null) {
       span.setAttribute("http.response.status_code", status.longValue());
     }

@@ -54,7 +54,7 @@ class EmbedTogetherTest {
     assertThat(vectors(made.get(1))).containsExactly(2f, 3f);
     // 21 tokens, shared by the length of the texts
     assertThat(made).allMatch(each -> each.calls().size() == 1);
-    assertThat(made.stream().mapToLong(each -> CallsMade.usage(each.calls()).inputTokens()).sum())
+    assertThat(made.stream().mapToLong(each -> CallsMade.tokens(each.calls()).input()).sum())
         .isEqualTo(21);
   }
 

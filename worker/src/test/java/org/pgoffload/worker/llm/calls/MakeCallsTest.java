@@ -63,7 +63,7 @@ class MakeCallsTest {
     assertThat(made.calls())
         .extracting(Call::errorCode)
         .containsExactly(code.code(), code.code(), null);
-    assertThat(CallsMade.usage(made.calls()).inputTokens()).isEqualTo(12);
+    assertThat(CallsMade.tokens(made.calls()).input()).isEqualTo(12);
     // a call may not take the whole time that the request has
     assertThat(first.timeouts).allMatch(Duration.ofSeconds(7)::equals);
   }

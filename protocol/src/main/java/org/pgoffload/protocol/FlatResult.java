@@ -1,0 +1,101 @@
+package org.pgoffload.protocol;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.databind.annotation.JsonPOJOBuilder;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// The fields of a [Result] side by side, for reading. Jackson can read nested records from flat
+/// JSON as well, but needs three times as long.
+@JsonPOJOBuilder(withPrefix = "")
+@SuppressWarnings("NullAway.Init") // Jackson sets the fields; the message checks them
+final class FlatResult {
+  @JsonProperty("version")
+  int version;
+
+  @JsonProperty("id")
+  long id;
+
+  @JsonProperty("kind")
+  String kind;
+
+  @JsonProperty("status")
+  String status;
+
+  @JsonProperty("requested_by")
+  String requestedBy;
+
+  @JsonProperty("requested_by_oid")
+  long requestedByOid;
+
+  @JsonProperty("answer")
+  @Nullable String answer;
+
+  @JsonProperty("error_code")
+  @Nullable String errorCode;
+
+  @JsonProperty("error_message")
+  @Nullable String errorMessage;
+
+  @JsonProperty("finish_reason")
+  @Nullable String finishReason;
+
+  @JsonProperty("provider")
+  @Nullable String provider;
+
+  @JsonProperty("model")
+  @Nullable String model;
+
+  @JsonProperty("provider_request_id")
+  @Nullable String providerRequestId;
+
+  @JsonProperty("input_tokens")
+  @Nullable Long inputTokens;
+
+  @JsonProperty("cached_tokens")
+  @Nullable Long cachedTokens;
+
+  @JsonProperty("output_tokens")
+  @Nullable Long outputTokens;
+
+  @JsonProperty("reasoning_tokens")
+  @Nullable Long reasoningTokens;
+
+  @JsonProperty("attempts")
+  int attempts;
+
+  @JsonProperty("queued_ms")
+  @Nullable Double queuedMs;
+
+  @JsonProperty("ran_ms")
+  @Nullable Double ranMs;
+
+  @JsonProperty("worker")
+  @Nullable String worker;
+
+  @JsonProperty("finished_at")
+  String finishedAt;
+
+  @JsonProperty("embeddings")
+  @Nullable List<float[]> embeddings;
+
+  @JsonProperty("cached_from")
+  @Nullable Long cachedFrom;
+
+  @JsonProperty("calls")
+  @Nullable List<Call> calls;
+
+  @JsonProperty("last_seq")
+  @Nullable Long lastSeq;
+
+  Result build() {
+    return new Result(
+        new ResultHead(version, id, kind, status, requestedBy, requestedByOid),
+        new Result.Outcome(answer, errorCode, errorMessage, finishReason),
+        new Result.Origin(provider, model, providerRequestId),
+        new Result.Tokens(inputTokens, cachedTokens, outputTokens, reasoningTokens),
+        new Result.Run(attempts, queuedMs, ranMs, worker, finishedAt),
+        embeddings,
+        new Result.Provenance(cachedFrom, calls, lastSeq));
+  }
+}

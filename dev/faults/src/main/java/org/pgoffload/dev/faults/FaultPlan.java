@@ -2,6 +2,8 @@ package org.pgoffload.dev.faults;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.pgoffload.dev.faults.injections.Fault;
+import org.pgoffload.dev.faults.injections.Faults;
 
 /// What is injected, and under how much load.
 ///

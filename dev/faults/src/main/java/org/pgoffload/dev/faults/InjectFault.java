@@ -10,6 +10,20 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.pgoffload.dev.faults.books.Balance;
+import org.pgoffload.dev.faults.books.CheckBooks;
+import org.pgoffload.dev.faults.books.Found;
+import org.pgoffload.dev.faults.books.Journal;
+import org.pgoffload.dev.faults.books.Load;
+import org.pgoffload.dev.faults.books.Mix;
+import org.pgoffload.dev.faults.books.ReadTables;
+import org.pgoffload.dev.faults.books.ReadTopic;
+import org.pgoffload.dev.faults.books.Recovery;
+import org.pgoffload.dev.faults.injections.Fault;
+import org.pgoffload.dev.faults.injections.Scene;
+import org.pgoffload.dev.faults.installation.Await;
+import org.pgoffload.dev.faults.installation.Installation;
+import org.pgoffload.dev.faults.installation.Sql;
 
 /// One run: load, fault, healing, books.
 ///

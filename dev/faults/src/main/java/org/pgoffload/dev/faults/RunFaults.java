@@ -11,6 +11,12 @@ import java.util.List;
 import java.util.Random;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.dev.faults.injections.Fault;
+import org.pgoffload.dev.faults.injections.RandomMix;
+import org.pgoffload.dev.faults.installation.FaultsException;
+import org.pgoffload.dev.faults.installation.Installation;
+import org.pgoffload.dev.faults.installation.PartCommand;
+import org.pgoffload.dev.faults.installation.SmallDisk;
 
 /// Injects the faults of a plan one after another into an installation under load, each followed by
 /// a look at the books. One installation serves many faults; those that ruin it have their own.

@@ -1,0 +1,17 @@
+package org.pgoffload.dev.faults.books;
+
+import java.util.List;
+
+/// What one session of the load does at a time.
+sealed interface Step {
+  /// One row.
+  ///
+  /// @param undone whether it is rolled back, even if its transaction commits
+  record Row(Asked.Kind kind, boolean undone) {}
+
+  /// Inserts rows, then commits or rolls back.
+  record Transaction(List<Row> rows, boolean commits) implements Step {}
+
+  /// Asks at once; an llm_ask waits for its answer.
+  record Immediate(Asked.Kind kind) implements Step {}
+}

@@ -1,0 +1,72 @@
+package org.pgoffload.dev.faults.injections;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.pgoffload.dev.faults.installation.Await;
+
+/// Disks that are full.
+final class DiskFaults {
+  private static final Duration FULL = Duration.ofSeconds(8);
+
+  private DiskFaults() {}
+
+  static List<Fault> all() {
+    return List.of(
+        Fault.of(
+                "postgres-disk-full",
+                "PostgreSQL's disk is full for 8 s, then has room again",
+                scene -> {
+                  scene.endWithCalls(() -> fill(scene, scene.installation().postgresDirectory()));
+                  // a server that has panicked has to be started by somebody
+                  scene.installation().servers().startPostgres();
+                  scene.measureRecovery("PostgreSQL");
+                  scene.awaitRecovery();
+                },
+                Fault.Need.OWN_INSTALLATION,
+                Fault.Need.SMALL_POSTGRES_DISK)
+            .lasting(Duration.ofSeconds(15)),
+        Fault.of(
+                "kafka-disk-full",
+                "the broker's disk is full for 8 s, then has room again",
+                scene -> {
+                  fill(scene, scene.installation().kafkaDirectory());
+                  boolean ended = !scene.installation().servers().broker().isRunning();
+                  scene.note("the broker " + (ended ? "had ended" : "went on"));
+                  scene.installation().servers().broker().kill();
+                  scene.installation().servers().startBroker();
+                  scene.measureRecovery("Kafka");
+                  scene.awaitRecovery();
+                },
+                Fault.Need.OWN_INSTALLATION,
+                Fault.Need.SMALL_KAFKA_DISK)
+            .lasting(Duration.ofSeconds(15)));
+  }
+
+  /// Fills the disk of a directory with a file, for some time.
+  private static void fill(Scene scene, Path directory) {
+    var ballast = directory.resolve("ballast");
+    long filled = 0;
+    try (var file = new RandomAccessFile(ballast.toFile(), "rw")) {
+      var block = new byte[64 * 1024];
+      long end = System.nanoTime() + FULL.toNanos();
+      // what is given back meanwhile is taken again
+      while (System.nanoTime() < end) {
+        try {
+          file.write(block);
+          filled += block.length;
+        } catch (IOException full) {
+          Await.pause(Duration.ofMillis(20));
+        }
+      }
+      // room again
+      file.setLength(0);
+    } catch (IOException e) {
+      throw new UncheckedIOException("the disk cannot be filled", e);
+    }
+    scene.note("filled " + filled / (1024 * 1024) + " MiB");
+  }
+}

@@ -1,0 +1,53 @@
+package org.pgoffload.dev.faults.injections;
+
+import java.time.Duration;
+import java.util.Set;
+
+/// Something that goes wrong.
+///
+/// @param name by which it is chosen: lower case and hyphens
+/// @param description one sentence
+/// @param needs what it wants of its installation
+/// @param spread how long the load lasts at least; the fault begins after a quarter of it
+/// @param injection makes it happen, and ends what it began or leaves it to the healing afterwards
+public record Fault(
+    String name, String description, Set<Need> needs, Duration spread, Injection injection) {
+  public Fault {
+    if (!name.matches("[a-z0-9-]+")) {
+      throw new IllegalArgumentException("no name of a fault: " + name);
+    }
+    needs = Set.copyOf(needs);
+  }
+
+  /// What a fault wants.
+  public enum Need {
+    /// The parts reach everything through links.
+    LINKS,
+    /// It ruins its installation, and so has one of its own.
+    OWN_INSTALLATION,
+    /// A small disk of its own below PostgreSQL's data.
+    SMALL_POSTGRES_DISK,
+    /// A small disk of its own below the broker's records.
+    SMALL_KAFKA_DISK,
+    /// Immediate calls may end with a clear error.
+    TELLS_CALLERS
+  }
+
+  /// Makes it happen.
+  @FunctionalInterface
+  public interface Injection {
+    /// Returns when what it does under load is done.
+    ///
+    /// @throws Exception whatever keeps it from happening, which fails the run
+    void into(Scene scene) throws Exception;
+  }
+
+  static Fault of(String name, String description, Injection injection, Need... needs) {
+    return new Fault(name, description, Set.of(needs), Duration.ofSeconds(10), injection);
+  }
+
+  /// The same with a load that lasts longer.
+  Fault lasting(Duration longer) {
+    return new Fault(name, description, needs, longer, injection);
+  }
+}

@@ -1,0 +1,323 @@
+package org.pgoffload.dev.faults.installation;
+
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.UUID;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.TaskDatabase;
+import org.pgoffload.protocol.Secret;
+import org.pgoffload.protocol.TopicNames;
+
+/// A whole installation of which every part is a process of its own: PostgreSQL, the broker,
+/// producer, two workers and results, with a stub in the place of the model.
+public final class Installation implements AutoCloseable {
+  static final String DATABASE = "app";
+  static final String APPLICATION = "app";
+  public static final String SLOT = "pgoffload";
+
+  private static final Map<String, String> UNENCRYPTED = Map.of("sslmode", "disable");
+
+  private final Place place;
+  private final Path directory;
+  private final PartCommand command;
+
+  /// Of every role: other users of the machine can reach the port too.
+  private final Secret password = Secret.of(UUID.randomUUID().toString());
+
+  private final StubVendor stub = new StubVendor();
+  private final Servers servers;
+  private final Part producer;
+  private final Part results;
+  private final Part worker1;
+  private final Part worker2;
+  private boolean linked;
+
+  private Installation(Place place, PartCommand command) {
+    this.place = place;
+    this.directory = place.directory();
+    this.command = command;
+    this.servers =
+        new Servers(
+            place.postgres(),
+            place.kafka(),
+            directory.resolve("certificates"),
+            password.reveal(),
+            place.settings(),
+            stub.port());
+    producer = part("producer", "producer", List.of("Capturing from"));
+    results = part("results", "results", List.of("Writing results"));
+    worker1 = worker("worker-a");
+    worker2 = worker("worker-b");
+  }
+
+  /// Where an installation lives.
+  ///
+  /// @param directory of outputs and certificates
+  /// @param postgres PostgreSQL's directory
+  /// @param kafka the broker's directory
+  /// @param settings of PostgreSQL
+  public record Place(Path directory, Path postgres, Path kafka, Map<String, String> settings) {
+    /// Where a fault makes commits wait for a standby, those of the role that asks alone wait.
+    private static final Map<String, String> LOCAL_COMMITS = Map.of("synchronous_commit", "local");
+
+    /// With one of the servers on a disk of its own.
+    public static Place onDisk(Path directory, Path disk, boolean postgres) {
+      return new Place(
+          directory,
+          (postgres ? disk : directory).resolve("postgres"),
+          (postgres ? directory : disk).resolve("kafka"),
+          // it has to fit
+          Map.of("max_wal_size", "64MB", "min_wal_size", "32MB"));
+    }
+
+    /// With both servers below one directory.
+    public static Place in(Path directory) {
+      return new Place(
+          directory, directory.resolve("postgres"), directory.resolve("kafka"), LOCAL_COMMITS);
+    }
+  }
+
+  /// Starts everything and returns once all parts do their work.
+  public static Installation start(Place place, PartCommand command, Consumer<String> say)
+      throws SQLException {
+    var installation = new Installation(place, command);
+    try {
+      installation.servers.startPostgres();
+      installation.servers.startBroker();
+      installation.createDatabase();
+      installation.install();
+      installation.createRoles();
+      say.accept("PostgreSQL and Kafka run in " + place.directory());
+      installation.heal();
+      say.accept("producer, results and two workers run");
+      return installation;
+    } catch (SQLException | RuntimeException e) {
+      installation.close();
+      throw e;
+    }
+  }
+
+  /// One more part, not started yet.
+  public Part part(String name, String verb, List<String> ready) {
+    return new Part(name, verb, ready, command, directory, () -> environment(verb));
+  }
+
+  /// One more worker, not started yet. It is ready when it shares the partitions with the others.
+  public Part worker(String name) {
+    return part(
+        name,
+        "worker",
+        List.of("Reading from [pgoffload.requests.llm", "Reading from [pgoffload.requests.sql"));
+  }
+
+  public Servers servers() {
+    return servers;
+  }
+
+  public Links links() {
+    return servers.links();
+  }
+
+  public StubVendor stub() {
+    return stub;
+  }
+
+  public Part producer() {
+    return producer;
+  }
+
+  public Part results() {
+    return results;
+  }
+
+  public List<Part> workers() {
+    return List.of(worker1, worker2);
+  }
+
+  List<Part> parts() {
+    return List.of(producer, results, worker1, worker2);
+  }
+
+  public TopicNames topics() {
+    return new TopicNames(TopicNames.DEFAULT_PREFIX);
+  }
+
+  /// Where PostgreSQL's files are.
+  public Path postgresDirectory() {
+    return place.postgres();
+  }
+
+  /// Where the broker's files are.
+  public Path kafkaDirectory() {
+    return place.kafka();
+  }
+
+  /// The superuser's address, past all links.
+  public DatabaseAddress admin() {
+    return new DatabaseAddress(
+        "127.0.0.1", servers.postgresPort(), DATABASE, "postgres", password, UNENCRYPTED);
+  }
+
+  /// The address of the role that asks, past all links.
+  public DatabaseAddress application() {
+    return admin().as(APPLICATION, password);
+  }
+
+  /// Runs `pgoffload install`, which is safe to repeat.
+  ///
+  /// @return what it said
+  public String install() {
+    var output = directory.resolve("install.log");
+    var process = PartProcess.start(command, List.of("install"), environment(), output);
+    if (!process.awaitExit(Duration.ofMinutes(2))) {
+      process.kill();
+    }
+    if (!process.output().contains("Installed into")
+        && !process.output().contains("Nothing to do")) {
+      throw new FaultsException("pgoffload install failed:\n" + process.output());
+    }
+    return process.output();
+  }
+
+  /// From now on parts are started so that they reach everything through links, or directly; those
+  /// that run otherwise are ended.
+  public void throughLinks(boolean wanted) {
+    if (linked != wanted) {
+      parts().forEach(Part::terminate);
+      linked = wanted;
+    }
+  }
+
+  /// Makes everything whole again: servers and parts run, the stub answers, the links pass.
+  public void heal() {
+    stub.behave(StubVendor.Manner.USUAL);
+    links().all().forEach(link -> link.become(Link.State.PASSING));
+    servers.startPostgres();
+    servers.startBroker();
+    for (var part : parts()) {
+      if (part.runs()) {
+        part.process().thaw();
+      } else {
+        part.start();
+      }
+    }
+    parts().forEach(Part::awaitReady);
+  }
+
+  private Map<String, String> environment() {
+    var environment = new TreeMap<String, String>();
+    var links = links();
+    environment.put("DATABASE_URL", admin().uri());
+    environment.put(
+        "PGOFFLOAD_PRODUCER_DATABASE_URL", login("producer", links.producerToPostgres()));
+    environment.put("PGOFFLOAD_WORKER_DATABASE_URL", login("worker", links.workersToPostgres()));
+    environment.put("PGOFFLOAD_RESULTS_DATABASE_URL", login("results", links.resultsToPostgres()));
+    var login = servers.login();
+    environment.put(
+        "PGOFFLOAD_SQL_DATABASE_URL",
+        new TaskDatabase(
+                login.host(),
+                linked ? links.tasksToPostgres().port() : servers.postgresPort(),
+                DATABASE,
+                login.parameters())
+            .uri());
+    environment.put("KAFKA_BOOTSTRAP_SERVERS", servers.bootstrapServers());
+    environment.put("PGOFFLOAD_STATE_DIR", directory.resolve("results-state").toString());
+    environment.put("LLM_PROVIDER", "openai");
+    environment.put("OPENAI_API_KEY", StubVendor.KEY);
+    int stubPort = linked ? links.workersToStub().port() : stub.port();
+    environment.put("OPENAI_BASE_URL", "http://127.0.0.1:" + stubPort + "/v1");
+    // a call that hangs is given up within the run
+    environment.put("LLM_CALL_TIMEOUT", "15s");
+    environment.put("LLM_MAX_TRIES", "20");
+    environment.put("LLM_MAX_RETRY_WAIT", "2s");
+    return environment;
+  }
+
+  /// The environment of one part, which differs from the others' in its way to Kafka.
+  private Map<String, String> environment(String part) {
+    var environment = new TreeMap<>(environment());
+    if (linked) {
+      var link =
+          switch (part) {
+            case "producer" -> links().producerToKafka();
+            case "results" -> links().resultsToKafka();
+            default -> links().workersToKafka();
+          };
+      environment.put("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:" + link.port());
+    }
+    return environment;
+  }
+
+  private String login(String part, Link link) {
+    var role = admin().as("pgoffload_" + part, password);
+    return (linked
+            ? new DatabaseAddress(
+                role.host(),
+                link.port(),
+                role.database(),
+                role.user(),
+                role.password(),
+                role.parameters())
+            : role)
+        .uri();
+  }
+
+  private void createDatabase() throws SQLException {
+    var maintenance =
+        new DatabaseAddress(
+            "127.0.0.1", servers.postgresPort(), "postgres", "postgres", password, UNENCRYPTED);
+    try (var connection = maintenance.connect("faults")) {
+      Sql.execute(connection, "create database " + DATABASE);
+    }
+  }
+
+  private void createRoles() throws SQLException {
+    try (var connection = admin().connect("faults")) {
+      for (var role : List.of("pgoffload_producer", "pgoffload_worker", "pgoffload_results")) {
+        Sql.execute(
+            connection, "alter role " + role + " login password '" + password.reveal() + "'");
+      }
+      Sql.execute(
+          connection, "create role " + APPLICATION + " login password '" + password.reveal() + "'");
+      Sql.execute(connection, "grant llm_user, pgbackground_role to " + APPLICATION);
+      Sql.execute(connection, "alter role " + APPLICATION + " set synchronous_commit = 'on'");
+      Sql.execute(connection, "create schema app authorization " + APPLICATION);
+    }
+    try (var connection = application().connect("faults")) {
+      createEffects(connection);
+    }
+  }
+
+  /// Where the tasks leave their traces. Without a key, so that a second time is seen.
+  private static void createEffects(Connection connection) throws SQLException {
+    Sql.execute(connection, "create table app.effect (tag text not null)");
+    Sql.execute(
+        connection,
+        """
+        create procedure app.leave_and_commit(tag text, pause double precision) language plpgsql as $$
+        begin
+          insert into app.effect values (tag);
+          commit;
+          perform pg_sleep(pause);
+        end
+        $$\
+        """);
+  }
+
+  @Override
+  public void close() {
+    Stream.of(producer, results, worker1, worker2)
+        .filter(Part::runs)
+        .forEach(part -> part.process().kill());
+    servers.close();
+    stub.close();
+  }
+}

@@ -57,11 +57,6 @@ record GeminiProvider(
         http);
   }
 
-  /// Whether a key is given.
-  static boolean isConfigured(ReadEnvironment environment) {
-    return environment.hasSecret("GEMINI_API_KEY") || environment.hasSecret("GOOGLE_API_KEY");
-  }
-
   @Override
   public String name() {
     return NAME;

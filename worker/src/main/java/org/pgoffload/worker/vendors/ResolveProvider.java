@@ -1,12 +1,13 @@
 package org.pgoffload.worker.vendors;
 
 import java.time.InstantSource;
+import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.vendors.http.PostJson;
 import org.pgoffload.worker.vendors.http.ReadHttpSettings;
@@ -20,21 +21,9 @@ import org.pgoffload.worker.vendors.http.ReadHttpSettings;
 /// that `*_KEY_FILE` name.
 public final class ResolveProvider {
 
-  /// The values of `LLM_PROVIDER`.
-  static final List<String> NAMES =
-      List.of(
-          OpenAiProvider.NAME,
-          OpenAiProvider.COMPATIBLE_NAME,
-          AzureOpenAiProvider.NAME,
-          AnthropicProvider.NAME,
-          GeminiProvider.NAME,
-          MistralProvider.NAME,
-          OllamaProvider.NAME,
-          EchoProvider.NAME);
-
-  /// The two that `OPENAI_*` configures, of which a worker therefore has one.
-  private static final Set<String> ONE_OF =
-      Set.of(OpenAiProvider.NAME, OpenAiProvider.COMPATIBLE_NAME);
+  /// `OPENAI_*` configures both, so a worker has one of them.
+  private static final Set<KnownProvider> ONE_OF =
+      EnumSet.of(KnownProvider.OPENAI, KnownProvider.OPENAI_COMPATIBLE);
 
   private ResolveProvider() {}
 
@@ -51,7 +40,9 @@ public final class ResolveProvider {
     if (primary != null) {
       named.put(primary.name(), primary);
       fallbacks.forEach(entry -> addFallback(entry.provider(), named, variables, http));
-      NAMES.forEach(name -> addIfComplete(name, named, variables, http));
+      for (var known : KnownProvider.values()) {
+        addIfComplete(known, named, variables, http);
+      }
     }
     if (named.values().stream().noneMatch(HttpProvider.class::isInstance)) {
       http.close();
@@ -69,62 +60,28 @@ public final class ResolveProvider {
   /// announce it.
   public static boolean isLeftOpen(Map<String, String> environment) {
     var variables = new ReadEnvironment(environment);
-    return Stream.of(
-                "LLM_PROVIDER", ReadFallbacks.VARIABLE, "AZURE_OPENAI_ENDPOINT", "OPENAI_BASE_URL")
-            .noneMatch(variables::has)
-        && Stream.of("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "MISTRAL_API_KEY")
-            .noneMatch(variables::hasSecret)
-        && !GeminiProvider.isConfigured(variables)
-        && !OllamaProvider.isConfigured(variables);
+    return !variables.has("LLM_PROVIDER")
+        && !variables.has(ReadFallbacks.VARIABLE)
+        && Arrays.stream(KnownProvider.values()).noneMatch(known -> known.isConfigured(variables));
   }
 
   /// The primary, its problems left with the variables; null if the choice itself is one.
   static @Nullable LlmProvider choose(ReadEnvironment variables, PostJson http) {
     var asked = variables.text("LLM_PROVIDER");
-    var name = asked == null ? detect(variables) : asked.toLowerCase(Locale.ROOT);
-    if (!NAMES.contains(name)) {
-      variables.problem("LLM_PROVIDER must be one of: " + String.join(", ", NAMES));
+    if (asked == null) {
+      return Arrays.stream(KnownProvider.values())
+          .filter(known -> known.isConfigured(variables))
+          .findFirst()
+          // its problem then says what to set
+          .orElse(KnownProvider.OPENAI)
+          .read(variables, false, http);
+    }
+    var named = KnownProvider.of(asked.toLowerCase(Locale.ROOT));
+    if (named.isEmpty()) {
+      variables.problem("LLM_PROVIDER must be one of: " + KnownProvider.words());
       return null;
     }
-    return read(name, asked != null, variables, http);
-  }
-
-  private static String detect(ReadEnvironment variables) {
-    if (variables.has("AZURE_OPENAI_ENDPOINT")) {
-      return AzureOpenAiProvider.NAME;
-    }
-    if (variables.hasSecret("ANTHROPIC_API_KEY")) {
-      return AnthropicProvider.NAME;
-    }
-    if (variables.hasSecret("OPENAI_API_KEY") || variables.has("OPENAI_BASE_URL")) {
-      return OpenAiProvider.NAME;
-    }
-    if (GeminiProvider.isConfigured(variables)) {
-      return GeminiProvider.NAME;
-    }
-    if (variables.hasSecret("MISTRAL_API_KEY")) {
-      return MistralProvider.NAME;
-    }
-    // Whose problem then says what to set.
-    return OllamaProvider.isConfigured(variables) ? OllamaProvider.NAME : OpenAiProvider.NAME;
-  }
-
-  /// The provider of this name, its problems left with the variables.
-  ///
-  /// @param named whether somebody has named it, rather than that its settings are there
-  private static @Nullable LlmProvider read(
-      String name, boolean named, ReadEnvironment variables, PostJson http) {
-    return switch (name) {
-      case OpenAiProvider.NAME, OpenAiProvider.COMPATIBLE_NAME ->
-          OpenAiProvider.from(variables, named ? name : null, http);
-      case AzureOpenAiProvider.NAME -> AzureOpenAiProvider.from(variables, http);
-      case AnthropicProvider.NAME -> AnthropicProvider.from(variables, http);
-      case GeminiProvider.NAME -> GeminiProvider.from(variables, http);
-      case MistralProvider.NAME -> MistralProvider.from(variables, http);
-      case OllamaProvider.NAME -> OllamaProvider.from(variables, http);
-      case EchoProvider.NAME -> EchoProvider.from(variables);
-      default -> throw new IllegalArgumentException("no provider: " + name);
-    };
+    return named.get().read(variables, true, http);
   }
 
   /// A fallback has to be configured as if it were the primary.
@@ -133,19 +90,20 @@ public final class ResolveProvider {
     if (named.containsKey(name)) {
       return;
     }
-    if (!NAMES.contains(name)) {
+    var known = KnownProvider.of(name);
+    if (known.isEmpty()) {
       variables.problem(
           ReadFallbacks.VARIABLE
               + " has a provider that there is not: they are "
-              + String.join(", ", NAMES));
-    } else if (isTaken(name, named)) {
+              + KnownProvider.words());
+    } else if (isTaken(known.get(), named)) {
       variables.problem(
           ReadFallbacks.VARIABLE
               + " has openai and openai_compatible beside each other: OPENAI_BASE_URL and its like"
               + " configure one of the two");
     } else {
       var own = variables.anew();
-      var provider = read(name, true, own, http);
+      var provider = known.get().read(own, true, http);
       own.problems()
           .forEach(problem ->
               variables.problem(ReadFallbacks.VARIABLE + " has " + name + ": " + problem));
@@ -156,19 +114,22 @@ public final class ResolveProvider {
   }
 
   private static void addIfComplete(
-      String name, Map<String, LlmProvider> named, ReadEnvironment variables, PostJson http) {
-    if (named.containsKey(name) || isTaken(name, named) || name.equals(EchoProvider.NAME)) {
+      KnownProvider known,
+      Map<String, LlmProvider> named,
+      ReadEnvironment variables,
+      PostJson http) {
+    if (named.containsKey(known.word()) || isTaken(known, named) || known == KnownProvider.ECHO) {
       return;
     }
-    // What is wrong with a provider that nobody has named is nobody's problem.
+    // a provider that the user has not named may be incomplete
     var own = variables.anew();
-    var provider = read(name, false, own, http);
+    var provider = known.read(own, false, http);
     if (provider != null && own.problems().isEmpty()) {
       named.put(provider.name(), provider);
     }
   }
 
-  private static boolean isTaken(String name, Map<String, LlmProvider> named) {
-    return ONE_OF.contains(name) && named.keySet().stream().anyMatch(ONE_OF::contains);
+  private static boolean isTaken(KnownProvider known, Map<String, LlmProvider> named) {
+    return ONE_OF.contains(known) && ONE_OF.stream().anyMatch(one -> named.containsKey(one.word()));
   }
 }

@@ -455,7 +455,7 @@ class ResolveProviderTest {
   void listsTheProvidersWhenTheNamedOneIsUnknown() {
     assertThat(problems(Map.of("LLM_PROVIDER", "oracle")))
         .containsExactly(
-            "LLM_PROVIDER must be one of: openai, openai_compatible, azure_openai, anthropic,"
+            "LLM_PROVIDER must be one of: azure_openai, anthropic, openai, openai_compatible,"
                 + " gemini, mistral, ollama, echo");
   }
 

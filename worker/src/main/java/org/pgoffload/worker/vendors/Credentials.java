@@ -22,6 +22,15 @@ public sealed interface Credentials {
     }
   }
 
+  /// The header of a key or a token.
+  ///
+  /// @param secret null for a server that lets in every call
+  static Credentials bearer(@Nullable Secret secret) {
+    return secret == null
+        ? new Headers(Map.of(), null)
+        : new Headers(Map.of("Authorization", "Bearer " + secret.reveal()), secret);
+  }
+
   /// There are none at the moment: the call fails so, without being made.
   ///
   /// @param words for people, free of secrets

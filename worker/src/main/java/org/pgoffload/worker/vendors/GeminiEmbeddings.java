@@ -2,7 +2,6 @@ package org.pgoffload.worker.vendors;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
-import java.util.ArrayList;
 import org.pgoffload.worker.vendors.http.BaseUrl;
 import org.pgoffload.worker.vendors.http.Json;
 import org.pgoffload.worker.vendors.http.VendorReply;
@@ -43,15 +42,7 @@ record GeminiEmbeddings(BaseUrl baseUrl) implements EmbeddingFormat {
     }
     var tokens = Json.count(reply.body().path("usageMetadata"), "promptTokenCount");
     var usage = new Usage(tokens, 0, 0, 0);
-    var vectors = new ArrayList<float[]>();
-    for (var embedding : reply.body().path("embeddings")) {
-      var vector = Json.floats(embedding.path("values"));
-      if (vector == null) {
-        return reply.malformed("the reply has an embedding that cannot be read", usage);
-      }
-      vectors.add(vector);
-    }
-    return reply.embedded(vectors, call.inputs().size(), usage);
+    return reply.embedded(embedding -> embedding.path("values"), call.inputs().size(), usage);
   }
 
   @Override

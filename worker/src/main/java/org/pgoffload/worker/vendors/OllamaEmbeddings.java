@@ -2,7 +2,7 @@ package org.pgoffload.worker.vendors;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
-import java.util.ArrayList;
+import java.util.function.UnaryOperator;
 import org.pgoffload.worker.vendors.http.Json;
 import org.pgoffload.worker.vendors.http.VendorReply;
 
@@ -35,15 +35,7 @@ record OllamaEmbeddings(URI endpoint) implements EmbeddingFormat {
       return failure;
     }
     var usage = new Usage(Json.count(reply.body(), "prompt_eval_count"), 0, 0, 0);
-    var vectors = new ArrayList<float[]>();
-    for (var embedding : reply.body().path("embeddings")) {
-      var vector = Json.floats(embedding);
-      if (vector == null) {
-        return reply.malformed("the reply has an embedding that cannot be read", usage);
-      }
-      vectors.add(vector);
-    }
-    return reply.embedded(vectors, call.inputs().size(), usage);
+    return reply.embedded(UnaryOperator.identity(), call.inputs().size(), usage);
   }
 
   @Override

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.worker.vendors.http.BaseUrl;
@@ -98,9 +97,7 @@ record OpenAiProvider(
 
   @Override
   public Credentials credentials(Duration timeout) {
-    return key == null
-        ? new Credentials.Headers(Map.of(), null)
-        : new Credentials.Headers(Map.of("Authorization", "Bearer " + key.reveal()), key);
+    return Credentials.bearer(key);
   }
 
   @Override

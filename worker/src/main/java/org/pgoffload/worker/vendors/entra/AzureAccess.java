@@ -39,8 +39,7 @@ public sealed interface AzureAccess {
     @Override
     public Credentials credentials(Duration timeout) throws InterruptedException {
       return switch (token.within(timeout)) {
-        case TokenOutcome.Token(var value, _, _) ->
-            new Credentials.Headers(Map.of("Authorization", "Bearer " + value.reveal()), value);
+        case TokenOutcome.Token(var value, _, _) -> Credentials.bearer(value);
         case TokenOutcome.NoToken(var code, var words) -> new Credentials.Missing(code, words);
       };
     }

@@ -6,8 +6,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.net.http.HttpHeaders;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Text;
@@ -139,6 +141,21 @@ public record VendorReply(
   /// The reply began and did not come to its end.
   public LlmOutcome broken(LlmErrorCode code, String why) {
     return failed(code, why, null, Usage.NONE);
+  }
+
+  /// The texts were embedded as the body's `embeddings` say, in the order of the texts.
+  ///
+  /// @param numbers finds the numbers of one of them
+  public LlmOutcome embedded(UnaryOperator<JsonNode> numbers, int inputs, Usage usage) {
+    var vectors = new ArrayList<float[]>();
+    for (var embedding : body.path("embeddings")) {
+      var vector = Json.floats(numbers.apply(embedding));
+      if (vector == null) {
+        return malformed("the reply has an embedding that cannot be read", usage);
+      }
+      vectors.add(vector);
+    }
+    return embedded(vectors, inputs, usage);
   }
 
   /// The texts were embedded so.

@@ -10,9 +10,8 @@ import org.pgoffload.worker.vendors.http.EventFraming;
 import org.pgoffload.worker.vendors.http.PostJson;
 import org.pgoffload.worker.vendors.http.VendorReply;
 
-/// A vendor that is asked by one HTTP POST of JSON: what differs between vendors is to implement,
-/// what is common is here and in [AskVendor]. Adding a vendor is one record that implements this,
-/// and its line in [ResolveProvider].
+/// A vendor that answers one HTTP POST of JSON. A vendor implements the differences; the common
+/// parts are here and in [AskVendor].
 interface HttpProvider extends LlmProvider {
 
   /// What the calls go through.

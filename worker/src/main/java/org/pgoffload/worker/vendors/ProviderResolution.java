@@ -5,7 +5,7 @@ import java.util.List;
 /// What an environment says about the provider to use.
 public sealed interface ProviderResolution {
 
-  /// These providers, ready to be asked. Whoever receives them closes them.
+  /// These providers, ready for calls. The caller closes them.
   record Resolved(LlmProviders providers) implements ProviderResolution {}
 
   /// None, for these reasons, each with what to set.

@@ -14,7 +14,7 @@ public record Turn(Role role, String text) {
     }
   }
 
-  /// A turn of the one who asks.
+  /// A turn of the user.
   public static Turn user(String text) {
     return new Turn(Role.USER, text);
   }

@@ -16,15 +16,15 @@ import org.pgoffload.worker.vendors.LlmErrorCode;
 /// no name, such as `my_llm`: the name is looked up here, and told in the header `Host`.
 ///
 /// @param uri to call
-/// @param hostHeader the host that is meant; null where the address names it
+/// @param hostHeader the name that was looked up; null if the address still has its name
 record CallableAddress(URI uri, @Nullable String hostHeader) {
 
-  /// Of an address of an API.
+  /// Makes the address of an API callable.
   ///
   /// @param proxy through which it would be reached, or null
   /// @param lookUp finds the address of a name
-  /// @param threads on which it does
-  /// @param patience for that
+  /// @param threads on which names are looked up
+  /// @param patience for one lookup
   /// @throws BrokenExchange if there is no such host
   static CallableAddress of(
       URI uri,

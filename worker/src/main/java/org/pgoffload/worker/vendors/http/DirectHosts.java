@@ -9,8 +9,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// The hosts that are reached without a proxy, as `NO_PROXY` lists them: read as curl reads it
-/// (curl.se/docs/manpage.html, `--noproxy`), and a few forms besides that others understand. Commas
-/// and blanks separate, case does not matter, nor does a dot at the end.
+/// (curl.se/docs/manpage.html, `--noproxy`), and a few forms more that other programs understand.
+/// Commas and blanks separate, case does not matter, nor does a dot at the end.
 ///
 /// - `*`: every host
 /// - `corp.example`, `.corp.example`, `*.corp.example`: this host and all below it
@@ -29,7 +29,7 @@ final class DirectHosts {
   private static final Pattern IPV6 = Pattern.compile("[0-9a-f:.]*:[0-9a-f:.]*");
   private static final Pattern DOTTED = Pattern.compile("\\d+(?:\\.\\d+){3}");
 
-  /// No name ends so: what does is an address in a form that is not understood.
+  /// No name ends with a number: such an entry is an address in a form that is not understood.
   private static final Pattern LAST_IS_NUMBER = Pattern.compile("(?:.*\\.)?\\d+");
 
   private static final Pattern WITH_PORT = Pattern.compile("(\\[[^]]*]|[^:]*):(\\d{1,5})");
@@ -72,12 +72,12 @@ final class DirectHosts {
         return host.and(target -> target.port() == port);
       }
     }
-    // A password is the one thing in it that might be none of a reader's business.
+    // An entry with an @ may hold a password.
     throw new IllegalArgumentException(
         entry.contains("@") ? "an entry with an @" : "'" + entry + "'");
   }
 
-  /// An address, a network or a domain; null for what is none of them.
+  /// An address, a network or a domain; null for any other entry.
   private static @Nullable Predicate<HostAndPort> host(String written) {
     var slash = written.indexOf('/');
     var address = address(slash < 0 ? written : written.substring(0, slash));

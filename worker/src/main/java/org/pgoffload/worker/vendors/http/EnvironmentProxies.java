@@ -45,13 +45,13 @@ public final class EnvironmentProxies extends ProxySelector {
     if (proxy == null) {
       return List.of(Proxy.NO_PROXY);
     }
-    // Left to the client to resolve, so that an unknown proxy fails the call and not the choice.
+    // The client resolves the name, so that an unknown proxy fails the call and not the choice.
     return List.of(
         new Proxy(Proxy.Type.HTTP, InetSocketAddress.createUnresolved(proxy.host(), proxy.port())));
   }
 
   @Override
   public void connectFailed(URI uri, SocketAddress address, IOException failure) {
-    // The call that failed says so itself.
+    // The failed call reports it.
   }
 }

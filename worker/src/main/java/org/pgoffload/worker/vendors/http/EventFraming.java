@@ -10,11 +10,11 @@ public enum EventFraming {
   /// A JSON object on each line.
   JSON_LINES;
 
-  /// By which a line of a server-sent event begins; a comment has no name.
+  /// How a line of a server-sent event begins; a comment begins with a colon.
   private static final List<String> FIELDS = List.of("data", "event", "id", "retry", ":");
 
-  /// Whether a reply is no stream but in one piece, which some servers send though a stream was
-  /// asked for. Its begin says so before its content type: not every server says what it sends. An
+  /// Whether a reply is in one piece: some servers send no stream although the worker asked for
+  /// one. The first characters decide before the content type, since not every server sets it. An
   /// answer on a line of its own is an event like any other.
   public boolean isWhole(OpenReply reply) throws IOException {
     var begin = reply.begin();

@@ -6,16 +6,16 @@ import java.util.Optional;
 
 /// The file descriptors of this process, of which each connection takes one.
 public final class FileDescriptors {
-  /// So few that a lookup of a name, which takes several, may fail for want of them.
+  /// With fewer free descriptors than this the lookup of a name may fail, which takes several.
   private static final long NONE_LEFT = 8;
 
-  /// Of libraries, Kafka and the pool of the database.
+  /// Descriptors that libraries, Kafka and the pool of the database take.
   private static final int OTHERS = 300;
 
   private FileDescriptors() {}
 
-  /// How many there may be (`ulimit -n`; the JVM has raised the soft limit to the hard one);
-  /// `Long.MAX_VALUE` where nothing tells.
+  /// The limit of this process (`ulimit -n`; the JVM has raised the soft limit to the hard one);
+  /// `Long.MAX_VALUE` where the system tells none.
   public static long most() {
     return ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
             && unix.getMaxFileDescriptorCount() > 0
@@ -23,7 +23,7 @@ public final class FileDescriptors {
         : Long.MAX_VALUE;
   }
 
-  /// What to say where there may not be as many as so many connections need.
+  /// The warning to log if the limit is too low for so many connections.
   public static Optional<String> tooFewFor(long connections) {
     return tooFewFor(connections, most());
   }

@@ -6,8 +6,8 @@ import java.util.Locale;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// The host and the port of an address. `java.net.URI` knows neither of a name with an underscore,
-/// as compose gives them to containers: `my_llm`.
+/// The host and the port of an address. `java.net.URI` finds neither when the name has an
+/// underscore, as the names that compose gives to containers: `my_llm`.
 ///
 /// @param host in lower case, without the brackets and the zone of an IPv6 address and without a
 ///   dot at its end
@@ -23,7 +23,8 @@ record HostAndPort(String host, int port) {
     }
   }
 
-  /// Of an http or https address; null where it has no host, or more than host and port.
+  /// The host and port of an http or https address; null where it has no host, or more than host
+  /// and port.
   static @Nullable HostAndPort of(URI uri) {
     var authority = uri.getRawAuthority();
     if (authority == null) {
@@ -63,8 +64,8 @@ record HostAndPort(String host, int port) {
     }
   }
 
-  /// Whether it is this machine, or its own link, where clouds tell a machine who it is. A name
-  /// says so by being `localhost`: `127.example.com` is anybody's.
+  /// Whether the host is this machine or an address of its own link, where clouds serve a machine
+  /// its identity. `localhost` is the only such name: `127.example.com` can be any host.
   boolean isLocal() {
     var address = address(host);
     return address == null

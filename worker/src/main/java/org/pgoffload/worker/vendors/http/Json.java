@@ -147,7 +147,7 @@ public final class Json {
     return merged;
   }
 
-  /// Of an answer's choices the one that was asked for, which has the index 0 or none: an event may
+  /// The choice of index 0, or without an index: the worker asks for one choice, and an event may
   /// bring part of another.
   public static JsonNode first(JsonNode choices) {
     for (var choice : choices) {

@@ -16,13 +16,13 @@ import org.pgoffload.worker.vendors.LlmErrorCode;
 
 /// Tells what a failed exchange means.
 public final class NetworkFailure {
-  /// EMFILE and ENFILE, of which the JDK keeps nothing but the words.
+  /// The words for EMFILE and ENFILE: the JDK does not keep the numbers.
   private static final List<String> NO_DESCRIPTOR =
       List.of("Too many open files", "No file descriptors available");
 
   private NetworkFailure() {}
 
-  /// Whom an exchange connects to, in words.
+  /// The host that an exchange connects to, in words.
   ///
   /// @param proxy through which it goes, or null
   static String target(URI uri, @Nullable HostAndPort proxy) {
@@ -32,7 +32,7 @@ public final class NetworkFailure {
 
   /// The failure in a stable code and in words.
   ///
-  /// Of an exchange that had begun, or of whom it was with the caller says more.
+  /// For an exchange that had begun, or whose caller names the host itself.
   public static BrokenExchange classify(Throwable failure) {
     return classify(failure, "its host");
   }
@@ -62,7 +62,8 @@ public final class NetworkFailure {
     return new BrokenExchange(LlmErrorCode.CONNECTION_LOST, words(causes.getLast()));
   }
 
-  /// Where the name was looked up with a descriptor that there was not, this is what is told too.
+  /// The failure when a name has no address. A lookup needs descriptors too, and reports the same
+  /// when there are none left.
   static BrokenExchange noSuchHost(String target) {
     return FileDescriptors.areUsedUp() ? noDescriptor() : unreachable(target, "no such host");
   }
@@ -78,9 +79,9 @@ public final class NetworkFailure {
         LlmErrorCode.PROVIDER_UNREACHABLE, "no connection to " + target + ": " + why);
   }
 
-  /// The first words of a cause; the JDK's client gives its own failure none.
+  /// The first message among the causes: the JDK's client gives its own failure none.
   private static String whyNot(ConnectException failure, List<Throwable> causes) {
-    // It tries a refused connection again on the closed channel, and tells of that.
+    // The client tries a refused connection again on the closed channel, and reports that failure.
     if (find(causes, ClosedChannelException.class) != null) {
       return "connection refused";
     }

@@ -26,7 +26,8 @@ import org.jspecify.annotations.Nullable;
 /// threads; the one client inside keeps and reuses their connections. Nothing is retried.
 public final class PostJson implements AutoCloseable {
   static {
-    // Read when the JDK's client is loaded, which may have been before: `Main` says it too.
+    // The JDK reads this property when it loads its client. `Main` sets it too, in case another
+    // class loads the client before this one.
     System.setProperty("jdk.httpclient.allowRestrictedHeaders", "host");
   }
 
@@ -36,7 +37,7 @@ public final class PostJson implements AutoCloseable {
   private final @Nullable SSLContext tls;
   private final HttpClient client;
 
-  /// For what [CallableAddress] has looked up, whose proxy would be chosen by the wrong name.
+  /// For addresses that [CallableAddress] has looked up: they carry no name to choose a proxy by.
   private final HttpClient direct;
 
   public PostJson(HttpSettings settings, InstantSource clock) {
@@ -58,12 +59,12 @@ public final class PostJson implements AutoCloseable {
     return settings;
   }
 
-  /// To which a date in a reply is relative.
+  /// The clock to which a date in a reply is relative.
   public InstantSource clock() {
     return clock;
   }
 
-  /// Where blocking is cheap; ended by [#close()].
+  /// Threads that may block; ended by [#close()].
   public ExecutorService threads() {
     return threads;
   }
@@ -82,8 +83,8 @@ public final class PostJson implements AutoCloseable {
     return tls == null ? builder : builder.sslContext(tls);
   }
 
-  /// Posts the body and waits, on the calling thread, for the headers of the reply alone. Whoever
-  /// opens the reply closes it.
+  /// Posts the body and waits, on the calling thread, for the headers of the reply alone. The
+  /// caller closes the reply.
   ///
   /// @param timeout from connecting to the last byte
   /// @throws BrokenExchange if no reply begins in time
@@ -123,7 +124,7 @@ public final class PostJson implements AutoCloseable {
     return new OpenReply(Objects.requireNonNull(head.get()), reply, settings.maxResponseBytes());
   }
 
-  /// The present, to which the dates in a reply are relative.
+  /// The time now, to which the dates in a reply are relative.
   public Instant now() {
     return clock.instant();
   }
@@ -149,12 +150,13 @@ public final class PostJson implements AutoCloseable {
       if (head.get() == null) {
         throw NetworkFailure.classify(failure, target);
       }
-      // it broke right after the headers: they have the vendor's id, and the body tells the rest
+      // The connection broke right after the headers. They have the vendor's id, so the reply is
+      // opened, and reading its body fails.
       begun = true;
       reply.onError(failure);
     } finally {
       if (!begun) {
-        // Both close the connection: the one before the headers are in, the other after.
+        // The first closes the connection before the headers are in, the second after that.
         exchange.cancel(true);
         reply.close();
       }

@@ -3,7 +3,7 @@ package org.pgoffload.worker.vendors.http;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
-/// One limit as a vendor's reply tells it. It counts what everybody does with the same key.
+/// One limit as a vendor's reply tells it. It counts all calls with the same key.
 ///
 /// @param unit what is limited
 /// @param limit how many in the vendor's period, or null if it does not tell

@@ -10,9 +10,9 @@ import java.time.format.DateTimeFormatter;
 import java.util.Optional;
 
 /// Reads how long a vendor asks to wait: `retry-after-ms` (OpenAI, Azure), else `Retry-After` in
-/// seconds or as a date (RFC 9110). What cannot be understood counts as not said.
+/// seconds or as a date (RFC 9110). A value that cannot be understood counts as none.
 final class RetryAfter {
-  /// Beyond this it is a mistake, and would overflow on the way.
+  /// A longer wait is a mistake, and would overflow in the arithmetic.
   private static final double MAX_SECONDS = 366 * 86_400.0;
 
   private RetryAfter() {}
@@ -28,7 +28,7 @@ final class RetryAfter {
         .flatMap(text -> number(text, 1).or(() -> untilDate(text, receivedAt)));
   }
 
-  /// Google's way: a delay in seconds among the details of the error.
+  /// The wait as Google tells it: a delay in seconds among the details of the error.
   static Optional<Duration> of(JsonNode body) {
     return body.path("error")
         .path("details")

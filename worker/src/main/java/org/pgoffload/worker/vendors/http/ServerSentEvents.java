@@ -6,8 +6,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Server-sent events as the HTML standard frames them: comments, data over several lines. The
 /// standard drops an event that no empty line closes; here the last one counts if it is whole,
-/// since not every server closes it. Names and ids are not read, since the vendors' data say what
-/// they are.
+/// since not every server closes it. Names and ids are not read: the vendors' data have them too.
 final class ServerSentEvents implements StreamedEvents {
   private static final String BYTE_ORDER_MARK = "\uFEFF";
 

@@ -6,10 +6,10 @@ import org.jspecify.annotations.Nullable;
 /// The events of one streamed reply, in order, read on the thread that made the call.
 @FunctionalInterface
 public interface StreamedEvents {
-  /// What ends the streams of OpenAI's older API.
+  /// The last event in the streams of OpenAI's older API.
   String END = "[DONE]";
 
-  /// Whether an event is whole, whose end the reply does not have: its last one may be torn.
+  /// Whether the last event of a reply is whole although no empty line ends it.
   static boolean isWhole(String data) {
     return data.strip().equals(END) || VendorBody.read(data).fault() == null;
   }

@@ -16,7 +16,7 @@ import org.pgoffload.worker.vendors.VendorError;
 /// @param fault what is wrong with it as an answer, after "the reply"; null if it is an object
 /// @param words what a body that is no object says to people: a text, or that of an HTML page
 public record VendorBody(JsonNode json, @Nullable String fault, String words) {
-  /// Of a page; what comes behind is not shown anyway.
+  /// Characters of a page that are looked at; an error shows no more anyway.
   private static final int MOST_READ = 20_000;
 
   private static final Pattern TITLE = Pattern.compile("(?is)<title[^>]*>([^<]*)</title>");
@@ -49,12 +49,12 @@ public record VendorBody(JsonNode json, @Nullable String fault, String words) {
     }
   }
 
-  /// What it says of a failure, whatever it is.
+  /// The failure that the body tells of, in whatever form.
   public VendorError error() {
     return VendorError.read(json).orInstead(words);
   }
 
-  /// Tells the place, and nothing of what stands there: it may be the answer.
+  /// The fault with its place, without the text there, which may be the answer.
   private static String fault(String text, JsonProcessingException notJson) {
     if (isMarkup(text)) {
       return "is HTML or XML, not JSON; check the base URL";

@@ -1,6 +1,5 @@
 package org.pgoffload.worker.delivery;
 
-import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.Collection;
@@ -11,13 +10,13 @@ import java.util.Objects;
 import java.util.function.Function;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.platform.Query;
 
 /// Claims a batch of requests in one statement and one commit, before any of them is begun.
 ///
 /// Safe to share between threads.
 public final class ClaimRequests {
-  private static final String LEASE_LOST = "PO001";
-
   private final DataSource database;
   private final Lease lease;
 
@@ -55,7 +54,7 @@ public final class ClaimRequests {
     try {
       return claimWithLease(requests, envelope);
     } catch (SQLException e) {
-      if (!LEASE_LOST.equals(e.getSQLState())) {
+      if (!DatabaseFault.is(e, DatabaseFault.LEASE_LOST)) {
         throw e;
       }
       lease.recover(epoch);
@@ -66,39 +65,17 @@ public final class ClaimRequests {
   private Map<Long, Claim> claimWithLease(
       Collection<ConsumedRequest> requests, Function<ConsumedRequest, @Nullable String> envelope)
       throws SQLException {
-    var ids = new Long[requests.size()];
-    var roles = new Long[requests.size()];
-    var envelopes = new @Nullable String[requests.size()];
-    int i = 0;
-    for (var request : requests) {
-      ids[i] = request.id();
-      roles[i] = request.envelope().requestedBy().userOid();
-      envelopes[i] = envelope.apply(request);
-      i++;
-    }
-    try (var connection = database.getConnection()) {
-      return query(connection, ids, roles, envelopes);
-    }
-  }
-
-  private Map<Long, Claim> query(
-      Connection connection, Long[] ids, Long[] roles, @Nullable String[] envelopes)
-      throws SQLException {
-    try (var statement =
-        connection.prepareStatement(
-            "select id, outcome, attempt, claimed_at, detail from pgoffload.claim_llm(?, ?, ?, ?::oid[], ?)")) {
-      statement.setString(1, lease.worker());
-      statement.setLong(2, lease.epoch());
-      statement.setArray(3, connection.createArrayOf("bigint", ids));
-      statement.setArray(4, connection.createArrayOf("bigint", roles));
-      statement.setArray(5, connection.createArrayOf("text", envelopes));
-      var claims = new HashMap<Long, Claim>();
-      var row = statement.executeQuery();
-      while (row.next()) {
-        claims.put(row.getLong(1), claim(row));
-      }
-      return claims;
-    }
+    var claims = new HashMap<Long, Claim>();
+    Query.each(
+        database,
+        "select id, outcome, attempt, claimed_at, detail from pgoffload.claim_llm(?, ?, ?, ?::oid[], ?)",
+        row -> claims.put(row.getLong(1), claim(row)),
+        lease.worker(),
+        lease.epoch(),
+        Query.array("bigint", requests, ConsumedRequest::id),
+        Query.array("bigint", requests, request -> request.envelope().requestedBy().userOid()),
+        Query.array("text", requests, envelope));
+    return claims;
   }
 
   private static Claim claim(ResultSet row) throws SQLException {
@@ -123,13 +100,5 @@ public final class ClaimRequests {
 
   private static Claim.Claimed claimed(ResultSet row) throws SQLException {
     return new Claim.Claimed(row.getInt(3), row.getTimestamp(4).toInstant());
-  }
-
-  /// Whether a request is to blame, rather than the server or the connection: data exceptions (22),
-  /// integrity violations (23), among them an id that no partition takes, and program limits (54).
-  public static boolean isDataError(SQLException fault) {
-    var state = fault.getSQLState();
-    return state != null
-        && (state.startsWith("22") || state.startsWith("23") || state.startsWith("54"));
   }
 }

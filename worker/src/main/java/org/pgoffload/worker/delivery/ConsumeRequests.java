@@ -9,6 +9,9 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.common.KafkaException;
+import org.pgoffload.platform.Complaint;
+import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.platform.Halving;
 import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
@@ -62,7 +65,7 @@ public final class ConsumeRequests implements Runnable {
   private long lastWatch = System.nanoTime();
   private long nextClaim = System.nanoTime();
   private long nextKeyRead = System.nanoTime();
-  private String lastComplaint = "";
+  private final Complaint complaint = new Complaint(LOG);
 
   /// The last round went well.
   private volatile boolean works;
@@ -106,11 +109,12 @@ public final class ConsumeRequests implements Runnable {
           recordWaiting();
           watchHeld();
           offsets.commitIfDue();
-          lastComplaint = "";
+          complaint.end();
           works = System.nanoTime() - nextClaim >= 0;
         } catch (KafkaException e) {
           works = false;
-          complain("Kafka could not be asked for requests; trying again: " + KafkaFault.words(e));
+          complaint.of(
+              "Kafka could not be asked for requests; trying again: " + KafkaFault.words(e));
           pauseAfterFault();
         } catch (RuntimeException e) {
           works = false;
@@ -272,7 +276,7 @@ public final class ConsumeRequests implements Runnable {
     try {
       verify.readKeysAgain();
     } catch (SQLException e) {
-      complain(
+      complaint.of(
           undecided.size()
               + " records of unknown keys wait, because the keys could not be read again: "
               + e.getMessage());
@@ -327,45 +331,32 @@ public final class ConsumeRequests implements Runnable {
     try {
       handler.claim(requests);
     } catch (SQLException e) {
-      if (ClaimRequests.isDataError(e)) {
-        claimApart(requests, e);
-      } else {
+      if (!DatabaseFault.isDataError(e)) {
         waitForDatabase(e);
+      } else if (requests.size() == 1) {
+        endUnclaimable(requests.getFirst(), e);
+      } else {
+        Halving.halves(requests).forEach(this::claim);
       }
     }
   }
 
   private void waitForDatabase(SQLException fault) {
-    complain(
+    complaint.of(
         "Requests wait, because the database could not be asked to claim them: "
             + fault.getMessage());
     nextClaim = System.nanoTime() + PAUSE_AFTER_FAULT.toNanos();
   }
 
-  /// Halves the batch until what the database will not let anybody claim is alone, and ends it.
-  private void claimApart(List<ConsumedRequest> requests, SQLException fault) {
-    if (requests.size() == 1) {
-      var request = requests.getFirst();
-      try (var _ = LogRequest.of(request.id())) {
-        LOG.error(
-            "Request {} cannot be claimed ({}) and ends as failed",
-            request.id(),
-            fault.getSQLState());
-        handler.endUnclaimable(request, String.valueOf(fault.getSQLState()));
-      } catch (SQLException e) {
-        waitForDatabase(e);
-      }
-      return;
-    }
-    int half = requests.size() / 2;
-    claim(requests.subList(0, half));
-    claim(requests.subList(half, requests.size()));
-  }
-
-  private void complain(String complaint) {
-    if (!complaint.equals(lastComplaint)) {
-      LOG.warn("{}", complaint);
-      lastComplaint = complaint;
+  private void endUnclaimable(ConsumedRequest request, SQLException fault) {
+    try (var _ = LogRequest.of(request.id())) {
+      LOG.error(
+          "Request {} cannot be claimed ({}) and ends as failed",
+          request.id(),
+          fault.getSQLState());
+      handler.endUnclaimable(request, String.valueOf(fault.getSQLState()));
+    } catch (SQLException e) {
+      waitForDatabase(e);
     }
   }
 

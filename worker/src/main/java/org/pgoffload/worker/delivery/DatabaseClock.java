@@ -5,6 +5,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.OffsetDateTime;
 import javax.sql.DataSource;
+import org.pgoffload.platform.Query;
 
 /// The database's clock, by which everything is timed: what it said last, and what has passed here
 /// since. This machine's own clock may be off by hours.
@@ -23,12 +24,10 @@ public final class DatabaseClock implements InstantSource {
   ///
   /// @throws SQLException if it cannot be asked
   public static DatabaseClock ask(DataSource database) throws SQLException {
-    try (var connection = database.getConnection();
-        var statement = connection.createStatement();
-        var row = statement.executeQuery("select clock_timestamp()")) {
-      row.next();
-      return new DatabaseClock(row.getObject(1, OffsetDateTime.class).toInstant());
-    }
+    return Query.row(
+        database,
+        "select clock_timestamp()",
+        row -> new DatabaseClock(row.getObject(1, OffsetDateTime.class).toInstant()));
   }
 
   /// The database has said what time it is now. To be told now and then: what passes here may not

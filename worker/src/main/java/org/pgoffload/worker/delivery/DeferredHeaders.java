@@ -5,12 +5,11 @@ import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.List;
 import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.HeaderText;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.RecordHeaders;
 
@@ -27,8 +26,7 @@ public final class DeferredHeaders {
     headers.remove(RecordHeaders.CALLS);
     if (notBefore != null) {
       headers.add(
-          RecordHeaders.NOT_BEFORE,
-          Long.toString(notBefore.toEpochMilli()).getBytes(StandardCharsets.UTF_8));
+          RecordHeaders.NOT_BEFORE, HeaderText.bytes(Long.toString(notBefore.toEpochMilli())));
     }
     if (!calls.isEmpty()) {
       try {
@@ -41,13 +39,9 @@ public final class DeferredHeaders {
 
   /// Null if it says nothing that can be understood.
   public static @Nullable Instant notBefore(Headers headers) {
-    var header = headers.lastHeader(RecordHeaders.NOT_BEFORE);
-    if (header == null || header.value() == null) {
-      return null;
-    }
+    var millis = HeaderText.read(headers, RecordHeaders.NOT_BEFORE);
     try {
-      return Instant.ofEpochMilli(
-          Long.parseLong(new String(header.value(), StandardCharsets.UTF_8)));
+      return millis == null ? null : Instant.ofEpochMilli(Long.parseLong(millis));
     } catch (NumberFormatException e) {
       return null;
     }
@@ -55,13 +49,12 @@ public final class DeferredHeaders {
 
   /// Empty if it says nothing that can be understood.
   public static List<Call> calls(Headers headers) {
-    var header = headers.lastHeader(RecordHeaders.CALLS);
-    if (header == null || header.value() == null) {
-      return List.of();
-    }
+    var calls = HeaderText.read(headers, RecordHeaders.CALLS);
     try {
-      return List.copyOf(MAPPER.readValue(header.value(), new TypeReference<List<Call>>() {}));
-    } catch (IOException | NullPointerException e) {
+      return calls == null
+          ? List.of()
+          : List.copyOf(MAPPER.readValue(calls, new TypeReference<List<Call>>() {}));
+    } catch (JsonProcessingException | NullPointerException e) {
       return List.of();
     }
   }

@@ -21,6 +21,8 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.Complaint;
+import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.MalformedMessageException;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultMessage;
@@ -48,7 +50,7 @@ public final class FindPublished implements AutoCloseable {
   private Map<Long, Asked> asked = new HashMap<>();
   private @Nullable Thread reader;
   private volatile boolean closed;
-  private String lastComplaint = "";
+  private final Complaint complaint = new Complaint(LOG);
 
   /// @param requestedByOid for whom: another role's result is not written back
   private record Asked(long requestedByOid, CompletableFuture<Boolean> answer) {}
@@ -119,7 +121,7 @@ public final class FindPublished implements AutoCloseable {
         answering = Map.of();
       } catch (SQLException | RuntimeException | Error e) {
         // an Error too: nobody else would ever answer those who ask
-        complain(
+        complaint.of(
             "Requests that were taken over wait, since nobody can say whether their results"
                 + " were published: "
                 + e);
@@ -142,16 +144,12 @@ public final class FindPublished implements AutoCloseable {
 
   /// What was written back since it was claimed, and may have been committed before we read.
   private Set<Long> writtenBack(Collection<Long> ids) throws SQLException {
-    try (var connection = database.getConnection();
-        var statement = connection.prepareStatement("select pgoffload.answered_llm(?)")) {
-      statement.setArray(1, connection.createArrayOf("bigint", ids.toArray()));
-      var rows = statement.executeQuery();
-      var answered = new HashSet<Long>();
-      while (rows.next()) {
-        answered.add(rows.getLong(1));
-      }
-      return answered;
-    }
+    return new HashSet<>(
+        Query.rows(
+            database,
+            "select pgoffload.answered_llm(?)",
+            row -> row.getLong(1),
+            Query.array("bigint", ids)));
   }
 
   /// The part of the results topic that may not be in the database yet.
@@ -221,13 +219,6 @@ public final class FindPublished implements AutoCloseable {
     @Override
     public void close() {
       consumer.close(CloseOptions.timeout(CLOSE));
-    }
-  }
-
-  private void complain(String complaint) {
-    if (!complaint.equals(lastComplaint)) {
-      LOG.warn("{}", complaint);
-      lastComplaint = complaint;
     }
   }
 

@@ -9,6 +9,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 import javax.sql.DataSource;
+import org.pgoffload.platform.Query;
 import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.sql.WorkerLease;
 import org.slf4j.Logger;
@@ -152,19 +153,17 @@ public final class Lease implements AutoCloseable, WorkerLease {
 
   private synchronized void register() throws SQLException {
     long before = System.nanoTime();
-    try (var connection = database.getConnection();
-        var statement =
-            connection.prepareStatement(
-                "select pgoffload.register_worker(?, ?, ?, ?), " + DEAD_AFTER_MILLIS)) {
-      statement.setString(1, configuration.name());
-      statement.setString(2, provider);
-      statement.setString(3, model);
-      statement.setString(4, configuration.version());
-      var row = statement.executeQuery();
-      row.next();
-      epoch = row.getLong(1);
-      renewedAt(before, row.getDouble(2), true);
-    }
+    Query.each(
+        database,
+        "select pgoffload.register_worker(?, ?, ?, ?), " + DEAD_AFTER_MILLIS,
+        row -> {
+          epoch = row.getLong(1);
+          renewedAt(before, row.getDouble(2), true);
+        },
+        configuration.name(),
+        provider,
+        model,
+        configuration.version());
   }
 
   private void renew() {
@@ -179,22 +178,20 @@ public final class Lease implements AutoCloseable, WorkerLease {
 
   private boolean renewed() throws SQLException {
     long before = System.nanoTime();
-    try (var connection = database.getConnection();
-        var statement =
-            connection.prepareStatement(
-                "select pgoffload.renew_lease(?, ?, ?, ?::jsonb), " + DEAD_AFTER_MILLIS)) {
-      statement.setString(1, configuration.name());
-      statement.setLong(2, epoch);
-      statement.setInt(3, inFlight.getAsInt());
-      statement.setString(4, whatItDoes());
-      var row = statement.executeQuery();
-      row.next();
-      boolean renewed = row.getBoolean(1);
-      if (renewed) {
-        renewedAt(before, row.getDouble(2), false);
-      }
-      return renewed;
-    }
+    return Query.row(
+        database,
+        "select pgoffload.renew_lease(?, ?, ?, ?::jsonb), " + DEAD_AFTER_MILLIS,
+        row -> {
+          boolean renewed = row.getBoolean(1);
+          if (renewed) {
+            renewedAt(before, row.getDouble(2), false);
+          }
+          return renewed;
+        },
+        configuration.name(),
+        epoch,
+        inFlight.getAsInt(),
+        whatItDoes());
   }
 
   /// A fault in what is only told must not cost the lease.
@@ -219,11 +216,8 @@ public final class Lease implements AutoCloseable, WorkerLease {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    try (var connection = database.getConnection();
-        var statement = connection.prepareStatement("select pgoffload.release_lease(?, ?)")) {
-      statement.setString(1, configuration.name());
-      statement.setLong(2, epoch);
-      statement.execute();
+    try {
+      Query.execute(database, "select pgoffload.release_lease(?, ?)", configuration.name(), epoch);
     } catch (SQLException e) {
       LOG.warn("The lease could not be released; it ends by itself after 4 s: {}", e.getMessage());
     }

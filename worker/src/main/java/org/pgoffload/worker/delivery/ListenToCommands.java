@@ -11,6 +11,8 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.pgoffload.platform.Complaint;
+import org.pgoffload.platform.Halving;
 import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
@@ -47,7 +49,7 @@ public final class ListenToCommands implements Runnable {
 
   private long nextLook = System.nanoTime();
   private long nextKeyRead = System.nanoTime();
-  private String lastComplaint = "";
+  private final Complaint complaint = new Complaint(LOG);
   private volatile boolean closing;
 
   /// What commands mean.
@@ -80,7 +82,7 @@ public final class ListenToCommands implements Runnable {
         try {
           assignNewPartitions();
           if (consumer.assignment().isEmpty()) {
-            complain("There is no topic " + topic + " yet: nobody can cancel what runs here");
+            complaint.of("There is no topic " + topic + " yet: nobody can cancel what runs here");
             pauseAfterFault();
             continue;
           }
@@ -91,12 +93,13 @@ public final class ListenToCommands implements Runnable {
           }
           decide();
           obeyPending();
-          lastComplaint = "";
+          complaint.end();
         } catch (KafkaException e) {
-          complain("Kafka could not be asked for commands; trying again: " + KafkaFault.words(e));
+          complaint.of(
+              "Kafka could not be asked for commands; trying again: " + KafkaFault.words(e));
           pauseAfterFault();
         } catch (SQLException e) {
-          complain("Commands wait, because the database could not be asked: " + e.getMessage());
+          complaint.of("Commands wait, because the database could not be asked: " + e.getMessage());
           pauseAfterFault();
         } catch (RuntimeException e) {
           LOG.error("Commands met a fault of the worker; it goes on", e);
@@ -191,39 +194,19 @@ public final class ListenToCommands implements Runnable {
           break;
         }
         var keys = batch.stream().map(Map.Entry::getKey).toList();
-        obeyApart(kind, batch.stream().map(Map.Entry::getValue).toList());
+        // what the database will not take is left out
+        Halving.run(
+            batch.stream().map(Map.Entry::getValue).toList(),
+            commands -> obey.obey(kind, commands),
+            ListenToCommands::leaveOut);
         keys.forEach(pending::remove);
       }
     }
   }
 
-  /// Halves the batch until what the database will not take is alone, and leaves it out.
-  private void obeyApart(RequestKind kind, List<Envelope> commands) throws SQLException {
-    try {
-      obey.obey(kind, commands);
-    } catch (SQLException e) {
-      if (!ClaimRequests.isDataError(e)) {
-        throw e;
-      }
-      if (commands.size() == 1) {
-        try (var _ = LogRequest.of(commands.getFirst().id())) {
-          LOG.warn(
-              "A command to request {} is not obeyed ({})",
-              commands.getFirst().id(),
-              e.getSQLState());
-        }
-        return;
-      }
-      int half = commands.size() / 2;
-      obeyApart(kind, commands.subList(0, half));
-      obeyApart(kind, commands.subList(half, commands.size()));
-    }
-  }
-
-  private void complain(String complaint) {
-    if (!complaint.equals(lastComplaint)) {
-      LOG.warn("{}", complaint);
-      lastComplaint = complaint;
+  private static void leaveOut(Envelope command, SQLException fault) {
+    try (var _ = LogRequest.of(command.id())) {
+      LOG.warn("A command to request {} is not obeyed ({})", command.id(), fault.getSQLState());
     }
   }
 

@@ -8,6 +8,7 @@ import java.security.GeneralSecurityException;
 import java.sql.SQLException;
 import java.time.Duration;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.PinnedSettings;
 import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.WorkerStartException;
@@ -33,11 +34,9 @@ public final class OpenPool {
   /// A session that cannot write is one with a server that is a standby now: the next one is with
   /// the server that takes writes.
   private static final class DropReadOnly implements SQLExceptionOverride {
-    private static final String READ_ONLY_TRANSACTION = "25006";
-
     @java.lang.Override
     public SQLExceptionOverride.Override adjudicate(SQLException fault) {
-      return READ_ONLY_TRANSACTION.equals(fault.getSQLState())
+      return DatabaseFault.is(fault, DatabaseFault.READ_ONLY_TRANSACTION)
           ? SQLExceptionOverride.Override.MUST_EVICT
           : SQLExceptionOverride.Override.CONTINUE_EVICT;
     }
@@ -81,9 +80,7 @@ public final class OpenPool {
       try (var _ = address.connectAsPart(name(configuration), SILENCE, STATEMENT_TIMEOUT)) {
         return;
       } catch (SQLException e) {
-        var state = String.valueOf(e.getSQLState());
-        if (state.startsWith("28")
-            || state.startsWith("3D")
+        if (DatabaseFault.isOfClass(e, "28", "3D")
             || isAnotherServer(e)
             || System.nanoTime() > deadline) {
           throw new WorkerStartException(

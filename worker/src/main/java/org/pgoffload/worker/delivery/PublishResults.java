@@ -1,6 +1,5 @@
 package org.pgoffload.worker.delivery;
 
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
@@ -20,6 +19,7 @@ import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.HeaderText;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.LlmPiece;
@@ -94,18 +94,21 @@ public final class PublishResults implements ResultsTopic, AutoCloseable {
   @Override
   public void publish(long id, String json) throws InterruptedException {
     try {
-      var record = new ProducerRecord<>(topics.results(), utf8(Long.toString(id)), utf8(json));
+      var record =
+          new ProducerRecord<>(
+              topics.results(), HeaderText.bytes(Long.toString(id)), HeaderText.bytes(json));
       MeasureRequests.trace(record);
       send(record);
     } catch (RecordTooLargeException e) {
-      publish(SqlResult.read(utf8(json)).withoutContent());
+      publish(SqlResult.read(HeaderText.bytes(json)).withoutContent());
     }
   }
 
   /// Begins to publish a piece of an answer.
   public Future<?> begin(LlmPiece piece) {
     return begin(
-        new ProducerRecord<>(topics.pieces(), utf8(Long.toString(piece.id())), piece.write()));
+        new ProducerRecord<>(
+            topics.pieces(), HeaderText.bytes(Long.toString(piece.id())), piece.write()));
   }
 
   /// Begins to hand a request over to the topic of deferred ones, as it was signed.
@@ -158,15 +161,16 @@ public final class PublishResults implements ResultsTopic, AutoCloseable {
       String detail) {
     letter
         .headers()
-        .add(RecordHeaders.REASON, utf8(reason.code()))
-        .add(RecordHeaders.REASON_DETAIL, utf8(detail))
+        .add(RecordHeaders.REASON, HeaderText.bytes(reason.code()))
+        .add(RecordHeaders.REASON_DETAIL, HeaderText.bytes(detail))
         .add(
             RecordHeaders.ORIGIN,
-            utf8(record.topic() + "-" + record.partition() + "@" + record.offset()));
+            HeaderText.bytes(record.topic() + "-" + record.partition() + "@" + record.offset()));
   }
 
   private ProducerRecord<byte[], byte[]> record(ResultMessage message) {
-    return new ProducerRecord<>(topics.results(), utf8(message.recordKey()), message.write());
+    return new ProducerRecord<>(
+        topics.results(), HeaderText.bytes(message.recordKey()), message.write());
   }
 
   private void sendFailure(Result tooLarge) throws InterruptedException {
@@ -248,10 +252,6 @@ public final class PublishResults implements ResultsTopic, AutoCloseable {
       lastFault = fault;
       LOG.warn("Kafka did not take a record for {}; trying again: {}", topic, fault);
     }
-  }
-
-  private static byte[] utf8(String text) {
-    return text.getBytes(StandardCharsets.UTF_8);
   }
 
   private static Map<String, Object> properties(Map<String, Object> client) {

@@ -1,11 +1,11 @@
 package org.pgoffload.worker.delivery;
 
-import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.InstantSource;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.HeaderText;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.MalformedMessageException;
@@ -65,13 +65,13 @@ public final class VerifyRequest {
   }
 
   private Verdict verify(ConsumerRecord<byte[], byte[]> record, boolean keysAreNew) {
-    var header = record.headers().lastHeader(RecordHeaders.SIGNATURE);
+    var signed = HeaderText.read(record.headers(), RecordHeaders.SIGNATURE);
     byte @Nullable [] value = record.value();
-    if (header == null || header.value() == null || value == null) {
+    if (signed == null || value == null) {
       return new Verdict.Refused(DeadLetterReason.MALFORMED, "the record is not signed");
     }
     try {
-      var signature = Signature.parse(new String(header.value(), StandardCharsets.UTF_8));
+      var signature = Signature.parse(signed);
       var keys = trust.keys();
       if (!keysAreNew && !keys.knows(signature.keyId())) {
         return new Verdict.UnknownKey();

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import javax.sql.DataSource;
+import org.pgoffload.platform.Query;
 import org.pgoffload.worker.delivery.Lease;
 import org.pgoffload.worker.llm.calls.ClaimLostException;
 import org.slf4j.Logger;
@@ -101,23 +102,14 @@ public final class ClaimFence {
   }
 
   private Set<Long> stillClaimed(List<InFlightRequest> requests) throws SQLException {
-    try (var connection = database.getConnection();
-        var statement = connection.prepareStatement("select pgoffload.still_claimed(?, ?, ?, ?)")) {
-      statement.setString(1, lease.worker());
-      statement.setLong(2, lease.epoch());
-      statement.setArray(
-          3,
-          connection.createArrayOf("bigint", requests.stream().map(InFlightRequest::id).toArray()));
-      statement.setArray(
-          4,
-          connection.createArrayOf(
-              "integer", requests.stream().map(InFlightRequest::attempt).toArray()));
-      var claimed = new HashSet<Long>();
-      var row = statement.executeQuery();
-      while (row.next()) {
-        claimed.add(row.getLong(1));
-      }
-      return claimed;
-    }
+    return new HashSet<>(
+        Query.rows(
+            database,
+            "select pgoffload.still_claimed(?, ?, ?, ?)",
+            row -> row.getLong(1),
+            lease.worker(),
+            lease.epoch(),
+            Query.array("bigint", requests, InFlightRequest::id),
+            Query.array("integer", requests, InFlightRequest::attempt)));
   }
 }

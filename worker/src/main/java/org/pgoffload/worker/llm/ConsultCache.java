@@ -3,6 +3,7 @@ package org.pgoffload.worker.llm;
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import javax.sql.DataSource;
+import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.delivery.Lease;
 
@@ -22,28 +23,26 @@ public final class ConsultCache implements AnswerRequest.Cache {
   @Override
   public AnswerRequest.Cache.Advice consult(long id, byte[] key, String maxAge)
       throws SQLException {
-    try (var connection = database.getConnection();
-        var statement =
-            connection.prepareStatement(
-                "select outcome, leader_id, result"
-                    + " from pgoffload.consult_cache(?, ?, ?, ?, ?::interval)")) {
-      statement.setString(1, lease.worker());
-      statement.setLong(2, lease.epoch());
-      statement.setLong(3, id);
-      statement.setBytes(4, key);
-      statement.setString(5, maxAge);
-      var row = statement.executeQuery();
-      row.next();
-      var outcome = row.getString(1);
-      return switch (outcome) {
-        case "hit" -> new AnswerRequest.Cache.Advice.Hit(result(row.getString(3)));
-        case "lead" -> new AnswerRequest.Cache.Advice.Lead();
-        case "follow" -> new AnswerRequest.Cache.Advice.Follow(row.getLong(2));
-        default ->
-            throw new SQLException(
-                "pgoffload.consult_cache returned '" + outcome + "': upgrade this worker");
-      };
-    }
+    return Query.row(
+        database,
+        "select outcome, leader_id, result"
+            + " from pgoffload.consult_cache(?, ?, ?, ?, ?::interval)",
+        row -> {
+          var outcome = row.getString(1);
+          return switch (outcome) {
+            case "hit" -> new AnswerRequest.Cache.Advice.Hit(result(row.getString(3)));
+            case "lead" -> new AnswerRequest.Cache.Advice.Lead();
+            case "follow" -> new AnswerRequest.Cache.Advice.Follow(row.getLong(2));
+            default ->
+                throw new SQLException(
+                    "pgoffload.consult_cache returned '" + outcome + "': upgrade this worker");
+          };
+        },
+        lease.worker(),
+        lease.epoch(),
+        id,
+        key,
+        maxAge);
   }
 
   /// A row of the table of results, whose columns are the message's fields.

@@ -6,6 +6,7 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
+import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.Result;
@@ -178,7 +179,7 @@ public final class LlmRequestHandler implements RequestHandler {
     try {
       claim = claims.claimUnrecorded(request);
     } catch (SQLException e) {
-      if (!ClaimRequests.isDataError(e)) {
+      if (!DatabaseFault.isDataError(e)) {
         throw e;
       }
       // of this id the database takes nothing: only who reads the topic is told

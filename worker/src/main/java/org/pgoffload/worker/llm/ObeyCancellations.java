@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Set;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.worker.delivery.Lease;
@@ -83,43 +84,35 @@ public final class ObeyCancellations implements ListenToCommands.ObeyCommand {
   /// @param claimed receives the ids of those that end here
   private List<Envelope> ask(List<Envelope> commands, Set<Long> claimed) throws SQLException {
     var unknown = new ArrayList<Envelope>();
-    try (var connection = database.getConnection();
-        var statement =
-            connection.prepareStatement(
-                "select number, id, outcome, kind, attempt, claimed_at, created_at, requested_by,"
-                    + " requested_by_oid from pgoffload.cancel_llm(?, ?, ?, ?::oid[])")) {
-      statement.setString(1, lease.worker());
-      statement.setLong(2, lease.epoch());
-      statement.setArray(
-          3, connection.createArrayOf("bigint", commands.stream().map(Envelope::id).toArray()));
-      statement.setArray(
-          4,
-          connection.createArrayOf(
-              "bigint",
-              commands.stream().map(command -> command.requestedBy().userOid()).toArray()));
-      var row = statement.executeQuery();
-      while (row.next()) {
-        long id = row.getLong(2);
-        switch (row.getString(3)) {
-          case "held" -> asked.cancel(id);
-          case "claimed" -> {
-            claimed.add(id);
-            end.end(
-                new CancelledRequest(
-                    id,
-                    row.getString(4),
-                    row.getInt(5),
-                    row.getTimestamp(6).toInstant(),
-                    row.getTimestamp(7).toInstant(),
-                    row.getString(8),
-                    row.getLong(9)));
+    Query.each(
+        database,
+        "select number, id, outcome, kind, attempt, claimed_at, created_at, requested_by,"
+            + " requested_by_oid from pgoffload.cancel_llm(?, ?, ?, ?::oid[])",
+        row -> {
+          long id = row.getLong(2);
+          switch (row.getString(3)) {
+            case "held" -> asked.cancel(id);
+            case "claimed" -> {
+              claimed.add(id);
+              end.end(
+                  new CancelledRequest(
+                      id,
+                      row.getString(4),
+                      row.getInt(5),
+                      row.getTimestamp(6).toInstant(),
+                      row.getTimestamp(7).toInstant(),
+                      row.getString(8),
+                      row.getLong(9)));
+            }
+            case "unknown" -> unknown.add(commands.get(row.getInt(1) - 1));
+            // ended, or not theirs to cancel
+            default -> {}
           }
-          case "unknown" -> unknown.add(commands.get(row.getInt(1) - 1));
-          // ended, or not theirs to cancel
-          default -> {}
-        }
-      }
-    }
+        },
+        lease.worker(),
+        lease.epoch(),
+        Query.array("bigint", commands, Envelope::id),
+        Query.array("bigint", commands, command -> command.requestedBy().userOid()));
     LOG.debug("Of {} cancellations, {} end here", commands.size(), claimed.size());
     return unknown;
   }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.sql.SQLException;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.protocol.SqlResult;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,8 +21,6 @@ final class AttemptTask {
 
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final TypeReference<Map<String, String>> SETTINGS = new TypeReference<>() {};
-
-  private static final String QUERY_CANCELED = "57014";
 
   private final SqlTask task;
   private final SqlClaim.Claimed claim;
@@ -101,11 +100,9 @@ final class AttemptTask {
   }
 
   private static boolean isOfTheRole(SQLException fault) {
-    return switch (String.valueOf(fault.getSQLState())) {
-      // it lacks a right; it does not exist
-      case "42501", TaskRecords.NO_ROLE -> true;
-      default -> false;
-    };
+    // it lacks a right; it does not exist
+    return DatabaseFault.is(fault, DatabaseFault.INSUFFICIENT_PRIVILEGE)
+        || DatabaseFault.is(fault, DatabaseFault.UNDEFINED_OBJECT);
   }
 
   private TaskOutcome execute() throws SQLException, InterruptedException, StoppedException {
@@ -191,7 +188,8 @@ final class AttemptTask {
     endTransaction();
     var reason = running.stopped();
     if (reason.isPresent()
-        && (reason.get() == RunningTask.Stop.CLOSING || QUERY_CANCELED.equals(fault.getSQLState()))
+        && (reason.get() == RunningTask.Stop.CLOSING
+            || DatabaseFault.is(fault, DatabaseFault.QUERY_CANCELED))
         // the next worker could not run it again, and would not know what became of it
         && !(outsideTransaction && reason.get() == RunningTask.Stop.CLOSING)) {
       return stopped(reason.get());
@@ -255,7 +253,7 @@ final class AttemptTask {
       if (Thread.currentThread().isInterrupted()) {
         throw new InterruptedException("closing");
       }
-      return UntilAnswered.isAway(e);
+      return DatabaseFault.isTransient(e);
     }
   }
 

@@ -3,6 +3,7 @@ package org.pgoffload.worker.sql;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.List;
+import org.pgoffload.platform.Query;
 import org.pgoffload.worker.sql.SqlClaim.EarlierSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -41,17 +42,13 @@ final class EndSessions {
 
   private static boolean isAlive(Connection connection, EarlierSession session)
       throws SQLException {
-    try (var statement =
-        connection.prepareStatement(
-            """
-            select pg_catalog.pg_terminate_backend(a.pid) from pg_catalog.pg_stat_activity a
-            where a.pid = ? and a.backend_start = ?::pg_catalog.timestamptz
-            """)) {
-      statement.setInt(1, session.pid());
-      statement.setString(2, session.started());
-      try (var row = statement.executeQuery()) {
-        return row.next();
-      }
-    }
+    return Query.exists(
+        connection,
+        """
+        select pg_catalog.pg_terminate_backend(a.pid) from pg_catalog.pg_stat_activity a
+        where a.pid = ? and a.backend_start = ?::pg_catalog.timestamptz
+        """,
+        session.pid(),
+        session.started());
   }
 }

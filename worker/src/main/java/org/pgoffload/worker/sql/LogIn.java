@@ -6,6 +6,7 @@ import java.sql.SQLTransientConnectionException;
 import java.time.Duration;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.protocol.SqlError;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -85,11 +86,11 @@ final class LogIn {
               task.id(),
               e.getMessage());
         }
-        if (isFull(e)) {
+        if (DatabaseFault.isOfClass(e, "53")) {
           // another role's session that rests here may be the one that is missing
           sessions.closeIdle();
         }
-        told = tell(task.id(), attempt, said(e), told);
+        told = tell(task.id(), attempt, DatabaseFault.words(e), told);
       }
       Thread.sleep(PAUSE);
     }
@@ -111,15 +112,6 @@ final class LogIn {
     return reason;
   }
 
-  private static String said(SQLException fault) {
-    var server = DescribeError.server(fault);
-    return String.valueOf(server == null ? fault.getMessage() : server.getMessage());
-  }
-
-  private static boolean isFull(SQLException fault) {
-    return String.valueOf(fault.getSQLState()).startsWith("53");
-  }
-
   private static Fault fault(SQLException fault) {
     if (fault instanceof SQLTransientConnectionException) {
       // no connection of the worker's own: it could not even look the role up
@@ -130,16 +122,12 @@ final class LogIn {
         return Fault.MAY_PASS;
       }
     }
-    var state = String.valueOf(fault.getSQLState());
-    if (isFull(fault)) {
+    if (DatabaseFault.isOfClass(fault, "53")) {
       return Fault.MAY_PASS;
     }
     boolean away =
         fault.getCause() instanceof IOException
-            || state.startsWith("57P")
-            || state.equals("08001")
-            || state.equals("08006")
-            || state.equals("08003");
+            || DatabaseFault.isOfClass(fault, "57P", "08001", "08006", "08003");
     return away ? Fault.AWAY : Fault.FINAL;
   }
 
@@ -148,8 +136,9 @@ final class LogIn {
     try {
       role = records.login(login);
     } catch (SQLException e) {
-      if (TaskRecords.NO_ROLE.equals(e.getSQLState())) {
-        return SqlError.of(TaskRecords.NO_ROLE, String.valueOf(e.getMessage()), null, null);
+      if (DatabaseFault.is(e, DatabaseFault.UNDEFINED_OBJECT)) {
+        return SqlError.of(
+            DatabaseFault.UNDEFINED_OBJECT, String.valueOf(e.getMessage()), null, null);
       }
       LOG.debug("The role with OID {} could not be looked up", login, e);
     }
@@ -159,7 +148,7 @@ final class LogIn {
         // the driver's own: no way of authentication that both know
         state.startsWith("08") ? "28000" : state,
         "the worker cannot log in as role " + name,
-        Texts.cut(said(fault)),
+        Texts.cut(DatabaseFault.words(fault)),
         AdviseLogin.hint(fault, role, sessions.databaseName()));
   }
 }

@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseFault;
 
 /// Writes the values of a task so that every session reads them as what they are: names of objects
 /// with their schema, or as the object's number where its name is of no use in another session, and
@@ -203,8 +204,7 @@ final class QualifyValues {
         }
       }
     } catch (SQLException e) {
-      var state = String.valueOf(e.getSQLState());
-      if (state.startsWith("57") || state.startsWith("08") || connection.isClosed()) {
+      if (DatabaseFault.isOfClass(e, "57", "08") || connection.isClosed()) {
         throw e;
       }
       connection.rollback(savepoint);

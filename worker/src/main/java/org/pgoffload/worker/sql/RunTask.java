@@ -6,6 +6,7 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.telemetry.FaultPlace;
 import org.slf4j.Logger;
@@ -221,7 +222,7 @@ public final class RunTask {
         if (Thread.currentThread().isInterrupted()) {
           throw new InterruptedException("closing, before earlier sessions had ended");
         }
-        if (!UntilAnswered.isAway(e)) {
+        if (!DatabaseFault.isTransient(e)) {
           LOG.warn(
               "The sessions of earlier attempts at request {} cannot be ended ({}); what they do is"
                   + " not recorded",

@@ -11,11 +11,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.platform.Halving;
 import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.telemetry.LogRequest;
-import org.pgoffload.worker.delivery.ClaimRequests;
 import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.EarlyCancellations;
 import org.pgoffload.worker.delivery.MeasureRequests;
@@ -154,7 +155,7 @@ public final class SqlRequestHandler implements RequestHandler {
     try {
       claims = records.claim(requests.stream().map(this::toClaim).toList());
     } catch (SQLException e) {
-      if (!ClaimRequests.isDataError(e)) {
+      if (!DatabaseFault.isDataError(e)) {
         requests.forEach(request -> choose.putBack(request.id()));
       }
       throw e;
@@ -212,7 +213,11 @@ public final class SqlRequestHandler implements RequestHandler {
   @Override
   public void recordWaiting() throws SQLException {
     while (!unrecorded.isEmpty()) {
-      record(unrecorded.values().stream().limit(BATCH).toList());
+      Halving.run(
+          unrecorded.values().stream().limit(BATCH).toList(),
+          this::record,
+          // its claim will fail, and end it
+          (request, _) -> unrecorded.remove(request.id()));
     }
   }
 
@@ -233,22 +238,7 @@ public final class SqlRequestHandler implements RequestHandler {
   }
 
   private void record(List<ConsumedRequest> requests) throws SQLException {
-    try {
-      records.recordRequests(requests.stream().map(ConsumedRequest::signedText).toList());
-    } catch (SQLException e) {
-      if (!ClaimRequests.isDataError(e)) {
-        throw e;
-      }
-      if (requests.size() == 1) {
-        // its claim will fail, and end it
-        unrecorded.remove(requests.getFirst().id());
-        return;
-      }
-      int half = requests.size() / 2;
-      record(requests.subList(0, half));
-      record(requests.subList(half, requests.size()));
-      return;
-    }
+    records.recordRequests(requests.stream().map(ConsumedRequest::signedText).toList());
     var ids = new ArrayList<Long>();
     var byOids = new ArrayList<Long>();
     for (var request : requests) {

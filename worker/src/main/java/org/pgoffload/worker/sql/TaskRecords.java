@@ -5,8 +5,6 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import java.sql.Array;
-import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -20,6 +18,8 @@ import java.util.Set;
 import java.util.UUID;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.platform.Query;
 import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.SqlError;
 
@@ -29,11 +29,6 @@ import org.pgoffload.protocol.SqlError;
 /// Every method throws [SQLException] if the database could not be asked. All are idempotent, or
 /// say that another was first. Safe to share between threads.
 public final class TaskRecords implements TaskLogin.Roles {
-  /// The SQLSTATE for a role that does not exist.
-  static final String NO_ROLE = "42704";
-
-  private static final String LEASE_LOST = "PO001";
-
   /// A newer database may say more of an error.
   private static final ObjectMapper JSON =
       JsonMapper.builder().disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
@@ -51,22 +46,10 @@ public final class TaskRecords implements TaskLogin.Roles {
   /// @param envelope as it was signed, if the database does not have the request yet, or null
   public record ToClaim(long id, @Nullable String envelope) {}
 
-  @FunctionalInterface
-  private interface Fill {
-    void fill(PreparedStatement statement) throws SQLException;
-  }
-
-  @FunctionalInterface
-  private interface Read<T> {
-    T read(ResultSet rows) throws SQLException;
-  }
-
   /// Records immediate requests that cannot begin yet, so that they can be listed and cancelled.
   public void recordRequests(Collection<String> envelopes) throws SQLException {
-    query(
-        "select pgoffload.record_sql_requests(?)",
-        statement -> statement.setArray(1, array(statement, "text", envelopes.toArray())),
-        rows -> true);
+    Query.execute(
+        database, "select pgoffload.record_sql_requests(?)", Query.array("text", envelopes));
   }
 
   /// Claims what can be claimed.
@@ -74,80 +57,55 @@ public final class TaskRecords implements TaskLogin.Roles {
   /// @param requests of distinct ids
   /// @return the claim of each, by id
   public Map<Long, SqlClaim> claim(List<ToClaim> requests) throws SQLException {
-    return withLease(() ->
-        query(
-            "select id, outcome, attempt, claimed_at, token, ending, sessions"
-                + " from pgoffload.claim_sql(?, ?, ?, ?)",
-            statement -> {
-              statement.setString(1, lease.worker());
-              statement.setLong(2, lease.epoch());
-              statement.setArray(
-                  3, array(statement, "bigint", requests.stream().map(ToClaim::id).toArray()));
-              statement.setArray(
-                  4, array(statement, "text", requests.stream().map(ToClaim::envelope).toArray()));
-            },
-            rows -> {
-              var claims = new HashMap<Long, SqlClaim>();
-              while (rows.next()) {
-                claims.put(rows.getLong(1), claim(rows));
-              }
-              return claims;
-            }));
+    return withLease(() -> {
+      var claims = new HashMap<Long, SqlClaim>();
+      Query.each(
+          database,
+          "select id, outcome, attempt, claimed_at, token, ending, sessions"
+              + " from pgoffload.claim_sql(?, ?, ?, ?)",
+          row -> claims.put(row.getLong(1), claim(row)),
+          lease.worker(),
+          lease.epoch(),
+          Query.array("bigint", requests, ToClaim::id),
+          Query.array("text", requests, ToClaim::envelope));
+      return claims;
+    });
   }
 
   /// Claims a request as a new attempt, after the session of the last one was lost.
   ///
   /// @return empty if another has begun it, or it has its result
   Optional<SqlClaim.Again> claimAgain(long id, int lostAttempt) throws SQLException {
-    return query(
+    return Query.first(
+        database,
         "select attempt, claimed_at, token from pgoffload.claim_sql_again(?, ?, ?, ?)",
-        statement -> {
-          statement.setString(1, lease.worker());
-          statement.setLong(2, lease.epoch());
-          statement.setLong(3, id);
-          statement.setInt(4, lostAttempt);
-        },
-        rows ->
-            rows.next()
-                ? Optional.of(
-                    new SqlClaim.Again(
-                        rows.getInt(1),
-                        rows.getTimestamp(2).toInstant(),
-                        rows.getObject(3, UUID.class)))
-                : Optional.empty());
+        row ->
+            new SqlClaim.Again(
+                row.getInt(1), row.getTimestamp(2).toInstant(), row.getObject(3, UUID.class)),
+        lease.worker(),
+        lease.epoch(),
+        id,
+        lostAttempt);
   }
 
   /// Records a result that is not bound to a task's transaction.
   ///
   /// @return false if another result stands or a later attempt exists
   boolean end(long id, int attempt, String result) throws SQLException {
-    return is(
-        "select pgoffload.end_sql(?, ?, ?)",
-        statement -> {
-          statement.setLong(1, id);
-          statement.setInt(2, attempt);
-          statement.setString(3, result);
-        });
+    return is("select pgoffload.end_sql(?, ?, ?)", id, attempt, result);
   }
 
   /// Marks, before a command runs outside a transaction, that its outcome may become unknown.
   ///
   /// @return false if a later attempt exists: it must not run
   boolean markAutocommit(long id, int attempt) throws SQLException {
-    return is(
-        "select pgoffload.mark_autocommit(?, ?)",
-        statement -> {
-          statement.setLong(1, id);
-          statement.setInt(2, attempt);
-        });
+    return is("select pgoffload.mark_autocommit(?, ?)", id, attempt);
   }
 
   /// The result that stands, as a message.
   Optional<String> resultMessage(long id) throws SQLException {
-    return query(
-        "select pgoffload.sql_result_message(?)",
-        statement -> statement.setLong(1, id),
-        rows -> rows.next() ? Optional.ofNullable(rows.getString(1)) : Optional.empty());
+    return Query.first(
+        database, "select pgoffload.sql_result_message(?)", row -> row.getString(1), id);
   }
 
   /// Remembers that somebody wants requests cancelled.
@@ -155,99 +113,65 @@ public final class TaskRecords implements TaskLogin.Roles {
   /// @param byOids who, of each
   /// @return those that are recorded, not ended, and theirs to cancel
   public Set<Long> recordCancellations(List<Long> ids, List<Long> byOids) throws SQLException {
-    return query(
-        "select pgoffload.record_cancellations(?, ?::oid[])",
-        statement -> {
-          statement.setArray(1, array(statement, "bigint", ids.toArray()));
-          statement.setArray(2, array(statement, "bigint", byOids.toArray()));
-        },
-        rows -> {
-          var cancelled = new HashSet<Long>();
-          while (rows.next()) {
-            cancelled.add(rows.getLong(1));
-          }
-          return cancelled;
-        });
+    return new HashSet<>(
+        Query.rows(
+            database,
+            "select pgoffload.record_cancellations(?, ?::oid[])",
+            row -> row.getLong(1),
+            Query.array("bigint", ids),
+            Query.array("bigint", byOids)));
   }
 
   /// Records what a running task says of its progress.
   public void recordProgress(long id, int attempt, int percent, @Nullable String message)
       throws SQLException {
-    query(
-        "select pgoffload.record_progress(?, ?, ?, ?)",
-        statement -> {
-          statement.setLong(1, id);
-          statement.setInt(2, attempt);
-          statement.setInt(3, percent);
-          statement.setString(4, message);
-        },
-        rows -> true);
+    Query.execute(
+        database, "select pgoffload.record_progress(?, ?, ?, ?)", id, attempt, percent, message);
   }
 
   /// Records what a task waits for before it can begin.
   void recordWait(long id, int attempt, String reason) throws SQLException {
-    query(
-        "select pgoffload.record_wait(?, ?, ?)",
-        statement -> {
-          statement.setLong(1, id);
-          statement.setInt(2, attempt);
-          statement.setString(3, reason);
-        },
-        rows -> true);
+    Query.execute(database, "select pgoffload.record_wait(?, ?, ?)", id, attempt, reason);
   }
 
   /// The role of this oid, with the settings that a session of it needs on this server.
   @Override
   public TaskLogin login(long oid) throws SQLException {
-    return query(
-        """
-        select r.rolname, coalesce(r.rolvaliduntil < pg_catalog.clock_timestamp(), false),
-               pg_catalog.current_setting('transaction_timeout', true) is not null
-        from pg_catalog.pg_roles r where r.oid = ?::pg_catalog.oid
-        """,
-        statement -> statement.setLong(1, oid),
-        rows -> {
-          if (!rows.next()) {
-            throw new SQLException(
+    return Query.first(
+            database,
+            """
+            select r.rolname, coalesce(r.rolvaliduntil < pg_catalog.clock_timestamp(), false),
+                   pg_catalog.current_setting('transaction_timeout', true) is not null
+            from pg_catalog.pg_roles r where r.oid = ?::pg_catalog.oid
+            """,
+            row ->
+                new TaskLogin(
+                    oid,
+                    row.getString(1),
+                    row.getBoolean(2),
+                    TaskDatabase.options(row.getBoolean(3))),
+            oid)
+        .orElseThrow(() ->
+            new SQLException(
                 "the role that launched the task does not exist any more (OID " + oid + ")",
-                NO_ROLE);
-          }
-          return new TaskLogin(
-              oid, rows.getString(1), rows.getBoolean(2), TaskDatabase.options(rows.getBoolean(3)));
-        });
+                DatabaseFault.UNDEFINED_OBJECT));
   }
 
   /// Which of these sessions do not exist any more.
   Set<SqlClaim.EarlierSession> sessionsGone(List<SqlClaim.EarlierSession> sessions)
       throws SQLException {
-    return query(
-        "select pgoffload.sessions_gone(?, ?::timestamptz[])",
-        statement -> {
-          statement.setArray(
-              1,
-              array(
-                  statement,
-                  "integer",
-                  sessions.stream().map(SqlClaim.EarlierSession::pid).toArray()));
-          statement.setArray(
-              2,
-              array(
-                  statement,
-                  "text",
-                  sessions.stream().map(SqlClaim.EarlierSession::started).toArray()));
-        },
-        rows -> {
-          var gone = new HashSet<SqlClaim.EarlierSession>();
-          while (rows.next()) {
-            gone.add(sessions.get(rows.getInt(1) - 1));
-          }
-          return gone;
-        });
+    return new HashSet<>(
+        Query.rows(
+            database,
+            "select pgoffload.sessions_gone(?, ?::timestamptz[])",
+            row -> sessions.get(row.getInt(1) - 1),
+            Query.array("integer", sessions, SqlClaim.EarlierSession::pid),
+            Query.array("text", sessions, SqlClaim.EarlierSession::started)));
   }
 
   /// Removes what was kept long enough for callers with an old snapshot.
   public void sweepLargeAnswers() throws SQLException {
-    query("select pgoffload.sweep_large_answers()", statement -> {}, rows -> true);
+    Query.execute(database, "select pgoffload.sweep_large_answers()");
   }
 
   @FunctionalInterface
@@ -260,7 +184,7 @@ public final class TaskRecords implements TaskLogin.Roles {
     try {
       return claiming.claim();
     } catch (SQLException e) {
-      if (!LEASE_LOST.equals(e.getSQLState())) {
+      if (!DatabaseFault.is(e, DatabaseFault.LEASE_LOST)) {
         throw e;
       }
       lease.recover(epoch);
@@ -268,23 +192,8 @@ public final class TaskRecords implements TaskLogin.Roles {
     }
   }
 
-  private boolean is(String sql, Fill fill) throws SQLException {
-    return query(sql, fill, rows -> rows.next() && rows.getBoolean(1));
-  }
-
-  private <T> T query(String sql, Fill fill, Read<T> read) throws SQLException {
-    try (var connection = database.getConnection();
-        var statement = connection.prepareStatement(sql)) {
-      fill.fill(statement);
-      try (var rows = statement.executeQuery()) {
-        return read.read(rows);
-      }
-    }
-  }
-
-  private static Array array(PreparedStatement statement, String type, @Nullable Object[] values)
-      throws SQLException {
-    return statement.getConnection().createArrayOf(type, values);
+  private boolean is(String sql, @Nullable Object... parameters) throws SQLException {
+    return Query.first(database, sql, row -> row.getBoolean(1), parameters).orElse(false);
   }
 
   private static SqlClaim claim(ResultSet row) throws SQLException {

@@ -1,9 +1,8 @@
 package org.pgoffload.worker.sql;
 
-import java.io.IOException;
 import java.sql.SQLException;
-import java.sql.SQLTransientConnectionException;
 import java.time.Duration;
+import org.pgoffload.platform.DatabaseFault;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,7 +33,7 @@ final class UntilAnswered {
         if (Thread.currentThread().isInterrupted()) {
           throw new InterruptedException("closing, before the database had answered");
         }
-        if (!isAway(e)) {
+        if (!DatabaseFault.isTransient(e)) {
           throw e;
         }
         if (pause.equals(LONGEST_PAUSE)) {
@@ -47,24 +46,5 @@ final class UntilAnswered {
         }
       }
     }
-  }
-
-  /// Whether the server, the connection or the moment is to blame, rather than what was asked.
-  static boolean isAway(SQLException fault) {
-    var state = fault.getSQLState();
-    if (state == null
-        || fault instanceof SQLTransientConnectionException
-        || fault.getCause() instanceof IOException) {
-      return true;
-    }
-    return switch (state.substring(0, Math.min(2, state.length()))) {
-      // connection exception, insufficient resources, deadlock, system error
-      case "08", "53", "40", "58" -> true;
-      // shutting down, starting, a statement's timeout
-      case "57" -> true;
-      // a standby, before it is promoted
-      case "25" -> state.equals("25006");
-      default -> false;
-    };
   }
 }

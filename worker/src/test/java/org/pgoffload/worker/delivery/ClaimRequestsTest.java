@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
@@ -198,7 +199,7 @@ final class ClaimRequestsTest {
       var far = TestRequests.received(1L << 40, () -> {});
       assertThatThrownBy(() -> new ClaimRequests(database, lease).claim(List.of(far)))
           .isInstanceOfSatisfying(
-              SQLException.class, fault -> assertThat(ClaimRequests.isDataError(fault)).isTrue());
+              SQLException.class, fault -> assertThat(DatabaseFault.isDataError(fault)).isTrue());
     }
   }
 

@@ -14,6 +14,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.deadletters.DeadLetter;
 import org.pgoffload.operations.deadletters.Printable;
+import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Routing;
 import org.pgoffload.schema.InstallException;
@@ -141,30 +143,33 @@ final class ReplayDeadLetters implements Callable<Integer> {
       out.println(letter.position() + ": another letter of request " + id.get());
       return;
     }
-    try (var statement =
-        connection.prepareStatement("select pgoffload.replay_request(?, ?, ?, ?)")) {
-      statement.setBytes(1, letter.message());
-      statement.setInt(2, signature.keyId());
-      statement.setBytes(3, HexFormat.of().parseHex(signature.mac()));
-      statement.setBoolean(4, force);
-      var row = statement.executeQuery();
-      row.next();
+    try {
+      long sent =
+          Query.row(
+              connection,
+              "select pgoffload.replay_request(?, ?, ?, ?)",
+              row -> row.getLong(1),
+              letter.message(),
+              signature.keyId(),
+              HexFormat.of().parseHex(signature.mac()),
+              force);
       id.ifPresent(done::add);
       out.println(
           letter.position()
               + ": request "
               + id.map(String::valueOf).orElse("?")
               + " is sent again as request "
-              + row.getLong(1));
+              + sent);
       out.flush();
     } catch (SQLException e) {
-      if (all && NEEDS_NOTHING.equals(e.getSQLState())) {
+      if (all && DatabaseFault.is(e, NEEDS_NOTHING)) {
         // said of what is signed by us alone: a forged letter hides no other of its id
         id.ifPresent(done::add);
         out.println(letter.position() + ": " + words(e));
-      } else if (UNDEFINED_FUNCTION.equals(e.getSQLState()) || isLost(e)) {
+      } else if (DatabaseFault.is(e, UNDEFINED_FUNCTION) || DatabaseFault.isConnectionLost(e)) {
         throw new InstallException(
-            words(e) + (isLost(e) ? "" : "; run pgoffload install first"), e);
+            words(e) + (DatabaseFault.isConnectionLost(e) ? "" : "; run pgoffload install first"),
+            e);
       } else {
         refuse(letter, words(e), hint(e));
       }
@@ -178,13 +183,8 @@ final class ReplayDeadLetters implements Callable<Integer> {
     err.flush();
   }
 
-  private static boolean isLost(SQLException e) {
-    return e.getSQLState() == null || e.getSQLState().startsWith("08");
-  }
-
   private static String words(SQLException e) {
-    var server = e instanceof PSQLException known ? known.getServerErrorMessage() : null;
-    return Printable.line(String.valueOf(server == null ? e.getMessage() : server.getMessage()));
+    return Printable.line(DatabaseFault.words(e));
   }
 
   private static String hint(SQLException e) {

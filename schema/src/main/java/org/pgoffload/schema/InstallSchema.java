@@ -461,18 +461,14 @@ public final class InstallSchema {
   /// @throws InstallException with the code `unreleased_schema`, and what to do
   public static void refuseUnreleased(Connection connection, DatabaseAddress database)
       throws SQLException {
-    try (var statement = connection.createStatement();
-        var row = statement.executeQuery("select pg_catalog.to_regclass('pgoffload.execution')")) {
-      row.next();
-      if (row.getString(1) != null) {
-        throw new InstallException(
-            "unreleased_schema: the schema pgoffload in "
-                + database
-                + " was made by a version that was never released, and this version neither"
-                + " upgrades nor removes it. Remove it with the version that made it (pgoffload"
-                + " uninstall), or use a fresh database. Nothing has changed",
-            null);
-      }
+    if (exists(connection, "pgoffload.execution")) {
+      throw new InstallException(
+          "unreleased_schema: the schema pgoffload in "
+              + database
+              + " was made by a version that was never released, and this version neither"
+              + " upgrades nor removes it. Remove it with the version that made it (pgoffload"
+              + " uninstall), or use a fresh database. Nothing has changed",
+          null);
     }
   }
 

@@ -26,6 +26,7 @@ import org.pgoffload.operations.InstallLogins;
 import org.pgoffload.operations.MaintenanceApp;
 import org.pgoffload.operations.credentials.Certificates;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.Query;
 import org.pgoffload.platform.Settings;
 import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.platform.hosting.Observe;
@@ -220,15 +221,9 @@ public final class LocalInstallation implements AutoCloseable {
   }
 
   private static void createDatabase(DatabaseAddress database) {
-    try (var connection = database.in("postgres").connectAsPart("pgoffload dev");
-        var statement = connection.createStatement()) {
-      boolean exists;
-      try (var row =
-          statement.executeQuery("select from pg_database where datname = '" + DATABASE + "'")) {
-        exists = row.next();
-      }
-      if (!exists) {
-        statement.execute("create database " + DATABASE);
+    try (var connection = database.in("postgres").connectAsPart("pgoffload dev")) {
+      if (!Query.exists(connection, "select from pg_database where datname = ?", DATABASE)) {
+        Query.execute(connection, "create database " + DATABASE);
       }
     } catch (SQLException e) {
       throw new InstallException(
@@ -237,20 +232,14 @@ public final class LocalInstallation implements AutoCloseable {
   }
 
   private static void createRoles(DatabaseAddress database, LocalCredentials credentials) {
-    try (var connection = database.connectAsPart("pgoffload dev");
-        var statement = connection.createStatement()) {
-      boolean exists;
-      try (var row =
-          statement.executeQuery(
-              "select from pg_roles where rolname = '" + APPLICATION_ROLE + "'")) {
-        exists = row.next();
+    try (var connection = database.connectAsPart("pgoffload dev")) {
+      if (!Query.exists(connection, "select from pg_roles where rolname = ?", APPLICATION_ROLE)) {
+        Query.execute(connection, "create role " + APPLICATION_ROLE);
       }
-      if (!exists) {
-        statement.execute("create role " + APPLICATION_ROLE);
-      }
-      statement.execute("grant llm_user, pgbackground_role to " + APPLICATION_ROLE);
+      Query.execute(connection, "grant llm_user, pgbackground_role to " + APPLICATION_ROLE);
       // a schema of its own, which comes first in its search path
-      statement.execute(
+      Query.execute(
+          connection,
           "create schema if not exists " + APPLICATION_ROLE + " authorization " + APPLICATION_ROLE);
     } catch (SQLException e) {
       throw new InstallException("the local roles could not be made: " + e.getMessage(), e);

@@ -1,4 +1,4 @@
-package org.pgoffload.dev.tests;
+package org.pgoffload.launcher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -7,16 +7,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
-import org.pgoffload.launcher.Main;
-import org.pgoffload.launcher.ReadConfiguration;
 import org.pgoffload.operations.MaintenanceConfiguration;
 import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.platform.DatabaseAddress;
@@ -32,7 +26,7 @@ import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.llm.calls.CallSettings;
 import org.pgoffload.worker.sql.SqlLimits;
 
-class SettingsTest {
+class ReadConfigurationTest {
   private static final Map<String, String> LEAST =
       Map.of(
           "DATABASE_URL", "postgresql://u:p@db.example:5433/d",
@@ -41,16 +35,6 @@ class SettingsTest {
   private static final DatabaseAddress DATABASE =
       new DatabaseAddress("db.example", 5433, "d", "u", Secret.of("p"), Map.of());
   private static final Map<String, Object> KAFKA = Map.of("bootstrap.servers", "k:9092");
-
-  @Test
-  void theListOfCommandsSaysWholeSentences() {
-    var said =
-        Main.commandLine().getSubcommands().values().stream()
-            .flatMap(command ->
-                Stream.concat(Stream.of(command), command.getSubcommands().values().stream()))
-            .map(command -> command.getCommandSpec().usageMessage().description()[0]);
-    assertThat(said).isNotEmpty().allMatch(first -> first.endsWith("."));
-  }
 
   @Test
   void theProducerHasDefaults() {
@@ -288,33 +272,5 @@ class SettingsTest {
         .hasMessageContaining("DATABASE_URL")
         .hasMessageContaining("postgresql://")
         .hasMessageNotContaining("hush");
-  }
-
-  @ParameterizedTest
-  @MethodSource("commands")
-  void everyCommandHasHelp(List<String> command) {
-    var arguments = new ArrayList<>(command);
-    arguments.add("--help");
-    var ran = Command.run(arguments.toArray(String[]::new));
-    assertThat(ran.status()).isZero();
-    assertThat(ran.output())
-        .contains("Usage: pgoffload " + String.join(" ", command))
-        .doesNotContain("null");
-  }
-
-  static Stream<List<String>> commands() {
-    return Main.commandLine().getSubcommands().entrySet().stream()
-        .flatMap(command ->
-            Stream.concat(
-                Stream.of(List.of(command.getKey())),
-                command.getValue().getSubcommands().keySet().stream()
-                    .map(subcommand -> List.of(command.getKey(), subcommand))));
-  }
-
-  @Test
-  void badUsageExitsWithTwo() {
-    var ran = Command.run("dev", "--parts", "postgres,zookeeper");
-    assertThat(ran.status()).isEqualTo(2);
-    assertThat(ran.errors()).contains("zookeeper");
   }
 }

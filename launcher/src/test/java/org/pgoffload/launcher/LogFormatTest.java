@@ -1,4 +1,4 @@
-package org.pgoffload.dev.tests;
+package org.pgoffload.launcher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,5 +1,7 @@
 package org.pgoffload.dev.tests;
 
+import static org.awaitility.Awaitility.await;
+
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -12,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.pgoffload.dev.servers.JavaProcess;
 import org.pgoffload.launcher.Main;
 
@@ -99,6 +102,23 @@ final class Command implements AutoCloseable {
       return Files.readString(output, StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Waits until it has said this.
+  ///
+  /// @throws IllegalStateException if it ends before, or does not say it in that time
+  void awaitOutput(String text, Duration patience) {
+    await().atMost(patience).until(() -> output().contains(text) || !process.isAlive());
+    if (!output().contains(text)) {
+      throw new IllegalStateException(
+          "not said: "
+              + text
+              + "\n"
+              + output()
+                  .lines()
+                  .filter(line -> !line.contains(" DEBUG "))
+                  .collect(Collectors.joining("\n")));
     }
   }
 

@@ -67,8 +67,8 @@ class SecretsTest {
                         "OPENAI_API_KEY_FILE",
                         keyFile()));
             var app = servers.owner().as("app", secret("app")).connect("test")) {
-          awaitOutput(producer, "Capturing from");
-          awaitOutput(results, "Writing results");
+          producer.awaitOutput("Capturing from", START);
+          results.awaitOutput("Writing results", START);
           assertThat(query(app, "select llm_ask('Hello')")).containsExactly("an answer");
           assertThat(error(app, "select llm_ask('wrong')")).contains("LM001");
           assertThat(
@@ -82,7 +82,7 @@ class SecretsTest {
           changePassword(servers, owner, results, Part.RESULTS);
           changePassword(servers, owner, producer, Part.PRODUCER);
           for (var part : List.of(worker, results, producer)) {
-            awaitOutput(part, "starts with them");
+            part.awaitOutput("starts with them", START);
             awaitReady(part);
             showsNone(List.of(commandLine(part), metrics(part)), secrets(owner));
           }
@@ -107,10 +107,10 @@ class SecretsTest {
     var file = Path.of(servers.environment(part).get("DATABASE_URL_FILE"));
     var before = Files.readString(file);
     hangUp(command);
-    awaitOutput(command, "none of the files that this part has read has changed");
+    command.awaitOutput("none of the files that this part has read has changed", START);
     Files.writeString(file, before.replace("database-secret", "wrong-database-secret"));
     hangUp(command);
-    awaitOutput(command, "what they say is wrong; this part goes on");
+    command.awaitOutput("what they say is wrong; this part goes on", START);
     Files.writeString(file, before);
   }
 
@@ -217,18 +217,5 @@ class SecretsTest {
     } catch (SQLException e) {
       return e.getSQLState() + e.getMessage();
     }
-  }
-
-  private static void awaitOutput(Command command, String text) {
-    await()
-        .atMost(START)
-        .until(() -> command.output().contains(text) || !command.process().isAlive());
-    assertThat(command.output().contains(text))
-        .withFailMessage(() ->
-            "not said: "
-                + text
-                + "\n"
-                + command.output().lines().filter(l -> !l.contains(" DEBUG ")).toList())
-        .isTrue();
   }
 }

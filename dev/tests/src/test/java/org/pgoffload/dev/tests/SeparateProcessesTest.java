@@ -52,9 +52,9 @@ class SeparateProcessesTest {
           var results = Command.start(directory, environment, "results");
           var worker = Command.start(directory, environment, "worker");
           var app = connect(addresses)) {
-        awaitOutput(producer, "Capturing from");
-        awaitOutput(results, "Writing results");
-        awaitOutput(worker, "Reading from");
+        producer.awaitOutput("Capturing from", START);
+        results.awaitOutput("Writing results", START);
+        worker.awaitOutput("Reading from", START);
         assertThat(query(app, "select llm_ask('all alone')"))
             .containsExactly("stub answer to: all alone");
 
@@ -154,12 +154,5 @@ class SeparateProcessesTest {
 
   private static Connection connect(JsonNode addresses) throws SQLException {
     return DatabaseAddress.parse(addresses.get("postgres_url").asText()).connect("test");
-  }
-
-  private static void awaitOutput(Command command, String text) {
-    await()
-        .atMost(START)
-        .until(() -> command.output().contains(text) || !command.process().isAlive());
-    assertThat(command.output()).contains(text);
   }
 }

@@ -32,11 +32,10 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.dev.launcher.LocalInstallation;
-import org.pgoffload.dev.launcher.LocalOptions;
 import org.pgoffload.dev.launcher.Part;
-import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
 import org.pgoffload.launcher.ConnectorConfigCommand;
 import org.pgoffload.launcher.ReadConfiguration;
@@ -48,15 +47,19 @@ import org.pgoffload.producer.ProducerApp;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.telemetry.Telemetry;
 
-/// A whole local installation in which a distributed worker of Kafka Connect, with the plugin
-/// archive and the configuration that `connector-config` prints, captures instead of the producer.
+/// An installation in a database of its own, in which a distributed worker of Kafka Connect, with
+/// the plugin archive and the configuration that `connector-config` prints, captures instead of the
+/// producer.
+@ExtendWith(SharedInstallation.Extension.class)
 class KafkaConnectTest {
   private static final String NAME = "pgoffload";
+  private static final String SLOT = "by_connect";
   private static final Duration PATIENCE = Duration.ofMinutes(2);
 
   @TempDir static Path directory;
   private static VendorStub vendor;
-  private static LocalInstallation installation;
+  private static OwnDatabase database;
+  private static LocalInstallation parts;
   private static CaptureSidecar attend;
   private static Path plugins;
   private static ConnectWorker worker;
@@ -65,7 +68,7 @@ class KafkaConnectTest {
   private Connection admin;
 
   @BeforeAll
-  static void start() throws Exception {
+  static void start(SharedInstallation shared) throws Exception {
     var archive =
         Path.of("../../connectors/target/pgoffload-connectors-" + Version.text() + ".zip")
             .toAbsolutePath()
@@ -77,24 +80,17 @@ class KafkaConnectTest {
     }
     plugins = Files.createDirectory(directory.resolve("plugins"));
     unpack(archive, plugins);
-    vendor = VendorStub.start();
-    vendor.otherwise(question -> StubReply.answer("answer to " + question.turns().getLast()));
-    installation =
-        LocalInstallation.start(
-            new LocalOptions(
-                directory.resolve("data"),
-                true,
-                0,
-                0,
-                EnumSet.complementOf(EnumSet.of(Part.PRODUCER)),
-                Map.of(
-                    "LLM_PROVIDER",
-                    "openai",
-                    "OPENAI_API_KEY",
-                    VendorStub.KEY,
-                    "OPENAI_BASE_URL",
-                    vendor.url() + "/v1")),
-            step -> {});
+    vendor = shared.openai();
+    database = OwnDatabase.create(shared.installation(), "connected", SLOT);
+    database.ran("install");
+    var environment = database.environment();
+    environment.put("OPENAI_API_KEY", VendorStub.KEY);
+    environment.put("OPENAI_BASE_URL", vendor.url() + "/v1");
+    parts =
+        database.start(
+            directory.resolve("parts"),
+            EnumSet.of(Part.WORKER, Part.RESULTS, Part.MAINTENANCE),
+            environment);
     var producer = ReadConfiguration.producer(settings());
     Files.writeString(
         directory.resolve("connect.properties"),
@@ -107,7 +103,7 @@ class KafkaConnectTest {
 
   @AfterAll
   static void stop() {
-    for (var each : new AutoCloseable[] {worker, attend, installation, vendor}) {
+    for (var each : new AutoCloseable[] {worker, attend, parts, database}) {
       try {
         if (each != null) {
           each.close();
@@ -120,8 +116,8 @@ class KafkaConnectTest {
 
   @BeforeEach
   void connect() throws SQLException {
-    app = installation.application().connect("test");
-    admin = installation.admin().connect("test");
+    app = database.application().connect("test");
+    admin = database.admin().connect("test");
   }
 
   @AfterEach
@@ -134,10 +130,10 @@ class KafkaConnectTest {
   void answersRowsAndCallsAndRunsBackgroundSql() throws SQLException {
     var id =
         query(app, "insert into llm_request (prompt) values ('by row') returning id").getFirst();
-    assertThat(query(app, "select llm_ask('at once')")).containsExactly("answer to user: at once");
+    assertThat(query(app, "select llm_ask('at once')")).containsExactly("stub answer to: at once");
     waitFor(id);
     assertThat(query(app, "select llm_result(" + id + ")"))
-        .containsExactly("answer to user: by row");
+        .containsExactly("stub answer to: by row");
     assertThat(
             query(
                 app,
@@ -147,13 +143,13 @@ class KafkaConnectTest {
 
   @Test
   void recordsAreThoseOfTheProducer() throws Exception {
-    execute(admin, "select pg_copy_logical_replication_slot('pgoffload', 'compared')");
+    execute(admin, "select pg_copy_logical_replication_slot('" + SLOT + "', 'compared')");
     execute(app, "select llm_ask('Grüße, 世界', options => '{\"temperature\": 0.5}')");
     execute(app, "insert into llm_request (prompt, ordering_key) values ('one', 'schlüssel 7')");
     execute(app, "select pg_background_detach(pg_background_launch('select 1'))");
     execute(app, "select pg_logical_emit_message(true, 'pgoffload.request', 'no request')");
     waitFor(query(app, "insert into llm_request (prompt) values ('last') returning id").getFirst());
-    var captured = published(new TopicNames("pgoffload"));
+    var captured = published(database.topics());
 
     var others = new TopicNames("other");
     try (var kafka = kafkaAdmin()) {
@@ -163,7 +159,7 @@ class KafkaConnectTest {
           .all()
           .get();
     }
-    var environment = new TreeMap<>(installation.joiningEnvironment());
+    var environment = new TreeMap<>(database.environment());
     environment.put("PGOFFLOAD_TOPIC_PREFIX", others.prefix());
     environment.put("PGOFFLOAD_SLOT", "compared");
     try (var _ =
@@ -207,7 +203,7 @@ class KafkaConnectTest {
     answeredOnce("transaction", 300);
 
     // all of them are committed, some a second time
-    var topic = installation.topics().llmRequests();
+    var topic = database.topics().llmRequests();
     assertThat(
             read(topic).stream()
                 .map(ReadTopics::value)
@@ -223,7 +219,7 @@ class KafkaConnectTest {
             var partitions = TopicOffsets.partitions(kafka, topic);
             var ends = new HashMap<>(TopicOffsets.of(kafka, partitions, OffsetSpec.latest()));
             ends.values().removeIf(end -> end == 0);
-            assertThat(TopicOffsets.committed(kafka, installation.topics().workersOf(topic)))
+            assertThat(TopicOffsets.committed(kafka, database.topics().workersOf(topic)))
                 .isEqualTo(ends);
           });
     }
@@ -235,8 +231,12 @@ class KafkaConnectTest {
     dropSlot();
     await().atMost(PATIENCE).until(() -> worker.taskState(NAME), "FAILED"::equals);
     assertThat(worker.get("/connectors/" + NAME + "/status").toString())
-        .contains("slot_missing: there is no replication slot pgoffload: run pgoffload install");
-    assertThat(query(admin, "select slot_name from pg_replication_slots")).isEmpty();
+        .contains("slot_missing: there is no replication slot by_connect: run pgoffload install");
+    assertThat(
+            query(
+                admin,
+                "select slot_name from pg_replication_slots where slot_name = '" + SLOT + "'"))
+        .isEmpty();
 
     var lost =
         query(app, "insert into llm_request (prompt) values ('between slots') returning id")
@@ -245,16 +245,18 @@ class KafkaConnectTest {
     restartTask();
     waitFor(lost);
     assertThat(query(app, "select llm_result(" + lost + ")"))
-        .containsExactly("answer to user: between slots");
+        .containsExactly("stub answer to: between slots");
   }
 
   @Test
   void aRestartedDatabaseIsWaitedFor() throws Exception {
     execute(
         admin,
-        "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = 'pgoffload'");
+        "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = '"
+            + SLOT
+            + "'");
     assertThat(query(app, "select llm_ask('after the walsender')"))
-        .containsExactly("answer to user: after the walsender");
+        .containsExactly("stub answer to: after the walsender");
     assertThat(worker.taskState(NAME)).isEqualTo("RUNNING");
   }
 
@@ -273,7 +275,7 @@ class KafkaConnectTest {
       restartTask();
     }
     assertThat(query(app, "select llm_ask('after the login')"))
-        .containsExactly("answer to user: after the login");
+        .containsExactly("stub answer to: after the login");
   }
 
   @Test
@@ -282,8 +284,8 @@ class KafkaConnectTest {
         app,
         "select pg_logical_emit_message(true, 'pgoffload.request', repeat('forged ', 6000000))");
     assertThat(query(app, "select llm_ask('after the forged one')"))
-        .containsExactly("answer to user: after the forged one");
-    var letters = read(installation.topics().deadLetters());
+        .containsExactly("stub answer to: after the forged one");
+    var letters = read(database.topics().deadLetters());
     assertThat(letters)
         .filteredOn(letter -> letter.value().length == 0)
         .singleElement()
@@ -321,8 +323,10 @@ class KafkaConnectTest {
         .until(() -> {
           execute(
               admin,
-              "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = 'pgoffload' and active");
-          execute(admin, "select pg_drop_replication_slot('pgoffload')");
+              "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = '"
+                  + SLOT
+                  + "' and active");
+          execute(admin, "select pg_drop_replication_slot('" + SLOT + "')");
           return true;
         });
   }
@@ -387,11 +391,11 @@ class KafkaConnectTest {
   }
 
   private static List<ConsumerRecord<byte[], byte[]>> read(String... topics) {
-    return ReadTopics.all(installation.kafkaBootstrap(), topics);
+    return ReadTopics.all(database.servers().kafkaBootstrap(), topics);
   }
 
   private static Admin kafkaAdmin() {
-    return Admin.create(Map.of("bootstrap.servers", installation.kafkaBootstrap()));
+    return Admin.create(Map.of("bootstrap.servers", database.servers().kafkaBootstrap()));
   }
 
   /// Starts a worker, and gives it the configuration as a user would.
@@ -400,7 +404,7 @@ class KafkaConnectTest {
         ConnectWorker.start(
             directory,
             plugins,
-            installation.kafkaBootstrap(),
+            database.servers().kafkaBootstrap(),
             exactlyOnce ? Map.of("exactly.once.source.support", "enabled") : Map.of());
     var arguments =
         new ArrayList<>(
@@ -428,23 +432,16 @@ class KafkaConnectTest {
   }
 
   private static Settings settings() {
-    return new Settings(installation.joiningEnvironment());
+    return new Settings(database.environment());
   }
 
-  /// The command with what the installation says, by its options.
+  /// The command as the administrator, or as the producer, whose password the connector has.
   private static Command.Outcome run(String... arguments) {
-    var all = new ArrayList<>(List.of(arguments));
-    var uri =
+    return database.run(
         arguments[0].equals("install")
-            ? installation.joiningEnvironment().get("DATABASE_URL")
-            : installation.joiningEnvironment().get("PGOFFLOAD_PRODUCER_DATABASE_URL");
-    all.addAll(
-        List.of(
-            "--kafka",
-            installation.kafkaBootstrap(),
-            "--database-url",
-            Objects.requireNonNull(uri)));
-    return Command.run(all.toArray(String[]::new));
+            ? database.admin()
+            : ReadConfiguration.producer(settings()).database(),
+        arguments);
   }
 
   private static void unpack(Path archive, Path into) throws IOException {

@@ -10,6 +10,7 @@ import org.pgoffload.worker.vendors.http.PostJson;
 /// The providers that a worker can ask, in the order in which it looks for their settings. A new
 /// provider is a constant here: the choice of a provider, `LLM_PROVIDER`, `LLM_FALLBACKS` and
 /// `echo` where nothing is configured all follow from it.
+@SuppressWarnings("ImmutableEnumChecker") // its functions keep nothing
 public enum KnownProvider {
   AZURE_OPENAI(
       AzureOpenAiProvider.NAME,

@@ -31,6 +31,8 @@ public final class StubVendor implements AutoCloseable {
     CUTTING
   }
 
+  /// How the stub answers.
+  ///
   /// @param share of the calls that meet the mode, from 0 to 1; the others are answered
   /// @param latency until the first byte, on the average
   public record Manner(Mode mode, double share, Duration latency) {

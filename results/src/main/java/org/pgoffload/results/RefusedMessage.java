@@ -1,0 +1,95 @@
+package org.pgoffload.results;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultHead;
+import org.pgoffload.telemetry.LogRequest;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Decides what becomes of a message that the database does not take: the result of an LLM request
+/// is replaced by a failed one, any other message is left out. Each is logged as an error.
+final class RefusedMessage {
+  private static final Logger LOG = LoggerFactory.getLogger(RefusedMessage.class);
+
+  private RefusedMessage() {}
+
+  /// @param mayReplace false for a replacement that is refused as well
+  /// @param fault the refusal, without values
+  /// @return the message to write in its place
+  static Optional<WaitingMessage> replacement(
+      WaitingMessage refused, boolean mayReplace, String fault) {
+    return switch (refused) {
+      case WaitingMessage.LlmResult message -> {
+        var result = Result.read(message.json().getBytes(StandardCharsets.UTF_8));
+        if (mayReplace) {
+          try (var _ = LogRequest.of(result.id())) {
+            LOG.error(
+                "The result of request {} cannot be stored ({}); the request ends as failed",
+                result.id(),
+                fault);
+          }
+          yield Optional.of(WaitingMessage.LlmResult.of(failed(result, fault), message.record()));
+        }
+        try (var _ = LogRequest.of(result.id())) {
+          LOG.error(
+              "A result of request {} has no place in the database ({}) and is left out; the results"
+                  + " topic has it",
+              result.id(),
+              fault);
+        }
+        yield Optional.empty();
+      }
+      case WaitingMessage.Piece message -> {
+        LOG.error(
+            "{} has no place in the database ({}) and is left out; the answer has it",
+            message.name(),
+            fault);
+        yield Optional.empty();
+      }
+      case WaitingMessage.Usage message -> {
+        LOG.error(
+            "The usage of {} has no place in the database ({}) and is left out; the usage topic has"
+                + " it",
+            message.key(),
+            fault);
+        yield Optional.empty();
+      }
+      case WaitingMessage.SqlChunk message -> {
+        LOG.error(
+            "{} has no place in the database ({}) and is left out; the results topic has it",
+            message.name(),
+            fault);
+        yield Optional.empty();
+      }
+      case WaitingMessage.SqlEnded message -> {
+        try (var _ = LogRequest.of(message.id())) {
+          LOG.error(
+              "The end of SQL request {} cannot be told to those who listen or hold an old snapshot"
+                  + " ({}); its result is recorded",
+              message.id(),
+              fault);
+        }
+        yield Optional.empty();
+      }
+    };
+  }
+
+  /// A failed result without any text from outside, since such a text is why the database refused
+  /// the result.
+  private static Result failed(Result refused, String fault) {
+    return Result.withoutCalls(
+        new ResultHead(
+            Result.VERSION,
+            refused.id(),
+            refused.kind(),
+            Result.FAILED,
+            refused.requestedBy(),
+            refused.requestedByOid()),
+        Result.Outcome.error(
+            "result_not_storable",
+            "the database refused the result with " + fault + "; the results topic has it"),
+        Result.Run.of(refused.attempts(), refused.finishedAt()));
+  }
+}

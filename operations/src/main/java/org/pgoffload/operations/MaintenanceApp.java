@@ -32,7 +32,7 @@ public final class MaintenanceApp implements RunningPart {
     this.thread = Thread.ofPlatform().name("pgoffload-maintenance").unstarted(this::run);
     this.watch =
         Thread.ofVirtual()
-            .name("pgoffload-watch")
+            .name("pgoffload-watch-installation")
             .unstarted(new WatchInstallation(configuration, telemetry.metrics()));
   }
 

@@ -11,13 +11,13 @@ import org.pgoffload.telemetry.Telemetry;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What the producer does besides capturing, for an installation where a Connect cluster captures:
-/// watches the slot, has sent again what a break of the capture has lost, and on PostgreSQL 15 and
-/// 16 sees to it that immediate calls do not wait.
+/// The producer's work besides capturing, for an installation where a Connect cluster captures: it
+/// watches the slot, sends again the requests that a break of the capture has lost, and on
+/// PostgreSQL 15 and 16 keeps immediate calls from waiting.
 ///
-/// One is enough. A second one does no harm: what both have sent again is recognised by its claims.
-/// Without any, capturing goes on: a break waits for its sweep, and on 15 and 16 an immediate call
-/// waits for the capture's own heartbeat, a second at most.
+/// One sidecar is enough. A second one does no harm: workers recognise requests that both have sent
+/// again by their claims. Without a sidecar, capturing goes on: a break waits for its sweep, and on
+/// 15 and 16 an immediate call waits for the capture's own heartbeat, a second at most.
 public final class CaptureSidecar implements RunningPart {
   private static final Logger LOG = LoggerFactory.getLogger(CaptureSidecar.class);
 
@@ -56,8 +56,9 @@ public final class CaptureSidecar implements RunningPart {
   }
 
   private void run() {
-    var watch = Thread.ofVirtual().name("pgoffload-watch").start(watchSlot);
-    var sweep = Thread.ofVirtual().name("pgoffload-sweep").start(new SweepRequests(configuration));
+    var watch = Thread.ofVirtual().name("pgoffload-watch-slot").start(watchSlot);
+    var sweep =
+        Thread.ofVirtual().name("pgoffload-sweep-requests").start(new SweepRequests(configuration));
     try {
       LOG.info(
           "Watching replication slot {} of {}, from which others capture",

@@ -12,9 +12,9 @@ import org.pgoffload.platform.Query;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// On PostgreSQL 15 and 16 a message that is not bound to a commit waits in memory until somebody
-/// flushes the WAL. This commits something tiny every few tens of milliseconds, so that an
-/// immediate call waits no longer than that.
+/// On PostgreSQL 15 and 16 a message that is not bound to a commit waits in memory until the WAL is
+/// flushed. This class commits a tiny message every few tens of milliseconds, so that an immediate
+/// call waits no longer than that.
 final class FlushMessages implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FlushMessages.class);
 
@@ -31,7 +31,10 @@ final class FlushMessages implements AutoCloseable {
   private FlushMessages(DatabaseAddress database, boolean needed) {
     this.database = database;
     this.timer =
-        needed ? Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().factory()) : null;
+        needed
+            ? Executors.newSingleThreadScheduledExecutor(
+                Thread.ofVirtual().name("pgoffload-flush").factory())
+            : null;
     if (timer != null) {
       var _ = timer.scheduleWithFixedDelay(this::flush, 0, INTERVAL_MILLIS, TimeUnit.MILLISECONDS);
     }

@@ -62,7 +62,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
 
   @Override
   public void run() {
-    var watch = Thread.ofVirtual().name("pgoffload-watch").start(watchSlot);
+    var watch = Thread.ofVirtual().name("pgoffload-watch-slot").start(watchSlot);
     while (!isClosing()) {
       try {
         switch (slotState()) {
@@ -139,7 +139,8 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
     connections = BrokerConnections.of(producer.metrics().values());
     health = Health.waiting("the capture is starting");
     // only who captures sweeps, so that no two do
-    var sweep = Thread.ofVirtual().name("pgoffload-sweep").start(new SweepRequests(configuration));
+    var sweep =
+        Thread.ofVirtual().name("pgoffload-sweep-requests").start(new SweepRequests(configuration));
     try (var _ = FlushMessages.startIfNeeded(configuration.database(), serverVersion)) {
       var started =
           DebeziumEngine.create(Connect.class)

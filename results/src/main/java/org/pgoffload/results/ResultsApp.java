@@ -31,30 +31,23 @@ public final class ResultsApp implements RunningPart {
   private final WriteBack writeBack;
   private final BuryRecords bury;
   private final UsageApp usage;
-  private final CountDownLatch running;
-  private final CountDownLatch closing;
-  private final CountDownLatch ended;
+  private final Phases phases;
+
+  /// The latches that the phases of the application open.
+  private record Phases(CountDownLatch running, CountDownLatch closing, CountDownLatch ended) {}
 
   private ResultsApp(
-      KafkaStreams streams,
-      WriteBack writeBack,
-      BuryRecords bury,
-      UsageApp usage,
-      CountDownLatch running,
-      CountDownLatch closing,
-      CountDownLatch ended) {
+      KafkaStreams streams, WriteBack writeBack, BuryRecords bury, UsageApp usage, Phases phases) {
     this.streams = streams;
     this.writeBack = writeBack;
     this.bury = bury;
     this.usage = usage;
-    this.running = running;
-    this.closing = closing;
-    this.ended = ended;
+    this.phases = phases;
   }
 
   /// Starts in the background. Faults of the database or of Kafka are waited out, not thrown.
   ///
-  /// @param telemetry is told what is measured and done
+  /// @param telemetry takes the measures and traces
   public static ResultsApp start(ResultsConfiguration configuration, Telemetry telemetry) {
     var deadLetters = new CountDeadLetters(telemetry.metrics());
     var bury = new BuryRecords(configuration.kafka(), configuration.topics().deadLetters());
@@ -112,9 +105,7 @@ public final class ResultsApp implements RunningPart {
         writeBack,
         bury,
         UsageApp.start(configuration, running, telemetry.metrics()),
-        running,
-        closing,
-        ended);
+        new Phases(running, closing, ended));
   }
 
   private static boolean isWriteBackClosed(@Nullable Throwable fault) {
@@ -136,7 +127,7 @@ public final class ResultsApp implements RunningPart {
   ///
   /// @throws IllegalStateException if they are not within the time
   public void awaitRunning(Duration patience) throws InterruptedException {
-    if (!running.await(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+    if (!phases.running.await(patience.toMillis(), TimeUnit.MILLISECONDS)) {
       throw new IllegalStateException(
           "the results application is "
               + streams.state()
@@ -149,7 +140,7 @@ public final class ResultsApp implements RunningPart {
   @Override
   public Health health() {
     var state = streams.state();
-    if (ended.getCount() == 0) {
+    if (phases.ended.getCount() == 0) {
       return Health.ended();
     }
     if (state != KafkaStreams.State.RUNNING) {
@@ -165,15 +156,15 @@ public final class ResultsApp implements RunningPart {
 
   @Override
   public void awaitEnd() throws InterruptedException {
-    ended.await();
+    phases.ended.await();
   }
 
   /// Ends within a few seconds. What is not written by then, because the database is away, is not
   /// committed either, and read again by the next one. Idempotent.
   @Override
   public void close() {
-    closing.countDown();
-    var usageEnding = Thread.ofVirtual().start(usage::close);
+    phases.closing.countDown();
+    var usageEnding = Thread.ofVirtual().name("pgoffload-usage-close").start(usage::close);
     // leaving the group lets the next one begin at once, rather than after the session timeout
     var leaving =
         CloseOptions.groupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP);
@@ -188,7 +179,7 @@ public final class ResultsApp implements RunningPart {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    ended.countDown();
+    phases.ended.countDown();
   }
 
   static Properties streamsProperties(ResultsConfiguration configuration) {

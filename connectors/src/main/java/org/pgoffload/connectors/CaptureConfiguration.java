@@ -33,13 +33,13 @@ public record CaptureConfiguration(
   /// The publication that the installer has made.
   public static final String PUBLICATION = "pgoffload";
 
-  /// What Debezium takes for a host.
+  /// A host as Debezium takes it.
   private static final Pattern HOST = Pattern.compile("[a-zA-Z0-9-_.]+");
 
-  /// Who logs in.
+  /// The login of the capture.
   ///
   /// @param user a role with REPLICATION
-  /// @param password its password, or null
+  /// @param password the role's password, or null
   public record Login(String user, @Nullable Secret password) {
     public Login {
       if (user.contains("'")) {
@@ -53,10 +53,10 @@ public record CaptureConfiguration(
     }
   }
 
-  /// What each session is like.
+  /// The sessions of the capture.
   ///
   /// @param properties the driver's, such as `sslmode` and `options`
-  /// @param firstStatement what it executes first
+  /// @param firstStatement the first statement of each session
   public record Session(Map<String, String> properties, String firstStatement) {
     public Session {
       properties = Map.copyOf(properties);

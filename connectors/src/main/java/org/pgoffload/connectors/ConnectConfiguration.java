@@ -23,7 +23,7 @@ public record ConnectConfiguration(
     int partitions,
     boolean transactions) {
   /// How often a transaction is committed, where the cluster has exactly-once support. Workers read
-  /// what is not committed yet, so that nobody waits for it.
+  /// uncommitted records too, so that no request waits for a commit.
   private static final Duration TRANSACTION = Duration.ofMillis(200);
 
   private static final Duration RESTART = Duration.ofSeconds(1);
@@ -48,10 +48,10 @@ public record ConnectConfiguration(
     p.put("errors.max.retries", "-1");
     p.put("retriable.restart.connector.wait.ms", Long.toString(RESTART.toMillis()));
 
-    // It cannot make a slot while the task's guard is there, and need not try for 90 s.
+    // Debezium cannot make a slot while the task's guard is there, and need not try for 90 s.
     p.put("internal.create.slot.command.timeout", "2");
 
-    // What the signature covers travels as it is.
+    // The signed bytes travel unchanged.
     p.put("key.converter", "org.apache.kafka.connect.storage.StringConverter");
     p.put("value.converter", "org.apache.kafka.connect.converters.ByteArrayConverter");
     p.put("header.converter", "org.apache.kafka.connect.storage.StringConverter");
@@ -76,8 +76,9 @@ public record ConnectConfiguration(
       p.put("exactly.once.support", "required");
     }
 
-    // The topics are the installer's. One that is missing is made as the installer would make a
-    // topic of requests, whose records nobody may remove; `install` notices that it is another one.
+    // The installer makes the topics. Connect makes a missing topic as the installer would make a
+    // topic of requests, whose records must not be removed; `install` notices that the topic is
+    // new.
     p.put("topic.creation.default.partitions", Integer.toString(partitions));
     p.put("topic.creation.default.replication.factor", "-1");
     p.put("topic.creation.default.cleanup.policy", "delete");

@@ -6,7 +6,7 @@ import org.apache.kafka.connect.connector.Task;
 /// Debezium's PostgreSQL connector for a Connect cluster, with a task that never makes a slot,
 /// waits out a database that is away, and begins where the slot stands.
 ///
-/// It takes the configuration that [ConnectConfiguration] makes.
+/// [ConnectConfiguration] makes its configuration.
 public final class RequestConnector extends PostgresConnector {
   @Override
   public Class<? extends Task> taskClass() {

@@ -47,8 +47,8 @@ public final class RequestConnectorTask extends PostgresConnectorTask {
   private @Nullable PostgresConnection guard;
   private boolean starting;
 
-  /// What had been stored before this start. It says nothing of what this run has delivered, and
-  /// may be of another server: the slot must not be moved there.
+  /// The offset that was stored before this start. It says nothing of the deliveries of this run,
+  /// and may be of another server: the slot must not be moved there.
   private @Nullable Map<String, ?> storedBefore;
 
   @Override
@@ -147,7 +147,7 @@ public final class RequestConnectorTask extends PostgresConnectorTask {
     }
   }
 
-  /// Whatever else a login is refused for is mended in the server, where it is asked again.
+  /// Any other reason for a refused login is mended in the server, so the login is tried again.
   private static boolean isWrongPassword(Throwable fault) {
     return hasCause(
         fault,

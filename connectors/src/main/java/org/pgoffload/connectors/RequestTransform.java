@@ -23,8 +23,8 @@ import org.pgoffload.protocol.TopicNames;
 /// kind, its key by the ordering key, the group or the id, the signature as a header, and the
 /// envelope's bytes, as the database signed them, as the value.
 ///
-/// What cannot be read goes to the dead-letter topic with the reason, so that nothing stops the
-/// capture; what is larger than any request goes there without its content. Nothing is trusted
+/// An unreadable message goes to the dead-letter topic with the reason, so that nothing stops the
+/// capture; a message larger than any request goes there without its content. Nothing is trusted
 /// here: any role can emit such a message, and the worker checks the signature. Heartbeats become
 /// empty records of their own topic. Anything else passes unchanged.
 ///

@@ -3,10 +3,10 @@ package org.pgoffload.connectors;
 import java.sql.Connection;
 import java.sql.SQLException;
 
-/// What the server says of the replication slot, asked before every start of the capture: Debezium
-/// silently makes a slot where there is none, and what lies between two slots would be gone.
+/// The state of the replication slot, asked before every start of the capture. Debezium silently
+/// makes a missing slot, and the requests between two slots would be lost.
 public sealed interface SlotState {
-  /// It is there and free.
+  /// The slot is there and free.
   ///
   /// @param serverVersion PostgreSQL's, such as 180006
   record Ready(int serverVersion) implements SlotState {}
@@ -16,7 +16,7 @@ public sealed interface SlotState {
   /// @param processId the server's process
   record InUse(int processId) implements SlotState {}
 
-  /// It cannot be read from; only a person can help.
+  /// The slot cannot be read from; only a person can help.
   ///
   /// @param code stable, such as `slot_missing`
   /// @param whatToDo in words

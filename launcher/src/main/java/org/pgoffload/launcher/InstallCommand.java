@@ -101,10 +101,9 @@ public final class InstallCommand implements Callable<Integer> {
         slot,
         patience,
         logins,
-        kafka,
-        topics,
-        partitions,
-        (short) replicationFactor);
+        kafka == null
+            ? null
+            : new Install.Topics(kafka, topics, partitions, (short) replicationFactor));
   }
 
   /// Only those that are given: with certificates, or with logins of another name, there are none.

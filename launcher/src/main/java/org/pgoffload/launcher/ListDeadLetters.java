@@ -49,26 +49,28 @@ final class ListDeadLetters implements Callable<Integer> {
           "Only those since then: a time such as 2026-01-31T12:00:00Z, or how long ago: 90m, 24h.")
   private @Nullable String since;
 
-  /// What is listed of a letter: not its content, which may be large.
+  /// The listed facts of a letter, without its content, which may be large.
   private record Row(
       String position,
       Instant time,
       String reason,
-      String id,
-      String kind,
-      String requestedBy,
+      Request request,
       String detail,
       String origin,
       int bytes) {
+    /// The request that the letter was; empty texts where it cannot be read.
+    private record Request(String id, String kind, String requestedBy) {}
+
     static Row of(DeadLetter letter) {
       var routing = letter.routing();
       return new Row(
           letter.position(),
           letter.time(),
           letter.reason(),
-          routing.map(Routing::id).map(String::valueOf).orElse(""),
-          routing.map(Routing::kind).orElse(""),
-          letter.requestedBy(),
+          new Request(
+              routing.map(Routing::id).map(String::valueOf).orElse(""),
+              routing.map(Routing::kind).orElse(""),
+              letter.requestedBy()),
           letter.detail(),
           letter.origin(),
           Math.max(0, letter.record().serializedValueSize()));
@@ -126,9 +128,9 @@ final class ListDeadLetters implements Callable<Integer> {
               row.position,
               row.time.truncatedTo(ChronoUnit.SECONDS).toString(),
               Printable.line(row.reason),
-              row.id,
-              Printable.line(row.kind),
-              Printable.line(row.requestedBy),
+              row.request.id,
+              Printable.line(row.request.kind),
+              Printable.line(row.request.requestedBy),
               Text.shortened(Printable.line(row.detail), LONGEST_DETAIL)));
     }
     for (var line : lines) {
@@ -147,12 +149,12 @@ final class ListDeadLetters implements Callable<Integer> {
     object.put("position", row.position);
     object.put("time", row.time.toString());
     object.put("reason", row.reason);
-    if (row.id.isEmpty()) {
+    if (row.request.id.isEmpty()) {
       object.putNull("id").putNull("kind");
     } else {
-      object.put("id", Long.parseLong(row.id)).put("kind", row.kind);
+      object.put("id", Long.parseLong(row.request.id)).put("kind", row.request.kind);
     }
-    object.put("requested_by", row.requestedBy.isEmpty() ? null : row.requestedBy);
+    object.put("requested_by", row.request.requestedBy.isEmpty() ? null : row.request.requestedBy);
     object.put("detail", row.detail);
     object.put("origin", row.origin);
     object.put("bytes", row.bytes);

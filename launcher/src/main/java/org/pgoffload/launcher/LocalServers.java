@@ -37,7 +37,7 @@ final class LocalServers {
         .toList();
   }
 
-  /// Stands for each of them.
+  /// Stands for each address of this machine.
   @Command(hidden = true)
   static final class LeftOut implements Callable<Integer> {
     @Spec private CommandSpec spec = CommandSpec.create();

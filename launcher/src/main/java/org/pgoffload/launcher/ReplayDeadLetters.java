@@ -39,7 +39,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     versionProvider = ShowVersion.class)
 final class ReplayDeadLetters implements Callable<Integer> {
-  /// It has succeeded, runs, or was sent again already.
+  /// The request has succeeded, runs, or was sent again already.
   private static final String NEEDS_NOTHING = "55000";
 
   private static final String UNDEFINED_FUNCTION = "42883";

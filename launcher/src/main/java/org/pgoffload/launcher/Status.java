@@ -63,7 +63,7 @@ record Status(
     return with(check, found);
   }
 
-  /// With how the topics are set now, instead of what the database was told of it.
+  /// With the present settings of the topics, instead of those that the database has recorded.
   Status withTopicSettings(List<TopicDeviation> deviations) {
     return withTopicSettings(
         deviations.isEmpty()

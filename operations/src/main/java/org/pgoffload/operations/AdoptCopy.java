@@ -15,7 +15,7 @@ public final class AdoptCopy {
 
   private AdoptCopy() {}
 
-  /// What was done.
+  /// The adoption that was done.
   ///
   /// @param installation the new identity
   /// @param ended how many requests had come without a result

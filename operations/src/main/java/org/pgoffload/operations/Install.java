@@ -21,10 +21,7 @@ import org.pgoffload.schema.InstallSchema;
 /// @param slot the replication slot's name
 /// @param patience how long the slot's creation waits for open transactions
 /// @param logins passwords of the parts' roles that are to log in, by role
-/// @param kafka Kafka's client properties, or null to leave the topics alone
-/// @param topics the topics' names
-/// @param partitions of topics that are created
-/// @param replicationFactor of topics that are created; -1 for the broker's default
+/// @param topics the topics, or null to leave them alone
 public record Install(
     DatabaseAddress database,
     String publicSchema,
@@ -32,25 +29,36 @@ public record Install(
     String slot,
     Duration patience,
     Map<String, Secret> logins,
-    @Nullable Map<String, Object> kafka,
-    TopicNames topics,
-    int partitions,
-    short replicationFactor) {
+    @Nullable Topics topics) {
   private static final String TOPICS_CREATED = "topics_created";
 
-  /// Applies what is missing.
+  /// The topics of an installation.
   ///
-  /// @param say is told what is being waited for
+  /// @param client Kafka's client properties, which may hold a password
+  /// @param partitions of topics that are created
+  /// @param replicationFactor of topics that are created; -1 for the broker's default
+  public record Topics(
+      Map<String, Object> client, TopicNames names, int partitions, short replicationFactor) {
+    /// The names alone.
+    @Override
+    public String toString() {
+      return names.toString();
+    }
+  }
+
+  /// Installs the missing parts.
+  ///
+  /// @param say takes a line when the installation begins to wait
   /// @return one line for each thing that changed
   public List<String> run(Consumer<String> say) {
-    // one that belongs to another database is refused before anything is made
+    // a slot of another database is refused before anything is made
     InstallSlot.isMissing(database, slot);
     var changes = new ArrayList<>(InstallSchema.run(database, publicSchema, pgBackgroundApi));
     changes.addAll(InstallLogins.run(database, logins));
     var created = installSlot(say);
     created.ifPresent(changes::add);
     InstallSlot.record(database, slot);
-    var topicChanges = kafka == null ? null : installTopics(kafka);
+    var topicChanges = topics == null ? null : installTopics(topics);
     if (topicChanges != null) {
       changes.addAll(topicChanges.lines());
     }
@@ -71,20 +79,20 @@ public record Install(
     return InstallSlot.run(database, slot, patience, say);
   }
 
-  private InstallTopics.Changes installTopics(Map<String, Object> client) {
+  private InstallTopics.Changes installTopics(Topics wanted) {
     var settings = TopicSettings.read(database);
-    // a plan that nothing comes of refuses immediate requests for a while
-    InstallTopics.requireAnswer(client);
+    // a planned break refuses immediate requests, so there is no plan before Kafka has answered
+    InstallTopics.requireAnswer(wanted.client);
     RecordCaptureBreak.plan(database, TOPICS_CREATED);
     var changes =
         InstallTopics.run(
-            client,
-            topics,
-            partitions,
-            replicationFactor,
+            wanted.client,
+            wanted.names,
+            wanted.partitions,
+            wanted.replicationFactor,
             settings.maxRequestBytes(),
             settings.retention());
-    // made anew by whomever: brokers may do so as soon as somebody asks for a topic
+    // a broker may make a topic anew as soon as a client asks for it
     if (!changes.lostRequests()
         && (settings.requests().isEmpty() || settings.requests().equals(changes.requests()))) {
       RecordCaptureBreak.forget(database, TOPICS_CREATED);
@@ -92,7 +100,7 @@ public record Install(
     return changes;
   }
 
-  /// Without Kafka's properties, which hold a password.
+  /// Without passwords.
   @Override
   public String toString() {
     return "Install[" + database + ", " + publicSchema + ", slot=" + slot + ", " + topics + "]";

@@ -12,11 +12,11 @@ import org.pgoffload.schema.InstallException;
 import org.postgresql.PGConnection;
 
 /// Gives roles, such as those of the parts, the right to log in, each with a password. Idempotent:
-/// a password is set again, since nobody may read whether it is the same.
+/// a password is set again, since no role may read whether it is the same.
 public final class InstallLogins {
   private InstallLogins() {}
 
-  /// Lets each of them log in.
+  /// Lets each role log in.
   ///
   /// @param database the owner's login
   /// @param passwords by role; the roles exist

@@ -12,11 +12,11 @@ import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 
-/// Creates the logical replication slot, which is the one position of the capture: what is
-/// committed after its creation is never missed.
+/// Creates the logical replication slot, which is the only position of the capture: requests that
+/// are committed after its creation are never missed.
 ///
-/// Its creation waits for every transaction that is writing at that moment, so it says whom it
-/// waits for, and gives up in time.
+/// The creation waits for every transaction that is writing at that moment. It names the
+/// transactions that it waits for, and gives up in time.
 public final class InstallSlot {
   /// The slot when none is configured.
   public static final String DEFAULT_SLOT = "pgoffload";
@@ -30,7 +30,7 @@ public final class InstallSlot {
   /// @param database a superuser or a login with REPLICATION
   /// @param slot the slot's name
   /// @param patience how long to wait for open transactions
-  /// @param say is told, about every two seconds, whom it waits for
+  /// @param say takes a line about every two seconds, with the transactions that it waits for
   /// @return a line saying what changed, or empty
   /// @throws InstallException if it cannot be created, or exists for another database or plugin
   public static Optional<String> run(
@@ -84,7 +84,7 @@ public final class InstallSlot {
   ///
   /// @param database a superuser or a login with REPLICATION
   /// @return a line saying what was removed, or empty
-  /// @throws InstallException if somebody reads from it, or it may not be dropped
+  /// @throws InstallException if the slot is in use, or may not be dropped
   public static Optional<String> remove(DatabaseAddress database, String slot) {
     try (var connection = database.connectAsPart("pgoffload uninstall")) {
       return Query.first(

@@ -34,11 +34,11 @@ public final class InstallTopics {
 
   private InstallTopics() {}
 
-  /// What changed.
+  /// The changes of the topics.
   ///
-  /// @param lines one for each thing; empty when nothing did
-  /// @param requests the topics of requests with their ids: others than before, and what was on
-  ///   them is gone, whoever has made them anew
+  /// @param lines one line for each change
+  /// @param requests the topics of requests with their ids. A new id says that the topic was made
+  ///   anew and that its records are gone.
   /// @param lostRequests whether a topic of requests had settings by which Kafka removes records
   ///   that no worker has read
   public record Changes(List<String> lines, String requests, boolean lostRequests) {
@@ -47,9 +47,9 @@ public final class InstallTopics {
     }
   }
 
-  /// Asks Kafka for something, before anything is made.
+  /// Asks Kafka for a first answer, before anything is made.
   ///
-  /// @throws InstallException with the reason, if it does not answer or lets nobody in
+  /// @throws InstallException with the reason, if Kafka does not answer or refuses the login
   public static void requireAnswer(Map<String, Object> client) {
     try (var admin = Admin.create(client)) {
       TopicOffsets.get(admin.listTopics().names());
@@ -266,7 +266,7 @@ public final class InstallTopics {
     return Math.max(1, maxMessageBytes - MESSAGE_OVERHEAD_BYTES);
   }
 
-  /// What a record on the topics of requests may have at most, in bytes.
+  /// The largest record that the topics of requests take, in bytes.
   ///
   /// @throws InstallException if the topics are not there, or Kafka does not say
   public static int maxMessageBytes(Map<String, Object> client, TopicNames topics) {

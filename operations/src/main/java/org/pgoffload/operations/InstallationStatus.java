@@ -31,9 +31,8 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
 
   /// The requests that wait for a worker.
   ///
-  /// @param oldestSeconds how long the oldest has waited; 0 if there is none
-  /// @param atLeast whether there are too many requests to look at all of them: both numbers may be
-  ///   larger
+  /// @param oldestSeconds how long the oldest has waited; 0 if none waits
+  /// @param atLeast whether there were too many requests to look at: both numbers may be larger
   public record Queue(long waiting, double oldestSeconds, boolean atLeast) {}
 
   /// A row of `llm_worker`.
@@ -50,7 +49,7 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
       int inFlight,
       double heartbeatAge,
       JsonNode doing) {
-    /// What it says of something; `-` if it says nothing.
+    /// The value of a field; `-` if it has none.
     public String said(String name) {
       return doing.path(name).asText("-");
     }

@@ -39,7 +39,7 @@ public record KafkaRights(
     operations = List.copyOf(operations);
   }
 
-  /// Who needs rights.
+  /// The principals that need rights.
   public enum Part {
     /// Makes topics and sets their settings.
     INSTALL,
@@ -52,14 +52,14 @@ public record KafkaRights(
     WORKER,
     /// Writes results back and counts the usage, with topics and transactions of its own.
     RESULTS,
-    /// Removes what is finished and old from the topics of requests, and tells how far everybody
-    /// has come, as `pgoffload status` does.
+    /// Removes finished old requests from their topics, and shows how far each consumer has come,
+    /// as `pgoffload status` does.
     MAINTAIN,
     /// Removes the topics and the groups, when it is told to.
     UNINSTALL,
     /// Lists, shows and replays dead letters.
     DEAD_LETTERS,
-    /// Somebody else's consumer of results, pieces of answers, and usage.
+    /// A user's own consumer of results, pieces of answers, and usage.
     DOWNSTREAM;
 
     /// As on the command line.
@@ -68,7 +68,7 @@ public record KafkaRights(
     }
   }
 
-  /// What a part needs, and nothing more.
+  /// The rights of a principal, and no others.
   ///
   /// @param topics the names of the installation
   public static List<KafkaRights> of(Part part, TopicNames topics) {

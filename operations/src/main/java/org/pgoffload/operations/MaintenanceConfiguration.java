@@ -5,12 +5,12 @@ import java.util.Map;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.TopicNames;
 
-/// What the maintenance of an installation needs.
+/// The configuration of an installation's maintenance.
 ///
 /// @param database the owner's login
 /// @param topics the topics' names
 /// @param kafka Kafka's client properties
-/// @param interval how long it rests in between
+/// @param interval the pause between two rounds
 public record MaintenanceConfiguration(
     DatabaseAddress database, TopicNames topics, Map<String, Object> kafka, Duration interval) {
   /// The rest when none is configured: a range of ids lasts a day.

@@ -7,11 +7,11 @@ import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 
 /// Records that requests may have been lost between the database and Kafka: a new slot begins where
-/// it was made, a new topic is empty. The producer then looks through what is recorded and sends
-/// again what was lost; callers who wait for what was not recorded are told.
+/// it was made, a new topic is empty. The producer then looks through the recorded requests and
+/// sends the lost ones again; callers that wait for unrecorded requests get an error.
 ///
-/// A break is planned before anything is made anew, and completed or forgotten afterwards: whoever
-/// is interrupted in between leaves a plan, which the next one completes.
+/// A break is planned before anything is made anew, and completed or forgotten afterwards. An
+/// interrupted command leaves the plan, and the next command completes it.
 public final class RecordCaptureBreak {
   private RecordCaptureBreak() {}
 

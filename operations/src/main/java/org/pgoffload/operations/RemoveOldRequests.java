@@ -15,8 +15,9 @@ import org.slf4j.LoggerFactory;
 /// go up by ranges, each range has a partition of every table, and a range is removed whole once it
 /// is old and everything in it has ended.
 ///
-/// Disturbs nobody: partitions are attached and detached without a lock that a reader or a writer
-/// waits for. Whatever is interrupted is finished the next time; two at once wait for each other.
+/// Readers and writers are not disturbed: partitions are attached and detached without a lock that
+/// they wait for. An interrupted removal is finished the next time; two removals at once wait for
+/// each other.
 public final class RemoveOldRequests {
   private static final Logger LOG = LoggerFactory.getLogger(RemoveOldRequests.class);
 
@@ -25,11 +26,11 @@ public final class RemoveOldRequests {
 
   private RemoveOldRequests() {}
 
-  /// Makes partitions ahead, begins the next range of ids when it is time, and removes what is old.
+  /// Makes partitions ahead, begins the next range of ids when it is time, and removes old ranges.
   ///
   /// @param database the owner's login
-  /// @param mayRemove false while requests may be on their way that are older than the retention
-  ///   and that nobody has recorded yet
+  /// @param mayRemove false while unrecorded requests may be on their way that are older than the
+  ///   retention
   /// @return one line for each thing that changed; empty when nothing did
   /// @throws SQLException if the database cannot be asked, or a lock was not to be had: to be
   ///   called again
@@ -96,7 +97,7 @@ public final class RemoveOldRequests {
       return Optional.empty();
     }
     for (var partition : partitions(connection, range)) {
-      // outside a transaction block: it waits for those who read the table now, and nobody for it
+      // outside a transaction block: this waits for present readers of the table, and blocks none
       Query.execute(
           connection,
           "alter table "
@@ -138,7 +139,7 @@ public final class RemoveOldRequests {
         range);
   }
 
-  /// The one number that a query returns.
+  /// The single number that a query returns.
   static long number(Connection connection, String query) throws SQLException {
     return Query.row(connection, query, row -> row.getLong(1));
   }

@@ -18,8 +18,11 @@ import org.postgresql.util.PSQLException;
 /// Removes what [InstallSchema] has made, in one transaction: the objects of the public schema, the
 /// schema `pgoffload`, the publication, and the roles that nothing else uses.
 ///
-/// Nothing is dropped with CASCADE: an object of somebody else's that depends on one of ours keeps
-/// all of it from being removed, and is named.
+/// Nothing is dropped with CASCADE: if a user's object depends on an object of ours, nothing is
+/// removed, and the user's object is named.
+///
+/// Longer than 300 lines because each kind of object (tables, functions, types, roles, settings) is
+/// found in its own catalogue and dropped by its own statement.
 public final class RemoveSchema {
   private static final List<String> ROLES =
       List.of(
@@ -34,14 +37,14 @@ public final class RemoveSchema {
 
   private static final String DEPENDENT_OBJECTS = "2BP01";
 
-  /// What [DatabaseAddress] says of a connection of this command's.
+  /// The application name of this command's connections.
   private static final String APPLICATION = "pgoffload uninstall";
 
   private RemoveSchema() {}
 
-  /// What is, or would be, removed.
+  /// The removal, done or planned.
   ///
-  /// @param removed one line for each thing
+  /// @param removed one line for each removed object
   /// @param kept the roles that stay, and why
   /// @param unanswered how many recorded requests have no result
   /// @param slot the replication slot of the installation; empty if nothing is installed
@@ -153,7 +156,7 @@ public final class RemoveSchema {
     }
   }
 
-  /// What an installation has set for the database, unless somebody has changed it.
+  /// The settings that an installation has made for the database, if they are unchanged.
   private static void resetSettings(Connection connection) throws SQLException {
     var resets =
         Query.rows(
@@ -205,7 +208,7 @@ public final class RemoveSchema {
     var left = targets(connection, ours);
     int functions = 0;
     var removed = new ArrayList<String>();
-    // what depends on others goes first: whoever cannot be dropped yet is tried again
+    // dependent objects go first: an object that cannot be dropped yet is tried again
     for (var blocked = new LinkedHashMap<Target, String>(); !left.isEmpty(); blocked.clear()) {
       for (var target : left) {
         var refusal =

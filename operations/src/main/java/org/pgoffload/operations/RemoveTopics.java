@@ -21,7 +21,7 @@ import org.pgoffload.schema.InstallException;
 public final class RemoveTopics {
   private RemoveTopics() {}
 
-  /// What there is to remove.
+  /// The topics and groups to remove.
   public record Found(List<String> topics, List<String> groups) {
     public Found {
       topics = List.copyOf(topics);
@@ -53,7 +53,7 @@ public final class RemoveTopics {
         client,
         admin -> {
           var found = find(admin, topics);
-          // first, since a group that somebody is in says that a part still runs
+          // first, since a group with a member shows that a part still runs
           for (var group : found.groups()) {
             try {
               TopicOffsets.get(admin.deleteConsumerGroups(List.of(group)).all());

@@ -12,8 +12,8 @@ import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 
-/// Changes the key with which the database signs requests, and removes keys that nothing needs any
-/// more. All of it with the owner's login.
+/// Changes the key with which the database signs requests, and removes keys that are no longer
+/// needed. Works with the owner's login.
 public final class RotateKeys {
   /// The break of the capture whose sweep signs again what was committed, and ends the rest.
   private static final String REVOKED = "key_revoked";
@@ -36,20 +36,20 @@ public final class RotateKeys {
     }
   }
 
-  /// What a revocation has done.
+  /// The outcome of a revocation.
   ///
   /// @param keyId the key that signs from now on
   /// @param sealed false while transactions are open that may still sign with a revoked key
   public record Revocation(int keyId, boolean sealed) {}
 
-  /// As [#rotate(DatabaseAddress)], and revokes all older keys: workers refuse what they have
-  /// signed a few seconds later at the latest. The producer then has the database sign again what
-  /// was inserted and has no result; immediate requests without a result fail, since whoever has
-  /// the key may have made them up.
+  /// As [#rotate(DatabaseAddress)], and revokes all older keys: workers refuse requests that those
+  /// keys have signed, a few seconds later at the latest. The producer then has the database sign
+  /// inserted requests without a result again. Immediate requests without a result fail, since a
+  /// holder of the key may have made them up.
   ///
   /// @throws InstallException if the database refuses; to be called again
   public static Revocation revoke(DatabaseAddress database) {
-    // while it is planned, nobody sends an immediate request, which the sweep would end
+    // a planned break refuses immediate requests, which the sweep would end
     RecordCaptureBreak.plan(database, REVOKED);
     try (var connection = connect(database)) {
       int key = (int) RemoveOldRequests.number(connection, "select pgoffload.revoke_keys()");
@@ -83,7 +83,7 @@ public final class RotateKeys {
     }
   }
 
-  /// Seals keys that nobody signs with any more, and removes those that nothing needs.
+  /// Seals keys that sign no more, and removes keys that are no longer needed.
   ///
   /// @return one line for each thing that changed
   /// @throws SQLException if the database could not be asked

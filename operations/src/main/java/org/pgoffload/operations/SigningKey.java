@@ -3,12 +3,12 @@ package org.pgoffload.operations;
 import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
-/// What is known of a key with which the database signs requests, without the key.
+/// A key with which the database signs requests, without the secret.
 ///
 /// @param id as it stands in signatures
-/// @param state what it is good for now
+/// @param state the present use of the key
 /// @param createdAt when it began to sign
-/// @param retiredAt when another took its place, or null
+/// @param retiredAt when another key took its place, or null
 /// @param revokedAt when it was revoked, or null
 public record SigningKey(
     int id,
@@ -17,13 +17,14 @@ public record SigningKey(
     @Nullable Instant retiredAt,
     @Nullable Instant revokedAt) {
 
-  /// What a key is good for.
+  /// The use of a key.
   public enum State {
-    /// It signs what is asked now.
+    /// The key signs new requests.
     SIGNS("signs"),
-    /// What it has signed is accepted; `pgoffload maintain` removes it when none of that is kept.
+    /// Requests that the key has signed are accepted. `pgoffload maintain` removes the key when
+    /// none of them is kept.
     ACCEPTED("accepted"),
-    /// What it has signed is refused.
+    /// Requests that the key has signed are refused.
     REVOKED("revoked");
 
     private final String word;

@@ -6,8 +6,8 @@ import java.util.List;
 import org.apache.kafka.common.config.TopicConfig;
 import org.pgoffload.protocol.TopicNames;
 
-/// What a setting of a topic has to be, because a guarantee rests on it. Brokers have defaults of
-/// their own for each, and a topic may have been made by somebody else.
+/// The required value of a topic's setting, because a guarantee rests on it. Brokers have defaults
+/// of their own, and a topic may have been made by other means.
 ///
 /// @param name the setting's name
 /// @param value in Kafka's words
@@ -45,7 +45,7 @@ public record TopicRequirement(String name, String value, Rule rule) {
     return name.equals(TopicConfig.MIN_IN_SYNC_REPLICAS_CONFIG);
   }
 
-  /// What a topic is made with.
+  /// The settings that a new topic gets.
   ///
   /// @param topic one of the names
   /// @param settings the database's
@@ -92,8 +92,8 @@ public record TopicRequirement(String name, String value, Rule rule) {
     return List.copyOf(all);
   }
 
-  /// What a topic has to have, also what follows from its replicas or is only set where the
-  /// broker's default will not do.
+  /// The settings that a topic must have, with those that follow from its replicas, and those that
+  /// are only set where the broker's default will not do.
   ///
   /// @param replicas of the topic's partitions
   static List<TopicRequirement> of(

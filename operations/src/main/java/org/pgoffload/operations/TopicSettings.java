@@ -10,7 +10,7 @@ import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallException;
 
-/// What the topics have to follow of the database's settings.
+/// The settings of the database that the topics follow.
 ///
 /// @param maxRequestBytes the largest request
 /// @param retention how long results are kept

@@ -17,13 +17,13 @@ import org.apache.kafka.common.TopicPartition;
 import org.pgoffload.platform.TopicOffsets;
 import org.pgoffload.protocol.TopicNames;
 
-/// Removes from the topics of requests what is both finished, by the offsets that the workers have
+/// Removes requests from their topics that are both finished, by the offsets that the workers have
 /// committed, and older than the retention. Kafka itself removes nothing from them: what no worker
 /// has finished is kept, however old.
 public final class TrimRequestTopics {
   private TrimRequestTopics() {}
 
-  /// What was found.
+  /// The outcome of a round.
   ///
   /// @param changes one line for each partition that was trimmed
   /// @param oldUnfinished a partition with a record that is older than the retention and that no

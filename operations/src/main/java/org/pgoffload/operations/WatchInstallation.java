@@ -122,7 +122,7 @@ final class WatchInstallation implements Runnable {
     }
   }
 
-  /// Records what it finds, so that `llm_health` says it, and with it whoever asks that.
+  /// Records its findings for `llm_health`.
   private void lookAtSettings(Admin admin) throws InterruptedException {
     String fault;
     try {
@@ -157,7 +157,7 @@ final class WatchInstallation implements Runnable {
     }
   }
 
-  /// What is not known is no number.
+  /// An unknown number is null.
   private void forget(String prefix) {
     values.replaceAll((key, value) -> key.startsWith(prefix) ? Double.NaN : value);
   }

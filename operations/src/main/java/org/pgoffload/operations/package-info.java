@@ -1,4 +1,5 @@
-/// What administrators run: schema, topics, slot, logins, rights, keys, retention and status.
+/// The commands of administrators: schema, topics, slot, logins, rights, keys, retention and
+/// status.
 @NullMarked
 package org.pgoffload.operations;
 

@@ -7,12 +7,15 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.postgresql.PGProperty;
 
-/// What becomes of each connection parameter of libpq: the driver has another name for it, another
-/// unit, or nothing like it. A parameter that the driver has nothing for is refused, since it would
-/// be dropped in silence, and a connection could be less secure than it says.
+/// Translates each connection parameter of libpq: the driver has another name for it, another unit,
+/// or no such parameter. A parameter without a counterpart in the driver is refused: dropped in
+/// silence, it could leave a connection less secure than its address says.
 ///
 /// The driver's own parameters are taken under their own names, except those that a part of
 /// pgoffload sets itself.
+///
+/// Longer than 300 lines because libpq has more than forty parameters, and their rules depend on
+/// one another.
 final class ConnectionParameters {
   /// Where libpq finds each parameter that an address leaves out.
   static final Map<String, String> VARIABLES =
@@ -71,7 +74,7 @@ final class ConnectionParameters {
           "readOnly",
           "readOnlyMode");
 
-  /// What is done with a parameter.
+  /// The treatment of a parameter.
   private sealed interface Rule {
     /// The driver has the same under this name.
     record Same(String property) implements Rule {}

@@ -20,10 +20,10 @@ import org.postgresql.jdbcurlresolver.PgPassParser;
 
 /// Where a PostgreSQL database is and as whom to log in. Immutable; its text form has no password.
 ///
-/// It is the one way in for every part: what the address says reaches the driver, and what a part's
-/// session depends on is pinned ([PinnedSettings]).
+/// Every part connects by this class: the whole address reaches the driver, and the settings that a
+/// part's session depends on are pinned ([PinnedSettings]).
 ///
-/// @param servers of which the one that takes writes is connected to, if they are several
+/// @param servers if there are several, the server that takes writes is connected to
 /// @param database database name
 /// @param user login role
 /// @param password the role's password, or null where a certificate or a password file serves: that
@@ -223,7 +223,7 @@ public record DatabaseAddress(
   /// @param statementTimeout of each statement; zero for none
   public Properties partProperties(String applicationName, Duration statementTimeout) {
     var properties = properties(applicationName);
-    // the last one wins, and what somebody gave the address is not meant for these
+    // the last value wins, and values in the address are not meant for these connections
     properties.merge(
         "options",
         PinnedSettings.options(statementTimeout),

@@ -5,7 +5,7 @@ import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
 import org.postgresql.util.PSQLException;
 
-/// What a fault of PostgreSQL means, by its SQLSTATE, and what the server says of it.
+/// The meaning of a fault of PostgreSQL, by its SQLSTATE, and the server's words.
 public final class DatabaseFault {
   /// The SQLSTATE of a missing right.
   public static final String INSUFFICIENT_PRIVILEGE = "42501";

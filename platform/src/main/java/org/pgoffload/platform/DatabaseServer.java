@@ -8,8 +8,8 @@ public record DatabaseServer(String host, int port) {
   /// PostgreSQL's own.
   public static final int DEFAULT_PORT = 5432;
 
-  /// What has a meaning of its own in the driver's URL. Whatever else a name holds, an underscore
-  /// or letters of any alphabet, is the resolver's business.
+  /// The characters with a meaning of their own in the driver's URL. All others, an underscore or
+  /// letters of any alphabet, are left to the resolver.
   private static final String OF_THE_URL = "/?#@,[]&=\\";
 
   public DatabaseServer {

@@ -8,13 +8,13 @@ import java.util.stream.Stream;
 public final class Halving {
   private Halving() {}
 
-  /// What is done with a batch, or with a half of one.
+  /// Handles a batch, or a half.
   @FunctionalInterface
   public interface Attempt<T> {
     void on(List<T> batch) throws SQLException;
   }
 
-  /// What is done with a member that makes every batch fail.
+  /// Handles a member that makes every batch fail.
   @FunctionalInterface
   public interface Refusal<T> {
     void of(T member, SQLException fault) throws SQLException;

@@ -2,9 +2,9 @@ package org.pgoffload.platform;
 
 import org.apache.kafka.common.errors.AuthorizationException;
 
-/// What Kafka's client says of a fault, in one line for people: with the reason under it, since
-/// "SSL handshake failed" alone tells nobody what to do, and where the rights are listed if one is
-/// missing.
+/// The words of Kafka's client for a fault, in one line for people. The line has the reason under
+/// the fault, since "SSL handshake failed" alone does not help, and names the list of rights if a
+/// right is missing.
 public final class KafkaFault {
   private KafkaFault() {}
 

@@ -16,9 +16,9 @@ import java.util.stream.Collectors;
 ///
 /// Sessions of tasks are the launching roles' own and have none of these.
 public final class PinnedSettings {
-  /// What a session executes first. It needs no right unless a superuser has put the role or the
-  /// database into `session_replication_role = replica`, where our triggers would not fire: then it
-  /// fails, and the error names the setting.
+  /// The first statement of a session. It needs no right, unless a superuser has put the role or
+  /// the database into `session_replication_role = replica`, where our triggers would not fire.
+  /// Then the statement fails, and the error names the setting.
   public static final String FIRST_STATEMENT =
       // from PostgreSQL 17 on
       "select pg_catalog.set_config('transaction_timeout', '0', false)"

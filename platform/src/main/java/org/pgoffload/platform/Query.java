@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// `Boolean`, `byte[]`, [#array], or null. The type in the database follows from that, or from a
 /// cast such as `?::jsonb` in the statement.
 ///
-/// What needs one statement several times, several results, or rows one after another without
+/// Code that needs one statement several times, several results, or rows one after another without
 /// keeping them all uses JDBC itself.
 public final class Query {
   private Query() {}

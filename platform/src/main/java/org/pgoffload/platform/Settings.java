@@ -18,7 +18,7 @@ public final class Settings extends Environment {
   private static final String KAFKA = "KAFKA_";
   private static final String PASSWORD = "PGPASSWORD";
 
-  /// What Kafka's own scripts read, which is no client property.
+  /// Variables of Kafka's own scripts, which are no client properties.
   private static final Set<String> OF_KAFKAS_SCRIPTS =
       Set.of(
           "KAFKA_OPTS",
@@ -96,7 +96,7 @@ public final class Settings extends Environment {
     }
   }
 
-  /// Those of libpq's variables that are set.
+  /// The variables of libpq that are set.
   private Map<String, String> libpqVariables() {
     var variables = new TreeMap<String, String>();
     for (var variable : DatabaseAddress.VARIABLES) {

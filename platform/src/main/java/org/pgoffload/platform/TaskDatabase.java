@@ -11,7 +11,7 @@ import java.util.stream.Stream;
 /// Where the worker runs the tasks of background SQL: a database without a login, since each task
 /// is run by a session of the role that launched it. Immutable; its text form has no parameters.
 ///
-/// @param servers of which the one that takes writes is connected to, if they are several
+/// @param servers if there are several, the server that takes writes is connected to
 /// @param database database name
 /// @param parameters libpq's connection parameters, or the driver's own, such as `sslmode`,
 ///   `sslcert`, `sslkey`, `localSocketAddress`; none of them names a role or its password
@@ -21,7 +21,7 @@ public record TaskDatabase(
   /// They would take the place of the role that launched the task.
   private static final Set<String> LOGIN = Set.of("user", "password");
 
-  /// What libpq's variables say of the part's own login and sessions.
+  /// The parameters of libpq that concern the part's own login and sessions.
   private static final Set<String> OF_THE_PART =
       Set.of("user", "password", "sslcert", "sslkey", "options", "application_name");
 
@@ -45,11 +45,11 @@ public record TaskDatabase(
     this(List.of(new DatabaseServer(host, port)), database, parameters);
   }
 
-  /// What `ALTER ROLE … SET` or `ALTER DATABASE … SET` may have given the session, and would stand
-  /// in the way before the database's own function sets what the launcher had: beginning a task
-  /// writes a row, as the login itself and in its own time; pooled sessions wait for their next
-  /// task; and an error's context must not show what proves a claim. What is given at the login is
-  /// also what the reset between two tasks leads back to.
+  /// Settings that `ALTER ROLE … SET` or `ALTER DATABASE … SET` may have given the session, and
+  /// that would stand in the way before the database's own function sets what the launcher had:
+  /// beginning a task writes a row, as the login itself and in its own time; pooled sessions wait
+  /// for their next task; and an error's context must not show what proves a claim. What is given
+  /// at the login is also what the reset between two tasks leads back to.
   private static final List<String> SETTINGS =
       List.of(
           "role=none",

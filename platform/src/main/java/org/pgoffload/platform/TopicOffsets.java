@@ -46,7 +46,7 @@ public final class TopicOffsets {
     return offsets;
   }
 
-  /// What a group has committed, of every topic that it reads.
+  /// The committed offsets of a group, for every topic that it reads.
   ///
   /// @throws ExecutionException if Kafka refuses
   /// @throws TimeoutException if it does not answer

@@ -1,5 +1,5 @@
-/// What any part needs to reach others: addresses of PostgreSQL and Kafka, the words of their
-/// faults, and settings from the environment.
+/// The means by which any part reaches others: addresses of PostgreSQL and Kafka, the words of
+/// their faults, and settings from the environment.
 @NullMarked
 package org.pgoffload.platform;
 

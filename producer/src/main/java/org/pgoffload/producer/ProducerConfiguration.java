@@ -10,7 +10,7 @@ import org.pgoffload.platform.PinnedSettings;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 
-/// What the producer needs to run.
+/// The configuration of the producer.
 ///
 /// @param database a login with REPLICATION, whose name has no apostrophe
 /// @param slot the replication slot that the installer has made

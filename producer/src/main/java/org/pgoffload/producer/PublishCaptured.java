@@ -29,17 +29,18 @@ import org.pgoffload.telemetry.TraceHeaders;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Sends what was captured, and acknowledges to the database only what Kafka has acknowledged, in
-/// order.
+/// Sends captured records to Kafka, and acknowledges to the database, in order, the records that
+/// Kafka has acknowledged.
 ///
 /// Sends are pipelined: waiting for each would cost four fifths of the throughput. Debezium's
 /// committer is not synchronised, so acknowledgements are collected by Kafka's thread and passed on
 /// by the engine's own, with the next record and at the latest with the next heartbeat. A failed
-/// send ends the engine with nothing of it acknowledged: it is captured again after the restart.
-/// Only what no topic will ever take (any role can emit such a message) becomes a dead letter
+/// send ends the engine without an acknowledgement: the record is captured again after the restart.
+/// A record that no topic will ever take (any role can emit such a message) becomes a dead letter
 /// without its content, or it would be captured again for ever.
 ///
-/// One instance serves one run of the engine.
+/// One instance serves one run of the engine. Longer than 300 lines because the two threads that
+/// share its state are to be read together.
 final class PublishCaptured
     implements DebeziumEngine.ChangeConsumer<ChangeEvent<SourceRecord, SourceRecord>> {
   private static final Logger LOG = LoggerFactory.getLogger(PublishCaptured.class);

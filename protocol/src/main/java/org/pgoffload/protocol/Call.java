@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param provider the called provider
 /// @param model the model, as the provider names it
-/// @param startedAt ISO-8601, by the database's clock, which the worker follows
+/// @param startedAt ISO-8601, by the worker's own clock
 /// @param ranMs milliseconds until the call ended
 /// @param reply how the call ended
 /// @param tokens the tokens that the provider counted

@@ -12,8 +12,8 @@ public enum DeadLetterReason {
   OTHER_INSTALLATION("other_installation"),
   /// Older than half the retention, so that its claim may be gone: it could run twice.
   TOO_OLD("too_old"),
-  /// A result, a piece of one or a chunk of rows that belongs to no claim of its request and role:
-  /// nobody can have worked on it.
+  /// A result, a piece of a result or a chunk of rows without a claim of its request and role: no
+  /// worker can have worked on that request.
   UNCLAIMED("unclaimed");
 
   private final String code;

@@ -1,11 +1,11 @@
 package org.pgoffload.protocol;
 
-/// Who asked, as the database stamped it.
+/// The requester, as the database stamped it.
 ///
 /// @param user the effective role (current_user)
-/// @param userOid its oid
+/// @param userOid the oid of the effective role
 /// @param sessionUser the role that logged in (session_user)
-/// @param sessionUserOid its oid
+/// @param sessionUserOid the oid of that role
 /// @param role the `role` setting: `none` unless the session had SET ROLE
 public record Identity(
     String user, long userOid, String sessionUser, long sessionUserOid, String role) {

@@ -20,8 +20,10 @@ final class Json {
       JsonMapper.builder(
               JsonFactory.builder()
                   .streamReadConstraints(
-                      // What the database has accepted and signed must be readable, or the request
-                      // would never end: its limit (the setting max_request_bytes) decides, not
+                      // Every request that the database has accepted and signed must be readable,
+                      // or
+                      // it would never end: the database's limit (the setting max_request_bytes)
+                      // decides, not
                       // Jackson's 20 MB for a text, 1,000 digits for a number, 50,000 characters
                       // for a name and 1,000 levels.
                       StreamReadConstraints.builder()

@@ -28,7 +28,7 @@ public record LlmPiece(
   /// The major version this code writes and reads.
   public static final int VERSION = 1;
 
-  /// What the numbers of an attempt's pieces exceed: the attempt times this.
+  /// The pieces of an attempt have numbers above the attempt times this number.
   private static final long NUMBERS_OF_AN_ATTEMPT = 1_000_000_000;
 
   public LlmPiece {

@@ -3,8 +3,8 @@ package org.pgoffload.protocol;
 import java.util.Arrays;
 import java.util.Optional;
 
-/// What a request asks for. Each kind belongs to one channel, so that requests of one channel do
-/// not wait behind those of another.
+/// The kind of a request. Each kind belongs to one channel, so that requests of one channel do not
+/// wait behind those of another.
 public enum RequestKind {
   /// A completion by a language model.
   ASK("ask", RequestChannel.LLM),
@@ -14,7 +14,7 @@ public enum RequestKind {
   SQL("sql", RequestChannel.SQL),
   /// The cancellation of the request whose id it bears.
   CANCEL("cancel", RequestChannel.COMMANDS),
-  /// What a running SQL task says of its progress.
+  /// The progress that a running SQL task reports.
   PROGRESS("progress", RequestChannel.COMMANDS);
 
   private final String wireName;

@@ -3,8 +3,8 @@ package org.pgoffload.protocol;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// What messages insist on. The words of a refusal may reach the headers of a dead letter, so they
-/// never hold what the message held.
+/// The checks of messages. The words of a refusal may reach the headers of a dead letter, so they
+/// never quote the message.
 final class Require {
   private Require() {}
 

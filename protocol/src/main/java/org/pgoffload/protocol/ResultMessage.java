@@ -5,10 +5,10 @@ import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
-/// What a record on the results topic holds. Its field `kind` says which: `sql` and `sql_rows` are
-/// those of background SQL, every other one is the kind of an LLM request.
+/// A record on the results topic. Its field `kind` says which message it holds: `sql` and
+/// `sql_rows` belong to background SQL, every other value is the kind of an LLM request.
 ///
-/// All that belongs to a request has the same key, and so stands in the order in which it was sent.
+/// All messages of a request have the same key, and so stand in the order in which they were sent.
 public sealed interface ResultMessage permits Result, SqlResult, SqlRows {
   /// The request id.
   long id();

@@ -6,8 +6,8 @@ import java.io.IOException;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// What decides the topic and the key of a request, read from the front of its envelope without
-/// parsing the rest: the database writes these fields first, and the payload last.
+/// The fields that decide the topic and the key of a request, read from the front of its envelope
+/// without parsing the rest: the database writes these fields first, and the payload last.
 ///
 /// Nothing here is trusted: the signature is the worker's to check.
 ///
@@ -55,7 +55,7 @@ public record Routing(
           var text = textOrNull(parser, value);
           traceparent = text != null && TRACEPARENT.matcher(text).matches() ? text : null;
         } else if (field.equals("ordering_key")) {
-          // the last of them, and present even when it is null
+          // the last routing field; it is present even when it is null
           orderingKey = keyOrNull(parser, value);
           break;
         } else {

@@ -5,7 +5,7 @@ import java.util.Map;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.TopicNames;
 
-/// What the results application needs to run.
+/// The configuration of the results application.
 ///
 /// @param database a login that is a member of pgoffload_results
 /// @param topics the topics' names

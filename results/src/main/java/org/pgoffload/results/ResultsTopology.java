@@ -15,8 +15,8 @@ import org.pgoffload.telemetry.CountDeadLetters;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The write-back's topology: results, pieces and usage in, rows out. What is none of them goes to
-/// the dead letters.
+/// The write-back's topology: results, pieces and usage in, rows out. Any other record goes to the
+/// dead letters.
 final class ResultsTopology {
   private static final Logger LOG = LoggerFactory.getLogger(ResultsTopology.class);
 

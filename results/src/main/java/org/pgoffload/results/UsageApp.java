@@ -59,9 +59,9 @@ final class UsageApp implements AutoCloseable {
     this.supervisor = Thread.ofVirtual().name("pgoffload-usage").unstarted(this::supervise);
   }
 
-  /// Starts in the background. Throws nothing: whatever fails is tried again.
+  /// Starts in the background. Throws nothing: a failed start is tried again.
   ///
-  /// @param begin what it waits for, so that its start delays nobody's
+  /// @param begin opens when the counting may start, so that it does not delay the write-back
   static UsageApp start(
       ResultsConfiguration configuration, CountDownLatch begin, MeterRegistry metrics) {
     var app = new UsageApp(configuration, begin);
@@ -221,8 +221,9 @@ final class UsageApp implements AutoCloseable {
     properties.put(
         StreamsConfig.consumerPrefix(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG),
         (int) Duration.ofSeconds(2).toMillis());
-    // What is read in between is one transaction, and one record for each total. There are two on
-    // the way: usage follows its results within a second or so, and budgets with it.
+    // The records between two commits are one transaction, with one record for each total. Usage
+    // passes two such transactions, so it follows its results within a second or so, and budgets
+    // too.
     properties.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 500);
     // thousands of totals; more than are changed between two commits
     properties.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 4L << 20);

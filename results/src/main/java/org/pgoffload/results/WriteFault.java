@@ -3,7 +3,7 @@ package org.pgoffload.results;
 import java.sql.SQLException;
 import org.pgoffload.platform.DatabaseFault;
 
-/// What a failed write means for its group.
+/// The meaning of a failed write for its group.
 enum WriteFault {
   /// Write again without waking anybody: a waiting caller polls all the same.
   NOTIFICATION_QUEUE_FULL,

@@ -28,8 +28,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Brings a database to this version's schema: tables by versioned migrations, functions by
-/// repeatable ones, all in one transaction and under Flyway's lock. Idempotent: what is there
-/// already is left alone.
+/// repeatable migrations, all in one transaction and under Flyway's lock. Idempotent: a database of
+/// this version is left alone.
+///
+/// Longer than 300 lines because every check before the migrations, and the removal of a failed
+/// first installation, is part of the same transaction and lock.
 public final class InstallSchema {
   /// The schema of the public objects when none is configured.
   public static final String DEFAULT_PUBLIC_SCHEMA = "public";
@@ -110,11 +113,11 @@ public final class InstallSchema {
     return List.copyOf(changes);
   }
 
-  /// Applies migrations; again, if somebody holds a lock that they need for longer than they wait.
+  /// Applies migrations. Tries again if another session holds a needed lock for too long.
   ///
-  /// @param location where they are, as Flyway takes it, with a slash at its end
-  /// @param placeholders what stands for what in them. A repeatable one is applied again when they
-  ///   have changed.
+  /// @param location of the migrations, as Flyway takes it, with a slash at its end
+  /// @param placeholders the values of the migrations' placeholders. A repeatable migration is
+  ///   applied again when the values have changed.
   public static List<String> migrate(
       DatabaseAddress database, String location, Map<String, String> placeholders) {
     for (int tries = 1; ; tries++) {
@@ -177,7 +180,7 @@ public final class InstallSchema {
     }
   }
 
-  /// @param ours what the migrations make, which the last of them takes from PUBLIC
+  /// @param ours the objects of the migrations; the last migration revokes PUBLIC's rights on them
   private static Flyway flyway(
       DatabaseAddress database,
       String location,
@@ -213,7 +216,7 @@ public final class InstallSchema {
         .load();
   }
 
-  /// What all migrations of this version make.
+  /// The objects that all migrations of this version make.
   ///
   /// @param publicSchema as an SQL identifier
   public static OwnObjects ownObjects(DatabaseAddress database, String publicSchema) {
@@ -251,8 +254,8 @@ public final class InstallSchema {
     }
   }
 
-  /// What is there already under a name of ours is the user's: on a first installation anything,
-  /// and later a function without a comment, since all of ours have one.
+  /// Existing objects with a name of ours that belong to the user: on a first installation all of
+  /// them, and later functions without a comment, since all our functions have comments.
   private static void refuseWhatIsInTheWay(
       DatabaseAddress database, OwnObjects ours, boolean first) {
     try (var connection = database.connectAsPart("pgoffload install")) {
@@ -333,10 +336,10 @@ public final class InstallSchema {
     }
   }
 
-  /// Removes what precedes the first migration: the schema with its empty history. Somebody else's
-  /// installation that is under way holds a lock on it.
+  /// Removes the beginnings of a failed first installation: the schema with its empty history.
+  /// Another installation that is under way holds a lock on the schema.
   ///
-  /// @return what is left, in words
+  /// @return the remaining objects, in words
   private static String leaveNothing(DatabaseAddress database) {
     try (var connection = database.connectAsPart("pgoffload install")) {
       connection.setAutoCommit(false);

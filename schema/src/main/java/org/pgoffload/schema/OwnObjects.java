@@ -14,14 +14,14 @@ import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
 
-/// The objects that migrations make, read from their text, so that there is no list of them to keep
-/// (functions whose names a script puts together are named in it by `-- Makes:`): what `install`
-/// must not meet, and what `uninstall` removes.
+/// The objects that migrations make, read from their text, so that no list has to be kept
+/// (functions whose names a script puts together are named there by `-- Makes:`). `install` must
+/// not find such an object of a user's, and `uninstall` removes them.
 ///
 /// @param functions and aggregates, each with the types of its arguments, as a `regprocedure` is
 ///   written where the search_path is `pg_catalog`
 /// @param others tables, views, sequences and types, as `to_regclass` and `to_regtype` take them
-/// @param digest of the text of all migrations: another one when any of them has changed
+/// @param digest of the text of all migrations
 public record OwnObjects(Set<String> functions, Set<String> others, String digest) {
   private static final String DIRECTORY = "filesystem:";
   private static final String CLASS_PATH = "classpath:";
@@ -32,7 +32,7 @@ public record OwnObjects(Set<String> functions, Set<String> others, String diges
               + "(?:if not exists )?((?:pgoffload|\\$\\{public_schema})\\.[a-z0-9_]+)",
           Pattern.MULTILINE);
 
-  /// What a script makes of names that it puts together says so.
+  /// The comment that names a function whose name the script puts together.
   private static final Pattern MADE =
       Pattern.compile("^-- Makes: (\\S+\\([^)]*\\))$", Pattern.MULTILINE);
 
@@ -82,7 +82,7 @@ public record OwnObjects(Set<String> functions, Set<String> others, String diges
     }
   }
 
-  /// Those outside the schema `pgoffload`, where others have objects as well.
+  /// The objects outside the schema `pgoffload`, among objects of users.
   OwnObjects publicOnes() {
     return new OwnObjects(outside(functions), outside(others), digest);
   }

@@ -1,6 +1,6 @@
 package org.pgoffload.telemetry;
 
-/// What may be logged of a fault of our own code: its kind and its place. The words of an exception
+/// The loggable facts of a fault of our own code: its kind and its place. The words of an exception
 /// may contain a prompt, SQL or a key, so they are left out, except a [LinkageError]'s: they name a
 /// class that is missing or does not fit, and nothing else.
 public final class FaultPlace {

@@ -6,17 +6,17 @@ package org.pgoffload.telemetry;
 /// @param ready whether it does its work just now: it has what it needs, the database and Kafka
 /// @param detail what it does, or why it does not, in words and without secrets
 public record Health(boolean live, boolean ready, String detail) {
-  /// It does its work.
+  /// The part does its work.
   public static Health ready(String detail) {
     return new Health(true, true, detail);
   }
 
-  /// It waits for something.
+  /// The part waits, and says for what.
   public static Health waiting(String detail) {
     return new Health(true, false, detail);
   }
 
-  /// It has ended.
+  /// The part has ended.
   public static Health ended() {
     return new Health(false, false, "it has ended");
   }

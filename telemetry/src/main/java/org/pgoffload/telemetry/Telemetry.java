@@ -36,7 +36,7 @@ public record Telemetry(MeterRegistry metrics, OpenTelemetry traces) {
     Duration.ofMinutes(5)
   };
 
-  /// Nobody reads what is measured, and nothing is traced.
+  /// Measures without a reader, and no traces.
   public static Telemetry none() {
     return new Telemetry(new SimpleMeterRegistry(), OpenTelemetry.noop());
   }

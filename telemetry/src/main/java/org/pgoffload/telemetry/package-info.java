@@ -1,4 +1,4 @@
-/// What the parts tell of themselves: measures, traces, health.
+/// Measures, traces and health of the parts.
 @NullMarked
 package org.pgoffload.telemetry;
 

@@ -32,7 +32,7 @@ public final class Certificates {
   /// The common name in the worker's certificate.
   public static final String WORKER = "pgoffload-worker";
 
-  /// What an installation that is started once a month needs.
+  /// Long enough for an installation that is started once a month.
   static final Duration RENEWAL = Duration.ofDays(30);
 
   /// Held while the files are looked at and made.
@@ -41,7 +41,7 @@ public final class Certificates {
   private static final Set<PosixFilePermission> OWNER_ONLY =
       PosixFilePermissions.fromString("rw-------");
 
-  /// What a server on this machine is called by.
+  /// The names of a server on this machine.
   private static final List<String> OF_THIS_MACHINE =
       List.of("localhost", "127.0.0.1", "127.0.0.2", "::1");
 
@@ -188,7 +188,7 @@ public final class Certificates {
     writeKey(workerKey(), worker.key().getEncoded());
     writeCertificate(serverCertificate(), server.certificate());
     writeCertificate(workerCertificate(), worker.certificate());
-    // last, so that whoever is interrupted before makes them all anew
+    // last, so that an interrupted run makes all of them anew
     writeCertificate(authority(), authority.certificate());
   }
 
@@ -220,7 +220,7 @@ public final class Certificates {
         .getBytes(US_ASCII);
   }
 
-  /// The directory; what is in the files is nobody's business.
+  /// The directory alone, without the contents of the files.
   @Override
   public String toString() {
     return "Certificates[" + directory + "]";

@@ -17,15 +17,15 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/// Makes what the parts of an installation in containers know each other by: a password for each
-/// role, and certificates. Everything is kept in the directory `kept`; beside it each reader has a
-/// directory with what it needs and nothing else. Idempotent: what is there stays.
+/// Makes the credentials of an installation in containers: a password for each role, and
+/// certificates. All of them are kept in the directory `kept`; beside it each reader has a
+/// directory with only the files that it needs. Idempotent: existing credentials stay.
 ///
-/// @param directory of all of them
-/// @param serverNames what PostgreSQL is called by
+/// @param directory above these directories
+/// @param serverNames the names of PostgreSQL's server
 /// @param validity of the certificates, when they are made
-/// @param postgresUser numeric id of the user whom PostgreSQL's files belong to; null: whoever runs
-///   this
+/// @param postgresUser numeric id of the user that owns PostgreSQL's files; null for the user that
+///   runs this
 /// @param partsUser the same for the files of the parts
 public record MakeCredentials(
     Path directory,
@@ -40,7 +40,7 @@ public record MakeCredentials(
     serverNames = List.copyOf(serverNames);
   }
 
-  /// Makes what is missing.
+  /// Makes the missing credentials.
   ///
   /// @return one line for each directory in which something changed
   /// @throws IOException if a directory cannot be written
@@ -58,7 +58,7 @@ public record MakeCredentials(
     return changes;
   }
 
-  /// What each reader gets: the files' names and contents.
+  /// The files of each reader: names and contents.
   private Map<String, Map<String, byte[]>> contents(Certificates certificates) throws IOException {
     var authority = Files.readAllBytes(certificates.authority());
     var contents = new TreeMap<String, Map<String, byte[]>>();
@@ -133,7 +133,7 @@ public record MakeCredentials(
     return changed;
   }
 
-  /// All at once: whoever reads meanwhile finds the file before or the file after.
+  /// Atomic: a reader finds the old file or the new file.
   private static void write(Path file, byte[] content, @Nullable Integer user) throws IOException {
     var fresh = Files.createTempFile(file.toAbsolutePath().getParent(), ".new", null);
     Files.write(fresh, content);

@@ -87,7 +87,7 @@ public final class DeadLetter {
     return said(RecordHeaders.ORIGIN);
   }
 
-  /// The request's id and kind, if they can be read. Nobody has checked who wrote them.
+  /// The request's id and kind, if they can be read. Their signature has not been checked.
   public Optional<Routing> routing() {
     try {
       return Optional.of(Routing.read(message));
@@ -96,7 +96,7 @@ public final class DeadLetter {
     }
   }
 
-  /// Who is said to have asked; empty if that cannot be read.
+  /// The requester's name in the letter, unchecked; empty if it cannot be read.
   public String requestedBy() {
     try {
       return Envelope.read(message).requestedBy().user();

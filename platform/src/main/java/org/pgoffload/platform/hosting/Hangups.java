@@ -54,7 +54,7 @@ public final class Hangups implements AutoCloseable {
     come.drainPermits();
   }
 
-  /// What comes from now on changes nothing.
+  /// Ignores hangups from now on.
   @Override
   public void close() {
     come.drainPermits();

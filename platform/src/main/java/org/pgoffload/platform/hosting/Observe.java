@@ -31,7 +31,7 @@ import org.pgoffload.telemetry.Telemetry;
 /// the management address, and spans, which go where OpenTelemetry's own variables say. Without
 /// these, nothing is traced, and the contexts of others are passed on.
 public final class Observe implements AutoCloseable {
-  /// Any of them turns tracing on.
+  /// Each of these variables turns tracing on.
   private static final List<String> TRACING =
       List.of(
           "OTEL_TRACES_EXPORTER",

@@ -11,11 +11,12 @@ import org.pgoffload.telemetry.Telemetry;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Runs one part in this process until it is ended, and tells of it at the management address.
+/// Runs one part in this process until the part is ended, and serves the part's health and measures
+/// at the management address.
 ///
-/// On SIGHUP it looks whether the files that its variables name have changed. If they have, and
-/// what they say now is good for logging in everywhere, the part is closed, as at the end of the
-/// process, and started anew; otherwise it goes on as it is.
+/// On SIGHUP this class looks whether the files that the part's variables name have changed. If
+/// they have, and all logins work with the new files, the part is closed, as at the end of the
+/// process, and started anew; otherwise the part goes on.
 public final class RunPart {
   private static final Logger LOG = LoggerFactory.getLogger(RunPart.class);
 
@@ -72,9 +73,9 @@ public final class RunPart {
     }
   }
 
-  /// What a part is started with.
+  /// The configuration of a part.
   ///
-  /// @param files read before the settings, so that what changes in between is seen as changed
+  /// @param files read before the settings, so that a change in between counts as a change
   private record Configured(
       SecretFiles files, Settings settings, Function<Telemetry, RunningPart> start) {}
 

@@ -30,7 +30,7 @@ public final class RunUntilShutdown implements AutoCloseable {
     }
   }
 
-  /// Leaves the closing to somebody else from now on.
+  /// Leaves the closing to the caller from now on.
   public synchronized void disarm() {
     closed = true;
   }

@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 
-/// What the files hold that variables name and that are read at the start: passwords, keys, the
-/// stores of Kafka's client, and the certificate of a service principal in Azure. Those that are
+/// The contents of files that variables name and that are read at the start: passwords, keys, the
+/// stores of Kafka's client, and the certificate of a service principal in Azure. Files that are
 /// read at each login are not among them: pgjdbc's (`PGPASSFILE`, certificates), and the token that
 /// Kubernetes replaces every hour for a workload's identity. Immutable; knows digests alone.
 ///

@@ -21,11 +21,11 @@ import org.pgoffload.telemetry.Health;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What this process tells those who run it, at the address that `PGOFFLOAD_MANAGEMENT_ADDRESS`
+/// Serves measures and health of this process at the address that `PGOFFLOAD_MANAGEMENT_ADDRESS`
 /// names: `GET /metrics` for Prometheus, `GET /health/live` and `GET /health/ready`, which answer
 /// 200 or 503. Without an address nothing listens.
 ///
-/// It says nothing secret and asks for no password.
+/// The replies have no secrets, so no password is asked for.
 final class ServeManagement implements AutoCloseable {
   /// The variable that [#address(Settings)] reads.
   static final String ADDRESS = "PGOFFLOAD_MANAGEMENT_ADDRESS";
@@ -72,7 +72,7 @@ final class ServeManagement implements AutoCloseable {
 
   /// @param address where to listen, or null not to
   /// @param metrics as Prometheus reads them
-  /// @throws ConfigurationException if nobody can listen there
+  /// @throws ConfigurationException if the address cannot be listened on
   static ServeManagement start(@Nullable InetSocketAddress address, Supplier<String> metrics) {
     try {
       return new ServeManagement(
@@ -95,7 +95,7 @@ final class ServeManagement implements AutoCloseable {
 
   private record Answer(int status, String type, String body) {}
 
-  /// What is told of a part, in this order.
+  /// The fields of a part's health, in this order.
   private record Told(String status, String detail) {}
 
   private Answer scrape() {

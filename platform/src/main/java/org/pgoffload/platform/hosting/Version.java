@@ -5,7 +5,7 @@ import java.io.UncheckedIOException;
 import java.util.Properties;
 import org.jspecify.annotations.Nullable;
 
-/// This build's version, and what else is known of it, from the build.
+/// The version of this build, with its commit and date if the build knew them.
 public final class Version {
   private Version() {}
 
@@ -20,7 +20,7 @@ public final class Version {
     return commit != null && "true".equals(known("dirty")) ? commit + ", changed" : commit;
   }
 
-  /// What the build did not know has stayed the name of a property, or is empty.
+  /// A value that the build did not know is still the name of a property, or is empty.
   private static @Nullable String known(String name) {
     var value = facts().getProperty(name, "");
     return value.isBlank() || value.startsWith("${") ? null : value;

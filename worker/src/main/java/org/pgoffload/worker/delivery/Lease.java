@@ -171,7 +171,7 @@ public final class Lease implements AutoCloseable, WorkerLease {
       recover(epoch);
     } catch (SQLException | RuntimeException e) {
       LOG.warn(
-          "The lease could not be renewed; others count this worker as dead after 4 s: {}",
+          "The lease could not be renewed; when it ends, others count this worker as dead: {}",
           e.getMessage());
     }
   }
@@ -219,7 +219,7 @@ public final class Lease implements AutoCloseable, WorkerLease {
     try {
       Query.execute(database, "select pgoffload.release_lease(?, ?)", configuration.name(), epoch);
     } catch (SQLException e) {
-      LOG.warn("The lease could not be released; it ends by itself after 4 s: {}", e.getMessage());
+      LOG.warn("The lease could not be released; it ends by itself: {}", e.getMessage());
     }
   }
 }

@@ -11,7 +11,7 @@ import java.util.concurrent.TimeoutException;
 final class Arrivals {
   private final Map<String, CompletableFuture<Long>> times = new ConcurrentHashMap<>();
 
-  /// It is seen now; later sightings change nothing.
+  /// Notes the arrival; later sightings change nothing.
   void arrived(String id) {
     future(id).complete(System.nanoTime());
   }

@@ -2,11 +2,11 @@ package org.pgoffload.dev.benchmarks;
 
 import java.util.List;
 
-/// What one run has measured.
+/// The figures of one run.
 ///
 /// @param plan how much was measured
-/// @param floor what the steps cost that no pipeline of this kind can do without
-/// @param latency what a caller waits for an answer
+/// @param floor the cost of the steps that any pipeline of this kind needs
+/// @param latency how long a caller waits for an answer
 /// @param hops where that time goes
 /// @param throughput how fast many rows of one statement are answered
 /// @param launchRate tasks per second that one statement launches and reads

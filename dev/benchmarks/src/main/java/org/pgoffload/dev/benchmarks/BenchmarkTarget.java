@@ -4,8 +4,8 @@ import java.util.Map;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.TopicNames;
 
-/// The running installation that is measured. Nobody else should use it meanwhile, and its provider
-/// should be `echo`: what is measured is the way there and back.
+/// The running installation that is measured. It should have no other load, and its provider should
+/// be `echo`: the way there and back is measured.
 ///
 /// @param application an ordinary role that may ask
 /// @param admin a superuser of the same database: makes the plain tables, watches the results

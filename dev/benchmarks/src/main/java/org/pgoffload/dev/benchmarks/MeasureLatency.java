@@ -5,7 +5,7 @@ import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import org.HdrHistogram.Histogram;
 
-/// What one caller waits, by each way in: INSERT and `llm_wait`, `llm_ask`, and
+/// Measures how long one caller waits, by each way in: INSERT and `llm_wait`, `llm_ask`, and
 /// `pg_background_launch` read in the same statement.
 ///
 /// Not safe to share between threads.

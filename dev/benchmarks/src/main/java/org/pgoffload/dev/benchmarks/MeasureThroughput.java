@@ -18,8 +18,8 @@ final class MeasureThroughput {
 
   private MeasureThroughput() {}
 
-  /// One round. Nobody else may ask meanwhile: the ids that the sequence gives during the statement
-  /// are taken to be its own.
+  /// One round. No other request may be made meanwhile: all ids that the sequence gives during the
+  /// statement count as the statement's.
   static BenchmarkResult.Round run(BenchmarkTarget target, int rows)
       throws SQLException, InterruptedException {
     try (var application = target.application().connect("pgoffload bench");

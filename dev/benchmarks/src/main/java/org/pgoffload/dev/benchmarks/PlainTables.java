@@ -6,7 +6,7 @@ import java.sql.Statement;
 import org.pgoffload.platform.DatabaseAddress;
 
 /// Tables of the requests' and the results' shape without trigger, policy or partition, in a schema
-/// of the benchmark's own. What an interrupted run left is replaced; closing drops all of it.
+/// of the benchmark's own. The tables of an interrupted run are replaced; closing drops the tables.
 final class PlainTables implements AutoCloseable {
   static final String REQUEST = "pgoffload_benchmark.request";
   static final String RESULT = "pgoffload_benchmark.result";

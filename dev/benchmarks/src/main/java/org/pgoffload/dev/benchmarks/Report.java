@@ -3,9 +3,9 @@ package org.pgoffload.dev.benchmarks;
 import java.util.Formatter;
 import java.util.Locale;
 
-/// What was measured, as text for people. A pure function.
+/// The figures as text for people. A pure function.
 public final class Report {
-  /// What a bare prototype of all hops reached on two cores with fsync on.
+  /// The figures of a bare prototype of all hops on two cores with fsync on.
   private static final double PROTOTYPE_MS = 3;
 
   private static final double PROTOTYPE_RATE = 10_800;

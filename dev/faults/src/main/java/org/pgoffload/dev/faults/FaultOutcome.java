@@ -2,7 +2,7 @@ package org.pgoffload.dev.faults;
 
 import java.util.List;
 
-/// What came of one fault.
+/// The outcome of one fault.
 ///
 /// @param fault its name
 /// @param requests how many were asked
@@ -11,7 +11,7 @@ import java.util.List;
 /// @param disagreeing how often tables and topic tell different stories
 /// @param recovery how long it took until all was well, for people
 /// @param notes for people
-/// @param problems what is wrong, in detail; empty if the books balance
+/// @param problems in detail; empty if the books balance
 public record FaultOutcome(
     String fault,
     int requests,
@@ -31,7 +31,7 @@ public record FaultOutcome(
     return new FaultOutcome(fault, 0, 0, 0, 0, "", List.of("skipped: " + why), List.of());
   }
 
-  /// An installation that nobody could make whole again, or ask.
+  /// An installation that could not be made whole again, or asked.
   static FaultOutcome broken(String fault, String what) {
     return new FaultOutcome(fault, 0, 0, 0, 0, "none", List.of("broken"), List.of(what));
   }

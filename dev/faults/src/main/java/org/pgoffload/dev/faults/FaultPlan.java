@@ -5,7 +5,7 @@ import java.util.List;
 import org.pgoffload.dev.faults.injections.Fault;
 import org.pgoffload.dev.faults.injections.Faults;
 
-/// What is injected, and under how much load.
+/// The faults of a run, and the load under them.
 ///
 /// @param only the names of the faults; empty for all
 /// @param requests of each fault

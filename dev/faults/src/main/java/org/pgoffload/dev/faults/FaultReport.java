@@ -36,7 +36,7 @@ public final class FaultReport {
     return text.toString();
   }
 
-  /// What is wrong, one line each, the first ones of each fault; empty if all books balance.
+  /// The problems, one line each, the first ones of each fault; empty if all books balance.
   public static String problems(List<FaultOutcome> outcomes, int mostOfEach) {
     var text = new Formatter(Locale.ROOT);
     for (var outcome : outcomes) {

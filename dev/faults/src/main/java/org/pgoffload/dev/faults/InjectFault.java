@@ -36,7 +36,7 @@ record InjectFault(Installation installation, int requests, Random random) {
 
   private static final Duration LOAD_PATIENCE = Duration.ofMinutes(3);
 
-  /// Of immediate callers, where nobody may ever answer.
+  /// Of immediate callers, which may never get an answer.
   private static final Duration SHORT_PATIENCE = Duration.ofSeconds(15);
 
   private static final Duration PAUSE = Duration.ofMillis(250);

@@ -40,7 +40,7 @@ public final class RunFaults implements AutoCloseable {
     this.id = Long.toString(Math.floorMod(System.nanoTime(), 36L * 36 * 36 * 36), 36);
   }
 
-  /// Injects all of them.
+  /// Injects all faults.
   ///
   /// @return an outcome for each, in their order
   /// @throws FaultsException if an installation does not start

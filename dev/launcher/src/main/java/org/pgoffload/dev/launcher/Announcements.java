@@ -1,6 +1,6 @@
 package org.pgoffload.dev.launcher;
 
-/// What is said to the person at the terminal.
+/// The words to the person at the terminal.
 final class Announcements {
   static final String ECHO =
       """

@@ -21,8 +21,8 @@ final class Directory {
 
   private Directory() {}
 
-  /// Makes the directory of an installation, which nobody else can look into: it has passwords,
-  /// keys, prompts and answers. One that is there becomes such a directory.
+  /// Makes the directory of an installation, which no other user can look into: it has passwords,
+  /// keys, prompts and answers. An existing directory becomes private as well.
   ///
   /// @throws ConfigurationException if it holds other files that others can read: they are not ours
   ///   to hide
@@ -42,7 +42,8 @@ final class Directory {
     return hidden(made);
   }
 
-  /// Makes a directory, or makes it one, that nobody else can look into.
+  /// Makes a directory private, and makes it first if it is missing: no other user can look into
+  /// it.
   static Path hidden(Path directory) {
     try {
       Files.createDirectories(directory);

@@ -39,8 +39,11 @@ import org.pgoffload.worker.WorkerApp;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Everything on one machine: PostgreSQL and Kafka as child processes, the parts in this JVM. What
-/// is not started here is elsewhere, and found through the environment.
+/// A whole installation on one machine: PostgreSQL and Kafka as child processes, the parts in this
+/// JVM. Servers and parts that are not started here run elsewhere; the environment says where.
+///
+/// Longer than 300 lines because the order of the start, and the reverse order of the end, are to
+/// be read in one place.
 ///
 /// Safe to close from another thread.
 public final class LocalInstallation implements AutoCloseable {
@@ -260,7 +263,7 @@ public final class LocalInstallation implements AutoCloseable {
     return part;
   }
 
-  /// Whatever comes up while the installation is being ended, is ended as well.
+  /// A part that comes up while the installation is being ended is ended as well.
   private void keep(AutoCloseable opened, Consumer<AutoCloseable> keeper) {
     synchronized (this) {
       if (!closed) {

@@ -2,7 +2,7 @@ package org.pgoffload.dev.launcher;
 
 import java.util.Locale;
 
-/// What a local installation can start, in the order in which it is started.
+/// The parts that a local installation can start, in the order of their start.
 public enum Part {
   POSTGRES,
   KAFKA,

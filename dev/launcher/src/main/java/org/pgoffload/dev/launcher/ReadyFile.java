@@ -15,7 +15,7 @@ import java.util.LinkedHashMap;
 final class ReadyFile {
   private ReadyFile() {}
 
-  /// Removes one that an earlier run has left: whoever waits for it must not read old addresses.
+  /// Removes the file of an earlier run, whose addresses must not be read.
   static void remove(Path file) {
     try {
       Files.deleteIfExists(file);

@@ -14,7 +14,7 @@ import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
 import org.apache.commons.compress.compressors.xz.XZCompressorInputStream;
 
 /// Unpacks an archive so that its directory exists only when it is complete: two processes may
-/// unpack it at once, or one may be killed in the middle, and nobody ever sees a part of it.
+/// unpack it at once, or one may be killed in the middle; a half-unpacked archive is never seen.
 final class ArchiveUnpacking {
 
   private static final String UNFINISHED = ".unpacking-";
@@ -32,7 +32,7 @@ final class ArchiveUnpacking {
               parent, home.getFileName() + UNFINISHED + ProcessHandle.current().pid() + "-");
       try {
         unpack(archive, unfinished);
-        // A temporary directory is its maker's alone, but the server may run as somebody else.
+        // A temporary directory is its maker's alone, but the server may run as another user.
         setMode(unfinished, 0755);
         check.accept(unfinished);
         Files.move(unfinished, home, StandardCopyOption.ATOMIC_MOVE);

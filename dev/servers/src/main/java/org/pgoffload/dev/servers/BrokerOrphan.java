@@ -9,7 +9,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The record of a broker's child process, by which a later start knows one that was left behind.
-/// Whoever calls it holds the directory's lock.
+/// Its caller holds the directory's lock.
 final class BrokerOrphan {
 
   private static final Logger log = LoggerFactory.getLogger(BrokerOrphan.class);

@@ -21,7 +21,7 @@ public final class BrokerProcess implements KafkaBroker {
           "-Xmx256m",
           // One broker with few clients: the smallest footprint and the quickest start.
           "-XX:+UseSerialGC",
-          // A broker that is out of memory is ended, and started again by whoever supervises it.
+          // A broker that is out of memory is ended, and started again by its supervisor.
           "-XX:+ExitOnOutOfMemoryError",
           // Kafka's compression libraries are native, and say so on every start otherwise.
           "--enable-native-access=ALL-UNNAMED",
@@ -132,7 +132,7 @@ public final class BrokerProcess implements KafkaBroker {
     return process.pid();
   }
 
-  /// What the broker logs since its start.
+  /// The broker's log since its start.
   public Path logFile() {
     return options.logFile();
   }

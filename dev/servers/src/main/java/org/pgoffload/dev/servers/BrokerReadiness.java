@@ -34,7 +34,7 @@ final class BrokerReadiness {
             2_000,
             "default.api.timeout.ms",
             2_000,
-            // Nobody subscribes to the metrics of this client.
+            // the metrics of this client have no subscriber
             "enable.metrics.push",
             false);
     try (var admin = Admin.create(configuration)) {

@@ -50,7 +50,7 @@ final class ChildStart implements AutoCloseable {
     if (process == null || !process.isAlive()) {
       return;
     }
-    // Before it ends: afterwards they are nobody's.
+    // before it ends: afterwards its children have no parent
     var descendants = process.descendants().toList();
     process.destroy();
     if (!Processes.awaitExit(process, ORDERLY)) {
@@ -60,7 +60,7 @@ final class ChildStart implements AutoCloseable {
     descendants.forEach(ProcessHandle::destroyForcibly);
   }
 
-  /// Hands the child over to whoever has it now.
+  /// Hands the child over to its new owner.
   ///
   /// @throws EmbeddedException with START_FAILED if the JVM is ending by now, and the child with it
   synchronized void handOver() {

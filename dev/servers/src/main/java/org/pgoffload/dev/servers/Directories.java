@@ -31,7 +31,7 @@ final class Directories {
     }
   }
 
-  /// A new directory that nobody else can guess.
+  /// A new directory with a name that no other user can guess.
   static Path temporary(String prefix) {
     try {
       return Files.createTempDirectory(prefix);
@@ -40,7 +40,7 @@ final class Directories {
     }
   }
 
-  /// Removes the directory with all it holds; what is gone already is no error.
+  /// Removes the directory with its contents; a missing file is no error.
   static void delete(Path directory) {
     try {
       Files.walkFileTree(

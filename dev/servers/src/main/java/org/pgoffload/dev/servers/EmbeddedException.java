@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 /// says what to do about it. It never holds a password.
 public final class EmbeddedException extends RuntimeException {
 
-  /// What went wrong, stable across versions.
+  /// The code of the failure, stable across versions.
   public enum Code {
     /// Another process, or this one, already runs on the directory.
     DIRECTORY_IN_USE,
@@ -29,7 +29,7 @@ public final class EmbeddedException extends RuntimeException {
     this.code = code;
   }
 
-  /// What went wrong.
+  /// The code of the failure.
   public Code code() {
     return code;
   }

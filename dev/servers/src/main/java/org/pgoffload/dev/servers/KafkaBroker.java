@@ -5,7 +5,7 @@ package org.pgoffload.dev.servers;
 /// Thread-safe.
 public sealed interface KafkaBroker extends AutoCloseable permits BrokerProcess, BrokerInJvm {
 
-  /// What starts the same broker again: the options with the ports that it has.
+  /// Options that start the same broker again, with its present ports.
   BrokerOptions options();
 
   /// Where clients connect: `bootstrap.servers`.

@@ -14,8 +14,7 @@ import java.util.OptionalLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The files of one cluster below a server's directory. Whoever calls it holds the directory's
-/// lock.
+/// The files of one cluster below a server's directory. Its caller holds the directory's lock.
 record PostgresCluster(Path directory) {
 
   private static final Logger log = LoggerFactory.getLogger(PostgresCluster.class);
@@ -111,8 +110,14 @@ record PostgresCluster(Path directory) {
     var settings = PostgresConfiguration.settings(options.settings());
     settings.put("port", String.valueOf(port));
     write("postgresql.conf", PostgresConfiguration.postgresqlConf(settings), account);
-    write("pg_hba.conf", PostgresConfiguration.pgHbaConf(options.hbaLines()), account);
-    write("pg_ident.conf", PostgresConfiguration.pgIdentConf(options.identLines()), account);
+    write(
+        "pg_hba.conf",
+        PostgresConfiguration.pgHbaConf(options.authentication().hbaLines()),
+        account);
+    write(
+        "pg_ident.conf",
+        PostgresConfiguration.pgIdentConf(options.authentication().identLines()),
+        account);
   }
 
   private void write(String name, String text, ServerAccount account) {

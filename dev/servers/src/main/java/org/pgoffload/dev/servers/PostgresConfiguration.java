@@ -29,7 +29,7 @@ final class PostgresConfiguration {
     settings.put("max_connections", "200");
     // A caller whose client is gone would wait on, with its connection and its snapshot.
     settings.put("client_connection_check_interval", "2s");
-    // Nobody else's machine has business here.
+    // no other machine may connect
     settings.put("listen_addresses", "127.0.0.1");
     // A socket would need a rule of its own, and its path is limited to 107 bytes.
     settings.put("unix_socket_directories", "");
@@ -38,7 +38,7 @@ final class PostgresConfiguration {
     settings.put("log_min_error_statement", "panic");
     // The log is there for what goes wrong.
     settings.put("log_checkpoints", "off");
-    // What start() reads in the log when a start fails has to be in English.
+    // start() reads the log when a start fails, so the log has to be in English
     settings.put("lc_messages", "C");
     settings.putAll(overruling);
     return settings;

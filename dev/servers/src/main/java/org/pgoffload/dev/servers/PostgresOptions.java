@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
 
-/// What a [PostgresServer] is started with. Immutable; the `with` methods return a copy.
+/// The options of a [PostgresServer]. Immutable; the `with` methods return a copy.
 ///
 /// @param directory where the server lives: the cluster, its log and the lock; made if missing
 /// @param keepData whether [PostgresServer#close()] leaves the directory in place
@@ -14,8 +14,7 @@ import java.util.regex.Pattern;
 /// @param superuserPassword of `postgres`, set when the cluster is made and not changed by later
 ///   starts; never logged and not part of [#toString()]
 /// @param settings of postgresql.conf, which win over the module's own
-/// @param hbaLines of pg_hba.conf, which come before the module's own: the first match decides
-/// @param identLines of pg_ident.conf, for the maps that `hbaLines` name
+/// @param authentication lines for pg_hba.conf and pg_ident.conf, beside the module's own
 /// @param endWithJvm whether a shutdown hook ends the server, without an order among the hooks;
 ///   false for a caller that closes everything in its own order at exit
 public record PostgresOptions(
@@ -25,17 +24,27 @@ public record PostgresOptions(
     PostgresVersion version,
     String superuserPassword,
     Map<String, String> settings,
-    List<String> hbaLines,
-    List<String> identLines,
+    Authentication authentication,
     boolean endWithJvm) {
+
+  /// Lines for the server's files of authentication.
+  ///
+  /// @param hbaLines of pg_hba.conf, which come before the module's own: the first match decides
+  /// @param identLines of pg_ident.conf, for the maps that `hbaLines` name
+  record Authentication(List<String> hbaLines, List<String> identLines) {
+    static final Authentication NONE = new Authentication(List.of(), List.of());
+
+    Authentication {
+      hbaLines = List.copyOf(hbaLines);
+      identLines = List.copyOf(identLines);
+    }
+  }
 
   private static final Pattern SETTING = Pattern.compile("[A-Za-z_][A-Za-z0-9_.]*");
 
   public PostgresOptions {
     directory = directory.toAbsolutePath().normalize();
     settings = Map.copyOf(settings);
-    hbaLines = List.copyOf(hbaLines);
-    identLines = List.copyOf(identLines);
     if (port < 0 || port > 65_535) {
       throw new IllegalArgumentException("The port has to be 0 (any free one) to 65535: " + port);
     }
@@ -58,8 +67,7 @@ public record PostgresOptions(
         PostgresVersion.V18,
         superuserPassword,
         Map.of(),
-        List.of(),
-        List.of(),
+        Authentication.NONE,
         true);
   }
 
@@ -78,8 +86,7 @@ public record PostgresOptions(
         version,
         superuserPassword,
         settings,
-        hbaLines,
-        identLines,
+        authentication,
         endWithJvm);
   }
 
@@ -92,8 +99,7 @@ public record PostgresOptions(
         version,
         superuserPassword,
         settings,
-        hbaLines,
-        identLines,
+        authentication,
         endWithJvm);
   }
 
@@ -106,8 +112,7 @@ public record PostgresOptions(
         version,
         superuserPassword,
         settings,
-        hbaLines,
-        identLines,
+        authentication,
         endWithJvm);
   }
 
@@ -120,13 +125,13 @@ public record PostgresOptions(
         version,
         superuserPassword,
         settings,
-        hbaLines,
-        identLines,
+        authentication,
         endWithJvm);
   }
 
   /// A copy with these lines of pg_hba.conf, and the maps of pg_ident.conf that they name.
   public PostgresOptions withAuthentication(List<String> hbaLines, List<String> identLines) {
+    var authentication = new Authentication(hbaLines, identLines);
     return new PostgresOptions(
         directory,
         keepData,
@@ -134,8 +139,7 @@ public record PostgresOptions(
         version,
         superuserPassword,
         settings,
-        hbaLines,
-        identLines,
+        authentication,
         endWithJvm);
   }
 
@@ -148,8 +152,7 @@ public record PostgresOptions(
         version,
         superuserPassword,
         settings,
-        hbaLines,
-        identLines,
+        authentication,
         endWithJvm);
   }
 

@@ -160,7 +160,7 @@ public final class PostgresServer implements AutoCloseable {
         || (options.port() == 0 && said.contains("could not create any TCP/IP sockets"));
   }
 
-  /// What starts the same server again: the options with the port that it has.
+  /// Options that start the same server again, with its present port.
   public PostgresOptions options() {
     return options;
   }
@@ -180,7 +180,7 @@ public final class PostgresServer implements AutoCloseable {
     return cluster.data();
   }
 
-  /// What the server logs since its start.
+  /// The server's log since its start.
   public Path logFile() {
     return cluster.logFile();
   }

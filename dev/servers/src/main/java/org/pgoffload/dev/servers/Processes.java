@@ -17,8 +17,8 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
-/// What this module asks of the operating system: short commands, signals, free ports, and whether
-/// a recorded process is still the one that was recorded.
+/// The operating system's services for this module: short commands, signals, free ports, and
+/// whether a recorded process is still the one that was recorded.
 final class Processes {
 
   /// How a short command ended, with what it wrote to either stream.
@@ -119,7 +119,7 @@ final class Processes {
         EmbeddedException.Code.START_FAILED, "Interrupted while waiting for a process.", cause);
   }
 
-  /// A port that was free a moment ago. Somebody else may take it before it is used, so whoever
+  /// A port that was free a moment ago. Another process may take it before it is used, so whoever
   /// asks has to be ready to ask again.
   static int freePort() {
     try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {

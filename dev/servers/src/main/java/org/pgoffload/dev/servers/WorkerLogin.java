@@ -19,7 +19,7 @@ import java.util.stream.Stream;
 ///
 /// @param certificates the directory with `authority.crt`, `server.crt`, `server.key`, `worker.crt`
 ///   and `worker.pk8`, in which the worker has the common name `pgoffload-worker`
-/// @param address from which the worker connects, and nobody else can log in: 127.0.0.2 or ::1
+/// @param address from which the worker alone connects: 127.0.0.2 or ::1
 public record WorkerLogin(Path certificates, String address) {
 
   private static final String MAP = "pgoffload";
@@ -32,7 +32,7 @@ public record WorkerLogin(Path certificates, String address) {
   /// connect to `localhost` rather than 127.0.0.1 may meet the worker's rules.
   private static final String OTHER_LOOPBACK = "::1";
 
-  /// Those who are not to be logged in as, even if somebody made them members.
+  /// Roles without a login for the worker, even if they are members.
   private static final String NEVER =
       "postgres,pgoffload_producer,pgoffload_worker,pgoffload_results";
 
@@ -73,10 +73,11 @@ public record WorkerLogin(Path certificates, String address) {
     return options
         .withSettings(settings)
         .withAuthentication(
-            Stream.concat(hbaLines().stream(), options.hbaLines().stream()).toList(),
+            Stream.concat(hbaLines().stream(), options.authentication().hbaLines().stream())
+                .toList(),
             Stream.concat(
                     Stream.of(MAP + " " + WORKER + " +pgbackground_role"),
-                    options.identLines().stream())
+                    options.authentication().identLines().stream())
                 .toList());
   }
 

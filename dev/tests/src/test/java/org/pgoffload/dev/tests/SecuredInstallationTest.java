@@ -134,10 +134,7 @@ class SecuredInstallationTest {
             "pgoffload",
             Duration.ofSeconds(30),
             Map.of(),
-            settings.kafka(),
-            settings.topics(),
-            2,
-            (short) -1)
+            new Install.Topics(settings.kafka(), settings.topics(), 2, (short) -1))
         .run(_ -> {});
   }
 

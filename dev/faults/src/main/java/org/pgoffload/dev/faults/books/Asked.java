@@ -1,12 +1,12 @@
 package org.pgoffload.dev.faults.books;
 
-/// One thing that was asked, and what its caller knows of it.
+/// One request of the load, and its fate as its caller knows it.
 ///
 /// @param number within the run
 /// @param kind what was asked
 /// @param fate what became of the asking
 public record Asked(int number, Kind kind, Fate fate) {
-  /// What is asked, and which way it goes.
+  /// The kind of a request, and its way in.
   public enum Kind {
     /// A row of llm_request.
     LLM_INSERTED,
@@ -34,11 +34,11 @@ public record Asked(int number, Kind kind, Fate fate) {
     }
   }
 
-  /// What the caller was told.
+  /// The fate of a request as its caller knows it.
   public enum Fate {
-    /// It is committed, or was sent.
+    /// The request is committed, or was sent.
     ACCEPTED,
-    /// It was rolled back.
+    /// The request was rolled back.
     ROLLED_BACK,
     /// The connection broke before the caller was told: either way is right.
     UNCERTAIN,

@@ -3,7 +3,7 @@ package org.pgoffload.dev.faults.books;
 import java.util.List;
 import java.util.Map;
 
-/// What the books say of one run.
+/// The balance of the books of one run.
 ///
 /// @param requests how many were asked, those that were rolled back too
 /// @param lost what was accepted and has no result

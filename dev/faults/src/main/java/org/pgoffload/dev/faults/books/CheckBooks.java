@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.pgoffload.dev.faults.installation.CallLedger;
 
-/// Compares what was asked with what is there. A pure function of both.
+/// Compares the requests with the findings. A pure function of both.
 ///
 /// What the caller knows to be accepted has exactly one row and one result; what was rolled back
 /// left nothing at all; of what the caller was not told, either is right. A succeeded task has left
@@ -124,7 +124,7 @@ public final class CheckBooks {
     if (answered < needed) {
       duplicated.add(asked + " succeeded without an answer of the model");
     }
-    // what a worker gave up is told by its result; what a lost worker made is told by nobody
+    // a worker tells by its result what it gave up; a lost worker tells nothing
     repeatedCalls += Math.max(0, answered - needed - ending.failedCalls());
   }
 
@@ -142,7 +142,7 @@ public final class CheckBooks {
     }
   }
 
-  /// Rows, effects and calls that nobody asked for.
+  /// Rows, effects and calls without a request.
   private void checkStrangers(Collection<Asked> journal) {
     var known = new HashMap<Integer, Asked>();
     journal.forEach(asked -> known.put(asked.number(), asked));

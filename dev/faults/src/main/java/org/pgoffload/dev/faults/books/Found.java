@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.Map;
 import org.pgoffload.dev.faults.installation.CallLedger;
 
-/// What is there after a run: in the tables, on the topic, and at the stub.
+/// The findings after a run: in the tables, on the topic, and at the stub.
 ///
 /// @param requests every row that bears the run's tag
 /// @param results by request id: those of both tables

@@ -6,7 +6,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.pgoffload.dev.faults.installation.Tag;
 
-/// What was asked in one run. Thread-safe.
+/// The requests of one run. Thread-safe.
 public final class Journal {
   private final String run;
   private final Map<Integer, Asked> asked = new ConcurrentHashMap<>();

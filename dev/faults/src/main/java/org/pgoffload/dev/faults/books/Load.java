@@ -125,7 +125,7 @@ public final class Load {
       try {
         connection.close();
       } catch (SQLException e) {
-        // it is broken, which is why it is closed
+        // the connection is closed because it is broken
       }
     }
     return null;
@@ -133,7 +133,7 @@ public final class Load {
 
   /// Waits until all steps are taken.
   ///
-  /// @return whether they were, in that time; if not, what is left is given up
+  /// @return whether all ended in that time; if not, the remaining calls are given up
   public boolean await(Duration patience) {
     long deadline = System.nanoTime() + patience.toNanos();
     for (var session : sessions) {

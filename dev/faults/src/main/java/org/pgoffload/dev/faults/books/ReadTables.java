@@ -10,13 +10,13 @@ import java.util.Map;
 import org.pgoffload.dev.faults.installation.Tag;
 import org.pgoffload.platform.DatabaseAddress;
 
-/// Reads what is in the tables of one run.
+/// Reads the tables of one run.
 ///
 /// @param database the superuser's address
 /// @param run whose tags are read
 /// @param after the last request id before the run
 public record ReadTables(DatabaseAddress database, String run, long after) {
-  /// What is in the tables.
+  /// The contents of the tables.
   ///
   /// @param requests the rows of both request tables that bear the run's tag
   /// @param results by request id, of all kinds

@@ -55,7 +55,7 @@ public final class ReadTopic implements AutoCloseable {
     return reading;
   }
 
-  /// What has come since the last time, up to the present end.
+  /// The records since the last time, up to the present end.
   public List<ConsumerRecord<byte[], byte[]>> records() {
     var records = new ArrayList<ConsumerRecord<byte[], byte[]>>();
     var ends = consumer.endOffsets(partitions, PATIENCE);

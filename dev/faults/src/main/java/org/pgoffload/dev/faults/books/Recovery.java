@@ -17,7 +17,7 @@ import org.pgoffload.platform.DatabaseAddress;
 
 /// How long it takes until all is well again.
 public sealed interface Recovery {
-  /// What it is the recovery of.
+  /// The installation that recovers.
   String what();
 
   /// Waits for it, for a minute at most.
@@ -39,7 +39,7 @@ public sealed interface Recovery {
 
     @Override
     public void await() {
-      // what it had claimed has results in the end, or is told as lost
+      // its claimed requests have results in the end, or are told as lost
     }
 
     @Override

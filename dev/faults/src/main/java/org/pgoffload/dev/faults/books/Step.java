@@ -2,7 +2,7 @@ package org.pgoffload.dev.faults.books;
 
 import java.util.List;
 
-/// What one session of the load does at a time.
+/// One step of a session of the load.
 sealed interface Step {
   /// One row.
   ///

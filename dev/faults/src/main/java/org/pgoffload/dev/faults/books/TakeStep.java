@@ -118,7 +118,7 @@ public final class TakeStep {
     return "What is " + tag + "?";
   }
 
-  /// The trace is left first, so that whoever dies later has left it.
+  /// The trace is left first, so that a task that dies later has left it.
   private static String command(Asked.Kind kind, Tag tag, Random random) {
     // one in four takes long enough to be met by a kill
     double pause = random.nextInt(4) == 0 ? 0.3 : 0.01;

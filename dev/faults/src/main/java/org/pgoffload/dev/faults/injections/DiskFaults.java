@@ -21,7 +21,7 @@ final class DiskFaults {
                 "PostgreSQL's disk is full for 8 s, then has room again",
                 scene -> {
                   scene.endWithCalls(() -> fill(scene, scene.installation().postgresDirectory()));
-                  // a server that has panicked has to be started by somebody
+                  // a server that has panicked does not start by itself
                   scene.installation().servers().startPostgres();
                   scene.measureRecovery("PostgreSQL");
                   scene.awaitRecovery();
@@ -53,7 +53,7 @@ final class DiskFaults {
     try (var file = new RandomAccessFile(ballast.toFile(), "rw")) {
       var block = new byte[64 * 1024];
       long end = System.nanoTime() + FULL.toNanos();
-      // what is given back meanwhile is taken again
+      // space that is given back meanwhile is taken again
       while (System.nanoTime() < end) {
         try {
           file.write(block);

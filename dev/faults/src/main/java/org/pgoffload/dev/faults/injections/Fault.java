@@ -8,7 +8,7 @@ import java.util.Set;
 /// @param name by which it is chosen: lower case and hyphens
 /// @param description one sentence
 /// @param needs what it wants of its installation
-/// @param spread how long the load lasts at least; the fault begins after a quarter of it
+/// @param spread how long the load lasts at least; the fault begins after a quarter of this time
 /// @param injection makes it happen, and ends what it began or leaves it to the healing afterwards
 public record Fault(
     String name, String description, Set<Need> needs, Duration spread, Injection injection) {
@@ -19,11 +19,11 @@ public record Fault(
     needs = Set.copyOf(needs);
   }
 
-  /// What a fault wants.
+  /// The needs of a fault.
   public enum Need {
     /// The parts reach everything through links.
     LINKS,
-    /// It ruins its installation, and so has one of its own.
+    /// An installation of its own, because the fault ruins it.
     OWN_INSTALLATION,
     /// A small disk of its own below PostgreSQL's data.
     SMALL_POSTGRES_DISK,

@@ -32,7 +32,7 @@ final class NetworkFaults {
         name + "-" + word(state),
         "the network of " + name + " " + happening(state) + " for 6 s",
         scene -> {
-          // whoever cannot renew its lease counts as dead, with the calls that it makes
+          // a worker that cannot renew its lease counts as dead, with the calls that it makes
           var links = which.apply(scene.installation().links());
           scene.endWithCalls(() -> links.forEach(link -> link.become(state)));
           scene.pause(FOR_A_WHILE);

@@ -101,7 +101,7 @@ final class PartFaults {
     scene.stopWorker(worker);
     scene.pause(PAST_THE_LEASE);
     worker.process().thaw();
-    // awake beside whoever took over
+    // awake beside the worker that took over
     scene.pause(Duration.ofSeconds(3));
   }
 

@@ -9,7 +9,7 @@ import org.pgoffload.dev.faults.installation.Part;
 import org.pgoffload.dev.faults.installation.StubVendor;
 
 /// Several faults, one soon after the other, drawn at random. What they end is started again at
-/// once, as whoever supervises the parts would.
+/// once, as a supervisor of the parts would.
 public final class RandomMix {
   private static final int FAULTS = 4;
   private static final Duration A_MOMENT = Duration.ofSeconds(1);

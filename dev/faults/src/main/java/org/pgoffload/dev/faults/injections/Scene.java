@@ -65,7 +65,7 @@ public final class Scene {
     notes.add(words);
   }
 
-  /// Says what is wrong, beside what the books show.
+  /// Notes a problem that the books do not show.
   void problem(String words) {
     problems.add(words);
   }
@@ -132,7 +132,8 @@ public final class Scene {
   void stopWorker(Part worker) {
     awaitBusy(worker);
     var stopped = Instant.now();
-    // what it has claimed it may call for when it wakes up, before it learns that it counts as dead
+    // when it wakes up it may call for its claimed requests, before it learns that it counts as
+    // dead
     endWithCalls(worker.process()::freeze, () -> claimedBy(worker));
     recoveries.add(new Recovery.Takeover(worker.identity(), stopped));
   }

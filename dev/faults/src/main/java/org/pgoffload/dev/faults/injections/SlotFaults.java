@@ -41,7 +41,7 @@ final class SlotFaults {
   }
 
   private static void whileStreaming(Scene scene) throws Exception {
-    // an active slot cannot be dropped: whoever drops it has to win the race against the restart
+    // an active slot cannot be dropped: the drop has to win the race against the restart
     Await.until(
         () -> {
           try {

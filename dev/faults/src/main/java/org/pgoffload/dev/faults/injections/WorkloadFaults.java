@@ -122,8 +122,8 @@ final class WorkloadFaults {
     }
   }
 
-  /// Garbage, half of a JSON, and requests that nobody has signed. The forged number is none that
-  /// the load uses, so that a call or an effect of it is seen.
+  /// Garbage, half of a JSON, and unsigned requests. The load does not use the forged number, so
+  /// that its call or effect would be seen.
   private static byte[] poison(int number, String run) {
     var forged = new Tag(run, 900_000_000 + number);
     var text =

@@ -29,7 +29,7 @@ public final class Await {
     return true;
   }
 
-  /// Lets time pass, where time itself is what is wanted.
+  /// Lets time pass, where the passing of time itself is wanted.
   public static void pause(Duration duration) {
     try {
       Thread.sleep(duration);

@@ -8,10 +8,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
 
-/// What the stub writes down of the calls that it got. Thread-safe.
+/// The stub's record of the calls that it got. Thread-safe.
 public final class CallLedger {
   /// @param came how many calls came for a request
-  /// @param answered how many of them were answered in full
+  /// @param answered how many calls were answered in full
   public record Calls(int came, int answered) {
     public static final Calls NONE = new Calls(0, 0);
   }

@@ -15,8 +15,10 @@ import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 
-/// A whole installation of which every part is a process of its own: PostgreSQL, the broker,
+/// A whole installation in which every part is a process of its own: PostgreSQL, the broker,
 /// producer, two workers and results, with a stub in the place of the model.
+///
+/// Longer than 300 lines because it starts, describes and mends each of these processes.
 public final class Installation implements AutoCloseable {
   static final String DATABASE = "app";
   static final String APPLICATION = "app";
@@ -73,7 +75,7 @@ public final class Installation implements AutoCloseable {
           directory,
           (postgres ? disk : directory).resolve("postgres"),
           (postgres ? directory : disk).resolve("kafka"),
-          // it has to fit
+          // the data directory has to fit
           Map.of("max_wal_size", "64MB", "min_wal_size", "32MB"));
     }
 

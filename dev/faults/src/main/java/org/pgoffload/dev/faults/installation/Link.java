@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// A network between two parts: a TCP proxy on 127.0.0.1 that can be cut, slowed down or fall
 /// silent. Safe for any number of connections and threads.
 public final class Link implements AutoCloseable {
-  /// What becomes of the bytes.
+  /// The state of a link.
   public enum State {
     /// They arrive.
     PASSING,
@@ -22,7 +22,7 @@ public final class Link implements AutoCloseable {
     CUT,
     /// Each packet arrives late.
     SLOW,
-    /// Nothing arrives and nobody is told; what was on its way arrives when this ends.
+    /// Nothing arrives, without an error; bytes on their way arrive when this ends.
     SILENT,
     /// As if the server's machine had vanished: it knows the connections no more, the clients hear
     /// nothing, and only who sends after this has ended is told by a reset.
@@ -198,7 +198,7 @@ public final class Link implements AutoCloseable {
         socket.setSoLinger(true, 0); // RST instead of FIN
         socket.close();
       } catch (IOException e) {
-        // it is closed already, which is what is wanted
+        // it is closed already, as wanted
       }
     }
   }

@@ -9,7 +9,7 @@ import java.util.stream.Stream;
 /// @param workersToPostgres the workers' own connections
 /// @param tasksToPostgres the sessions of tasks
 /// @param resultsToPostgres the write-back's connections
-/// @param producerToKafka what is published
+/// @param producerToKafka the way of published requests
 /// @param workersToKafka requests and results
 /// @param resultsToKafka results
 /// @param workersToStub the calls

@@ -28,7 +28,7 @@ public final class PartProcess {
         new ProcessBuilder(command.with(arguments))
             .redirectErrorStream(true)
             .redirectOutput(ProcessBuilder.Redirect.appendTo(output.toFile()));
-    // never a real provider or somebody's database, whatever is set here
+    // never a real provider or a user's database, whatever is set here
     builder
         .environment()
         .keySet()

@@ -26,7 +26,7 @@ final class Ports {
         try {
           socket.close();
         } catch (IOException e) {
-          // its port stays taken, and whoever wants it says so
+          // its port stays taken, and a server that wants it says so
         }
       }
     }

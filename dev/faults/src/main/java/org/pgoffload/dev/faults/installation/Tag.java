@@ -3,7 +3,7 @@ package org.pgoffload.dev.faults.installation;
 import java.util.Optional;
 import java.util.regex.Pattern;
 
-/// What every prompt and every command bears, and by which it is found again everywhere.
+/// The mark in every prompt and every command, by which a request is found again everywhere.
 ///
 /// @param run letters, digits and hyphens
 /// @param number of the request within the run

@@ -87,7 +87,7 @@ record Body(JsonNode json) {
     return object;
   }
 
-  /// At most so many texts, none of them empty.
+  /// At most so many texts, and no empty one.
   List<String> texts(String field, int most) throws Violation {
     var values = json.path(field);
     if (values.isMissingNode()) {

@@ -126,7 +126,7 @@ final class Connection {
                   body, new Deflater(Deflater.DEFAULT_COMPRESSION, true), 512, true);
           case TOLD_GZIP -> body;
           case BROTLI -> {
-            // As unlike text as brotli is; nobody unpacks it.
+            // as unlike text as brotli; no test unpacks it
             body.write(new byte[] {(byte) 0x8B, 0x02, (byte) 0x80});
             yield body;
           }
@@ -163,7 +163,7 @@ final class Connection {
         chunk(part, stream.bytes());
       }
     } catch (IOException gone) {
-      // it may go while it is written to
+      // the client may go while it is written to
       onDisconnect.run();
       throw gone;
     }
@@ -222,7 +222,7 @@ final class Connection {
   private void waitForDisconnect(Runnable onDisconnect) {
     try {
       while (in.read() >= 0) {
-        // What else the client says does not matter.
+        // the rest of the request does not matter
       }
     } catch (IOException gone) {
       // A reset is a disconnect too.

@@ -37,7 +37,7 @@ interface Dialect {
   /// The headers by which the vendor tells of its limits; none if it tells nothing.
   Map<String, String> limits(StubLimits limits);
 
-  /// What a stream is made of.
+  /// The events of a stream.
   sealed interface Events {
 
     /// No stream, since the vendor failed before.

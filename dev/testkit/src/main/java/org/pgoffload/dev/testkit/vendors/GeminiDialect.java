@@ -17,6 +17,9 @@ import org.pgoffload.dev.testkit.vendors.StubReply.Tokens;
 
 /// Google's Gemini API: `generateContent`, `streamGenerateContent` and `batchEmbedContents` of a
 /// model in the path. It tells its id in the body of an answer, and of limits nothing.
+///
+/// Longer than 300 lines because Gemini has forms of its own for questions, replies, streams,
+/// errors and embeddings.
 record GeminiDialect() implements Dialect {
   private static final Pattern METHOD =
       Pattern.compile(

@@ -106,7 +106,7 @@ final class OpenAiErrors {
     };
   }
 
-  /// Those of Ollama, vLLM and gateways, as unlike as they are.
+  /// The errors of Ollama, vLLM and gateways, as unlike as they are.
   static WireReply.Full compatible(
       StubReply.Kind kind, StubQuestion question, Map<String, String> headers) {
     return switch (kind) {

@@ -3,13 +3,13 @@ package org.pgoffload.dev.testkit.vendors;
 import java.time.Duration;
 import java.time.Instant;
 
-/// What replies tell of the vendor's limits, in no vendor's format.
+/// The vendor's limits that replies tell, in no vendor's format.
 ///
 /// @param requests how many in the vendor's period
-/// @param requestsLeft how many of them are left
+/// @param requestsLeft how many requests are left
 /// @param requestsReset when all are there again
 /// @param tokens how many in the vendor's period
-/// @param tokensLeft how many of them are left
+/// @param tokensLeft how many tokens are left
 /// @param tokensReset when all are there again
 /// @param now to which a reset that is told as a date is relative
 public record StubLimits(

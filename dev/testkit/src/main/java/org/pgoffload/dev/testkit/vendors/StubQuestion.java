@@ -20,7 +20,7 @@ public record StubQuestion(
     turns = List.copyOf(turns);
   }
 
-  /// What was said last.
+  /// The last words of the conversation.
   public String lastText() {
     return text(turns.getLast());
   }

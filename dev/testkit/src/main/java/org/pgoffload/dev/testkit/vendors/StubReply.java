@@ -4,10 +4,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 
-/// What the stub does with a question, in no vendor's format: the vendor asked renders it.
+/// The stub's reply to a question, in no vendor's format: the vendor's dialect renders it.
 public sealed interface StubReply {
 
-  /// What every vendor has a form for, in one piece and as a stream.
+  /// Replies that every vendor has a form for, in one piece and as a stream.
   sealed interface InForm extends StubReply {}
 
   /// Answers this text; texts to embed with [VendorStub#vector].
@@ -71,7 +71,7 @@ public sealed interface StubReply {
   /// Misbehaves below the vendor's format.
   record Misbehaviour(WireReply wire) implements StubReply {}
 
-  /// What befalls a stream after its last word.
+  /// The end of a stream after its last word.
   enum Fault {
     /// The connection closes in the middle of the body.
     CUT,
@@ -112,10 +112,10 @@ public sealed interface StubReply {
 
   /// The tokens of a call.
   ///
-  /// @param input all of it
+  /// @param input all input tokens
   /// @param cached of the input, read from the cache
   /// @param written of the input, written to the cache
-  /// @param output all of it
+  /// @param output all output tokens
   /// @param reasoning of the output
   record Tokens(long input, long cached, long written, long output, long reasoning) {
     /// Of replies that name none.

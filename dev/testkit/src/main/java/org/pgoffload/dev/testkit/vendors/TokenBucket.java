@@ -6,8 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/// Lets so many requests through in each second, as the vendors do: what is not used within a
-/// second is lost. Keeps account of all. Safe for any number of threads.
+/// Lets so many requests through in each second, as the vendors do: a rate that is not used within
+/// a second is lost. Keeps account of all. Safe for any number of threads.
 final class TokenBucket {
   private final int perSecond;
   private final List<Call> calls = new ArrayList<>();
@@ -34,7 +34,7 @@ final class TokenBucket {
     return granted;
   }
 
-  /// What is left, as a vendor tells it.
+  /// The rest of the bucket, as a vendor tells it.
   synchronized StubLimits told() {
     var missing = Duration.ofMillis((long) ((perSecond - tokens) * 1_000 / perSecond));
     return new StubLimits(

@@ -34,14 +34,16 @@ import org.pgoffload.dev.testkit.vendors.WireReply.Ending;
 /// OpenAI, Azure OpenAI, Anthropic, Gemini, Mistral, Ollama and a compatible server at one address
 /// of this machine.
 ///
-/// It answers `stub answer to: …`, and embeds texts as [#vector], for whoever brings [#KEY] and
-/// asks as the vendor documents; a wrong key is a 401, the model `unknown-model` a 404, a deviation
-/// a 400, another path a 404. [#next] scripts what happens instead. Safe for any number of clients.
+/// A client with [#KEY] that asks as the vendor documents gets `stub answer to: …`, or texts
+/// embedded as [#vector]. A wrong key is a 401, the model `unknown-model` a 404, a deviation a 400,
+/// another path a 404. [#next] scripts other replies. Safe for any number of clients.
+///
+/// Longer than 300 lines because its public methods are all that tests may script and ask.
 public final class VendorStub implements AutoCloseable {
-  /// The one key that is right.
+  /// The only right key.
   public static final String KEY = "sk-stub-0123456789abcdef";
 
-  /// The one token of Entra ID that is right, for Azure OpenAI in the place of the key.
+  /// The only right token of Entra ID, for Azure OpenAI in the place of the key.
   public static final String TOKEN = "eyJ0eXAi.stub-9876543210fedcba.token";
 
   /// The model that no vendor has.
@@ -115,17 +117,17 @@ public final class VendorStub implements AutoCloseable {
     return URI.create(scheme + "://localhost:" + server.getLocalPort());
   }
 
-  /// What happens to the next questions that bring the key, one reply each, whatever they ask.
+  /// Scripts the replies to the next questions with the key, one reply each.
   public void next(StubReply... replies) {
     script.addAll(List.of(replies));
   }
 
-  /// What happens to the questions that nothing is scripted for.
+  /// Sets the reply to all questions without a scripted one.
   public void otherwise(Function<StubQuestion, StubReply> reply) {
     otherwise = reply;
   }
 
-  /// What every reply in a vendor's form tells of limits from now on, in the vendor's way.
+  /// Sets the limits that every reply tells from now on, in the vendor's way.
   public void tell(StubLimits limits) {
     told = limits;
   }
@@ -136,22 +138,22 @@ public final class VendorStub implements AutoCloseable {
   }
 
   /// Lets so many questions through in each second from now on. The others are refused with 429 and
-  /// `Retry-After`; every reply tells what is left.
+  /// `Retry-After`; every reply tells the rest of the limit.
   public void limit(int perSecond) {
     bucket = new TokenBucket(perSecond);
   }
 
   /// How many questions came, and were refused, since the limit was set.
   ///
-  /// @param after counts only what came so long after the first of them, or later
+  /// @param after counts only the questions that came so long after the first, or later
   public Served served(Duration after) {
     var limited = bucket;
     return limited == null ? new Served(0, 0) : limited.served(after);
   }
 
-  /// What became of questions under a limit.
+  /// The fate of questions under a limit.
   ///
-  /// @param calls all of them
+  /// @param calls all questions
   /// @param rejected those that were refused with 429
   public record Served(int calls, int rejected) {}
 
@@ -263,7 +265,7 @@ public final class VendorStub implements AutoCloseable {
     var request = withoutQuery(asked);
     var dialect = dialect(request.path());
     if (dialect == null && request.path().contains("/v1beta/")) {
-      // Not the API but what is before it answers.
+      // the gateway in front of the API answers
       return new WireReply.Full(
           404, Map.of("Content-Type", "text/html"), "<title>Not Found</title>");
     }

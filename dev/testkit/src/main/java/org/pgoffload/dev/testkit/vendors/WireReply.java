@@ -3,7 +3,7 @@ package org.pgoffload.dev.testkit.vendors;
 import java.util.List;
 import java.util.Map;
 
-/// What the stub does on the connection.
+/// The bytes that the stub sends, and how it treats the connection.
 public sealed interface WireReply {
 
   /// A whole reply.
@@ -31,14 +31,14 @@ public sealed interface WireReply {
   /// The same, whole, with these bytes in the place of those of its body or of each chunk.
   record Encoded(WireReply reply, Coding coding) implements WireReply {}
 
-  /// What becomes of a body on its way.
+  /// The way of a body.
   enum Coding {
     GZIP("gzip"),
     /// Without a header that says so.
     UNTOLD_GZIP(""),
     ZLIB("deflate"),
     RAW_DEFLATE("deflate"),
-    /// The header says gzip, and somebody has unpacked it.
+    /// The header says gzip, but a proxy has unpacked the body.
     TOLD_GZIP("gzip"),
     BROTLI("br");
 

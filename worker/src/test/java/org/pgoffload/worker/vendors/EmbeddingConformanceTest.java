@@ -12,10 +12,10 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.pgoffload.dev.testkit.http.WireReply;
 import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.StubReply.Kind;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
-import org.pgoffload.dev.testkit.vendors.WireReply;
 import org.pgoffload.worker.vendors.Vendor.Lack;
 
 /// What every provider has to do with texts to embed, over real HTTP; one without embeddings says

@@ -13,10 +13,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.pgoffload.dev.testkit.http.WireReply;
+import org.pgoffload.dev.testkit.http.WireReply.Ending;
 import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
-import org.pgoffload.dev.testkit.vendors.WireReply;
-import org.pgoffload.dev.testkit.vendors.WireReply.Ending;
 import org.pgoffload.worker.vendors.http.HttpSettings;
 import org.pgoffload.worker.vendors.http.PostJson;
 

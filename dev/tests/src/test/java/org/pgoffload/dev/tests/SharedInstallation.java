@@ -10,10 +10,10 @@ import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 import org.junit.jupiter.api.extension.ExtensionContext.StoreScope;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
+import org.pgoffload.dev.testkit.http.WireReply;
 import org.pgoffload.dev.testkit.vendors.StubQuestion;
 import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
-import org.pgoffload.dev.testkit.vendors.WireReply;
 
 /// The installation that the test classes of a JVM share, with strict stand-ins of two vendors over
 /// HTTP and a collector of traces. OpenAI is asked first; Anthropic is the fallback.

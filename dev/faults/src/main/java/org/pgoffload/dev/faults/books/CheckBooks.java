@@ -34,6 +34,8 @@ public final class CheckBooks {
         .forEach(row -> rows.computeIfAbsent(row.number(), _ -> new ArrayList<>()).add(row));
   }
 
+  /// Compares the requests with the findings.
+  ///
   /// @param repeatable how many calls may have been answered in vain
   /// @param mayRefuse whether an immediate call may have ended without a result, but with a clear
   ///   error

@@ -34,6 +34,8 @@ public final class Load {
     this.takeStep = new TakeStep(journal, patience);
   }
 
+  /// Starts the steps of the load.
+  ///
   /// @param spread over which time the steps begin
   /// @param patience of an llm_ask
   public static Load start(

@@ -10,6 +10,8 @@ public final class Await {
 
   private Await() {}
 
+  /// Waits for a condition.
+  ///
   /// @throws FaultsException with that problem if it has not come in time
   public static void until(BooleanSupplier come, Duration patience, Supplier<String> problem) {
     if (!comes(come, patience)) {

@@ -10,6 +10,8 @@ import java.util.stream.Collectors;
 
 /// The stub's record of the calls that it got. Thread-safe.
 public final class CallLedger {
+  /// The calls that came for one request.
+  ///
   /// @param came how many calls came for a request
   /// @param answered how many calls were answered in full
   public record Calls(int came, int answered) {

@@ -6,6 +6,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.pgoffload.dev.testkit.http.Connection;
+import org.pgoffload.dev.testkit.http.WireReply;
 import org.pgoffload.dev.testkit.vendors.StubReply.Tokens;
 
 /// Chat Completions, as Ollama, vLLM and llama.cpp serve it. A key is not needed; one that is given

@@ -6,6 +6,8 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.pgoffload.dev.testkit.http.Connection;
+import org.pgoffload.dev.testkit.http.WireReply;
 import org.pgoffload.dev.testkit.vendors.StubReply.Tokens;
 
 /// The embeddings of OpenAI, of Azure's v1 path and of compatible servers. The vectors come in

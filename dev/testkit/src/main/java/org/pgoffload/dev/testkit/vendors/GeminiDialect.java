@@ -13,6 +13,8 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.dev.testkit.http.Connection;
+import org.pgoffload.dev.testkit.http.WireReply;
 import org.pgoffload.dev.testkit.vendors.StubReply.Tokens;
 
 /// Google's Gemini API: `generateContent`, `streamGenerateContent` and `batchEmbedContents` of a

@@ -2,6 +2,7 @@ package org.pgoffload.dev.testkit.vendors;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Map;
+import org.pgoffload.dev.testkit.http.WireReply;
 
 /// The errors of OpenAI, Azure OpenAI and compatible servers.
 final class OpenAiErrors {

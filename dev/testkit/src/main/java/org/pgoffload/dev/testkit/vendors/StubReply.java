@@ -3,6 +3,7 @@ package org.pgoffload.dev.testkit.vendors;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
+import org.pgoffload.dev.testkit.http.WireReply;
 
 /// The stub's reply to a question, in no vendor's format: the vendor's dialect renders it.
 public sealed interface StubReply {

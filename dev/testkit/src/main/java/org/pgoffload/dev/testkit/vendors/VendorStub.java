@@ -29,7 +29,9 @@ import java.util.stream.Stream;
 import javax.net.ServerSocketFactory;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.dev.testkit.vendors.WireReply.Ending;
+import org.pgoffload.dev.testkit.http.Connection;
+import org.pgoffload.dev.testkit.http.WireReply;
+import org.pgoffload.dev.testkit.http.WireReply.Ending;
 
 /// OpenAI, Azure OpenAI, Anthropic, Gemini, Mistral, Ollama and a compatible server at one address
 /// of this machine.

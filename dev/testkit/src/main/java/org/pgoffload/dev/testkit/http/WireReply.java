@@ -1,4 +1,4 @@
-package org.pgoffload.dev.testkit.vendors;
+package org.pgoffload.dev.testkit.http;
 
 import java.util.List;
 import java.util.Map;

@@ -1,4 +1,4 @@
-package org.pgoffload.dev.testkit.vendors;
+package org.pgoffload.dev.testkit.http;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
@@ -24,24 +24,26 @@ import org.jspecify.annotations.Nullable;
 
 /// HTTP/1.1 on one connection, with full say over every byte, which a server library would not
 /// give.
-final class Connection {
+public final class Connection {
   private static final String HEADERS_200 = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
 
   private final Socket socket;
   private final InputStream in;
   private final OutputStream out;
 
-  Connection(Socket socket) throws IOException {
+  public Connection(Socket socket) throws IOException {
     this.socket = socket;
     this.in = new BufferedInputStream(socket.getInputStream());
     this.out = new BufferedOutputStream(socket.getOutputStream());
   }
 
+  /// A request as it came.
+  ///
   /// @param headers by their lower-case names
-  record Request(String method, String path, Map<String, String> headers, String body) {}
+  public record Request(String method, String path, Map<String, String> headers, String body) {}
 
   /// The next request; null when the client has closed the connection.
-  @Nullable Request read() throws IOException {
+  public @Nullable Request read() throws IOException {
     var line = line();
     if (line.isEmpty()) {
       return null;
@@ -60,7 +62,7 @@ final class Connection {
   /// Whether the connection can serve another request afterwards.
   ///
   /// @param onDisconnect told when a client goes away from a reply that does not come
-  boolean write(WireReply reply, Runnable onDisconnect) throws IOException {
+  public boolean write(WireReply reply, Runnable onDisconnect) throws IOException {
     switch (reply) {
       case WireReply.Full full -> {
         full(full);

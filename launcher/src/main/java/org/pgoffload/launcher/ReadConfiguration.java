@@ -16,7 +16,10 @@ import org.pgoffload.platform.hosting.Version;
 import org.pgoffload.producer.ProducerConfiguration;
 import org.pgoffload.results.ResultsConfiguration;
 import org.pgoffload.worker.WorkerConfiguration;
+import org.pgoffload.worker.delivery.DeliverySettings;
+import org.pgoffload.worker.llm.LlmSettings;
 import org.pgoffload.worker.sql.SqlLimits;
+import org.pgoffload.worker.sql.SqlSettings;
 import org.pgoffload.worker.vendors.LlmProviders;
 import org.pgoffload.worker.vendors.ProviderResolution;
 import org.pgoffload.worker.vendors.ResolveProvider;
@@ -52,26 +55,25 @@ public final class ReadConfiguration {
     var kafka = settings.kafka();
     int maxInFlight =
         settings.integer(
-            "PGOFFLOAD_MAX_IN_FLIGHT", WorkerConfiguration.DEFAULT_MAX_IN_FLIGHT, 1, 1_000_000);
+            "PGOFFLOAD_MAX_IN_FLIGHT", DeliverySettings.DEFAULT_MAX_IN_FLIGHT, 1, 1_000_000);
     long maxBytes =
         settings.number(
             "PGOFFLOAD_MAX_BYTES_IN_FLIGHT",
-            WorkerConfiguration.DEFAULT_MAX_BYTES_IN_FLIGHT,
+            DeliverySettings.DEFAULT_MAX_BYTES_IN_FLIGHT,
             1,
             Long.MAX_VALUE);
     int maxDeferred =
         settings.integer(
             "PGOFFLOAD_MAX_DEFERRED",
-            Math.max(maxInFlight, WorkerConfiguration.DEFAULT_MAX_DEFERRED),
+            Math.max(maxInFlight, LlmSettings.DEFAULT_MAX_DEFERRED),
             maxInFlight,
             10_000_000);
-    var deferAfter =
-        settings.duration("PGOFFLOAD_DEFER_AFTER", WorkerConfiguration.DEFAULT_DEFER_AFTER);
+    var deferAfter = settings.duration("PGOFFLOAD_DEFER_AFTER", LlmSettings.DEFAULT_DEFER_AFTER);
     if (deferAfter.isZero()) {
       settings.problem("PGOFFLOAD_DEFER_AFTER must be longer than zero");
     }
     var calls = ReadCallSettings.from(settings);
-    var drain = settings.duration("PGOFFLOAD_DRAIN_TIMEOUT", WorkerConfiguration.DEFAULT_DRAIN);
+    var drain = settings.duration("PGOFFLOAD_DRAIN_TIMEOUT", DeliverySettings.DEFAULT_DRAIN);
     var providers = providers(settings);
     try {
       settings.check();
@@ -83,19 +85,17 @@ public final class ReadConfiguration {
     }
     return new WorkerWithProviders(
         new WorkerConfiguration(
-            settings.text("PGOFFLOAD_WORKER_NAME", defaultWorkerName()),
-            Version.text(),
             Objects.requireNonNull(database),
-            sqlDatabase,
-            sqlLimits,
-            topics,
-            kafka,
-            maxInFlight,
-            maxBytes,
-            maxDeferred,
-            deferAfter,
-            calls,
-            drain),
+            new DeliverySettings(
+                settings.text("PGOFFLOAD_WORKER_NAME", defaultWorkerName()),
+                Version.text(),
+                topics,
+                kafka,
+                maxInFlight,
+                maxBytes,
+                drain),
+            new LlmSettings(maxDeferred, deferAfter, calls),
+            sqlDatabase == null ? null : new SqlSettings(sqlDatabase, sqlLimits)),
         Objects.requireNonNull(providers));
   }
 

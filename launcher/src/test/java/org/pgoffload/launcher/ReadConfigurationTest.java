@@ -23,8 +23,11 @@ import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.results.ResultsConfiguration;
 import org.pgoffload.worker.WorkerConfiguration;
+import org.pgoffload.worker.delivery.DeliverySettings;
+import org.pgoffload.worker.llm.LlmSettings;
 import org.pgoffload.worker.llm.calls.CallSettings;
 import org.pgoffload.worker.sql.SqlLimits;
+import org.pgoffload.worker.sql.SqlSettings;
 
 class ReadConfigurationTest {
   private static final Map<String, String> LEAST =
@@ -71,19 +74,17 @@ class ReadConfigurationTest {
     assertThat(worker)
         .isEqualTo(
             new WorkerConfiguration(
-                worker.name(),
-                Version.text(),
                 DATABASE,
-                null,
-                new SqlLimits(32, 16, Duration.ofSeconds(60)),
-                new TopicNames("pgoffload"),
-                KAFKA,
-                2000,
-                256L << 20,
-                50_000,
-                Duration.ofSeconds(5),
-                CallSettings.DEFAULTS,
-                Duration.ofSeconds(5)));
+                new DeliverySettings(
+                    worker.delivery().name(),
+                    Version.text(),
+                    new TopicNames("pgoffload"),
+                    KAFKA,
+                    2000,
+                    256L << 20,
+                    Duration.ofSeconds(5)),
+                new LlmSettings(50_000, Duration.ofSeconds(5), CallSettings.DEFAULTS),
+                null));
   }
 
   @Test
@@ -101,19 +102,19 @@ class ReadConfigurationTest {
     assertThat(ReadConfiguration.worker(new Settings(environment)).worker())
         .isEqualTo(
             new WorkerConfiguration(
-                "w1",
-                Version.text(),
                 DATABASE,
-                new TaskDatabase("db.example", 5433, "d", Map.of("sslcert", "/w.crt")),
-                new SqlLimits(9, 3, Duration.ofSeconds(2)),
-                new TopicNames("pgoffload"),
-                KAFKA,
-                7,
-                1000,
-                50_000,
-                Duration.ofSeconds(5),
-                CallSettings.DEFAULTS,
-                Duration.ofMillis(250)));
+                new DeliverySettings(
+                    "w1",
+                    Version.text(),
+                    new TopicNames("pgoffload"),
+                    KAFKA,
+                    7,
+                    1000,
+                    Duration.ofMillis(250)),
+                new LlmSettings(50_000, Duration.ofSeconds(5), CallSettings.DEFAULTS),
+                new SqlSettings(
+                    new TaskDatabase("db.example", 5433, "d", Map.of("sslcert", "/w.crt")),
+                    new SqlLimits(9, 3, Duration.ofSeconds(2)))));
   }
 
   @Test

@@ -7,5 +7,14 @@ public enum RequestChannel {
   /// Background SQL.
   SQL,
   /// Commands, which every worker reads, whichever worker has the request.
-  COMMANDS
+  COMMANDS;
+
+  /// The topic that requests are published to.
+  public String topic(TopicNames topics) {
+    return switch (this) {
+      case LLM -> topics.llmRequests();
+      case SQL -> topics.sqlRequests();
+      case COMMANDS -> topics.commands();
+    };
+  }
 }

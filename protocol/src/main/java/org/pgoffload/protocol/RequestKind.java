@@ -42,10 +42,6 @@ public enum RequestKind {
 
   /// The topic of this kind's requests.
   public String topic(TopicNames topics) {
-    return switch (channel) {
-      case LLM -> topics.llmRequests();
-      case SQL -> topics.sqlRequests();
-      case COMMANDS -> topics.commands();
-    };
+    return channel.topic(topics);
   }
 }

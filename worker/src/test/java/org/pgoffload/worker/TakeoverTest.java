@@ -19,6 +19,7 @@ import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.worker.llm.LlmSettings;
 import org.pgoffload.worker.vendors.LlmError;
 import org.pgoffload.worker.vendors.LlmErrorCode;
 import org.pgoffload.worker.vendors.LlmOutcome;
@@ -274,19 +275,10 @@ final class TakeoverTest {
     var usual = installation.configuration(name);
     return WorkerApp.start(
         new WorkerConfiguration(
-            usual.name(),
-            usual.version(),
             usual.database(),
-            usual.sqlDatabase(),
-            usual.sqlLimits(),
-            usual.topics(),
-            usual.kafka(),
-            usual.maxInFlight(),
-            usual.maxBytesInFlight(),
-            usual.maxDeferred(),
-            deferAfter,
-            usual.calls(),
-            usual.drain()),
+            usual.delivery(),
+            new LlmSettings(usual.llm().maxDeferred(), deferAfter, usual.llm().calls()),
+            usual.sql()),
         LlmProviders.of(provider),
         Telemetry.none());
   }

@@ -45,9 +45,10 @@ import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallSchema;
+import org.pgoffload.worker.delivery.DeliverySettings;
+import org.pgoffload.worker.llm.LlmSettings;
 import org.pgoffload.worker.llm.calls.CallLimits;
 import org.pgoffload.worker.llm.calls.CallSettings;
-import org.pgoffload.worker.sql.SqlLimits;
 
 /// A real PostgreSQL with the schema and a real Kafka, of one test class, which plays producer and
 /// results application: it signs requests, sends them, and writes results back.
@@ -150,19 +151,11 @@ public final class TestInstallation implements AutoCloseable {
 
   public WorkerConfiguration configuration(String name) {
     return new WorkerConfiguration(
-        name,
-        "test",
         worker(),
-        null,
-        SqlLimits.DEFAULT,
-        topics,
-        kafka(),
-        2000,
-        256 << 20,
-        2000,
-        WorkerConfiguration.DEFAULT_DEFER_AFTER,
-        CALLS,
-        Duration.ofSeconds(5));
+        new DeliverySettings(
+            name, "test", topics, kafka(), 2000, 256 << 20, DeliverySettings.DEFAULT_DRAIN),
+        new LlmSettings(2000, LlmSettings.DEFAULT_DEFER_AFTER, CALLS),
+        null);
   }
 
   public void stopPostgres() {

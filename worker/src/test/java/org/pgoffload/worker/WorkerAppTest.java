@@ -28,8 +28,8 @@ import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.Telemetry;
-import org.pgoffload.worker.llm.calls.CallSettings;
-import org.pgoffload.worker.sql.SqlLimits;
+import org.pgoffload.worker.delivery.DeliverySettings;
+import org.pgoffload.worker.llm.LlmSettings;
 import org.pgoffload.worker.vendors.LlmErrorCode;
 import org.pgoffload.worker.vendors.LlmProvider;
 import org.pgoffload.worker.vendors.LlmProviders;
@@ -649,19 +649,10 @@ final class WorkerAppTest {
     assertThatThrownBy(() ->
             WorkerApp.start(
                 new WorkerConfiguration(
-                    "w",
-                    "test",
                     right.database().as("pgoffload_results", right.database().password()),
-                    null,
-                    SqlLimits.DEFAULT,
-                    right.topics(),
-                    right.kafka(),
-                    1,
-                    1,
-                    1,
-                    WorkerConfiguration.DEFAULT_DEFER_AFTER,
-                    CallSettings.DEFAULTS,
-                    Duration.ZERO),
+                    right.delivery(),
+                    right.llm(),
+                    null),
                 LlmProviders.of(provider),
                 Telemetry.none()))
         .isInstanceOf(WorkerStartException.class)
@@ -724,18 +715,16 @@ final class WorkerAppTest {
   private static WorkerConfiguration configuration(
       String name, int maxInFlight, long maxBytes, Duration drain) {
     return new WorkerConfiguration(
-        name,
-        "test",
         installation.worker(),
-        null,
-        SqlLimits.DEFAULT,
-        installation.topics(),
-        installation.kafka(),
-        maxInFlight,
-        maxBytes,
-        maxInFlight,
-        WorkerConfiguration.DEFAULT_DEFER_AFTER,
-        TestInstallation.CALLS,
-        drain);
+        new DeliverySettings(
+            name,
+            "test",
+            installation.topics(),
+            installation.kafka(),
+            maxInFlight,
+            maxBytes,
+            drain),
+        new LlmSettings(maxInFlight, LlmSettings.DEFAULT_DEFER_AFTER, TestInstallation.CALLS),
+        null);
   }
 }

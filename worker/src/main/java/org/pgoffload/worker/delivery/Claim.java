@@ -1,39 +1,28 @@
 package org.pgoffload.worker.delivery;
 
-import java.time.Instant;
+/// The database's answer for one request that this worker asked to claim.
+///
+/// @param <A> the attempt, with what the request's handler needs to execute it
+public sealed interface Claim<A extends Attempt> {
+  /// This worker executes the request.
+  record Claimed<A extends Attempt>(A attempt) implements Claim<A> {}
 
-/// What the database says of a request that this worker asked to claim.
-public sealed interface Claim {
-  /// This worker runs it.
+  /// This worker has claimed the request before, under the same lease.
   ///
-  /// @param attempt the first is 1; a takeover is the next
-  /// @param claimedAt by the database's clock
-  record Claimed(int attempt, Instant claimedAt) implements Claim {
-    /// Whether another had begun it before.
-    public boolean isTakeover() {
-      return attempt > 1;
-    }
-  }
+  /// @param attempt as if it were claimed now
+  record Own<A extends Attempt>(A attempt) implements Claim<A> {}
 
-  /// It is this worker's, to be ended without a call.
+  /// The request is this worker's, to be ended without being executed.
   ///
-  /// @param reason why
-  /// @param detail for people
-  record Refused(Claimed claimed, Reason reason, String detail) implements Claim {
-    public enum Reason {
-      CANCELLED,
-      OVER_BUDGET
-    }
-  }
+  /// @param attempt with the reason
+  record Refused<A extends Attempt>(A attempt) implements Claim<A> {}
 
-  /// It has its result.
-  record Answered() implements Claim {}
+  /// The request has its result.
+  record Answered<A extends Attempt>() implements Claim<A> {}
 
-  /// This worker has claimed it before, under the same lease.
-  ///
-  /// @param claimed as if it were claimed now
-  record Own(Claimed claimed) implements Claim {}
+  /// Another live worker has the request: it is watched until it is answered or its holder is dead.
+  record Held<A extends Attempt>() implements Claim<A> {}
 
-  /// Another live worker has it: to be watched until it is answered or its holder is dead.
-  record Held() implements Claim {}
+  /// The database has no record of the request: it was removed, or is not visible yet.
+  record Missing<A extends Attempt>() implements Claim<A> {}
 }

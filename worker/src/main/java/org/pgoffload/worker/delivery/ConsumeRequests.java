@@ -10,15 +10,11 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.common.KafkaException;
 import org.pgoffload.platform.Complaint;
-import org.pgoffload.platform.DatabaseFault;
-import org.pgoffload.platform.Halving;
 import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.telemetry.BrokerConnections;
-import org.pgoffload.telemetry.LogRequest;
-import org.pgoffload.worker.WorkerConfiguration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,21 +22,14 @@ import org.slf4j.LoggerFactory;
 /// request runs on a virtual thread of its own and they finish in any order; offsets are committed
 /// below the lowest unfinished request only.
 ///
-/// At the edge of the window (unfinished requests, or their bytes) the partitions are paused. While
-/// the database cannot be asked nothing is claimed, so nothing is begun.
-public final class ConsumeRequests implements Runnable {
+/// At the edge of the window (unfinished requests, or their bytes) the partitions are paused. What
+/// is verified is handed to [DeliverRequests].
+final class ConsumeRequests implements Runnable {
   private static final Logger LOG = LoggerFactory.getLogger(ConsumeRequests.class);
-
-  private static final int CLAIM_BATCH = 500;
-
-  /// Takeovers of what others held may exceed the window by so many, rather than be asked one by
-  /// one.
-  private static final int LEAST_WATCHED = 50;
 
   private static final Duration POLL = Duration.ofMillis(100);
   private static final Duration POLL_WHILE_UNDECIDED = Duration.ofMillis(2);
   private static final Duration POLL_WITHOUT_DATABASE = Duration.ofMillis(50);
-  private static final Duration WATCH_INTERVAL = Duration.ofMillis(500);
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
   private static final Duration PAUSE_WITHOUT_KAFKA = Duration.ofMillis(50);
 
@@ -49,10 +38,9 @@ public final class ConsumeRequests implements Runnable {
 
   private static final Duration CLOSE = Duration.ofSeconds(1);
 
-  private final WorkerConfiguration configuration;
-  private final RequestHandler handler;
-  private final RunRequests run;
-  private final PendingRequests unfinished;
+  private final DeliverySettings settings;
+  private final RequestQueue queue;
+  private final DeliverRequests<?> deliver;
   private final Consumer<byte[], byte[]> consumer;
   private final VerifyRequest verify;
   private final CommitOffsets offsets;
@@ -62,8 +50,6 @@ public final class ConsumeRequests implements Runnable {
   private final List<Undecided> undecided = new ArrayList<>();
   private long undecidedBytes;
   private volatile boolean closing;
-  private long lastWatch = System.nanoTime();
-  private long nextClaim = System.nanoTime();
   private long nextKeyRead = System.nanoTime();
   private final Complaint complaint = new Complaint(LOG);
 
@@ -73,19 +59,14 @@ public final class ConsumeRequests implements Runnable {
   /// A record whose key is not known until the keys have been read again.
   private record Undecided(ConsumerRecord<byte[], byte[]> record, Runnable finish) {}
 
-  /// @param run what the handler runs its requests by
-  /// @param unfinished what the handler keeps its requests in
-  public ConsumeRequests(
-      WorkerConfiguration configuration,
-      RequestHandler handler,
-      RunRequests run,
-      PendingRequests unfinished,
+  ConsumeRequests(
+      DeliverySettings settings,
+      DeliverRequests<?> deliver,
       Consumer<byte[], byte[]> consumer,
       VerifyRequest verify) {
-    this.configuration = configuration;
-    this.handler = handler;
-    this.run = run;
-    this.unfinished = unfinished;
+    this.settings = settings;
+    this.deliver = deliver;
+    this.queue = deliver.queue();
     this.consumer = consumer;
     this.verify = verify;
     this.offsets = new CommitOffsets(consumer);
@@ -96,7 +77,7 @@ public final class ConsumeRequests implements Runnable {
   @Override
   public void run() {
     try {
-      consumer.subscribe(List.of(handler.topic()), offsets);
+      consumer.subscribe(List.of(queue.topic()), offsets);
       while (!closing) {
         try {
           var records = poll();
@@ -105,12 +86,10 @@ public final class ConsumeRequests implements Runnable {
           }
           offsets.polled(records);
           decide();
-          claimWaiting();
-          recordWaiting();
-          watchHeld();
+          deliver.round();
           offsets.commitIfDue();
           complaint.end();
-          works = System.nanoTime() - nextClaim >= 0;
+          works = deliver.hasDatabase();
         } catch (KafkaException e) {
           works = false;
           complaint.of(
@@ -150,11 +129,11 @@ public final class ConsumeRequests implements Runnable {
       pause(PAUSE_WITHOUT_KAFKA);
       return consumer.poll(Duration.ZERO);
     }
-    var whileWaiting = handler.pollWhileWaiting();
+    var whileWaiting = deliver.pollWhileWaiting();
     if (!atTheEdge && whileWaiting.isEmpty() && undecided.isEmpty()) {
       return consumer.poll(POLL);
     }
-    boolean withoutDatabase = System.nanoTime() - Math.max(nextClaim, nextKeyRead) < 0;
+    boolean withoutDatabase = !deliver.hasDatabase() || System.nanoTime() - nextKeyRead < 0;
     return consumer.poll(
         withoutDatabase ? POLL_WITHOUT_DATABASE : whileWaiting.orElse(POLL_WHILE_UNDECIDED));
   }
@@ -169,9 +148,8 @@ public final class ConsumeRequests implements Runnable {
   }
 
   private boolean atTheEdge() {
-    return unfinished.count() + undecided.size() + run.refused() >= handler.window()
-        || unfinished.bytes() + undecidedBytes + run.refusedBytes()
-            >= configuration.maxBytesInFlight();
+    return deliver.count() + undecided.size() >= queue.window()
+        || deliver.bytes() + undecidedBytes >= settings.maxBytesInFlight();
   }
 
   /// Must not throw: the consumer has moved past the record, and it would never come again.
@@ -195,16 +173,16 @@ public final class ConsumeRequests implements Runnable {
       case VerifyRequest.Verdict.Trusted trusted -> {
         if (isMisplaced(trusted.envelope())) {
           // signed for something else: here it would end somebody's request
-          run.refuse(
+          deliver.refuse(
               record,
               new VerifyRequest.Verdict.Refused(
                   DeadLetterReason.MALFORMED,
                   "what is of kind '" + trusted.envelope().kind() + "' does not belong here"),
               finish);
-        } else if (run.hasPublished(trusted.envelope().id())) {
+        } else if (deliver.hasPublished(trusted.envelope().id())) {
           finish.run();
         } else {
-          handler.received(new ConsumedRequest(trusted.envelope(), record, finish));
+          deliver.received(new ConsumedRequest(trusted.envelope(), record, finish));
         }
       }
       case VerifyRequest.Verdict.Refused refused -> {
@@ -212,12 +190,12 @@ public final class ConsumeRequests implements Runnable {
         if (ours == null
             || RequestKind.ofWireName(ours.kind()).isEmpty()
             || isMisplaced(ours)
-            || run.hasPublished(ours.id())) {
-          run.refuse(record, refused, finish);
+            || deliver.hasPublished(ours.id())) {
+          deliver.refuse(record, refused, finish);
         } else {
           var both = new Both(finish);
-          run.refuse(record, refused, both::first);
-          handler.received(
+          deliver.refuse(record, refused, both::first);
+          deliver.received(
               new ConsumedRequest(
                   ours,
                   record,
@@ -234,7 +212,7 @@ public final class ConsumeRequests implements Runnable {
 
   private boolean isMisplaced(Envelope envelope) {
     return RequestKind.ofWireName(envelope.kind())
-        .filter(kind -> kind.channel() != handler.kinds())
+        .filter(kind -> kind.channel() != queue.channel())
         .isPresent();
   }
 
@@ -289,77 +267,6 @@ public final class ConsumeRequests implements Runnable {
     undecidedBytes = 0;
   }
 
-  private void claimWaiting() {
-    while (System.nanoTime() - nextClaim >= 0) {
-      var waiting = handler.mayBegin(Math.min(CLAIM_BATCH, handler.claimable()));
-      if (waiting.isEmpty()) {
-        return;
-      }
-      claim(waiting);
-    }
-  }
-
-  private void recordWaiting() {
-    if (System.nanoTime() - nextClaim < 0) {
-      return;
-    }
-    try {
-      handler.recordWaiting();
-    } catch (SQLException e) {
-      waitForDatabase(e);
-    }
-  }
-
-  /// What another worker held is asked for again, until it is answered or its holder is dead: Kafka
-  /// never delivers it again, so that skipping it would lose it with its holder.
-  private void watchHeld() {
-    if (System.nanoTime() - lastWatch < WATCH_INTERVAL.toNanos()) {
-      return;
-    }
-    lastWatch = System.nanoTime();
-    var held = unfinished.held();
-    int from = 0;
-    while (from < held.size() && handler.claimable() > 0 && System.nanoTime() - nextClaim >= 0) {
-      int to =
-          Math.min(held.size(), from + Math.clamp(handler.claimable(), LEAST_WATCHED, CLAIM_BATCH));
-      claim(held.subList(from, to));
-      from = to;
-    }
-  }
-
-  private void claim(List<ConsumedRequest> requests) {
-    try {
-      handler.claim(requests);
-    } catch (SQLException e) {
-      if (!DatabaseFault.isDataError(e)) {
-        waitForDatabase(e);
-      } else if (requests.size() == 1) {
-        endUnclaimable(requests.getFirst(), e);
-      } else {
-        Halving.halves(requests).forEach(this::claim);
-      }
-    }
-  }
-
-  private void waitForDatabase(SQLException fault) {
-    complaint.of(
-        "Requests wait, because the database could not be asked to claim them: "
-            + fault.getMessage());
-    nextClaim = System.nanoTime() + PAUSE_AFTER_FAULT.toNanos();
-  }
-
-  private void endUnclaimable(ConsumedRequest request, SQLException fault) {
-    try (var _ = LogRequest.of(request.id())) {
-      LOG.error(
-          "Request {} cannot be claimed ({}) and ends as failed",
-          request.id(),
-          fault.getSQLState());
-      handler.endUnclaimable(request, String.valueOf(fault.getSQLState()));
-    } catch (SQLException e) {
-      waitForDatabase(e);
-    }
-  }
-
   private void pauseAfterFault() {
     pause(PAUSE_AFTER_FAULT);
   }
@@ -374,7 +281,7 @@ public final class ConsumeRequests implements Runnable {
   }
 
   private void end() {
-    handler.drain(configuration.drain());
+    deliver.drain(settings.drain());
     offsets.commitNow();
     try {
       consumer.close(CloseOptions.timeout(CLOSE));

@@ -35,7 +35,7 @@ public record ConsumedRequest(
   }
 
   /// Whether the database can record it as it was signed.
-  boolean isReadable() {
+  public boolean isReadable() {
     return refusal == null || refusal.reason() == DeadLetterReason.TOO_OLD;
   }
 

@@ -6,12 +6,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.IntSupplier;
-import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.pgoffload.platform.Query;
-import org.pgoffload.worker.WorkerConfiguration;
-import org.pgoffload.worker.sql.WorkerLease;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,11 +31,8 @@ public final class Lease implements AutoCloseable, WorkerLease {
   private static final double LONGEST_MARGIN_MILLIS = 1000;
 
   private final DataSource database;
-  private final WorkerConfiguration configuration;
-  private final String provider;
-  private final String model;
-  private final IntSupplier inFlight;
-  private final Supplier<String> doing;
+  private final Label label;
+  private final Doing doing;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("pgoffload-lease").daemon().factory());
@@ -54,23 +47,29 @@ public final class Lease implements AutoCloseable, WorkerLease {
   private volatile long freshNanos;
   private final AtomicLong leaseLapses = new AtomicLong();
 
+  /// How `llm_worker` names the worker.
+  ///
+  /// @param name unique to this process
+  /// @param version of the software
+  /// @param provider which it asks unless a request says otherwise
+  /// @param model likewise
+  public record Label(String name, String version, String provider, String model) {}
+
+  /// What `llm_worker` shows of its work.
+  public interface Doing {
+    /// How many requests run here.
+    int running();
+
+    /// The rest, as JSON.
+    String summary();
+  }
+
   /// Registers and begins to renew.
   ///
-  /// @param doing what the worker does, as JSON, for `llm_worker`
   /// @throws SQLException if the database cannot be asked
-  public Lease(
-      DataSource database,
-      WorkerConfiguration configuration,
-      String provider,
-      String model,
-      IntSupplier inFlight,
-      Supplier<String> doing)
-      throws SQLException {
+  public Lease(DataSource database, Label label, Doing doing) throws SQLException {
     this.database = database;
-    this.configuration = configuration;
-    this.provider = provider;
-    this.model = model;
-    this.inFlight = inFlight;
+    this.label = label;
     this.doing = doing;
     register();
     var _ = timer.scheduleWithFixedDelay(this::renew, 1, 1, TimeUnit.SECONDS);
@@ -78,7 +77,7 @@ public final class Lease implements AutoCloseable, WorkerLease {
 
   @Override
   public String worker() {
-    return configuration.name();
+    return label.name();
   }
 
   @Override
@@ -146,7 +145,7 @@ public final class Lease implements AutoCloseable, WorkerLease {
   @Override
   public synchronized void recover(long lost) throws SQLException {
     if (lost == epoch && !renewed()) {
-      LOG.warn("The lease of worker {} is gone; registering again", configuration.name());
+      LOG.warn("The lease of worker {} is gone; registering again", label.name());
       register();
     }
   }
@@ -160,10 +159,10 @@ public final class Lease implements AutoCloseable, WorkerLease {
           epoch = row.getLong(1);
           renewedAt(before, row.getDouble(2), true);
         },
-        configuration.name(),
-        provider,
-        model,
-        configuration.version());
+        label.name(),
+        label.provider(),
+        label.model(),
+        label.version());
   }
 
   private void renew() {
@@ -188,16 +187,16 @@ public final class Lease implements AutoCloseable, WorkerLease {
           }
           return renewed;
         },
-        configuration.name(),
+        label.name(),
         epoch,
-        inFlight.getAsInt(),
+        doing.running(),
         whatItDoes());
   }
 
   /// A fault in what is only told must not cost the lease.
   private String whatItDoes() {
     try {
-      return doing.get();
+      return doing.summary();
     } catch (RuntimeException e) {
       LOG.warn("What the worker does cannot be told", e);
       return "{}";
@@ -217,7 +216,7 @@ public final class Lease implements AutoCloseable, WorkerLease {
       Thread.currentThread().interrupt();
     }
     try {
-      Query.execute(database, "select pgoffload.release_lease(?, ?)", configuration.name(), epoch);
+      Query.execute(database, "select pgoffload.release_lease(?, ?)", label.name(), epoch);
     } catch (SQLException e) {
       LOG.warn("The lease could not be released; it ends by itself: {}", e.getMessage());
     }

@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
 /// keeps, since a request may come after its cancellation. Obeying one twice changes nothing.
 ///
 /// Runs on a thread of its own. While the database cannot be asked, commands wait.
-public final class ListenToCommands implements Runnable {
+final class ListenToCommands implements Runnable {
   private static final Logger LOG = LoggerFactory.getLogger(ListenToCommands.class);
 
   private static final Duration POLL = Duration.ofMillis(100);
@@ -41,7 +41,7 @@ public final class ListenToCommands implements Runnable {
   private final String topic;
   private final Consumer<byte[], byte[]> consumer;
   private final VerifyRequest verify;
-  private final ObeyCommand obey;
+  private final List<CommandHandler> handlers;
   private final List<ConsumerRecord<byte[], byte[]>> undecided = new ArrayList<>();
 
   /// What is still to be done; of the progress of one task, the last alone.
@@ -52,26 +52,20 @@ public final class ListenToCommands implements Runnable {
   private final Complaint complaint = new Complaint(LOG);
   private volatile boolean closing;
 
-  /// What commands mean.
-  @FunctionalInterface
-  public interface ObeyCommand {
-    /// Idempotent.
-    ///
-    /// @param commands all of this kind, at most a few hundred
-    /// @throws SQLException if the database could not be asked: to be called again with all of them
-    void obey(RequestKind kind, List<Envelope> commands) throws SQLException;
-  }
-
   private record Cancellation(long id, long by) {}
 
   private record Progress(long id) {}
 
-  public ListenToCommands(
-      String topic, Consumer<byte[], byte[]> consumer, VerifyRequest verify, ObeyCommand obey) {
+  /// @param handlers each obeys the commands to its requests, and leaves the rest to the next
+  ListenToCommands(
+      String topic,
+      Consumer<byte[], byte[]> consumer,
+      VerifyRequest verify,
+      List<CommandHandler> handlers) {
     this.topic = topic;
     this.consumer = consumer;
     this.verify = verify;
-    this.obey = obey;
+    this.handlers = handlers;
   }
 
   /// Listens until it is closed. A fault of Kafka or of the database is waited out.
@@ -194,19 +188,36 @@ public final class ListenToCommands implements Runnable {
           break;
         }
         var keys = batch.stream().map(Map.Entry::getKey).toList();
-        // what the database will not take is left out
         Halving.run(
             batch.stream().map(Map.Entry::getValue).toList(),
-            commands -> obey.obey(kind, commands),
+            commands -> obey(kind, commands),
             ListenToCommands::leaveOut);
         keys.forEach(pending::remove);
       }
     }
   }
 
+  /// A command that the database does not take.
   private static void leaveOut(Envelope command, SQLException fault) {
     try (var _ = LogRequest.of(command.id())) {
       LOG.warn("A command to request {} is not obeyed ({})", command.id(), fault.getSQLState());
+    }
+  }
+
+  private void obey(RequestKind kind, List<Envelope> commands) throws SQLException {
+    switch (kind) {
+      case CANCEL -> {
+        var rest = commands;
+        for (var handler : handlers) {
+          rest = rest.isEmpty() ? rest : handler.cancel(rest);
+        }
+      }
+      case PROGRESS -> {
+        for (var handler : handlers) {
+          handler.progress(commands);
+        }
+      }
+      case ASK, EMBED, SQL -> {}
     }
   }
 

@@ -15,22 +15,19 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.IntSupplier;
+import java.util.function.LongSupplier;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.RequestKind;
-import org.pgoffload.protocol.Result;
-import org.pgoffload.protocol.ResultMessage;
-import org.pgoffload.protocol.SqlResult;
-import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.telemetry.TraceHeaders;
-import org.pgoffload.worker.sql.TaskSessions;
 
 /// What a worker tells of the way of its requests: measures of all of them, and a span for each.
 ///
@@ -38,12 +35,13 @@ import org.pgoffload.worker.sql.TaskSessions;
 /// as these agree.
 ///
 /// Safe to share between threads.
-public final class MeasureRequests {
+public final class MeasureRequests implements Lease.Doing {
   private final MeterRegistry metrics;
   private final Tracer tracer;
   private final CountDeadLetters deadLetters;
-  private final List<Watched> lanes = new CopyOnWriteArrayList<>();
-  private volatile IntSupplier tasks = () -> 0;
+  private final List<Watched> watched = new CopyOnWriteArrayList<>();
+  private final Map<String, LongSupplier> told = new ConcurrentSkipListMap<>();
+  private final List<IntSupplier> running = new CopyOnWriteArrayList<>();
   private final Timer capture;
   private final Timer queue;
   private final Timer run;
@@ -74,8 +72,8 @@ public final class MeasureRequests {
   ///
   /// @param clock the database's
   public void watch(String lane, PendingRequests unfinished, InstantSource clock) {
-    var watched = new Watched(unfinished, clock);
-    lanes.add(watched);
+    var queue = new Watched(unfinished, clock);
+    watched.add(queue);
     Gauge.builder("pgoffload.requests.unfinished", unfinished, PendingRequests::count)
         .description("Requests received and not finished: waiting, running, or held by another")
         .tag("lane", lane)
@@ -84,59 +82,53 @@ public final class MeasureRequests {
         .description("Those of them that another worker has, watched in case it dies")
         .tag("lane", lane)
         .register(metrics);
-    Gauge.builder("pgoffload.oldest.unfinished", watched, Watched::oldestSeconds)
+    Gauge.builder("pgoffload.oldest.unfinished", queue, Watched::oldestSeconds)
         .description("How long ago the oldest of them was asked; 0 if there is none")
         .baseUnit("seconds")
         .tag("lane", lane)
         .register(metrics);
   }
 
-  /// What there is to do and was done since the start, as JSON, for `llm_worker`.
+  /// Adds a number to what the worker tells of itself in `llm_worker`.
+  public void tell(String name, LongSupplier number) {
+    told.put(name, number);
+  }
+
+  /// Counts these requests among those that run.
+  public void watchRunning(IntSupplier count) {
+    running.add(count);
+  }
+
+  @Override
+  public int running() {
+    return running.stream().mapToInt(IntSupplier::getAsInt).sum();
+  }
+
+  /// What there is to do and was done since the start.
+  @Override
   public String summary() {
     long unfinished = 0;
     double oldestSeconds = 0;
-    for (var each : lanes) {
+    for (var each : watched) {
       unfinished += each.unfinished.count();
       oldestSeconds = Math.max(oldestSeconds, each.oldestSeconds());
     }
-    return JsonNodeFactory.instance
-        .objectNode()
-        .put("unfinished", unfinished)
-        .put("oldest_seconds", oldestSeconds)
-        .put("tasks", tasks.getAsInt())
-        .put("results", total("pgoffload.results"))
-        .put("taken_over", total("pgoffload.claims", "outcome", "taken_over"))
-        .put("calls", total("pgoffload.llm.calls"))
-        .put("rate_limited", total("pgoffload.llm.calls", "outcome", "rate_limited"))
-        .put("retries", total("pgoffload.llm.retries"))
-        .put("input_tokens", total("pgoffload.llm.tokens", "type", "input"))
-        .put("output_tokens", total("pgoffload.llm.tokens", "type", "output"))
-        .put("dead_letters", total(CountDeadLetters.NAME))
-        .toString();
+    var summary =
+        JsonNodeFactory.instance
+            .objectNode()
+            .put("unfinished", unfinished)
+            .put("oldest_seconds", oldestSeconds)
+            .put("results", total("pgoffload.results"))
+            .put("taken_over", total("pgoffload.claims", "outcome", "taken_over"))
+            .put("dead_letters", total(CountDeadLetters.NAME));
+    told.forEach((name, number) -> summary.put(name, number.getAsLong()));
+    return summary.toString();
   }
 
-  private long total(String counter, String... tags) {
+  /// The sum of all counters of this name, with these tags.
+  public long total(String counter, String... tags) {
     return (long)
         metrics.find(counter).tags(tags).counters().stream().mapToDouble(Counter::count).sum();
-  }
-
-  /// Shows how many tasks of background SQL run.
-  public void watchTasks(IntSupplier running) {
-    tasks = running;
-    Gauge.builder("pgoffload.tasks.running", running::getAsInt)
-        .description("Tasks of background SQL that run")
-        .register(metrics);
-  }
-
-  /// Shows the sessions of tasks.
-  public void watch(TaskSessions sessions) {
-    Gauge.builder("pgoffload.sql.sessions", sessions, TaskSessions::active)
-        .description("Sessions that run tasks of background SQL, or are kept for the next one")
-        .tag("state", "active")
-        .register(metrics);
-    Gauge.builder("pgoffload.sql.sessions", sessions, TaskSessions::idle)
-        .tag("state", "idle")
-        .register(metrics);
   }
 
   /// Shows when the lease was renewed.
@@ -154,10 +146,9 @@ public final class MeasureRequests {
   }
 
   /// From the record in Kafka to the claim.
-  public void claimed(
-      RequestChannel channel, ConsumedRequest request, int attempt, Instant claimedAt) {
-    Telemetry.record(queue, Duration.between(publishedAt(request.record()), claimedAt));
-    claim(channel, attempt > 1 ? "taken_over" : "claimed");
+  void claimed(RequestChannel channel, ConsumedRequest request, Attempt attempt) {
+    Telemetry.record(queue, Duration.between(publishedAt(request.record()), attempt.claimedAt()));
+    claim(channel, attempt.isTakeover() ? "taken_over" : "claimed");
   }
 
   /// What else came of a claim.
@@ -177,46 +168,23 @@ public final class MeasureRequests {
   /// A record of a result is in Kafka.
   ///
   /// @param nanos how long that took
-  public void published(ResultMessage message, long nanos) {
-    switch (message) {
-      case Result result ->
-          published(
-              result.kind(),
-              result.status(),
-              result.errorCode(),
-              result.attempts(),
-              result.run().ranMs());
-      case SqlResult result -> {
-        var error = result.error();
-        published(
-            SqlResult.KIND,
-            result.status(),
-            error == null ? null : error.sqlstate(),
-            result.attempt(),
-            result.run().ranMs());
-      }
-      case SqlRows _ -> {
-        return;
-      }
-    }
-    publish.record(Duration.ofNanos(nanos));
-  }
-
-  private void published(
-      String kind, String status, @Nullable String errorCode, int attempt, @Nullable Double ranMs) {
+  public void published(EndedRequest ended, long nanos) {
     // the worker's own kinds alone: any text would make a series of its own
-    var known = RequestKind.ofWireName(kind).map(RequestKind::wireName).orElse("unknown");
-    metrics.counter("pgoffload.results", "kind", known, "status", status).increment();
+    var known = RequestKind.ofWireName(ended.kind()).map(RequestKind::wireName).orElse("unknown");
+    metrics.counter("pgoffload.results", "kind", known, "status", ended.status()).increment();
+    var ranMs = ended.ranMs();
     if (ranMs != null) {
       run.record(Duration.ofNanos((long) (ranMs * 1e6)));
     }
     var span = Span.current();
-    span.setAttribute("pgoffload.status", status);
-    span.setAttribute("pgoffload.attempt", attempt);
+    span.setAttribute("pgoffload.status", ended.status());
+    span.setAttribute("pgoffload.attempt", ended.attempt());
+    var errorCode = ended.errorCode();
     if (errorCode != null) {
       span.setAttribute("error.type", errorCode);
       span.setStatus(StatusCode.ERROR);
     }
+    publish.record(Duration.ofNanos(nanos));
   }
 
   /// Opens the span of a request that runs, a child of what its record names.

@@ -18,21 +18,34 @@ public final class PendingRequests {
   private final Map<Long, List<ConsumedRequest>> all = new HashMap<>();
   private final Map<Long, ConsumedRequest> waiting = new LinkedHashMap<>();
   private final Map<Long, ConsumedRequest> held = new LinkedHashMap<>();
+  private final PendingListener listener;
   private long bytes;
+
+  public PendingRequests() {
+    this(PendingListener.NONE);
+  }
+
+  /// @param listener is told the state of each request
+  public PendingRequests(PendingListener listener) {
+    this.listener = listener;
+  }
 
   /// A request was received: it waits to be claimed, unless the same one is here already (delivered
   /// twice), in which case both finish together.
   ///
   /// @return whether it is the first
-  public synchronized boolean received(ConsumedRequest request) {
-    bytes += request.size();
-    var same = all.computeIfAbsent(request.id(), id -> new ArrayList<>(1));
-    same.add(request);
-    if (same.size() == 1) {
+  public boolean received(ConsumedRequest request) {
+    synchronized (this) {
+      bytes += request.size();
+      var same = all.computeIfAbsent(request.id(), id -> new ArrayList<>(1));
+      same.add(request);
+      if (same.size() > 1) {
+        return false;
+      }
       waiting.put(request.id(), request);
-      return true;
     }
-    return false;
+    listener.waits(request);
+    return true;
   }
 
   /// What waits to be claimed under this id.
@@ -55,17 +68,23 @@ public final class PendingRequests {
   }
 
   /// It has been claimed and runs now.
-  public synchronized void running(long id) {
-    waiting.remove(id);
-    held.remove(id);
+  public void running(long id) {
+    synchronized (this) {
+      waiting.remove(id);
+      held.remove(id);
+    }
+    listener.running(id);
   }
 
   /// Another live worker has it: it is watched, unless it needs nothing any more.
-  public synchronized void heldElsewhere(ConsumedRequest request) {
-    waiting.remove(request.id());
-    if (all.containsKey(request.id())) {
-      held.put(request.id(), request);
+  public void heldElsewhere(ConsumedRequest request) {
+    synchronized (this) {
+      waiting.remove(request.id());
+      if (all.containsKey(request.id())) {
+        held.put(request.id(), request);
+      }
     }
+    listener.held(request.id());
   }
 
   /// It needs nothing any more: its offsets may be committed.
@@ -80,6 +99,7 @@ public final class PendingRequests {
         bytes -= request.size();
       }
     }
+    listener.finished(id);
     finished.forEach(request -> request.finish().run());
   }
 

@@ -3,51 +3,79 @@ package org.pgoffload.worker.delivery;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import org.pgoffload.protocol.RequestChannel;
 
-/// What differs between the kinds of requests: which topic they are read from, which of their
-/// requests may begin, how they are claimed, and what running one means. [ConsumeRequests] does for
-/// all of them what is the same, and calls everything here on its one thread.
-public interface RequestHandler {
-  /// The topic of its requests.
-  String topic();
+/// Executes the requests of one queue: the seam between delivery, which is the same for all
+/// requests, and their execution. Delivery claims through it, counts, watches, takes over and
+/// drains ([DeliverRequests]); the handler says which requests may begin, how they are claimed, and
+/// what executing or ending one means.
+///
+/// Every method is called on the thread of the queue's consumer. What they return runs on a virtual
+/// thread of the request's own.
+///
+/// @param <A> a claim with what the handler needs to execute it
+public interface RequestHandler<A extends Attempt> {
+  /// Publishes a request's result.
+  @FunctionalInterface
+  interface Execution {
+    /// Must not throw anything else.
+    ///
+    /// @throws InterruptedException if the worker is closing: the next worker takes the request
+    ///   over
+    RequestEnd run() throws InterruptedException;
+  }
 
-  /// Which kinds of requests belong there.
-  RequestChannel kinds();
+  /// Where its requests come from.
+  RequestQueue queue();
 
-  /// Takes a request; it waits until it may begin, or until it is claimed in order to be ended.
-  /// Must not throw.
-  void received(ConsumedRequest request);
-
-  /// So many unfinished records make it take no more.
-  int window();
-
-  /// How long a poll may take while something waits; empty when nothing does.
+  /// How long a poll may take while requests wait; empty while none does.
   Optional<Duration> pollWhileWaiting();
 
-  /// How many may be claimed now.
-  int claimable();
+  /// How many requests may be claimed now.
+  int room();
 
-  /// Up to this many that may begin now, in the order of their arrival. They are to be claimed.
+  /// Up to this many requests that may begin now, in the order of their arrival. They are to be
+  /// claimed.
   List<ConsumedRequest> mayBegin(int atMost);
 
-  /// Claims requests, begins what was claimed, and finishes or sets aside the rest.
+  /// Claims a batch of requests in one statement and one commit.
   ///
-  /// @throws SQLException if the database could not be asked; nothing has begun then
-  void claim(List<ConsumedRequest> requests) throws SQLException;
+  /// @param requests of distinct ids
+  /// @return the claim of each, by id
+  /// @throws SQLException if the database could not be asked; nothing may begin then
+  Map<Long, Claim<A>> claim(List<ConsumedRequest> requests) throws SQLException;
 
-  /// Ends a request that the database will not let anybody claim.
+  /// Claims a request that could not be claimed as it is, in order to end it.
   ///
-  /// @throws SQLException if the database could not be asked; it is claimed again then
-  void endUnclaimable(ConsumedRequest request, String sqlState) throws SQLException;
+  /// @throws SQLException if the database could not be asked; to be called again
+  Claim<A> claimToEnd(ConsumedRequest request) throws SQLException;
 
-  /// Makes known to the database what has to wait. Called after each round of claims.
+  /// A claimed request begins.
+  ///
+  /// @return what executes it; empty if the handler has seen to the record, because the same
+  ///   request runs here already, or has run
+  Optional<Execution> begin(ConsumedRequest request, A attempt);
+
+  /// A claimed request ends without being executed.
+  ///
+  /// @return what ends it; empty as in [#begin]
+  Optional<Execution> end(ConsumedRequest request, A attempt, EndReason reason);
+
+  /// A request has its result, which is to be on its topic.
+  ///
+  /// @return what publishes it again; empty if a result is never known before it is published
+  Optional<Execution> publishStanding(ConsumedRequest request);
+
+  /// Makes known to the database which requests wait. Called after each round of claims.
   ///
   /// @throws SQLException if the database could not be asked; to be called again
   default void recordWaiting() throws SQLException {}
 
-  /// Begins nothing more, lets what runs finish within the time and leaves the rest to the next
-  /// worker.
-  void drain(Duration patience);
+  /// Stops what still runs at the end of a drain, so that the next worker executes it.
+  ///
+  /// @return how long it takes to stop before it is interrupted
+  default Duration stop() {
+    return Duration.ZERO;
+  }
 }

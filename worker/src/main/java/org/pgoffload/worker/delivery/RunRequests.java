@@ -28,18 +28,18 @@ public final class RunRequests {
   /// For what was interrupted to notice it, and for an answer that is there to be published.
   private static final Duration AFTER_THE_DRAIN = Duration.ofSeconds(1);
 
-  private static final PendingRequests NOTHING = new PendingRequests();
-
-  private final PublishResults publish;
+  private final PublishRecords publish;
   private final MeasureRequests measure;
   private final RecentIds published = new RecentIds(REMEMBERED);
   private final AtomicInteger refused = new AtomicInteger();
   private final AtomicLong refusedBytes = new AtomicLong();
-  private final ExecutorService running =
-      Executors.newThreadPerTaskExecutor(
-          Thread.ofVirtual().name("pgoffload-request-", 0).factory());
+  private final ExecutorService running;
 
-  public RunRequests(PublishResults publish, MeasureRequests measure) {
+  /// @param kind in the names of the threads
+  public RunRequests(String kind, PublishRecords publish, MeasureRequests measure) {
+    this.running =
+        Executors.newThreadPerTaskExecutor(
+            Thread.ofVirtual().name("pgoffload-" + kind + "-request-", 0).factory());
     this.publish = publish;
     this.measure = measure;
   }
@@ -55,37 +55,50 @@ public final class RunRequests {
     published.add(id);
   }
 
-  /// What running a request means.
-  @FunctionalInterface
-  public interface Body {
-    /// Must not throw anything else.
-    ///
-    /// @return true when the result is published, or there is none to publish; false when another
-    ///   worker has the request and the body has seen to it
-    /// @throws InterruptedException if the worker is closing: the next worker takes the request
-    ///   over
-    boolean run() throws InterruptedException;
-  }
-
-  /// Runs a request and then counts it as finished.
+  /// Executes a request; then counts it as finished, or watches it if another worker has it.
   ///
-  /// @param unfinished where it counts as unfinished
-  public void begin(PendingRequests unfinished, ConsumedRequest request, Body body) {
-    unfinished.running(request.id());
-    execute(unfinished, request.id(), measure.begin(request), body);
+  /// @param pending where it counts as unfinished
+  void begin(PendingRequests pending, ConsumedRequest request, RequestHandler.Execution execution) {
+    pending.running(request.id());
+    execute(
+        request.id(),
+        measure.begin(request),
+        () -> {
+          switch (execution.run()) {
+            case FINISHED -> {
+              // in this order: between the two the request is both, never neither
+              published.add(request.id());
+              pending.finish(request.id());
+            }
+            case HELD -> pending.heldElsewhere(request);
+          }
+        });
   }
 
-  /// Runs a request that was never received here: if it comes, it needs nothing.
-  public void begin(long id, Body body) {
-    execute(NOTHING, id, Context.root(), body);
+  /// Ends a request that was never received here: if it comes, it needs nothing.
+  public void begin(long id, Ending ending) {
+    execute(
+        id,
+        Context.root(),
+        () -> {
+          ending.run();
+          published.add(id);
+        });
   }
 
-  private void execute(PendingRequests unfinished, long id, Context trace, Body body) {
+  /// Ends a request.
+  @FunctionalInterface
+  public interface Ending {
+    /// @throws InterruptedException if the worker is closing: the next worker ends it
+    void run() throws InterruptedException;
+  }
+
+  private void execute(long id, Context trace, Ending body) {
     try {
       running.execute(() -> {
         try (var _ = LogRequest.of(id);
             var _ = trace.makeCurrent()) {
-          run(unfinished, id, body);
+          run(id, body);
         } finally {
           Span.fromContext(trace).end();
         }
@@ -95,13 +108,9 @@ public final class RunRequests {
     }
   }
 
-  private void run(PendingRequests unfinished, long id, Body body) {
+  private static void run(long id, Ending body) {
     try {
-      if (body.run()) {
-        // in this order: between the two the request is both, never neither
-        published.add(id);
-        unfinished.finish(id);
-      }
+      body.run();
     } catch (InterruptedException e) {
       LOG.info("Request {} is left for the next worker", id);
       Thread.currentThread().interrupt();
@@ -159,7 +168,7 @@ public final class RunRequests {
   /// Begins nothing more and lets what runs finish.
   ///
   /// @return whether everything has finished within the time
-  public boolean finishWithin(Duration patience) {
+  boolean finishWithin(Duration patience) {
     running.shutdown();
     try {
       return running.awaitTermination(patience.toMillis(), TimeUnit.MILLISECONDS);
@@ -170,7 +179,7 @@ public final class RunRequests {
   }
 
   /// Interrupts what still runs: it is left for the next worker.
-  public void leaveTheRest() {
+  void leaveTheRest() {
     if (running.isTerminated()) {
       return;
     }

@@ -19,12 +19,10 @@ import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultHead;
-import org.pgoffload.worker.delivery.Claim;
+import org.pgoffload.worker.delivery.ClaimLostException;
 import org.pgoffload.worker.delivery.ConsumedRequest;
-import org.pgoffload.worker.delivery.DeferredHeaders;
 import org.pgoffload.worker.llm.calls.CallProgress;
 import org.pgoffload.worker.llm.calls.CallsMade;
-import org.pgoffload.worker.llm.calls.ClaimLostException;
 import org.pgoffload.worker.llm.calls.Deadline;
 import org.pgoffload.worker.llm.calls.EmbedTogether;
 import org.pgoffload.worker.llm.calls.MakeCalls;
@@ -44,7 +42,7 @@ import org.slf4j.LoggerFactory;
 /// Runs on the request's own virtual thread.
 ///
 /// Safe to share between threads.
-public final class AnswerRequest {
+final class AnswerRequest {
   private static final Logger LOG = LoggerFactory.getLogger(AnswerRequest.class);
 
   private static final String UNSUPPORTED_KIND = "unsupported_kind";
@@ -68,7 +66,7 @@ public final class AnswerRequest {
   /// @param publish begins to publish a piece of a streamed answer
   /// @param timer for when to publish them
   /// @param clock the database's
-  public AnswerRequest(
+  AnswerRequest(
       String worker,
       LlmProviders providers,
       MakeCalls make,
@@ -114,7 +112,7 @@ public final class AnswerRequest {
   ///
   /// @throws ClaimLostException if another worker has it by now: it has no result here
   /// @throws InterruptedException if it is cancelled, or the worker is closing
-  Result answer(InFlightRequest asked, Claim.Claimed claim) throws InterruptedException {
+  Result answer(InFlightRequest asked, LlmAttempt claim) throws InterruptedException {
     var begun = System.nanoTime();
     var envelope = asked.request().envelope();
     var ending = execute(asked, envelope, claim);
@@ -122,7 +120,7 @@ public final class AnswerRequest {
   }
 
   /// The result of a request that met a fault of this worker.
-  Result fault(InFlightRequest asked, Claim.Claimed claim) {
+  Result fault(InFlightRequest asked, LlmAttempt claim) {
     var ending =
         RequestOutcome.failed(
             INTERNAL_ERROR,
@@ -131,13 +129,13 @@ public final class AnswerRequest {
   }
 
   /// The result of a request that was cancelled while it was seen to.
-  public Result cancelled(InFlightRequest asked, Claim.Claimed claim) {
+  Result cancelled(InFlightRequest asked, LlmAttempt claim) {
     var ranMs = Duration.between(claim.claimedAt(), clock.instant()).toNanos() / 1e6;
     return result(asked, claim, RequestOutcome.cancelled(""), Math.max(0, ranMs));
   }
 
   /// The result of a request that was cancelled before anybody had begun it.
-  public Result cancelled(ObeyCancellations.CancelledRequest request) {
+  Result cancelled(ObeyCancellations.CancelledRequest request) {
     var queuedMs = Duration.between(request.createdAt(), request.claimedAt()).toNanos() / 1e6;
     return result(
         request.id(),
@@ -152,24 +150,24 @@ public final class AnswerRequest {
   }
 
   /// The result of a request that is ended without a call.
-  Result refused(Envelope envelope, Claim.Refused refused) {
+  Result refused(Envelope envelope, LlmAttempt claim, LlmAttempt.Refusal refusal) {
     var ending =
-        switch (refused.reason()) {
-          case CANCELLED -> RequestOutcome.cancelled(refused.detail());
+        switch (refusal.reason()) {
+          case CANCELLED -> RequestOutcome.cancelled(refusal.detail());
           case OVER_BUDGET ->
-              RequestOutcome.failed(RequestOutcome.BUDGET_EXCEEDED, refused.detail());
+              RequestOutcome.failed(RequestOutcome.BUDGET_EXCEEDED, refusal.detail());
         };
-    return result(envelope, refused.claimed(), ending, List.of(), 0);
+    return result(envelope, claim, ending, List.of(), 0);
   }
 
   /// The result of a request whose record may not be executed.
-  Result notExecuted(Envelope envelope, Claim.Claimed claim, ConsumedRequest.Refusal refusal) {
+  Result notExecuted(Envelope envelope, LlmAttempt claim, ConsumedRequest.Refusal refusal) {
     var ending = RequestOutcome.failed(refusal.reason().code(), refusal.words());
     return result(envelope, claim, ending, List.of(), 0);
   }
 
   /// The result of a request that the database will not let anybody claim with what it asks for.
-  Result unclaimable(Envelope envelope, Claim.Claimed claim, String sqlState) {
+  Result unclaimable(Envelope envelope, LlmAttempt claim, String sqlState) {
     var ending =
         RequestOutcome.failed(
             NOT_CLAIMABLE, "the database refused to have it claimed, with SQLSTATE " + sqlState);
@@ -178,7 +176,7 @@ public final class AnswerRequest {
 
   /// Names who was asked last, whatever it ended with.
   private Result result(
-      InFlightRequest asked, Claim.Claimed claim, RequestOutcome ending, double ranMs) {
+      InFlightRequest asked, LlmAttempt claim, RequestOutcome ending, double ranMs) {
     var whom = asked.lastAsked();
     var named =
         ending.provider() == null && whom != null
@@ -188,11 +186,7 @@ public final class AnswerRequest {
   }
 
   private Result result(
-      Envelope envelope,
-      Claim.Claimed claim,
-      RequestOutcome ending,
-      List<Call> calls,
-      double ranMs) {
+      Envelope envelope, LlmAttempt claim, RequestOutcome ending, List<Call> calls, double ranMs) {
     var queuedMs = Duration.between(envelope.createdAt(), claim.claimedAt()).toNanos() / 1e6;
     return result(
         envelope.id(),
@@ -233,7 +227,7 @@ public final class AnswerRequest {
             ending.cachedFrom(), calls.isEmpty() ? null : calls, ending.lastSeq()));
   }
 
-  private RequestOutcome execute(InFlightRequest asked, Envelope envelope, Claim.Claimed claim)
+  private RequestOutcome execute(InFlightRequest asked, Envelope envelope, LlmAttempt claim)
       throws InterruptedException {
     var kind = RequestKind.ofWireName(envelope.kind());
     if (kind.isEmpty() || kind.get().channel() != RequestChannel.LLM) {
@@ -324,7 +318,7 @@ public final class AnswerRequest {
     return targets;
   }
 
-  private StreamPieces pieces(Envelope envelope, Claim.Claimed claim) {
+  private StreamPieces pieces(Envelope envelope, LlmAttempt claim) {
     return new StreamPieces(
         publish, timer, envelope.id(), envelope.requestedBy().userOid(), claim.attempt());
   }

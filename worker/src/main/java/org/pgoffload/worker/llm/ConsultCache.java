@@ -11,11 +11,11 @@ import org.pgoffload.worker.delivery.Lease;
 /// taken instead of a call, and of those who ask the same at the same time one makes it.
 ///
 /// Safe to share between threads.
-public final class ConsultCache implements AnswerRequest.Cache {
+final class ConsultCache implements AnswerRequest.Cache {
   private final DataSource database;
   private final Lease lease;
 
-  public ConsultCache(DataSource database, Lease lease) {
+  ConsultCache(DataSource database, Lease lease) {
     this.database = database;
     this.lease = lease;
   }

@@ -9,7 +9,6 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.pgoffload.telemetry.LogRequest;
 import org.pgoffload.worker.delivery.PendingRequests;
-import org.pgoffload.worker.delivery.PublishResults;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -17,7 +16,7 @@ import org.slf4j.LoggerFactory;
 /// hold up neither the offsets of their partition nor the window: a model that thinks for minutes,
 /// a vendor that asks to wait for an hour. The request itself goes on here, and its claim stays.
 /// While others have no room, what only waits is handed over at once.
-public final class DeferRequests implements AutoCloseable {
+final class DeferRequests implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(DeferRequests.class);
 
   private static final Duration LONGEST_UNDER_PRESSURE = Duration.ofMillis(200);
@@ -27,19 +26,19 @@ public final class DeferRequests implements AutoCloseable {
   private final PendingRequests received;
   private final int window;
   private final Duration longest;
-  private final PublishResults publish;
+  private final PublishAnswers publish;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().daemon().name("pgoffload-defer").factory());
 
   /// @param received what counts against the window
   /// @param longest how long a request may take before it is handed over
-  public DeferRequests(
+  DeferRequests(
       InFlightRequests asked,
       PendingRequests received,
       int window,
       Duration longest,
-      PublishResults publish) {
+      PublishAnswers publish) {
     this.asked = asked;
     this.received = received;
     this.window = window;

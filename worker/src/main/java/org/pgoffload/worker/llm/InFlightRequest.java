@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.worker.delivery.ClaimFence;
 import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.llm.calls.CallProgress;
@@ -19,12 +20,9 @@ import org.pgoffload.worker.vendors.ModelTarget;
 final class InFlightRequest implements CallProgress {
   private final ConsumedRequest request;
   private final PendingRequests receivedIn;
-  private final boolean deferrable;
+  private final Deferral deferral;
   private final InstantSource clock;
-  private final int attempt;
-  private final Confirm confirm;
-  private volatile long confirmedAfter;
-  private volatile boolean revoked;
+  private final ClaimFence.FencedClaim claim;
   private final long begunAt = System.nanoTime();
   private final RecordCalls calls;
   private @Nullable Whom lastAsked;
@@ -38,11 +36,12 @@ final class InFlightRequest implements CallProgress {
   private boolean ended;
   private boolean left;
 
-  /// Says whether a claim is still this worker's.
-  @FunctionalInterface
-  interface Confirm {
-    /// Whether it is, as [CallProgress#mayCall] has it.
-    boolean confirm(InFlightRequest asked, Duration patience) throws InterruptedException;
+  /// Whether a request's record may be finished before the request is, because it is handed over to
+  /// the topic of deferred ones.
+  enum Deferral {
+    POSSIBLE,
+    /// Its record is in that topic.
+    DONE
   }
 
   private record Follower(Runnable whenEnded, Runnable whenLeft) {}
@@ -53,32 +52,25 @@ final class InFlightRequest implements CallProgress {
   record Whom(String provider, String model) {}
 
   /// @param receivedIn where its record counts as unfinished
-  /// @param deferrable whether its record may be finished before the request is
   /// @param calls which another worker has made before
   /// @param clock the database's
-  /// @param attempt which it was claimed as
-  /// @param confirmedAfter the lapses of the lease that were counted before it was claimed
-  /// @param confirm is asked before each call
+  /// @param claim is confirmed before each call
   InFlightRequest(
       ConsumedRequest request,
       PendingRequests receivedIn,
-      boolean deferrable,
+      Deferral deferral,
       List<Call> calls,
       InstantSource clock,
-      int attempt,
-      long confirmedAfter,
-      Confirm confirm) {
+      ClaimFence.FencedClaim claim) {
     this.request = request;
     this.receivedIn = receivedIn;
-    this.deferrable = deferrable;
+    this.deferral = deferral;
     this.calls = new RecordCalls(calls);
     if (!calls.isEmpty()) {
       lastAsked = whom(calls.getLast());
     }
     this.clock = clock;
-    this.attempt = attempt;
-    this.confirmedAfter = confirmedAfter;
-    this.confirm = confirm;
+    this.claim = claim;
   }
 
   ConsumedRequest request() {
@@ -95,32 +87,9 @@ final class InFlightRequest implements CallProgress {
     waitsUntil = atLeast.isPositive() ? clock.instant().plus(atLeast) : null;
   }
 
-  /// Which attempt it was claimed as.
-  int attempt() {
-    return attempt;
-  }
-
-  /// Whether its claim was this worker's after so many lapses of the lease.
-  boolean isConfirmedAfter(long leaseLapses) {
-    return confirmedAfter == leaseLapses;
-  }
-
-  void confirmedAfter(long leaseLapses) {
-    confirmedAfter = leaseLapses;
-  }
-
-  /// Its claim is another's: no call begins for it any more. One that is under way goes on.
-  void revoke() {
-    revoked = true;
-  }
-
-  boolean isRevoked() {
-    return revoked;
-  }
-
   @Override
   public boolean mayCall(Duration patience) throws InterruptedException {
-    return confirm.confirm(this, patience);
+    return claim.confirm(patience);
   }
 
   @Override
@@ -164,7 +133,7 @@ final class InFlightRequest implements CallProgress {
   /// long, or it waits while others have no room. True once.
   synchronized boolean beginsToDefer(
       Duration longest, Duration longestUnderPressure, boolean pressure) {
-    if (!deferrable || deferring || settled) {
+    if (deferral == Deferral.DONE || deferring || settled) {
       return false;
     }
     var age = age();
@@ -218,6 +187,11 @@ final class InFlightRequest implements CallProgress {
 
   synchronized boolean isCancelled() {
     return cancelled;
+  }
+
+  /// It runs here no longer: its claim needs no fence.
+  void forget() {
+    claim.close();
   }
 
   /// Runs one of these once it has ended here, either way; at once if it has.

@@ -12,14 +12,23 @@ import org.pgoffload.worker.delivery.RecentIds;
 /// unfinished or was handed over to the topic of deferred ones.
 ///
 /// Safe to share between threads.
-public final class InFlightRequests {
+final class InFlightRequests {
   /// More than are ever between a claim and its beginning here.
   private static final int EARLY = 10_000;
 
   private final Map<Long, InFlightRequest> byId = new LinkedHashMap<>();
   private final RecentIds cancelledEarly = new RecentIds(EARLY);
   private final Set<Long> ending = new HashSet<>();
+  private final int most;
+  private final long mostBytes;
   private long bytes;
+
+  /// @param most how many requests may be in flight at once
+  /// @param mostBytes and their bytes
+  InFlightRequests(int most, long mostBytes) {
+    this.most = most;
+    this.mostBytes = mostBytes;
+  }
 
   /// A claimed request begins.
   synchronized void begin(InFlightRequest asked) {
@@ -36,6 +45,7 @@ public final class InFlightRequests {
   synchronized void remove(InFlightRequest asked) {
     if (byId.remove(asked.id(), asked)) {
       bytes -= asked.request().size();
+      asked.forget();
     }
   }
 
@@ -61,7 +71,7 @@ public final class InFlightRequests {
   }
 
   /// It was not claimed, or its result is published.
-  public synchronized void endEnding(long id) {
+  synchronized void endEnding(long id) {
     ending.remove(id);
   }
 
@@ -74,11 +84,12 @@ public final class InFlightRequests {
     return List.copyOf(byId.values());
   }
 
-  public synchronized int count() {
+  synchronized int count() {
     return byId.size();
   }
 
-  synchronized long bytes() {
-    return bytes;
+  /// How many more there is room for.
+  synchronized int room() {
+    return bytes >= mostBytes ? 0 : Math.max(0, most - byId.size());
   }
 }

@@ -4,34 +4,33 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.protocol.Envelope;
-import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.FaultPlace;
-import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.delivery.Claim;
-import org.pgoffload.worker.delivery.ClaimRequests;
+import org.pgoffload.worker.delivery.ClaimFence;
+import org.pgoffload.worker.delivery.ClaimLostException;
 import org.pgoffload.worker.delivery.ConsumedRequest;
-import org.pgoffload.worker.delivery.DeferredHeaders;
-import org.pgoffload.worker.delivery.FindPublished;
-import org.pgoffload.worker.delivery.MeasureRequests;
+import org.pgoffload.worker.delivery.EndReason;
 import org.pgoffload.worker.delivery.PendingRequests;
-import org.pgoffload.worker.delivery.PublishResults;
+import org.pgoffload.worker.delivery.RequestEnd;
 import org.pgoffload.worker.delivery.RequestHandler;
+import org.pgoffload.worker.delivery.RequestQueue;
 import org.pgoffload.worker.delivery.RunRequests;
-import org.pgoffload.worker.llm.calls.ClaimLostException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Answers requests to a language model, new ones or deferred ones: whatever was received is
+/// Answers requests to a language model, new ones or deferred ones: whatever was consumed is
 /// claimed and begins, up to the window. Each waits for its turn by itself.
 ///
-/// There are two of it in a worker, which share what has begun. A record of the topic of deferred
-/// requests is there in case its worker dies: while that lives, it is watched.
-public final class LlmRequestHandler implements RequestHandler {
+/// A worker has two, which share what is in flight. A record of the topic of deferred requests is
+/// there in case its worker dies: while that lives, it is watched.
+final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
   private static final Logger LOG = LoggerFactory.getLogger(LlmRequestHandler.class);
 
   /// Something ends all the time: whatever waits begins within this.
@@ -39,287 +38,203 @@ public final class LlmRequestHandler implements RequestHandler {
 
   private static final Duration POLL_WHILE_FULL = Duration.ofMillis(20);
 
-  private final String topic;
-  private final int window;
-  private final boolean deferrable;
-  private final WorkerConfiguration configuration;
-  private final ClaimRequests claims;
-  private final AnswerRequest answer;
-  private final PublishResults publish;
-  private final RunRequests run;
-  private final PendingRequests unfinished;
-  private final InFlightRequests asked;
-  private final FindPublished find;
-  private final ClaimFence confirm;
-  private final InstantSource clock;
-  private final MeasureRequests measure;
+  private final RequestQueue queue;
+  private final InFlightRequest.Deferral deferral;
+  private final PendingRequests pending;
+  private final Shared shared;
 
-  /// The lapses of the lease before what is being claimed; for the consumer's own thread.
-  private long lapsesBeforeClaim;
-
-  /// @param topic of its requests
-  /// @param window so many unfinished records make it take no more
-  /// @param deferrable whether its records may be handed over to the topic of deferred ones
-  /// @param asked what has begun, in either handler
+  /// What both handlers share.
+  ///
+  /// @param inFlight what has begun, from either queue
   /// @param find what a worker that died had published
-  /// @param confirm which claims are still this worker's
-  public LlmRequestHandler(
-      String topic,
-      int window,
-      boolean deferrable,
-      WorkerConfiguration configuration,
+  /// @param fence which claims are still this worker's
+  /// @param clock the database's
+  record Shared(
       ClaimRequests claims,
       AnswerRequest answer,
-      PublishResults publish,
+      PublishAnswers publish,
       RunRequests run,
-      PendingRequests unfinished,
-      InFlightRequests asked,
+      InFlightRequests inFlight,
       FindPublished find,
-      ClaimFence confirm,
-      InstantSource clock,
-      MeasureRequests measure) {
-    this.topic = topic;
-    this.window = window;
-    this.deferrable = deferrable;
-    this.configuration = configuration;
-    this.claims = claims;
-    this.answer = answer;
-    this.publish = publish;
-    this.run = run;
-    this.unfinished = unfinished;
-    this.asked = asked;
-    this.find = find;
-    this.confirm = confirm;
-    this.clock = clock;
-    this.measure = measure;
+      ClaimFence fence,
+      InstantSource clock) {}
+
+  /// @param deferral whether the queue's records may be handed over to the topic of deferred ones
+  /// @param pending where they count as unfinished
+  LlmRequestHandler(
+      RequestQueue queue,
+      InFlightRequest.Deferral deferral,
+      PendingRequests pending,
+      Shared shared) {
+    this.queue = queue;
+    this.deferral = deferral;
+    this.pending = pending;
+    this.shared = shared;
   }
 
   @Override
-  public String topic() {
-    return topic;
-  }
-
-  @Override
-  public RequestChannel kinds() {
-    return RequestChannel.LLM;
-  }
-
-  @Override
-  public void received(ConsumedRequest request) {
-    if (deferrable) {
-      // a deferred one has arrived before
-      measure.arrived(request);
-    }
-    var _ = unfinished.received(request);
-  }
-
-  @Override
-  public int window() {
-    return window;
+  public RequestQueue queue() {
+    return queue;
   }
 
   @Override
   public Optional<Duration> pollWhileWaiting() {
-    if (!unfinished.hasWaiting()) {
+    if (!pending.hasWaiting()) {
       return Optional.empty();
     }
-    return Optional.of(claimable() > 0 ? POLL_WHILE_WAITING : POLL_WHILE_FULL);
+    return Optional.of(room() > 0 ? POLL_WHILE_WAITING : POLL_WHILE_FULL);
   }
 
   @Override
-  public int claimable() {
-    if (asked.bytes() >= configuration.maxBytesInFlight()) {
-      return 0;
-    }
-    int room = configuration.maxDeferred() - asked.count();
-    return Math.max(0, Math.min(window - unfinished.running(), room));
+  public int room() {
+    return Math.max(0, Math.min(queue.window() - pending.running(), shared.inFlight.room()));
   }
 
   @Override
   public List<ConsumedRequest> mayBegin(int atMost) {
-    return unfinished.waiting(atMost);
+    return pending.waiting(atMost);
   }
 
   @Override
-  public void claim(List<ConsumedRequest> requests) throws SQLException {
-    lapsesBeforeClaim = confirm.leaseLapses();
-    var outcomes = claims.claim(requests);
-    for (var request : requests) {
-      switch (outcomes.get(request.id())) {
-        case Claim.Claimed claimed -> {
-          measure.claimed(kinds(), request, claimed.attempt(), claimed.claimedAt());
-          beginOrFollow(request, claimed);
-        }
-        // what runs here is followed and what was published is known: else the claim was made, but
-        // its reply was lost with the connection
-        case Claim.Own own -> beginOrFollow(request, own.claimed());
-        case Claim.Refused refused -> {
-          measure.claim(kinds(), "refused");
-          refuse(request, refused);
-        }
-        case Claim.Held _ -> unfinished.heldElsewhere(request);
-        case Claim.Answered _ -> {
-          measure.claim(kinds(), "answered");
-          unfinished.finish(request.id());
-        }
-        case null ->
-            throw new IllegalStateException("no claim came back for request " + request.id());
-      }
-    }
+  public Map<Long, Claim<LlmAttempt>> claim(List<ConsumedRequest> requests) throws SQLException {
+    return shared.claims.claim(requests);
   }
 
   @Override
-  public void endUnclaimable(ConsumedRequest request, String sqlState) throws SQLException {
-    if (request.refusal() != null) {
-      // nobody can say whether it has a result
-      unfinished.finish(request.id());
-      return;
-    }
-    Claim claim;
+  public Claim<LlmAttempt> claimToEnd(ConsumedRequest request) throws SQLException {
     try {
-      claim = claims.claimUnrecorded(request);
+      return shared.claims.claimUnrecorded(request);
     } catch (SQLException e) {
       if (!DatabaseFault.isDataError(e)) {
         throw e;
       }
       // of this id the database takes nothing: only who reads the topic is told
-      claim = new Claim.Claimed(1, request.envelope().signedAt());
-    }
-    switch (claim) {
-      case Claim.Claimed claimed -> endUnclaimable(request, claimed, sqlState);
-      case Claim.Own own -> endUnclaimable(request, own.claimed(), sqlState);
-      case Claim.Refused refused -> refuse(request, refused);
-      case Claim.Held _ -> unfinished.heldElsewhere(request);
-      case Claim.Answered _ -> unfinished.finish(request.id());
+      return new Claim.Claimed<>(new LlmAttempt(1, request.envelope().signedAt(), 0, null));
     }
   }
 
-  private void endUnclaimable(ConsumedRequest request, Claim.Claimed claimed, String sqlState) {
-    end(request, claimed, () -> answer.unclaimable(request.envelope(), claimed, sqlState));
+  /// The results of LLM requests are in the table only after they were published.
+  @Override
+  public Optional<Execution> publishStanding(ConsumedRequest request) {
+    return Optional.empty();
   }
 
   @Override
-  public void drain(Duration patience) {
-    run.finishWithin(patience);
-    run.leaveTheRest();
-  }
-
-  private void refuse(ConsumedRequest request, Claim.Refused refused) {
-    var running = asked.find(request.id());
-    if (running.isPresent()) {
-      running.get().cancel();
-      beginOrFollow(request, refused.claimed());
-    } else if (asked.isEnding(request.id())) {
-      unfinished.heldElsewhere(request);
-    } else if (run.hasPublished(request.id())) {
-      unfinished.finish(request.id());
-    } else {
-      end(request, refused.claimed(), () -> answer.refused(request.envelope(), refused));
-    }
-  }
-
-  /// Ends a claimed request without having anything made for it.
-  private void end(ConsumedRequest request, Claim.Claimed claimed, Supplier<Result> result) {
-    run.begin(
-        unfinished,
-        request,
-        () -> {
-          if (!isPublished(request.envelope(), claimed)) {
-            publish.result(result.get());
-          }
-          return true;
-        });
-  }
-
-  /// A request may be received again while it runs here: its deferred record, or a delivery that
-  /// was repeated.
-  private void beginOrFollow(ConsumedRequest request, Claim.Claimed claimed) {
-    var running = asked.find(request.id());
-    if (running.isEmpty()) {
-      if (asked.isEnding(request.id())) {
-        // what claimed it is about to publish that it was cancelled
-        unfinished.heldElsewhere(request);
-      } else if (run.hasPublished(request.id())) {
-        // asked second: it is published before it stops ending
-        unfinished.finish(request.id());
-      } else {
-        begin(request, claimed);
+  public Optional<Execution> end(ConsumedRequest request, LlmAttempt claim, EndReason reason) {
+    var envelope = request.envelope();
+    return switch (reason) {
+      case EndReason.Refused _ -> {
+        shared.inFlight.find(request.id()).ifPresent(InFlightRequest::cancel);
+        var refusal = Objects.requireNonNull(claim.refusal(), "a refused claim says why");
+        yield isHere(request)
+            ? Optional.empty()
+            : Optional.of(
+                ended(request, claim, () -> shared.answer.refused(envelope, claim, refusal)));
       }
-      return;
-    }
-    if (deferrable && running.get().isDeferred()) {
-      // its record is in the other topic: this one needs nothing
-      unfinished.finish(request.id());
-      return;
-    }
-    unfinished.running(request.id());
-    running
-        .get()
-        .follow(() -> unfinished.finish(request.id()), () -> unfinished.heldElsewhere(request));
+      case EndReason.NotExecuted(var refusal) ->
+          isHere(request)
+              ? Optional.empty()
+              : Optional.of(
+                  ended(request, claim, () -> shared.answer.notExecuted(envelope, claim, refusal)));
+      case EndReason.Unclaimable(var sqlState) ->
+          Optional.of(
+              ended(request, claim, () -> shared.answer.unclaimable(envelope, claim, sqlState)));
+    };
   }
 
-  private void begin(ConsumedRequest request, Claim.Claimed claimed) {
-    var refusal = request.refusal();
-    if (refusal != null) {
-      end(request, claimed, () -> answer.notExecuted(request.envelope(), claimed, refusal));
-      return;
+  private Execution ended(ConsumedRequest request, LlmAttempt claim, Supplier<Result> result) {
+    return () -> {
+      if (!isPublished(request.envelope(), claim)) {
+        shared.publish.result(result.get());
+      }
+      return RequestEnd.FINISHED;
+    };
+  }
+
+  /// A request may be consumed again while it runs here: its deferred record, or a delivery that
+  /// was repeated. Sees to its record then.
+  private boolean isHere(ConsumedRequest request) {
+    long id = request.id();
+    var found = shared.inFlight.find(id);
+    if (found.isPresent()) {
+      var running = found.get();
+      if (deferral == InFlightRequest.Deferral.POSSIBLE && running.isDeferred()) {
+        // its record is in the other topic: this one needs nothing
+        pending.finish(id);
+      } else {
+        pending.running(id);
+        running.follow(() -> pending.finish(id), () -> pending.heldElsewhere(request));
+      }
+      return true;
     }
-    var headers = request.record().headers();
+    if (shared.inFlight.isEnding(id)) {
+      // what claimed it is about to publish that it was cancelled
+      pending.heldElsewhere(request);
+      return true;
+    }
+    if (shared.run.hasPublished(id)) {
+      // asked second: it is published before it stops ending
+      pending.finish(id);
+      return true;
+    }
+    return false;
+  }
+
+  @Override
+  public Optional<Execution> begin(ConsumedRequest request, LlmAttempt claim) {
+    if (isHere(request)) {
+      return Optional.empty();
+    }
     var begun =
         new InFlightRequest(
             request,
-            unfinished,
-            deferrable,
-            DeferredHeaders.calls(headers),
-            clock,
-            claimed.attempt(),
-            lapsesBeforeClaim,
-            confirm::confirm);
-    asked.begin(begun);
-    run.begin(
-        unfinished,
-        request,
-        () -> {
-          boolean left = false;
-          try {
-            if (!isPublished(request.envelope(), claimed)) {
-              publish.result(result(begun, claimed));
-            }
-            // before it is forgotten: between the two the request is both, never neither
-            run.published(request.id());
-          } catch (ClaimLostException e) {
-            LOG.info("{}: no call is made for it here any more", e.getMessage());
-            left = true;
-          } finally {
-            asked.remove(begun);
-          }
-          if (left) {
-            // this record is watched; if it is finished, the one in the other topic is
-            unfinished.heldElsewhere(request);
-            begun.leave();
-            return false;
-          }
-          // not of one that is left for the next worker: its other records must stay unfinished
-          begun.end();
-          return true;
-        });
+            pending,
+            deferral,
+            DeferredHeaders.calls(request.record().headers()),
+            shared.clock,
+            shared.fence.fence(request.id(), claim.attempt(), claim.leaseLapses()));
+    shared.inFlight.begin(begun);
+    return Optional.of(() -> execute(begun, claim));
+  }
+
+  private RequestEnd execute(InFlightRequest begun, LlmAttempt claim) throws InterruptedException {
+    boolean left = false;
+    try {
+      if (!isPublished(begun.request().envelope(), claim)) {
+        shared.publish.result(result(begun, claim));
+      }
+      // before it is forgotten: between the two the request is both, never neither
+      shared.run.published(begun.id());
+    } catch (ClaimLostException e) {
+      LOG.info("{}: no call is made for it here any more", e.getMessage());
+      left = true;
+    } finally {
+      shared.inFlight.remove(begun);
+    }
+    if (left) {
+      // this record is watched; if it is finished, the one in the other topic is
+      begun.leave();
+      return RequestEnd.HELD;
+    }
+    // not of one that is left for the next worker: its other records must stay unfinished
+    begun.end();
+    return RequestEnd.FINISHED;
   }
 
   /// A request that was begun before may have its result, which its worker did not live to commit.
   /// Nothing of it is done before that is known, and a cancellation waits as well.
-  private boolean isPublished(Envelope envelope, Claim.Claimed claimed)
-      throws InterruptedException {
-    return claimed.isTakeover()
-        && find.isPublished(envelope.id(), envelope.requestedBy().userOid());
+  private boolean isPublished(Envelope envelope, LlmAttempt claim) throws InterruptedException {
+    return claim.isTakeover()
+        && shared.find.isPublished(envelope.id(), envelope.requestedBy().userOid());
   }
 
-  private Result result(InFlightRequest begun, Claim.Claimed claimed) throws InterruptedException {
+  private Result result(InFlightRequest begun, LlmAttempt claim) throws InterruptedException {
     begun.runsOn(Thread.currentThread());
     try {
-      return answer.answer(begun, claimed);
+      return shared.answer.answer(begun, claim);
     } catch (InterruptedException e) {
       if (begun.isCancelled()) {
-        return answer.cancelled(begun, claimed);
+        return shared.answer.cancelled(begun, claim);
       }
       throw e;
     } catch (ClaimLostException e) {
@@ -330,7 +245,7 @@ public final class LlmRequestHandler implements RequestHandler {
           "Request {} met a fault of the worker and ends as failed: {}",
           begun.id(),
           FaultPlace.of(e));
-      return answer.fault(begun, claimed);
+      return shared.answer.fault(begun, claim);
     } finally {
       begun.settle();
     }

@@ -7,36 +7,32 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import javax.sql.DataSource;
-import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.Envelope;
-import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.worker.delivery.CommandHandler;
 import org.pgoffload.worker.delivery.Lease;
-import org.pgoffload.worker.delivery.ListenToCommands;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Cancels LLM requests: what runs here is interrupted, what nobody has begun is ended by whichever
-/// worker claims it first. Every other command, and the cancellation of what is no LLM request,
-/// goes on to background SQL.
-public final class ObeyCancellations implements ListenToCommands.ObeyCommand {
+/// worker claims it first.
+final class ObeyCancellations implements CommandHandler {
   private static final Logger LOG = LoggerFactory.getLogger(ObeyCancellations.class);
 
   private final DataSource database;
   private final Lease lease;
   private final InFlightRequests asked;
   private final EndCancelled end;
-  private final ListenToCommands.@Nullable ObeyCommand sql;
 
   /// Ends a request that this worker has claimed for nothing else, and says so to
   /// [InFlightRequests#endEnding] when its result is published.
   @FunctionalInterface
-  public interface EndCancelled {
+  interface EndCancelled {
     void end(CancelledRequest request);
   }
 
   /// A request that is ended without ever having been received here.
-  public record CancelledRequest(
+  record CancelledRequest(
       long id,
       String kind,
       int attempt,
@@ -45,30 +41,15 @@ public final class ObeyCancellations implements ListenToCommands.ObeyCommand {
       String requestedBy,
       long requestedByOid) {}
 
-  /// @param sql obeys what is about background SQL, or null where none is run
-  public ObeyCancellations(
-      DataSource database,
-      Lease lease,
-      InFlightRequests asked,
-      EndCancelled end,
-      ListenToCommands.@Nullable ObeyCommand sql) {
+  ObeyCancellations(DataSource database, Lease lease, InFlightRequests asked, EndCancelled end) {
     this.database = database;
     this.lease = lease;
     this.asked = asked;
     this.end = end;
-    this.sql = sql;
   }
 
   @Override
-  public void obey(RequestKind kind, List<Envelope> commands) throws SQLException {
-    var rest = kind == RequestKind.CANCEL ? cancel(commands) : commands;
-    if (sql != null && !rest.isEmpty()) {
-      sql.obey(kind, rest);
-    }
-  }
-
-  /// @return those that are not about LLM requests, as far as anybody knows
-  private List<Envelope> cancel(List<Envelope> commands) throws SQLException {
+  public List<Envelope> cancel(List<Envelope> commands) throws SQLException {
     var claimed = new HashSet<Long>();
     commands.forEach(command -> asked.beginEnding(command.id()));
     try {

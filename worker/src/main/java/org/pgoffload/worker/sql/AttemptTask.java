@@ -23,7 +23,7 @@ final class AttemptTask {
   private static final TypeReference<Map<String, String>> SETTINGS = new TypeReference<>() {};
 
   private final SqlTask task;
-  private final SqlClaim.Claimed claim;
+  private final SqlClaim claim;
   private final TaskSession session;
   private final RunningTask running;
   private final TaskSessions sessions;
@@ -39,7 +39,7 @@ final class AttemptTask {
 
   AttemptTask(
       SqlTask task,
-      SqlClaim.Claimed claim,
+      SqlClaim claim,
       TaskSession session,
       RunningTask running,
       Tools tools,

@@ -18,12 +18,12 @@ final class DescribeResult {
   private static final SqlResult.Returned NO_ROWS = SqlResult.Returned.count(null);
 
   private final SqlTask task;
-  private final SqlClaim.Claimed claim;
+  private final SqlClaim claim;
   private final String worker;
   private final InstantSource clock;
   private final long begun = System.nanoTime();
 
-  DescribeResult(SqlTask task, SqlClaim.Claimed claim, String worker, InstantSource clock) {
+  DescribeResult(SqlTask task, SqlClaim claim, String worker, InstantSource clock) {
     this.task = task;
     this.claim = claim;
     this.worker = worker;

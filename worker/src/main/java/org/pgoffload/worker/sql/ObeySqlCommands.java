@@ -3,18 +3,16 @@ package org.pgoffload.worker.sql;
 import java.sql.SQLException;
 import java.util.List;
 import org.pgoffload.protocol.Envelope;
-import org.pgoffload.protocol.RequestKind;
-import org.pgoffload.worker.delivery.EarlyCancellations;
-import org.pgoffload.worker.delivery.ListenToCommands;
+import org.pgoffload.worker.delivery.CommandHandler;
 
 /// Does what the commands to background SQL ask for, as far as it is theirs to ask.
-public final class ObeySqlCommands implements ListenToCommands.ObeyCommand {
+final class ObeySqlCommands implements CommandHandler {
   private final TaskRecords records;
   private final RunningTasks tasks;
   private final SqlRequestHandler handler;
   private final EarlyCancellations early;
 
-  public ObeySqlCommands(
+  ObeySqlCommands(
       TaskRecords records,
       RunningTasks tasks,
       SqlRequestHandler handler,
@@ -26,19 +24,7 @@ public final class ObeySqlCommands implements ListenToCommands.ObeyCommand {
   }
 
   @Override
-  public void obey(RequestKind kind, List<Envelope> commands) throws SQLException {
-    switch (kind) {
-      case CANCEL -> cancel(commands);
-      case PROGRESS -> {
-        for (var command : commands) {
-          progress(command);
-        }
-      }
-      case ASK, EMBED, SQL -> {}
-    }
-  }
-
-  private void cancel(List<Envelope> commands) throws SQLException {
+  public List<Envelope> cancel(List<Envelope> commands) throws SQLException {
     var ids = commands.stream().map(Envelope::id).toList();
     var by = commands.stream().map(command -> command.requestedBy().userOid()).toList();
     for (int i = 0; i < ids.size(); i++) {
@@ -48,6 +34,14 @@ public final class ObeySqlCommands implements ListenToCommands.ObeyCommand {
     for (long id : records.recordCancellations(ids, by)) {
       tasks.cancel(id);
       handler.cancelled(id);
+    }
+    return List.of();
+  }
+
+  @Override
+  public void progress(List<Envelope> commands) throws SQLException {
+    for (var command : commands) {
+      progress(command);
     }
   }
 

@@ -2,6 +2,7 @@ package org.pgoffload.worker.sql;
 
 import java.util.concurrent.Future;
 import org.pgoffload.protocol.ResultMessage;
+import org.pgoffload.protocol.SqlResult;
 
 /// Where rows and results of tasks go.
 ///
@@ -16,7 +17,7 @@ public interface ResultsTopic {
   /// Publishes, trying again until every in-sync replica has it.
   ///
   /// @throws InterruptedException if the worker is closing; it may or may not be published
-  void publish(ResultMessage message) throws InterruptedException;
+  void publish(SqlResult result) throws InterruptedException;
 
   /// Publishes a result as the database recorded it.
   ///

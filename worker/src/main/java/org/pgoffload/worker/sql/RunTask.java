@@ -5,10 +5,10 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
-import java.util.UUID;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.telemetry.FaultPlace;
+import org.pgoffload.worker.delivery.RequestEnd;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,19 +48,11 @@ public final class RunTask {
     this.tools = new AttemptTask.Tools(sessions, records, record, topic, new DescribeColumns());
   }
 
-  /// What became of a request.
-  public enum End {
-    /// Its result is published, or there is none to publish.
-    FINISHED,
-    /// Another worker has it.
-    HELD
-  }
-
   /// Runs a task, or ends it as its claim says, and publishes its result.
   ///
   /// @throws InterruptedException if the worker is closing: nothing is committed that is not
   ///   recorded, and the next worker takes the task over
-  public End run(SqlTask task, SqlClaim.Claimed claim, RunningTask running)
+  public RequestEnd run(SqlTask task, SqlClaim claim, RunningTask running)
       throws InterruptedException {
     var current = claim;
     int lost = 0;
@@ -92,14 +84,14 @@ public final class RunTask {
     }
   }
 
-  private End publish(long id, TaskOutcome.Final outcome) throws InterruptedException {
+  private RequestEnd publish(long id, TaskOutcome.Final outcome) throws InterruptedException {
     return switch (outcome) {
       case TaskOutcome.Recorded recorded -> {
         topic.publish(recorded.result());
-        yield End.FINISHED;
+        yield RequestEnd.FINISHED;
       }
       case TaskOutcome.Superseded _ -> publishStanding(id);
-      case TaskOutcome.Unrecordable _ -> End.FINISHED;
+      case TaskOutcome.Unrecordable _ -> RequestEnd.FINISHED;
     };
   }
 
@@ -107,26 +99,25 @@ public final class RunTask {
   /// published.
   ///
   /// @throws InterruptedException if the worker is closing
-  public End publishStanding(long id) throws InterruptedException {
+  public RequestEnd publishStanding(long id) throws InterruptedException {
     Optional<String> message;
     try {
       message = UntilAnswered.ask(id, () -> records.resultMessage(id));
     } catch (SQLException e) {
       LOG.error("The result of request {} could not be read ({})", id, e.getSQLState());
-      return End.HELD;
+      return RequestEnd.HELD;
     }
     if (message.isEmpty()) {
-      return End.HELD;
+      return RequestEnd.HELD;
     }
     topic.publish(id, message.get());
-    return End.FINISHED;
+    return RequestEnd.FINISHED;
   }
 
   /// Publishes the failure of a request that the database will not let anybody claim.
   ///
   /// @throws InterruptedException if the worker is closing
-  public void endUnclaimable(SqlTask task, String sqlState) throws InterruptedException {
-    var claim = new SqlClaim.Claimed(1, task.createdAt(), new UUID(0, 0), null, List.of());
+  void endUnclaimable(SqlTask task, SqlClaim claim, String sqlState) throws InterruptedException {
     topic.publish(
         new DescribeResult(task, claim, worker, clock)
             .failed(
@@ -150,7 +141,7 @@ public final class RunTask {
   }
 
   private TaskOutcome attemptGuarded(
-      SqlTask task, SqlClaim.Claimed claim, RunningTask running, DescribeResult describe)
+      SqlTask task, SqlClaim claim, RunningTask running, DescribeResult describe)
       throws InterruptedException {
     try {
       return attempt(task, claim, running, describe);
@@ -165,7 +156,7 @@ public final class RunTask {
   }
 
   private TaskOutcome attempt(
-      SqlTask task, SqlClaim.Claimed claim, RunningTask running, DescribeResult describe)
+      SqlTask task, SqlClaim claim, RunningTask running, DescribeResult describe)
       throws InterruptedException {
     var ending = claim.ending();
     if (ending != null) {
@@ -189,7 +180,7 @@ public final class RunTask {
   private TaskOutcome runOn(
       TaskSession session,
       SqlTask task,
-      SqlClaim.Claimed claim,
+      SqlClaim claim,
       RunningTask running,
       DescribeResult describe)
       throws InterruptedException {

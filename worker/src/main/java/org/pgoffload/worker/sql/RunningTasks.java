@@ -2,7 +2,6 @@ package org.pgoffload.worker.sql;
 
 import java.time.Duration;
 import java.time.Instant;
-import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -10,6 +9,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.pgoffload.worker.delivery.RecentIds;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,7 +27,7 @@ public final class RunningTasks implements AutoCloseable {
   private static final int MOST_CANCELLED = 10_000;
 
   private final Map<Long, RunningTask> running = new ConcurrentHashMap<>();
-  private final LinkedHashSet<Long> cancelled = new LinkedHashSet<>();
+  private final RecentIds cancelled = new RecentIds(MOST_CANCELLED);
   private final ScheduledExecutorService watch =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("pgoffload-sql-watch").daemon().factory());
@@ -82,11 +82,7 @@ public final class RunningTasks implements AutoCloseable {
 
   /// Stops a task, or lets it stop when it begins: it may just have been claimed.
   public void cancel(long id) {
-    synchronized (cancelled) {
-      if (cancelled.add(id) && cancelled.size() > MOST_CANCELLED) {
-        cancelled.removeFirst();
-      }
-    }
+    cancelled.add(id);
     find(id).ifPresent(task -> task.stop(RunningTask.Stop.CANCELLED));
   }
 
@@ -97,9 +93,7 @@ public final class RunningTasks implements AutoCloseable {
 
   /// Whether it was cancelled, as far back as is remembered.
   public boolean isCancelled(long id) {
-    synchronized (cancelled) {
-      return cancelled.contains(id);
-    }
+    return cancelled.contains(id);
   }
 
   private void interrupt() {

@@ -13,27 +13,20 @@ import java.util.Optional;
 import java.util.Set;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Halving;
-import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlError;
-import org.pgoffload.telemetry.LogRequest;
+import org.pgoffload.worker.delivery.Claim;
 import org.pgoffload.worker.delivery.ConsumedRequest;
-import org.pgoffload.worker.delivery.EarlyCancellations;
-import org.pgoffload.worker.delivery.MeasureRequests;
+import org.pgoffload.worker.delivery.EndReason;
+import org.pgoffload.worker.delivery.PendingListener;
 import org.pgoffload.worker.delivery.PendingRequests;
+import org.pgoffload.worker.delivery.RequestEnd;
 import org.pgoffload.worker.delivery.RequestHandler;
-import org.pgoffload.worker.delivery.RunRequests;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import org.pgoffload.worker.delivery.RequestQueue;
 
 /// Executes background SQL. What may begin is chosen within the limits of roles and sessions; what
 /// has to wait is recorded, so that it can be listed and cancelled.
-public final class SqlRequestHandler implements RequestHandler {
-  private static final Logger LOG = LoggerFactory.getLogger(SqlRequestHandler.class);
-
-  /// Many may wait for one role's or session's turn, and those of others behind them may not.
-  private static final int WINDOW = 10_000;
-
+final class SqlRequestHandler implements RequestHandler<SqlClaim> {
   private static final int BATCH = 500;
 
   /// A fiftieth of the time that nothing has begun, within these: who waits long can wait a little
@@ -54,77 +47,81 @@ public final class SqlRequestHandler implements RequestHandler {
   /// protocol_violation.
   private static final String NOT_UNDERSTOOD = "08P01";
 
-  private final String topic;
+  private final RequestQueue queue;
   private final InstantSource clock;
-  private final TaskScheduler choose;
+  private final TaskScheduler scheduler;
   private final TaskRecords records;
   private final RunTask runTask;
   private final RunningTasks tasks;
-  private final RunRequests run;
-  private final PendingRequests unfinished;
-  private final EarlyCancellations cancellations;
-  private final MeasureRequests measure;
+  private final PendingRequests pending = new PendingRequests(new Schedule());
+  private final EarlyCancellations cancellations = new EarlyCancellations();
   private final Map<Long, ConsumedRequest> unrecorded = new LinkedHashMap<>();
   private final Set<Long> recorded = new HashSet<>();
   private long lastBeginning = System.nanoTime();
 
-  public SqlRequestHandler(
-      String topic,
+  SqlRequestHandler(
+      RequestQueue queue,
       InstantSource clock,
-      TaskScheduler choose,
+      TaskScheduler scheduler,
       TaskRecords records,
       RunTask runTask,
-      RunningTasks tasks,
-      RunRequests run,
-      PendingRequests unfinished,
-      EarlyCancellations cancellations,
-      MeasureRequests measure) {
-    this.topic = topic;
+      RunningTasks tasks) {
+    this.queue = queue;
     this.clock = clock;
-    this.choose = choose;
+    this.scheduler = scheduler;
     this.records = records;
     this.runTask = runTask;
     this.tasks = tasks;
-    this.run = run;
-    this.unfinished = unfinished;
-    this.cancellations = cancellations;
-    this.measure = measure;
   }
 
   @Override
-  public String topic() {
-    return topic;
+  public RequestQueue queue() {
+    return queue;
   }
 
-  @Override
-  public RequestChannel kinds() {
-    return RequestChannel.SQL;
+  /// Where its requests count as unfinished.
+  PendingRequests pending() {
+    return pending;
   }
 
-  @Override
-  public void received(ConsumedRequest request) {
-    measure.arrived(request);
-    if (!unfinished.received(request)) {
-      return;
+  /// Cancellations of requests that are not recorded yet.
+  EarlyCancellations cancellations() {
+    return cancellations;
+  }
+
+  /// Tells the scheduler.
+  private final class Schedule implements PendingListener {
+    @Override
+    public void waits(ConsumedRequest request) {
+      scheduler.add(SqlTask.of(request.envelope()));
+      if (request.refusal() != null || tasks.isCancelled(request.id())) {
+        scheduler.end(request.id());
+      }
+      if (request.envelope().immediate()) {
+        unrecorded.put(request.id(), request);
+      }
+      lastBeginning = System.nanoTime();
     }
-    choose.add(SqlTask.of(request.envelope()));
-    if (request.refusal() != null || tasks.isCancelled(request.id())) {
-      choose.end(request.id());
-    }
-    if (request.envelope().immediate()) {
-      unrecorded.put(request.id(), request);
-    }
-    lastBeginning = System.nanoTime();
-  }
 
-  @Override
-  public int window() {
-    return WINDOW;
+    @Override
+    public void running(long id) {
+      scheduler.running(id);
+    }
+
+    @Override
+    public void held(long id) {
+      scheduler.held(id);
+    }
+
+    @Override
+    public void finished(long id) {
+      scheduler.finished(id);
+    }
   }
 
   @Override
   public Optional<Duration> pollWhileWaiting() {
-    if (!choose.hasWaiting()) {
+    if (!scheduler.hasWaiting()) {
       return Optional.empty();
     }
     var pause = Duration.ofNanos((System.nanoTime() - lastBeginning) / 50);
@@ -134,80 +131,81 @@ public final class SqlRequestHandler implements RequestHandler {
     return Optional.of(pause.compareTo(MOST_POLL) > 0 ? MOST_POLL : pause);
   }
 
-  /// The limits are those of the choice.
+  /// The limits are the scheduler's.
   @Override
-  public int claimable() {
+  public int room() {
     return BATCH;
   }
 
   @Override
   public List<ConsumedRequest> mayBegin(int atMost) {
     var requests = new ArrayList<ConsumedRequest>();
-    for (long id : choose.choose(atMost, clock.instant().minus(CLOCK_DIFFERENCE))) {
-      unfinished.waitingOf(id).ifPresent(requests::add);
+    for (long id : scheduler.choose(atMost, clock.instant().minus(CLOCK_DIFFERENCE))) {
+      pending.waitingOf(id).ifPresent(requests::add);
     }
     return requests;
   }
 
   @Override
-  public void claim(List<ConsumedRequest> requests) throws SQLException {
-    Map<Long, SqlClaim> claims;
+  public Map<Long, Claim<SqlClaim>> claim(List<ConsumedRequest> requests) throws SQLException {
+    Map<Long, Claim<SqlClaim>> claims;
     try {
       claims = records.claim(requests.stream().map(this::toClaim).toList());
     } catch (SQLException e) {
       if (!DatabaseFault.isDataError(e)) {
-        requests.forEach(request -> choose.putBack(request.id()));
+        requests.forEach(request -> scheduler.putBack(request.id()));
+      } else if (requests.size() == 1) {
+        // it only ends
+        forgetRecording(requests.getFirst().id());
       }
       throw e;
     }
     lastBeginning = System.nanoTime();
     for (var request : requests) {
       forgetRecording(request.id());
-      switch (claims.get(request.id())) {
-        case SqlClaim.Claimed claimed -> {
-          measure.claimed(kinds(), request, claimed.attempt(), claimed.claimedAt());
-          begin(request, unlessRefused(request, claimed));
-        }
-        case SqlClaim.Answered _ -> {
-          measure.claim(kinds(), "answered");
-          choose.running(request.id());
-          run.begin(
-              unfinished, request, () -> finished(request, runTask.publishStanding(request.id())));
-        }
-        case SqlClaim.Held _ -> setAside(request);
-        case SqlClaim.Missing _ when mayBecomeVisible(request) -> setAside(request);
-        case SqlClaim.Missing _ -> {
-          measure.claim(kinds(), "missing");
-          try (var _ = LogRequest.of(request.id())) {
-            LOG.warn(
-                "Request {} is not recorded (any more) and ends without a result", request.id());
-          }
-          choose.finished(request.id());
-          unfinished.finish(request.id());
-        }
-        case null ->
-            throw new IllegalStateException("no claim came back for request " + request.id());
+      if (claims.get(request.id()) instanceof Claim.Missing && mayBecomeVisible(request)) {
+        claims.put(request.id(), new Claim.Held<>());
       }
     }
+    return claims;
+  }
+
+  /// Of a request that the database does not take, only the readers of the topic are told.
+  @Override
+  public Claim<SqlClaim> claimToEnd(ConsumedRequest request) {
+    return new Claim.Claimed<>(SqlClaim.none(request.envelope().createdAt()));
   }
 
   @Override
-  public void endUnclaimable(ConsumedRequest request, String sqlState) {
-    forgetRecording(request.id());
-    if (request.refusal() != null) {
-      // nobody can say whether it has a result
-      choose.finished(request.id());
-      unfinished.finish(request.id());
-      return;
-    }
-    choose.running(request.id());
-    run.begin(
-        unfinished,
-        request,
-        () -> {
-          runTask.endUnclaimable(SqlTask.of(request.envelope()), sqlState);
-          return finished(request, RunTask.End.FINISHED);
-        });
+  public Optional<Execution> publishStanding(ConsumedRequest request) {
+    return Optional.of(() -> runTask.publishStanding(request.id()));
+  }
+
+  @Override
+  public Optional<Execution> begin(ConsumedRequest request, SqlClaim claim) {
+    var task = SqlTask.of(request.envelope());
+    var running = tasks.begin(task, clock.instant());
+    return Optional.of(() -> {
+      try {
+        return runTask.run(task, claim, running);
+      } finally {
+        tasks.end(task.id());
+      }
+    });
+  }
+
+  @Override
+  public Optional<Execution> end(ConsumedRequest request, SqlClaim claim, EndReason reason) {
+    return switch (reason) {
+      case EndReason.NotExecuted(var refusal) -> begin(request, endedBy(refusal, claim));
+      // the claim says how it ends
+      case EndReason.Refused _ -> begin(request, claim);
+      case EndReason.Unclaimable(var sqlState) ->
+          Optional.of(() -> {
+            runTask.endUnclaimable(SqlTask.of(request.envelope()), claim, sqlState);
+            return RequestEnd.FINISHED;
+          });
+    };
   }
 
   @Override
@@ -222,19 +220,16 @@ public final class SqlRequestHandler implements RequestHandler {
   }
 
   @Override
-  public void drain(Duration patience) {
-    if (!run.finishWithin(patience)) {
-      tasks.leaveAll();
-      var _ = run.finishWithin(AFTER_CANCELLING);
-    }
-    run.leaveTheRest();
+  public Duration stop() {
+    tasks.leaveAll();
+    return AFTER_CANCELLING;
   }
 
   /// A request that waits here is cancelled: it is to be claimed, which ends it.
   ///
   /// Safe to call on any thread.
   void cancelled(long id) {
-    choose.end(id);
+    scheduler.end(id);
   }
 
   private void record(List<ConsumedRequest> requests) throws SQLException {
@@ -253,7 +248,7 @@ public final class SqlRequestHandler implements RequestHandler {
     if (!ids.isEmpty()) {
       for (long id : records.recordCancellations(ids, byOids)) {
         tasks.cancel(id);
-        choose.end(id);
+        scheduler.end(id);
       }
     }
   }
@@ -268,14 +263,13 @@ public final class SqlRequestHandler implements RequestHandler {
     recorded.remove(id);
   }
 
-  private static SqlClaim.Claimed unlessRefused(ConsumedRequest request, SqlClaim.Claimed claimed) {
-    var refusal = request.refusal();
-    var ending = claimed.ending();
+  private static SqlClaim endedBy(ConsumedRequest.Refusal refusal, SqlClaim claim) {
+    var ending = claim.ending();
     // that it was cancelled, or what an earlier attempt may have done, says more
-    if (refusal == null || (ending != null && !ending.status().equals(Result.EXPIRED))) {
-      return claimed;
+    if (ending != null && !ending.status().equals(Result.EXPIRED)) {
+      return claim;
     }
-    return claimed.endedWith(
+    return claim.endedWith(
         new SqlClaim.Ending(
             Result.FAILED,
             SqlError.of(
@@ -285,47 +279,11 @@ public final class SqlRequestHandler implements RequestHandler {
                 "It is kept with the dead letters: " + ConsumedRequest.HINT + ".")));
   }
 
-  private void begin(ConsumedRequest request, SqlClaim.Claimed claimed) {
-    var task = SqlTask.of(request.envelope());
-    choose.running(task.id());
-    var running = tasks.begin(task, clock.instant());
-    run.begin(
-        unfinished,
-        request,
-        () -> {
-          RunTask.End end;
-          try {
-            end = runTask.run(task, claimed, running);
-          } finally {
-            tasks.end(task.id());
-          }
-          return finished(request, end);
-        });
-  }
-
-  private boolean finished(ConsumedRequest request, RunTask.End end) {
-    return switch (end) {
-      case FINISHED -> {
-        choose.finished(request.id());
-        yield true;
-      }
-      case HELD -> {
-        setAside(request);
-        yield false;
-      }
-    };
-  }
-
   /// A transaction is decoded and published as soon as its commit is flushed, and visible to others
   /// only after that: moments later, or once a standby has it, where commits wait for one.
   private boolean mayBecomeVisible(ConsumedRequest request) {
     return Duration.between(Instant.ofEpochMilli(request.record().timestamp()), clock.instant())
             .compareTo(VISIBLE_WITHIN)
         < 0;
-  }
-
-  private void setAside(ConsumedRequest request) {
-    choose.held(request.id());
-    unfinished.heldElsewhere(request);
   }
 }

@@ -22,6 +22,8 @@ import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Query;
 import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.SqlError;
+import org.pgoffload.worker.delivery.Claim;
+import org.pgoffload.worker.delivery.WorkerLease;
 
 /// What the database keeps of requests for SQL, on the worker's own connections: claims, results
 /// that are not bound to a task's transaction, cancellations, progress.
@@ -56,9 +58,9 @@ public final class TaskRecords implements TaskLogin.Roles {
   ///
   /// @param requests of distinct ids
   /// @return the claim of each, by id
-  public Map<Long, SqlClaim> claim(List<ToClaim> requests) throws SQLException {
-    return withLease(() -> {
-      var claims = new HashMap<Long, SqlClaim>();
+  public Map<Long, Claim<SqlClaim>> claim(List<ToClaim> requests) throws SQLException {
+    return lease.claiming(() -> {
+      var claims = new HashMap<Long, Claim<SqlClaim>>();
       Query.each(
           database,
           "select id, outcome, attempt, claimed_at, token, ending, sessions"
@@ -174,42 +176,24 @@ public final class TaskRecords implements TaskLogin.Roles {
     Query.execute(database, "select pgoffload.sweep_large_answers()");
   }
 
-  @FunctionalInterface
-  private interface Claiming<T> {
-    T claim() throws SQLException;
-  }
-
-  private <T> T withLease(Claiming<T> claiming) throws SQLException {
-    long epoch = lease.epoch();
-    try {
-      return claiming.claim();
-    } catch (SQLException e) {
-      if (!DatabaseFault.is(e, DatabaseFault.LEASE_LOST)) {
-        throw e;
-      }
-      lease.recover(epoch);
-      return claiming.claim();
-    }
-  }
-
   private boolean is(String sql, @Nullable Object... parameters) throws SQLException {
     return Query.first(database, sql, row -> row.getBoolean(1), parameters).orElse(false);
   }
 
-  private static SqlClaim claim(ResultSet row) throws SQLException {
+  private static Claim<SqlClaim> claim(ResultSet row) throws SQLException {
     var outcome = row.getString(2);
     return switch (outcome) {
-      case "claimed", "own" -> claimed(row);
-      case "answered" -> new SqlClaim.Answered();
-      case "held" -> new SqlClaim.Held();
-      case "missing" -> new SqlClaim.Missing();
+      case "claimed", "own" -> new Claim.Claimed<>(claimed(row));
+      case "answered" -> new Claim.Answered<>();
+      case "held" -> new Claim.Held<>();
+      case "missing" -> new Claim.Missing<>();
       default ->
           throw new SQLException(
               "pgoffload.claim_sql returned '" + outcome + "': upgrade this worker");
     };
   }
 
-  private static SqlClaim.Claimed claimed(ResultSet row) throws SQLException {
+  private static SqlClaim claimed(ResultSet row) throws SQLException {
     var ending = json(row.getString(6));
     var sessions = new ArrayList<SqlClaim.EarlierSession>();
     for (var session : json(row.getString(7))) {
@@ -217,7 +201,7 @@ public final class TaskRecords implements TaskLogin.Roles {
           new SqlClaim.EarlierSession(
               session.path("pid").asInt(), session.path("started").asText()));
     }
-    return new SqlClaim.Claimed(
+    return new SqlClaim(
         row.getInt(3),
         row.getTimestamp(4).toInstant(),
         row.getObject(5, UUID.class),

@@ -107,7 +107,7 @@ final class TaskSession implements AutoCloseable {
   /// Makes this session what the launcher's was, and records that it executes the claim.
   ///
   /// @throws SQLException also if another attempt has begun
-  void enter(SqlTask task, SqlClaim.Claimed claim) throws SQLException {
+  void enter(SqlTask task, SqlClaim claim) throws SQLException {
     try (var statement = connection.prepareStatement(ENTER)) {
       statement.setLong(1, task.id());
       statement.setInt(2, claim.attempt());
@@ -130,7 +130,7 @@ final class TaskSession implements AutoCloseable {
   /// Records the result and commits, both or neither.
   ///
   /// @throws SQLException also if the transaction cannot be committed or another result stands
-  Completion complete(SqlTask task, SqlClaim.Claimed claim, String result) throws SQLException {
+  Completion complete(SqlTask task, SqlClaim claim, String result) throws SQLException {
     try (var statement = connection.prepareStatement(COMPLETE)) {
       statement.setLong(1, task.id());
       statement.setInt(2, claim.attempt());

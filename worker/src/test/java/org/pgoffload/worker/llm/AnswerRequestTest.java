@@ -28,7 +28,6 @@ import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.FakeProvider;
 import org.pgoffload.worker.TestInstallation;
 import org.pgoffload.worker.TestRequests;
-import org.pgoffload.worker.delivery.Claim;
 import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.llm.calls.EmbedTogether;
@@ -46,7 +45,7 @@ import org.pgoffload.worker.vendors.Usage;
 
 final class AnswerRequestTest {
   private static final Instant SIGNED = Instant.ofEpochSecond(1);
-  private static final Claim.Claimed AT_ONCE = new Claim.Claimed(1, SIGNED.plusMillis(20));
+  private static final LlmAttempt AT_ONCE = attempt(1, SIGNED.plusMillis(20));
   private static final InstantSource CLOCK =
       InstantSource.fixed(Instant.parse("2026-01-02T03:04:05.6Z"));
   private static final MakeCalls MAKE =
@@ -105,7 +104,7 @@ final class AnswerRequestTest {
              "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}],
              "options": {"temperature": 0.5, "max_output_tokens": 7}}\
             """),
-        new Claim.Claimed(3, SIGNED.plusSeconds(59)));
+        attempt(3, SIGNED.plusSeconds(59)));
     assertThat(calls).hasSize(1);
     var left = calls.getFirst().timeout();
     assertThat(left).isBetween(Duration.ofMillis(500), Duration.ofSeconds(1));
@@ -125,10 +124,7 @@ final class AnswerRequestTest {
   void isNotBegunPastItsDeadline() throws Exception {
     var provider = new FakeProvider();
     var result =
-        answer(
-            provider,
-            envelope("{\"prompt\": \"why?\"}"),
-            new Claim.Claimed(1, SIGNED.plusSeconds(60)));
+        answer(provider, envelope("{\"prompt\": \"why?\"}"), attempt(1, SIGNED.plusSeconds(60)));
     assertThat(result.status()).isEqualTo("expired");
     assertThat(result.errorCode()).isEqualTo("deadline_passed");
     assertThat(result.errorMessage()).contains("60000 ms");
@@ -143,7 +139,7 @@ final class AnswerRequestTest {
         answer(
             new FakeProvider().hold("why?"),
             envelope("{\"prompt\": \"why?\"}"),
-            new Claim.Claimed(1, SIGNED.plusMillis(58_000)));
+            attempt(1, SIGNED.plusMillis(58_000)));
     assertThat(result.status()).isEqualTo("expired");
     assertThat(result.origin().provider()).isEqualTo("fake");
     assertThat(result.origin().model()).isEqualTo("fake-1");
@@ -167,8 +163,9 @@ final class AnswerRequestTest {
     assertThat(answerer.cancelled(asked, AT_ONCE).origin().model()).isEqualTo("m-2");
     assertThat(answerer.fault(asked, AT_ONCE).origin().provider()).isEqualTo("second");
 
-    var refused = new Claim.Refused(AT_ONCE, Claim.Refused.Reason.OVER_BUDGET, "spent");
-    assertThat(answerer.refused(asked.request().envelope(), refused).origin().provider()).isNull();
+    var refused = new LlmAttempt.Refusal(LlmAttempt.Reason.OVER_BUDGET, "spent");
+    assertThat(answerer.refused(asked.request().envelope(), AT_ONCE, refused).origin().provider())
+        .isNull();
   }
 
   @ParameterizedTest
@@ -271,9 +268,13 @@ final class AnswerRequestTest {
     assertThat(result.attempts()).isEqualTo(1);
   }
 
-  private static Result answer(FakeProvider provider, Envelope envelope, Claim.Claimed claim)
+  private static Result answer(FakeProvider provider, Envelope envelope, LlmAttempt claim)
       throws InterruptedException {
     return answerer(provider).answer(asked(envelope), claim);
+  }
+
+  private static LlmAttempt attempt(int number, Instant claimedAt) {
+    return new LlmAttempt(number, claimedAt, 0, null);
   }
 
   private static AnswerRequest answerer(FakeProvider provider) {
@@ -293,12 +294,10 @@ final class AnswerRequestTest {
     return new InFlightRequest(
         new ConsumedRequest(envelope, record, () -> {}),
         new PendingRequests(),
-        true,
+        InFlightRequest.Deferral.POSSIBLE,
         List.of(),
         CLOCK,
-        1,
-        0,
-        (asked, patience) -> true);
+        patience -> true);
   }
 
   private static Envelope envelope(String payload) {

@@ -20,6 +20,7 @@ import org.pgoffload.worker.FakeProvider;
 import org.pgoffload.worker.TestInstallation;
 import org.pgoffload.worker.WorkerApp;
 import org.pgoffload.worker.WorkerConfiguration;
+import org.pgoffload.worker.delivery.DeliverySettings;
 import org.pgoffload.worker.vendors.LlmError;
 import org.pgoffload.worker.vendors.LlmErrorCode;
 import org.pgoffload.worker.vendors.LlmOutcome;
@@ -325,19 +326,17 @@ class LlmRequestHandlerTest {
     var usual = installation.configuration(name);
     return WorkerApp.start(
         new WorkerConfiguration(
-            name,
-            usual.version(),
             usual.database(),
-            null,
-            usual.sqlLimits(),
-            usual.topics(),
-            usual.kafka(),
-            window,
-            usual.maxBytesInFlight(),
-            2000,
-            Duration.ofMillis(300),
-            usual.calls(),
-            Duration.ZERO),
+            new DeliverySettings(
+                name,
+                "test",
+                usual.delivery().topics(),
+                usual.delivery().kafka(),
+                window,
+                usual.delivery().maxBytesInFlight(),
+                Duration.ZERO),
+            new LlmSettings(2000, Duration.ofMillis(300), usual.llm().calls()),
+            null),
         LlmProviders.of(provider),
         Telemetry.none());
   }

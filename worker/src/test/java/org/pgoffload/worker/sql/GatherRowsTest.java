@@ -20,6 +20,7 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.ResultMessage;
+import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
 
 final class GatherRowsTest {
@@ -124,7 +125,7 @@ final class GatherRowsTest {
     }
 
     @Override
-    public void publish(ResultMessage message) {}
+    public void publish(SqlResult result) {}
 
     @Override
     public void publish(long id, String json) {}

@@ -28,6 +28,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.worker.delivery.Claim;
+import org.pgoffload.worker.delivery.RequestEnd;
 
 /// Tasks with the database's own functions, from their claim to their result.
 final class RunTaskTest {
@@ -73,15 +75,15 @@ final class RunTaskTest {
   }
 
   private SqlResult run(SqlTask task) throws Exception {
-    assertThat(runToItsEnd(task)).isEqualTo(RunTask.End.FINISHED);
+    assertThat(runToItsEnd(task)).isEqualTo(RequestEnd.FINISHED);
     return result(task.id());
   }
 
-  private RunTask.End runToItsEnd(SqlTask task) throws Exception {
+  private RequestEnd runToItsEnd(SqlTask task) throws Exception {
     return runClaimed(task, claim(task));
   }
 
-  private RunTask.End runClaimed(SqlTask task, SqlClaim.Claimed claim) throws InterruptedException {
+  private RequestEnd runClaimed(SqlTask task, SqlClaim claim) throws InterruptedException {
     try {
       return run.run(task, claim, running.begin(task, claim.claimedAt()));
     } finally {
@@ -89,13 +91,13 @@ final class RunTaskTest {
     }
   }
 
-  private SqlClaim.Claimed claim(SqlTask task) throws SQLException {
+  private SqlClaim claim(SqlTask task) throws SQLException {
     var claims = records.claim(List.of(new TaskRecords.ToClaim(task.id(), null)));
-    return (SqlClaim.Claimed) requireNonNull(claims.get(task.id()));
+    return ((Claim.Claimed<SqlClaim>) requireNonNull(claims.get(task.id()))).attempt();
   }
 
   /// Runs it on a thread of its own.
-  private CompletableFuture<RunTask.End> begin(SqlTask task) {
+  private CompletableFuture<RequestEnd> begin(SqlTask task) {
     return CompletableFuture.supplyAsync(
         () -> {
           try {
@@ -393,7 +395,7 @@ final class RunTaskTest {
     var ended = begin(task);
     awaitSleeping();
     running.cancel(task.id());
-    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
     var result = result(task.id());
     assertThat(result.status()).isEqualTo("cancelled");
     assertThat(error(result))
@@ -413,7 +415,7 @@ final class RunTaskTest {
     var ended = begin(task);
     awaitSleeping();
     running.cancel(task.id());
-    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
     assertThat(result(task.id()).status()).isEqualTo("cancelled");
   }
 
@@ -478,7 +480,7 @@ final class RunTaskTest {
     var ended = begin(task);
     awaitSleeping();
     running.leaveAll();
-    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
     assertThat(result(task.id()).status()).isEqualTo("failed");
     assertThat(error(result(task.id())).sqlstate()).isEqualTo("57014");
   }
@@ -492,9 +494,9 @@ final class RunTaskTest {
     var claim = claim(task);
     assertThat(claim.attempt()).isEqualTo(2);
     assertThat(claim.sessions()).hasSize(1);
-    assertThat(runClaimed(task, claim)).isEqualTo(RunTask.End.FINISHED);
+    assertThat(runClaimed(task, claim)).isEqualTo(RequestEnd.FINISHED);
     // its session was ended under it, and the failure was not the last attempt's
-    assertThat(first.get()).isEqualTo(RunTask.End.HELD);
+    assertThat(first.get()).isEqualTo(RequestEnd.HELD);
     assertThat(topic.results()).extracting(SqlResult::attempt).containsOnly(2);
     assertThat(database.query("select count(*) from pg_class where relname = 'taken_over'"))
         .isEqualTo("1");
@@ -535,7 +537,7 @@ final class RunTaskTest {
     var ended = begin(task);
     awaitSleeping();
     database.restart();
-    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
     var result = result(task.id());
     assertThat(result.status()).isEqualTo("succeeded");
     assertThat(result.attempt()).isEqualTo(2);
@@ -568,7 +570,7 @@ final class RunTaskTest {
       awaitSleeping();
       killBackendThatSleeps();
     }
-    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
     var result = result(task.id());
     assertThat(error(result))
         .extracting(SqlError::sqlstate, SqlError::message)
@@ -589,7 +591,7 @@ final class RunTaskTest {
     var ended = begin(task);
     awaitSleeping();
     killBackendThatSleeps();
-    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
     var result = result(task.id());
     assertThat(error(result).sqlstate()).isEqualTo("08006");
     assertThat(error(result).detail()).contains("outcome is unknown");
@@ -607,10 +609,10 @@ final class RunTaskTest {
     database.execute("update pgoffload.claim set worker = 'dead' where id = " + task.id());
     var claim = claim(task);
     assertThat(claim.ending()).isNotNull();
-    assertThat(runClaimed(task, claim)).isEqualTo(RunTask.End.FINISHED);
+    assertThat(runClaimed(task, claim)).isEqualTo(RequestEnd.FINISHED);
     assertThat(error(result(task.id())).detail()).contains("outcome is unknown");
     // it may see that it is not the last attempt before there is a result
-    assertThat(first.get()).isIn(RunTask.End.FINISHED, RunTask.End.HELD);
+    assertThat(first.get()).isIn(RequestEnd.FINISHED, RequestEnd.HELD);
     assertThat(topic.results())
         .filteredOn(result -> result.id() == task.id())
         .extracting(SqlResult::attempt)
@@ -622,8 +624,8 @@ final class RunTaskTest {
     var task = database.launch("alice", "", "select 1 as one");
     run(task);
     assertThat(records.claim(List.of(new TaskRecords.ToClaim(task.id(), null))))
-        .isEqualTo(Map.of(task.id(), new SqlClaim.Answered()));
-    assertThat(run.publishStanding(task.id())).isEqualTo(RunTask.End.FINISHED);
+        .isEqualTo(Map.of(task.id(), new Claim.Answered<SqlClaim>()));
+    assertThat(run.publishStanding(task.id())).isEqualTo(RequestEnd.FINISHED);
     assertThat(topic.results()).hasSize(2);
     assertThat(topic.results().getLast().returned().rows()).containsExactly(row("1"));
   }
@@ -787,7 +789,7 @@ final class RunTaskTest {
     makeVa();
     var task = database.launch("va", "", "select 1");
     var status = "select sql_status(" + task.id() + ")";
-    CompletableFuture<RunTask.End> ended;
+    CompletableFuture<RequestEnd> ended;
     try (var _ = database.as("va")) {
       database.execute("alter role va connection limit 1");
       ended = begin(task);
@@ -799,7 +801,7 @@ final class RunTaskTest {
                   .equals("waits for a connection: too many connections for role \"va\""));
       assertThat(database.query(status)).isEqualTo("queued");
     }
-    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
     assertThat(database.query(status)).isEqualTo("succeeded");
     dropVa();
   }

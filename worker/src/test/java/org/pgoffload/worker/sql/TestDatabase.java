@@ -14,6 +14,7 @@ import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.InstallSchema;
+import org.pgoffload.worker.delivery.WorkerLease;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /// A real PostgreSQL with the schema, where `alice` and `bob` may launch SQL, and one live worker.

@@ -17,6 +17,8 @@ import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.worker.TestInstallation;
 import org.pgoffload.worker.WorkerConfiguration;
+import org.pgoffload.worker.delivery.DeliverySettings;
+import org.pgoffload.worker.llm.LlmSettings;
 import org.pgoffload.worker.llm.calls.CallSettings;
 
 /// Launches and commands of alice and bob, signed and sent as the database would.
@@ -50,19 +52,13 @@ final class TestLaunches {
   WorkerConfiguration configuration(String name, int connections, int perRole, Duration drain) {
     var address = installation.admin();
     return new WorkerConfiguration(
-        name,
-        "test",
         installation.worker(),
-        new TaskDatabase(address.host(), address.port(), address.database(), Map.of()),
-        new SqlLimits(connections, perRole, Duration.ofSeconds(30)),
-        installation.topics(),
-        installation.kafka(),
-        2000,
-        256 << 20,
-        2000,
-        WorkerConfiguration.DEFAULT_DEFER_AFTER,
-        CallSettings.DEFAULTS,
-        drain);
+        new DeliverySettings(
+            name, "test", installation.topics(), installation.kafka(), 2000, 256 << 20, drain),
+        new LlmSettings(2000, LlmSettings.DEFAULT_DEFER_AFTER, CallSettings.DEFAULTS),
+        new SqlSettings(
+            new TaskDatabase(address.host(), address.port(), address.database(), Map.of()),
+            new SqlLimits(connections, perRole, Duration.ofSeconds(30))));
   }
 
   /// What may differ between launches.

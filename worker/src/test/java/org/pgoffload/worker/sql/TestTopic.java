@@ -21,8 +21,8 @@ final class TestTopic implements ResultsTopic {
   }
 
   @Override
-  public void publish(ResultMessage message) {
-    var _ = begin(message);
+  public void publish(SqlResult result) {
+    var _ = begin(result);
   }
 
   @Override

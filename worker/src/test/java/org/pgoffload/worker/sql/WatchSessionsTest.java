@@ -18,6 +18,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.worker.delivery.Claim;
+import org.pgoffload.worker.delivery.RequestEnd;
 
 /// Tasks whose sessions end without a word to the worker.
 final class WatchSessionsTest {
@@ -75,7 +77,7 @@ final class WatchSessionsTest {
             "create table twice (); select pg_sleep(3600) where not exists (select from gate)");
     var ended = begin(task);
     endUnheardWhatSleeps(() -> database.execute("insert into gate values (1)"));
-    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
     var result = result(task.id());
     assertThat(result.status()).isEqualTo("succeeded");
     assertThat(result.attempt()).isEqualTo(2);
@@ -91,7 +93,7 @@ final class WatchSessionsTest {
     var task = database.launch("alice", "", "call waits()");
     var ended = begin(task);
     endUnheardWhatSleeps(() -> {});
-    assertThat(ended.get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
     var result = result(task.id());
     assertThat(requireNonNull(result.error()).sqlstate()).isEqualTo("08006");
     assertThat(requireNonNull(result.error()).detail()).contains("outcome is unknown");
@@ -102,7 +104,7 @@ final class WatchSessionsTest {
   void aTaskWhoseSessionLivesIsLeftAlone() throws Exception {
     // several looks long
     var task = database.launch("alice", "", "select pg_sleep(2)");
-    assertThat(begin(task).get()).isEqualTo(RunTask.End.FINISHED);
+    assertThat(begin(task).get()).isEqualTo(RequestEnd.FINISHED);
     assertThat(result(task.id()).attempt()).isEqualTo(1);
   }
 
@@ -119,12 +121,13 @@ final class WatchSessionsTest {
     database.execute("select pg_terminate_backend(pid)" + sleeping);
   }
 
-  private CompletableFuture<RunTask.End> begin(SqlTask task) {
+  private CompletableFuture<RequestEnd> begin(SqlTask task) {
     return CompletableFuture.supplyAsync(
             () -> {
               try {
                 var claims = records.claim(List.of(new TaskRecords.ToClaim(task.id(), null)));
-                var claim = (SqlClaim.Claimed) requireNonNull(claims.get(task.id()));
+                var claim =
+                    ((Claim.Claimed<SqlClaim>) requireNonNull(claims.get(task.id()))).attempt();
                 return run.run(task, claim, running.begin(task, claim.claimedAt()));
               } catch (Exception e) {
                 throw new CompletionException(e);

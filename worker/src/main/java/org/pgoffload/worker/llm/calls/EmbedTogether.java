@@ -14,6 +14,7 @@ import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.TokenCounts;
+import org.pgoffload.worker.delivery.ClaimLostException;
 import org.pgoffload.worker.vendors.LlmOutcome;
 import org.pgoffload.worker.vendors.ModelTarget;
 import org.pgoffload.worker.vendors.Usage;

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.worker.delivery.ClaimLostException;
 import org.pgoffload.worker.vendors.LlmErrorCode;
 import org.pgoffload.worker.vendors.LlmOutcome;
 import org.pgoffload.worker.vendors.ModelTarget;

@@ -16,6 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.worker.delivery.ClaimLostException;
 import org.pgoffload.worker.vendors.LlmCall;
 import org.pgoffload.worker.vendors.LlmErrorCode;
 import org.pgoffload.worker.vendors.LlmOptions;

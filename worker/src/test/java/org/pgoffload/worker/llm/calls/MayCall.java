@@ -3,6 +3,7 @@ package org.pgoffload.worker.llm.calls;
 import java.time.Duration;
 import java.util.function.BooleanSupplier;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.worker.delivery.ClaimLostException;
 import org.pgoffload.worker.vendors.ModelTarget;
 
 /// A request that is its worker's as long as a condition holds.

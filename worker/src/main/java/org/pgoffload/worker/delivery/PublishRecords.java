@@ -1,9 +1,7 @@
 package org.pgoffload.worker.delivery;
 
 import java.time.Duration;
-import java.time.Instant;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -18,17 +16,11 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
-import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.HeaderText;
-import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.DeadLetterReason;
-import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.RecordHeaders;
-import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultMessage;
-import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.worker.sql.ResultsTopic;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,8 +28,8 @@ import org.slf4j.LoggerFactory;
 /// until then it tries again, so that nothing that was done is forgotten.
 ///
 /// Safe to share between threads; made to be called on virtual threads.
-public final class PublishResults implements ResultsTopic, AutoCloseable {
-  private static final Logger LOG = LoggerFactory.getLogger(PublishResults.class);
+public final class PublishRecords implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(PublishRecords.class);
 
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
   private static final Duration CLOSE = Duration.ofSeconds(1);
@@ -48,82 +40,48 @@ public final class PublishResults implements ResultsTopic, AutoCloseable {
   private volatile boolean closed;
   private volatile String lastFault = "";
 
-  public PublishResults(Map<String, Object> client, TopicNames topics, MeasureRequests measure) {
+  public PublishRecords(Map<String, Object> client, TopicNames topics, MeasureRequests measure) {
     this.kafka = new KafkaProducer<>(properties(client));
     this.topics = topics;
     this.measure = measure;
   }
 
-  /// Publishes a result. One that is larger than the topic takes becomes a failed one.
+  /// Publishes a result.
   ///
+  /// @param ended what is measured of it
+  /// @throws RecordTooLargeException if the topic does not take a record of its size
   /// @throws InterruptedException if the worker is closing; the result may or may not be published
-  public void result(Result result) throws InterruptedException {
-    try {
-      sendTold(result);
-    } catch (RecordTooLargeException e) {
-      LOG.warn(
-          "The answer to request {} is larger than the results topic takes; it ends as failed",
-          result.id());
-      sendFailure(result);
-    }
+  public void result(ResultMessage message, EndedRequest ended) throws InterruptedException {
+    var record = record(message);
+    MeasureRequests.trace(record);
+    long begun = System.nanoTime();
+    send(record);
+    measure.published(ended, System.nanoTime() - begun);
   }
 
-  @Override
+  /// Publishes a result as the database recorded it; it was measured before.
+  ///
+  /// @throws RecordTooLargeException as [#result]
+  /// @throws InterruptedException as [#result]
+  public void recordedResult(long id, String json) throws InterruptedException {
+    var record =
+        new ProducerRecord<>(
+            topics.results(), HeaderText.bytes(Long.toString(id)), HeaderText.bytes(json));
+    MeasureRequests.trace(record);
+    send(record);
+  }
+
+  /// Begins to publish a part of a result.
+  ///
+  /// @return done when every in-sync replica has it
   public Future<?> begin(ResultMessage message) {
     return begin(record(message));
   }
 
-  /// A result that is larger than the topic takes is published without its rows and words: the
-  /// database has it.
-  @Override
-  public void publish(ResultMessage message) throws InterruptedException {
-    try {
-      sendTold(message);
-    } catch (RecordTooLargeException e) {
-      if (!(message instanceof SqlResult result)) {
-        throw e;
-      }
-      LOG.warn(
-          "The result of request {} is larger than the results topic takes; the topic has it without"
-              + " its content",
-          result.id());
-      sendTold(result.withoutContent());
-    }
-  }
-
-  @Override
-  public void publish(long id, String json) throws InterruptedException {
-    try {
-      var record =
-          new ProducerRecord<>(
-              topics.results(), HeaderText.bytes(Long.toString(id)), HeaderText.bytes(json));
-      MeasureRequests.trace(record);
-      send(record);
-    } catch (RecordTooLargeException e) {
-      publish(SqlResult.read(HeaderText.bytes(json)).withoutContent());
-    }
-  }
-
-  /// Begins to publish a piece of an answer.
-  public Future<?> begin(LlmPiece piece) {
-    return begin(
-        new ProducerRecord<>(
-            topics.pieces(), HeaderText.bytes(Long.toString(piece.id())), piece.write()));
-  }
-
-  /// Begins to hand a request over to the topic of deferred ones, as it was signed.
+  /// Begins to publish a record.
   ///
-  /// @param notBefore before which there is nothing to do for it, or null
-  /// @param calls that were made for it
-  public Future<?> beginToDefer(
-      ConsumerRecord<byte[], byte[]> request, @Nullable Instant notBefore, List<Call> calls) {
-    var deferred = new ProducerRecord<>(topics.deferred(), request.key(), request.value());
-    request.headers().forEach(header -> deferred.headers().add(header));
-    DeferredHeaders.write(deferred.headers(), notBefore, calls);
-    return begin(deferred);
-  }
-
-  private Future<?> begin(ProducerRecord<byte[], byte[]> record) {
+  /// @return done when every in-sync replica has it
+  public Future<?> begin(ProducerRecord<byte[], byte[]> record) {
     try {
       return kafka.send(record);
     } catch (KafkaException | IllegalStateException e) {
@@ -171,21 +129,6 @@ public final class PublishResults implements ResultsTopic, AutoCloseable {
   private ProducerRecord<byte[], byte[]> record(ResultMessage message) {
     return new ProducerRecord<>(
         topics.results(), HeaderText.bytes(message.recordKey()), message.write());
-  }
-
-  private void sendFailure(Result tooLarge) throws InterruptedException {
-    sendTold(
-        tooLarge.withFailure(
-            "answer_too_large",
-            "the model's answer is larger than the results topic takes; ask with a lower max_output_tokens"));
-  }
-
-  private void sendTold(ResultMessage message) throws InterruptedException {
-    var record = record(message);
-    MeasureRequests.trace(record);
-    long begun = System.nanoTime();
-    send(record);
-    measure.published(message, System.nanoTime() - begun);
   }
 
   /// An interrupt does not end the first try: what was paid for is published even at the end of a

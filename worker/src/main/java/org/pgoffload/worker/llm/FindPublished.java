@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker.llm;
 
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
@@ -37,7 +37,7 @@ import org.slf4j.LoggerFactory;
 /// database is waited out.
 ///
 /// Safe to share between threads; made to be called on virtual threads.
-public final class FindPublished implements AutoCloseable {
+final class FindPublished implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FindPublished.class);
 
   private static final Duration POLL = Duration.ofMillis(100);
@@ -58,7 +58,7 @@ public final class FindPublished implements AutoCloseable {
   /// @param topic of results
   /// @param open makes a consumer with the group id of the results application, which it never
   ///   joins
-  public FindPublished(String topic, Supplier<Consumer<byte[], byte[]>> open, DataSource database) {
+  FindPublished(String topic, Supplier<Consumer<byte[], byte[]>> open, DataSource database) {
     this.topic = topic;
     this.open = open;
     this.database = database;
@@ -67,7 +67,7 @@ public final class FindPublished implements AutoCloseable {
   /// Whether a request that was taken over has its result. Blocks until that is known.
   ///
   /// @throws InterruptedException if the worker is closing
-  public boolean isPublished(long id, long requestedByOid) throws InterruptedException {
+  boolean isPublished(long id, long requestedByOid) throws InterruptedException {
     CompletableFuture<Boolean> answer;
     synchronized (this) {
       if (closed) {

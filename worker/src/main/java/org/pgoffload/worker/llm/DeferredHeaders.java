@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker.llm;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
@@ -15,7 +15,7 @@ import org.pgoffload.protocol.RecordHeaders;
 
 /// What a deferred request bears beside what was signed: how far it has come, for the worker that
 /// takes it over should its own die. Nobody signs it, so that it decides nothing but a wait.
-public final class DeferredHeaders {
+final class DeferredHeaders {
   private static final ObjectMapper MAPPER =
       JsonMapper.builder().disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
 
@@ -38,7 +38,7 @@ public final class DeferredHeaders {
   }
 
   /// Null if it says nothing that can be understood.
-  public static @Nullable Instant notBefore(Headers headers) {
+  static @Nullable Instant notBefore(Headers headers) {
     var millis = HeaderText.read(headers, RecordHeaders.NOT_BEFORE);
     try {
       return millis == null ? null : Instant.ofEpochMilli(Long.parseLong(millis));
@@ -48,7 +48,7 @@ public final class DeferredHeaders {
   }
 
   /// Empty if it says nothing that can be understood.
-  public static List<Call> calls(Headers headers) {
+  static List<Call> calls(Headers headers) {
     var calls = HeaderText.read(headers, RecordHeaders.CALLS);
     try {
       return calls == null

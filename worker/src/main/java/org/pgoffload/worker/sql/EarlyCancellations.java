@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker.sql;
 
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -10,7 +10,7 @@ import java.util.Set;
 /// they count. Bounded: what is forgotten here is obeyed by the claim.
 ///
 /// Safe to share between threads.
-public final class EarlyCancellations {
+final class EarlyCancellations {
   private static final int MOST = 10_000;
 
   private final Map<Long, Set<Long>> byRequest = new LinkedHashMap<>();
@@ -18,7 +18,7 @@ public final class EarlyCancellations {
   /// Remembers a cancellation.
   ///
   /// @param by the oid of who wants it cancelled
-  public synchronized void add(long id, long by) {
+  synchronized void add(long id, long by) {
     byRequest.computeIfAbsent(id, added -> new LinkedHashSet<>()).add(by);
     if (byRequest.size() > MOST) {
       byRequest.remove(byRequest.keySet().iterator().next());
@@ -26,7 +26,7 @@ public final class EarlyCancellations {
   }
 
   /// Who wants a request cancelled. They are forgotten.
-  public synchronized List<Long> of(long id) {
+  synchronized List<Long> of(long id) {
     var by = byRequest.remove(id);
     return by == null ? List.of() : List.copyOf(by);
   }

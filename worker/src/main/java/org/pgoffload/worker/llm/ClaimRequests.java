@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker.llm;
 
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -10,17 +10,19 @@ import java.util.Objects;
 import java.util.function.Function;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Query;
+import org.pgoffload.worker.delivery.Claim;
+import org.pgoffload.worker.delivery.ConsumedRequest;
+import org.pgoffload.worker.delivery.Lease;
 
 /// Claims a batch of requests in one statement and one commit, before any of them is begun.
 ///
 /// Safe to share between threads.
-public final class ClaimRequests {
+final class ClaimRequests {
   private final DataSource database;
   private final Lease lease;
 
-  public ClaimRequests(DataSource database, Lease lease) {
+  ClaimRequests(DataSource database, Lease lease) {
     this.database = database;
     this.lease = lease;
   }
@@ -30,7 +32,7 @@ public final class ClaimRequests {
   /// @param requests of distinct ids
   /// @return the claim of each, by id
   /// @throws SQLException if the database could not be asked; nothing may be begun then
-  public Map<Long, Claim> claim(Collection<ConsumedRequest> requests) throws SQLException {
+  Map<Long, Claim<LlmAttempt>> claim(Collection<ConsumedRequest> requests) throws SQLException {
     // an inserted request has its row; an immediate one is recorded with its claim
     return claim(
         requests,
@@ -42,34 +44,29 @@ public final class ClaimRequests {
   /// What is published of it belongs to this claim: without one, nobody would write it back.
   ///
   /// @throws SQLException as [#claim]
-  public Claim claimUnrecorded(ConsumedRequest request) throws SQLException {
+  Claim<LlmAttempt> claimUnrecorded(ConsumedRequest request) throws SQLException {
     return Objects.requireNonNull(
         claim(List.of(request), _ -> null).get(request.id()), "each has a claim");
   }
 
-  private Map<Long, Claim> claim(
+  private Map<Long, Claim<LlmAttempt>> claim(
       Collection<ConsumedRequest> requests, Function<ConsumedRequest, @Nullable String> envelope)
       throws SQLException {
-    long epoch = lease.epoch();
-    try {
-      return claimWithLease(requests, envelope);
-    } catch (SQLException e) {
-      if (!DatabaseFault.is(e, DatabaseFault.LEASE_LOST)) {
-        throw e;
-      }
-      lease.recover(epoch);
-      return claimWithLease(requests, envelope);
-    }
+    // before the statement: what is lost later counts as another lapse
+    long leaseLapses = lease.leaseLapses();
+    return lease.claiming(() -> claimWithLease(requests, envelope, leaseLapses));
   }
 
-  private Map<Long, Claim> claimWithLease(
-      Collection<ConsumedRequest> requests, Function<ConsumedRequest, @Nullable String> envelope)
+  private Map<Long, Claim<LlmAttempt>> claimWithLease(
+      Collection<ConsumedRequest> requests,
+      Function<ConsumedRequest, @Nullable String> envelope,
+      long leaseLapses)
       throws SQLException {
-    var claims = new HashMap<Long, Claim>();
+    var claims = new HashMap<Long, Claim<LlmAttempt>>();
     Query.each(
         database,
         "select id, outcome, attempt, claimed_at, detail from pgoffload.claim_llm(?, ?, ?, ?::oid[], ?)",
-        row -> claims.put(row.getLong(1), claim(row)),
+        row -> claims.put(row.getLong(1), claim(row, leaseLapses)),
         lease.worker(),
         lease.epoch(),
         Query.array("bigint", requests, ConsumedRequest::id),
@@ -78,27 +75,31 @@ public final class ClaimRequests {
     return claims;
   }
 
-  private static Claim claim(ResultSet row) throws SQLException {
+  private static Claim<LlmAttempt> claim(ResultSet row, long leaseLapses) throws SQLException {
     var outcome = row.getString(2);
     return switch (outcome) {
-      case "claimed" -> claimed(row);
-      case "answered" -> new Claim.Answered();
-      case "own" -> new Claim.Own(claimed(row));
-      case "held" -> new Claim.Held();
-      case "cancelled" -> refused(row, Claim.Refused.Reason.CANCELLED);
-      case "over_budget" -> refused(row, Claim.Refused.Reason.OVER_BUDGET);
+      case "claimed" -> new Claim.Claimed<>(attempt(row, leaseLapses, null));
+      case "answered" -> new Claim.Answered<>();
+      case "own" -> new Claim.Own<>(attempt(row, leaseLapses, null));
+      case "held" -> new Claim.Held<>();
+      case "cancelled" ->
+          new Claim.Refused<>(attempt(row, leaseLapses, LlmAttempt.Reason.CANCELLED));
+      case "over_budget" ->
+          new Claim.Refused<>(attempt(row, leaseLapses, LlmAttempt.Reason.OVER_BUDGET));
       default ->
           throw new SQLException(
               "pgoffload.claim_llm returned '" + outcome + "': upgrade this worker");
     };
   }
 
-  private static Claim refused(ResultSet row, Claim.Refused.Reason reason) throws SQLException {
-    return new Claim.Refused(
-        claimed(row), reason, Objects.requireNonNullElse(row.getString(5), ""));
-  }
-
-  private static Claim.Claimed claimed(ResultSet row) throws SQLException {
-    return new Claim.Claimed(row.getInt(3), row.getTimestamp(4).toInstant());
+  private static LlmAttempt attempt(
+      ResultSet row, long leaseLapses, LlmAttempt.@Nullable Reason reason) throws SQLException {
+    return new LlmAttempt(
+        row.getInt(3),
+        row.getTimestamp(4).toInstant(),
+        leaseLapses,
+        reason == null
+            ? null
+            : new LlmAttempt.Refusal(reason, Objects.requireNonNullElse(row.getString(5), "")));
   }
 }

@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
@@ -10,11 +10,9 @@ import java.time.Duration;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.PinnedSettings;
-import org.pgoffload.worker.WorkerConfiguration;
-import org.pgoffload.worker.WorkerStartException;
 
 /// Opens the worker's own connections, once the database is there.
-public final class OpenPool {
+final class OpenPool {
   private static final Duration PATIENCE_AT_START = Duration.ofSeconds(30);
 
   /// Claims are made by one thread, the lease is renewed by another, keys are read now and then.
@@ -45,7 +43,7 @@ public final class OpenPool {
   /// Opens the pool of the worker's own connections.
   ///
   /// @throws WorkerStartException if there is no way in, with what to do
-  public static HikariDataSource open(WorkerConfiguration configuration, MeterRegistry metrics) {
+  static HikariDataSource open(WorkerConfiguration configuration, MeterRegistry metrics) {
     var pool = new HikariConfig();
     pool.setPoolName("pgoffload-worker");
     pool.setMetricRegistry(metrics);
@@ -56,8 +54,7 @@ public final class OpenPool {
     pool.setDataSourceProperties(properties);
     pool.setConnectionInitSql(PinnedSettings.FIRST_STATEMENT);
     pool.setExceptionOverride(new DropReadOnly());
-    pool.setMaximumPoolSize(
-        configuration.sqlDatabase() == null ? CONNECTIONS : CONNECTIONS_WITH_SQL);
+    pool.setMaximumPoolSize(configuration.sql() == null ? CONNECTIONS : CONNECTIONS_WITH_SQL);
     pool.setMinimumIdle(1);
     pool.setConnectionTimeout(Duration.ofSeconds(2).toMillis());
     pool.setValidationTimeout(Duration.ofSeconds(1).toMillis());
@@ -68,7 +65,7 @@ public final class OpenPool {
   }
 
   private static String name(WorkerConfiguration configuration) {
-    return "pgoffload worker " + configuration.name();
+    return "pgoffload worker " + configuration.delivery().name();
   }
 
   /// Started together with its database, a worker waits for it, but not for a login or a database

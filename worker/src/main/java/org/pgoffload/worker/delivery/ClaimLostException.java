@@ -1,4 +1,4 @@
-package org.pgoffload.worker.llm.calls;
+package org.pgoffload.worker.delivery;
 
 /// Another worker has taken a request over: no call is made for it here any more, and it has no
 /// result of this worker.

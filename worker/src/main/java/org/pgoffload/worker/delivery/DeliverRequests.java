@@ -1,0 +1,258 @@
+package org.pgoffload.worker.delivery;
+
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.pgoffload.platform.Complaint;
+import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.platform.Halving;
+import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.telemetry.LogRequest;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Claims the verified requests of one queue, has its handler execute them, watches those that
+/// other workers have, and drains. While the database cannot be asked nothing is claimed, so
+/// nothing is begun.
+///
+/// For the thread of the queue's consumer.
+final class DeliverRequests<A extends Attempt> {
+  private static final Logger LOG = LoggerFactory.getLogger(DeliverRequests.class);
+
+  private static final int CLAIM_BATCH = 500;
+
+  /// Takeovers of what others held may exceed the window by so many, rather than be asked one by
+  /// one.
+  private static final int LEAST_WATCHED = 50;
+
+  private static final Duration WATCH_INTERVAL = Duration.ofMillis(500);
+  private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
+
+  private final RequestHandler<A> handler;
+  private final PendingRequests pending;
+  private final RunRequests run;
+  private final MeasureRequests measure;
+  private final boolean measuresArrivals;
+  private long lastWatch = System.nanoTime();
+  private long nextClaim = System.nanoTime();
+  private final Complaint complaint = new Complaint(LOG);
+
+  DeliverRequests(
+      RequestHandler<A> handler,
+      PendingRequests pending,
+      RunRequests run,
+      MeasureRequests measure,
+      TopicNames topics) {
+    this.handler = handler;
+    this.pending = pending;
+    this.run = run;
+    this.measure = measure;
+    // what a worker has published again has arrived before
+    this.measuresArrivals = handler.queue().isFirst(topics);
+  }
+
+  RequestQueue queue() {
+    return handler.queue();
+  }
+
+  /// Takes a verified request; it waits until it may begin, or until it is claimed in order to be
+  /// ended. Does not throw.
+  void received(ConsumedRequest request) {
+    if (measuresArrivals) {
+      measure.arrived(request);
+    }
+    var _ = pending.received(request);
+  }
+
+  /// Sends a record that is not executed to the dead letters.
+  void refuse(
+      ConsumerRecord<byte[], byte[]> record,
+      VerifyRequest.Verdict.Refused verdict,
+      Runnable finish) {
+    run.refuse(record, verdict, finish);
+  }
+
+  /// Whether this worker has published the result of a request.
+  boolean hasPublished(long id) {
+    return run.hasPublished(id);
+  }
+
+  /// How many records are unfinished.
+  int count() {
+    return pending.count() + run.refused();
+  }
+
+  /// Their bytes.
+  long bytes() {
+    return pending.bytes() + run.refusedBytes();
+  }
+
+  /// How long a poll may take while requests wait; empty while none does.
+  Optional<Duration> pollWhileWaiting() {
+    return handler.pollWhileWaiting();
+  }
+
+  /// Whether the database could be asked when it last had to be.
+  boolean hasDatabase() {
+    return System.nanoTime() - nextClaim >= 0;
+  }
+
+  /// Claims and begins what may begin, and looks after the rest.
+  void round() {
+    claimWaiting();
+    recordWaiting();
+    watchHeld();
+    if (hasDatabase()) {
+      complaint.end();
+    }
+  }
+
+  /// Begins nothing more, lets what runs finish within the time and leaves the rest to the next
+  /// worker.
+  void drain(Duration patience) {
+    if (!run.finishWithin(patience)) {
+      var _ = run.finishWithin(handler.stop());
+    }
+    run.leaveTheRest();
+  }
+
+  private void claimWaiting() {
+    while (hasDatabase()) {
+      var waiting = handler.mayBegin(Math.min(CLAIM_BATCH, handler.room()));
+      if (waiting.isEmpty()) {
+        return;
+      }
+      claimOrWait(waiting);
+    }
+  }
+
+  private void recordWaiting() {
+    if (!hasDatabase()) {
+      return;
+    }
+    try {
+      handler.recordWaiting();
+    } catch (SQLException e) {
+      waitForDatabase(e);
+    }
+  }
+
+  /// What another worker held is asked for again, until it is answered or its holder is dead: Kafka
+  /// never delivers it again, so that skipping it would lose it with its holder.
+  private void watchHeld() {
+    if (System.nanoTime() - lastWatch < WATCH_INTERVAL.toNanos()) {
+      return;
+    }
+    lastWatch = System.nanoTime();
+    var held = pending.held();
+    int from = 0;
+    while (from < held.size() && handler.room() > 0 && hasDatabase()) {
+      int to = Math.min(held.size(), from + Math.clamp(handler.room(), LEAST_WATCHED, CLAIM_BATCH));
+      claimOrWait(held.subList(from, to));
+      from = to;
+    }
+  }
+
+  /// Halves a batch until what the database will not let any worker claim is alone, and ends it.
+  /// Each half is tried, whatever became of the other: what was chosen to begin would wait for
+  /// ever.
+  private void claimOrWait(List<ConsumedRequest> requests) {
+    try {
+      claim(requests);
+    } catch (SQLException e) {
+      if (!DatabaseFault.isDataError(e)) {
+        waitForDatabase(e);
+      } else if (requests.size() > 1) {
+        Halving.halves(requests).forEach(this::claimOrWait);
+      } else {
+        endUnclaimable(requests.getFirst(), String.valueOf(e.getSQLState()));
+      }
+    }
+  }
+
+  private void waitForDatabase(SQLException fault) {
+    complaint.of(
+        "Requests wait, because the database could not be asked to claim them: "
+            + fault.getMessage());
+    nextClaim = System.nanoTime() + PAUSE_AFTER_FAULT.toNanos();
+  }
+
+  /// Claims requests, begins what was claimed, and finishes or sets aside the rest.
+  private void claim(List<ConsumedRequest> requests) throws SQLException {
+    var claims = handler.claim(requests);
+    var channel = queue().channel();
+    for (var request : requests) {
+      switch (claims.get(request.id())) {
+        case Claim.Claimed<A>(var attempt) -> {
+          measure.claimed(channel, request, attempt);
+          begin(request, attempt);
+        }
+        // what runs here is followed and what was published is known: else the claim was made, but
+        // its reply was lost with the connection
+        case Claim.Own<A>(var attempt) -> begin(request, attempt);
+        case Claim.Refused<A>(var attempt) -> {
+          measure.claim(channel, "refused");
+          end(request, attempt, new EndReason.Refused());
+        }
+        case Claim.Answered<A> _ -> {
+          measure.claim(channel, "answered");
+          handler
+              .publishStanding(request)
+              .ifPresentOrElse(
+                  publish -> run.begin(pending, request, publish),
+                  () -> pending.finish(request.id()));
+        }
+        case Claim.Held<A> _ -> pending.heldElsewhere(request);
+        case Claim.Missing<A> _ -> {
+          measure.claim(channel, "missing");
+          try (var _ = LogRequest.of(request.id())) {
+            LOG.warn(
+                "Request {} is not recorded (any more) and ends without a result", request.id());
+          }
+          pending.finish(request.id());
+        }
+        case null ->
+            throw new IllegalStateException("no claim came back for request " + request.id());
+      }
+    }
+  }
+
+  private void begin(ConsumedRequest request, A attempt) {
+    var refusal = request.refusal();
+    if (refusal != null) {
+      end(request, attempt, new EndReason.NotExecuted(refusal));
+      return;
+    }
+    handler.begin(request, attempt).ifPresent(execution -> run.begin(pending, request, execution));
+  }
+
+  private void end(ConsumedRequest request, A attempt, EndReason reason) {
+    handler
+        .end(request, attempt, reason)
+        .ifPresent(execution -> run.begin(pending, request, execution));
+  }
+
+  private void endUnclaimable(ConsumedRequest request, String sqlState) {
+    try (var _ = LogRequest.of(request.id())) {
+      LOG.error("Request {} cannot be claimed ({}) and ends as failed", request.id(), sqlState);
+      if (request.refusal() != null) {
+        // nobody can say whether it has a result
+        pending.finish(request.id());
+        return;
+      }
+      var reason = new EndReason.Unclaimable(sqlState);
+      switch (handler.claimToEnd(request)) {
+        case Claim.Claimed<A>(var attempt) -> end(request, attempt, reason);
+        case Claim.Own<A>(var attempt) -> end(request, attempt, reason);
+        case Claim.Refused<A>(var attempt) -> end(request, attempt, new EndReason.Refused());
+        case Claim.Held<A> _ -> pending.heldElsewhere(request);
+        case Claim.Answered<A> _ -> pending.finish(request.id());
+        case Claim.Missing<A> _ -> pending.finish(request.id());
+      }
+    } catch (SQLException e) {
+      waitForDatabase(e);
+    }
+  }
+}

@@ -1,0 +1,64 @@
+package org.pgoffload.worker.sql;
+
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import org.pgoffload.protocol.RequestChannel;
+import org.pgoffload.worker.delivery.CommandHandler;
+import org.pgoffload.worker.delivery.Delivery;
+import org.pgoffload.worker.delivery.RequestQueue;
+import org.pgoffload.worker.delivery.RunRequests;
+
+/// Opens what executes background SQL.
+public final class SqlRequests {
+  /// Many may wait for one role's or session's turn, and those of others behind them may not.
+  private static final int WINDOW = 10_000;
+
+  private SqlRequests() {}
+
+  /// Has requests for SQL consumed.
+  ///
+  /// @return what obeys the commands to them
+  public static CommandHandler open(
+      Delivery delivery, SqlSettings settings, MeterRegistry metrics) {
+    var worker = delivery.settings().name();
+    var topics = delivery.settings().topics();
+    var records = new TaskRecords(delivery.database(), delivery.lease());
+    var sessions =
+        delivery.opened(new TaskSessions(settings.database(), records, worker, settings.limits()));
+    var tasks = delivery.opened(new RunningTasks(records));
+    var handler =
+        new SqlRequestHandler(
+            new RequestQueue("sql", topics.sqlRequests(), RequestChannel.SQL, WINDOW),
+            delivery.clock(),
+            new TaskScheduler(settings.limits()),
+            records,
+            new RunTask(
+                sessions,
+                records,
+                new PublishTaskResults(delivery.publish()),
+                worker,
+                delivery.clock()),
+            tasks);
+    delivery.consume(
+        handler, handler.pending(), new RunRequests("sql", delivery.publish(), delivery.measure()));
+    var _ = delivery.opened(new SweepLargeAnswers(records));
+    delivery.measure().watchRunning(handler.pending()::running);
+    delivery.measure().tell("tasks", handler.pending()::running);
+    watch(handler, sessions, metrics);
+    return new ObeySqlCommands(records, tasks, handler, handler.cancellations());
+  }
+
+  private static void watch(
+      SqlRequestHandler handler, TaskSessions sessions, MeterRegistry metrics) {
+    Gauge.builder("pgoffload.tasks.running", handler.pending(), pending -> pending.running())
+        .description("Tasks of background SQL that run")
+        .register(metrics);
+    Gauge.builder("pgoffload.sql.sessions", sessions, TaskSessions::active)
+        .description("Sessions that run tasks of background SQL, or are kept for the next one")
+        .tag("state", "active")
+        .register(metrics);
+    Gauge.builder("pgoffload.sql.sessions", sessions, TaskSessions::idle)
+        .tag("state", "idle")
+        .register(metrics);
+  }
+}

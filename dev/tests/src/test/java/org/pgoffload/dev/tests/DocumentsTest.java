@@ -1,4 +1,4 @@
-package org.pgoffload.launcher;
+package org.pgoffload.dev.tests;
 
 import static java.util.stream.Collectors.toCollection;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -229,6 +229,32 @@ class DocumentsTest {
                 .replaceAll("[^\\p{L}\\p{N} _-]", "")
                 .replace(' ', '-'))
         .collect(toCollection(TreeSet::new));
+  }
+
+  /// A class, a file or a directory that `CONTRIBUTING.md` sends its reader to.
+  @Test
+  void contributingNamesPlacesThatAreThere() throws IOException {
+    var names = new TreeSet<String>();
+    try (var files = Files.walk(ROOT)) {
+      files
+          .filter(
+              file -> !file.toString().contains("/target/") && !file.toString().contains("/.git/"))
+          .forEach(file -> {
+            names.add(ROOT.relativize(file).toString());
+            names.add(file.getFileName().toString());
+            names.add(file.getFileName().toString().replaceFirst("[.]java$", ""));
+          });
+    }
+    var place =
+        Pattern.compile(
+            "`([A-Z][a-z]+(?:[A-Z][A-Za-z]*)+|[a-z-]+/[a-z/-]+|[\\w.-]+[.](?:sql|json|txt|yml))`");
+    assertThat(
+            place
+                .matcher(text(ROOT.resolve("CONTRIBUTING.md")))
+                .results()
+                .map(found -> found.group(1)))
+        .isNotEmpty()
+        .allMatch(names::contains);
   }
 
   private static List<Path> documents() throws IOException {

@@ -22,6 +22,7 @@ import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.launcher.Main;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.worker.vendors.LlmErrorCode;
 import picocli.CommandLine;

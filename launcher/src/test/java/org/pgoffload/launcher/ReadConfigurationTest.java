@@ -26,7 +26,7 @@ import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.delivery.DeliverySettings;
 import org.pgoffload.worker.llm.LlmSettings;
 import org.pgoffload.worker.llm.calls.CallSettings;
-import org.pgoffload.worker.sql.SqlLimits;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
 import org.pgoffload.worker.sql.SqlSettings;
 
 class ReadConfigurationTest {

@@ -13,8 +13,8 @@ import org.pgoffload.worker.delivery.Lease;
 import org.pgoffload.worker.delivery.OpenedParts;
 import org.pgoffload.worker.llm.LlmRequests;
 import org.pgoffload.worker.sql.SqlRequests;
-import org.pgoffload.worker.vendors.LlmProviders;
-import org.pgoffload.worker.vendors.http.FileDescriptors;
+import org.pgoffload.worker.models.LlmProviders;
+import org.pgoffload.worker.models.FileDescriptors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

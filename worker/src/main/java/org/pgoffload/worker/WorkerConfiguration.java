@@ -6,7 +6,7 @@ import org.pgoffload.worker.delivery.DeliverySettings;
 import org.pgoffload.worker.llm.LlmSettings;
 import org.pgoffload.worker.sql.SqlSettings;
 
-/// What a worker needs to run, besides its [org.pgoffload.worker.vendors.LlmProviders].
+/// What a worker needs to run, besides its [org.pgoffload.worker.models.LlmProviders].
 ///
 /// @param database a login that is a member of pgoffload_worker
 /// @param delivery how requests are consumed

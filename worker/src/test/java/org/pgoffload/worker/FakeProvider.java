@@ -8,16 +8,16 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
-import org.pgoffload.worker.vendors.EmbedCall;
-import org.pgoffload.worker.vendors.FinishReason;
-import org.pgoffload.worker.vendors.LlmCall;
-import org.pgoffload.worker.vendors.LlmError;
-import org.pgoffload.worker.vendors.LlmErrorCode;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.LlmProvider;
-import org.pgoffload.worker.vendors.Origin;
-import org.pgoffload.worker.vendors.PieceListener;
-import org.pgoffload.worker.vendors.Usage;
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.Origin;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.Usage;
 
 /// Answers with what was asked, counts its calls, and holds back those that it is told to.
 public class FakeProvider implements LlmProvider {

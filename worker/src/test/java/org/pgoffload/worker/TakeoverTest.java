@@ -20,11 +20,11 @@ import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.llm.LlmSettings;
-import org.pgoffload.worker.vendors.LlmError;
-import org.pgoffload.worker.vendors.LlmErrorCode;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.LlmProviders;
-import org.pgoffload.worker.vendors.Usage;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.LlmProviders;
+import org.pgoffload.worker.models.Usage;
 
 /// What a worker finds that another has left, while no results application writes anything back.
 final class TakeoverTest {

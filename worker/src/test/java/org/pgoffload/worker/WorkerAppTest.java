@@ -30,9 +30,9 @@ import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.delivery.DeliverySettings;
 import org.pgoffload.worker.llm.LlmSettings;
-import org.pgoffload.worker.vendors.LlmErrorCode;
-import org.pgoffload.worker.vendors.LlmProvider;
-import org.pgoffload.worker.vendors.LlmProviders;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.LlmProviders;
 
 final class WorkerAppTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);

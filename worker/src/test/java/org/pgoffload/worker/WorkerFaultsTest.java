@@ -12,7 +12,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.Telemetry;
-import org.pgoffload.worker.vendors.LlmProviders;
+import org.pgoffload.worker.models.LlmProviders;
 
 /// The worker while its database or its broker is away.
 final class WorkerFaultsTest {

@@ -11,7 +11,7 @@ import org.pgoffload.worker.delivery.ClaimFence;
 import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.llm.calls.CallProgress;
-import org.pgoffload.worker.vendors.ModelTarget;
+import org.pgoffload.worker.models.ModelTarget;
 
 /// A claimed LLM request while this worker sees to it: waiting for its turn or its next try, or in
 /// the middle of a call.

@@ -13,7 +13,7 @@ import org.pgoffload.worker.delivery.RequestQueue;
 import org.pgoffload.worker.delivery.RunRequests;
 import org.pgoffload.worker.llm.calls.EmbedTogether;
 import org.pgoffload.worker.llm.calls.MakeCalls;
-import org.pgoffload.worker.vendors.LlmProviders;
+import org.pgoffload.worker.models.LlmProviders;
 
 /// Opens what answers requests to language models.
 public final class LlmRequests {

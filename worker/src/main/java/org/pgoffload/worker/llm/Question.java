@@ -20,10 +20,10 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.worker.llm.calls.MatchSchema;
-import org.pgoffload.worker.vendors.LlmCall;
-import org.pgoffload.worker.vendors.LlmOptions;
-import org.pgoffload.worker.vendors.ModelTarget;
-import org.pgoffload.worker.vendors.Turn;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmOptions;
+import org.pgoffload.worker.models.ModelTarget;
+import org.pgoffload.worker.models.Turn;
 
 /// What an LLM request asks for, as its envelope says.
 sealed interface Question {

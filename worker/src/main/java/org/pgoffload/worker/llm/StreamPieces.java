@@ -9,7 +9,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import org.pgoffload.protocol.LlmPiece;
-import org.pgoffload.worker.vendors.PieceListener;
+import org.pgoffload.worker.models.PieceListener;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -1,5 +1,17 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.rows.DescribeColumns;
+import org.pgoffload.worker.sql.rows.GatherRows;
+import org.pgoffload.worker.sql.rows.ResultsTopic;
+import org.pgoffload.worker.sql.sessions.RunningTask;
+import org.pgoffload.worker.sql.sessions.SqlClaim;
+import org.pgoffload.worker.sql.sessions.SqlTask;
+import org.pgoffload.worker.sql.sessions.StoppedException;
+import org.pgoffload.worker.sql.sessions.TaskSession;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
+import org.pgoffload.worker.sql.statements.RefusedStatement;
+import org.pgoffload.worker.sql.statements.SplitStatements;
+import org.pgoffload.worker.sql.statements.SqlStatement;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;

@@ -1,5 +1,6 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.statements.SqlStatement;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.SqlError;

@@ -1,5 +1,10 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.rows.GatherRows;
+import org.pgoffload.worker.sql.sessions.RunningTask;
+import org.pgoffload.worker.sql.sessions.SqlClaim;
+import org.pgoffload.worker.sql.sessions.SqlTask;
+import org.pgoffload.worker.sql.statements.CommandTag;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.InstantSource;

@@ -5,6 +5,7 @@ import java.sql.SQLException;
 import java.util.List;
 import org.pgoffload.platform.Query;
 import org.pgoffload.worker.sql.SqlClaim.EarlierSession;
+import org.pgoffload.worker.sql.sessions.SqlClaim.EarlierSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -1,5 +1,12 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.rows.DescribeColumns;
+import org.pgoffload.worker.sql.rows.GatherRows;
+import org.pgoffload.worker.sql.rows.QualifyValues;
+import org.pgoffload.worker.sql.sessions.StoppedException;
+import org.pgoffload.worker.sql.statements.CommandTag;
+import org.pgoffload.worker.sql.statements.RefusedStatement;
+import org.pgoffload.worker.sql.statements.SqlStatement;
 import java.sql.SQLException;
 import java.sql.SQLWarning;
 import java.util.ArrayList;

@@ -1,5 +1,10 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.sessions.RunningTask;
+import org.pgoffload.worker.sql.sessions.SqlTask;
+import org.pgoffload.worker.sql.sessions.TaskLogin;
+import org.pgoffload.worker.sql.sessions.TaskSession;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
 import java.io.IOException;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;

@@ -1,5 +1,7 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.statements.CommandTag;
+import org.pgoffload.worker.sql.statements.SqlStatement;
 import java.sql.SQLException;
 import org.postgresql.util.ServerErrorMessage;
 

@@ -1,5 +1,6 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.rows.ResultsTopic;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.Future;
 import org.apache.kafka.common.errors.RecordTooLargeException;

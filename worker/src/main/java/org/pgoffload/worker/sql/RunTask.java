@@ -1,5 +1,12 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.rows.DescribeColumns;
+import org.pgoffload.worker.sql.rows.ResultsTopic;
+import org.pgoffload.worker.sql.sessions.RunningTask;
+import org.pgoffload.worker.sql.sessions.SqlClaim;
+import org.pgoffload.worker.sql.sessions.SqlTask;
+import org.pgoffload.worker.sql.sessions.TaskSession;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.InstantSource;

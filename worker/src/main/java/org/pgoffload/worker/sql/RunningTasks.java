@@ -1,5 +1,7 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.sessions.RunningTask;
+import org.pgoffload.worker.sql.sessions.SqlTask;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;

@@ -1,5 +1,8 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.scheduling.TaskScheduler;
+import org.pgoffload.worker.sql.sessions.SqlClaim;
+import org.pgoffload.worker.sql.sessions.SqlTask;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;

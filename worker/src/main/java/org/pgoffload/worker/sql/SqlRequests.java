@@ -1,5 +1,7 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.scheduling.TaskScheduler;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import org.pgoffload.protocol.RequestChannel;

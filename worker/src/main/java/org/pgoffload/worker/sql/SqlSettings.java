@@ -1,5 +1,6 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.sessions.SqlLimits;
 import org.pgoffload.platform.TaskDatabase;
 
 /// How background SQL is executed.

@@ -1,5 +1,6 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.sessions.SqlClaim;
 import org.pgoffload.protocol.SqlResult;
 
 /// How one attempt at a task ended.

@@ -1,5 +1,16 @@
 package org.pgoffload.worker.vendors;
 
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.JoinPieces;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.Usage;
+import org.pgoffload.worker.vendors.http.Credentials;
+import org.pgoffload.worker.vendors.http.RedactWords;
+import org.pgoffload.worker.vendors.http.VendorError;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;

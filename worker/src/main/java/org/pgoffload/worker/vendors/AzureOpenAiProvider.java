@@ -1,5 +1,10 @@
 package org.pgoffload.worker.vendors;
 
+import org.pgoffload.worker.models.EmbedLimits;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.vendors.http.Credentials;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
 import java.time.Duration;

@@ -1,5 +1,17 @@
 package org.pgoffload.worker.vendors;
 
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.EmbedLimits;
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.Origin;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.Usage;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;

@@ -1,5 +1,8 @@
 package org.pgoffload.worker.vendors;
 
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.vendors.http.VendorError;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;

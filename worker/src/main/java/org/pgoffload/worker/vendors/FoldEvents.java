@@ -1,5 +1,6 @@
 package org.pgoffload.worker.vendors;
 
+import org.pgoffload.worker.models.PieceListener;
 import com.fasterxml.jackson.databind.JsonNode;
 
 /// Folds the events of one streamed answer into the body that the reply would have had in one

@@ -1,5 +1,11 @@
 package org.pgoffload.worker.vendors;
 
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.vendors.http.Credentials;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
 import java.time.Duration;

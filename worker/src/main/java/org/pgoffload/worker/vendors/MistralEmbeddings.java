@@ -1,5 +1,8 @@
 package org.pgoffload.worker.vendors;
 
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.EmbedLimits;
+import org.pgoffload.worker.models.LlmOutcome;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
 import org.pgoffload.worker.vendors.http.VendorReply;

@@ -1,5 +1,9 @@
 package org.pgoffload.worker.vendors;
 
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.EmbedLimits;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Usage;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
 import java.util.function.UnaryOperator;

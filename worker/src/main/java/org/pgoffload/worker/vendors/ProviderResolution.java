@@ -1,5 +1,6 @@
 package org.pgoffload.worker.vendors;
 
+import org.pgoffload.worker.models.LlmProviders;
 import java.util.List;
 
 /// What an environment says about the provider to use.

@@ -1,5 +1,8 @@
 package org.pgoffload.worker.vendors;
 
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.ModelTarget;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

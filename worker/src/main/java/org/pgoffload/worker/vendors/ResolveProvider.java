@@ -1,5 +1,8 @@
 package org.pgoffload.worker.vendors;
 
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.LlmProviders;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import java.time.InstantSource;
 import java.util.Arrays;
 import java.util.EnumSet;

@@ -1,5 +1,11 @@
 package org.pgoffload.worker.vendors;
 
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.Usage;
+import org.pgoffload.worker.vendors.http.VendorError;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import org.jspecify.annotations.Nullable;

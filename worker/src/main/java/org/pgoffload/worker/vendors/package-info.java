@@ -1,7 +1,6 @@
-/// The calls to model vendors: what is asked, what comes back, who is asked, over plain HTTP.
+/// The providers of language models: how each vendor is asked and what its replies mean.
 ///
-/// Start reading at [LlmProvider], then [ResolveProvider]; `docs/llm-providers.md` has the
-/// settings.
+/// Start reading at [ResolveProvider], then [HttpProvider]; `docs/llm-providers.md` has the settings.
 @NullMarked
 package org.pgoffload.worker.vendors;
 

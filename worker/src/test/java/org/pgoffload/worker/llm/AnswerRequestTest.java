@@ -32,16 +32,16 @@ import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.llm.calls.EmbedTogether;
 import org.pgoffload.worker.llm.calls.MakeCalls;
-import org.pgoffload.worker.vendors.FinishReason;
-import org.pgoffload.worker.vendors.LlmCall;
-import org.pgoffload.worker.vendors.LlmError;
-import org.pgoffload.worker.vendors.LlmErrorCode;
-import org.pgoffload.worker.vendors.LlmOptions;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.LlmProviders;
-import org.pgoffload.worker.vendors.ModelTarget;
-import org.pgoffload.worker.vendors.Turn;
-import org.pgoffload.worker.vendors.Usage;
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOptions;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.LlmProviders;
+import org.pgoffload.worker.models.ModelTarget;
+import org.pgoffload.worker.models.Turn;
+import org.pgoffload.worker.models.Usage;
 
 final class AnswerRequestTest {
   private static final Instant SIGNED = Instant.ofEpochSecond(1);

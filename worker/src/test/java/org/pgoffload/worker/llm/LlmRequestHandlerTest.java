@@ -21,11 +21,11 @@ import org.pgoffload.worker.TestInstallation;
 import org.pgoffload.worker.WorkerApp;
 import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.delivery.DeliverySettings;
-import org.pgoffload.worker.vendors.LlmError;
-import org.pgoffload.worker.vendors.LlmErrorCode;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.LlmProviders;
-import org.pgoffload.worker.vendors.Usage;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.LlmProviders;
+import org.pgoffload.worker.models.Usage;
 
 /// What a worker does besides asking and answering: deferring, cancelling, streaming, taking
 /// earlier answers, embedding.
@@ -200,8 +200,8 @@ class LlmRequestHandlerTest {
         new FakeProvider() {
           @Override
           public LlmOutcome ask(
-              org.pgoffload.worker.vendors.LlmCall call,
-              org.pgoffload.worker.vendors.PieceListener pieces)
+              org.pgoffload.worker.models.LlmCall call,
+              org.pgoffload.worker.models.PieceListener pieces)
               throws InterruptedException {
             if (first.getAndSet(false)) {
               pieces.piece("half an ans");

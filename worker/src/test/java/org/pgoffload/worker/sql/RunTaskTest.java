@@ -5,6 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import org.pgoffload.worker.sql.sessions.SqlClaim;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
+import org.pgoffload.worker.sql.sessions.SqlTask;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Files;
 import java.nio.file.Path;

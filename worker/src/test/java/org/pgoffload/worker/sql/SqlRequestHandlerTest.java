@@ -21,7 +21,7 @@ import org.pgoffload.worker.FakeProvider;
 import org.pgoffload.worker.TestInstallation;
 import org.pgoffload.worker.WorkerApp;
 import org.pgoffload.worker.sql.TestLaunches.Launch;
-import org.pgoffload.worker.vendors.LlmProviders;
+import org.pgoffload.worker.models.LlmProviders;
 
 /// Background SQL from its topic to its result, with a real database and a real broker.
 final class SqlRequestHandlerTest {

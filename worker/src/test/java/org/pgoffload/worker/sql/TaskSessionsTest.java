@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import org.pgoffload.worker.sql.sessions.SqlLimits;
+import org.pgoffload.worker.sql.sessions.TaskLogin;
+import org.pgoffload.worker.sql.sessions.TaskSession;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
 import java.sql.SQLException;
 import java.time.Duration;
 import org.junit.jupiter.api.AfterAll;

@@ -1,5 +1,6 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.sessions.SqlTask;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;

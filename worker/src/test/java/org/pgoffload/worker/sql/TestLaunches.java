@@ -1,5 +1,6 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.sessions.SqlLimits;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.charset.StandardCharsets;

@@ -1,20 +1,21 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.sessions.SqlTask;
 import java.time.Instant;
 
 /// Tasks without a database behind them.
-final class TestTasks {
+public final class TestTasks {
   private TestTasks() {}
 
-  static SqlTask task(String command) {
+  public static SqlTask task(String command) {
     return task(1, command, 65_536);
   }
 
-  static SqlTask task(long id, String command, int queueSize) {
+  public static SqlTask task(long id, String command, int queueSize) {
     return task(id, 10, command, queueSize);
   }
 
-  static SqlTask task(long id, long role, String command, int queueSize) {
+  public static SqlTask task(long id, long role, String command, int queueSize) {
     return new SqlTask(
         id,
         "alice",

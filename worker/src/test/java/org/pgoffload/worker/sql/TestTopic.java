@@ -1,5 +1,6 @@
 package org.pgoffload.worker.sql;
 
+import org.pgoffload.worker.sql.rows.ResultsTopic;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,7 +12,7 @@ import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
 
 /// A results topic in memory.
-final class TestTopic implements ResultsTopic {
+public final class TestTopic implements ResultsTopic {
   private final List<ResultMessage> messages = new CopyOnWriteArrayList<>();
 
   @Override
@@ -30,7 +31,7 @@ final class TestTopic implements ResultsTopic {
     messages.add(ResultMessage.read(json.getBytes(StandardCharsets.UTF_8)));
   }
 
-  List<SqlRows> chunks() {
+  public List<SqlRows> chunks() {
     var chunks = new ArrayList<SqlRows>();
     for (var message : messages) {
       if (message instanceof SqlRows rows) {

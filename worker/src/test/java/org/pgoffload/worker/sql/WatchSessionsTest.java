@@ -4,6 +4,10 @@ import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import org.pgoffload.worker.sql.sessions.SqlClaim;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
+import org.pgoffload.worker.sql.sessions.SqlTask;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
 import java.io.IOException;
 import java.sql.SQLException;
 import java.time.Clock;

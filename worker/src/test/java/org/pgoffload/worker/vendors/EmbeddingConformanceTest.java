@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Usage;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;

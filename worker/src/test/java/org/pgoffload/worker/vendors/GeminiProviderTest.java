@@ -2,6 +2,15 @@ package org.pgoffload.worker.vendors;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOptions;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.Turn;
+import org.pgoffload.worker.models.Usage;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;

@@ -2,6 +2,10 @@ package org.pgoffload.worker.vendors;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.LlmProviders;
+import org.pgoffload.worker.models.ModelTarget;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

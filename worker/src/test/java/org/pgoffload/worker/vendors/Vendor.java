@@ -1,5 +1,8 @@
 package org.pgoffload.worker.vendors;
 
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.Usage;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;

@@ -24,7 +24,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.launcher.Main;
 import org.pgoffload.protocol.DeadLetterReason;
-import org.pgoffload.worker.vendors.LlmErrorCode;
+import org.pgoffload.worker.models.LlmErrorCode;
 import picocli.CommandLine;
 
 /// The documents are complete, lead somewhere, and name what the code names.

@@ -10,10 +10,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.worker.vendors.LlmErrorCode;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.Usage;
-import org.pgoffload.worker.vendors.http.RateLimit;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Usage;
+import org.pgoffload.worker.models.RateLimit;
 
 /// Decides when the next call to one model may begin, in the order in which they were wanted. A
 /// limit delays and never fails.

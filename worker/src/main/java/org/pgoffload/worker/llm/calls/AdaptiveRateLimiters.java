@@ -5,7 +5,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import org.pgoffload.worker.vendors.ModelTarget;
+import org.pgoffload.worker.models.ModelTarget;
 
 /// The limits of every model that is asked.
 ///

@@ -3,7 +3,7 @@ package org.pgoffload.worker.llm.calls;
 import java.time.Duration;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.worker.delivery.ClaimLostException;
-import org.pgoffload.worker.vendors.ModelTarget;
+import org.pgoffload.worker.models.ModelTarget;
 
 /// Is told what a request does while its calls are made; perhaps on the thread of a call that it
 /// shares with others.

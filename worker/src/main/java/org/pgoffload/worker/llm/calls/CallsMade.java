@@ -4,7 +4,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.TokenCounts;
-import org.pgoffload.worker.vendors.LlmOutcome;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Usage;
 
 /// What became of all calls for one request.
 ///

@@ -3,10 +3,10 @@ package org.pgoffload.worker.llm.calls;
 import java.time.Instant;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.TokenCounts;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.ModelTarget;
-import org.pgoffload.worker.vendors.Origin;
-import org.pgoffload.worker.vendors.Usage;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.ModelTarget;
+import org.pgoffload.worker.models.Origin;
+import org.pgoffload.worker.models.Usage;
 
 /// Writes down what became of one call.
 final class DescribeCall {

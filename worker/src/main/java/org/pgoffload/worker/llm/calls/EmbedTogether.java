@@ -15,9 +15,9 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.TokenCounts;
 import org.pgoffload.worker.delivery.ClaimLostException;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.ModelTarget;
-import org.pgoffload.worker.vendors.Usage;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.ModelTarget;
+import org.pgoffload.worker.models.Usage;
 
 /// Embeds the texts of several requests in one call: what is wanted of one model within a few
 /// milliseconds goes together, as far as the provider's limits allow, and what is more than they

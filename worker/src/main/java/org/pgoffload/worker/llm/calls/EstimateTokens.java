@@ -1,7 +1,7 @@
 package org.pgoffload.worker.llm.calls;
 
 import java.util.List;
-import org.pgoffload.worker.vendors.LlmCall;
+import org.pgoffload.worker.models.LlmCall;
 
 /// Guesses how many tokens a call will count, before anybody has counted them: four characters of
 /// English are about one token (help.openai.com, "What are tokens and how to count them"). What was

@@ -12,7 +12,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.telemetry.Telemetry;
-import org.pgoffload.worker.vendors.ModelTarget;
+import org.pgoffload.worker.models.ModelTarget;
 
 /// What is told of calls to models: how many, how long, how many tokens, and a span for each, named
 /// as OpenTelemetry's conventions for generative AI name them.

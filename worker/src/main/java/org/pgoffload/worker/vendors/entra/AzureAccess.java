@@ -5,8 +5,8 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
-import org.pgoffload.worker.vendors.Credentials;
-import org.pgoffload.worker.vendors.ReadEnvironment;
+import org.pgoffload.worker.vendors.http.Credentials;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import org.pgoffload.worker.vendors.http.PostJson;
 
 /// What lets calls in at Azure OpenAI.

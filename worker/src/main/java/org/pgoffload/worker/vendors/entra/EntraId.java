@@ -14,8 +14,8 @@ import java.util.Objects;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
-import org.pgoffload.worker.vendors.LlmErrorCode;
-import org.pgoffload.worker.vendors.RedactWords;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.vendors.http.RedactWords;
 import org.pgoffload.worker.vendors.http.NetworkFailure;
 
 /// Asks Entra ID for a token. Azure Identity finds out by which of its ways this process may have

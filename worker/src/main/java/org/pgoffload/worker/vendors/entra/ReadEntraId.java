@@ -16,7 +16,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
-import org.pgoffload.worker.vendors.ReadEnvironment;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import org.pgoffload.worker.vendors.http.BaseUrl;
 import org.pgoffload.worker.vendors.http.PostJson;
 

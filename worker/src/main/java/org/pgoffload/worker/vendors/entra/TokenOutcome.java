@@ -2,7 +2,7 @@ package org.pgoffload.worker.vendors.entra;
 
 import java.time.Instant;
 import org.pgoffload.protocol.Secret;
-import org.pgoffload.worker.vendors.LlmErrorCode;
+import org.pgoffload.worker.models.LlmErrorCode;
 
 /// What became of asking for a token.
 sealed interface TokenOutcome {

@@ -1,7 +1,7 @@
 package org.pgoffload.worker.vendors.http;
 
 import java.io.IOException;
-import org.pgoffload.worker.vendors.LlmErrorCode;
+import org.pgoffload.worker.models.LlmErrorCode;
 
 /// An exchange that ended without its whole reply.
 public final class BrokenExchange extends IOException {

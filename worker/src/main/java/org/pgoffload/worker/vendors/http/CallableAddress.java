@@ -10,7 +10,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.worker.vendors.LlmErrorCode;
+import org.pgoffload.worker.models.LlmErrorCode;
 
 /// An address as the JDK's client takes it. That client calls no host for which `java.net.URI` has
 /// no name, such as `my_llm`: the name is looked up here, and told in the header `Host`.

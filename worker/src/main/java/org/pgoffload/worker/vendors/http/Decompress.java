@@ -13,7 +13,7 @@ import java.util.Set;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.Inflater;
 import java.util.zip.InflaterInputStream;
-import org.pgoffload.worker.vendors.LlmErrorCode;
+import org.pgoffload.worker.models.LlmErrorCode;
 
 /// The content of a reply, also of a compressed one: some gateways compress although the worker
 /// does not ask for it. Content is there as soon as its bytes are in, so a stream remains a stream.

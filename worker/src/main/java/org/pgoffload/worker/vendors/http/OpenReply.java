@@ -12,7 +12,7 @@ import java.net.http.HttpHeaders;
 import java.net.http.HttpResponse.ResponseInfo;
 import java.time.Duration;
 import java.util.Locale;
-import org.pgoffload.worker.vendors.LlmErrorCode;
+import org.pgoffload.worker.models.LlmErrorCode;
 
 /// A reply whose headers are in and whose body is still to be read, bounded in time and size. Used
 /// by the thread that made the call; closing it ends the connection unless the body is whole.

@@ -3,7 +3,6 @@ package org.pgoffload.worker.vendors.http;
 import java.net.URI;
 import java.net.URISyntaxException;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.worker.vendors.ReadEnvironment;
 
 /// Reads from the environment how the vendors are reached. The variables of proxies are those of
 /// curl, in either case, the lower winning.

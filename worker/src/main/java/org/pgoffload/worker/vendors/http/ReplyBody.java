@@ -17,7 +17,7 @@ import java.util.concurrent.Flow.Subscription;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.worker.vendors.LlmErrorCode;
+import org.pgoffload.worker.models.LlmErrorCode;
 
 /// Hands the bytes of one reply from the client's threads to the thread that made the call, as they
 /// come in. A slow reader slows the vendor down instead of filling the heap.

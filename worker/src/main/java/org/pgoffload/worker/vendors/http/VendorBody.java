@@ -8,7 +8,6 @@ import java.util.Locale;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Text;
-import org.pgoffload.worker.vendors.VendorError;
 
 /// The body of a reply or the data of one event, which should be a JSON object and may be anything.
 ///

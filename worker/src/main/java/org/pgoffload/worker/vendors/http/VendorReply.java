@@ -2,6 +2,7 @@ package org.pgoffload.worker.vendors.http;
 
 import static java.util.stream.Collectors.joining;
 
+import org.pgoffload.worker.models.RateLimit;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.net.http.HttpHeaders;
 import java.time.Duration;
@@ -13,14 +14,12 @@ import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Text;
-import org.pgoffload.worker.vendors.FinishReason;
-import org.pgoffload.worker.vendors.LlmError;
-import org.pgoffload.worker.vendors.LlmErrorCode;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.Origin;
-import org.pgoffload.worker.vendors.RedactWords;
-import org.pgoffload.worker.vendors.Usage;
-import org.pgoffload.worker.vendors.VendorError;
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Origin;
+import org.pgoffload.worker.models.Usage;
 
 /// One reply of a vendor beside the call that it belongs to, and the ways to conclude from it.
 ///

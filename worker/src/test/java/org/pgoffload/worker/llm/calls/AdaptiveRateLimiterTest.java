@@ -9,13 +9,13 @@ import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.pgoffload.worker.vendors.FinishReason;
-import org.pgoffload.worker.vendors.LlmError;
-import org.pgoffload.worker.vendors.LlmErrorCode;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.Origin;
-import org.pgoffload.worker.vendors.Usage;
-import org.pgoffload.worker.vendors.http.RateLimit;
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Origin;
+import org.pgoffload.worker.models.Usage;
+import org.pgoffload.worker.models.RateLimit;
 
 /// In simulated time: the same course of events in every run.
 class AdaptiveRateLimiterTest {

@@ -19,9 +19,9 @@ import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.delivery.ClaimLostException;
-import org.pgoffload.worker.vendors.LlmErrorCode;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.ModelTarget;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.ModelTarget;
 
 /// The provider takes four texts at a time.
 class EmbedTogetherTest {

@@ -17,13 +17,13 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.delivery.ClaimLostException;
-import org.pgoffload.worker.vendors.LlmCall;
-import org.pgoffload.worker.vendors.LlmErrorCode;
-import org.pgoffload.worker.vendors.LlmOptions;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.ModelTarget;
-import org.pgoffload.worker.vendors.PieceListener;
-import org.pgoffload.worker.vendors.Turn;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOptions;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.ModelTarget;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.Turn;
 
 class MakeCallsTest {
   private static final CallSettings SETTINGS =

@@ -4,7 +4,7 @@ import java.time.Duration;
 import java.util.function.BooleanSupplier;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.worker.delivery.ClaimLostException;
-import org.pgoffload.worker.vendors.ModelTarget;
+import org.pgoffload.worker.models.ModelTarget;
 
 /// A request that is its worker's as long as a condition holds.
 record MayCall(BooleanSupplier ours) implements CallProgress {

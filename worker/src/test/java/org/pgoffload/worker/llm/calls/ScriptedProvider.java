@@ -6,17 +6,17 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.worker.vendors.EmbedCall;
-import org.pgoffload.worker.vendors.EmbedLimits;
-import org.pgoffload.worker.vendors.FinishReason;
-import org.pgoffload.worker.vendors.LlmCall;
-import org.pgoffload.worker.vendors.LlmError;
-import org.pgoffload.worker.vendors.LlmErrorCode;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.LlmProvider;
-import org.pgoffload.worker.vendors.Origin;
-import org.pgoffload.worker.vendors.PieceListener;
-import org.pgoffload.worker.vendors.Usage;
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.EmbedLimits;
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.Origin;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.Usage;
 
 /// Fails as it is told to, then answers. A text to be embedded that contains "bad" spoils its call.
 final class ScriptedProvider implements LlmProvider {

@@ -5,13 +5,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.worker.vendors.FinishReason;
-import org.pgoffload.worker.vendors.LlmError;
-import org.pgoffload.worker.vendors.LlmErrorCode;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.Origin;
-import org.pgoffload.worker.vendors.Usage;
-import org.pgoffload.worker.vendors.http.RateLimit;
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Origin;
+import org.pgoffload.worker.models.Usage;
+import org.pgoffload.worker.models.RateLimit;
 
 /// A vendor that limits its rate by a token bucket, and callers that obey a [AdaptiveRateLimiter],
 /// in simulated time: the same course of events in every run, and in milliseconds.

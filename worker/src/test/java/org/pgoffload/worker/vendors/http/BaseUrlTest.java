@@ -12,7 +12,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.worker.vendors.OllamaProvider;
-import org.pgoffload.worker.vendors.ReadEnvironment;
 import org.pgoffload.worker.vendors.entra.ReadEntraId;
 
 class BaseUrlTest {

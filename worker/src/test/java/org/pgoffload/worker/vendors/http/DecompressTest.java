@@ -16,7 +16,7 @@ import java.util.Queue;
 import java.util.zip.GZIPOutputStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
-import org.pgoffload.worker.vendors.LlmErrorCode;
+import org.pgoffload.worker.models.LlmErrorCode;
 
 class DecompressTest {
   private static final HttpHeaders NONE = HttpHeaders.of(Map.of(), (_, _) -> true);

@@ -32,12 +32,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
 import org.pgoffload.worker.vendors.AzureOpenAiProvider;
 import org.pgoffload.worker.vendors.ConformanceSuite;
-import org.pgoffload.worker.vendors.LlmCall;
-import org.pgoffload.worker.vendors.LlmOptions;
-import org.pgoffload.worker.vendors.LlmOutcome;
-import org.pgoffload.worker.vendors.PieceListener;
-import org.pgoffload.worker.vendors.ReadEnvironment;
-import org.pgoffload.worker.vendors.Turn;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmOptions;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.vendors.Vendor;
 import org.pgoffload.worker.vendors.entra.TokenEndpoint;
 

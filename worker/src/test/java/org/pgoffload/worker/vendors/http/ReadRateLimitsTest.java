@@ -2,6 +2,7 @@ package org.pgoffload.worker.vendors.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import org.pgoffload.worker.models.RateLimit;
 import java.net.http.HttpHeaders;
 import java.time.Duration;
 import java.time.Instant;
@@ -12,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.pgoffload.worker.vendors.http.RateLimit.Unit;
+import org.pgoffload.worker.models.RateLimit.Unit;
 
 class ReadRateLimitsTest {
   private static final Instant NOW = Instant.parse("2026-11-21T10:00:00Z");

@@ -1,0 +1,27 @@
+package org.pgoffload.worker.sql.rows;
+
+import java.util.concurrent.Future;
+import org.pgoffload.protocol.ResultMessage;
+import org.pgoffload.protocol.SqlResult;
+
+/// Where rows and results of tasks go.
+///
+/// Safe to share between threads.
+public interface ResultsTopic {
+  /// Begins to publish. Messages of one request arrive in the order of these calls unless one
+  /// fails.
+  ///
+  /// @return done when every in-sync replica has it
+  Future<?> begin(ResultMessage message);
+
+  /// Publishes, trying again until every in-sync replica has it.
+  ///
+  /// @throws InterruptedException if the worker is closing; it may or may not be published
+  void publish(SqlResult result) throws InterruptedException;
+
+  /// Publishes a result as the database recorded it.
+  ///
+  /// @param json a sql-result message
+  /// @throws InterruptedException if the worker is closing; it may or may not be published
+  void publish(long id, String json) throws InterruptedException;
+}

@@ -1,0 +1,155 @@
+package org.pgoffload.worker.delivery.lease;
+
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.ReentrantLock;
+import javax.sql.DataSource;
+import org.pgoffload.platform.Query;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Sees to it that nothing begins for a request that another worker may have taken over: while the
+/// lease is fresh it costs nothing, and after a lapse the database is asked, once for all requests
+/// that were claimed before it.
+///
+/// Background SQL needs none: its sessions are fenced by the database itself.
+///
+/// Safe to share between threads.
+public final class ClaimFence {
+  private static final Logger LOG = LoggerFactory.getLogger(ClaimFence.class);
+
+  private static final long PAUSE_MILLIS = 100;
+  private static final int MOST_AT_ONCE = 10_000;
+
+  private final DataSource database;
+  private final Lease lease;
+  private final Set<Fenced> fenced = ConcurrentHashMap.newKeySet();
+  private final ReentrantLock asking = new ReentrantLock();
+
+  public ClaimFence(DataSource database, Lease lease) {
+    this.database = database;
+    this.lease = lease;
+  }
+
+  /// A claim that may turn out to be another worker's.
+  ///
+  /// Safe to share between threads.
+  @FunctionalInterface
+  public interface FencedClaim extends AutoCloseable {
+    /// Waits while nobody can tell whose the request is.
+    ///
+    /// @return false if nobody could tell in time
+    /// @throws ClaimLostException if it is another worker's, or has its result
+    boolean confirm(Duration patience) throws InterruptedException;
+
+    /// The request has ended here.
+    @Override
+    default void close() {}
+  }
+
+  private final class Fenced implements FencedClaim {
+    private final long id;
+    private final int attempt;
+    private volatile long confirmedAfter;
+    private volatile boolean revoked;
+
+    private Fenced(long id, int attempt, long confirmedAfter) {
+      this.id = id;
+      this.attempt = attempt;
+      this.confirmedAfter = confirmedAfter;
+    }
+
+    @Override
+    public boolean confirm(Duration patience) throws InterruptedException {
+      long deadline = System.nanoTime() + patience.toNanos();
+      while (true) {
+        if (!lease.awaitFresh(Duration.ofNanos(deadline - System.nanoTime()))) {
+          return false;
+        }
+        if (confirmedAfter == lease.leaseLapses()) {
+          return true;
+        }
+        try {
+          ask(this);
+        } catch (SQLException e) {
+          // as with claims: while the database cannot be asked, nothing is begun
+          LOG.debug("Request {} waits for its claim to be confirmed", id, e);
+          Thread.sleep(PAUSE_MILLIS);
+        }
+        if (revoked) {
+          throw new ClaimLostException(
+              "Request " + id + " was taken over while this worker stood still");
+        }
+      }
+    }
+
+    /// The claim is another worker's: nothing begins under it any more. What is under way goes on.
+    private void revoke() {
+      revoked = true;
+    }
+
+    @Override
+    public void close() {
+      fenced.remove(this);
+    }
+  }
+
+  /// Fences a claim, until it is closed.
+  ///
+  /// @param leaseLapses the lapses of the lease that were counted before the claim
+  public FencedClaim fence(long id, int attempt, long leaseLapses) {
+    var claim = new Fenced(id, attempt, leaseLapses);
+    fenced.add(claim);
+    return claim;
+  }
+
+  /// Asks for all at once; who comes while another asks finds the answer.
+  private void ask(Fenced claim) throws SQLException, InterruptedException {
+    asking.lockInterruptibly();
+    try {
+      // before the statement: what is lost later counts as another lapse
+      long leaseLapses = lease.leaseLapses();
+      if (claim.confirmedAfter == leaseLapses || claim.revoked) {
+        return;
+      }
+      var doubtful = new ArrayList<Fenced>();
+      doubtful.add(claim);
+      fenced.stream()
+          .filter(each -> each != claim && each.confirmedAfter != leaseLapses)
+          .limit(MOST_AT_ONCE)
+          .forEach(doubtful::add);
+      var claimed = stillClaimed(doubtful);
+      for (var each : doubtful) {
+        if (claimed.contains(each.id)) {
+          each.confirmedAfter = leaseLapses;
+        } else {
+          each.revoke();
+        }
+      }
+      LOG.info(
+          "Of {} requests that were claimed before the lease could not be renewed, {} are still"
+              + " this worker's",
+          doubtful.size(),
+          claimed.size());
+    } finally {
+      asking.unlock();
+    }
+  }
+
+  private Set<Long> stillClaimed(List<Fenced> claims) throws SQLException {
+    return new HashSet<>(
+        Query.rows(
+            database,
+            "select pgoffload.still_claimed(?, ?, ?, ?)",
+            row -> row.getLong(1),
+            lease.worker(),
+            lease.epoch(),
+            Query.array("bigint", claims, claim -> claim.id),
+            Query.array("integer", claims, claim -> claim.attempt)));
+  }
+}

@@ -1,0 +1,52 @@
+package org.pgoffload.worker.delivery.lease;
+
+import java.sql.SQLException;
+import java.time.OffsetDateTime;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.IntConsumer;
+import javax.sql.DataSource;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Counts the live workers every few seconds: they share configured limits. Learns the database's
+/// time as well.
+public final class CountWorkers implements Runnable {
+  private static final Logger LOG = LoggerFactory.getLogger(CountWorkers.class);
+
+  private static final int SECONDS = 3;
+
+  private final DataSource database;
+  private final IntConsumer share;
+  private final DatabaseClock clock;
+
+  private CountWorkers(DataSource database, IntConsumer share, DatabaseClock clock) {
+    this.database = database;
+    this.share = share;
+    this.clock = clock;
+  }
+
+  /// Begins to count.
+  ///
+  /// @param share is told each count
+  public static void every(
+      ScheduledExecutorService timer, DataSource database, IntConsumer share, DatabaseClock clock) {
+    var _ =
+        timer.scheduleWithFixedDelay(
+            new CountWorkers(database, share, clock), 0, SECONDS, TimeUnit.SECONDS);
+  }
+
+  @Override
+  public void run() {
+    try (var connection = database.getConnection();
+        var statement =
+            connection.prepareStatement("select pgoffload.live_workers(), clock_timestamp()")) {
+      var row = statement.executeQuery();
+      row.next();
+      clock.said(row.getObject(2, OffsetDateTime.class).toInstant());
+      share.accept(row.getInt(1));
+    } catch (SQLException | RuntimeException e) {
+      LOG.debug("The live workers could not be counted; the last count stands", e);
+    }
+  }
+}

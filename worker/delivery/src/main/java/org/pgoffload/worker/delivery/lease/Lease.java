@@ -1,0 +1,224 @@
+package org.pgoffload.worker.delivery.lease;
+
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import javax.sql.DataSource;
+import org.pgoffload.platform.Query;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// This process's lease in the database, renewed every second by the database's clock. When it is
+/// lost to another process of its name, it registers anew with the next epoch. What it had claimed
+/// before it stood still may have been taken over by then.
+///
+/// By a clock that goes on while the process stands still, it knows for how long nobody can have
+/// counted it as dead: while it is fresh, and no lapse was counted since a claim, that claim is
+/// ours.
+///
+/// Safe to share between threads.
+public final class Lease implements AutoCloseable, WorkerLease {
+  private static final Logger LOG = LoggerFactory.getLogger(Lease.class);
+
+  private static final String DEAD_AFTER_MILLIS =
+      "(select extract(epoch from s.value::interval) * 1000 from pgoffload.setting s"
+          + " where s.name = 'worker_dead_after')";
+
+  /// For what comes between a look at the clock and the call that begins then.
+  private static final double LONGEST_MARGIN_MILLIS = 1000;
+
+  private final DataSource database;
+  private final Label label;
+  private final Doing doing;
+  private final ScheduledExecutorService timer =
+      Executors.newSingleThreadScheduledExecutor(
+          Thread.ofPlatform().name("pgoffload-lease").daemon().factory());
+  private volatile long epoch;
+
+  /// Everything that waits for the next renewal.
+  private final Object renewals = new Object();
+
+  /// Before the statement was sent, so that the database's own time is not before it.
+  private volatile long renewedAt = System.nanoTime();
+
+  private volatile long freshNanos;
+  private final AtomicLong leaseLapses = new AtomicLong();
+
+  /// How `llm_worker` names the worker.
+  ///
+  /// @param name unique to this process
+  /// @param version of the software
+  /// @param provider which it asks unless a request says otherwise
+  /// @param model likewise
+  public record Label(String name, String version, String provider, String model) {}
+
+  /// What `llm_worker` shows of its work.
+  public interface Doing {
+    /// How many requests run here.
+    int running();
+
+    /// The rest, as JSON.
+    String summary();
+  }
+
+  /// Registers and begins to renew.
+  ///
+  /// @throws SQLException if the database cannot be asked
+  public Lease(DataSource database, Label label, Doing doing) throws SQLException {
+    this.database = database;
+    this.label = label;
+    this.doing = doing;
+    register();
+    var _ = timer.scheduleWithFixedDelay(this::renew, 1, 1, TimeUnit.SECONDS);
+  }
+
+  @Override
+  public String worker() {
+    return label.name();
+  }
+
+  @Override
+  public long epoch() {
+    return epoch;
+  }
+
+  /// How often this process may have been counted as dead. What was claimed before the last time
+  /// may be another's. To be asked after [#awaitFresh], and before what is claimed.
+  public long leaseLapses() {
+    return leaseLapses.get();
+  }
+
+  /// Waits until nobody can count this process as dead; at no cost if nobody can.
+  ///
+  /// @return false if the time has passed before
+  /// @throws InterruptedException if the thread is interrupted while it waits
+  public boolean awaitFresh(Duration patience) throws InterruptedException {
+    if (isFresh()) {
+      return true;
+    }
+    long deadline = System.nanoTime() + patience.toNanos();
+    synchronized (renewals) {
+      while (!isFresh()) {
+        long left = deadline - System.nanoTime();
+        if (left <= 0) {
+          return false;
+        }
+        TimeUnit.NANOSECONDS.timedWait(renewals, left);
+      }
+    }
+    return true;
+  }
+
+  /// How long ago it was renewed.
+  public Duration age() {
+    return Duration.ofNanos(System.nanoTime() - renewedAt);
+  }
+
+  public boolean isFresh() {
+    return System.nanoTime() - renewedAt <= freshNanos;
+  }
+
+  /// @param before the statement was sent
+  /// @param deadAfterMillis when others count a lease as dead
+  /// @param anew whether all that was claimed until now counts as a dead worker's
+  private void renewedAt(long before, double deadAfterMillis, boolean anew) {
+    // in this order: who finds it fresh counts the lapse
+    if (anew || System.nanoTime() - renewedAt > freshNanos) {
+      leaseLapses.incrementAndGet();
+    }
+    double margin = Math.min(LONGEST_MARGIN_MILLIS, deadAfterMillis / 4);
+    freshNanos = (long) ((deadAfterMillis - margin) * 1e6);
+    renewedAt = before;
+    synchronized (renewals) {
+      renewals.notifyAll();
+    }
+  }
+
+  /// What to do when the lease was found to be lost: one that has only run out, because the
+  /// database or this process stood still, is renewed with its epoch, so that what runs here stays
+  /// claimed. Otherwise this registers with the next epoch.
+  ///
+  /// @param lost the epoch that was found to be lost; nothing is done if it is no longer this one
+  @Override
+  public synchronized void recover(long lost) throws SQLException {
+    if (lost == epoch && !renewed()) {
+      LOG.warn("The lease of worker {} is gone; registering again", label.name());
+      register();
+    }
+  }
+
+  private synchronized void register() throws SQLException {
+    long before = System.nanoTime();
+    Query.each(
+        database,
+        "select pgoffload.register_worker(?, ?, ?, ?), " + DEAD_AFTER_MILLIS,
+        row -> {
+          epoch = row.getLong(1);
+          renewedAt(before, row.getDouble(2), true);
+        },
+        label.name(),
+        label.provider(),
+        label.model(),
+        label.version());
+  }
+
+  private void renew() {
+    try {
+      recover(epoch);
+    } catch (SQLException | RuntimeException e) {
+      LOG.warn(
+          "The lease could not be renewed; when it ends, others count this worker as dead: {}",
+          e.getMessage());
+    }
+  }
+
+  private boolean renewed() throws SQLException {
+    long before = System.nanoTime();
+    return Query.row(
+        database,
+        "select pgoffload.renew_lease(?, ?, ?, ?::jsonb), " + DEAD_AFTER_MILLIS,
+        row -> {
+          boolean renewed = row.getBoolean(1);
+          if (renewed) {
+            renewedAt(before, row.getDouble(2), false);
+          }
+          return renewed;
+        },
+        label.name(),
+        epoch,
+        doing.running(),
+        whatItDoes());
+  }
+
+  /// A fault in what is only told must not cost the lease.
+  private String whatItDoes() {
+    try {
+      return doing.summary();
+    } catch (RuntimeException e) {
+      LOG.warn("What the worker does cannot be told", e);
+      return "{}";
+    }
+  }
+
+  /// Gives the lease up, so that what was left unfinished is taken over at once.
+  @Override
+  public void close() {
+    timer.shutdownNow();
+    try {
+      // a renewal under way would find the lease gone and register again
+      if (!timer.awaitTermination(3, TimeUnit.SECONDS)) {
+        LOG.warn("A renewal is still under way; the lease ends by itself");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    try {
+      Query.execute(database, "select pgoffload.release_lease(?, ?)", label.name(), epoch);
+    } catch (SQLException e) {
+      LOG.warn("The lease could not be released; it ends by itself: {}", e.getMessage());
+    }
+  }
+}

@@ -1,0 +1,105 @@
+package org.pgoffload.worker.llm;
+
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
+import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.Query;
+import org.pgoffload.worker.delivery.Claim;
+import org.pgoffload.worker.delivery.ConsumedRequest;
+import org.pgoffload.worker.delivery.lease.Lease;
+
+/// Claims a batch of requests in one statement and one commit, before any of them is begun.
+///
+/// Safe to share between threads.
+final class ClaimRequests {
+  private final DataSource database;
+  private final Lease lease;
+
+  ClaimRequests(DataSource database, Lease lease) {
+    this.database = database;
+    this.lease = lease;
+  }
+
+  /// Claims what can be claimed. Idempotent within one lease.
+  ///
+  /// @param requests of distinct ids
+  /// @return the claim of each, by id
+  /// @throws SQLException if the database could not be asked; nothing may be begun then
+  Map<Long, Claim<LlmAttempt>> claim(Collection<ConsumedRequest> requests) throws SQLException {
+    // an inserted request has its row; an immediate one is recorded with its claim
+    return claim(
+        requests,
+        request ->
+            request.envelope().immediate() && request.isReadable() ? request.signedText() : null);
+  }
+
+  /// Claims a request alone, and does not record what it asks for, which the database may not take.
+  /// What is published of it belongs to this claim: without one, nobody would write it back.
+  ///
+  /// @throws SQLException as [#claim]
+  Claim<LlmAttempt> claimUnrecorded(ConsumedRequest request) throws SQLException {
+    return Objects.requireNonNull(
+        claim(List.of(request), _ -> null).get(request.id()), "each has a claim");
+  }
+
+  private Map<Long, Claim<LlmAttempt>> claim(
+      Collection<ConsumedRequest> requests, Function<ConsumedRequest, @Nullable String> envelope)
+      throws SQLException {
+    // before the statement: what is lost later counts as another lapse
+    long leaseLapses = lease.leaseLapses();
+    return lease.claiming(() -> claimWithLease(requests, envelope, leaseLapses));
+  }
+
+  private Map<Long, Claim<LlmAttempt>> claimWithLease(
+      Collection<ConsumedRequest> requests,
+      Function<ConsumedRequest, @Nullable String> envelope,
+      long leaseLapses)
+      throws SQLException {
+    var claims = new HashMap<Long, Claim<LlmAttempt>>();
+    Query.each(
+        database,
+        "select id, outcome, attempt, claimed_at, detail from pgoffload.claim_llm(?, ?, ?, ?::oid[], ?)",
+        row -> claims.put(row.getLong(1), claim(row, leaseLapses)),
+        lease.worker(),
+        lease.epoch(),
+        Query.array("bigint", requests, ConsumedRequest::id),
+        Query.array("bigint", requests, request -> request.envelope().requestedBy().userOid()),
+        Query.array("text", requests, envelope));
+    return claims;
+  }
+
+  private static Claim<LlmAttempt> claim(ResultSet row, long leaseLapses) throws SQLException {
+    var outcome = row.getString(2);
+    return switch (outcome) {
+      case "claimed" -> new Claim.Claimed<>(attempt(row, leaseLapses, null));
+      case "answered" -> new Claim.Answered<>();
+      case "own" -> new Claim.Own<>(attempt(row, leaseLapses, null));
+      case "held" -> new Claim.Held<>();
+      case "cancelled" ->
+          new Claim.Refused<>(attempt(row, leaseLapses, LlmAttempt.Reason.CANCELLED));
+      case "over_budget" ->
+          new Claim.Refused<>(attempt(row, leaseLapses, LlmAttempt.Reason.OVER_BUDGET));
+      default ->
+          throw new SQLException(
+              "pgoffload.claim_llm returned '" + outcome + "': upgrade this worker");
+    };
+  }
+
+  private static LlmAttempt attempt(
+      ResultSet row, long leaseLapses, LlmAttempt.@Nullable Reason reason) throws SQLException {
+    return new LlmAttempt(
+        row.getInt(3),
+        row.getTimestamp(4).toInstant(),
+        leaseLapses,
+        reason == null
+            ? null
+            : new LlmAttempt.Refusal(reason, Objects.requireNonNullElse(row.getString(5), "")));
+  }
+}

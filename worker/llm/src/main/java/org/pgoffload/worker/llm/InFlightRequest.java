@@ -1,0 +1,240 @@
+package org.pgoffload.worker.llm;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.worker.delivery.lease.ClaimFence;
+import org.pgoffload.worker.delivery.ConsumedRequest;
+import org.pgoffload.worker.delivery.PendingRequests;
+import org.pgoffload.worker.llm.calls.CallProgress;
+import org.pgoffload.worker.models.ModelTarget;
+
+/// A claimed LLM request while this worker sees to it: waiting for its turn or its next try, or in
+/// the middle of a call.
+///
+/// Safe to share between threads.
+final class InFlightRequest implements CallProgress {
+  private final ConsumedRequest request;
+  private final PendingRequests receivedIn;
+  private final Deferral deferral;
+  private final InstantSource clock;
+  private final ClaimFence.FencedClaim claim;
+  private final long begunAt = System.nanoTime();
+  private final RecordCalls calls;
+  private @Nullable Whom lastAsked;
+  private final List<Follower> followers = new ArrayList<>();
+  private @Nullable Thread thread;
+  private @Nullable Instant waitsUntil;
+  private boolean waits = true;
+  private boolean deferring;
+  private boolean cancelled;
+  private boolean settled;
+  private boolean ended;
+  private boolean left;
+
+  /// Whether a request's record may be finished before the request is, because it is handed over to
+  /// the topic of deferred ones.
+  enum Deferral {
+    POSSIBLE,
+    /// Its record is in that topic.
+    DONE
+  }
+
+  private record Follower(Runnable whenEnded, Runnable whenLeft) {}
+
+  /// Who was asked.
+  ///
+  /// @param model as it was asked for, or as the vendor named it
+  record Whom(String provider, String model) {}
+
+  /// @param receivedIn where its record counts as unfinished
+  /// @param calls which another worker has made before
+  /// @param clock the database's
+  /// @param claim is confirmed before each call
+  InFlightRequest(
+      ConsumedRequest request,
+      PendingRequests receivedIn,
+      Deferral deferral,
+      List<Call> calls,
+      InstantSource clock,
+      ClaimFence.FencedClaim claim) {
+    this.request = request;
+    this.receivedIn = receivedIn;
+    this.deferral = deferral;
+    this.calls = new RecordCalls(calls);
+    if (!calls.isEmpty()) {
+      lastAsked = whom(calls.getLast());
+    }
+    this.clock = clock;
+    this.claim = claim;
+  }
+
+  ConsumedRequest request() {
+    return request;
+  }
+
+  long id() {
+    return request.id();
+  }
+
+  @Override
+  public synchronized void waits(Duration atLeast) {
+    waits = true;
+    waitsUntil = atLeast.isPositive() ? clock.instant().plus(atLeast) : null;
+  }
+
+  @Override
+  public boolean mayCall(Duration patience) throws InterruptedException {
+    return claim.confirm(patience);
+  }
+
+  @Override
+  public synchronized void calls(ModelTarget target) {
+    waits = false;
+    waitsUntil = null;
+    lastAsked = new Whom(target.provider().name(), target.model());
+  }
+
+  @Override
+  public synchronized void called(Call call) {
+    calls.add(call);
+    lastAsked = whom(call);
+  }
+
+  private static Whom whom(Call call) {
+    return new Whom(call.provider(), call.model());
+  }
+
+  /// Who was asked last; null if nobody was.
+  synchronized @Nullable Whom lastAsked() {
+    return lastAsked;
+  }
+
+  /// Every call that was made for it, in order.
+  synchronized List<Call> callsMade() {
+    return calls.entries();
+  }
+
+  /// For how long it has been claimed here.
+  Duration age() {
+    return Duration.ofNanos(System.nanoTime() - begunAt);
+  }
+
+  /// Before which there is nothing to do for it; null if nobody knows.
+  synchronized @Nullable Instant waitsUntil() {
+    return waitsUntil;
+  }
+
+  /// Whether it is time to hand its record over to the topic of deferred ones: it has been here for
+  /// long, or it waits while others have no room. True once.
+  synchronized boolean beginsToDefer(
+      Duration longest, Duration longestUnderPressure, boolean pressure) {
+    if (deferral == Deferral.DONE || deferring || settled) {
+      return false;
+    }
+    var age = age();
+    deferring =
+        age.compareTo(longest) >= 0
+            || (pressure && waits && age.compareTo(longestUnderPressure) >= 0);
+    return deferring;
+  }
+
+  /// Its record is safe in the topic of deferred ones.
+  void deferred() {
+    receivedIn.finish(id());
+  }
+
+  /// Its record could not be handed over: to be tried again.
+  synchronized void notDeferred() {
+    deferring = false;
+  }
+
+  /// Whether its record has been handed over, or is about to be.
+  synchronized boolean isDeferred() {
+    return deferring;
+  }
+
+  /// This thread sees to it from now on, and may be interrupted to cancel it.
+  synchronized void runsOn(Thread current) {
+    thread = current;
+    if (cancelled) {
+      current.interrupt();
+    }
+  }
+
+  /// There is a result: nothing can be cancelled any more.
+  synchronized void settle() {
+    settled = true;
+    if (cancelled) {
+      // an interrupt that came too late must not hit what follows
+      var _ = Thread.interrupted();
+    }
+  }
+
+  /// Ends it, its call under way included.
+  synchronized void cancel() {
+    if (!settled && !cancelled) {
+      cancelled = true;
+      if (thread != null) {
+        thread.interrupt();
+      }
+    }
+  }
+
+  synchronized boolean isCancelled() {
+    return cancelled;
+  }
+
+  /// It runs here no longer: its claim needs no fence.
+  void forget() {
+    claim.close();
+  }
+
+  /// Runs one of these once it has ended here, either way; at once if it has.
+  ///
+  /// @param whenEnded if its result is published
+  /// @param whenLeft if it is left to another worker, which has it by now
+  void follow(Runnable whenEnded, Runnable whenLeft) {
+    var follower = new Follower(whenEnded, whenLeft);
+    synchronized (this) {
+      if (!ended) {
+        followers.add(follower);
+        return;
+      }
+    }
+    tell(follower);
+  }
+
+  /// Its result is published.
+  void end() {
+    end(false);
+  }
+
+  /// Its claim is lost: another worker sees to its result.
+  void leave() {
+    end(true);
+  }
+
+  private void end(boolean toAnother) {
+    List<Follower> told;
+    synchronized (this) {
+      ended = true;
+      left = toAnother;
+      told = List.copyOf(followers);
+      followers.clear();
+    }
+    told.forEach(this::tell);
+  }
+
+  private void tell(Follower follower) {
+    boolean whenLeft;
+    synchronized (this) {
+      whenLeft = left;
+    }
+    (whenLeft ? follower.whenLeft : follower.whenEnded).run();
+  }
+}

@@ -1,0 +1,253 @@
+package org.pgoffload.worker.llm;
+
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Supplier;
+import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.telemetry.FaultPlace;
+import org.pgoffload.worker.delivery.Claim;
+import org.pgoffload.worker.delivery.lease.ClaimFence;
+import org.pgoffload.worker.delivery.lease.ClaimLostException;
+import org.pgoffload.worker.delivery.ConsumedRequest;
+import org.pgoffload.worker.delivery.EndReason;
+import org.pgoffload.worker.delivery.PendingRequests;
+import org.pgoffload.worker.delivery.RequestEnd;
+import org.pgoffload.worker.delivery.RequestHandler;
+import org.pgoffload.worker.delivery.RequestQueue;
+import org.pgoffload.worker.delivery.RunRequests;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Answers requests to a language model, new ones or deferred ones: whatever was consumed is
+/// claimed and begins, up to the window. Each waits for its turn by itself.
+///
+/// A worker has two, which share what is in flight. A record of the topic of deferred requests is
+/// there in case its worker dies: while that lives, it is watched.
+final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
+  private static final Logger LOG = LoggerFactory.getLogger(LlmRequestHandler.class);
+
+  /// Something ends all the time: whatever waits begins within this.
+  private static final Duration POLL_WHILE_WAITING = Duration.ofMillis(2);
+
+  private static final Duration POLL_WHILE_FULL = Duration.ofMillis(20);
+
+  private final RequestQueue queue;
+  private final InFlightRequest.Deferral deferral;
+  private final PendingRequests pending;
+  private final Shared shared;
+
+  /// What both handlers share.
+  ///
+  /// @param inFlight what has begun, from either queue
+  /// @param find what a worker that died had published
+  /// @param fence which claims are still this worker's
+  /// @param clock the database's
+  record Shared(
+      ClaimRequests claims,
+      AnswerRequest answer,
+      PublishAnswers publish,
+      RunRequests run,
+      InFlightRequests inFlight,
+      FindPublished find,
+      ClaimFence fence,
+      InstantSource clock) {}
+
+  /// @param deferral whether the queue's records may be handed over to the topic of deferred ones
+  /// @param pending where they count as unfinished
+  LlmRequestHandler(
+      RequestQueue queue,
+      InFlightRequest.Deferral deferral,
+      PendingRequests pending,
+      Shared shared) {
+    this.queue = queue;
+    this.deferral = deferral;
+    this.pending = pending;
+    this.shared = shared;
+  }
+
+  @Override
+  public RequestQueue queue() {
+    return queue;
+  }
+
+  @Override
+  public Optional<Duration> pollWhileWaiting() {
+    if (!pending.hasWaiting()) {
+      return Optional.empty();
+    }
+    return Optional.of(room() > 0 ? POLL_WHILE_WAITING : POLL_WHILE_FULL);
+  }
+
+  @Override
+  public int room() {
+    return Math.max(0, Math.min(queue.window() - pending.running(), shared.inFlight.room()));
+  }
+
+  @Override
+  public List<ConsumedRequest> mayBegin(int atMost) {
+    return pending.waiting(atMost);
+  }
+
+  @Override
+  public Map<Long, Claim<LlmAttempt>> claim(List<ConsumedRequest> requests) throws SQLException {
+    return shared.claims.claim(requests);
+  }
+
+  @Override
+  public Claim<LlmAttempt> claimToEnd(ConsumedRequest request) throws SQLException {
+    try {
+      return shared.claims.claimUnrecorded(request);
+    } catch (SQLException e) {
+      if (!DatabaseFault.isDataError(e)) {
+        throw e;
+      }
+      // of this id the database takes nothing: only who reads the topic is told
+      return new Claim.Claimed<>(new LlmAttempt(1, request.envelope().signedAt(), 0, null));
+    }
+  }
+
+  /// The results of LLM requests are in the table only after they were published.
+  @Override
+  public Optional<Execution> publishStanding(ConsumedRequest request) {
+    return Optional.empty();
+  }
+
+  @Override
+  public Optional<Execution> end(ConsumedRequest request, LlmAttempt claim, EndReason reason) {
+    var envelope = request.envelope();
+    return switch (reason) {
+      case EndReason.Refused _ -> {
+        shared.inFlight.find(request.id()).ifPresent(InFlightRequest::cancel);
+        var refusal = Objects.requireNonNull(claim.refusal(), "a refused claim says why");
+        yield isHere(request)
+            ? Optional.empty()
+            : Optional.of(
+                ended(request, claim, () -> shared.answer.refused(envelope, claim, refusal)));
+      }
+      case EndReason.NotExecuted(var refusal) ->
+          isHere(request)
+              ? Optional.empty()
+              : Optional.of(
+                  ended(request, claim, () -> shared.answer.notExecuted(envelope, claim, refusal)));
+      case EndReason.Unclaimable(var sqlState) ->
+          Optional.of(
+              ended(request, claim, () -> shared.answer.unclaimable(envelope, claim, sqlState)));
+    };
+  }
+
+  private Execution ended(ConsumedRequest request, LlmAttempt claim, Supplier<Result> result) {
+    return () -> {
+      if (!isPublished(request.envelope(), claim)) {
+        shared.publish.result(result.get());
+      }
+      return RequestEnd.FINISHED;
+    };
+  }
+
+  /// A request may be consumed again while it runs here: its deferred record, or a delivery that
+  /// was repeated. Sees to its record then.
+  private boolean isHere(ConsumedRequest request) {
+    long id = request.id();
+    var found = shared.inFlight.find(id);
+    if (found.isPresent()) {
+      var running = found.get();
+      if (deferral == InFlightRequest.Deferral.POSSIBLE && running.isDeferred()) {
+        // its record is in the other topic: this one needs nothing
+        pending.finish(id);
+      } else {
+        pending.running(id);
+        running.follow(() -> pending.finish(id), () -> pending.heldElsewhere(request));
+      }
+      return true;
+    }
+    if (shared.inFlight.isEnding(id)) {
+      // what claimed it is about to publish that it was cancelled
+      pending.heldElsewhere(request);
+      return true;
+    }
+    if (shared.run.hasPublished(id)) {
+      // asked second: it is published before it stops ending
+      pending.finish(id);
+      return true;
+    }
+    return false;
+  }
+
+  @Override
+  public Optional<Execution> begin(ConsumedRequest request, LlmAttempt claim) {
+    if (isHere(request)) {
+      return Optional.empty();
+    }
+    var begun =
+        new InFlightRequest(
+            request,
+            pending,
+            deferral,
+            DeferredHeaders.calls(request.record().headers()),
+            shared.clock,
+            shared.fence.fence(request.id(), claim.attempt(), claim.leaseLapses()));
+    shared.inFlight.begin(begun);
+    return Optional.of(() -> execute(begun, claim));
+  }
+
+  private RequestEnd execute(InFlightRequest begun, LlmAttempt claim) throws InterruptedException {
+    boolean left = false;
+    try {
+      if (!isPublished(begun.request().envelope(), claim)) {
+        shared.publish.result(result(begun, claim));
+      }
+      // before it is forgotten: between the two the request is both, never neither
+      shared.run.published(begun.id());
+    } catch (ClaimLostException e) {
+      LOG.info("{}: no call is made for it here any more", e.getMessage());
+      left = true;
+    } finally {
+      shared.inFlight.remove(begun);
+    }
+    if (left) {
+      // this record is watched; if it is finished, the one in the other topic is
+      begun.leave();
+      return RequestEnd.HELD;
+    }
+    // not of one that is left for the next worker: its other records must stay unfinished
+    begun.end();
+    return RequestEnd.FINISHED;
+  }
+
+  /// A request that was begun before may have its result, which its worker did not live to commit.
+  /// Nothing of it is done before that is known, and a cancellation waits as well.
+  private boolean isPublished(Envelope envelope, LlmAttempt claim) throws InterruptedException {
+    return claim.isTakeover()
+        && shared.find.isPublished(envelope.id(), envelope.requestedBy().userOid());
+  }
+
+  private Result result(InFlightRequest begun, LlmAttempt claim) throws InterruptedException {
+    begun.runsOn(Thread.currentThread());
+    try {
+      return shared.answer.answer(begun, claim);
+    } catch (InterruptedException e) {
+      if (begun.isCancelled()) {
+        return shared.answer.cancelled(begun, claim);
+      }
+      throw e;
+    } catch (ClaimLostException e) {
+      throw e;
+    } catch (RuntimeException | Error e) {
+      // An error too: this thread is all that knows the request, and it would wait for ever.
+      LOG.error(
+          "Request {} met a fault of the worker and ends as failed: {}",
+          begun.id(),
+          FaultPlace.of(e));
+      return shared.answer.fault(begun, claim);
+    } finally {
+      begun.settle();
+    }
+  }
+}

@@ -1,0 +1,121 @@
+package org.pgoffload.worker.llm;
+
+import java.time.InstantSource;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.pgoffload.protocol.RequestChannel;
+import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.worker.delivery.lease.ClaimFence;
+import org.pgoffload.worker.delivery.CommandHandler;
+import org.pgoffload.worker.delivery.ConsumerProperties;
+import org.pgoffload.worker.delivery.Delivery;
+import org.pgoffload.worker.delivery.PendingRequests;
+import org.pgoffload.worker.delivery.RequestQueue;
+import org.pgoffload.worker.delivery.RunRequests;
+import org.pgoffload.worker.llm.calls.EmbedTogether;
+import org.pgoffload.worker.llm.calls.MakeCalls;
+import org.pgoffload.worker.models.LlmProviders;
+
+/// Opens what answers requests to language models.
+public final class LlmRequests {
+  private LlmRequests() {}
+
+  /// Has new requests and deferred ones consumed.
+  ///
+  /// @param machine by which nothing is decided: it only says when calls were made
+  /// @return what obeys the commands to them
+  public static CommandHandler open(
+      Delivery delivery,
+      LlmSettings settings,
+      LlmProviders providers,
+      InstantSource machine,
+      Telemetry telemetry) {
+    var limits = delivery.settings();
+    var topics = limits.topics();
+    var publish = new PublishAnswers(delivery.publish(), topics);
+    var make = delivery.opened(new MakeCalls(settings.calls(), machine, telemetry));
+    delivery.shareWith(make::shareWith);
+    var answer =
+        new AnswerRequest(
+            limits.name(),
+            providers,
+            make,
+            delivery.opened(new EmbedTogether(make, settings.calls())),
+            new ConsultCache(delivery.database(), delivery.lease()),
+            publish::begin,
+            delivery.timer(),
+            delivery.clock());
+    var inFlight = new InFlightRequests(settings.maxDeferred(), limits.maxBytesInFlight());
+    var find =
+        delivery.opened(
+            new FindPublished(
+                topics.results(),
+                () -> new KafkaConsumer<>(ConsumerProperties.takeovers(limits)),
+                delivery.database()));
+    var run = new RunRequests("llm", delivery.publish(), delivery.measure());
+    var shared =
+        new LlmRequestHandler.Shared(
+            new ClaimRequests(delivery.database(), delivery.lease()),
+            answer,
+            publish,
+            run,
+            inFlight,
+            find,
+            new ClaimFence(delivery.database(), delivery.lease()),
+            delivery.clock());
+    var received = new PendingRequests();
+    delivery.consume(
+        new LlmRequestHandler(
+            new RequestQueue("llm", topics.llmRequests(), RequestChannel.LLM, limits.maxInFlight()),
+            InFlightRequest.Deferral.POSSIBLE,
+            received,
+            shared),
+        received,
+        run);
+    var deferred = new PendingRequests();
+    delivery.consume(
+        new LlmRequestHandler(
+            new RequestQueue(
+                "deferred", topics.deferred(), RequestChannel.LLM, settings.maxDeferred()),
+            InFlightRequest.Deferral.DONE,
+            deferred,
+            shared),
+        deferred,
+        run);
+    var _ =
+        delivery.opened(
+            new DeferRequests(
+                inFlight, received, limits.maxInFlight(), settings.deferAfter(), publish));
+    tell(delivery, inFlight);
+    return new ObeyCancellations(
+        delivery.database(), delivery.lease(), inFlight, cancelled -> end(shared, cancelled));
+  }
+
+  /// Ends a request that was claimed for nothing else.
+  private static void end(
+      LlmRequestHandler.Shared shared, ObeyCancellations.CancelledRequest cancelled) {
+    long id = cancelled.id();
+    shared
+        .run()
+        .begin(
+            id,
+            () -> {
+              if (cancelled.attempt() == 1
+                  || !shared.find().isPublished(id, cancelled.requestedByOid())) {
+                shared.publish().result(shared.answer().cancelled(cancelled));
+              }
+              shared.run().published(id);
+              shared.inFlight().endEnding(id);
+            });
+  }
+
+  private static void tell(Delivery delivery, InFlightRequests inFlight) {
+    var measure = delivery.measure();
+    measure.watchRunning(inFlight::count);
+    measure.tell("calls", () -> measure.total("pgoffload.llm.calls"));
+    measure.tell(
+        "rate_limited", () -> measure.total("pgoffload.llm.calls", "outcome", "rate_limited"));
+    measure.tell("retries", () -> measure.total("pgoffload.llm.retries"));
+    measure.tell("input_tokens", () -> measure.total("pgoffload.llm.tokens", "type", "input"));
+    measure.tell("output_tokens", () -> measure.total("pgoffload.llm.tokens", "type", "output"));
+  }
+}

@@ -1,0 +1,50 @@
+package org.pgoffload.worker.llm.calls;
+
+import java.time.Duration;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.worker.delivery.lease.ClaimLostException;
+import org.pgoffload.worker.models.ModelTarget;
+
+/// Is told what a request does while its calls are made; perhaps on the thread of a call that it
+/// shares with others.
+public interface CallProgress {
+
+  /// Who does not want to know.
+  CallProgress UNSEEN =
+      new CallProgress() {
+        @Override
+        public void waits(Duration atLeast) {}
+
+        @Override
+        public boolean mayCall(Duration patience) {
+          return true;
+        }
+
+        @Override
+        public void calls(ModelTarget target) {}
+
+        @Override
+        public void called(Call call) {}
+      };
+
+  /// It waits now: for its turn, or for the time of the next try.
+  ///
+  /// @param atLeast zero when nobody can tell
+  void waits(Duration atLeast);
+
+  /// Is asked before each call, which begins at once if it may.
+  ///
+  /// @param patience how long to wait while nobody can tell
+  /// @return false if nobody could tell in time: the call is not made
+  /// @throws ClaimLostException if another worker has the request by now: the call is not made
+  /// @throws InterruptedException if the thread is interrupted while it waits
+  boolean mayCall(Duration patience) throws InterruptedException;
+
+  /// A call is under way.
+  ///
+  /// @param target who is asked
+  void calls(ModelTarget target);
+
+  /// A call has ended.
+  void called(Call call);
+}

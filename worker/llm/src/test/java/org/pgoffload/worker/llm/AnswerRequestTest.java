@@ -1,0 +1,323 @@
+package org.pgoffload.worker.llm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.pgoffload.worker.llm.calls.CallSettings;
+import org.pgoffload.worker.llm.calls.CallLimits;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultHead;
+import org.pgoffload.protocol.TokenCounts;
+import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.worker.models.FakeProvider;
+import org.pgoffload.worker.delivery.TestRequests;
+import org.pgoffload.worker.delivery.ConsumedRequest;
+import org.pgoffload.worker.delivery.PendingRequests;
+import org.pgoffload.worker.llm.calls.EmbedTogether;
+import org.pgoffload.worker.llm.calls.MakeCalls;
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOptions;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.LlmProviders;
+import org.pgoffload.worker.models.ModelTarget;
+import org.pgoffload.worker.models.Turn;
+import org.pgoffload.worker.models.Usage;
+
+final class AnswerRequestTest {
+  private static final Instant SIGNED = Instant.ofEpochSecond(1);
+  private static final LlmAttempt AT_ONCE = attempt(1, SIGNED.plusMillis(20));
+  private static final InstantSource CLOCK =
+      InstantSource.fixed(Instant.parse("2026-01-02T03:04:05.6Z"));
+  /// Failures are tried again soon.
+  private static final CallSettings CALLS =
+      new CallSettings(
+          3,
+          Duration.ofMillis(5),
+          Duration.ofMillis(20),
+          Duration.ofMinutes(1),
+          Duration.ofMillis(3),
+          CallLimits.NONE,
+          Map.of());
+
+  private static final MakeCalls MAKE =
+      new MakeCalls(CALLS, CLOCK, Telemetry.none());
+  private static final EmbedTogether EMBED = new EmbedTogether(MAKE, CALLS);
+  private static final ScheduledExecutorService TIMER = Executors.newScheduledThreadPool(1);
+
+  @AfterAll
+  static void close() {
+    EMBED.close();
+    MAKE.close();
+    TIMER.shutdownNow();
+  }
+
+  @Test
+  void answersWithEverythingThatTheProviderTold() throws Exception {
+    var result = answer(new FakeProvider(), envelope("{\"prompt\": \"why?\"}"), AT_ONCE);
+    assertThat(result)
+        .usingRecursiveComparison()
+        .ignoringFieldsMatchingRegexes(".*ranMs")
+        .isEqualTo(
+            new Result(
+                new ResultHead(1, 9, "ask", "succeeded", "alice", 10),
+                new Result.Outcome("why?", null, null, "stop"),
+                new Result.Origin("fake", "fake-1", "call-1"),
+                new Result.Tokens(3L, 2L, 1L, 0L),
+                new Result.Run(1, 20.0, 0.0, "w", "2026-01-02T03:04:05.600Z"),
+                null,
+                new Result.Provenance(
+                    null,
+                    List.of(
+                        new Call(
+                            "fake",
+                            "fake-1",
+                            "2026-01-02T03:04:05.600Z",
+                            0,
+                            Call.Reply.answered("call-1"),
+                            new TokenCounts(3, 2, 1, 0))),
+                    null)));
+    assertThat(result.run().ranMs()).isNotNegative();
+  }
+
+  @Test
+  void asksWithTheWholePayloadAndTheTimeThatIsLeft() throws Exception {
+    var calls = new ArrayList<LlmCall>();
+    var provider =
+        new FakeProvider(call -> {
+          calls.add(call);
+          return FakeProvider.echo(call);
+        });
+    answer(
+        provider,
+        envelope(
+            """
+            {"prompt": "and now?", "system": "be brief", "model": "m",
+             "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}],
+             "options": {"temperature": 0.5, "max_output_tokens": 7}}\
+            """),
+        attempt(3, SIGNED.plusSeconds(59)));
+    assertThat(calls).hasSize(1);
+    var left = calls.getFirst().timeout();
+    assertThat(left).isBetween(Duration.ofMillis(500), Duration.ofSeconds(1));
+    assertThat(calls)
+        .containsExactly(
+            new LlmCall(
+                9,
+                "m",
+                "be brief",
+                List.of(Turn.user("hi"), Turn.assistant("yo"), Turn.user("and now?")),
+                new LlmOptions(0.5, 7, List.of(), null, null),
+                false,
+                left));
+  }
+
+  @Test
+  void isNotBegunPastItsDeadline() throws Exception {
+    var provider = new FakeProvider();
+    var result =
+        answer(provider, envelope("{\"prompt\": \"why?\"}"), attempt(1, SIGNED.plusSeconds(60)));
+    assertThat(result.status()).isEqualTo("expired");
+    assertThat(result.errorCode()).isEqualTo("deadline_passed");
+    assertThat(result.errorMessage()).contains("60000 ms");
+    assertThat(provider.calls()).isZero();
+    assertThat(result.origin().provider()).as("nobody was asked").isNull();
+    assertThat(result.origin().model()).isNull();
+  }
+
+  @Test
+  void expiresWhenTheCallHadAllTheTimeThatWasLeft() throws Exception {
+    var result =
+        answer(
+            new FakeProvider().hold("why?"),
+            envelope("{\"prompt\": \"why?\"}"),
+            attempt(1, SIGNED.plusMillis(58_000)));
+    assertThat(result.status()).isEqualTo("expired");
+    assertThat(result.origin().provider()).isEqualTo("fake");
+    assertThat(result.origin().model()).isEqualTo("fake-1");
+  }
+
+  @Test
+  void namesWhoWasReallyAskedHoweverItEnds() throws Exception {
+    var asked = asked(envelope("{\"prompt\": \"why?\"}"));
+    var answerer = answerer(new FakeProvider());
+    assertThat(answerer.cancelled(asked, AT_ONCE).origin().provider()).isNull();
+
+    var second =
+        new FakeProvider() {
+          @Override
+          public String name() {
+            return "second";
+          }
+        };
+    asked.calls(new ModelTarget(second, "m-2"));
+    assertThat(answerer.cancelled(asked, AT_ONCE).origin().provider()).isEqualTo("second");
+    assertThat(answerer.cancelled(asked, AT_ONCE).origin().model()).isEqualTo("m-2");
+    assertThat(answerer.fault(asked, AT_ONCE).origin().provider()).isEqualTo("second");
+
+    var refused = new LlmAttempt.Refusal(LlmAttempt.Reason.OVER_BUDGET, "spent");
+    assertThat(answerer.refused(asked.request().envelope(), AT_ONCE, refused).origin().provider())
+        .isNull();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{'temperature': 0}          | {'temperature': 0.0}       | true",
+        "{'temperature': 1}          | {'temperature': 1e0}       | true",
+        "{'temperature': 1.50}       | {'temperature': 15e-1}     | true",
+        "{'max_output_tokens': 10}   | {'max_output_tokens': 1e1} | true",
+        "{'stop': 'END'}             | {'stop': ['END']}          | true",
+        "{'stream': true}            | {}                         | true",
+        "{'temperature': 0}          | {}                         | false",
+        "{'temperature': 0}          | {'temperature': 0.1}       | false",
+        "{'max_output_tokens': 1}    | {'max_output_tokens': 10}  | false",
+        "{'stop': ['1']}             | {'stop': ['1.0']}          | false"
+      })
+  void equalNumbersAskTheSame(String one, String other, boolean same) throws Exception {
+    assertThat(Arrays.equals(cacheKey(one), cacheKey(other))).isEqualTo(same);
+  }
+
+  private static byte[] cacheKey(String options) throws InterruptedException {
+    var payload = "{\"prompt\": \"why?\", \"options\": " + options.replace('\'', '"') + "}";
+    return Question.of(envelope(payload), RequestKind.ASK)
+        .cacheKey(new ModelTarget(new FakeProvider(), "m"));
+  }
+
+  @Test
+  void failsWithTheProvidersCodeAndWords() throws Exception {
+    var result =
+        answer(
+            new FakeProvider(call -> FakeProvider.failure(LlmErrorCode.MODEL_NOT_FOUND)),
+            envelope("{\"prompt\": \"why?\"}"),
+            AT_ONCE);
+    assertThat(result.status()).isEqualTo("failed");
+    assertThat(result.errorCode()).isEqualTo("model_not_found");
+    assertThat(result.errorMessage()).isEqualTo("the words of the vendor");
+    assertThat(result.origin().model()).isEqualTo("fake-1");
+    assertThat(result.origin().providerRequestId()).isEqualTo("call-1");
+  }
+
+  @Test
+  void saysWhyTheModelStoppedWithoutAWord() throws Exception {
+    var error =
+        new LlmError(
+            LlmErrorCode.EMPTY_ANSWER, "words", 200, null, null, new FinishReason("tool_calls"));
+    var result =
+        answer(
+            new FakeProvider(call -> new LlmOutcome.Failed(error, "fake-1", Usage.NONE, List.of())),
+            envelope("{\"prompt\": \"why?\"}"),
+            AT_ONCE);
+    assertThat(result.errorCode()).isEqualTo("empty_answer");
+    assertThat(result.outcome().finishReason()).isEqualTo("tool_calls");
+  }
+
+  @Test
+  void failsForAKindThatItDoesNotKnow() throws Exception {
+    var provider = new FakeProvider();
+    for (var kind : List.of("sql", "of-tomorrow")) {
+      var result =
+          answer(
+              provider,
+              Envelope.read(bytes(TestRequests.envelope(9, kind, "{}", 60_000))),
+              AT_ONCE);
+      assertThat(result.errorCode()).isEqualTo("unsupported_kind");
+      assertThat(result.errorMessage()).contains(kind);
+    }
+    assertThat(provider.calls()).isZero();
+  }
+
+  @Test
+  void failsForAPayloadThatIsNoCall() throws Exception {
+    var result = answer(new FakeProvider(), envelope("{}"), AT_ONCE);
+    assertThat(result.errorCode()).isEqualTo("invalid_request");
+  }
+
+  @Test
+  void replacesInAnAnswerWhatPostgresHasNot() throws Exception {
+    var result =
+        answer(
+            new FakeProvider(call -> FakeProvider.answer("a\u0000b\uD83Dc")),
+            envelope("{\"prompt\": \"why?\"}"),
+            AT_ONCE);
+    assertThat(result.answer()).isEqualTo("a\uFFFDb\uFFFDc");
+  }
+
+  @Test
+  void hasNoResultWhenTheWorkerCloses() {
+    var provider = new FakeProvider().hold("why?");
+    Thread.currentThread().interrupt();
+    assertThatThrownBy(() -> answer(provider, envelope("{\"prompt\": \"why?\"}"), AT_ONCE))
+        .isInstanceOf(InterruptedException.class);
+  }
+
+  @Test
+  void aFaultOfTheWorkerFailsWithoutItsWords() {
+    var asked = asked(envelope("{\"prompt\": \"why?\"}"));
+    var result = answerer(new FakeProvider()).fault(asked, AT_ONCE);
+    assertThat(result.errorCode()).isEqualTo("internal_error");
+    assertThat(result.attempts()).isEqualTo(1);
+  }
+
+  private static Result answer(FakeProvider provider, Envelope envelope, LlmAttempt claim)
+      throws InterruptedException {
+    return answerer(provider).answer(asked(envelope), claim);
+  }
+
+  private static LlmAttempt attempt(int number, Instant claimedAt) {
+    return new LlmAttempt(number, claimedAt, 0, null);
+  }
+
+  private static AnswerRequest answerer(FakeProvider provider) {
+    return new AnswerRequest(
+        "w",
+        LlmProviders.of(provider),
+        MAKE,
+        EMBED,
+        (id, key, maxAge) -> new AnswerRequest.Cache.Advice.Lead(),
+        piece -> CompletableFuture.completedFuture(null),
+        TIMER,
+        CLOCK);
+  }
+
+  private static InFlightRequest asked(Envelope envelope) {
+    var record = new ConsumerRecord<byte[], byte[]>("t", 0, 0, null, new byte[0]);
+    return new InFlightRequest(
+        new ConsumedRequest(envelope, record, () -> {}),
+        new PendingRequests(),
+        InFlightRequest.Deferral.POSSIBLE,
+        List.of(),
+        CLOCK,
+        patience -> true);
+  }
+
+  private static Envelope envelope(String payload) {
+    return Envelope.read(bytes(TestRequests.envelope(9, "ask", payload, 60_000)));
+  }
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+}

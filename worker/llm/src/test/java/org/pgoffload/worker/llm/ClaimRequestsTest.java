@@ -1,0 +1,211 @@
+package org.pgoffload.worker.llm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.awaitility.Awaitility.await;
+
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import javax.sql.DataSource;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.worker.delivery.TestRequests;
+import org.pgoffload.worker.delivery.WorkerDatabase;
+import org.pgoffload.worker.delivery.Claim;
+import org.pgoffload.worker.delivery.ConsumedRequest;
+import org.pgoffload.worker.delivery.lease.Lease;
+
+/// What the worker asks of the database: claims and leases. All as the role pgoffload_worker.
+final class ClaimRequestsTest {
+  private static final AtomicLong IDS = new AtomicLong(1000);
+
+  private static WorkerDatabase server;
+  private static DataSource database;
+
+  @BeforeAll
+  static void install() throws SQLException {
+    server = new WorkerDatabase();
+    database = server.worker();
+  }
+
+  @AfterAll
+  static void end() {
+    server.close();
+  }
+
+  @Test
+  void aFirstClaimIsTheFirstAttempt() throws Exception {
+    try (var lease = lease("first")) {
+      var request = request();
+      var claim = new ClaimRequests(database, lease).claim(List.of(request)).get(request.id());
+      assertThat(claim)
+          .isInstanceOfSatisfying(
+              Claim.Claimed.class, claimed -> assertThat(claimed.attempt().attempt()).isEqualTo(1));
+    }
+  }
+
+  @Test
+  void aClaimOfALiveWorkerIsHeldForOthersAndOwnForItself() throws Exception {
+    try (var mine = lease("mine");
+        var theirs = lease("theirs")) {
+      var request = request();
+      var claims = new ClaimRequests(database, theirs);
+      claims.claim(List.of(request));
+      assertThat(new ClaimRequests(database, mine).claim(List.of(request)).get(request.id()))
+          .isEqualTo(new Claim.Held<LlmAttempt>());
+      assertThat(claims.claim(List.of(request)).get(request.id()))
+          .isInstanceOfSatisfying(
+              Claim.Own.class, own -> assertThat(own.attempt().attempt()).isEqualTo(1));
+    }
+  }
+
+  @Test
+  void aClaimOfAClosedWorkerIsTakenOverAsTheNextAttempt() throws Exception {
+    var request = request();
+    try (var closing = lease("closing")) {
+      new ClaimRequests(database, closing).claim(List.of(request));
+    }
+    try (var next = lease("next")) {
+      assertThat(new ClaimRequests(database, next).claim(List.of(request)).get(request.id()))
+          .isInstanceOfSatisfying(
+              Claim.Claimed.class, claimed -> assertThat(claimed.attempt().attempt()).isEqualTo(2));
+    }
+  }
+
+  @Test
+  void whatHasItsResultIsAnswered() throws Exception {
+    try (var lease = lease("late")) {
+      var request = request();
+      execute(
+          "insert into pgoffload.llm_result (id, kind, status, requested_by_oid, attempts,"
+              + " finished_at) values ("
+              + request.id()
+              + ", 'ask', 'succeeded', 10, 1, now())");
+      assertThat(new ClaimRequests(database, lease).claim(List.of(request)))
+          .isEqualTo(Map.of(request.id(), new Claim.Answered<LlmAttempt>()));
+    }
+  }
+
+  @Test
+  void anImmediateRequestIsRecordedWithItsClaim() throws Exception {
+    try (var lease = lease("recorder")) {
+      long id = IDS.incrementAndGet();
+      var request =
+          TestRequests.received(
+              TestRequests.envelope(id, "ask", "{\"prompt\": \"why?\"}", 60_000)
+                  .replace("\"immediate\": false", "\"immediate\": true"),
+              () -> {});
+      new ClaimRequests(database, lease).claim(List.of(request));
+      new ClaimRequests(database, lease).claim(List.of(request));
+      assertThat(
+              query(
+                  "select string_agg(prompt || immediate || requested_by, ',') from llm_request"
+                      + " where id = "
+                      + id))
+          .isEqualTo("why?truealice");
+    }
+  }
+
+  @Test
+  void aLeaseThatHasRunOutIsRenewedAndKeepsItsClaims() throws Exception {
+    try (var lease = lease("sleeper")) {
+      var claims = new ClaimRequests(database, lease);
+      var before = request();
+      claims.claim(List.of(before));
+      long epoch = lease.epoch();
+      execute("update pgoffload.setting set value = '0 s' where name = 'worker_dead_after'");
+      var fault = catchThrowableOfType(SQLException.class, () -> claims.claim(List.of(request())));
+      execute("update pgoffload.setting set value = '4 s' where name = 'worker_dead_after'");
+      assertThat(fault.getSQLState()).isEqualTo("PO001");
+      assertThat(claims.claim(List.of(before)).get(before.id())).isInstanceOf(Claim.Own.class);
+      assertThat(lease.epoch()).isEqualTo(epoch);
+    }
+  }
+
+  @Test
+  void aLeaseThatIsGoneIsRegisteredAnewAndGivesUpItsClaims() throws Exception {
+    try (var lease = lease("replaced")) {
+      var claims = new ClaimRequests(database, lease);
+      var request = request();
+      claims.claim(List.of(request));
+      long epoch = lease.epoch();
+      execute("update pgoffload.worker set released_at = now() where name = 'replaced'");
+      assertThat(claims.claim(List.of(request)).get(request.id()))
+          .isInstanceOfSatisfying(
+              Claim.Claimed.class, claimed -> assertThat(claimed.attempt().attempt()).isEqualTo(2));
+      assertThat(lease.epoch()).isEqualTo(epoch + 1);
+    }
+  }
+
+  @Test
+  void aClosedLeaseStaysClosed() throws Exception {
+    var lease = lease("closed");
+    lease.close();
+    await()
+        .during(Duration.ofMillis(1500))
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> query("select pgoffload.worker_is_alive('closed', 1)").equals("f"));
+  }
+
+  @Test
+  void aLeaseSurvivesARestartOfItsServer() throws Exception {
+    execute(
+        "insert into pgoffload.worker (name, epoch, provider, model, version, heartbeat_at)"
+            + " values ('out', 1, 'p', 'm', 'v', now() - interval '1 hour')");
+    execute("update pgoffload.setting set value = '1 day' where name = 'worker_dead_after'");
+    assertThat(query("select pgoffload.worker_is_alive('out', 1)")).isEqualTo("t");
+    execute(
+        "update pgoffload.worker set heartbeat_at = now() - interval '10 days' where name = 'out'");
+    // by its heartbeat it is long dead, but the server has not been up for a day
+    assertThat(query("select pgoffload.worker_is_alive('out', 1)")).isEqualTo("t");
+    execute("update pgoffload.setting set value = '4 s' where name = 'worker_dead_after'");
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> query("select pgoffload.worker_is_alive('out', 1)").equals("f"));
+  }
+
+  @Test
+  void anIdThatNoPartitionTakesIsTheDatasFault() throws Exception {
+    try (var lease = lease("refused")) {
+      var far = TestRequests.received(1L << 40, () -> {});
+      assertThatThrownBy(() -> new ClaimRequests(database, lease).claim(List.of(far)))
+          .isInstanceOfSatisfying(
+              SQLException.class, fault -> assertThat(DatabaseFault.isDataError(fault)).isTrue());
+    }
+  }
+
+  private static Lease lease(String name) throws SQLException {
+    return new Lease(
+        database,
+        new Lease.Label(name, "test", "fake", "fake-1"),
+        new Lease.Doing() {
+          @Override
+          public int running() {
+            return 0;
+          }
+
+          @Override
+          public String summary() {
+            return "{}";
+          }
+        });
+  }
+
+  private static ConsumedRequest request() {
+    return TestRequests.received(IDS.incrementAndGet(), () -> {});
+  }
+
+  private static void execute(String sql) throws SQLException {
+    server.execute(sql);
+  }
+
+  private static String query(String sql) throws SQLException {
+    return server.query(sql);
+  }
+}

@@ -18,9 +18,9 @@ import org.pgoffload.results.ResultsConfiguration;
 import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.delivery.DeliverySettings;
 import org.pgoffload.worker.llm.LlmSettings;
-import org.pgoffload.worker.sql.sessions.SqlLimits;
-import org.pgoffload.worker.sql.SqlSettings;
 import org.pgoffload.worker.models.LlmProviders;
+import org.pgoffload.worker.sql.SqlSettings;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
 import org.pgoffload.worker.vendors.ProviderResolution;
 import org.pgoffload.worker.vendors.ResolveProvider;
 

@@ -26,8 +26,8 @@ import org.pgoffload.worker.WorkerConfiguration;
 import org.pgoffload.worker.delivery.DeliverySettings;
 import org.pgoffload.worker.llm.LlmSettings;
 import org.pgoffload.worker.llm.calls.CallSettings;
-import org.pgoffload.worker.sql.sessions.SqlLimits;
 import org.pgoffload.worker.sql.SqlSettings;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
 
 class ReadConfigurationTest {
   private static final Map<String, String> LEAST =

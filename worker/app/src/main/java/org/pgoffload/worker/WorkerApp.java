@@ -9,12 +9,12 @@ import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.delivery.CommandHandler;
 import org.pgoffload.worker.delivery.Delivery;
-import org.pgoffload.worker.delivery.lease.Lease;
 import org.pgoffload.worker.delivery.OpenedParts;
+import org.pgoffload.worker.delivery.lease.Lease;
 import org.pgoffload.worker.llm.LlmRequests;
-import org.pgoffload.worker.sql.SqlRequests;
-import org.pgoffload.worker.models.LlmProviders;
 import org.pgoffload.worker.models.FileDescriptors;
+import org.pgoffload.worker.models.LlmProviders;
+import org.pgoffload.worker.sql.SqlRequests;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -1,6 +1,5 @@
 package org.pgoffload.worker;
 
-import org.pgoffload.worker.llm.LlmSettings;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -17,8 +16,9 @@ import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.Telemetry;
-import org.pgoffload.worker.models.FakeProvider;
 import org.pgoffload.worker.delivery.DeliverySettings;
+import org.pgoffload.worker.llm.LlmSettings;
+import org.pgoffload.worker.models.FakeProvider;
 import org.pgoffload.worker.models.LlmError;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;

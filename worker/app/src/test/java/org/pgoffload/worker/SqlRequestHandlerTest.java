@@ -17,8 +17,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.telemetry.Telemetry;
-import org.pgoffload.worker.models.FakeProvider;
 import org.pgoffload.worker.TestLaunches.Launch;
+import org.pgoffload.worker.models.FakeProvider;
 import org.pgoffload.worker.models.LlmProviders;
 
 /// Background SQL from its topic to its result, with a real database and a real broker.

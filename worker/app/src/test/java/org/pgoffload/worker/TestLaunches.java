@@ -1,7 +1,5 @@
 package org.pgoffload.worker;
 
-import org.pgoffload.worker.sql.SqlSettings;
-import org.pgoffload.worker.sql.sessions.SqlLimits;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.charset.StandardCharsets;
@@ -21,6 +19,8 @@ import org.pgoffload.worker.delivery.DeliverySettings;
 import org.pgoffload.worker.delivery.TestRequests;
 import org.pgoffload.worker.llm.LlmSettings;
 import org.pgoffload.worker.llm.calls.CallSettings;
+import org.pgoffload.worker.sql.SqlSettings;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
 
 /// Launches and commands of alice and bob, signed and sent as the database would.
 final class TestLaunches {

@@ -1,6 +1,5 @@
 package org.pgoffload.worker;
 
-import org.pgoffload.worker.models.FakeProvider;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -31,6 +30,7 @@ import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.delivery.DeliverySettings;
 import org.pgoffload.worker.llm.LlmSettings;
+import org.pgoffload.worker.models.FakeProvider;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmProvider;
 import org.pgoffload.worker.models.LlmProviders;

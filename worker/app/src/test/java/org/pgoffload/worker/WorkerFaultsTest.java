@@ -1,6 +1,5 @@
 package org.pgoffload.worker;
 
-import org.pgoffload.worker.models.FakeProvider;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -13,6 +12,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.worker.models.FakeProvider;
 import org.pgoffload.worker.models.LlmProviders;
 
 /// The worker while its database or its broker is away.

@@ -1,14 +1,21 @@
 package org.pgoffload.dev.tests;
 
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.belongToAnyOf;
 import static com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.LlmPiece;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.protocol.SqlRows;
 
 /// The house as docs/architecture.md draws it.
 class ArchitectureTest {
@@ -95,18 +102,54 @@ class ArchitectureTest {
   }
 
   @Test
-  void theModelVendorsAreAskedWithoutKnowingTheRestOfTheWorker() {
+  void theRoomsOfTheWorkerKnowEachOtherDownwardsAlone() {
+    layeredArchitecture()
+        .consideringOnlyDependenciesInLayers()
+        .layer("app")
+        .definedBy("org.pgoffload.worker")
+        .layer("delivery")
+        .definedBy("org.pgoffload.worker.delivery..")
+        .layer("models")
+        .definedBy("org.pgoffload.worker.models..")
+        .layer("http")
+        .definedBy("org.pgoffload.worker.vendors.http..")
+        .layer("vendors")
+        .definedBy("org.pgoffload.worker.vendors", "org.pgoffload.worker.vendors.entra..")
+        .layer("llm")
+        .definedBy("org.pgoffload.worker.llm..")
+        .layer("sql")
+        .definedBy("org.pgoffload.worker.sql..")
+        .whereLayer("app")
+        .mayOnlyAccessLayers("delivery", "models", "llm", "sql")
+        .whereLayer("delivery")
+        .mayNotAccessAnyLayer()
+        .whereLayer("models")
+        .mayNotAccessAnyLayer()
+        .whereLayer("http")
+        .mayOnlyAccessLayers("models")
+        .whereLayer("vendors")
+        .mayOnlyAccessLayers("models", "http")
+        .whereLayer("llm")
+        .mayOnlyAccessLayers("delivery", "models")
+        .whereLayer("sql")
+        .mayOnlyAccessLayers("delivery")
+        .check(classes);
+  }
+
+  @Test
+  void deliveryKnowsNeitherModelsNorSql() {
     noClasses()
         .that()
-        .resideInAPackage("org.pgoffload.worker.vendors..")
+        .resideInAPackage("org.pgoffload.worker.delivery..")
         .should()
-        .dependOnClassesThat()
-        .resideInAnyPackage(
-            "org.pgoffload.worker",
-            "org.pgoffload.worker.delivery..",
-            "org.pgoffload.worker.llm..",
-            "org.pgoffload.worker.sql..")
+        .dependOnClassesThat(
+            belongToAnyOf(Result.class, SqlResult.class, SqlRows.class, LlmPiece.class, Call.class))
         .check(classes);
+  }
+
+  @Test
+  void thePackagesOfTheWorkerHaveNoCircles() {
+    slices().matching("org.pgoffload.worker.(**)").should().beFreeOfCycles().check(classes);
   }
 
   @Test

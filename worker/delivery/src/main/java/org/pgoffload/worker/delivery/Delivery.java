@@ -1,8 +1,5 @@
 package org.pgoffload.worker.delivery;
 
-import org.pgoffload.worker.delivery.lease.CountWorkers;
-import org.pgoffload.worker.delivery.lease.DatabaseClock;
-import org.pgoffload.worker.delivery.lease.Lease;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,6 +12,9 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.worker.delivery.lease.CountWorkers;
+import org.pgoffload.worker.delivery.lease.DatabaseClock;
+import org.pgoffload.worker.delivery.lease.Lease;
 
 /// The delivery of requests to their handlers: has everything that all handlers share, and a thread
 /// for each queue and for the commands.

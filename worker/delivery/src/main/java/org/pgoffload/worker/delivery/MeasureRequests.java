@@ -1,6 +1,5 @@
 package org.pgoffload.worker.delivery;
 
-import org.pgoffload.worker.delivery.lease.Lease;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
@@ -29,6 +28,7 @@ import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.telemetry.TraceHeaders;
+import org.pgoffload.worker.delivery.lease.Lease;
 
 /// What a worker tells of the way of its requests: measures of all of them, and a span for each.
 ///

@@ -1,10 +1,10 @@
 package org.pgoffload.worker.delivery;
 
+import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.util.HexFormat;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
-import java.nio.charset.StandardCharsets;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RecordHeaders;

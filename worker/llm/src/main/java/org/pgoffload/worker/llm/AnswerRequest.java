@@ -19,8 +19,8 @@ import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultHead;
-import org.pgoffload.worker.delivery.lease.ClaimLostException;
 import org.pgoffload.worker.delivery.ConsumedRequest;
+import org.pgoffload.worker.delivery.lease.ClaimLostException;
 import org.pgoffload.worker.llm.calls.CallProgress;
 import org.pgoffload.worker.llm.calls.CallsMade;
 import org.pgoffload.worker.llm.calls.Deadline;
@@ -40,6 +40,8 @@ import org.slf4j.LoggerFactory;
 
 /// Has the calls made that a claimed request asks for, and makes its result of whatever comes back.
 /// Runs on the request's own virtual thread.
+///
+/// Longer than 300 lines because every way in which a request ends becomes a result here.
 ///
 /// Safe to share between threads.
 final class AnswerRequest {

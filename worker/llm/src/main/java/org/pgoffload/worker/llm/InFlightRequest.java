@@ -7,9 +7,9 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
-import org.pgoffload.worker.delivery.lease.ClaimFence;
 import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.PendingRequests;
+import org.pgoffload.worker.delivery.lease.ClaimFence;
 import org.pgoffload.worker.llm.calls.CallProgress;
 import org.pgoffload.worker.models.ModelTarget;
 

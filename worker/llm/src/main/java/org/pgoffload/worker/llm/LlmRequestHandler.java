@@ -13,8 +13,6 @@ import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.FaultPlace;
 import org.pgoffload.worker.delivery.Claim;
-import org.pgoffload.worker.delivery.lease.ClaimFence;
-import org.pgoffload.worker.delivery.lease.ClaimLostException;
 import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.EndReason;
 import org.pgoffload.worker.delivery.PendingRequests;
@@ -22,6 +20,8 @@ import org.pgoffload.worker.delivery.RequestEnd;
 import org.pgoffload.worker.delivery.RequestHandler;
 import org.pgoffload.worker.delivery.RequestQueue;
 import org.pgoffload.worker.delivery.RunRequests;
+import org.pgoffload.worker.delivery.lease.ClaimFence;
+import org.pgoffload.worker.delivery.lease.ClaimLostException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

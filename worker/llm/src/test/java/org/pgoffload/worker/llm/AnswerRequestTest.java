@@ -10,8 +10,6 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.pgoffload.worker.llm.calls.CallSettings;
-import org.pgoffload.worker.llm.calls.CallLimits;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
@@ -28,12 +26,14 @@ import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultHead;
 import org.pgoffload.protocol.TokenCounts;
 import org.pgoffload.telemetry.Telemetry;
-import org.pgoffload.worker.models.FakeProvider;
-import org.pgoffload.worker.delivery.TestRequests;
 import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.PendingRequests;
+import org.pgoffload.worker.delivery.TestRequests;
+import org.pgoffload.worker.llm.calls.CallLimits;
+import org.pgoffload.worker.llm.calls.CallSettings;
 import org.pgoffload.worker.llm.calls.EmbedTogether;
 import org.pgoffload.worker.llm.calls.MakeCalls;
+import org.pgoffload.worker.models.FakeProvider;
 import org.pgoffload.worker.models.FinishReason;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmError;
@@ -50,6 +50,7 @@ final class AnswerRequestTest {
   private static final LlmAttempt AT_ONCE = attempt(1, SIGNED.plusMillis(20));
   private static final InstantSource CLOCK =
       InstantSource.fixed(Instant.parse("2026-01-02T03:04:05.6Z"));
+
   /// Failures are tried again soon.
   private static final CallSettings CALLS =
       new CallSettings(
@@ -61,8 +62,7 @@ final class AnswerRequestTest {
           CallLimits.NONE,
           Map.of());
 
-  private static final MakeCalls MAKE =
-      new MakeCalls(CALLS, CLOCK, Telemetry.none());
+  private static final MakeCalls MAKE = new MakeCalls(CALLS, CLOCK, Telemetry.none());
   private static final EmbedTogether EMBED = new EmbedTogether(MAKE, CALLS);
   private static final ScheduledExecutorService TIMER = Executors.newScheduledThreadPool(1);
 

@@ -15,10 +15,10 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.platform.DatabaseFault;
-import org.pgoffload.worker.delivery.TestRequests;
-import org.pgoffload.worker.delivery.WorkerDatabase;
 import org.pgoffload.worker.delivery.Claim;
 import org.pgoffload.worker.delivery.ConsumedRequest;
+import org.pgoffload.worker.delivery.TestRequests;
+import org.pgoffload.worker.delivery.WorkerDatabase;
 import org.pgoffload.worker.delivery.lease.Lease;
 
 /// What the worker asks of the database: claims and leases. All as the role pgoffload_worker.

@@ -1,8 +1,8 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.sessions.TaskLogin;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.sql.sessions.TaskLogin;
 
 /// Says what an administrator grants or alters, so that a worker is let in as a role. The server
 /// words its refusals in its own language: their SQLSTATE and the routine that raised them tell.

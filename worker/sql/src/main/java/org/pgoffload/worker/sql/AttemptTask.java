@@ -1,5 +1,13 @@
 package org.pgoffload.worker.sql;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.sql.SQLException;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.worker.sql.rows.DescribeColumns;
 import org.pgoffload.worker.sql.rows.GatherRows;
 import org.pgoffload.worker.sql.rows.ResultsTopic;
@@ -12,14 +20,6 @@ import org.pgoffload.worker.sql.sessions.TaskSessions;
 import org.pgoffload.worker.sql.statements.RefusedStatement;
 import org.pgoffload.worker.sql.statements.SplitStatements;
 import org.pgoffload.worker.sql.statements.SqlStatement;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.type.TypeReference;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.sql.SQLException;
-import java.util.Map;
-import org.jspecify.annotations.Nullable;
-import org.pgoffload.platform.DatabaseFault;
-import org.pgoffload.protocol.SqlResult;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

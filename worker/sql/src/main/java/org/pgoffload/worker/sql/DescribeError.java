@@ -1,9 +1,9 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.statements.SqlStatement;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.SqlError;
+import org.pgoffload.worker.sql.statements.SqlStatement;
 import org.postgresql.util.PSQLException;
 import org.postgresql.util.ServerErrorMessage;
 

@@ -1,10 +1,5 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.rows.GatherRows;
-import org.pgoffload.worker.sql.sessions.RunningTask;
-import org.pgoffload.worker.sql.sessions.SqlClaim;
-import org.pgoffload.worker.sql.sessions.SqlTask;
-import org.pgoffload.worker.sql.statements.CommandTag;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -17,6 +12,11 @@ import org.pgoffload.protocol.SqlColumn;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.protocol.SqlNotice;
 import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.worker.sql.rows.GatherRows;
+import org.pgoffload.worker.sql.sessions.RunningTask;
+import org.pgoffload.worker.sql.sessions.SqlClaim;
+import org.pgoffload.worker.sql.sessions.SqlTask;
+import org.pgoffload.worker.sql.statements.CommandTag;
 
 /// Makes the terminal results of one attempt at a task.
 final class DescribeResult {

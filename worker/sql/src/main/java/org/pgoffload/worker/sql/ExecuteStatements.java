@@ -1,12 +1,5 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.rows.DescribeColumns;
-import org.pgoffload.worker.sql.rows.GatherRows;
-import org.pgoffload.worker.sql.rows.QualifyValues;
-import org.pgoffload.worker.sql.sessions.StoppedException;
-import org.pgoffload.worker.sql.statements.CommandTag;
-import org.pgoffload.worker.sql.statements.RefusedStatement;
-import org.pgoffload.worker.sql.statements.SqlStatement;
 import java.sql.SQLException;
 import java.sql.SQLWarning;
 import java.util.ArrayList;
@@ -14,6 +7,13 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.SqlColumn;
+import org.pgoffload.worker.sql.rows.DescribeColumns;
+import org.pgoffload.worker.sql.rows.GatherRows;
+import org.pgoffload.worker.sql.rows.QualifyValues;
+import org.pgoffload.worker.sql.sessions.StoppedException;
+import org.pgoffload.worker.sql.statements.CommandTag;
+import org.pgoffload.worker.sql.statements.RefusedStatement;
+import org.pgoffload.worker.sql.statements.SqlStatement;
 import org.postgresql.copy.CopyOut;
 import org.postgresql.core.Field;
 import org.postgresql.core.NativeQuery;

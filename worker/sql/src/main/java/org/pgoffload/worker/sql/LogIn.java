@@ -1,10 +1,5 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.sessions.RunningTask;
-import org.pgoffload.worker.sql.sessions.SqlTask;
-import org.pgoffload.worker.sql.sessions.TaskLogin;
-import org.pgoffload.worker.sql.sessions.TaskSession;
-import org.pgoffload.worker.sql.sessions.TaskSessions;
 import java.io.IOException;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
@@ -13,6 +8,11 @@ import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.protocol.SqlError;
+import org.pgoffload.worker.sql.sessions.RunningTask;
+import org.pgoffload.worker.sql.sessions.SqlTask;
+import org.pgoffload.worker.sql.sessions.TaskLogin;
+import org.pgoffload.worker.sql.sessions.TaskSession;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

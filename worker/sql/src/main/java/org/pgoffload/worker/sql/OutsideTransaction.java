@@ -1,8 +1,8 @@
 package org.pgoffload.worker.sql;
 
+import java.sql.SQLException;
 import org.pgoffload.worker.sql.statements.CommandTag;
 import org.pgoffload.worker.sql.statements.SqlStatement;
-import java.sql.SQLException;
 import org.postgresql.util.ServerErrorMessage;
 
 /// Tells the statements that cannot run in a transaction block from those that merely fail.

@@ -1,6 +1,5 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.rows.ResultsTopic;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.Future;
 import org.apache.kafka.common.errors.RecordTooLargeException;
@@ -8,6 +7,7 @@ import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.worker.delivery.EndedRequest;
 import org.pgoffload.worker.delivery.PublishRecords;
+import org.pgoffload.worker.sql.rows.ResultsTopic;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -1,12 +1,5 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.rows.DescribeColumns;
-import org.pgoffload.worker.sql.rows.ResultsTopic;
-import org.pgoffload.worker.sql.sessions.RunningTask;
-import org.pgoffload.worker.sql.sessions.SqlClaim;
-import org.pgoffload.worker.sql.sessions.SqlTask;
-import org.pgoffload.worker.sql.sessions.TaskSession;
-import org.pgoffload.worker.sql.sessions.TaskSessions;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -16,6 +9,13 @@ import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.telemetry.FaultPlace;
 import org.pgoffload.worker.delivery.RequestEnd;
+import org.pgoffload.worker.sql.rows.DescribeColumns;
+import org.pgoffload.worker.sql.rows.ResultsTopic;
+import org.pgoffload.worker.sql.sessions.RunningTask;
+import org.pgoffload.worker.sql.sessions.SqlClaim;
+import org.pgoffload.worker.sql.sessions.SqlTask;
+import org.pgoffload.worker.sql.sessions.TaskSession;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

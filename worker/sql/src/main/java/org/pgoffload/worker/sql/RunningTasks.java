@@ -1,7 +1,5 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.sessions.RunningTask;
-import org.pgoffload.worker.sql.sessions.SqlTask;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
@@ -12,6 +10,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.pgoffload.worker.delivery.RecentIds;
+import org.pgoffload.worker.sql.sessions.RunningTask;
+import org.pgoffload.worker.sql.sessions.SqlTask;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

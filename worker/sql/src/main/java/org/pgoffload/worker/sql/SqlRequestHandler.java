@@ -1,8 +1,5 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.scheduling.TaskScheduler;
-import org.pgoffload.worker.sql.sessions.SqlClaim;
-import org.pgoffload.worker.sql.sessions.SqlTask;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
@@ -26,6 +23,9 @@ import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.delivery.RequestEnd;
 import org.pgoffload.worker.delivery.RequestHandler;
 import org.pgoffload.worker.delivery.RequestQueue;
+import org.pgoffload.worker.sql.scheduling.TaskScheduler;
+import org.pgoffload.worker.sql.sessions.SqlClaim;
+import org.pgoffload.worker.sql.sessions.SqlTask;
 
 /// Executes background SQL. What may begin is chosen within the limits of roles and sessions; what
 /// has to wait is recorded, so that it can be listed and cancelled.

@@ -1,7 +1,5 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.scheduling.TaskScheduler;
-import org.pgoffload.worker.sql.sessions.TaskSessions;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import org.pgoffload.protocol.RequestChannel;
@@ -9,6 +7,8 @@ import org.pgoffload.worker.delivery.CommandHandler;
 import org.pgoffload.worker.delivery.Delivery;
 import org.pgoffload.worker.delivery.RequestQueue;
 import org.pgoffload.worker.delivery.RunRequests;
+import org.pgoffload.worker.sql.scheduling.TaskScheduler;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
 
 /// Opens what executes background SQL.
 public final class SqlRequests {

@@ -1,7 +1,7 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.sessions.SqlLimits;
 import org.pgoffload.platform.TaskDatabase;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
 
 /// How background SQL is executed.
 ///

@@ -1,7 +1,7 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.sessions.SqlClaim;
 import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.worker.sql.sessions.SqlClaim;
 
 /// How one attempt at a task ended.
 sealed interface TaskOutcome {

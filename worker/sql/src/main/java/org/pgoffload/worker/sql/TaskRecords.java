@@ -1,7 +1,5 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.sessions.SqlClaim;
-import org.pgoffload.worker.sql.sessions.TaskLogin;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -26,6 +24,8 @@ import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.worker.delivery.Claim;
 import org.pgoffload.worker.delivery.lease.WorkerLease;
+import org.pgoffload.worker.sql.sessions.SqlClaim;
+import org.pgoffload.worker.sql.sessions.TaskLogin;
 
 /// What the database keeps of requests for SQL, on the worker's own connections: claims, results
 /// that are not bound to a task's transaction, cancellations, progress.

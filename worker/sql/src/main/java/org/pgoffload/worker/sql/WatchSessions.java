@@ -1,7 +1,5 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.sessions.RunningTask;
-import org.pgoffload.worker.sql.sessions.TaskSession;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -9,7 +7,9 @@ import java.util.Collection;
 import java.util.HashSet;
 import java.util.Set;
 import org.pgoffload.telemetry.LogRequest;
+import org.pgoffload.worker.sql.sessions.RunningTask;
 import org.pgoffload.worker.sql.sessions.SqlClaim.EarlierSession;
+import org.pgoffload.worker.sql.sessions.TaskSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

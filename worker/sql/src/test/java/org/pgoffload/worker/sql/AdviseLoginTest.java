@@ -2,10 +2,10 @@ package org.pgoffload.worker.sql;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.pgoffload.worker.sql.sessions.TaskLogin;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.pgoffload.worker.sql.sessions.TaskLogin;
 import org.postgresql.util.PSQLException;
 import org.postgresql.util.ServerErrorMessage;
 

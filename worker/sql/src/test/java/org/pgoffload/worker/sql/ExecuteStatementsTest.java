@@ -4,16 +4,6 @@ import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import org.pgoffload.worker.sql.rows.DescribeColumns;
-import org.pgoffload.worker.sql.rows.GatherRows;
-import org.pgoffload.worker.sql.sessions.RunningTask;
-import org.pgoffload.worker.sql.sessions.SqlLimits;
-import org.pgoffload.worker.sql.sessions.SqlTask;
-import org.pgoffload.worker.sql.sessions.TaskLogin;
-import org.pgoffload.worker.sql.sessions.TaskSession;
-import org.pgoffload.worker.sql.sessions.TaskSessions;
-import org.pgoffload.worker.sql.statements.RefusedStatement;
-import org.pgoffload.worker.sql.statements.SplitStatements;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -37,6 +27,16 @@ import org.pgoffload.protocol.SqlColumn;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.protocol.SqlNotice;
 import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.worker.sql.rows.DescribeColumns;
+import org.pgoffload.worker.sql.rows.GatherRows;
+import org.pgoffload.worker.sql.sessions.RunningTask;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
+import org.pgoffload.worker.sql.sessions.SqlTask;
+import org.pgoffload.worker.sql.sessions.TaskLogin;
+import org.pgoffload.worker.sql.sessions.TaskSession;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
+import org.pgoffload.worker.sql.statements.RefusedStatement;
+import org.pgoffload.worker.sql.statements.SplitStatements;
 
 /// Statements on a real server, without the database's own functions.
 final class ExecuteStatementsTest {

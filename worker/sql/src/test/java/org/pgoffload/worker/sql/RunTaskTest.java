@@ -5,10 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import org.pgoffload.worker.sql.sessions.SqlClaim;
-import org.pgoffload.worker.sql.sessions.SqlLimits;
-import org.pgoffload.worker.sql.sessions.SqlTask;
-import org.pgoffload.worker.sql.sessions.TaskSessions;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,6 +30,10 @@ import org.pgoffload.protocol.SqlError;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.worker.delivery.Claim;
 import org.pgoffload.worker.delivery.RequestEnd;
+import org.pgoffload.worker.sql.sessions.SqlClaim;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
+import org.pgoffload.worker.sql.sessions.SqlTask;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
 
 /// Tasks with the database's own functions, from their claim to their result.
 final class RunTaskTest {

@@ -4,10 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import org.pgoffload.worker.sql.sessions.SqlLimits;
-import org.pgoffload.worker.sql.sessions.TaskLogin;
-import org.pgoffload.worker.sql.sessions.TaskSession;
-import org.pgoffload.worker.sql.sessions.TaskSessions;
 import java.sql.SQLException;
 import java.time.Duration;
 import org.junit.jupiter.api.AfterAll;
@@ -15,6 +11,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
+import org.pgoffload.worker.sql.sessions.TaskLogin;
+import org.pgoffload.worker.sql.sessions.TaskSession;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
 
 final class TaskSessionsTest {
   private static final Duration AT_ONCE = Duration.ofMillis(1);

@@ -1,6 +1,5 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.sessions.SqlTask;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
@@ -16,6 +15,7 @@ import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.worker.delivery.lease.WorkerLease;
+import org.pgoffload.worker.sql.sessions.SqlTask;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /// A real PostgreSQL with the schema, where `alice` and `bob` may launch SQL, and one live worker.

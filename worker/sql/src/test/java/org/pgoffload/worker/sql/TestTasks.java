@@ -1,7 +1,7 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.sessions.SqlTask;
 import java.time.Instant;
+import org.pgoffload.worker.sql.sessions.SqlTask;
 
 /// Tasks without a database behind them.
 public final class TestTasks {

@@ -1,6 +1,5 @@
 package org.pgoffload.worker.sql;
 
-import org.pgoffload.worker.sql.rows.ResultsTopic;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,6 +9,7 @@ import java.util.concurrent.Future;
 import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.worker.sql.rows.ResultsTopic;
 
 /// A results topic in memory.
 public final class TestTopic implements ResultsTopic {

@@ -4,10 +4,6 @@ import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import org.pgoffload.worker.sql.sessions.SqlClaim;
-import org.pgoffload.worker.sql.sessions.SqlLimits;
-import org.pgoffload.worker.sql.sessions.SqlTask;
-import org.pgoffload.worker.sql.sessions.TaskSessions;
 import java.io.IOException;
 import java.sql.SQLException;
 import java.time.Clock;
@@ -24,6 +20,10 @@ import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.worker.delivery.Claim;
 import org.pgoffload.worker.delivery.RequestEnd;
+import org.pgoffload.worker.sql.sessions.SqlClaim;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
+import org.pgoffload.worker.sql.sessions.SqlTask;
+import org.pgoffload.worker.sql.sessions.TaskSessions;
 
 /// Tasks whose sessions end without a word to the worker.
 final class WatchSessionsTest {

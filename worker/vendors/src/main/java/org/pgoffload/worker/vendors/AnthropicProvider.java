@@ -1,9 +1,5 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.LlmCall;
-import org.pgoffload.worker.models.LlmOutcome;
-import org.pgoffload.worker.vendors.http.Credentials;
-import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
 import java.time.Duration;
@@ -11,8 +7,12 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.vendors.http.BaseUrl;
+import org.pgoffload.worker.vendors.http.Credentials;
 import org.pgoffload.worker.vendors.http.PostJson;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import org.pgoffload.worker.vendors.http.VendorReply;
 
 /// Anthropic's Messages API (platform.claude.com/docs/en/api/messages), and servers that speak it.

@@ -1,16 +1,5 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.EmbedCall;
-import org.pgoffload.worker.models.JoinPieces;
-import org.pgoffload.worker.models.LlmCall;
-import org.pgoffload.worker.models.LlmError;
-import org.pgoffload.worker.models.LlmErrorCode;
-import org.pgoffload.worker.models.LlmOutcome;
-import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.models.Usage;
-import org.pgoffload.worker.vendors.http.Credentials;
-import org.pgoffload.worker.vendors.http.RedactWords;
-import org.pgoffload.worker.vendors.http.VendorError;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
@@ -23,11 +12,22 @@ import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.JoinPieces;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.BrokenExchange;
+import org.pgoffload.worker.vendors.http.Credentials;
 import org.pgoffload.worker.vendors.http.Json;
 import org.pgoffload.worker.vendors.http.OpenReply;
+import org.pgoffload.worker.vendors.http.RedactWords;
 import org.pgoffload.worker.vendors.http.StreamedEvents;
 import org.pgoffload.worker.vendors.http.VendorBody;
+import org.pgoffload.worker.vendors.http.VendorError;
 import org.pgoffload.worker.vendors.http.VendorReply;
 
 /// One call to a vendor, from the question to the outcome, alike for all of them.

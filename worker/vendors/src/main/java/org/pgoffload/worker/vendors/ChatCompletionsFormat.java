@@ -1,14 +1,14 @@
 package org.pgoffload.worker.vendors;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Set;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.Usage;
-import org.pgoffload.worker.vendors.http.VendorError;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.Set;
 import org.pgoffload.worker.vendors.http.Json;
+import org.pgoffload.worker.vendors.http.VendorError;
 import org.pgoffload.worker.vendors.http.VendorReply;
 
 /// OpenAI's Chat Completions API, which every compatible server speaks

@@ -1,5 +1,10 @@
 package org.pgoffload.worker.vendors;
 
+import java.time.Duration;
+import java.util.List;
+import java.util.Objects;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.models.EmbedCall;
 import org.pgoffload.worker.models.EmbedLimits;
 import org.pgoffload.worker.models.FinishReason;
@@ -12,11 +17,6 @@ import org.pgoffload.worker.models.Origin;
 import org.pgoffload.worker.models.PieceListener;
 import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.ReadEnvironment;
-import java.time.Duration;
-import java.util.List;
-import java.util.Objects;
-import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /// Answers without any model, and says so in its name, its model and every answer: for trying
 /// pgoffload out and for measuring what is not the model. Deterministic; counts no tokens.

@@ -1,9 +1,9 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.EmbedCall;
-import org.pgoffload.worker.models.LlmOutcome;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.vendors.http.VendorReply;
 
 /// How a vendor embeds: one HTTP POST of JSON, like a question.

@@ -1,8 +1,8 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.PieceListener;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import org.pgoffload.worker.models.PieceListener;
 import org.pgoffload.worker.vendors.http.Json;
 
 /// Folds the events of the Gemini API's `streamGenerateContent`: each is a reply with the next

@@ -1,12 +1,12 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.FinishReason;
-import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.vendors.http.VendorError;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.PieceListener;
 import org.pgoffload.worker.vendors.http.Json;
+import org.pgoffload.worker.vendors.http.VendorError;
 
 /// Folds the chunks of a streamed chat completion: deltas of the message, its finish reason, then
 /// the tokens in a chunk without a choice, or with some servers in one that has a choice, in the

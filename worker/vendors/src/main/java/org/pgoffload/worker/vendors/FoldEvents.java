@@ -1,7 +1,7 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.PieceListener;
 import com.fasterxml.jackson.databind.JsonNode;
+import org.pgoffload.worker.models.PieceListener;
 
 /// Folds the events of one streamed answer into the body that the reply would have had in one
 /// piece, so that there is one reader of answers for both. Used by one thread, for one call.

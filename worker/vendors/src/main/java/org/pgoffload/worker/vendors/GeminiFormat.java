@@ -1,14 +1,14 @@
 package org.pgoffload.worker.vendors;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Locale;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.Usage;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.Locale;
 import org.pgoffload.worker.vendors.http.Json;
 import org.pgoffload.worker.vendors.http.VendorReply;
 

@@ -2,11 +2,6 @@ package org.pgoffload.worker.vendors;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import org.pgoffload.worker.models.EmbedLimits;
-import org.pgoffload.worker.models.LlmCall;
-import org.pgoffload.worker.models.LlmOutcome;
-import org.pgoffload.worker.vendors.http.Credentials;
-import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
 import java.net.URLEncoder;
@@ -15,8 +10,13 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.worker.models.EmbedLimits;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.vendors.http.BaseUrl;
+import org.pgoffload.worker.vendors.http.Credentials;
 import org.pgoffload.worker.vendors.http.PostJson;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import org.pgoffload.worker.vendors.http.VendorReply;
 
 /// Google's Gemini API (ai.google.dev/api/generate-content), and servers that speak it.

@@ -1,17 +1,17 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.EmbedCall;
-import org.pgoffload.worker.models.LlmCall;
-import org.pgoffload.worker.models.LlmOutcome;
-import org.pgoffload.worker.models.LlmProvider;
-import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.vendors.http.Credentials;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
 import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.PieceListener;
 import org.pgoffload.worker.vendors.http.BaseUrl;
+import org.pgoffload.worker.vendors.http.Credentials;
 import org.pgoffload.worker.vendors.http.EventFraming;
 import org.pgoffload.worker.vendors.http.PostJson;
 import org.pgoffload.worker.vendors.http.VendorReply;

@@ -1,13 +1,13 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.vendors.http.ReadEnvironment;
-import org.pgoffload.worker.models.LlmProvider;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.models.LlmProvider;
 import org.pgoffload.worker.vendors.http.PostJson;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 
 /// The providers that a worker can ask, in the order in which it looks for their settings. A new
 /// provider is a constant here: the choice of a provider, `LLM_PROVIDER`, `LLM_FALLBACKS` and

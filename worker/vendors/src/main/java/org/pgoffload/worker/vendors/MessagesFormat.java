@@ -1,10 +1,10 @@
 package org.pgoffload.worker.vendors;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.Usage;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import org.pgoffload.worker.vendors.http.Json;
 import org.pgoffload.worker.vendors.http.VendorReply;
 

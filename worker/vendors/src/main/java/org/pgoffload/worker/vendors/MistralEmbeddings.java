@@ -1,10 +1,10 @@
 package org.pgoffload.worker.vendors;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.net.URI;
 import org.pgoffload.worker.models.EmbedCall;
 import org.pgoffload.worker.models.EmbedLimits;
 import org.pgoffload.worker.models.LlmOutcome;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.net.URI;
 import org.pgoffload.worker.vendors.http.VendorReply;
 
 /// Mistral's embeddings (docs.mistral.ai/api/endpoint/embeddings): OpenAI's, with another name for

@@ -1,10 +1,5 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.EmbedLimits;
-import org.pgoffload.worker.models.LlmCall;
-import org.pgoffload.worker.models.LlmOutcome;
-import org.pgoffload.worker.vendors.http.Credentials;
-import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
 import java.time.Duration;
@@ -12,8 +7,13 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.worker.models.EmbedLimits;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.vendors.http.BaseUrl;
+import org.pgoffload.worker.vendors.http.Credentials;
 import org.pgoffload.worker.vendors.http.PostJson;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import org.pgoffload.worker.vendors.http.VendorReply;
 
 /// Mistral's API (docs.mistral.ai/api): OpenAI's Chat Completions but for a few fields, and it

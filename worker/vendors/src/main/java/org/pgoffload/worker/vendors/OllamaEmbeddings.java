@@ -1,12 +1,12 @@
 package org.pgoffload.worker.vendors;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.net.URI;
+import java.util.function.UnaryOperator;
 import org.pgoffload.worker.models.EmbedCall;
 import org.pgoffload.worker.models.EmbedLimits;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.Usage;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.net.URI;
-import java.util.function.UnaryOperator;
 import org.pgoffload.worker.vendors.http.Json;
 import org.pgoffload.worker.vendors.http.VendorReply;
 

@@ -1,10 +1,5 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.EmbedLimits;
-import org.pgoffload.worker.models.LlmCall;
-import org.pgoffload.worker.models.LlmOutcome;
-import org.pgoffload.worker.vendors.http.Credentials;
-import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
 import java.time.Duration;
@@ -12,9 +7,14 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.worker.models.EmbedLimits;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.vendors.http.BaseUrl;
+import org.pgoffload.worker.vendors.http.Credentials;
 import org.pgoffload.worker.vendors.http.EventFraming;
 import org.pgoffload.worker.vendors.http.PostJson;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import org.pgoffload.worker.vendors.http.VendorReply;
 
 /// Ollama by its own API (docs.ollama.com/api), which tells more and takes more than its imitation

@@ -1,9 +1,5 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.EmbedCall;
-import org.pgoffload.worker.models.EmbedLimits;
-import org.pgoffload.worker.models.LlmOutcome;
-import org.pgoffload.worker.models.Usage;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
@@ -12,6 +8,10 @@ import java.nio.ByteOrder;
 import java.util.Base64;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.EmbedLimits;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.Json;
 import org.pgoffload.worker.vendors.http.VendorReply;
 

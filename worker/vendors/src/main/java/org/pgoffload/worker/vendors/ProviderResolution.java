@@ -1,7 +1,7 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.LlmProviders;
 import java.util.List;
+import org.pgoffload.worker.models.LlmProviders;
 
 /// What an environment says about the provider to use.
 public sealed interface ProviderResolution {

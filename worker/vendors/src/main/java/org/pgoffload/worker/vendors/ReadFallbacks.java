@@ -1,13 +1,13 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.LlmProvider;
-import org.pgoffload.worker.models.ModelTarget;
-import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.ModelTarget;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 
 /// Reads `LLM_FALLBACKS`: `provider:model` or a provider alone, separated by commas. A model may
 /// have colons.

@@ -1,8 +1,5 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.LlmProvider;
-import org.pgoffload.worker.models.LlmProviders;
-import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import java.time.InstantSource;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -12,7 +9,10 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.LlmProviders;
 import org.pgoffload.worker.vendors.http.PostJson;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import org.pgoffload.worker.vendors.http.ReadHttpSettings;
 
 /// Chooses the providers from the environment. The primary: `LLM_PROVIDER` wins; else Azure OpenAI

@@ -1,15 +1,15 @@
 package org.pgoffload.worker.vendors;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.PieceListener;
 import org.pgoffload.worker.models.Usage;
-import org.pgoffload.worker.vendors.http.VendorError;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.vendors.http.Json;
+import org.pgoffload.worker.vendors.http.VendorError;
 import org.pgoffload.worker.vendors.http.VendorReply;
 
 /// OpenAI's Responses API, which Azure OpenAI speaks alike

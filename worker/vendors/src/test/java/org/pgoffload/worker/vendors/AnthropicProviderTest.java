@@ -2,13 +2,13 @@ package org.pgoffload.worker.vendors;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.pgoffload.worker.models.LlmCall;
-import org.pgoffload.worker.models.LlmOptions;
-import org.pgoffload.worker.models.Turn;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmOptions;
+import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.vendors.http.Json;
 
 /// What Anthropic's provider does beyond what all do.

@@ -3,6 +3,12 @@ package org.pgoffload.worker.vendors;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 import org.pgoffload.worker.models.EmbedCall;
 import org.pgoffload.worker.models.FinishReason;
 import org.pgoffload.worker.models.LlmCall;
@@ -14,12 +20,6 @@ import org.pgoffload.worker.models.Origin;
 import org.pgoffload.worker.models.PieceListener;
 import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.models.Usage;
-import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.Test;
 import org.pgoffload.worker.vendors.http.Json;
 
 class EchoProviderTest {

@@ -4,10 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import org.pgoffload.worker.models.EmbedCall;
-import org.pgoffload.worker.models.LlmErrorCode;
-import org.pgoffload.worker.models.LlmOutcome;
-import org.pgoffload.worker.models.Usage;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -20,6 +16,10 @@ import org.pgoffload.dev.testkit.http.WireReply;
 import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.StubReply.Kind;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.Vendor.Lack;
 
 /// What every provider has to do with texts to embed, over real HTTP; one without embeddings says

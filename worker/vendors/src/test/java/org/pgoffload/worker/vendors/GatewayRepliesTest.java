@@ -2,16 +2,6 @@ package org.pgoffload.worker.vendors;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.pgoffload.worker.models.EmbedCall;
-import org.pgoffload.worker.models.FinishReason;
-import org.pgoffload.worker.models.LlmCall;
-import org.pgoffload.worker.models.LlmError;
-import org.pgoffload.worker.models.LlmErrorCode;
-import org.pgoffload.worker.models.LlmOptions;
-import org.pgoffload.worker.models.LlmOutcome;
-import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.models.Turn;
-import org.pgoffload.worker.models.Usage;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -27,6 +17,16 @@ import org.pgoffload.dev.testkit.http.WireReply;
 import org.pgoffload.dev.testkit.http.WireReply.Ending;
 import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOptions;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.Turn;
+import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.HttpSettings;
 import org.pgoffload.worker.vendors.http.PostJson;
 

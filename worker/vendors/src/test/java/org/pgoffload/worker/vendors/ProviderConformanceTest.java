@@ -4,14 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import org.pgoffload.worker.models.FinishReason;
-import org.pgoffload.worker.models.LlmCall;
-import org.pgoffload.worker.models.LlmError;
-import org.pgoffload.worker.models.LlmErrorCode;
-import org.pgoffload.worker.models.LlmOptions;
-import org.pgoffload.worker.models.LlmOutcome;
-import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.models.Turn;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -43,10 +35,18 @@ import org.pgoffload.dev.testkit.vendors.StubQuestion;
 import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.StubReply.Kind;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmError;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOptions;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.RateLimit;
+import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.vendors.Vendor.Lack;
 import org.pgoffload.worker.vendors.http.Json;
 import org.pgoffload.worker.vendors.http.PostJson;
-import org.pgoffload.worker.models.RateLimit;
 import org.pgoffload.worker.vendors.http.SelfSigned;
 
 /// What every provider has to do, over real HTTP against a stub that refuses what the vendors do

@@ -2,10 +2,6 @@ package org.pgoffload.worker.vendors;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.pgoffload.worker.models.LlmProvider;
-import org.pgoffload.worker.models.LlmProviders;
-import org.pgoffload.worker.models.ModelTarget;
-import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,10 +18,14 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.LlmProviders;
+import org.pgoffload.worker.models.ModelTarget;
 import org.pgoffload.worker.vendors.entra.AzureAccess;
 import org.pgoffload.worker.vendors.http.BaseUrl;
 import org.pgoffload.worker.vendors.http.HttpSettings;
 import org.pgoffload.worker.vendors.http.PostJson;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 
 class ResolveProviderTest {
   private static final Secret KEY = Secret.of("sk-1");

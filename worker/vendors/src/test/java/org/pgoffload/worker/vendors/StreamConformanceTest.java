@@ -3,13 +3,6 @@ package org.pgoffload.worker.vendors;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import org.pgoffload.worker.models.FinishReason;
-import org.pgoffload.worker.models.LlmCall;
-import org.pgoffload.worker.models.LlmErrorCode;
-import org.pgoffload.worker.models.LlmOptions;
-import org.pgoffload.worker.models.LlmOutcome;
-import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.models.Turn;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,6 +18,13 @@ import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.StubReply.Fault;
 import org.pgoffload.dev.testkit.vendors.StubReply.Kind;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
+import org.pgoffload.worker.models.FinishReason;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmErrorCode;
+import org.pgoffload.worker.models.LlmOptions;
+import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.vendors.Vendor.Lack;
 
 /// What every provider has to do with an answer that comes piece by piece, over real HTTP: end as

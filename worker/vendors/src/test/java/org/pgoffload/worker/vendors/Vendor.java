@@ -1,15 +1,15 @@
 package org.pgoffload.worker.vendors;
 
-import org.pgoffload.worker.models.LlmProvider;
-import org.pgoffload.worker.models.Usage;
-import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import org.pgoffload.dev.testkit.vendors.StubReply.Kind;
 import org.pgoffload.dev.testkit.vendors.StubReply.Tokens;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.PostJson;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 
 /// The providers under conformance, each as its users configure it. A new provider adds its line.
 public enum Vendor {

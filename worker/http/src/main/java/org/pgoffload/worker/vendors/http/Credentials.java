@@ -1,9 +1,9 @@
 package org.pgoffload.worker.vendors.http;
 
-import org.pgoffload.worker.models.LlmErrorCode;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.worker.models.LlmErrorCode;
 
 /// What lets one call in at a vendor.
 public sealed interface Credentials {

@@ -1,6 +1,5 @@
 package org.pgoffload.worker.vendors.http;
 
-import org.pgoffload.worker.models.FileDescriptors;
 import java.io.EOFException;
 import java.net.ConnectException;
 import java.net.SocketException;
@@ -13,6 +12,7 @@ import java.util.List;
 import java.util.Objects;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.models.FileDescriptors;
 import org.pgoffload.worker.models.LlmErrorCode;
 
 /// Tells what a failed exchange means.

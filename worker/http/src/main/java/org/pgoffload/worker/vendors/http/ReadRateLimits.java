@@ -1,6 +1,5 @@
 package org.pgoffload.worker.vendors.http;
 
-import org.pgoffload.worker.models.RateLimit;
 import java.net.http.HttpHeaders;
 import java.time.DateTimeException;
 import java.time.Duration;
@@ -13,6 +12,7 @@ import java.util.Objects;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.models.RateLimit;
 import org.pgoffload.worker.models.RateLimit.Unit;
 
 /// Reads what a reply tells of the vendor's limits: `x-ratelimit-*` of OpenAI, Azure and compatible

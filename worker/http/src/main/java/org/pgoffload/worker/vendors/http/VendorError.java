@@ -2,7 +2,6 @@ package org.pgoffload.worker.vendors.http;
 
 import static java.util.stream.Collectors.joining;
 
-import org.pgoffload.worker.models.LlmErrorCode;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import java.util.Locale;
@@ -11,6 +10,7 @@ import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.models.LlmErrorCode;
 
 /// What a vendor says of a failure: its codes, the most precise first, and its words. The codes
 /// decide what it means, since a status says too little: a 429 may be a spent budget.
@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 /// with `code`, `type` and `message`; Anthropic adds `details.error_code`, Azure `innererror.code`;
 /// Google a `status` and a list of details; Mistral and older vLLM put the fields at the top;
 /// Ollama's own and FastAPI's errors are a bare text, which any gateway may send too.
+///
+/// Longer than 300 lines because the codes of all vendors stand in one table.
 ///
 /// @param told the HTTP status that the body tells, as a gateway does that passes on a failure with
 ///   status 200 or in a stream; 0 for none

@@ -2,7 +2,6 @@ package org.pgoffload.worker.vendors.http;
 
 import static java.util.stream.Collectors.joining;
 
-import org.pgoffload.worker.models.RateLimit;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.net.http.HttpHeaders;
 import java.time.Duration;
@@ -19,6 +18,7 @@ import org.pgoffload.worker.models.LlmError;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.Origin;
+import org.pgoffload.worker.models.RateLimit;
 import org.pgoffload.worker.models.Usage;
 
 /// One reply of a vendor beside the call that it belongs to, and the ways to conclude from it.

@@ -2,7 +2,6 @@ package org.pgoffload.worker.vendors.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.pgoffload.worker.models.RateLimit;
 import java.net.http.HttpHeaders;
 import java.time.Duration;
 import java.time.Instant;
@@ -13,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.pgoffload.worker.models.RateLimit;
 import org.pgoffload.worker.models.RateLimit.Unit;
 
 class ReadRateLimitsTest {

@@ -2,15 +2,15 @@ package org.pgoffload.worker.vendors.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.pgoffload.worker.models.LlmCall;
-import org.pgoffload.worker.models.LlmOptions;
-import org.pgoffload.worker.models.Turn;
 import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.LlmOptions;
+import org.pgoffload.worker.models.Turn;
 
 class RedactWordsTest {
   private static final Secret KEY = Secret.of("sk-proj-AbCdEfGh12345678");

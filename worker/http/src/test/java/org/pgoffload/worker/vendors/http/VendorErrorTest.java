@@ -2,11 +2,11 @@ package org.pgoffload.worker.vendors.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.pgoffload.worker.models.LlmErrorCode;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.pgoffload.worker.models.LlmErrorCode;
 
 class VendorErrorTest {
 

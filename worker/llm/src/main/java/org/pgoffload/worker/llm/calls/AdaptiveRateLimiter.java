@@ -12,8 +12,8 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
-import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.models.RateLimit;
+import org.pgoffload.worker.models.Usage;
 
 /// Decides when the next call to one model may begin, in the order in which they were wanted. A
 /// limit delays and never fails.
@@ -23,6 +23,8 @@ import org.pgoffload.worker.models.RateLimit;
 /// for as long as the vendor asks and then sets a pace a little below what got through; and, at
 /// first, a number of calls at a time that grows with each one that succeeds. Without refusals the
 /// pace rises, slowly at first and then faster and faster.
+///
+/// Longer than 300 lines because the four decide together, under one lock.
 ///
 /// Safe to share between threads.
 final class AdaptiveRateLimiter {

@@ -5,7 +5,6 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.TokenCounts;
 import org.pgoffload.worker.models.LlmOutcome;
-import org.pgoffload.worker.models.Usage;
 
 /// What became of all calls for one request.
 ///

@@ -24,6 +24,8 @@ import org.pgoffload.worker.models.Usage;
 /// allow goes in several calls. A text that spoils its call is found out: the others are embedded
 /// without it.
 ///
+/// Longer than 300 lines because a batch and the texts in it share their state.
+///
 /// Safe to share between threads.
 public final class EmbedTogether implements AutoCloseable {
   /// The calls of a request end at its deadline too, and then say what they have counted. Those

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.FileDescriptors;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmError;
 import org.pgoffload.worker.models.LlmErrorCode;
@@ -17,7 +18,6 @@ import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.ModelTarget;
 import org.pgoffload.worker.models.PieceListener;
 import org.pgoffload.worker.models.Usage;
-import org.pgoffload.worker.models.FileDescriptors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -14,8 +14,8 @@ import org.pgoffload.worker.models.LlmError;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.Origin;
-import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.models.RateLimit;
+import org.pgoffload.worker.models.Usage;
 
 /// In simulated time: the same course of events in every run.
 class AdaptiveRateLimiterTest {

@@ -10,8 +10,8 @@ import org.pgoffload.worker.models.LlmError;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.Origin;
-import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.models.RateLimit;
+import org.pgoffload.worker.models.Usage;
 
 /// A vendor that limits its rate by a token bucket, and callers that obey a [AdaptiveRateLimiter],
 /// in simulated time: the same course of events in every run, and in milliseconds.

@@ -1,12 +1,12 @@
 package org.pgoffload.worker.sql.rows;
 
-import org.pgoffload.worker.sql.sessions.StoppedException;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import java.io.IOException;
 import java.io.Writer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.sql.sessions.StoppedException;
 
 /// Cuts a row that is larger than a message into pieces of its JSON text, `[[…]]`, without holding
 /// all of that text.

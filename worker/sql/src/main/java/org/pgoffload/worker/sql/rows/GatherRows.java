@@ -1,14 +1,14 @@
 package org.pgoffload.worker.sql.rows;
 
-import org.pgoffload.worker.sql.sessions.RunningTask;
-import org.pgoffload.worker.sql.sessions.SqlTask;
-import org.pgoffload.worker.sql.sessions.StoppedException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.worker.sql.sessions.RunningTask;
+import org.pgoffload.worker.sql.sessions.SqlTask;
+import org.pgoffload.worker.sql.sessions.StoppedException;
 
 /// Collects the rows that a task returns: few stay here and go with the result; of many, each chunk
 /// is published as soon as it is full, so that their number does not matter to the memory.

@@ -1,7 +1,5 @@
 package org.pgoffload.worker.sql.rows;
 
-import org.pgoffload.worker.sql.sessions.RunningTask;
-import org.pgoffload.worker.sql.sessions.StoppedException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -11,6 +9,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.worker.sql.sessions.RunningTask;
+import org.pgoffload.worker.sql.sessions.StoppedException;
 
 /// Sends the chunks of one attempt, several on their way at once, but only so many: what they hold
 /// is in memory.

@@ -1,7 +1,5 @@
 package org.pgoffload.worker.sql.scheduling;
 
-import org.pgoffload.worker.sql.sessions.SqlLimits;
-import org.pgoffload.worker.sql.sessions.SqlTask;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -12,6 +10,8 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
+import org.pgoffload.worker.sql.sessions.SqlTask;
 
 /// Chooses which of the tasks that were received may begin, in the order of their arrival: within
 /// the limits of their depth, role and session, and one after another where they share an ordering

@@ -3,10 +3,6 @@ package org.pgoffload.worker.sql.rows;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import org.pgoffload.worker.sql.TestTasks;
-import org.pgoffload.worker.sql.TestTopic;
-import org.pgoffload.worker.sql.sessions.RunningTask;
-import org.pgoffload.worker.sql.sessions.StoppedException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -26,6 +22,10 @@ import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.worker.sql.TestTasks;
+import org.pgoffload.worker.sql.TestTopic;
+import org.pgoffload.worker.sql.sessions.RunningTask;
+import org.pgoffload.worker.sql.sessions.StoppedException;
 
 final class GatherRowsTest {
   private final TestTopic topic = new TestTopic();

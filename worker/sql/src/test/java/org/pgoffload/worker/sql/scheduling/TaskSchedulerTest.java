@@ -2,8 +2,6 @@ package org.pgoffload.worker.sql.scheduling;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.pgoffload.worker.sql.sessions.SqlLimits;
-import org.pgoffload.worker.sql.sessions.SqlTask;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -18,6 +16,8 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
+import org.pgoffload.worker.sql.sessions.SqlTask;
 
 final class TaskSchedulerTest {
   private static final Instant NOW = Instant.parse("2026-01-01T00:00:00Z");

@@ -2,8 +2,8 @@ package org.pgoffload.worker.sql.sessions;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.pgoffload.worker.sql.TestTasks;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.worker.sql.TestTasks;
 
 final class ApplicationNameTest {
   @Test

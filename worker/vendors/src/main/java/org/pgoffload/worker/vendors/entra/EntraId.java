@@ -15,8 +15,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.worker.models.LlmErrorCode;
-import org.pgoffload.worker.vendors.http.RedactWords;
 import org.pgoffload.worker.vendors.http.NetworkFailure;
+import org.pgoffload.worker.vendors.http.RedactWords;
 
 /// Asks Entra ID for a token. Azure Identity finds out by which of its ways this process may have
 /// one; nothing is retried below [SharedToken].

@@ -16,9 +16,9 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
-import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import org.pgoffload.worker.vendors.http.BaseUrl;
 import org.pgoffload.worker.vendors.http.PostJson;
+import org.pgoffload.worker.vendors.http.ReadEnvironment;
 
 /// Reads from the environment who this process is to Entra ID. The variables are those of Azure
 /// Identity, read by its `DefaultAzureCredential`; a secret may come by a file as well.

@@ -6,9 +6,9 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.List;
-import org.pgoffload.worker.vendors.ConformanceSuite;
 import org.pgoffload.worker.models.LlmError;
 import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.vendors.ConformanceSuite;
 import org.pgoffload.worker.vendors.Vendor;
 
 /// Uses up the file descriptors of its process, asks a few hosts, and prints what came of it.

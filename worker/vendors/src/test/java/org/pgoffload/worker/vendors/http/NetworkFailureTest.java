@@ -3,7 +3,6 @@ package org.pgoffload.worker.vendors.http;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import org.pgoffload.worker.models.FileDescriptors;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
@@ -16,6 +15,7 @@ import java.nio.file.Path;
 import java.util.concurrent.ExecutionException;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.dev.servers.JavaProcess;
+import org.pgoffload.worker.models.FileDescriptors;
 import org.pgoffload.worker.models.LlmErrorCode;
 
 class NetworkFailureTest {

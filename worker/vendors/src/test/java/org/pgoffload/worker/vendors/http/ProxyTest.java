@@ -30,13 +30,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
-import org.pgoffload.worker.vendors.AzureOpenAiProvider;
-import org.pgoffload.worker.vendors.ConformanceSuite;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.PieceListener;
 import org.pgoffload.worker.models.Turn;
+import org.pgoffload.worker.vendors.AzureOpenAiProvider;
+import org.pgoffload.worker.vendors.ConformanceSuite;
 import org.pgoffload.worker.vendors.Vendor;
 import org.pgoffload.worker.vendors.entra.TokenEndpoint;
 

@@ -15,6 +15,8 @@ final class RefusedMessage {
 
   private RefusedMessage() {}
 
+  /// Logs the refusal, and makes the replacement if there is one.
+  ///
   /// @param mayReplace false for a replacement that is refused as well
   /// @param fault the refusal, without values
   /// @return the message to write in its place

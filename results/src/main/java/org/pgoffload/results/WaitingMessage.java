@@ -41,6 +41,8 @@ sealed interface WaitingMessage {
     }
   }
 
+  /// A piece of a streamed answer.
+  ///
   /// @param name the name for the log, without content
   record Piece(String name, String json, TakenRecord record) implements WaitingMessage {
     @Override
@@ -49,6 +51,8 @@ sealed interface WaitingMessage {
     }
   }
 
+  /// A total of usage.
+  ///
   /// @param key the role, model and minute whose total it is
   record Usage(String key, String json) implements WaitingMessage {
     @Override
@@ -57,6 +61,8 @@ sealed interface WaitingMessage {
     }
   }
 
+  /// A chunk of rows.
+  ///
   /// @param name the name for the log, without content
   record SqlChunk(String name, String json, TakenRecord record) implements WaitingMessage {
     @Override

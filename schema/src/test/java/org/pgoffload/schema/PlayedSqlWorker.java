@@ -19,19 +19,25 @@ public final class PlayedSqlWorker implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final TestDatabase database;
+  private final SessionPool.Borrowed worker;
+  private final SessionPool.Borrowed results;
   private final Session session;
-  private final Session results;
   private final String name;
   private final long epoch;
 
-  public PlayedSqlWorker(TestDatabase database, String name) {
+  PlayedSqlWorker(
+      TestDatabase database,
+      SessionPool.Borrowed worker,
+      SessionPool.Borrowed results,
+      String name) {
     this.database = database;
     // it renews no lease, and a busy machine must not let it run out
     database
         .admin()
         .run("update pgoffload.setting set value = '10 min' where name = 'worker_dead_after'");
-    this.session = database.open("worker_login");
-    this.results = database.open("results_login");
+    this.worker = worker;
+    this.results = results;
+    this.session = worker.session();
     this.name = name;
     this.epoch =
         session.number("select pgoffload.register_worker(?, 'echo', 'echo-1', '0.1.0')", name);
@@ -146,8 +152,12 @@ public final class PlayedSqlWorker implements AutoCloseable {
   }
 
   private void writeBack(String[] chunks, Long[] ended) {
-    results.run(
-        "select written from pgoffload.write_back('{}', '{}', '{}', ?, ?, true)", chunks, ended);
+    results
+        .session()
+        .run(
+            "select written from pgoffload.write_back('{}', '{}', '{}', ?, ?, true)",
+            chunks,
+            ended);
   }
 
   public static JsonNode json(String text) {
@@ -161,6 +171,6 @@ public final class PlayedSqlWorker implements AutoCloseable {
   @Override
   public void close() {
     results.close();
-    session.close();
+    worker.close();
   }
 }

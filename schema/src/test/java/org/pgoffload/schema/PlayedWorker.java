@@ -6,12 +6,14 @@ import org.jspecify.annotations.Nullable;
 
 /// What a worker does in the database.
 public final class PlayedWorker implements AutoCloseable {
+  private final SessionPool.Borrowed borrowed;
   private final Session session;
   private final String name;
   private final long epoch;
 
-  public PlayedWorker(Session session, String name) {
-    this.session = session;
+  PlayedWorker(SessionPool.Borrowed borrowed, String name) {
+    this.borrowed = borrowed;
+    this.session = borrowed.session();
     this.name = name;
     this.epoch =
         session.number("select pgoffload.register_worker(?, 'echo', 'echo-1', '0.1.0')", name);
@@ -120,6 +122,6 @@ public final class PlayedWorker implements AutoCloseable {
 
   @Override
   public void close() {
-    session.close();
+    borrowed.close();
   }
 }

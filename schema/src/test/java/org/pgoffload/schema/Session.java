@@ -68,6 +68,16 @@ public final class Session implements AutoCloseable {
     }
   }
 
+  /// Ends what a test has left open; false if the connection is lost.
+  boolean isReset() {
+    try (var statement = connection.createStatement()) {
+      statement.execute("rollback");
+      return true;
+    } catch (SQLException e) {
+      return false;
+    }
+  }
+
   @Override
   public void close() {
     try {

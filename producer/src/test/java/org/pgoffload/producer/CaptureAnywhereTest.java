@@ -55,10 +55,9 @@ final class CaptureAnywhereTest {
   void capturesAsALoginOfAnyNameAndPassword(String role) throws Exception {
     installation.renew();
     var quoted = '"' + role.replace("\"", "\"\"") + '"';
-    installation.execute(
-        "create role "
-            + quoted
-            + " login replication in role pgoffload_producer password '"
+    installation.createRole(
+        quoted,
+        "login replication in role pgoffload_producer password '"
             + PASSWORD.replace("'", "''")
             + "'");
     captures(installation.admin().as(role, Secret.of(PASSWORD)));

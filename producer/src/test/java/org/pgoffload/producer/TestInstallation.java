@@ -6,11 +6,9 @@ import java.nio.file.Files;
 import java.security.GeneralSecurityException;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import javax.crypto.Mac;
@@ -19,21 +17,17 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.pgoffload.dev.servers.BrokerInJvm;
-import org.pgoffload.dev.servers.BrokerOptions;
-import org.pgoffload.dev.servers.BrokerProcess;
-import org.pgoffload.dev.servers.KafkaBroker;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.dev.testkit.TestBroker;
 import org.pgoffload.operations.InstallSlot;
 import org.pgoffload.operations.InstallTopics;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RecordHeaders;
-import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.InstallSchema;
+import org.pgoffload.schema.InstalledDatabase;
 import org.pgoffload.telemetry.Telemetry;
 
 /// A real PostgreSQL with the schema and the slot and a real Kafka, of one test class, which plays
@@ -41,42 +35,35 @@ import org.pgoffload.telemetry.Telemetry;
 final class TestInstallation implements AutoCloseable {
   static final String SLOT = "test";
 
-  private static final String PASSWORD = "secret";
   private static final AtomicInteger NEXT_PREFIX = new AtomicInteger();
   private static final int MAX_REQUEST_BYTES = 1 << 20;
 
-  private PostgresServer postgres;
-  private KafkaBroker broker;
+  private final PostgresVersion version;
+  private final TestBroker broker;
+  private final boolean ownBroker;
+  private InstalledDatabase database;
   private TopicNames topics = new TopicNames("none");
-  private String database = "postgres";
 
-  private TestInstallation(PostgresServer postgres, KafkaBroker broker) throws SQLException {
-    this.postgres = postgres;
+  private TestInstallation(PostgresVersion version, TestBroker broker, boolean ownBroker) {
+    this.version = version;
     this.broker = broker;
-    InstallSchema.run(admin(), "public");
-    execute("alter role pgoffload_producer login password '" + PASSWORD + "'");
+    this.ownBroker = ownBroker;
+    this.database = new InstalledDatabase(version);
+    execute("alter role pgoffload_producer login password 'pgoffload_producer'");
   }
 
-  static TestInstallation start(PostgresVersion version) throws SQLException {
-    return new TestInstallation(
-        PostgresServer.start(
-            PostgresOptions.temporary(PASSWORD)
-                .withVersion(version)
-                .withSettings(Map.of("listen_addresses", "127.0.0.1,::1"))
-                .withAuthentication(
-                    List.of("host all,replication all ::1/128 scram-sha-256"), List.of())),
-        BrokerInJvm.start(BrokerOptions.temporary()));
+  static TestInstallation start(PostgresVersion version) {
+    return new TestInstallation(version, TestBroker.shared(), false);
   }
 
   /// With a broker that can be killed.
-  static TestInstallation startWithBrokerProcess() throws SQLException {
-    return new TestInstallation(
-        PostgresServer.start(PostgresOptions.temporary(PASSWORD)),
-        BrokerProcess.start(BrokerOptions.temporary()));
+  static TestInstallation startWithBrokerProcess() {
+    return new TestInstallation(PostgresVersion.V18, TestBroker.startProcess(), true);
   }
 
   /// New, empty topics and a new slot.
   void renew() throws SQLException {
+    broker.forgetTopics();
     topics = new TopicNames("test" + NEXT_PREFIX.incrementAndGet());
     InstallTopics.run(kafka(), topics, 2, (short) 1, MAX_REQUEST_BYTES, Duration.ofDays(7));
     dropSlot();
@@ -84,7 +71,7 @@ final class TestInstallation implements AutoCloseable {
   }
 
   /// Also while it is being streamed from.
-  void dropSlot() throws SQLException {
+  void dropSlot() {
     execute(
         """
         do $$
@@ -108,23 +95,27 @@ final class TestInstallation implements AutoCloseable {
   }
 
   DatabaseAddress admin() {
-    return new DatabaseAddress(
-        postgres.host(), postgres.port(), database, "postgres", Secret.of(PASSWORD), Map.of());
+    return database.address();
   }
 
   /// Goes on in a new database with the schema.
-  void useNewDatabase(String name) throws SQLException {
-    execute("create database \"" + name + "\"");
-    database = name;
-    InstallSchema.run(admin(), "public");
+  void useNewDatabase(String name) {
+    dropSlot();
+    database.close();
+    database = new InstalledDatabase(version, name);
+  }
+
+  /// Makes a role of the whole server, which ends with the database.
+  void createRole(String name, String options) {
+    database.createRole(name, options);
   }
 
   DatabaseAddress producer() {
-    return admin().as("pgoffload_producer", Secret.of(PASSWORD));
+    return database.as("pgoffload_producer");
   }
 
   Map<String, Object> kafka() {
-    return Map.of("bootstrap.servers", broker.bootstrapServers());
+    return broker.address();
   }
 
   ProducerConfiguration configuration() {
@@ -136,59 +127,42 @@ final class TestInstallation implements AutoCloseable {
   }
 
   void restartPostgres() {
-    postgres.stopImmediately();
-    postgres = PostgresServer.start(postgres.options());
+    database.server().stop();
+    database.server().startAgain();
   }
 
   /// A standby of what is there now, which hears of nothing later.
   PostgresServer startStandby() throws IOException, InterruptedException {
-    postgres.stopImmediately();
-    var options = PostgresOptions.temporary(PASSWORD).withVersion(postgres.options().version());
-    var data =
-        options
-            .directory()
-            .resolve(postgres.options().directory().relativize(postgres.dataDirectory()));
+    database.server().stop();
+    var primary = database.server().dataDirectory();
+    var options = PostgresOptions.temporary("secret").withVersion(version);
+    var data = options.directory().resolve(primary.getFileName());
     // with owners and modes
     var copying =
-        new ProcessBuilder("cp", "-a", postgres.dataDirectory().toString(), data.toString())
-            .inheritIO()
-            .start();
+        new ProcessBuilder("cp", "-a", primary.toString(), data.toString()).inheritIO().start();
     if (copying.waitFor() != 0) {
       throw new IOException("the data were not copied");
     }
     Files.createFile(data.resolve("standby.signal"));
-    postgres = PostgresServer.start(postgres.options());
+    database.server().startAgain();
     return PostgresServer.start(options);
   }
 
   void killKafka() {
-    ((BrokerProcess) broker).kill();
+    broker.kill();
   }
 
   void startKafka() {
-    broker = BrokerProcess.start(broker.options());
+    broker.startAgain();
   }
 
-  private Map<String, Object> reading() {
-    // a reader's last fetch finds nothing, and is waited for when it closes
-    return Map.of("bootstrap.servers", broker.bootstrapServers(), "fetch.max.wait.ms", 10);
+  void execute(String sql) {
+    database.execute(sql);
   }
 
-  void execute(String sql) throws SQLException {
-    try (var connection = admin().connect("test");
-        var statement = connection.createStatement()) {
-      statement.execute(sql);
-    }
-  }
-
-  /// The first column of the first row, as text.
-  String query(String sql) throws SQLException {
-    try (var connection = admin().connect("test");
-        var statement = connection.createStatement();
-        var row = statement.executeQuery(sql)) {
-      row.next();
-      return String.valueOf(row.getString(1));
-    }
+  /// The first row as text, its columns separated by a bar.
+  String query(String sql) {
+    return database.query(sql);
   }
 
   long insert(String prompt) throws SQLException {
@@ -231,7 +205,7 @@ final class TestInstallation implements AutoCloseable {
   /// Reads requests on and on.
   Reader reader() {
     var consumer =
-        new KafkaConsumer<>(reading(), new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        new KafkaConsumer<>(kafka(), new ByteArrayDeserializer(), new ByteArrayDeserializer());
     var partitions =
         consumer.partitionsFor(topics.llmRequests()).stream()
             .map(partition -> new TopicPartition(partition.topic(), partition.partition()))
@@ -264,28 +238,17 @@ final class TestInstallation implements AutoCloseable {
 
   /// Everything on a topic now.
   List<ConsumerRecord<byte[], byte[]>> read(String topic) {
-    try (var consumer =
-        new KafkaConsumer<>(reading(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-      var partitions =
-          consumer.partitionsFor(topic).stream()
-              .map(partition -> new TopicPartition(topic, partition.partition()))
-              .toList();
-      consumer.assign(partitions);
-      consumer.seekToBeginning(partitions);
-      var ends = consumer.endOffsets(partitions);
-      var records = new ArrayList<ConsumerRecord<byte[], byte[]>>();
-      while (partitions.stream()
-          .anyMatch(partition ->
-              consumer.position(partition) < Objects.requireNonNull(ends.get(partition)))) {
-        consumer.poll(Duration.ofMillis(50)).forEach(records::add);
-      }
-      return records;
-    }
+    return broker.read(topic);
   }
 
   @Override
   public void close() {
-    broker.close();
-    postgres.close();
+    if (ownBroker) {
+      broker.close();
+    } else {
+      broker.forgetTopics();
+    }
+    dropSlot();
+    database.close();
   }
 }

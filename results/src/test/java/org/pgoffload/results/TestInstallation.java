@@ -7,38 +7,25 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
-import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
-import org.pgoffload.dev.servers.BrokerInJvm;
-import org.pgoffload.dev.servers.BrokerOptions;
-import org.pgoffload.dev.servers.PostgresOptions;
-import org.pgoffload.dev.servers.PostgresServer;
+import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.dev.testkit.TestBroker;
 import org.pgoffload.operations.InstallTopics;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultHead;
-import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.InstallSchema;
+import org.pgoffload.schema.InstalledDatabase;
 
 /// A real PostgreSQL with the schema and a real Kafka. All test classes share one, in turn: its
 /// start would be most of their time.
 final class TestInstallation implements AutoCloseable {
-  static final String PASSWORD = "secret";
   private static final AtomicInteger NEXT_PREFIX = new AtomicInteger();
   private static final AtomicLong NEXT_ID = new AtomicLong();
 
@@ -48,27 +35,12 @@ final class TestInstallation implements AutoCloseable {
   private static final AtomicLong NEXT_UNCLAIMED = new AtomicLong(CLAIMED);
   private static final int MAX_REQUEST_BYTES = 4 << 20;
 
-  private final BrokerInJvm broker;
-  private final Producer<byte[], byte[]> producer;
-  private PostgresServer postgres;
+  private final InstalledDatabase database = new InstalledDatabase(PostgresVersion.V18);
+  private final TestBroker broker = TestBroker.shared();
   private TopicNames topics = new TopicNames("none");
 
-  private TestInstallation(PostgresServer postgres, BrokerInJvm broker) throws SQLException {
-    this.postgres = postgres;
-    this.broker = broker;
-    this.producer =
-        new KafkaProducer<>(
-            Map.of(
-                "bootstrap.servers",
-                broker.bootstrapServers(),
-                "linger.ms",
-                0,
-                "max.request.size",
-                32 << 20),
-            new ByteArraySerializer(),
-            new ByteArraySerializer());
-    InstallSchema.run(admin(), "public");
-    execute("alter role pgoffload_results login password '" + PASSWORD + "'");
+  private TestInstallation() {
+    execute("alter role pgoffload_results login");
     // as workers do before they publish anything
     execute(
         "insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid) select i,"
@@ -90,25 +62,13 @@ final class TestInstallation implements AutoCloseable {
       return context
           .getRoot()
           .getStore(ExtensionContext.Namespace.create(TestInstallation.class))
-          .computeIfAbsent(TestInstallation.class, _ -> start());
-    }
-  }
-
-  private static TestInstallation start() {
-    try {
-      return new TestInstallation(
-          PostgresServer.start(
-              PostgresOptions.temporary(PASSWORD)
-                  // the least, so that the queue of notifications can be filled
-                  .withSettings(Map.of("max_notify_queue_pages", "64"))),
-          BrokerInJvm.start(BrokerOptions.temporary()));
-    } catch (SQLException e) {
-      throw new IllegalStateException(e);
+          .computeIfAbsent(TestInstallation.class, _ -> new TestInstallation());
     }
   }
 
   /// New, empty topics, and so a new application.
   TopicNames newTopics() {
+    broker.forgetTopics();
     topics = new TopicNames("test" + NEXT_PREFIX.incrementAndGet());
     InstallTopics.run(kafka(), topics, 2, (short) 1, MAX_REQUEST_BYTES, Duration.ofDays(7));
     return topics;
@@ -119,16 +79,15 @@ final class TestInstallation implements AutoCloseable {
   }
 
   DatabaseAddress admin() {
-    return new DatabaseAddress(
-        postgres.host(), postgres.port(), "postgres", "postgres", Secret.of(PASSWORD), Map.of());
+    return database.address();
   }
 
   DatabaseAddress results() {
-    return admin().as("pgoffload_results", Secret.of(PASSWORD));
+    return database.as("pgoffload_results");
   }
 
   Map<String, Object> kafka() {
-    return Map.of("bootstrap.servers", broker.bootstrapServers());
+    return broker.address();
   }
 
   ResultsConfiguration configuration(Path stateDirectory) {
@@ -141,39 +100,20 @@ final class TestInstallation implements AutoCloseable {
   }
 
   void stopPostgres() {
-    postgres.stopImmediately();
+    database.server().stop();
   }
 
   void startPostgres() {
-    postgres = PostgresServer.start(postgres.options());
+    database.server().startAgain();
   }
 
-  private Map<String, Object> reading() {
-    // a reader's last fetch finds nothing, and is waited for when it closes
-    return Map.of(
-        "bootstrap.servers",
-        broker.bootstrapServers(),
-        "fetch.max.wait.ms",
-        10,
-        "isolation.level",
-        "read_committed");
+  void execute(String sql) {
+    database.execute(sql);
   }
 
-  void execute(String sql) throws SQLException {
-    try (var connection = admin().connect("test");
-        var statement = connection.createStatement()) {
-      statement.execute(sql);
-    }
-  }
-
-  /// The first column of the first row, as text.
-  String query(String sql) throws SQLException {
-    try (var connection = admin().connect("test");
-        var statement = connection.createStatement();
-        var row = statement.executeQuery(sql)) {
-      row.next();
-      return String.valueOf(row.getString(1));
-    }
+  /// The first row as text, its columns separated by a bar.
+  String query(String sql) {
+    return database.query(sql);
   }
 
   /// How many of these have exactly one row.
@@ -241,13 +181,15 @@ final class TestInstallation implements AutoCloseable {
   void send(List<Result> results) {
     for (var result : results) {
       var _ =
-          producer.send(
-              new ProducerRecord<>(
-                  topics.results(),
-                  result.recordKey().getBytes(StandardCharsets.UTF_8),
-                  result.write()));
+          broker
+              .producer()
+              .send(
+                  new ProducerRecord<>(
+                      topics.results(),
+                      result.recordKey().getBytes(StandardCharsets.UTF_8),
+                      result.write()));
     }
-    producer.flush();
+    broker.producer().flush();
   }
 
   void send(String key, byte[] value) {
@@ -261,29 +203,13 @@ final class TestInstallation implements AutoCloseable {
   void send(String topic, String key, byte[] value, Map<String, byte[]> headers) {
     var record = new ProducerRecord<>(topic, key.getBytes(StandardCharsets.UTF_8), value);
     headers.forEach(record.headers()::add);
-    var _ = producer.send(record);
-    producer.flush();
+    var _ = broker.producer().send(record);
+    broker.producer().flush();
   }
 
   /// Everything on a topic now, without what was not committed.
   List<ConsumerRecord<byte[], byte[]>> read(String topic) {
-    try (var consumer =
-        new KafkaConsumer<>(reading(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-      var partitions =
-          consumer.partitionsFor(topic).stream()
-              .map(partition -> new TopicPartition(topic, partition.partition()))
-              .toList();
-      consumer.assign(partitions);
-      consumer.seekToBeginning(partitions);
-      var ends = consumer.endOffsets(partitions);
-      var records = new ArrayList<ConsumerRecord<byte[], byte[]>>();
-      while (partitions.stream()
-          .anyMatch(partition ->
-              consumer.position(partition) < Objects.requireNonNull(ends.get(partition)))) {
-        consumer.poll(Duration.ofMillis(50)).forEach(records::add);
-      }
-      return records;
-    }
+    return broker.read(topic);
   }
 
   /// The sum of the offsets on the results topic that the application has committed.
@@ -293,27 +219,12 @@ final class TestInstallation implements AutoCloseable {
 
   /// The sum of the offsets on a topic that the application has committed.
   long committed(String topic) {
-    try (var admin = Admin.create(kafka())) {
-      return admin
-          .listConsumerGroupOffsets(topics.prefix() + ".results-writer")
-          .partitionsToOffsetAndMetadata()
-          .get()
-          .entrySet()
-          .stream()
-          .filter(entry -> entry.getKey().topic().equals(topic) && entry.getValue() != null)
-          .mapToLong(entry -> entry.getValue().offset())
-          .sum();
-    } catch (ExecutionException e) {
-      return 0; // there is no group yet
-    } catch (InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
+    return broker.committed(topics.writeBack(), topic);
   }
 
   @Override
   public void close() {
-    producer.close(Duration.ZERO);
-    broker.close();
-    postgres.close();
+    broker.forgetTopics();
+    database.close();
   }
 }

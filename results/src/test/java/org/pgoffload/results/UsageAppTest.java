@@ -175,14 +175,12 @@ final class UsageAppTest {
 
   /// The application in a process of its own, which can be killed.
   private Process startProcess() throws IOException {
-    var database = installation.results();
     var builder =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED",
                 ResultsProcess.class.getName(),
-                database.host(),
-                Integer.toString(database.port()),
+                installation.results().uri(),
                 installation.topics().prefix(),
                 String.valueOf(installation.kafka().get("bootstrap.servers")),
                 directory.toString())

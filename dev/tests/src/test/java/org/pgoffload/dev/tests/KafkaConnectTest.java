@@ -190,7 +190,7 @@ class KafkaConnectTest {
     answeredOnce("plain", 300);
   }
 
-  /// Apart, with `-Dslow`: a Connect worker takes long to start.
+  /// Apart, with `-Pslow`: a Connect worker takes long to start.
   @Test
   @EnabledIfSystemProperty(named = "slow", matches = "true")
   void aKilledWorkerLosesNothingWithExactlyOnceSupport() throws Exception {

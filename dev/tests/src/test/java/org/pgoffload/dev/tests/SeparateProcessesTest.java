@@ -27,7 +27,7 @@ class SeparateProcessesTest {
 
   @TempDir Path directory;
 
-  /// With `-Dslow`: FaultsTest and SecretsTest run every part as a process too.
+  /// With `-Pslow`: FaultsTest and SecretsTest run every part as a process too.
   @Test
   @EnabledIfSystemProperty(named = "slow", matches = "true")
   void eachPartRunsAloneAndEndsInOrder() throws Exception {

@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -14,23 +12,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// What pg_background 2.x has: its names, the shapes of its types, and where it behaves otherwise
 /// than 1.10. What both do is in PgBackgroundV2Test, by the older names, which call the newer ones.
-final class PgBackground2Test extends OnOldestAndNewestPostgres {
-  private Session ann;
-  private PlayedSqlWorker worker;
-
-  @BeforeEach
-  void logIn() {
-    database.admin().run("delete from pgoffload.worker");
-    ann = database.open("ann");
-    worker = database.sqlWorker("w");
-  }
-
-  @AfterEach
-  void logOut() {
-    ann.close();
-    worker.close();
-  }
-
+final class PgBackground2Test extends WithSqlWorker {
   /// A handle as two arguments.
   private String launched(String command) {
     return String.join(

@@ -4,31 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// The functions of pg_background that know a task by its pid and cookie.
-final class PgBackgroundV2Test extends OnOldestAndNewestPostgres {
-  private Session ann;
-  private PlayedSqlWorker worker;
-
-  @BeforeEach
-  void logIn() {
-    database.admin().run("delete from pgoffload.worker");
-    ann = database.open("ann");
-    worker = database.sqlWorker("w");
-  }
-
-  @AfterEach
-  void logOut() {
-    ann.close();
-    worker.close();
-  }
-
+final class PgBackgroundV2Test extends WithSqlWorker {
   /// A handle as two arguments.
   private String launched(String command) {
     return launched("pg_background_launch_v2", command, "null");

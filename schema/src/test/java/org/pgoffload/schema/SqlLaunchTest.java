@@ -5,30 +5,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.protocol.SqlRows;
 
 /// A launch takes effect at once, from any transaction from which its answer can come back.
-final class SqlLaunchTest extends OnEveryPostgres {
-  private Session ann;
-  private PlayedSqlWorker worker;
-
-  @BeforeEach
-  void logIn() {
-    database.admin().run("delete from pgoffload.worker");
-    ann = database.open("ann");
-    worker = database.sqlWorker("w");
-  }
-
-  @AfterEach
-  void logOut() {
-    ann.close();
-    worker.close();
+final class SqlLaunchTest extends WithSqlWorker {
+  @Override
+  public boolean wants(PostgresVersion version) {
+    return true;
   }
 
   @Test

@@ -8,8 +8,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -20,23 +18,7 @@ import org.postgresql.util.PSQLException;
 import org.postgresql.util.PSQLWarning;
 
 /// What a task returned comes back as it was.
-final class SqlReadingTest extends OnOldestAndNewestPostgres {
-  private Session ann;
-  private PlayedSqlWorker worker;
-
-  @BeforeEach
-  void logIn() {
-    database.admin().run("delete from pgoffload.worker");
-    ann = database.open("ann");
-    worker = database.sqlWorker("w");
-  }
-
-  @AfterEach
-  void logOut() {
-    ann.close();
-    worker.close();
-  }
-
+final class SqlReadingTest extends WithSqlWorker {
   private long ran(String command) {
     var id = ann.number("select pg_background_launch(?)", command);
     worker.run(database.onlySent());

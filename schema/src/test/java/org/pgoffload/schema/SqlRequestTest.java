@@ -4,31 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Background SQL with the transaction: insert, and look later.
-final class SqlRequestTest extends OnOldestAndNewestPostgres {
-  private Session ann;
-  private PlayedSqlWorker worker;
-
-  @BeforeEach
-  void logIn() {
-    database.admin().run("delete from pgoffload.worker");
-    ann = database.open("ann");
-    worker = database.sqlWorker("w");
-  }
-
-  @AfterEach
-  void logOut() {
-    ann.close();
-    worker.close();
-  }
-
+final class SqlRequestTest extends WithSqlWorker {
   private long inserted(String command) {
     return ann.number("insert into sql_request (command) values (?) returning id", command);
   }

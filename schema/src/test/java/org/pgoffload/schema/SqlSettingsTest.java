@@ -5,30 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// A task's session is what its launcher's was.
-final class SqlSettingsTest extends OnOldestAndNewestPostgres {
-  private Session ann;
-  private PlayedSqlWorker worker;
-
-  @BeforeEach
-  void logIn() {
-    database.admin().run("delete from pgoffload.worker");
-    ann = database.open("ann");
-    worker = database.sqlWorker("w");
-  }
-
-  @AfterEach
-  void logOut() {
-    ann.close();
-    worker.close();
-  }
-
+final class SqlSettingsTest extends WithSqlWorker {
   /// The value of a setting in a task that is launched now.
   private String inTask(String setting) {
     ann.run("select pg_catalog.set_config('role', pg_catalog.current_setting('role'), false)");

@@ -1,7 +1,7 @@
 package org.pgoffload.worker.delivery;
 
-/// Is told the state of each pending request. Methods may be called on any thread, and must not
-/// block or throw.
+/// Is told the state of each pending request: that it waits once it does, each later state before
+/// it takes effect. Methods may be called on any thread, and must not block or throw.
 public interface PendingListener {
   /// For a handler that keeps no order of its own.
   PendingListener NONE = new PendingListener() {};

@@ -69,26 +69,30 @@ public final class PendingRequests {
 
   /// It has been claimed and runs now.
   public void running(long id) {
+    listener.running(id);
     synchronized (this) {
       waiting.remove(id);
       held.remove(id);
     }
-    listener.running(id);
   }
 
   /// Another live worker has it: it is watched, unless it needs nothing any more.
   public void heldElsewhere(ConsumedRequest request) {
+    // in this order: from then on the consumer's thread may claim it again
+    listener.held(request.id());
     synchronized (this) {
       waiting.remove(request.id());
       if (all.containsKey(request.id())) {
         held.put(request.id(), request);
       }
     }
-    listener.held(request.id());
   }
 
   /// It needs nothing any more: its offsets may be committed.
   public void finish(long id) {
+    // in this order: from then on the same request may be received anew, and must not lose its
+    // place
+    listener.finished(id);
     Collection<ConsumedRequest> finished;
     synchronized (this) {
       waiting.remove(id);
@@ -99,7 +103,6 @@ public final class PendingRequests {
         bytes -= request.size();
       }
     }
-    listener.finished(id);
     finished.forEach(request -> request.finish().run());
   }
 

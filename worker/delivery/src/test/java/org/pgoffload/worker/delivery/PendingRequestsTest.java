@@ -75,4 +75,52 @@ final class PendingRequestsTest {
     assertThat(unfinished.held()).isEmpty();
     assertThat(unfinished.running()).isEqualTo(1);
   }
+
+  @Test
+  void aDeliveryWhileItsRequestEndsIsFinishedWithIt() {
+    var listener = new ActingListener();
+    var pending = new PendingRequests(listener);
+    listener.atTheEnd =
+        () -> pending.received(received(1, () -> finished.add("delivered meanwhile")));
+    pending.received(received(1, () -> finished.add("first")));
+    pending.running(1);
+    pending.finish(1);
+    assertThat(finished).containsExactly("first", "delivered meanwhile");
+    assertThat(pending.count()).isZero();
+    assertThat(listener.waits).isEqualTo(1);
+  }
+
+  @Test
+  void aRequestIsNotClaimedAgainBeforeItsListenerKnowsThatItIsHeld() {
+    var listener = new ActingListener();
+    var pending = new PendingRequests(listener);
+    var request = received(1, () -> {});
+    listener.whenHeld = () -> assertThat(pending.held()).isEmpty();
+    pending.received(request);
+    pending.running(1);
+    pending.heldElsewhere(request);
+    assertThat(pending.held()).containsExactly(request);
+  }
+
+  /// Does what another thread may do at the same time.
+  private static final class ActingListener implements PendingListener {
+    private Runnable atTheEnd = () -> {};
+    private Runnable whenHeld = () -> {};
+    private int waits;
+
+    @Override
+    public void waits(ConsumedRequest request) {
+      waits++;
+    }
+
+    @Override
+    public void held(long id) {
+      whenHeld.run();
+    }
+
+    @Override
+    public void finished(long id) {
+      atTheEnd.run();
+    }
+  }
 }

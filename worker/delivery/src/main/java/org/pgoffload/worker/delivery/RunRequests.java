@@ -89,6 +89,8 @@ public final class RunRequests {
   /// Ends a request.
   @FunctionalInterface
   public interface Ending {
+    /// Publishes its result.
+    ///
     /// @throws InterruptedException if the worker is closing: the next worker ends it
     void run() throws InterruptedException;
   }

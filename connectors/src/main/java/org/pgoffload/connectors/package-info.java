@@ -1,5 +1,7 @@
-/// Capture as data: the Debezium configuration and the transform that makes requests of change
-/// events.
+/// Capture as data: the Debezium configuration and the transform that makes requests of WAL
+/// messages.
+///
+/// Start reading at [CaptureConfiguration], then [RequestTransform].
 @NullMarked
 package org.pgoffload.connectors;
 

@@ -1,4 +1,6 @@
-/// The pgoffload command: everything in one JVM, or each part alone.
+/// The installed commands: each part as a process, and what administrators run.
+///
+/// Start reading at [Main]; [ReadConfiguration] has the settings of the parts.
 @NullMarked
 package org.pgoffload.launcher;
 

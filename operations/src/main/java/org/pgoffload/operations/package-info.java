@@ -1,5 +1,8 @@
 /// The commands of administrators: schema, topics, slot, logins, rights, keys, retention and
 /// status.
+///
+/// Start reading at [Install] for what an installation gets, and [MaintenanceApp] for what keeps it
+/// in shape.
 @NullMarked
 package org.pgoffload.operations;
 

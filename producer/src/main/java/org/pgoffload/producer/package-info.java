@@ -1,4 +1,6 @@
 /// Hosts Debezium Embedded and publishes what it captures to Kafka.
+///
+/// Start reading at [SuperviseCapture], then [PublishCaptured].
 @NullMarked
 package org.pgoffload.producer;
 

@@ -1,4 +1,6 @@
-/// Consumes requests, makes the LLM call, publishes results.
+/// The worker: delivery with its two handlers, of LLM requests and of background SQL.
+///
+/// Start reading at [WorkerApp], which wires them.
 @NullMarked
 package org.pgoffload.worker;
 

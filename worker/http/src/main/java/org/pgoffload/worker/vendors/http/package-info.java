@@ -1,4 +1,6 @@
 /// HTTP as the model vendors speak it: connections, proxies, replies, streams, limits.
+///
+/// Start reading at [PostJson].
 @NullMarked
 package org.pgoffload.worker.vendors.http;
 

@@ -7,40 +7,27 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.stream.Collectors;
-import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
-import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.TopicConfig;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
-import org.pgoffload.dev.servers.BrokerInJvm;
-import org.pgoffload.dev.servers.BrokerOptions;
-import org.pgoffload.dev.servers.BrokerProcess;
-import org.pgoffload.dev.servers.KafkaBroker;
-import org.pgoffload.dev.servers.PostgresOptions;
-import org.pgoffload.dev.servers.PostgresServer;
+import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.dev.testkit.TestBroker;
 import org.pgoffload.operations.InstallTopics;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
-import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
-import org.pgoffload.schema.InstallSchema;
+import org.pgoffload.schema.InstalledDatabase;
 import org.pgoffload.worker.delivery.DeliverySettings;
 import org.pgoffload.worker.delivery.TestRequests;
 import org.pgoffload.worker.llm.LlmSettings;
@@ -61,54 +48,36 @@ public final class TestInstallation implements AutoCloseable {
           CallLimits.NONE,
           Map.of());
 
-  private static final String PASSWORD = "secret";
   private static final AtomicInteger NEXT_PREFIX = new AtomicInteger();
   private static final AtomicLong NEXT_ID = new AtomicLong();
   private static final int MAX_REQUEST_BYTES = 1 << 20;
 
-  private PostgresServer postgres;
-  private KafkaBroker broker;
-  private Producer<byte[], byte[]> producer;
+  private final InstalledDatabase database = new InstalledDatabase(PostgresVersion.V18);
+  private final TestBroker broker;
+  private final boolean ownBroker;
   private TopicNames topics = new TopicNames("none");
 
-  private TestInstallation(PostgresServer postgres, KafkaBroker broker) throws SQLException {
-    this.postgres = postgres;
+  private TestInstallation(TestBroker broker, boolean ownBroker) {
     this.broker = broker;
-    this.producer = producer(broker);
-    InstallSchema.run(admin(), "public");
-    execute("alter role pgoffload_worker login password '" + PASSWORD + "'");
+    this.ownBroker = ownBroker;
+    execute("alter role pgoffload_worker login");
     execute("update pgoffload.setting set value = '1500 ms' where name = 'worker_dead_after'");
     // the ids of newId() count as drawn
     execute("select setval('pgoffload.request_id', 1000000)");
   }
 
-  public static TestInstallation start() throws SQLException {
-    return new TestInstallation(startPostgresAnew(), BrokerInJvm.start(brokerOptions()));
-  }
-
-  /// Where alice and bob log in without a password.
-  private static PostgresServer startPostgresAnew() {
-    return PostgresServer.start(
-        PostgresOptions.temporary(PASSWORD)
-            .withAuthentication(List.of("host all alice,bob 127.0.0.1/32 trust"), List.of()));
+  public static TestInstallation start() {
+    return new TestInstallation(TestBroker.shared(), false);
   }
 
   /// With a broker that can be killed.
-  public static TestInstallation startWithBrokerProcess() throws SQLException {
-    return new TestInstallation(startPostgresAnew(), BrokerProcess.start(brokerOptions()));
-  }
-
-  private static BrokerOptions brokerOptions() {
-    // a worker that joins learns its partitions with its next heartbeat
-    return BrokerOptions.temporary()
-        .withSettings(
-            Map.of(
-                "group.consumer.min.heartbeat.interval.ms", "100",
-                "group.consumer.heartbeat.interval.ms", "100"));
+  public static TestInstallation startWithBrokerProcess() {
+    return new TestInstallation(TestBroker.startProcess(), true);
   }
 
   /// New, empty topics, and so a new consumer group.
   public TopicNames newTopics(int partitions) {
+    broker.forgetTopics();
     topics = new TopicNames("test" + NEXT_PREFIX.incrementAndGet());
     InstallTopics.run(
         kafka(), topics, partitions, (short) 1, MAX_REQUEST_BYTES, Duration.ofDays(7));
@@ -117,16 +86,19 @@ public final class TestInstallation implements AutoCloseable {
 
   /// Has a topic keep the time that its records name, in place of the one at which it got them.
   public void letRecordsNameTheirTime(String topic) throws Exception {
-    try (var admin = Admin.create(kafka())) {
-      var createTime = new ConfigEntry(TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG, "CreateTime");
-      admin
-          .incrementalAlterConfigs(
-              Map.of(
-                  new ConfigResource(ConfigResource.Type.TOPIC, topic),
-                  List.of(new AlterConfigOp(createTime, AlterConfigOp.OpType.SET))))
-          .all()
-          .get();
-    }
+    var createTime = new ConfigEntry(TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG, "CreateTime");
+    broker
+        .admin()
+        .incrementalAlterConfigs(
+            Map.of(
+                new ConfigResource(ConfigResource.Type.TOPIC, topic),
+                List.of(new AlterConfigOp(createTime, AlterConfigOp.OpType.SET))))
+        .all()
+        .get();
+    // the broker obeys a change a little after it has said yes, but before it obeys the next one
+    var next = topics.prefix() + ".next";
+    broker.admin().createTopics(List.of(new NewTopic(next, 1, (short) 1))).all().get();
+    broker.send(new ProducerRecord<>(next, new byte[0]));
   }
 
   public TopicNames topics() {
@@ -134,16 +106,15 @@ public final class TestInstallation implements AutoCloseable {
   }
 
   public DatabaseAddress admin() {
-    return new DatabaseAddress(
-        postgres.host(), postgres.port(), "postgres", "postgres", Secret.of(PASSWORD), Map.of());
+    return database.address();
   }
 
   public DatabaseAddress worker() {
-    return admin().as("pgoffload_worker", Secret.of(PASSWORD));
+    return database.as("pgoffload_worker");
   }
 
   public Map<String, Object> kafka() {
-    return Map.of("bootstrap.servers", broker.bootstrapServers());
+    return broker.address();
   }
 
   public WorkerConfiguration configuration(String name) {
@@ -156,43 +127,33 @@ public final class TestInstallation implements AutoCloseable {
   }
 
   public void stopPostgres() {
-    postgres.stopImmediately();
+    database.server().stop();
   }
 
   public void startPostgres() {
-    postgres = PostgresServer.start(postgres.options());
+    database.server().startAgain();
   }
 
   public void killKafka() {
-    producer.close(Duration.ZERO);
-    ((BrokerProcess) broker).kill();
+    broker.kill();
   }
 
   public void startKafka() {
-    broker = BrokerProcess.start(broker.options());
-    producer = producer(broker);
+    broker.startAgain();
   }
 
-  private Map<String, Object> reading() {
-    // a reader's last fetch finds nothing, and is waited for when it closes
-    return Map.of("bootstrap.servers", broker.bootstrapServers(), "fetch.max.wait.ms", 10);
+  /// Makes a role of the whole server, which ends with this installation.
+  public void createLogin(String role) {
+    database.createRole(role, "login");
   }
 
-  public void execute(String sql) throws SQLException {
-    try (var connection = admin().connect("test");
-        var statement = connection.createStatement()) {
-      statement.execute(sql);
-    }
+  public void execute(String sql) {
+    database.execute(sql);
   }
 
-  /// The first column of the first row, as text.
-  public String query(String sql) throws SQLException {
-    try (var connection = admin().connect("test");
-        var statement = connection.createStatement();
-        var row = statement.executeQuery(sql)) {
-      row.next();
-      return String.valueOf(row.getString(1));
-    }
+  /// The first row as text, its columns separated by a bar.
+  public String query(String sql) {
+    return database.query(sql);
   }
 
   public long newId() {
@@ -281,9 +242,9 @@ public final class TestInstallation implements AutoCloseable {
           .add(
               RecordHeaders.SIGNATURE,
               (keyId + ":" + TestRequests.mac(key, envelope)).getBytes(StandardCharsets.UTF_8));
-      var _ = producer.send(record);
+      var _ = broker.producer().send(record);
     }
-    producer.flush();
+    broker.producer().flush();
   }
 
   /// Sends many at once, each of which asks its own id.
@@ -313,11 +274,7 @@ public final class TestInstallation implements AutoCloseable {
 
   /// Sends whatever others may write to a topic.
   public void send(ProducerRecord<byte[], byte[]> record) {
-    try {
-      producer.send(record).get();
-    } catch (ExecutionException | InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
+    broker.send(record);
   }
 
   public void send(String key, byte[] value, String signature) {
@@ -343,23 +300,7 @@ public final class TestInstallation implements AutoCloseable {
 
   /// Everything on a topic now.
   public List<ConsumerRecord<byte[], byte[]>> read(String topic) {
-    try (var consumer =
-        new KafkaConsumer<>(reading(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-      var partitions =
-          consumer.partitionsFor(topic).stream()
-              .map(partition -> new TopicPartition(topic, partition.partition()))
-              .toList();
-      consumer.assign(partitions);
-      consumer.seekToBeginning(partitions);
-      var ends = consumer.endOffsets(partitions);
-      var records = new ArrayList<ConsumerRecord<byte[], byte[]>>();
-      while (partitions.stream()
-          .anyMatch(partition ->
-              consumer.position(partition) < Objects.requireNonNull(ends.get(partition)))) {
-        consumer.poll(Duration.ofMillis(50)).forEach(records::add);
-      }
-      return records;
-    }
+    return broker.read(topic);
   }
 
   public List<Result> results() {
@@ -391,8 +332,9 @@ public final class TestInstallation implements AutoCloseable {
 
   /// What a worker leaves that dies before it commits: its group begins anew.
   public void forgetCommitted(String lane) {
-    try (var admin = Admin.create(kafka())) {
-      admin
+    try {
+      broker
+          .admin()
           .deleteConsumerGroups(List.of(topics.prefix() + ".worker." + lane))
           .all()
           .get(10, TimeUnit.SECONDS);
@@ -403,22 +345,7 @@ public final class TestInstallation implements AutoCloseable {
 
   /// What the results application commits when everything on the topic is in the database.
   public void commitResults() {
-    try (var consumer =
-        new KafkaConsumer<>(
-            Map.of("bootstrap.servers", broker.bootstrapServers(), "group.id", topics.writeBack()),
-            new ByteArrayDeserializer(),
-            new ByteArrayDeserializer())) {
-      var partitions =
-          consumer.partitionsFor(topics.results()).stream()
-              .map(partition -> new TopicPartition(topics.results(), partition.partition()))
-              .toList();
-      consumer.assign(partitions);
-      consumer.commitSync(
-          consumer.endOffsets(partitions).entrySet().stream()
-              .collect(
-                  Collectors.toMap(
-                      Map.Entry::getKey, end -> new OffsetAndMetadata(end.getValue()))));
-    }
+    broker.commitAll(topics.writeBack(), topics.results());
   }
 
   /// Results of others, as many as wait when the results application has been away for long.
@@ -432,13 +359,15 @@ public final class TestInstallation implements AutoCloseable {
           """
               .formatted(id, "words ".repeat(100));
       var _ =
-          producer.send(
-              new ProducerRecord<>(
-                  topics.results(),
-                  id.getBytes(StandardCharsets.UTF_8),
-                  result.getBytes(StandardCharsets.UTF_8)));
+          broker
+              .producer()
+              .send(
+                  new ProducerRecord<>(
+                      topics.results(),
+                      id.getBytes(StandardCharsets.UTF_8),
+                      result.getBytes(StandardCharsets.UTF_8)));
     }
-    producer.flush();
+    broker.producer().flush();
   }
 
   /// The sum of the offsets that the workers have committed.
@@ -448,44 +377,18 @@ public final class TestInstallation implements AutoCloseable {
 
   /// The same of one lane.
   public long committed(String lane) {
-    try (var admin = Admin.create(kafka())) {
-      return admin
-          .listConsumerGroupOffsets(topics.prefix() + ".worker." + lane)
-          .partitionsToOffsetAndMetadata()
-          .get()
-          .values()
-          .stream()
-          .filter(Objects::nonNull)
-          .mapToLong(offset -> offset.offset())
-          .sum();
-    } catch (ExecutionException e) {
-      return 0; // there is no group yet
-    } catch (InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
-  }
-
-  private static Producer<byte[], byte[]> producer(KafkaBroker broker) {
-    return new KafkaProducer<>(
-        Map.of(
-            "bootstrap.servers",
-            broker.bootstrapServers(),
-            "linger.ms",
-            0,
-            // As the parts have it: of several in flight, a first batch that has to be sent again
-            // (its leader is not known yet) is refused for ever once the second one was taken.
-            "max.in.flight.requests.per.connection",
-            1,
-            "max.request.size",
-            32 << 20),
-        new ByteArraySerializer(),
-        new ByteArraySerializer());
+    return broker.committed(topics.prefix() + ".worker." + lane).values().stream()
+        .mapToLong(OffsetAndMetadata::offset)
+        .sum();
   }
 
   @Override
   public void close() {
-    producer.close(Duration.ZERO);
-    broker.close();
-    postgres.close();
+    if (ownBroker) {
+      broker.close();
+    } else {
+      broker.forgetTopics();
+    }
+    database.close();
   }
 }

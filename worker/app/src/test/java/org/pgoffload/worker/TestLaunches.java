@@ -36,9 +36,10 @@ final class TestLaunches {
 
   TestLaunches(TestInstallation installation) throws SQLException {
     this.installation = installation;
+    installation.createLogin("alice");
+    installation.createLogin("bob");
     installation.execute(
         """
-        create role alice login; create role bob login;
         grant pgbackground_role to alice, bob;
         grant all on schema public to alice, bob;
         """);

@@ -4,45 +4,31 @@ import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Instant;
-import java.util.List;
 import java.util.Map;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.dev.servers.PostgresOptions;
-import org.pgoffload.dev.servers.PostgresServer;
+import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.TaskDatabase;
-import org.pgoffload.protocol.Secret;
-import org.pgoffload.schema.InstallSchema;
+import org.pgoffload.schema.InstalledDatabase;
 import org.pgoffload.worker.delivery.lease.WorkerLease;
 import org.pgoffload.worker.sql.sessions.SqlTask;
 import org.postgresql.ds.PGSimpleDataSource;
 
-/// A real PostgreSQL with the schema, where `alice` and `bob` may launch SQL, and one live worker.
+/// A database with the schema, where `alice` and `bob` may launch SQL, and one live worker.
 final class TestDatabase implements AutoCloseable, WorkerLease {
-  private static final String PASSWORD = "secret";
-
-  private PostgresServer postgres;
+  private final InstalledDatabase database = new InstalledDatabase(PostgresVersion.V18);
   private final long epoch;
 
-  TestDatabase() throws SQLException {
-    postgres =
-        PostgresServer.start(
-            PostgresOptions.temporary(PASSWORD)
-                .withAuthentication(
-                    List.of(
-                        "host all alice,bob,va,old_va,pgoffload_worker 127.0.0.1/32 trust",
-                        "host all nologin 127.0.0.1/32 reject",
-                        "host all expired 127.0.0.1/32 scram-sha-256"),
-                    List.of())
-                // a failing session must not hold up the tests
-                .withSettings(Map.of("max_connections", "60")));
-    InstallSchema.run(admin(), "public");
+  TestDatabase() {
+    database.createRole("alice", "login");
+    database.createRole("bob", "login");
+    database.createRole("nologin", "login");
+    database.createRole("team", "");
     execute(
         """
         update pgoffload.setting set value = '1 hour' where name = 'worker_dead_after';
         alter role pgoffload_worker login;
-        create role alice login; create role bob login; create role nologin login; create role team;
         grant team to alice;
         grant pgbackground_role to alice, bob, nologin, team;
         grant all on schema public to alice, bob, team;
@@ -64,16 +50,15 @@ final class TestDatabase implements AutoCloseable, WorkerLease {
   public void recover(long lost) {}
 
   DatabaseAddress admin() {
-    return new DatabaseAddress(
-        postgres.host(), postgres.port(), "postgres", "postgres", Secret.of(PASSWORD), Map.of());
+    return database.address();
   }
 
   TaskDatabase tasks() {
-    return tasksAt(postgres.port());
+    return tasksAt(admin().port());
   }
 
   TaskDatabase tasksAt(int port) {
-    return new TaskDatabase(postgres.host(), port, "postgres", Map.of());
+    return new TaskDatabase(admin().host(), port, admin().database(), Map.of());
   }
 
   /// The worker's own connections.
@@ -140,30 +125,22 @@ final class TestDatabase implements AutoCloseable, WorkerLease {
     }
   }
 
-  void execute(String sql) throws SQLException {
-    try (var connection = admin().connect("test");
-        var statement = connection.createStatement()) {
-      statement.execute(sql);
-    }
+  void execute(String sql) {
+    database.execute(sql);
   }
 
-  /// The first column of the first row, as text.
-  String query(String sql) throws SQLException {
-    try (var connection = admin().connect("test");
-        var statement = connection.createStatement();
-        var row = statement.executeQuery(sql)) {
-      row.next();
-      return String.valueOf(row.getString(1));
-    }
+  /// The first row as text, its columns separated by a bar.
+  String query(String sql) {
+    return database.query(sql);
   }
 
   void restart() {
-    postgres.stopImmediately();
-    postgres = PostgresServer.start(postgres.options());
+    database.server().stop();
+    database.server().startAgain();
   }
 
   @Override
   public void close() {
-    postgres.close();
+    database.close();
   }
 }

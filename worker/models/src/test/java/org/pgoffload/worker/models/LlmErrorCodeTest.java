@@ -13,7 +13,7 @@ class LlmErrorCodeTest {
   @Test
   void standsInTheDocumentationWithWhetherToTryAgain() throws IOException {
     var rows =
-        Files.readString(Path.of("..", "docs", "errors.md"))
+        Files.readString(Path.of("..", "..", "docs", "errors.md"))
             .lines()
             .filter(line -> line.matches("\\| `[a-z_]+` \\| (yes|no) \\|.*"))
             .map(line -> line.substring(0, line.indexOf(" |", line.indexOf(" | ") + 1)))

@@ -1,6 +1,10 @@
 package org.pgoffload.results;
 
 import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.time.OffsetDateTime;
 import java.util.Optional;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultHead;
@@ -12,6 +16,8 @@ import org.slf4j.LoggerFactory;
 /// is replaced by a failed one, any other message is left out. Each is logged as an error.
 final class RefusedMessage {
   private static final Logger LOG = LoggerFactory.getLogger(RefusedMessage.class);
+
+  private static final Instant NO_TIME_OF_A_WORKER = Instant.parse("9999-01-01T00:00:00Z");
 
   private RefusedMessage() {}
 
@@ -92,6 +98,20 @@ final class RefusedMessage {
         Result.Outcome.error(
             "result_not_storable",
             "the database refused the result with " + fault + "; the results topic has it"),
-        Result.Run.of(refused.attempts(), refused.finishedAt()));
+        Result.Run.of(refused.attempts(), finishedAt(refused)));
+  }
+
+  /// The worker's time, or this clock's if the worker's may be why the database refused the result:
+  /// it knows fewer offsets and years than ISO-8601.
+  private static String finishedAt(Result refused) {
+    try {
+      var time = OffsetDateTime.parse(refused.finishedAt()).toInstant();
+      if (time.isAfter(Instant.EPOCH) && time.isBefore(NO_TIME_OF_A_WORKER)) {
+        return time.toString();
+      }
+    } catch (DateTimeException e) {
+      LOG.debug("The time of a refused result is no time", e);
+    }
+    return Clock.systemUTC().instant().toString();
   }
 }

@@ -304,6 +304,30 @@ final class WriteBackTest {
                 + " results topic has it 2026-01-02 03:04:05");
   }
 
+  /// PostgreSQL knows no offset of 18 hours, and no year 0.
+  @ParameterizedTest
+  @ValueSource(strings = {"2026-01-02T03:04:05+18:00", "0000-01-02T03:04:05Z"})
+  void aResultWithATimeThatTheDatabaseDoesNotKnowFails(String finishedAt) throws Exception {
+    var good = result("good");
+    var bad =
+        new Result(
+            good.head(),
+            good.outcome(),
+            good.origin(),
+            good.tokens(),
+            Result.Run.of(1, finishedAt),
+            null,
+            good.provenance());
+    try (var writeBack = open()) {
+      write(writeBack, List.of(bad));
+    }
+    assertThat(
+            installation.query(
+                "select status || ' ' || error_code from pgoffload.llm_result where id = "
+                    + bad.id()))
+        .isEqualTo("failed result_not_storable");
+  }
+
   @Test
   void whatIsRefusedEvenAsAFailureHoldsUpNobody() throws Exception {
     var good = result("good");

@@ -278,6 +278,21 @@ final class ClaimTest extends OnOldestAndNewestPostgres {
   }
 
   @Test
+  void aCancellationStandsWhenItsRoleWasDropped() {
+    var admin = database.admin();
+    admin.run("create role leaver login password 'leaver' in role llm_user");
+    database.inserted("leaver");
+    var request = database.onlySent();
+    try (var first = database.worker("first");
+        var second = database.worker("second")) {
+      assertThat(first.cancel(request.id(), database.oid("leaver"))).startsWith("claimed|");
+      first.releaseLease();
+      admin.run("drop role leaver");
+      assertThat(second.claim(request)).containsExactly("cancelled|2");
+    }
+  }
+
+  @Test
   void givesACancelledRequestThatNobodyHasToOneWorker() {
     var id = database.inserted("app");
     var request = database.onlySent();

@@ -240,7 +240,8 @@ begin
     select jsonb_object_agg(k.id, pg_get_userbyid(k.by_oid)) into cancelled
     from unnest(ids, requested_by_oids) a (id, requested_by_oid)
     join pgoffload.cancellation k on k.id = a.id
-    where pgoffload.may_act_for(k.by_oid, a.requested_by_oid);
+    -- not may_act_for: a role's cancellation of its own request stands when the role was dropped meanwhile
+    where pg_has_role(k.by_oid, a.requested_by_oid, 'usage');
   end if;
   if exists (select from pgoffload.budget) then
     used_up := pgoffload.used_up_budgets(requested_by_oids);

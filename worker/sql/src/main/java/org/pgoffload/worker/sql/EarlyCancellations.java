@@ -25,9 +25,13 @@ final class EarlyCancellations {
     }
   }
 
-  /// Who wants a request cancelled. They are forgotten.
+  /// The oids of the roles that want a request cancelled.
   synchronized List<Long> of(long id) {
-    var by = byRequest.remove(id);
-    return by == null ? List.of() : List.copyOf(by);
+    return List.copyOf(byRequest.getOrDefault(id, Set.of()));
+  }
+
+  /// The cancellations of a request are recorded.
+  synchronized void forget(long id) {
+    byRequest.remove(id);
   }
 }

@@ -240,11 +240,8 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
     var ids = new ArrayList<Long>();
     var byOids = new ArrayList<Long>();
     for (var request : requests) {
-      long id = request.id();
-      unrecorded.remove(id);
-      recorded.add(id);
-      for (long by : cancellations.of(id)) {
-        ids.add(id);
+      for (long by : cancellations.of(request.id())) {
+        ids.add(request.id());
         byOids.add(by);
       }
     }
@@ -253,6 +250,12 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
         tasks.cancel(id);
         scheduler.end(id);
       }
+    }
+    // only now: after a fault all are recorded once more, and their cancellations with them
+    for (var request : requests) {
+      unrecorded.remove(request.id());
+      recorded.add(request.id());
+      cancellations.forget(request.id());
     }
   }
 

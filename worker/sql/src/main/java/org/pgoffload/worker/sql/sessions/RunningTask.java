@@ -82,6 +82,8 @@ public final class RunningTask {
     return Optional.ofNullable(stop.get());
   }
 
+  /// Returns unless the task is to stop.
+  ///
   /// @throws StoppedException if it is to stop
   public void goOn() throws StoppedException {
     var reason = stopped();

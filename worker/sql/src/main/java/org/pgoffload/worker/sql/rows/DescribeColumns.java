@@ -64,6 +64,8 @@ public final class DescribeColumns {
     }
   }
 
+  /// What the fields of a result are, and how their text is read elsewhere.
+  ///
   /// @param connection of the task, inside its transaction: a type may be of its own making
   public Described describe(Connection connection, Field[] fields) throws SQLException {
     var types = Arrays.stream(fields).map(Type::of).toList();

@@ -94,6 +94,10 @@ record PostgresCluster(Path directory) {
       if (options.version().compareTo(PostgresVersion.V17) >= 0) {
         command.addAll(List.of("--locale-provider=builtin", "--builtin-locale=C.UTF-8"));
       }
+      if (!options.keepData()) {
+        // data that end with the server need not survive a crash of the machine
+        command.add("--no-sync");
+      }
       var outcome = Processes.run(account.command(command), Duration.ofSeconds(60), start::spawn);
       if (outcome.exitCode() != 0) {
         throw new EmbeddedException(

@@ -219,7 +219,11 @@ public final class PostgresServer implements AutoCloseable {
       return;
     }
     closed = true;
-    end(() -> cluster.end(process.pid()));
+    end(
+        options.keepData()
+            ? () -> cluster.end(process.pid())
+            // without writing what is removed next
+            : () -> cluster.endImmediately(process.pid()));
     if (hook != null) {
       hook.remove();
     }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
@@ -308,7 +309,9 @@ final class RetentionTest extends OnOldestAndNewestPostgres {
           where i.inhparent in (select t from pgoffload.partitioned_tables() t)
             and (s.n_tup_upd > 0 or s.n_tup_del > 0 or s.n_dead_tup > 0)
           """;
+      // a session that stays open tells its counts when it has been idle for 10 s
       Awaitility.await()
+          .atMost(Duration.ofSeconds(30))
           .until(() ->
               database
                       .admin()

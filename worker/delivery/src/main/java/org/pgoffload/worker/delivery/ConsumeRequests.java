@@ -97,7 +97,10 @@ final class ConsumeRequests implements Runnable {
           pauseAfterFault();
         } catch (RuntimeException e) {
           works = false;
-          LOG.error("The lane met a fault and goes on; what it had received is kept", e);
+          LOG.error(
+              "The consumer of {} met a fault and goes on; the requests that it has are kept",
+              queue.topic(),
+              e);
           pauseAfterFault();
         }
       }

@@ -37,7 +37,7 @@ final class LocalServers {
         .toList();
   }
 
-  /// Stands for each address of this machine.
+  /// Stands for a command whose libraries are left out.
   @Command(hidden = true)
   static final class LeftOut implements Callable<Integer> {
     @Spec private CommandSpec spec = CommandSpec.create();

@@ -8,26 +8,7 @@ import org.jspecify.annotations.Nullable;
 /// The fields of a [Result] side by side, for reading. Jackson can read nested records from flat
 /// JSON as well, but needs three times as long.
 @JsonPOJOBuilder(withPrefix = "")
-@SuppressWarnings("NullAway.Init") // Jackson sets the fields; the message checks them
-final class FlatResult {
-  @JsonProperty("version")
-  int version;
-
-  @JsonProperty("id")
-  long id;
-
-  @JsonProperty("kind")
-  String kind;
-
-  @JsonProperty("status")
-  String status;
-
-  @JsonProperty("requested_by")
-  String requestedBy;
-
-  @JsonProperty("requested_by_oid")
-  long requestedByOid;
-
+final class FlatResult extends FlatTerminalResult {
   @JsonProperty("answer")
   @Nullable String answer;
 
@@ -64,18 +45,6 @@ final class FlatResult {
   @JsonProperty("attempts")
   int attempts;
 
-  @JsonProperty("queued_ms")
-  @Nullable Double queuedMs;
-
-  @JsonProperty("ran_ms")
-  @Nullable Double ranMs;
-
-  @JsonProperty("worker")
-  @Nullable String worker;
-
-  @JsonProperty("finished_at")
-  String finishedAt;
-
   @JsonProperty("embeddings")
   @Nullable List<float[]> embeddings;
 
@@ -90,7 +59,7 @@ final class FlatResult {
 
   Result build() {
     return new Result(
-        new ResultHead(version, id, kind, status, requestedBy, requestedByOid),
+        head(),
         new Result.Outcome(answer, errorCode, errorMessage, finishReason),
         new Result.Origin(provider, model, providerRequestId),
         new Result.Tokens(inputTokens, cachedTokens, outputTokens, reasoningTokens),

@@ -9,25 +9,7 @@ import org.jspecify.annotations.Nullable;
 /// The fields of a [SqlResult] side by side, for reading, as in [FlatResult].
 @JsonPOJOBuilder(withPrefix = "")
 @SuppressWarnings("NullAway.Init") // Jackson sets the fields; the message checks them
-final class FlatSqlResult {
-  @JsonProperty("version")
-  int version;
-
-  @JsonProperty("id")
-  long id;
-
-  @JsonProperty("kind")
-  String kind;
-
-  @JsonProperty("status")
-  String status;
-
-  @JsonProperty("requested_by")
-  String requestedBy;
-
-  @JsonProperty("requested_by_oid")
-  long requestedByOid;
-
+final class FlatSqlResult extends FlatTerminalResult {
   @JsonProperty("attempt")
   int attempt;
 
@@ -58,21 +40,9 @@ final class FlatSqlResult {
   @JsonProperty("notices")
   @Nullable List<SqlNotice> notices;
 
-  @JsonProperty("queued_ms")
-  @Nullable Double queuedMs;
-
-  @JsonProperty("ran_ms")
-  @Nullable Double ranMs;
-
-  @JsonProperty("worker")
-  @Nullable String worker;
-
-  @JsonProperty("finished_at")
-  String finishedAt;
-
   SqlResult build() {
     return new SqlResult(
-        new ResultHead(version, id, kind, status, requestedBy, requestedByOid),
+        head(),
         attempt,
         tags,
         new SqlResult.Returned(rowCount, columns, rows, chunks, split, readUnder),

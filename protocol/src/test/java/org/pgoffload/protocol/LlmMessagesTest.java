@@ -11,9 +11,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 final class LlmMessagesTest {
-  private static final String PIECE = new String(Samples.LLM_PIECE.write(), UTF_8);
-  private static final String USAGE = new String(Samples.USAGE.write(), UTF_8);
-
   @Test
   void areReadAsTheyWereWritten() {
     assertThat(LlmPiece.read(Samples.LLM_PIECE.write())).isEqualTo(Samples.LLM_PIECE);
@@ -22,15 +19,16 @@ final class LlmMessagesTest {
 
   @Test
   void areReadWithFieldsOfANewerMinorVersion() {
-    assertThat(LlmPiece.read(newer(PIECE))).isEqualTo(Samples.LLM_PIECE);
-    assertThat(LlmUsage.read(newer(USAGE))).isEqualTo(Samples.USAGE);
+    assertThat(LlmPiece.read(newer(Sample.STREAMED.json))).isEqualTo(Samples.LLM_PIECE);
+    assertThat(LlmUsage.read(newer(Sample.USAGE.json))).isEqualTo(Samples.USAGE);
   }
 
   @Test
   void keepNoNulBecauseTheTableCouldNot() {
-    assertThat(LlmPiece.read(PIECE.replace("Ray", "\\u0000").getBytes(UTF_8)).text())
+    assertThat(LlmPiece.read(Sample.STREAMED.with("Ray", "\\u0000").getBytes(UTF_8)).text())
         .startsWith("\uFFFD");
-    assertThat(LlmUsage.read(USAGE.replace("a-model", "\\u0000").getBytes(UTF_8)).scope().model())
+    assertThat(
+            LlmUsage.read(Sample.USAGE.with("a-model", "\\u0000").getBytes(UTF_8)).scope().model())
         .isEqualTo("\uFFFD");
   }
 
@@ -46,38 +44,26 @@ final class LlmMessagesTest {
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
-      value = {
-        "\"version\":1 | \"version\":2 | the version of a piece is not 1",
-        "\"id\":42 | \"id\":0 | the id of a piece is not positive",
-        "16400 | 4294967296 | the requested_by_oid of a piece is no oid",
-        "\"attempt\":2 | \"attempt\":0 | the attempt of a piece is less than 1",
-        "2000000001 | 0 | the seq of a piece is less than 1",
-        "\"text\" | \"words\" | not the JSON of a piece of version 1",
-        "\"reset\":true | \"reset\":[] | not the JSON of a piece of version 1",
-      })
-  void saysWhatIsWrongWithAPiece(String right, String wrong, String words) {
-    assertThat(PIECE).contains(right);
-    assertThatThrownBy(() -> LlmPiece.read(PIECE.replace(right, wrong).getBytes(UTF_8)))
-        .isInstanceOf(MalformedMessageException.class)
-        .hasMessage(words);
-  }
-
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '|',
-      value = {
-        "\"version\":1 | \"version\":2 | the version of usage is not 1",
-        "03:04:00Z | 03:04:05Z | the minute of usage is not the beginning of one",
-        "2026-01-02T03:04:00Z | now | the minute of usage is not the beginning of one",
-        "16400 | 0 | the requested_by_oid of usage is no oid",
-        "\"requests\":7 | \"requests\":-7 | a count of usage is negative",
-        "\"output_tokens\":500 | \"output_tokens\":-5 | a count of usage is negative",
-        "\"provider\" | \"vendor\" | not the JSON of usage of version 1",
-        "\"calls\":9 | \"calls\":{} | not the JSON of usage of version 1",
-      })
-  void saysWhatIsWrongWithUsage(String right, String wrong, String words) {
-    assertThat(USAGE).contains(right);
-    assertThatThrownBy(() -> LlmUsage.read(USAGE.replace(right, wrong).getBytes(UTF_8)))
+      textBlock =
+          """
+          STREAMED | "version":1 | "version":2 | the version of a piece is not 1
+          STREAMED | "id":42 | "id":0 | the id of a piece is not positive
+          STREAMED | 16400 | 4294967296 | the requested_by_oid of a piece is no oid
+          STREAMED | "attempt":2 | "attempt":0 | the attempt of a piece is less than 1
+          STREAMED | 2000000001 | 0 | the seq of a piece is less than 1
+          STREAMED | "text" | "words" | not the JSON of a piece of version 1
+          STREAMED | "reset":true | "reset":[] | not the JSON of a piece of version 1
+          USAGE    | "version":1 | "version":2 | the version of usage is not 1
+          USAGE    | 03:04:00Z | 03:04:05Z | the minute of usage is not the beginning of one
+          USAGE    | 2026-01-02T03:04:00Z | now | the minute of usage is not the beginning of one
+          USAGE    | 16400 | 0 | the requested_by_oid of usage is no oid
+          USAGE    | "requests":7 | "requests":-7 | a count of usage is negative
+          USAGE    | "output_tokens":500 | "output_tokens":-5 | a count of usage is negative
+          USAGE    | "provider" | "vendor" | not the JSON of usage of version 1
+          USAGE    | "calls":9 | "calls":{} | not the JSON of usage of version 1
+          """)
+  void sayWhatIsWrong(Sample sample, String right, String wrong, String words) {
+    assertThatThrownBy(() -> sample.read(sample.with(right, wrong)))
         .isInstanceOf(MalformedMessageException.class)
         .hasMessage(words);
   }

@@ -91,79 +91,55 @@ final class SqlMessagesTest {
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
-      value = {
-        "\"version\":1 | \"version\":2 | the version of a SQL result is not 1",
-        "\"id\":44 | \"id\":0 | the id of a SQL result is not positive",
-        "\"succeeded\" | \"running\" | the status of a SQL result is not a terminal one",
-        "\"succeeded\" | null | the status of a SQL result is not a terminal one",
-        "\"succeeded\" | \"failed\" | a SQL result has an error unless it succeeded",
-        "\"requested_by\":\"app\", | '' | a SQL result does not name the role that asked",
-        "\"app\" | \"\" | a SQL result does not name the role that asked",
-        "_oid\":16400 | _oid\":0 | the requested_by_oid of a SQL result is no oid",
-        "_oid\":16400 | _oid\":4294967296 | the requested_by_oid of a SQL result is no oid",
-        "\"attempt\":1 | \"attempt\":-1 | the attempt of a SQL result is negative",
-        "\"tags\": | \"labels\": | a SQL result has no command tags",
-        "\"name\":\"n\", | '' | a column has no name",
-        "\"type_oid\":23 | \"type_oid\":-1 | the type_oid of a column is no oid",
-        "\"integer\" | \"\" | a column has no type",
-        "\"columns\": | \"other\": | a SQL result has rows without columns",
-        "[\"1\", | [\"0\",\"1\", | a row has not a value for each column",
-        "\"chunks\":0 | \"chunks\":-1 | the number of chunks of a SQL result is negative",
-        "\"chunks\":0 | \"chunks\":1 | a SQL result has its rows or chunks of them",
-        "\"split\":false | \"split\":true | a row of a SQL result is split over no chunks",
-        "\"WARNING\" | \"PANIC\" | the severity of a notice is none of NOTICE, WARNING, INFO, LOG and DEBUG",
-        "\"01000\" | \"01\" | the sqlstate of a notice is no SQLSTATE",
-        "\"message\":\"careful\" | \"words\":\"careful\" | a notice has no message",
-        "06.5Z | 06.5 | the finished_at of a SQL result is not an ISO-8601 time",
-        "\"finished_at\": | \"at\": | the finished_at of a SQL result is not an ISO-8601 time",
-      })
-  void sayWhatIsWrongWithAResult(String right, String wrong, String words) {
-    saysOf(Samples.RETURNED, right, wrong, words);
-  }
-
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '|',
-      value = {
-        "\"23505\" | \"2350x\" | the sqlstate of an error is no SQLSTATE",
-        "\"sqlstate\":\"23505\", | '' | the sqlstate of an error is no SQLSTATE",
-        "\"message\": | \"words\": | an error has no message",
-        "\"position\":17 | \"position\":0 | the position of an error is less than 1",
-        "\"error\": | \"fault\": | a SQL result has an error unless it succeeded",
-      })
-  void sayWhatIsWrongWithAnError(String right, String wrong, String words) {
-    saysOf(Samples.REFUSED, right, wrong, words);
-  }
-
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '|',
-      value = {
-        "\"version\":1 | \"version\":2 | the version of SQL rows is not 1",
-        "\"id\":45 | \"id\":-1 | the id of SQL rows is not positive",
-        "\"attempt\":2 | \"attempt\":0 | the attempt of SQL rows is less than 1",
-        "\"number\":1 | \"number\":0 | the number of SQL rows is less than 1",
-        "_oid\":16400 | _oid\":4294967296 | the requested_by_oid of SQL rows is no oid",
-        "\"rows\": | \"other\": | SQL rows are either rows or a piece of one",
-        "\"rows\": | \"piece\":\"p\",\"rows\": | SQL rows are either rows or a piece of one",
-        "\"rows\": | \"ends\":true,\"rows\": | a piece of a row says whether it ends it",
-        "\"1\" | {} | not the JSON of SQL rows of version 1",
-        "[\"1\",\"\"] | null | not the JSON of SQL rows of version 1",
-      })
-  void sayWhatIsWrongWithRows(String right, String wrong, String words) {
-    saysOf(Samples.ROWS, right, wrong, words);
-  }
-
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '|',
-      value = {
-        ",\"ends\":false | '' | a piece of a row says whether it ends it",
-        "beginn | beginn\\ud83d | a piece of a row is cut in a character",
-        "\"[[ | \"\\ude00[[ | a piece of a row is cut in a character",
-      })
-  void sayWhatIsWrongWithAPiece(String right, String wrong, String words) {
-    saysOf(Samples.PIECE, right, wrong, words);
+      textBlock =
+          """
+          RETURNED | "version":1 | "version":2 | the version of a SQL result is not 1
+          RETURNED | "id":44 | "id":0 | the id of a SQL result is not positive
+          RETURNED | "succeeded" | "running" | the status of a SQL result is not a terminal one
+          RETURNED | "succeeded" | null | the status of a SQL result is not a terminal one
+          RETURNED | "succeeded" | "failed" | a SQL result has an error unless it succeeded
+          RETURNED | "requested_by":"app", | '' | a SQL result does not name the role that asked
+          RETURNED | "app" | "" | a SQL result does not name the role that asked
+          RETURNED | _oid":16400 | _oid":0 | the requested_by_oid of a SQL result is no oid
+          RETURNED | _oid":16400 | _oid":4294967296 | the requested_by_oid of a SQL result is no oid
+          RETURNED | "attempt":1 | "attempt":-1 | the attempt of a SQL result is negative
+          RETURNED | "tags": | "labels": | a SQL result has no command tags
+          RETURNED | "name":"n", | '' | a column has no name
+          RETURNED | "type_oid":23 | "type_oid":-1 | the type_oid of a column is no oid
+          RETURNED | "integer" | "" | a column has no type
+          RETURNED | "columns": | "other": | a SQL result has rows without columns
+          RETURNED | ["1", | ["0","1", | a row has not a value for each column
+          RETURNED | "chunks":0 | "chunks":-1 | the number of chunks of a SQL result is negative
+          RETURNED | "chunks":0 | "chunks":1 | a SQL result has its rows or chunks of them
+          RETURNED | "split":false | "split":true | a row of a SQL result is split over no chunks
+          RETURNED | "WARNING" | "PANIC" | the severity of a notice is none of NOTICE, WARNING, INFO, LOG and DEBUG
+          RETURNED | "01000" | "01" | the sqlstate of a notice is no SQLSTATE
+          RETURNED | "message":"careful" | "words":"careful" | a notice has no message
+          RETURNED | 06.5Z | 06.5 | the finished_at of a SQL result is not an ISO-8601 time
+          RETURNED | "finished_at": | "at": | the finished_at of a SQL result is not an ISO-8601 time
+          REFUSED  | "23505" | "2350x" | the sqlstate of an error is no SQLSTATE
+          REFUSED  | "sqlstate":"23505", | '' | the sqlstate of an error is no SQLSTATE
+          REFUSED  | "message": | "words": | an error has no message
+          REFUSED  | "position":17 | "position":0 | the position of an error is less than 1
+          REFUSED  | "error": | "fault": | a SQL result has an error unless it succeeded
+          ROWS     | "version":1 | "version":2 | the version of SQL rows is not 1
+          ROWS     | "id":45 | "id":-1 | the id of SQL rows is not positive
+          ROWS     | "attempt":2 | "attempt":0 | the attempt of SQL rows is less than 1
+          ROWS     | "number":1 | "number":0 | the number of SQL rows is less than 1
+          ROWS     | _oid":16400 | _oid":4294967296 | the requested_by_oid of SQL rows is no oid
+          ROWS     | "rows": | "other": | SQL rows are either rows or a piece of one
+          ROWS     | "rows": | "piece":"p","rows": | SQL rows are either rows or a piece of one
+          ROWS     | "rows": | "ends":true,"rows": | a piece of a row says whether it ends it
+          ROWS     | "1" | {} | not the JSON of SQL rows of version 1
+          ROWS     | ["1",""] | null | not the JSON of SQL rows of version 1
+          PIECE    | ,"ends":false | '' | a piece of a row says whether it ends it
+          PIECE    | beginn | beginn\\ud83d | a piece of a row is cut in a character
+          PIECE    | "[[ | "\\ude00[[ | a piece of a row is cut in a character
+          """)
+  void sayWhatIsWrong(Sample sample, String right, String wrong, String words) {
+    assertThatThrownBy(() -> sample.read(sample.with(right, wrong)))
+        .isInstanceOf(MalformedMessageException.class)
+        .hasMessage(words);
   }
 
   @Test
@@ -198,14 +174,6 @@ final class SqlMessagesTest {
         .hasToString(
             "[SqlNotice[severity=NOTICE, sqlstate=00000],"
                 + " SqlNotice[severity=WARNING, sqlstate=01000]]");
-  }
-
-  private static void saysOf(ResultMessage message, String right, String wrong, String words) {
-    var json = text(message);
-    assertThat(json).contains(right);
-    assertThatThrownBy(() -> read(json.replace(right, wrong)))
-        .isInstanceOf(MalformedMessageException.class)
-        .hasMessage(words);
   }
 
   private static ResultMessage read(String json) {

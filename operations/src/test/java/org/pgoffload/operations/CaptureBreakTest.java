@@ -22,7 +22,6 @@ final class CaptureBreakTest extends OnOldestAndNewestPostgres {
   @BeforeEach
   void forgetBreaks() {
     database.admin().run("delete from pgoffload.capture_break");
-    database.admin().run("delete from pgoffload.worker");
     // what the first test inserts is not the installation's very first request
     var first = database.inserted("app");
     database.sent();

@@ -3,7 +3,6 @@ package org.pgoffload.schema;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.charset.StandardCharsets;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -16,12 +15,7 @@ final class BadInputTest extends OnOldestAndNewestPostgres {
 
   @BeforeEach
   void logIn() {
-    app = database.open("app");
-  }
-
-  @AfterEach
-  void logOut() {
-    app.close();
+    app = closedAfterTheTest(database.open("app"));
   }
 
   @ParameterizedTest

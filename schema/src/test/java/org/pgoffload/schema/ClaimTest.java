@@ -9,16 +9,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /// What workers and the write-back are told by the database.
 final class ClaimTest extends OnOldestAndNewestPostgres {
-  @BeforeEach
-  void forgetWorkers() {
-    database.admin().run("delete from pgoffload.worker");
-  }
-
   @Test
   void givesARequestToOneLiveWorker() {
     database.inserted("app");

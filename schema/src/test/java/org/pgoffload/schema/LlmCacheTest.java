@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.concurrent.CompletableFuture;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -21,16 +20,9 @@ final class LlmCacheTest extends OnOldestAndNewestPostgres {
     database
         .admin()
         .run("update pgoffload.setting set value = '1 hour' where name = 'worker_dead_after'");
-    database.admin().run("delete from pgoffload.worker");
     database.admin().run("delete from pgoffload.llm_cache");
-    first = database.worker("first");
-    second = database.worker("second");
-  }
-
-  @AfterEach
-  void stopWorkers() {
-    first.close();
-    second.close();
+    first = closedAfterTheTest(database.worker("first"));
+    second = closedAfterTheTest(database.worker("second"));
   }
 
   @Test

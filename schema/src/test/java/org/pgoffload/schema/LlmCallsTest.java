@@ -7,7 +7,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,13 +23,7 @@ final class LlmCallsTest extends OnOldestAndNewestPostgres {
 
   @BeforeEach
   void logIn() {
-    app = database.open("app");
-    database.admin().run("delete from pgoffload.worker");
-  }
-
-  @AfterEach
-  void logOut() {
-    app.close();
+    app = closedAfterTheTest(database.open("app"));
   }
 
   @Test

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.LlmPiece;
@@ -23,13 +22,8 @@ final class LlmStreamTest extends OnOldestAndNewestPostgres {
 
   @BeforeEach
   void ask() {
-    app = database.open("app");
+    app = closedAfterTheTest(database.open("app"));
     id = app.number("select llm_submit('p', options => '{\"stream\": true}')");
-  }
-
-  @AfterEach
-  void logOut() {
-    app.close();
   }
 
   @Test

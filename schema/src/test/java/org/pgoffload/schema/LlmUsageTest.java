@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.TokenCounts;
 
 /// Who has used how much, what it costs, and what happens when a budget is used up.
@@ -22,23 +22,17 @@ final class LlmUsageTest extends OnOldestAndNewestPostgres {
 
   @BeforeEach
   void clear() {
-    app = database.open("app");
+    app = closedAfterTheTest(database.open("app"));
     database
         .admin()
         .run(
             """
             update pgoffload.setting set value = '1 hour' where name = 'worker_dead_after';
-            delete from pgoffload.worker;
             delete from pgoffload.llm_usage_minute;
             delete from pgoffload.llm_usage_hour;
             delete from pgoffload.llm_price;
             delete from pgoffload.budget
             """);
-  }
-
-  @AfterEach
-  void logOut() {
-    app.close();
   }
 
   @Test
@@ -123,19 +117,12 @@ final class LlmUsageTest extends OnOldestAndNewestPostgres {
     var free = database.inserted("app");
     var untold = database.inserted("app");
     database.record(
-        database.called(
+        called(
             priced,
-            "app",
-            "a",
             call("openai", "gpt-4", 1000, 200, 100),
             call("anthropic", "claude-x", 10, 0, 20)),
-        database.called(
-            unpriced,
-            "app",
-            "a",
-            call("openai", "gpt-4", 1000, 200, 100),
-            call("other", "x", 1, 0, 0)),
-        database.called(free, "app", "a", call("other", "x", 0, 0, 0)),
+        called(unpriced, call("openai", "gpt-4", 1000, 200, 100), call("other", "x", 1, 0, 0)),
+        called(free, call("other", "x", 0, 0, 0)),
         // 12 input tokens, 3 of them cached, 5 output tokens
         database.answered(untold, "app", "a"));
     price("echo", "", "1", "0", "1", "-infinity");
@@ -153,8 +140,8 @@ final class LlmUsageTest extends OnOldestAndNewestPostgres {
     var huge = database.inserted("app");
     var moreCachedThanAll = database.inserted("app");
     database.record(
-        database.called(huge, "app", "a", call("openai", "m", Long.MAX_VALUE, 0, Long.MAX_VALUE)),
-        database.called(moreCachedThanAll, "app", "a", call("openai", "m", 1, 1_000_000_000, 7)));
+        called(huge, call("openai", "m", Long.MAX_VALUE, 0, Long.MAX_VALUE)),
+        called(moreCachedThanAll, call("openai", "m", 1, 1_000_000_000, 7)));
 
     assertThat(
             app.rows(
@@ -312,6 +299,11 @@ final class LlmUsageTest extends OnOldestAndNewestPostgres {
             cached,
             output,
             from);
+  }
+
+  /// An answer after these calls.
+  private Result called(long id, Call... calls) {
+    return database.called(id, "app", "a", calls);
   }
 
   private static Call call(String provider, String model, long input, long cached, long output) {

@@ -2,7 +2,10 @@ package org.pgoffload.schema;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
@@ -23,6 +26,7 @@ import org.pgoffload.dev.servers.PostgresVersion;
 public abstract class OnEveryPostgres {
   public @Parameter PostgresVersion version;
   public TestDatabase database;
+  private final Deque<AutoCloseable> open = new ArrayDeque<>();
 
   public static List<PostgresVersion> versions() {
     var only = System.getProperty("postgres", "all");
@@ -43,8 +47,22 @@ public abstract class OnEveryPostgres {
   }
 
   @BeforeEach
-  public void forgetWhatWasSent() {
+  public void forgetEarlierTests() {
     database.sent();
+    database.admin().run("delete from pgoffload.worker");
+  }
+
+  /// Has a session or a worker closed after the test.
+  public <T extends AutoCloseable> T closedAfterTheTest(T part) {
+    open.push(part);
+    return part;
+  }
+
+  @AfterEach
+  public void closeWhatIsOpen() throws Exception {
+    while (!open.isEmpty()) {
+      open.pop().close();
+    }
   }
 
   @AfterParameterizedClassInvocation

@@ -15,17 +15,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class PgBackground2Test extends WithSqlWorker {
   /// A handle as two arguments.
   private String launched(String command) {
-    return String.join(
-        ", ",
-        ann.rows("select * from pg_background_launch($$" + command + "$$, 0, null)")
-            .getFirst()
-            .split("\\|"));
+    return launched("pg_background_launch", command, "null");
   }
 
   private String ran(String command) {
-    var handle = launched(command);
-    worker.run(database.onlySent());
-    return handle;
+    return ran("pg_background_launch", command);
   }
 
   private static <T> CompletableFuture<T> meanwhile(Supplier<T> call) {
@@ -132,13 +126,14 @@ final class PgBackground2Test extends WithSqlWorker {
     assertThat(ann.value("select pg_background_wait_v2(" + handle + ", timeout_ms => 1)"))
         .isEqualTo("f");
     assertThat(ann.value("select pg_background_wait_v2_timeout(" + handle + ", 0)")).isEqualTo("f");
-    var pid = ann.number("select pg_backend_pid()");
     var waiting =
-        meanwhile(() ->
-            ann.rows(
-                "select pg_background_wait(%1$s, 0), pg_background_wait(%1$s, -5), pg_background_wait(%1$s), pg_background_wait_v2(%1$s)"
-                    .formatted(handle)));
-    database.awaitWait(pid, "PgSleep");
+        database.beginWaiting(
+            ann,
+            "PgSleep",
+            () ->
+                ann.rows(
+                    "select pg_background_wait(%1$s, 0), pg_background_wait(%1$s, -5), pg_background_wait(%1$s), pg_background_wait_v2(%1$s)"
+                        .formatted(handle)));
     assertThat(waiting).isNotDone();
     worker.run(request);
     assertThat(waiting.join()).containsExactly("t|t|t|t");
@@ -156,13 +151,9 @@ final class PgBackground2Test extends WithSqlWorker {
     assertThat(database.sent())
         .hasSize(4)
         .allMatch(sent -> sent.envelope().kind().equals("cancel") && sent.id() == request.id());
-    var pid = ann.number("select pg_backend_pid()");
     // more than the hour at which it is capped, and than an interval of milliseconds
-    var cancelling =
-        meanwhile(() ->
-            ann.rows(
-                "select 'done' from pg_background_cancel(" + handle + ", grace_ms => 2147483647)"));
-    database.awaitWait(pid, "PgSleep");
+    var cancel = "select 'done' from pg_background_cancel(" + handle + ", grace_ms => 2147483647)";
+    var cancelling = database.beginWaiting(ann, "PgSleep", () -> ann.rows(cancel));
     worker.recordCancellation(request.id(), "ann");
     worker.run(request);
     assertThat(cancelling.join()).containsExactly("done");
@@ -315,12 +306,7 @@ final class PgBackground2Test extends WithSqlWorker {
   @ValueSource(strings = {"read committed", "repeatable read"})
   void showsWhatItHasLaunchedBeforeAnyWorkerHasHeardOfIt(String isolation) {
     ann.run("begin isolation level " + isolation);
-    var handle =
-        String.join(
-            ", ",
-            ann.rows("select * from pg_background_launch('select 1 as a', 0, 'l ''ä''')")
-                .getFirst()
-                .split("\\|"));
+    var handle = launched("pg_background_launch", "select 1 as a", "'l ''ä'''");
     ann.run("select pg_background_submit('x')");
     var listed =
         "select state, user_id = 'ann'::regrole, label, consumed from pg_background_list where ";
@@ -363,19 +349,16 @@ final class PgBackground2Test extends WithSqlWorker {
   void grantsRevokesAndDropsForItsOwnerAlone() {
     var admin = database.admin();
     var grantee = "grantee_" + database.address().database();
+    var isMember = "select pg_has_role('" + grantee + "', 'pgbackground_role', 'member')";
     admin.run("create role " + grantee);
     try {
       assertThat(admin.value("select pg_background_grant_privileges('" + grantee + "')"))
           .isEqualTo("t");
-      assertThat(
-              admin.value("select pg_has_role('" + grantee + "', 'pgbackground_role', 'member')"))
-          .isEqualTo("t");
+      assertThat(admin.value(isMember)).isEqualTo("t");
       assertThat(
               admin.value("select pg_background_revoke_privileges(role_name => '" + grantee + "')"))
           .isEqualTo("t");
-      assertThat(
-              admin.value("select pg_has_role('" + grantee + "', 'pgbackground_role', 'member')"))
-          .isEqualTo("f");
+      assertThat(admin.value(isMember)).isEqualTo("f");
       assertThat(admin.value("select pg_background_grant_privileges('pgbackground_role', false)"))
           .isEqualTo("t");
       var error = admin.refused("select pg_background_drop_executor_role()");

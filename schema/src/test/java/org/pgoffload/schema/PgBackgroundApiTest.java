@@ -20,16 +20,14 @@ final class PgBackgroundApiTest {
   @ParameterizedTest
   @EnumSource(names = {"V15", "V18"})
   void changesWithTheInstallationThatAsksForIt(PostgresVersion version) {
-    var server = TestServer.of(version);
-    server.newDatabase().close(); // the roles exist
-    var address = server.newEmptyDatabase();
-    try (var admin = Session.open(address)) {
-      InstallSchema.run(address, "public");
+    try (var database = EmptyDatabase.of(version);
+        var admin = Session.open(database.address())) {
+      InstallSchema.run(database.address(), "public");
       admin.run("grant usage on schema public to ann");
-      try (var ann = Session.open(address.as("ann", Secret.of("ann")))) {
+      try (var ann = Session.open(database.address().as("ann", Secret.of("ann")))) {
         assertThat(ann.rows(LAUNCHES)).containsExactly("integer|pg_background_handle");
 
-        assertThat(InstallSchema.run(address, "public", "2"))
+        assertThat(InstallSchema.run(database.address(), "public", "2"))
             .containsExactly("replaced 16 pg background", "replaced 99 rights");
         assertThat(ann.rows(LAUNCHES)).containsExactly("pg_background_handle|pg_background_handle");
         assertThat(ann.value("select pg_background_launch(null) is null")).isEqualTo("t");
@@ -38,30 +36,27 @@ final class PgBackgroundApiTest {
             .isEqualTo("2");
         // v1's other functions do not clash
         ann.run("select pg_background_detach((pg_background_launch('x')).pid)");
-        assertThat(InstallSchema.run(address, "public", "2")).isEmpty();
-        assertThat(InstallSchema.run(address, "public")).isEmpty();
+        assertThat(InstallSchema.run(database.address(), "public", "2")).isEmpty();
+        assertThat(InstallSchema.run(database.address(), "public")).isEmpty();
 
-        assertThat(InstallSchema.run(address, "public", "1"))
+        assertThat(InstallSchema.run(database.address(), "public", "1"))
             .containsExactly("replaced 16 pg background", "replaced 99 rights");
         assertThat(ann.rows(LAUNCHES)).containsExactly("integer|pg_background_handle");
         // set by hand, it is what the next installation brings about
         admin.run("update pgoffload.setting set value = '2' where name = 'pg_background_api'");
-        assertThat(InstallSchema.run(address, "public"))
+        assertThat(InstallSchema.run(database.address(), "public"))
             .containsExactly("replaced 16 pg background", "replaced 99 rights");
         assertThat(ann.rows(LAUNCHES)).containsExactly("pg_background_handle|pg_background_handle");
       }
-    } finally {
-      server.drop(address);
     }
   }
 
   @ParameterizedTest
   @EnumSource(names = {"V15", "V18"})
   void namesWhatDependsOnTheOldFormAndChangesNothing(PostgresVersion version) {
-    var server = TestServer.of(version);
-    var address = server.newEmptyDatabase();
-    try (var admin = Session.open(address)) {
-      InstallSchema.run(address, "public");
+    try (var database = EmptyDatabase.of(version);
+        var admin = Session.open(database.address())) {
+      InstallSchema.run(database.address(), "public");
       for (var statement :
           List.of(
               "create view launcher as select pg_background_launch('select 1') as pid",
@@ -71,7 +66,7 @@ final class PgBackgroundApiTest {
               "create function other() returns integer language plpgsql as $$begin return (pg_background_launch_v2('select 5')).pid; end$$")) {
         admin.run(statement);
       }
-      assertThatThrownBy(() -> InstallSchema.run(address, "public", "2"))
+      assertThatThrownBy(() -> InstallSchema.run(database.address(), "public", "2"))
           .isInstanceOf(InstallException.class)
           .hasMessageContaining("pg_background_launch(text,integer)")
           .hasMessageContaining("view public.launcher")
@@ -84,40 +79,31 @@ final class PgBackgroundApiTest {
       admin.run(
           "drop view launcher; drop function atomic(); alter table task alter pid drop default");
       // the text of a body is no dependency: it is pointed out
-      assertThat(InstallSchema.run(address, "public", "2"))
+      assertThat(InstallSchema.run(database.address(), "public", "2"))
           .containsExactly(
               "replaced 16 pg background",
               "replaced 99 rights",
               "look at these functions, whose text calls pg_background_launch, which returns a handle now: public.written()");
-    } finally {
-      server.drop(address);
     }
   }
 
   @ParameterizedTest
   @EnumSource(names = "V18")
   void refusesAVersionThatThereIsNot(PostgresVersion version) {
-    var server = TestServer.of(version);
-    var address = server.newEmptyDatabase();
-    try {
-      assertThatThrownBy(() -> InstallSchema.run(address, "public", "3"))
+    try (var database = EmptyDatabase.of(version)) {
+      assertThatThrownBy(() -> InstallSchema.run(database.address(), "public", "3"))
           .isInstanceOf(InstallException.class)
           .hasMessageContaining("pg_background_api is '3': it must be 1,");
-    } finally {
-      server.drop(address);
     }
   }
 
   @ParameterizedTest
   @EnumSource(names = {"V15", "V18"})
   void showsTheSettingsInEverySessionOfTheDatabase(PostgresVersion version) {
-    var server = TestServer.of(version);
-    server.newDatabase().close(); // the roles exist
-    var address = server.newEmptyDatabase();
-    try {
-      InstallSchema.run(address, "public");
-      try (var ann = Session.open(address.as("ann", Secret.of("ann")));
-          var admin = Session.open(address)) {
+    try (var database = EmptyDatabase.of(version)) {
+      InstallSchema.run(database.address(), "public");
+      try (var ann = Session.open(database.address().as("ann", Secret.of("ann")));
+          var admin = Session.open(database.address())) {
         assertThat(ann.value("show pg_background.max_workers")).isEqualTo("16");
         assertThat(ann.value("show pg_background.default_queue_size")).isEqualTo("64kB");
         assertThat(ann.value("select current_setting('pg_background.worker_timeout')"))
@@ -128,16 +114,17 @@ final class PgBackgroundApiTest {
         assertThat(ann.value("select pgoffload.session_settings() ? 'pg_background.max_workers'"))
             .isEqualTo("f");
         // what an administrator has chosen stays
-        admin.run("alter database " + address.database() + " set pg_background.max_workers = 4");
+        admin.run(
+            "alter database "
+                + database.address().database()
+                + " set pg_background.max_workers = 4");
       }
-      InstallSchema.run(address, "public");
-      try (var ann = Session.open(address.as("ann", Secret.of("ann")))) {
+      InstallSchema.run(database.address(), "public");
+      try (var ann = Session.open(database.address().as("ann", Secret.of("ann")))) {
         assertThat(ann.value("show pg_background.max_workers")).isEqualTo("4");
         assertThat(ann.value("select pgoffload.session_settings() ->> 'pg_background.max_workers'"))
             .isEqualTo("4");
       }
-    } finally {
-      server.drop(address);
     }
   }
 }

@@ -16,18 +16,8 @@ final class PgBackgroundV2Test extends WithSqlWorker {
     return launched("pg_background_launch_v2", command, "null");
   }
 
-  private String launched(String function, String command, String label) {
-    return String.join(
-        ", ",
-        ann.rows("select * from " + function + "($$" + command + "$$, 0, " + label + ")")
-            .getFirst()
-            .split("\\|"));
-  }
-
   private String ran(String command) {
-    var handle = launched(command);
-    worker.run(database.onlySent());
-    return handle;
+    return ran("pg_background_launch_v2", command);
   }
 
   private List<String> call(String function, String handle) {
@@ -332,11 +322,8 @@ final class PgBackgroundV2Test extends WithSqlWorker {
             .formatted(first, second);
     assertThat(ann.rows("select * from pg_background_wait_any_v2(" + handles + ", 50)").getFirst())
         .isEqualTo("null|null");
-    var pid = ann.number("select pg_backend_pid()");
-    var waited =
-        CompletableFuture.supplyAsync(
-            () -> ann.rows("select * from pg_background_wait_any_v2(" + handles + ")"));
-    database.awaitWait(pid, "PgSleep");
+    var wait = "select * from pg_background_wait_any_v2(" + handles + ")";
+    var waited = database.beginWaiting(ann, "PgSleep", () -> ann.rows(wait));
     worker.run(sent.get(1));
     assertThat(waited.join()).containsExactly(sent.get(1).id() + "|" + sent.get(1).id());
     assertThat(ann.rows("select * from pg_background_wait_any_v2('{}')").getFirst())

@@ -93,7 +93,7 @@ public record PlayedTask(
         if (hasRows) {
           try (var result = statement.getResultSet()) {
             columns = columns(result);
-            rows = rows(result, columns.size());
+            rows = Session.rows(result);
           }
         }
         tags.add(
@@ -173,19 +173,6 @@ public record PlayedTask(
     } catch (ReflectiveOperationException e) {
       throw new LinkageError("the driver has changed", e);
     }
-  }
-
-  private static List<List<@Nullable String>> rows(ResultSet result, int columns)
-      throws SQLException {
-    var rows = new ArrayList<List<@Nullable String>>();
-    while (result.next()) {
-      var row = new ArrayList<@Nullable String>();
-      for (int column = 1; column <= columns; column++) {
-        row.add(result.getString(column));
-      }
-      rows.add(row);
-    }
-    return rows;
   }
 
   private static @Nullable List<SqlNotice> notices(Statement statement) throws SQLException {

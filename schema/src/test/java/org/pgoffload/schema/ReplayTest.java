@@ -21,12 +21,11 @@ final class ReplayTest extends OnEveryPostgres {
   @BeforeEach
   void logIn() {
     admin = database.admin();
-    app = database.open("app");
+    app = closedAfterTheTest(database.open("app"));
   }
 
   @AfterEach
-  void logOut() {
-    app.close();
+  void resetSettings() {
     admin.run("reset all");
   }
 

@@ -9,7 +9,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,13 +23,7 @@ final class RequestLifeTest extends OnEveryPostgres {
 
   @BeforeEach
   void logIn() {
-    app = database.open("app");
-    database.admin().run("delete from pgoffload.worker");
-  }
-
-  @AfterEach
-  void logOut() {
-    app.close();
+    app = closedAfterTheTest(database.open("app"));
   }
 
   @Test
@@ -228,10 +221,13 @@ final class RequestLifeTest extends OnEveryPostgres {
 
   @Test
   void tellsWhichProviderTheLiveWorkersHave() {
-    var error = app.refused("select llm_provider()");
-    assertThat(error.state()).isEqualTo("55000");
-    assertThat(error.message()).isEqualTo("no worker is alive, so no provider is known");
-    assertThat(error.hint()).contains("pgoffload worker");
+    assertThat(app.refused("select llm_provider()"))
+        .isEqualTo(
+            new SqlError(
+                "55000",
+                "no worker is alive, so no provider is known",
+                "",
+                "Start one with: pgoffload worker"));
     try (var one = database.worker("one");
         var two = database.worker("two")) {
       assertThat(app.value("select llm_provider()")).isEqualTo("echo");
@@ -277,15 +273,8 @@ final class RequestLifeTest extends OnEveryPostgres {
     database.record(database.answered(first, "app", "a"), database.answered(first, "app", "b"));
     database.record(database.answered(first, "app", "c"), database.answered(second, "app", "d"));
     database.record(database.answered(second, "app", "e"));
-    // a notification of our own comes after all of theirs
-    database.admin().run("notify llm_done, 'end'");
-    var received = new ArrayList<String>();
-    Awaitility.await()
-        .until(() -> {
-          received.addAll(notifications());
-          return received.contains("end");
-        });
-    assertThat(received).containsExactly(String.valueOf(first), String.valueOf(second), "end");
+    assertThat(notifications())
+        .containsExactly(String.valueOf(first), String.valueOf(second), "end");
   }
 
   @Test
@@ -293,37 +282,30 @@ final class RequestLifeTest extends OnEveryPostgres {
     app.run("listen llm_done");
     var id = database.inserted("app");
     assertThat(database.record(false, database.answered(id, "app", "a"))).isEqualTo(1);
+    assertThat(notifications()).containsExactly("end");
+  }
+
+  /// What the session has been told; at its end one of our own, which comes after all of theirs.
+  private List<String> notifications() throws SQLException {
     database.admin().run("notify llm_done, 'end'");
+    var connection = app.connection().unwrap(PGConnection.class);
     var received = new ArrayList<String>();
     Awaitility.await()
         .until(() -> {
-          received.addAll(notifications());
+          var got = connection.getNotifications(100);
+          if (got != null) {
+            Arrays.stream(got).map(PGNotification::getParameter).forEach(received::add);
+          }
           return received.contains("end");
         });
-    assertThat(received).containsExactly("end");
-  }
-
-  private List<String> notifications() throws SQLException {
-    var got = app.connection().unwrap(PGConnection.class).getNotifications(100);
-    return got == null ? List.of() : Arrays.stream(got).map(PGNotification::getParameter).toList();
+    return received;
   }
 
   private String status(long id) {
     return String.valueOf(app.value("select llm_status(?)", id));
   }
 
-  /// Starts the statement and returns once it waits in the server.
   private CompletableFuture<List<String>> waiting(String sql, Long[] ids) {
-    var pid = app.number("select pg_backend_pid()");
-    var result = CompletableFuture.supplyAsync(() -> app.rows(sql, (Object) ids));
-    Awaitility.await()
-        .until(() ->
-            result.isDone()
-                || "PgSleep"
-                    .equals(
-                        database
-                            .admin()
-                            .value("select wait_event from pg_stat_activity where pid = ?", pid)));
-    return result;
+    return database.beginWaiting(app, "PgSleep", () -> app.rows(sql, (Object) ids));
   }
 }

@@ -2,6 +2,7 @@ package org.pgoffload.schema;
 
 import java.sql.Connection;
 import java.sql.PreparedStatement;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
@@ -124,18 +125,24 @@ public final class Session implements AutoCloseable {
 
   private static List<List<@Nullable String>> read(Statement statement, boolean hasRows)
       throws SQLException {
+    if (!hasRows) {
+      return List.of();
+    }
+    try (var result = statement.getResultSet()) {
+      return rows(result);
+    }
+  }
+
+  /// The rows as text.
+  static List<List<@Nullable String>> rows(ResultSet result) throws SQLException {
+    var columns = result.getMetaData().getColumnCount();
     var rows = new ArrayList<List<@Nullable String>>();
-    if (hasRows) {
-      try (var result = statement.getResultSet()) {
-        var columns = result.getMetaData().getColumnCount();
-        while (result.next()) {
-          var row = new ArrayList<@Nullable String>();
-          for (int column = 1; column <= columns; column++) {
-            row.add(result.getString(column));
-          }
-          rows.add(row);
-        }
+    while (result.next()) {
+      var row = new ArrayList<@Nullable String>();
+      for (int column = 1; column <= columns; column++) {
+        row.add(result.getString(column));
       }
+      rows.add(row);
     }
     return rows;
   }

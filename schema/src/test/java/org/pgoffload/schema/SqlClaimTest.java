@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,22 +21,19 @@ final class SqlClaimTest extends OnEveryPostgres {
 
   @BeforeEach
   void logIn() {
-    database.admin().run("delete from pgoffload.worker");
-    ann = database.open("ann");
-    first = database.sqlWorker("first");
-    second = database.sqlWorker("second");
-  }
-
-  @AfterEach
-  void logOut() {
-    ann.close();
-    first.close();
-    second.close();
+    ann = closedAfterTheTest(database.open("ann"));
+    first = closedAfterTheTest(database.sqlWorker("first"));
+    second = closedAfterTheTest(database.sqlWorker("second"));
   }
 
   private SentRequest launched() {
     ann.run("select pg_background_launch('select 1')");
     return database.onlySent();
+  }
+
+  /// Begins a call of a worker, which waits for another's transaction.
+  private <T> CompletableFuture<T> beginWaiting(PlayedSqlWorker worker, Supplier<T> call) {
+    return database.beginWaiting(worker.session(), "transactionid", call);
   }
 
   private String status(SentRequest request) {
@@ -184,14 +181,14 @@ final class SqlClaimTest extends OnEveryPostgres {
               request.id(),
               task.token(),
               SUCCESS.formatted("first"));
-      var pid = first.session().number("select pg_backend_pid()");
       var cancelled =
-          CompletableFuture.supplyAsync(() ->
-              first.end(
-                  request.id(),
-                  1,
-                  "{\"status\": \"cancelled\", \"error\": {\"sqlstate\": \"57014\", \"message\": \"m\"}}"));
-      database.awaitWait(pid, "transactionid");
+          beginWaiting(
+              first,
+              () ->
+                  first.end(
+                      request.id(),
+                      1,
+                      "{\"status\": \"cancelled\", \"error\": {\"sqlstate\": \"57014\", \"message\": \"m\"}}"));
       task.session().run("commit");
       assertThat(cancelled.join()).isFalse();
     }
@@ -290,9 +287,7 @@ final class SqlClaimTest extends OnEveryPostgres {
     first.session().run("begin");
     assertThat(first.markAutocommit(request.id(), 1)).isTrue();
     database.admin().run("update pgoffload.worker set released_at = now() where name = 'first'");
-    var pid = second.session().number("select pg_backend_pid()");
-    var claim = CompletableFuture.supplyAsync(() -> second.claim(request));
-    database.awaitWait(pid, "transactionid");
+    var claim = beginWaiting(second, () -> second.claim(request));
     first.session().run("commit");
     assertThat(claim.join().path("ending").path("error").path("sqlstate").asText())
         .isEqualTo("08006");
@@ -305,9 +300,7 @@ final class SqlClaimTest extends OnEveryPostgres {
     first.releaseLease();
     second.session().run("begin");
     assertThat(second.claim(request).path("attempt").asInt()).isEqualTo(2);
-    var pid = first.session().number("select pg_backend_pid()");
-    var mark = CompletableFuture.supplyAsync(() -> first.markAutocommit(request.id(), 1));
-    database.awaitWait(pid, "transactionid");
+    var mark = beginWaiting(first, () -> first.markAutocommit(request.id(), 1));
     second.session().run("commit");
     assertThat(mark.join()).isFalse();
   }
@@ -320,9 +313,7 @@ final class SqlClaimTest extends OnEveryPostgres {
     try (var third = database.sqlWorker("third")) {
       second.session().run("begin");
       assertThat(second.claim(request).path("outcome").asText()).isEqualTo("claimed");
-      var pid = third.session().number("select pg_backend_pid()");
-      var other = CompletableFuture.supplyAsync(() -> third.claim(request));
-      database.awaitWait(pid, "transactionid");
+      var other = beginWaiting(third, () -> third.claim(request));
       second.session().run("commit");
       assertThat(other.join().path("outcome").asText()).isEqualTo("held");
     }

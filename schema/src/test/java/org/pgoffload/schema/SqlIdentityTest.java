@@ -3,7 +3,6 @@ package org.pgoffload.schema;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,15 +18,8 @@ final class SqlIdentityTest extends OnOldestAndNewestPostgres {
 
   @BeforeEach
   void logIn() {
-    database.admin().run("delete from pgoffload.worker");
-    mallory = database.open("mallory");
-    worker = database.sqlWorker("w");
-  }
-
-  @AfterEach
-  void logOut() {
-    mallory.close();
-    worker.close();
+    mallory = closedAfterTheTest(database.open("mallory"));
+    worker = closedAfterTheTest(database.sqlWorker("w"));
   }
 
   /// The current and the session's user of the only task that was launched.
@@ -335,16 +327,9 @@ final class SqlIdentityTest extends OnOldestAndNewestPostgres {
   /// schema that is searched first.
   private static final String EVIL =
       """
-      create schema evil;
-      create function evil.quote_ident(text) returns text language sql as $$select 'ann'$$;
-      create function evil.quote_ident(name) returns text language sql as $$select 'ann'$$;
-      create function evil.current_setting(text) returns text language sql as $$select 'evil'$$;
-      create function evil.current_setting(text, boolean) returns text language sql as $$select 'evil'$$;
       create function evil.set_config(text, text, boolean) returns text language sql as $$select 'evil'$$;
-      create function evil.concat(variadic "any") returns text language internal as 'text_concat';
       create function evil.upper(text) returns text language sql as $$select 'evil'$$;
       create function evil.right(text, integer) returns text language sql as $$select 'evil'$$;
-      create function evil.clock_timestamp() returns timestamptz language sql as $$select timestamptz '2000-01-01'$$;
       create function evil.jsonb_each_text(jsonb) returns setof record language sql as $$select 'a'::text, 'b'::text$$;
       create function evil.pg_backend_pid() returns integer language sql as $$select 1$$;
       create function evil.attach(bigint) returns integer language sql as $$select 1$$;
@@ -357,7 +342,6 @@ final class SqlIdentityTest extends OnOldestAndNewestPostgres {
       create function evil.spy(interval, interval) returns boolean language plpgsql as $$begin perform evil.seen(current_user::pg_catalog.text); return true; end$$;
       create function evil.text_of(jsonb, integer) returns text language sql as $$select 'evil'$$;
       create function evil.text_of(jsonb, text) returns text language sql as $$select 'evil'$$;
-      create function evil.cat(text, text) returns text language sql as $$select 'evil'$$;
       create operator evil.= (leftarg = bigint, rightarg = bigint, function = evil.spy);
       create operator evil.= (leftarg = integer, rightarg = integer, function = evil.spy);
       create operator evil.= (leftarg = bigint, rightarg = integer, function = evil.spy);
@@ -365,15 +349,11 @@ final class SqlIdentityTest extends OnOldestAndNewestPostgres {
       create operator evil.= (leftarg = oid, rightarg = oid, function = evil.spy);
       create operator evil.= (leftarg = interval, rightarg = interval, function = evil.spy);
       create operator evil.<> (leftarg = text, rightarg = text, function = evil.spy);
-      create operator evil.<> (leftarg = text, rightarg = text, function = evil.spy);
       create operator evil.> (leftarg = bigint, rightarg = integer, function = evil.spy);
       create operator evil.> (leftarg = bigint, rightarg = bigint, function = evil.spy);
       create operator evil.~ (leftarg = text, rightarg = text, function = evil.spy);
       create operator evil.->> (leftarg = jsonb, rightarg = integer, function = evil.text_of);
       create operator evil.->> (leftarg = jsonb, rightarg = text, function = evil.text_of);
-      create operator evil.|| (leftarg = text, rightarg = text, function = evil.cat);
-      create domain evil.text as pg_catalog.int4;
-      create domain evil.jsonb as pg_catalog.int4;
       create domain evil.oid as pg_catalog.int4;
       create domain evil.int8 as pg_catalog.int4;
       create domain evil.record as pg_catalog.int4;
@@ -386,22 +366,11 @@ final class SqlIdentityTest extends OnOldestAndNewestPostgres {
 
   @Test
   void isNotFooledByWhatStandsFirstInTheSearchPath() {
-    database
-        .admin()
-        .run("grant create on database " + database.address().database() + " to mallory");
+    database.grantCreate("mallory");
     database
         .admin()
         .run("create table public.spied (who text); grant insert on public.spied to public");
-    for (var statement : EVIL.split(";\n", -1)) {
-      if (statement.isBlank() || statement.contains("language internal")) {
-        continue;
-      }
-      try {
-        mallory.run(statement);
-      } catch (AssertionError e) {
-        assertThat(e).hasMessageContaining("already exists");
-      }
-    }
+    mallory.run(EvilSchema.of("ann") + EVIL);
     mallory.run(
         """
         create function evil.seen(who pg_catalog.text) returns void language sql as $$insert into public.spied values (who)$$;
@@ -517,9 +486,7 @@ final class SqlIdentityTest extends OnOldestAndNewestPostgres {
   void appliesNothingOfTheWritersSessionInTheReaders(
       String value, String type, String text, String json) {
     createMails();
-    database
-        .admin()
-        .run("grant create on database " + database.address().database() + " to mallory");
+    database.grantCreate("mallory");
     mallory.run(
         """
         create schema evil;
@@ -607,9 +574,7 @@ final class SqlIdentityTest extends OnOldestAndNewestPostgres {
       delimiter = '|',
       value = {"(v text)|42804", "(v evil.pair)|(1)", "(v evil.pair, w text)|42804"})
   void runsNoCastOfTheWritersTypeAsTheReader(String columns, String expected) {
-    database
-        .admin()
-        .run("grant create on database " + database.address().database() + " to mallory");
+    database.grantCreate("mallory");
     // what is simple and promises to be immutable is run while a statement is planned
     mallory.run(
         """
@@ -649,9 +614,7 @@ final class SqlIdentityTest extends OnOldestAndNewestPostgres {
     database
         .admin()
         .run("create table public.spied (who text); grant insert on public.spied to public");
-    database
-        .admin()
-        .run("grant create on database " + database.address().database() + " to mallory");
+    database.grantCreate("mallory");
     mallory.run(
         """
         create schema own;

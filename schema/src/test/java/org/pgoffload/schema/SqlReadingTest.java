@@ -561,9 +561,7 @@ final class SqlReadingTest extends WithSqlWorker {
     }
     assertThat(ann.value("select sql_status(?)", id)).isEqualTo("running");
     assertThat(ann.refused("select sql_rows_json(?)", id).state()).isEqualTo("55000");
-    var pid = ann.number("select pg_backend_pid()");
-    var rows = CompletableFuture.supplyAsync(() -> read(id, "a int"));
-    database.awaitWait(pid, "PgSleep");
+    var rows = database.beginWaiting(ann, "PgSleep", () -> read(id, "a int"));
     // of another attempt
     worker.published(SqlRows.of(id, 7, 1, database.oid("ann"), List.of(List.of("9"))));
     worker.published(SqlRows.of(id, 1, 2, database.oid("ann"), List.of(List.of("3"))));
@@ -579,10 +577,8 @@ final class SqlReadingTest extends WithSqlWorker {
     ann.run("set lock_timeout = '10ms'");
     ann.run("select pg_background_launch('select 1 as a')");
     var request = database.onlySent();
-    var pid = ann.number("select pg_backend_pid()");
     try (var task = worker.begin(request)) {
-      var rows = CompletableFuture.supplyAsync(() -> read(request.id(), "a int"));
-      database.awaitWait(pid, "advisory");
+      var rows = database.beginWaiting(ann, "advisory", () -> read(request.id(), "a int"));
       task.complete(task.execute("select 1 as a"));
       task.session().run("select pg_advisory_unlock_all()");
       assertThat(rows.join()).containsExactly("1");
@@ -594,18 +590,14 @@ final class SqlReadingTest extends WithSqlWorker {
   void letsItsWaitBeInterrupted() {
     ann.run("select pg_background_launch('x')");
     var request = database.onlySent();
+    var read = "select * from pg_background_result(" + request.id() + ") as (a int)";
     try (var task = worker.begin(request)) {
       ann.run("set statement_timeout = '100ms'");
-      assertThat(
-              ann.refused("select * from pg_background_result(" + request.id() + ") as (a int)")
-                  .message())
+      assertThat(ann.refused(read).message())
           .isEqualTo("canceling statement due to statement timeout");
       ann.run("set statement_timeout = '20s'");
       var pid = ann.number("select pg_backend_pid()");
-      var error =
-          CompletableFuture.supplyAsync(() ->
-              ann.refused("select * from pg_background_result(" + request.id() + ") as (a int)"));
-      database.awaitWait(pid, "advisory");
+      var error = database.beginWaiting(ann, "advisory", () -> ann.refused(read));
       database.admin().run("select pg_cancel_backend(?::int)", pid);
       assertThat(error.join().message()).isEqualTo("canceling statement due to user request");
       task.complete(task.execute("select 1 as a"));

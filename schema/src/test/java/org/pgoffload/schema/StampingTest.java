@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -22,12 +21,7 @@ final class StampingTest extends OnOldestAndNewestPostgres {
 
   @BeforeEach
   void logIn() {
-    mallory = database.open("mallory");
-  }
-
-  @AfterEach
-  void logOut() {
-    mallory.close();
+    mallory = closedAfterTheTest(database.open("mallory"));
   }
 
   @ParameterizedTest
@@ -111,27 +105,17 @@ final class StampingTest extends OnOldestAndNewestPostgres {
   /// Everything that the stamping and signing code uses by a bare name, first in the path.
   private static final String EVIL =
       """
-      create schema evil;
-      create function evil.quote_ident(text) returns text language sql as $$select 'app'$$;
-      create function evil.quote_ident(name) returns text language sql as $$select 'app'$$;
-      create function evil.current_setting(text) returns text language sql as $$select 'evil'$$;
-      create function evil.current_setting(text, boolean) returns text language sql as $$select 'evil'$$;
       create function evil.sha256(bytea) returns bytea language sql as $$select '\\x00'::bytea$$;
       create function evil.encode(bytea, text) returns text language sql as $$select 'evil'$$;
       create function evil.convert_to(text, name) returns bytea language sql as $$select '\\x00'::bytea$$;
-      create function evil.clock_timestamp() returns timestamptz language sql as $$select timestamptz '2000-01-01'$$;
       create function evil.nextval(regclass) returns bigint language sql as $$select 1::bigint$$;
       create function evil.llm_submit(text) returns bigint language sql as $$select -1::bigint$$;
-      create function evil.cat(text, text) returns text language sql as $$select 'evil'$$;
       create function evil.cat(bytea, bytea) returns bytea language sql as $$select '\\x00'::bytea$$;
-      create operator evil.|| (leftarg = text, rightarg = text, function = evil.cat);
       create operator evil.|| (leftarg = bytea, rightarg = bytea, function = evil.cat);
       create function evil.same(text, text) returns boolean language sql as $$select true$$;
       create operator evil.= (leftarg = text, rightarg = text, function = evil.same);
       create function evil.same(xid8, xid8) returns boolean language sql as $$select true$$;
       create operator evil.= (leftarg = xid8, rightarg = xid8, function = evil.same);
-      create domain evil.text as pg_catalog.int4;
-      create domain evil.jsonb as pg_catalog.int4;
       create domain evil."interval" as pg_catalog.int4;
       create table evil.llm_request (id bigint, prompt pg_catalog.text);
       create table evil.signing_key (key_id integer, key bytea);
@@ -140,17 +124,8 @@ final class StampingTest extends OnOldestAndNewestPostgres {
 
   @Test
   void isNotFooledByWhatStandsFirstInTheSearchPath() {
-    // an internal function needs a superuser to be declared: as if an administrator had been
-    // careless
-    database.admin().run("set role mallory; reset role");
-    database
-        .admin()
-        .run("grant create on database " + database.address().database() + " to mallory");
-    for (var statement : EVIL.split(";\n", -1)) {
-      if (!statement.isBlank()) {
-        mallory.run(statement);
-      }
-    }
+    database.grantCreate("mallory");
+    mallory.run(EvilSchema.of("app") + EVIL);
     for (var path :
         new String[] {"evil, pg_catalog, public", "evil, pg_temp, public, pg_catalog"}) {
       mallory.run("set search_path = " + path);

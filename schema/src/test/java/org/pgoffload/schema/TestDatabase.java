@@ -9,6 +9,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Supplier;
 import org.awaitility.Awaitility;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.DatabaseAddress;
@@ -159,13 +161,23 @@ public final class TestDatabase implements AutoCloseable {
     return new PlayedSqlWorker(this, workers.borrow(), writers.borrow(), name);
   }
 
-  /// Waits until the session with this pid waits for what such a name says.
-  public void awaitWait(long pid, String waitEvent) {
+  /// Begins a call on a session in the background. Returns when the session waits for what such a
+  /// name says.
+  public <T> CompletableFuture<T> beginWaiting(
+      Session session, String waitEvent, Supplier<T> call) {
+    var pid = session.number("select pg_catalog.pg_backend_pid()");
+    var result = CompletableFuture.supplyAsync(call);
     Awaitility.await()
         .pollInterval(Duration.ofMillis(10))
         .until(() ->
             waitEvent.equals(
                 admin.value("select wait_event from pg_stat_activity where pid = ?", pid)));
+    return result;
+  }
+
+  /// Lets a role create schemas.
+  public void grantCreate(String role) {
+    admin.run("grant create on database " + address.database() + " to " + role);
   }
 
   /// Lets every lease look as old as if its worker had been killed a while ago.

@@ -1,6 +1,5 @@
 package org.pgoffload.schema;
 
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 
 /// Gives each test the session of a user, and the only worker, which executes what the user
@@ -12,14 +11,23 @@ abstract class WithSqlWorker extends OnOldestAndNewestPostgres {
 
   @BeforeEach
   void logIn() {
-    database.admin().run("delete from pgoffload.worker");
-    ann = database.open("ann");
-    worker = database.sqlWorker("w");
+    ann = closedAfterTheTest(database.open("ann"));
+    worker = closedAfterTheTest(database.sqlWorker("w"));
   }
 
-  @AfterEach
-  void logOut() {
-    ann.close();
-    worker.close();
+  /// Launches a command by a function; its handle as two arguments.
+  String launched(String function, String command, String label) {
+    return String.join(
+        ", ",
+        ann.rows("select * from " + function + "($$" + command + "$$, 0, " + label + ")")
+            .getFirst()
+            .split("\\|"));
+  }
+
+  /// The same of a command that has been executed.
+  String ran(String function, String command) {
+    var handle = launched(function, command, "null");
+    worker.run(database.onlySent());
+    return handle;
   }
 }

@@ -10,7 +10,7 @@ import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.pgoffload.schema.OnOldestAndNewestPostgres;
+import org.pgoffload.schema.OnPostgresVersions;
 import org.pgoffload.schema.PlayedSqlWorker;
 import org.pgoffload.schema.SentRequest;
 import org.pgoffload.schema.TestDatabase;
@@ -18,7 +18,7 @@ import org.pgoffload.schema.TestServer;
 
 /// What becomes of requests that were sent when the slot was lost: the test plays the producer's
 /// sweep.
-final class CaptureBreakTest extends OnOldestAndNewestPostgres {
+final class CaptureBreakTest extends OnPostgresVersions {
   @BeforeEach
   void forgetBreaks() {
     database.admin().run("delete from pgoffload.capture_break");

@@ -5,9 +5,8 @@ import static org.awaitility.Awaitility.await;
 
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.schema.ForPostgresVersions;
 import org.pgoffload.schema.TestServer;
 
 /// A caller that waits, and whose client is gone.
@@ -15,8 +14,7 @@ class ClientCheckTest {
   private static final String CHECK =
       "select state, advice from llm_health where \"check\" = 'clients'";
 
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void endsAWaitWhoseClientIsKilled(PostgresVersion version) throws Exception {
     try (var database = TestServer.of(version).newDatabase()) {
       var app = database.open("app");
@@ -35,8 +33,7 @@ class ClientCheckTest {
     }
   }
 
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void saysWhereItIsOffAndSetsItOnceForTheDatabase(PostgresVersion version) {
     try (var database = TestServer.of(version).newDatabase()) {
       var address = database.address();

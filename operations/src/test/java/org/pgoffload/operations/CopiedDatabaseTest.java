@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.sql.SQLException;
 import org.junit.jupiter.api.Test;
-import org.pgoffload.schema.OnOldestAndNewestPostgres;
+import org.pgoffload.schema.OnPostgresVersions;
 
 /// What was copied with its tables is not the installation that it was.
-final class CopiedDatabaseTest extends OnOldestAndNewestPostgres {
+final class CopiedDatabaseTest extends OnPostgresVersions {
   @Test
   void isNoCopyOfItself() {
     assertThat(isCopy()).isEqualTo("f");

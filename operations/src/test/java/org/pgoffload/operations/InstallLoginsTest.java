@@ -8,9 +8,9 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.InstallException;
-import org.pgoffload.schema.OnOldestAndNewestPostgres;
+import org.pgoffload.schema.OnPostgresVersions;
 
-final class InstallLoginsTest extends OnOldestAndNewestPostgres {
+final class InstallLoginsTest extends OnPostgresVersions {
   @Test
   void letsARoleLogInWithThePasswordAndWithANewOneAfterwards() throws SQLException {
     var role = database.address().database() + "_part";

@@ -10,13 +10,13 @@ import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.schema.ForPostgresVersions;
 import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.Session;
@@ -25,8 +25,7 @@ import org.pgoffload.schema.TestServer;
 
 @Timeout(120)
 final class InstallSchemaTest {
-  @ParameterizedTest
-  @EnumSource
+  @ForPostgresVersions
   void saysWhatItChangedAndChangesNothingTheSecondTime(PostgresVersion version) {
     var server = TestServer.of(version);
     var address = server.newEmptyDatabase();
@@ -46,8 +45,7 @@ final class InstallSchemaTest {
     }
   }
 
-  @ParameterizedTest
-  @EnumSource
+  @ForPostgresVersions
   void appliesOnceWhereTwoInstallAtTheSameTime(PostgresVersion version) {
     var server = TestServer.of(version);
     server.newDatabase().close(); // the roles exist
@@ -62,8 +60,7 @@ final class InstallSchemaTest {
     }
   }
 
-  @ParameterizedTest
-  @EnumSource
+  @ForPostgresVersions
   void worksInAnotherSchemaThanPublicAndWithoutASuperuser(PostgresVersion version) {
     var server = TestServer.of(version);
     server.newDatabase().close(); // the roles exist
@@ -195,8 +192,7 @@ final class InstallSchemaTest {
         .hasMessageContaining("'" + schema + "'");
   }
 
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void worksInSchemasWhoseNamesNeedQuotes(PostgresVersion version) {
     var server = TestServer.of(version);
     server.newDatabase().close(); // the roles exist
@@ -236,8 +232,7 @@ final class InstallSchemaTest {
     }
   }
 
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void namesEverythingOfTheUsersThatItWouldReplaceOrMeetAndTouchesNothing(PostgresVersion version) {
     var server = TestServer.of(version);
     var address = server.newEmptyDatabase();
@@ -314,8 +309,7 @@ final class InstallSchemaTest {
   }
 
   /// What nobody can know before: here a function of another kind.
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void aFirstInstallationThatFailsSaysWhyInOurWordsAndLeavesNothing(PostgresVersion version) {
     var server = TestServer.of(version);
     var address = server.newEmptyDatabase();
@@ -340,8 +334,7 @@ final class InstallSchemaTest {
     }
   }
 
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void knowsEachOfItsObjectsByItsScripts(PostgresVersion version) {
     var database = TestServer.of(version).newDatabase();
     try (var admin = Session.open(database.address())) {

@@ -9,10 +9,10 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.InstallException;
-import org.pgoffload.schema.OnOldestAndNewestPostgres;
+import org.pgoffload.schema.OnPostgresVersions;
 import org.pgoffload.schema.TestServer;
 
-final class InstallSlotTest extends OnOldestAndNewestPostgres {
+final class InstallSlotTest extends OnPostgresVersions {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   @Test

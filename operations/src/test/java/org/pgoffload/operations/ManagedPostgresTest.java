@@ -4,13 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
 import java.util.Map;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.schema.ForPostgresVersions;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.Session;
 
@@ -18,8 +17,7 @@ import org.pgoffload.schema.Session;
 /// superuser, but CREATEROLE, REPLICATION and the ownership of the database. On a server of its
 /// own, where no superuser has made the roles before.
 final class ManagedPostgresTest {
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void anAdministratorWhoIsNoSuperuserInstallsAndRunsEverything(PostgresVersion version)
       throws Exception {
     try (var server =

@@ -13,13 +13,13 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.InstallSchema;
-import org.pgoffload.schema.OnOldestAndNewestPostgres;
+import org.pgoffload.schema.OnPostgresVersions;
 import org.pgoffload.schema.Session;
 import org.pgoffload.schema.TestServer;
 
 /// What an administrator gives the sessions of the application, by role or by database, does not
 /// reach those of the parts.
-final class PinnedSettingsTest extends OnOldestAndNewestPostgres {
+final class PinnedSettingsTest extends OnPostgresVersions {
   /// Each with what a part's session has instead.
   private static final Map<List<String>, String> SETTINGS =
       Map.ofEntries(

@@ -2,9 +2,8 @@ package org.pgoffload.operations;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.schema.ForPostgresVersions;
 import org.pgoffload.schema.TestDatabase;
 import org.pgoffload.schema.TestServer;
 
@@ -13,8 +12,7 @@ class QueueDepthTest {
   private static final String QUEUE =
       "select state, detail from llm_health where \"check\" = 'queue'";
 
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void countsAllThatWaitAndSaysWhenItDoesNot(PostgresVersion version) throws Exception {
     try (var database = TestServer.of(version).newDatabase()) {
       var admin = database.admin();

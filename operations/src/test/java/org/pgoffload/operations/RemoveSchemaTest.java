@@ -7,13 +7,12 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.schema.ForPostgresVersions;
 import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.Session;
@@ -42,8 +41,7 @@ class RemoveSchemaTest {
       order by 1
       """;
 
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void leavesWhatWasThereBeforeWithTheRightsOfTheInstaller(PostgresVersion version)
       throws Exception {
     try (var server = start(version)) {
@@ -98,8 +96,7 @@ class RemoveSchemaTest {
     }
   }
 
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void namesWhatDependsOnItAndRemovesNothing(PostgresVersion version) {
     var database = TestServer.of(version).newDatabase();
     var admin = database.admin();
@@ -133,8 +130,7 @@ class RemoveSchemaTest {
   }
 
   /// Those of the other tests' databases and logins.
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void keepsRolesThatOthersUseAndSaysWhoDoes(PostgresVersion version) {
     var database = TestServer.of(version).newDatabase();
     try {
@@ -150,8 +146,7 @@ class RemoveSchemaTest {
     }
   }
 
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void refusesWhileAWorkerIsAliveAndToAnybodyButTheInstaller(PostgresVersion version) {
     var database = TestServer.of(version).newDatabase();
     database

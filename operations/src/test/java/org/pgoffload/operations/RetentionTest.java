@@ -10,11 +10,11 @@ import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Result;
-import org.pgoffload.schema.OnOldestAndNewestPostgres;
+import org.pgoffload.schema.OnPostgresVersions;
 import org.pgoffload.schema.SentRequest;
 
 /// Ranges of ids: begun in time, removed whole when they are old and everything in them has ended.
-final class RetentionTest extends OnOldestAndNewestPostgres {
+final class RetentionTest extends OnPostgresVersions {
   private static final long IDS_OF_A_RANGE = 1L << 36;
 
   @AfterEach

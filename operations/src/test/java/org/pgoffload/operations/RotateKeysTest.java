@@ -8,13 +8,13 @@ import java.util.concurrent.Executors;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.pgoffload.schema.OnOldestAndNewestPostgres;
+import org.pgoffload.schema.OnPostgresVersions;
 import org.pgoffload.schema.PlayedTask;
 import org.pgoffload.schema.SentRequest;
 import org.pgoffload.schema.Session;
 
 /// The life of the keys that sign. The test plays the producer's sweep.
-final class RotateKeysTest extends OnOldestAndNewestPostgres {
+final class RotateKeysTest extends OnPostgresVersions {
   private Session admin;
 
   @BeforeEach

@@ -15,12 +15,10 @@ import java.util.concurrent.Executors;
 import java.util.zip.ZipInputStream;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.schema.ForPostgresVersions;
 import org.pgoffload.schema.InstallSchema;
-import org.pgoffload.schema.OnEveryPostgres;
 import org.pgoffload.schema.Session;
 import org.pgoffload.schema.TestDatabase;
 import org.pgoffload.schema.TestServer;
@@ -71,12 +69,7 @@ final class UpgradeTest {
 
   @TempDir Path directory;
 
-  static List<PostgresVersion> versions() {
-    return OnEveryPostgres.versions();
-  }
-
-  @ParameterizedTest
-  @MethodSource("versions")
+  @ForPostgresVersions
   void keepsEveryRequestWhileAnOlderWorkerWorksOn(PostgresVersion version) throws Exception {
     var server = TestServer.of(version);
     server.newDatabase().close(); // the roles exist
@@ -147,8 +140,7 @@ final class UpgradeTest {
   }
 
   /// PostgreSQL lets everybody execute a function that is made anew.
-  @ParameterizedTest
-  @MethodSource("versions")
+  @ForPostgresVersions
   void aFunctionThatIsMadeAnewHasItsRightsInTheSameTransaction(PostgresVersion version)
       throws IOException {
     var server = TestServer.of(version);

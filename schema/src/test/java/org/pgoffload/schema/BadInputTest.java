@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// What is refused, in words that help, with nothing sent.
-final class BadInputTest extends OnOldestAndNewestPostgres {
+final class BadInputTest extends OnPostgresVersions {
   private Session app;
 
   @BeforeEach

@@ -12,7 +12,7 @@ import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 
 /// What workers and the write-back are told by the database.
-final class ClaimTest extends OnOldestAndNewestPostgres {
+final class ClaimTest extends OnPostgresVersions {
   @Test
   void givesARequestToOneLiveWorker() {
     database.inserted("app");

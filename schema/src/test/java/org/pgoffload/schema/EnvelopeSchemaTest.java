@@ -14,7 +14,7 @@ import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.Routing;
 
 /// What the database sends is what the protocol's schema describes.
-final class EnvelopeSchemaTest extends OnOldestAndNewestPostgres {
+final class EnvelopeSchemaTest extends OnPostgresVersions {
   @ParameterizedTest
   @ValueSource(
       strings = {

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /// Of those that ask the same, one makes the call.
-final class LlmCacheTest extends OnOldestAndNewestPostgres {
+final class LlmCacheTest extends OnPostgresVersions {
   private static final String AGES = "1000 years";
 
   private PlayedWorker first;

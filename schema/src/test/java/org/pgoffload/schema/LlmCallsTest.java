@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Result;
 
 /// JSON, many questions at once, embeddings, cancelling and repeating.
-final class LlmCallsTest extends OnOldestAndNewestPostgres {
+final class LlmCallsTest extends OnPostgresVersions {
   private static final float[] FIRST = {1, -2.5f, 0.1f};
   private static final float[] SECOND = {1e-7f, 0, 3};
 

@@ -13,7 +13,7 @@ import org.pgoffload.protocol.LlmPiece;
 import org.postgresql.PGConnection;
 
 /// Whoever reads until the request has ended, and then once more, has the whole answer.
-final class LlmStreamTest extends OnOldestAndNewestPostgres {
+final class LlmStreamTest extends OnPostgresVersions {
   private static final long FIRST = LlmPiece.seqBefore(1);
   private static final long SECOND = LlmPiece.seqBefore(2);
 

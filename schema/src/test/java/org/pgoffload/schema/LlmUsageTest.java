@@ -13,7 +13,7 @@ import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.TokenCounts;
 
 /// Who has used how much, what it costs, and what happens when a budget is used up.
-final class LlmUsageTest extends OnOldestAndNewestPostgres {
+final class LlmUsageTest extends OnPostgresVersions {
   private static final String TOTALS =
       "select requests, failed, cached, calls, failed_calls, input_tokens, cached_tokens,"
           + " output_tokens, reasoning_tokens from llm_usage";

@@ -17,8 +17,7 @@ final class PgBackgroundApiTest {
   private static final String LAUNCHES =
       "select pg_typeof(pg_background_launch('x')), pg_typeof(pg_background_launch('x', 0, 'l'))";
 
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void changesWithTheInstallationThatAsksForIt(PostgresVersion version) {
     try (var database = EmptyDatabase.of(version);
         var admin = Session.open(database.address())) {
@@ -51,8 +50,7 @@ final class PgBackgroundApiTest {
     }
   }
 
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void namesWhatDependsOnTheOldFormAndChangesNothing(PostgresVersion version) {
     try (var database = EmptyDatabase.of(version);
         var admin = Session.open(database.address())) {
@@ -97,8 +95,7 @@ final class PgBackgroundApiTest {
     }
   }
 
-  @ParameterizedTest
-  @EnumSource(names = {"V15", "V18"})
+  @ForPostgresVersions
   void showsTheSettingsInEverySessionOfTheDatabase(PostgresVersion version) {
     try (var database = EmptyDatabase.of(version)) {
       InstallSchema.run(database.address(), "public");

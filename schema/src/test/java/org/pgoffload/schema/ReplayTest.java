@@ -9,7 +9,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Requests that are sent again from the dead letters, as their owner asks for.
-final class ReplayTest extends OnEveryPostgres {
+final class ReplayTest extends OnPostgresVersions {
   private static final String REPLAY =
       "select pgoffload.replay_request(convert_to(?, 'UTF8'), ?, decode(?, 'hex'))";
   private static final String FORCE =

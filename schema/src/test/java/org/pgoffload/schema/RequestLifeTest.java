@@ -18,7 +18,7 @@ import org.postgresql.PGConnection;
 import org.postgresql.PGNotification;
 
 /// What the asking role sees of its requests until they have ended.
-final class RequestLifeTest extends OnEveryPostgres {
+final class RequestLifeTest extends OnPostgresVersions {
   private Session app;
 
   @BeforeEach

@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /// Each role may do what its part needs and nothing else. What that is, for every object, stands in
 /// `rights.txt`: a new object, or a new right, is added there on purpose.
-final class RightsTest extends OnOldestAndNewestPostgres {
+final class RightsTest extends OnPostgresVersions {
   /// Every function, table, view and sequence with the roles that may use it. What `nobody` may,
   /// everybody may. Partitions are like one another and are left out.
   private static final String RIGHTS =

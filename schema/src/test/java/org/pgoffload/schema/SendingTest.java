@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Identity;
 
 /// What is sent when, and what is not.
-final class SendingTest extends OnEveryPostgres {
+final class SendingTest extends OnPostgresVersions {
   @Test
   void sendsACommittedRowOnceWithItsTransaction() {
     try (var app = database.open("app")) {

@@ -11,7 +11,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// A request of background SQL is executed once, whoever dies, cancels or is late.
-final class SqlClaimTest extends OnEveryPostgres {
+final class SqlClaimTest extends OnPostgresVersions {
   private static final String SUCCESS =
       "{\"status\": \"succeeded\", \"tags\": [\"SELECT 1\"], \"worker\": \"%s\"}";
 

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// A task runs as who launched it, and as nobody else.
-final class SqlIdentityTest extends OnOldestAndNewestPostgres {
+final class SqlIdentityTest extends OnPostgresVersions {
   private static final String WHO = "select current_user::text as a, session_user::text as b";
 
   private Session mallory;

@@ -9,16 +9,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.protocol.SqlRows;
 
 /// A launch takes effect at once, from any transaction from which its answer can come back.
 final class SqlLaunchTest extends WithSqlWorker {
-  @Override
-  public boolean wants(PostgresVersion version) {
-    return true;
-  }
-
   @Test
   void sendsEverythingThatTheWorkerActsOn() {
     ann.run("set work_mem = '17MB'");

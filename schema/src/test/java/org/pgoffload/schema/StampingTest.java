@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Identity;
 
 /// Nobody can ask in another's name, nor send what the database did not stamp.
-final class StampingTest extends OnOldestAndNewestPostgres {
+final class StampingTest extends OnPostgresVersions {
   private static final String EMIT =
       "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null, null, null, null, null)";
 

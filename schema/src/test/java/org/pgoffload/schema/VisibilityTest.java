@@ -7,7 +7,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Who sees what, and who may do what.
-final class VisibilityTest extends OnOldestAndNewestPostgres {
+final class VisibilityTest extends OnPostgresVersions {
   @Test
   void showsARequestToItsRoleItsMembersAndSuperusersOnly() {
     var id = database.inserted("app");

@@ -5,7 +5,7 @@ import org.junit.jupiter.api.BeforeEach;
 /// Gives each test the session of a user, and the only worker, which executes what the user
 /// launches.
 @SuppressWarnings("NullAway.Init") // set before each test
-abstract class WithSqlWorker extends OnOldestAndNewestPostgres {
+abstract class WithSqlWorker extends OnPostgresVersions {
   Session ann;
   PlayedSqlWorker worker;
 

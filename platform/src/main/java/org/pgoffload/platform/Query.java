@@ -6,8 +6,10 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
@@ -99,6 +101,14 @@ public final class Query {
     try (var connection = database.getConnection()) {
       return rows(connection, sql, row, parameters);
     }
+  }
+
+  /// The ids in the one column of all rows, in a set that may be changed.
+  public static Set<Long> ids(DataSource database, String sql, @Nullable Object... parameters)
+      throws SQLException {
+    var ids = new HashSet<Long>();
+    each(database, sql, row -> ids.add(row.getLong(1)), parameters);
+    return ids;
   }
 
   /// The first row, of a statement that always returns one.

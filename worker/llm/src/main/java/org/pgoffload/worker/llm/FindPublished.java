@@ -120,7 +120,7 @@ final class FindPublished implements AutoCloseable {
         answering.values().forEach(each -> each.answer.complete(false));
         answering = Map.of();
       } catch (SQLException | RuntimeException | Error e) {
-        // an Error too: nobody else would ever answer those who ask
+        // an Error too: nothing else would ever answer the requests that wait here
         complaint.of(
             "Requests that were taken over wait, since nobody can say whether their results"
                 + " were published: "
@@ -144,12 +144,7 @@ final class FindPublished implements AutoCloseable {
 
   /// What was written back since it was claimed, and may have been committed before we read.
   private Set<Long> writtenBack(Collection<Long> ids) throws SQLException {
-    return new HashSet<>(
-        Query.rows(
-            database,
-            "select pgoffload.answered_llm(?)",
-            row -> row.getLong(1),
-            Query.array("bigint", ids)));
+    return Query.ids(database, "select pgoffload.answered_llm(?)", Query.array("bigint", ids));
   }
 
   /// The part of the results topic that may not be in the database yet.
@@ -231,7 +226,7 @@ final class FindPublished implements AutoCloseable {
     }
   }
 
-  /// Whoever still asks is told that the worker is closing.
+  /// Requests that still wait are told that the worker is closing.
   @Override
   public void close() {
     synchronized (this) {

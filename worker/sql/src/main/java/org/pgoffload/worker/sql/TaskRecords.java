@@ -117,13 +117,11 @@ public final class TaskRecords implements TaskLogin.Roles {
   /// @param byOids who, of each
   /// @return those that are recorded, not ended, and theirs to cancel
   public Set<Long> recordCancellations(List<Long> ids, List<Long> byOids) throws SQLException {
-    return new HashSet<>(
-        Query.rows(
-            database,
-            "select pgoffload.record_cancellations(?, ?::oid[])",
-            row -> row.getLong(1),
-            Query.array("bigint", ids),
-            Query.array("bigint", byOids)));
+    return Query.ids(
+        database,
+        "select pgoffload.record_cancellations(?, ?::oid[])",
+        Query.array("bigint", ids),
+        Query.array("bigint", byOids));
   }
 
   /// Records what a running task says of its progress.

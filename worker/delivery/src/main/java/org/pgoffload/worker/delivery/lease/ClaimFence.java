@@ -3,7 +3,6 @@ package org.pgoffload.worker.delivery.lease;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -142,14 +141,12 @@ public final class ClaimFence {
   }
 
   private Set<Long> stillClaimed(List<Fenced> claims) throws SQLException {
-    return new HashSet<>(
-        Query.rows(
-            database,
-            "select pgoffload.still_claimed(?, ?, ?, ?)",
-            row -> row.getLong(1),
-            lease.worker(),
-            lease.epoch(),
-            Query.array("bigint", claims, claim -> claim.id),
-            Query.array("integer", claims, claim -> claim.attempt)));
+    return Query.ids(
+        database,
+        "select pgoffload.still_claimed(?, ?, ?, ?)",
+        lease.worker(),
+        lease.epoch(),
+        Query.array("bigint", claims, claim -> claim.id),
+        Query.array("integer", claims, claim -> claim.attempt));
   }
 }

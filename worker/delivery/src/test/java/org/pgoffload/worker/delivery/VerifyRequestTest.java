@@ -7,26 +7,15 @@ import java.time.Duration;
 import java.time.Instant;
 import javax.sql.DataSource;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.DeadLetterReason;
 
 /// Which records are executed, by the keys that the role pgoffload_worker reads.
 final class VerifyRequestTest {
-  private static WorkerDatabase server;
-  private static DataSource database;
+  @AutoClose private static final WorkerDatabase server = new WorkerDatabase();
 
-  @BeforeAll
-  static void install() throws SQLException {
-    server = new WorkerDatabase();
-    database = server.worker();
-  }
-
-  @AfterAll
-  static void end() {
-    server.close();
-  }
+  private static final DataSource database = server.worker();
 
   @Test
   void onlyWhatTheDatabaseSignedIsTrusted() throws Exception {

@@ -11,8 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import javax.sql.DataSource;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.worker.delivery.Claim;
@@ -25,19 +24,9 @@ import org.pgoffload.worker.delivery.lease.Lease;
 final class ClaimRequestsTest {
   private static final AtomicLong IDS = new AtomicLong(1000);
 
-  private static WorkerDatabase server;
-  private static DataSource database;
+  @AutoClose private static final WorkerDatabase server = new WorkerDatabase();
 
-  @BeforeAll
-  static void install() throws SQLException {
-    server = new WorkerDatabase();
-    database = server.worker();
-  }
-
-  @AfterAll
-  static void end() {
-    server.close();
-  }
+  private static final DataSource database = server.worker();
 
   @Test
   void aFirstClaimIsTheFirstAttempt() throws Exception {

@@ -24,8 +24,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// One attempt at a task on one session: everything in one transaction, whose last act records the
-/// result. Another result is recorded before the session is left, so that whoever waits for the
-/// task's lock finds it.
+/// result. Another result is recorded before the session is left, so that a reader who waits for
+/// the task's lock finds it.
 ///
 /// For one thread.
 final class AttemptTask {
@@ -118,7 +118,7 @@ final class AttemptTask {
   }
 
   private TaskOutcome execute() throws SQLException, InterruptedException, StoppedException {
-    var statements = SplitStatements.of(task.command(), session.standardConformingStrings());
+    var statements = SplitStatements.of(task.command().sql(), session.standardConformingStrings());
     RefusedStatement.check(statements);
     for (int i = 0; i < statements.size(); i++) {
       running.goOn();

@@ -43,7 +43,7 @@ final class DescribeResult {
       @Nullable List<SqlColumn> columns,
       GatherRows.Gathered rows,
       @Nullable List<SqlNotice> notices) {
-    boolean withRows = columns != null && task.rowsWanted();
+    boolean withRows = columns != null && task.rows().wanted();
     var count = rowCount(tags, columns, rows);
     var returned =
         withRows
@@ -81,28 +81,22 @@ final class DescribeResult {
 
   /// Its session was lost each time it was run.
   SqlResult lost() {
-    return failed(
-        SqlError.of(
-            "08006",
-            "lost connection to worker process with PID " + task.pid(),
-            "The connection to the database broke each time the task ran; nothing of it was"
-                + " committed.",
-            null),
-        List.of(),
+    return connectionLost(
+        "The connection to the database broke each time the task ran; nothing of it was committed.",
         null);
   }
 
   /// Its session was lost while it ran outside a transaction block.
   SqlResult unknown() {
-    return failed(
-        SqlError.of(
-            "08006",
-            "lost connection to worker process with PID " + task.pid(),
-            "The connection was lost while the command ran outside a transaction block: its outcome"
-                + " is unknown.",
-            "Look whether it took effect before you run it again."),
-        List.of(),
-        null);
+    return connectionLost(
+        "The connection was lost while the command ran outside a transaction block: its outcome is"
+            + " unknown.",
+        "Look whether it took effect before you run it again.");
+  }
+
+  private SqlResult connectionLost(String detail, @Nullable String hint) {
+    var message = "lost connection to worker process with PID " + task.pid();
+    return failed(SqlError.of("08006", message, detail, hint), List.of(), null);
   }
 
   /// As the database takes it.
@@ -128,7 +122,12 @@ final class DescribeResult {
     var queued = Duration.between(task.createdAt(), claim.claimedAt()).toNanos() / 1e6;
     return new SqlResult(
         new ResultHead(
-            SqlResult.VERSION, task.id(), SqlResult.KIND, status, task.user(), task.userOid()),
+            SqlResult.VERSION,
+            task.id(),
+            SqlResult.KIND,
+            status,
+            task.launcher().user(),
+            task.launcher().userOid()),
         claim.attempt(),
         tags,
         returned,

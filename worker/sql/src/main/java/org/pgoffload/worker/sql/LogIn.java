@@ -68,7 +68,8 @@ final class LogIn {
         return new Attempted.Stopped(stopped.get());
       }
       try {
-        var session = sessions.borrow(task.loginOid(), task.depth(), LOOK_EVERY);
+        var session =
+            sessions.borrow(task.launcher().loginOid(), task.scheduling().depth(), LOOK_EVERY);
         if (session.isPresent()) {
           return new Attempted.LoggedIn(session.get());
         }
@@ -83,7 +84,7 @@ final class LogIn {
         }
         var fault = fault(e);
         if (fault == Fault.FINAL || (fault == Fault.MAY_PASS && hasPassed(PATIENCE, begun))) {
-          return new Attempted.Refused(refusal(task.loginOid(), e));
+          return new Attempted.Refused(refusal(task.launcher().loginOid(), e));
         }
         if (told == null) {
           LOG.warn(

@@ -201,7 +201,7 @@ public final class RunTask {
       if (!ended) {
         session.close();
       }
-      sessions.giveBack(session, task.depth());
+      sessions.giveBack(session, task.scheduling().depth());
       running.uses(null);
     }
   }
@@ -213,7 +213,7 @@ public final class RunTask {
       return;
     }
     while (true) {
-      try (var session = sessions.open(task.loginOid())) {
+      try (var session = sessions.open(task.launcher().loginOid())) {
         EndSessions.run(session.connection(), task.id(), earlier);
         return;
       } catch (SQLException e) {

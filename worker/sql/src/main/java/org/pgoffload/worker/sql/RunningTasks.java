@@ -23,7 +23,9 @@ public final class RunningTasks implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(RunningTasks.class);
 
   private static final long LOOK_EVERY_MILLIS = 50;
-  private static final Duration SESSIONS_EVERY = Duration.ofSeconds(5);
+
+  /// How often sessions are looked at.
+  static final Duration SESSIONS_EVERY = Duration.ofSeconds(5);
 
   /// More than are ever between the claim of a request and its beginning.
   private static final int MOST_CANCELLED = 10_000;

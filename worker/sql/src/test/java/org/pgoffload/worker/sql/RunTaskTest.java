@@ -9,19 +9,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
-import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,90 +26,23 @@ import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.worker.delivery.Claim;
 import org.pgoffload.worker.delivery.RequestEnd;
 import org.pgoffload.worker.sql.sessions.SqlClaim;
-import org.pgoffload.worker.sql.sessions.SqlLimits;
 import org.pgoffload.worker.sql.sessions.SqlTask;
-import org.pgoffload.worker.sql.sessions.TaskSessions;
 
 /// Tasks with the database's own functions, from their claim to their result.
 final class RunTaskTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  private static TestDatabase database;
+  @AutoClose private static final TestDatabase database = new TestDatabase();
 
-  private TestTopic topic;
-  private TaskSessions sessions;
-  private TaskRecords records;
-  private RunningTasks running;
-  private RunTask run;
-
-  @BeforeAll
-  static void install() throws SQLException {
-    database = new TestDatabase();
-  }
-
-  @AfterAll
-  static void end() {
-    database.close();
-  }
-
-  @BeforeEach
-  void open() {
-    topic = new TestTopic();
-    records = database.roles();
-    sessions =
-        new TaskSessions(
-            database.tasks(), records, "w", new SqlLimits(8, 4, Duration.ofSeconds(30)));
-    running = new RunningTasks(records);
-    run = new RunTask(sessions, records, topic, "w", Clock.systemUTC());
-  }
-
-  @AfterEach
-  void close() {
-    running.close();
-    sessions.close();
-  }
+  @AutoClose private final TestWorker worker = new TestWorker(database);
 
   private SqlResult run(String command) throws Exception {
     return run(database.launch("alice", "", command));
   }
 
   private SqlResult run(SqlTask task) throws Exception {
-    assertThat(runToItsEnd(task)).isEqualTo(RequestEnd.FINISHED);
-    return result(task.id());
-  }
-
-  private RequestEnd runToItsEnd(SqlTask task) throws Exception {
-    return runClaimed(task, claim(task));
-  }
-
-  private RequestEnd runClaimed(SqlTask task, SqlClaim claim) throws InterruptedException {
-    try {
-      return run.run(task, claim, running.begin(task, claim.claimedAt()));
-    } finally {
-      running.end(task.id());
-    }
-  }
-
-  private SqlClaim claim(SqlTask task) throws SQLException {
-    var claims = records.claim(List.of(new TaskRecords.ToClaim(task.id(), null)));
-    return ((Claim.Claimed<SqlClaim>) requireNonNull(claims.get(task.id()))).attempt();
-  }
-
-  /// Runs it on a thread of its own.
-  private CompletableFuture<RequestEnd> begin(SqlTask task) {
-    return CompletableFuture.supplyAsync(
-        () -> {
-          try {
-            return runToItsEnd(task);
-          } catch (Exception e) {
-            throw new CompletionException(e);
-          }
-        },
-        runnable -> Thread.ofVirtual().start(runnable));
-  }
-
-  private SqlResult result(long id) {
-    return topic.results().stream().filter(result -> result.id() == id).findFirst().orElseThrow();
+    assertThat(worker.runClaimed(task, worker.claim(task))).isEqualTo(RequestEnd.FINISHED);
+    return worker.result(task.id());
   }
 
   private static SqlError error(SqlResult result) {
@@ -344,8 +272,8 @@ final class RunTaskTest {
     var result = run(task);
     assertThat(result.returned().rows()).isNull();
     assertThat(result.returned().rowCount()).isEqualTo(5000);
-    assertThat(result.returned().chunks()).isEqualTo(topic.chunks().size()).isGreaterThan(5);
-    assertThat(topic.chunks()).allSatisfy(chunk -> assertThat(chunk.attempt()).isEqualTo(1));
+    assertThat(result.returned().chunks()).isEqualTo(worker.topic.chunks().size()).isGreaterThan(5);
+    assertThat(worker.topic.chunks()).allSatisfy(chunk -> assertThat(chunk.attempt()).isEqualTo(1));
   }
 
   @Test
@@ -353,7 +281,7 @@ final class RunTaskTest {
     var result = run("select i, repeat(E'\\U0001F600\"\\n', 400000) from generate_series(1, 2) i");
     assertThat(result.returned().split()).isTrue();
     var text = new StringBuilder();
-    for (var chunk : topic.chunks()) {
+    for (var chunk : worker.topic.chunks()) {
       assertThat(chunk.write().length).isLessThan((1 << 20) + 500);
       text.append(chunk.piece());
       if (Boolean.TRUE.equals(chunk.ends())) {
@@ -370,37 +298,21 @@ final class RunTaskTest {
   @Test
   void rowsThatNobodyWantsAreDropped() throws Exception {
     var task = database.launch("alice", "", "select generate_series(1, 1000)");
-    var unwanted =
-        new SqlTask(
-            task.id(),
-            task.user(),
-            task.userOid(),
-            task.loginOid(),
-            task.command(),
-            null,
-            64,
-            "{}",
-            null,
-            null,
-            0,
-            false,
-            null,
-            task.createdAt(),
-            null);
+    var unwanted = TestTasks.with(task, new SqlTask.Rows(64, false));
     var result = run(unwanted);
     assertThat(result.returned().columns()).isNull();
     assertThat(result.returned().rowCount()).isEqualTo(1000);
-    assertThat(topic.chunks()).isEmpty();
+    assertThat(worker.topic.chunks()).isEmpty();
   }
 
   @Test
   void cancellingEndsATask() throws Exception {
     var task = database.launch("alice", "", "create table cancelled (); select pg_sleep(60)");
-    var ended = begin(task);
+    var ended = worker.begin(task);
     awaitSleeping();
-    running.cancel(task.id());
+    worker.running.cancel(task.id());
     assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
-    var result = result(task.id());
+    var result = worker.result(task.id());
     assertThat(result.status()).isEqualTo("cancelled");
     assertThat(error(result))
         .extracting(SqlError::sqlstate, SqlError::message)
@@ -416,40 +328,24 @@ final class RunTaskTest {
             "",
             "do $$ begin for i in 1 .. 3 loop begin perform pg_sleep(60);"
                 + " exception when query_canceled then null; end; end loop; end $$");
-    var ended = begin(task);
+    var ended = worker.begin(task);
     awaitSleeping();
-    running.cancel(task.id());
+    worker.running.cancel(task.id());
     assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
-    assertThat(result(task.id()).status()).isEqualTo("cancelled");
+    assertThat(worker.result(task.id()).status()).isEqualTo("cancelled");
   }
 
   @Test
   void aCancellationThatComesBeforeTheBeginningCounts() throws Exception {
     var task = database.launch("alice", "", "create table never ()");
-    running.cancel(task.id());
+    worker.running.cancel(task.id());
     assertThat(run(task).status()).isEqualTo("cancelled");
   }
 
   @Test
   void whatIsPastItsDeadlineExpires() throws Exception {
     var task = database.launch("alice", "", "select pg_sleep(60)");
-    var withDeadline =
-        new SqlTask(
-            task.id(),
-            task.user(),
-            task.userOid(),
-            task.loginOid(),
-            task.command(),
-            null,
-            65_536,
-            "{}",
-            null,
-            null,
-            0,
-            true,
-            null,
-            Instant.now(),
-            Instant.now().plusMillis(300));
+    var withDeadline = TestTasks.until(Instant.now().plusMillis(300), task);
     var result = run(withDeadline);
     assertThat(result.status()).isEqualTo("expired");
     assertThat(error(result).message())
@@ -466,9 +362,9 @@ final class RunTaskTest {
   @Test
   void closingLeavesATaskWithoutAResultAndTheNextAttemptRunsIt() throws Exception {
     var task = database.launch("alice", "", "create table by_whom (); select pg_sleep(0.3)");
-    var ended = begin(task);
+    var ended = worker.begin(task);
     awaitSleeping();
-    running.leaveAll();
+    worker.running.leaveAll();
     assertThatThrownBy(ended::get).hasRootCauseInstanceOf(InterruptedException.class);
     assertThat(database.query("select count(*) from pgoffload.sql_result where id = " + task.id()))
         .isEqualTo("0");
@@ -481,27 +377,27 @@ final class RunTaskTest {
     run(
         "create procedure slow() language plpgsql as $$ begin commit; perform pg_sleep(60); end $$");
     var task = database.launch("alice", "", "call slow()");
-    var ended = begin(task);
+    var ended = worker.begin(task);
     awaitSleeping();
-    running.leaveAll();
+    worker.running.leaveAll();
     assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
-    assertThat(result(task.id()).status()).isEqualTo("failed");
-    assertThat(error(result(task.id())).sqlstate()).isEqualTo("57014");
+    assertThat(worker.result(task.id()).status()).isEqualTo("failed");
+    assertThat(error(worker.result(task.id())).sqlstate()).isEqualTo("57014");
   }
 
   @Test
   void aTakeoverEndsTheSessionThatStillRuns() throws Exception {
     var task = database.launch("alice", "", "create table taken_over (); select pg_sleep(1)");
-    var first = begin(task);
+    var first = worker.begin(task);
     awaitSleeping();
     database.execute("update pgoffload.claim set worker = 'dead' where id = " + task.id());
-    var claim = claim(task);
+    var claim = worker.claim(task);
     assertThat(claim.attempt()).isEqualTo(2);
     assertThat(claim.sessions()).hasSize(1);
-    assertThat(runClaimed(task, claim)).isEqualTo(RequestEnd.FINISHED);
+    assertThat(worker.runClaimed(task, claim)).isEqualTo(RequestEnd.FINISHED);
     // its session was ended under it, and the failure was not the last attempt's
     assertThat(first.get()).isEqualTo(RequestEnd.HELD);
-    assertThat(topic.results()).extracting(SqlResult::attempt).containsOnly(2);
+    assertThat(worker.topic.results()).extracting(SqlResult::attempt).containsOnly(2);
     assertThat(database.query("select count(*) from pg_class where relname = 'taken_over'"))
         .isEqualTo("1");
   }
@@ -538,11 +434,11 @@ final class RunTaskTest {
   @Test
   void theServersRestartIsSurvivedByANewAttempt() throws Exception {
     var task = database.launch("alice", "", "create table restarted (); select pg_sleep(1)");
-    var ended = begin(task);
+    var ended = worker.begin(task);
     awaitSleeping();
     database.restart();
     assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
-    var result = result(task.id());
+    var result = worker.result(task.id());
     assertThat(result.status()).isEqualTo("succeeded");
     assertThat(result.attempt()).isEqualTo(2);
     assertThat(database.query("select count(*) from pg_class where relname = 'restarted'"))
@@ -569,13 +465,13 @@ final class RunTaskTest {
   @Test
   void aTaskWhoseSessionIsLostEachTimeEndsAsLost() throws Exception {
     var task = database.launch("alice", "", "create table lost (); select pg_sleep(60)");
-    var ended = begin(task);
+    var ended = worker.begin(task);
     for (int i = 0; i < 4; i++) {
       awaitSleeping();
       killBackendThatSleeps();
     }
     assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
-    var result = result(task.id());
+    var result = worker.result(task.id());
     assertThat(error(result))
         .extracting(SqlError::sqlstate, SqlError::message)
         .containsExactly("08006", "lost connection to worker process with PID " + task.pid());
@@ -592,11 +488,11 @@ final class RunTaskTest {
         as $$ begin insert into effects values (1); commit; perform pg_sleep(60); end $$
         """);
     var task = database.launch("alice", "", "call has_effects()");
-    var ended = begin(task);
+    var ended = worker.begin(task);
     awaitSleeping();
     killBackendThatSleeps();
     assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
-    var result = result(task.id());
+    var result = worker.result(task.id());
     assertThat(error(result).sqlstate()).isEqualTo("08006");
     assertThat(error(result).detail()).contains("outcome is unknown");
     assertThat(result.attempt()).isEqualTo(1);
@@ -608,16 +504,16 @@ final class RunTaskTest {
     run(
         "create procedure outside() language plpgsql as $$ begin commit; perform pg_sleep(2); end $$");
     var task = database.launch("alice", "", "call outside()");
-    var first = begin(task);
+    var first = worker.begin(task);
     awaitSleeping();
     database.execute("update pgoffload.claim set worker = 'dead' where id = " + task.id());
-    var claim = claim(task);
+    var claim = worker.claim(task);
     assertThat(claim.ending()).isNotNull();
-    assertThat(runClaimed(task, claim)).isEqualTo(RequestEnd.FINISHED);
-    assertThat(error(result(task.id())).detail()).contains("outcome is unknown");
+    assertThat(worker.runClaimed(task, claim)).isEqualTo(RequestEnd.FINISHED);
+    assertThat(error(worker.result(task.id())).detail()).contains("outcome is unknown");
     // it may see that it is not the last attempt before there is a result
     assertThat(first.get()).isIn(RequestEnd.FINISHED, RequestEnd.HELD);
-    assertThat(topic.results())
+    assertThat(worker.topic.results())
         .filteredOn(result -> result.id() == task.id())
         .extracting(SqlResult::attempt)
         .containsOnly(2);
@@ -627,11 +523,11 @@ final class RunTaskTest {
   void aResultThatStandsIsPublishedAgain() throws Exception {
     var task = database.launch("alice", "", "select 1 as one");
     run(task);
-    assertThat(records.claim(List.of(new TaskRecords.ToClaim(task.id(), null))))
+    assertThat(worker.records.claim(List.of(new TaskRecords.ToClaim(task.id(), null))))
         .isEqualTo(Map.of(task.id(), new Claim.Answered<SqlClaim>()));
-    assertThat(run.publishStanding(task.id())).isEqualTo(RequestEnd.FINISHED);
-    assertThat(topic.results()).hasSize(2);
-    assertThat(topic.results().getLast().returned().rows()).containsExactly(row("1"));
+    assertThat(worker.run.publishStanding(task.id())).isEqualTo(RequestEnd.FINISHED);
+    assertThat(worker.topic.results()).hasSize(2);
+    assertThat(worker.topic.results().getLast().returned().rows()).containsExactly(row("1"));
   }
 
   /// As if the role had launched it.
@@ -718,11 +614,11 @@ final class RunTaskTest {
   void whatWasClaimedBeforeARenameRunsAsTheRoleThatLaunchedIt() throws Exception {
     makeVa();
     var task = database.launch("va", "", "select session_user, current_user");
-    var claim = claim(task);
+    var claim = worker.claim(task);
     database.execute("alter role va rename to old_va");
     makeVa();
-    runClaimed(task, claim);
-    assertThat(result(task.id()).returned().rows()).containsExactly(row("old_va", "old_va"));
+    worker.runClaimed(task, claim);
+    assertThat(worker.result(task.id()).returned().rows()).containsExactly(row("old_va", "old_va"));
     dropVa();
     database.execute("drop owned by old_va; drop role old_va");
   }
@@ -732,12 +628,12 @@ final class RunTaskTest {
     makeVa();
     run(database.launch("va", "", "select 1"));
     var task = database.launch("va", "", "select 1");
-    var claim = claim(task);
+    var claim = worker.claim(task);
     dropVa();
     makeVa();
-    runClaimed(task, claim);
-    assertThat(error(result(task.id())).sqlstate()).isEqualTo("42704");
-    assertThat(error(result(task.id())).message())
+    worker.runClaimed(task, claim);
+    assertThat(error(worker.result(task.id())).sqlstate()).isEqualTo("42704");
+    assertThat(error(worker.result(task.id())).message())
         .startsWith("the role that launched the task does not exist any more");
     dropVa();
   }
@@ -748,10 +644,10 @@ final class RunTaskTest {
     var pid =
         requireNonNull(run(database.launch("va", "", "select pg_backend_pid()")).returned().rows());
     var task = database.launch("va", "", "select 1");
-    var claim = claim(task);
+    var claim = worker.claim(task);
     database.execute("revoke pgbackground_role from va");
-    runClaimed(task, claim);
-    assertThat(error(result(task.id())).sqlstate()).isEqualTo("42501");
+    worker.runClaimed(task, claim);
+    assertThat(error(worker.result(task.id())).sqlstate()).isEqualTo("42501");
     database.execute("grant pgbackground_role to va");
     assertThat(run(database.launch("va", "", "select pg_backend_pid()")).returned().rows())
         .isNotEqualTo(pid);
@@ -762,13 +658,13 @@ final class RunTaskTest {
   void aRoleThatMayNotConnectIsToldWhatToGrant() throws Exception {
     makeVa();
     var task = database.launch("va", "", "select 1");
-    var claim = claim(task);
+    var claim = worker.claim(task);
     var name = database.admin().database();
     database.execute(
         "revoke connect on database %1$s from public; grant connect on database %1$s to alice, bob, pgoffload_worker"
             .formatted(name));
-    runClaimed(task, claim);
-    assertThat(error(result(task.id())))
+    worker.runClaimed(task, claim);
+    assertThat(error(worker.result(task.id())))
         .extracting(SqlError::sqlstate, SqlError::hint)
         .containsExactly(
             "42501", "Have an administrator run: grant connect on database " + name + " to va");
@@ -782,10 +678,10 @@ final class RunTaskTest {
   void aRoleThatMayNotLogInAnyMoreIsToldWhatToAlter() throws Exception {
     makeVa();
     var task = database.launch("va", "", "select 1");
-    var claim = claim(task);
+    var claim = worker.claim(task);
     database.execute("alter role va nologin");
-    runClaimed(task, claim);
-    assertThat(error(result(task.id())))
+    worker.runClaimed(task, claim);
+    assertThat(error(worker.result(task.id())))
         .extracting(SqlError::sqlstate, SqlError::hint)
         .containsExactly("28000", "Have an administrator run: alter role va login");
     dropVa();
@@ -799,7 +695,7 @@ final class RunTaskTest {
     CompletableFuture<RequestEnd> ended;
     try (var _ = database.as("va")) {
       database.execute("alter role va connection limit 1");
-      ended = begin(task);
+      ended = worker.begin(task);
       await()
           .atMost(PATIENCE)
           .until(() ->
@@ -813,30 +709,13 @@ final class RunTaskTest {
     dropVa();
   }
 
-  private static SqlTask atDepth(int depth, SqlTask task) {
-    return new SqlTask(
-        task.id(),
-        task.user(),
-        task.userOid(),
-        task.loginOid(),
-        task.command(),
-        task.label(),
-        task.queueSize(),
-        task.settings(),
-        task.session(),
-        task.maxWorkers(),
-        depth,
-        task.rowsWanted(),
-        task.orderingKey(),
-        task.createdAt(),
-        task.until());
-  }
-
   @Test
   void aSessionThatRestsAtAnotherDepthGivesItsPlaceUp() throws Exception {
     makeVa();
     run(database.launch("va", "", "select 1"));
-    var nested = atDepth(1, database.launch("va", "", "select 1"));
+    var nested =
+        TestTasks.with(
+            database.launch("va", "", "select 1"), new SqlTask.Scheduling(null, null, 1, null));
     database.execute("alter role va connection limit 1");
     assertThat(run(nested).status()).isEqualTo("succeeded");
     dropVa();

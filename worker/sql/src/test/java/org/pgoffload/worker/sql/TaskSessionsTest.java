@@ -6,10 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import java.sql.SQLException;
 import java.time.Duration;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.worker.sql.sessions.SqlLimits;
 import org.pgoffload.worker.sql.sessions.TaskLogin;
@@ -19,31 +16,12 @@ import org.pgoffload.worker.sql.sessions.TaskSessions;
 final class TaskSessionsTest {
   private static final Duration AT_ONCE = Duration.ofMillis(1);
 
-  private static TestDatabase database;
+  @AutoClose private static final TestDatabase database = new TestDatabase();
 
-  private TaskSessions sessions;
-
-  @BeforeAll
-  static void install() throws SQLException {
-    database = new TestDatabase();
-  }
-
-  @AfterAll
-  static void end() {
-    database.close();
-  }
-
-  @BeforeEach
-  void open() {
-    sessions =
-        new TaskSessions(
-            database.tasks(), database.roles(), "w", new SqlLimits(3, 2, Duration.ofSeconds(60)));
-  }
-
-  @AfterEach
-  void close() {
-    sessions.close();
-  }
+  @AutoClose
+  private final TaskSessions sessions =
+      new TaskSessions(
+          database.tasks(), database.roles(), "w", new SqlLimits(3, 2, Duration.ofSeconds(60)));
 
   private TaskSession borrow(String login, int depth) throws Exception {
     return sessions.borrow(database.oid(login), depth, Duration.ofSeconds(5)).orElseThrow();

@@ -108,18 +108,14 @@ final class TestDatabase implements AutoCloseable, WorkerLease {
       }
       return new SqlTask(
           id,
-          role,
-          Long.parseLong(query("select requested_by_oid from sql_request where id = " + id)),
-          Long.parseLong(query("select login_oid from sql_request where id = " + id)),
-          command,
-          label,
-          queueSize,
-          query("select settings from sql_request where id = " + id),
-          null,
-          null,
-          0,
-          true,
-          null,
+          new SqlTask.Launcher(
+              role,
+              Long.parseLong(query("select requested_by_oid from sql_request where id = " + id)),
+              Long.parseLong(query("select login_oid from sql_request where id = " + id))),
+          new SqlTask.Command(
+              command, label, query("select settings from sql_request where id = " + id)),
+          new SqlTask.Rows(queueSize, true),
+          TestTasks.FREE,
           Instant.now(),
           null);
     }

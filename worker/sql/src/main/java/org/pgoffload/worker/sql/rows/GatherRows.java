@@ -40,7 +40,7 @@ public final class GatherRows {
   public GatherRows(SqlTask task, int attempt, ResultsTopic topic, RunningTask running) {
     this.task = task;
     this.attempt = attempt;
-    this.chunkBytes = Math.clamp(task.queueSize(), LEAST_CHUNK_BYTES, MOST_CHUNK_BYTES);
+    this.chunkBytes = Math.clamp(task.rows().queueSize(), LEAST_CHUNK_BYTES, MOST_CHUNK_BYTES);
     this.publish = new PublishRows(topic, running);
   }
 
@@ -60,7 +60,7 @@ public final class GatherRows {
   /// @throws StoppedException if the task is to stop
   public void add(byte[] @Nullable [] values) throws InterruptedException, StoppedException {
     count++;
-    if (!task.rowsWanted()) {
+    if (!task.rows().wanted()) {
       return;
     }
     long size = size(values);
@@ -87,7 +87,7 @@ public final class GatherRows {
   /// @throws InterruptedException if the worker is closing
   /// @throws StoppedException if the task is to stop
   public Gathered end() throws InterruptedException, StoppedException {
-    if (!task.rowsWanted()) {
+    if (!task.rows().wanted()) {
       return new Gathered(count, null, 0, false);
     }
     if (chunks == 0) {
@@ -100,7 +100,7 @@ public final class GatherRows {
 
   private void publishChunk() throws InterruptedException, StoppedException {
     if (!rows.isEmpty()) {
-      publish.send(SqlRows.of(task.id(), attempt, ++chunks, task.userOid(), rows));
+      publish.send(SqlRows.of(task.id(), attempt, ++chunks, task.launcher().userOid(), rows));
       rows = new ArrayList<>();
       bytes = 0;
     }
@@ -108,7 +108,8 @@ public final class GatherRows {
 
   private void publishPiece(String piece, boolean ends)
       throws InterruptedException, StoppedException {
-    publish.send(SqlRows.piece(task.id(), attempt, ++chunks, task.userOid(), piece, ends));
+    publish.send(
+        SqlRows.piece(task.id(), attempt, ++chunks, task.launcher().userOid(), piece, ends));
   }
 
   private static List<@Nullable String> row(byte[] @Nullable [] values) {

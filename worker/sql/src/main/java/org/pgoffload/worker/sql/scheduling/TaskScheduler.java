@@ -30,6 +30,7 @@ public final class TaskScheduler {
   private long arrivals;
   private int waiting;
 
+  /// @param limits of all tasks at one depth, and of those of one role
   public TaskScheduler(SqlLimits limits) {
     this.limits = limits;
   }
@@ -60,7 +61,10 @@ public final class TaskScheduler {
     private Entry(SqlTask task, long arrival) {
       this.task = task;
       this.arrival = arrival;
-      this.session = new Session(new Role(task.depth(), task.loginOid()), task.session());
+      var scheduling = task.scheduling();
+      this.session =
+          new Session(
+              new Role(scheduling.depth(), task.launcher().loginOid()), scheduling.session());
     }
 
     private Instant deadline() {
@@ -80,7 +84,7 @@ public final class TaskScheduler {
     if (task.deadline().isPresent()) {
       byDeadline.add(entry);
     }
-    var key = task.orderingKey();
+    var key = task.scheduling().orderingKey();
     if (key != null) {
       byOrderingKey.computeIfAbsent(key, added -> new TreeMap<>()).put(entry.arrival, entry);
     }
@@ -147,7 +151,7 @@ public final class TaskScheduler {
     if (entry.task.deadline().isPresent()) {
       byDeadline.remove(entry);
     }
-    var key = entry.task.orderingKey();
+    var key = entry.task.scheduling().orderingKey();
     if (key != null) {
       var sameKey = byOrderingKey.get(key);
       if (sameKey != null) {
@@ -227,18 +231,19 @@ public final class TaskScheduler {
 
   /// Lets a waiting task be chosen, unless an earlier one of its key is not finished.
   private void settle(Entry entry) {
-    var key = entry.task.orderingKey();
+    var scheduling = entry.task.scheduling();
+    var key = scheduling.orderingKey();
     var sameKey = key == null ? null : byOrderingKey.get(key);
     boolean first = sameKey == null || sameKey.firstEntry().getValue() == entry;
     if (first && entry.state == State.WAITING && !entry.eligible) {
       entry.eligible = true;
-      var most = entry.task.maxWorkers();
+      var most = scheduling.maxWorkers();
       quotaOf(entry.session)
           .add(
               entry.arrival,
               new ConcurrencyQuota.Waiting(
                   entry.task.id(),
-                  most == null || entry.task.session() == null ? Integer.MAX_VALUE : most));
+                  most == null || scheduling.session() == null ? Integer.MAX_VALUE : most));
     }
   }
 

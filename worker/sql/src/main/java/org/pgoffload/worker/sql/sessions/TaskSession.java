@@ -19,8 +19,8 @@ public final class TaskSession implements AutoCloseable {
   /// One round trip. The role is reset before the functions are looked up: the task may have set
   /// one without rights on their schema. Its own deferred constraints are checked as itself. Of the
   /// two queries one finds a row: a read-only transaction that has changed nothing can hold no
-  /// mark, and needs none. Whoever waits for the task's lock is woken with the commit. A cursor
-  /// that was to outlast the transaction would be run at the commit: after the result, under
+  /// mark, and needs none. A reader that waits for the task's lock is woken with the commit. A
+  /// cursor that was to outlast the transaction would be run at the commit: after the result, under
   /// another role, and in a session that executes no task any more.
   private static final String COMPLETE =
       """
@@ -90,6 +90,7 @@ public final class TaskSession implements AutoCloseable {
     return login.oid();
   }
 
+  /// The connection of this session, which closes with it.
   public PgConnection connection() {
     return connection;
   }
@@ -112,9 +113,9 @@ public final class TaskSession implements AutoCloseable {
       statement.setLong(1, task.id());
       statement.setInt(2, claim.attempt());
       statement.setString(3, claim.token().toString());
-      statement.setString(4, task.settings());
-      statement.setString(5, ApplicationName.of(task.label(), task.pid()));
-      statement.setInt(6, task.depth());
+      statement.setString(4, task.command().settings());
+      statement.setString(5, ApplicationName.of(task.command().label(), task.pid()));
+      statement.setInt(6, task.scheduling().depth());
       statement.execute();
     }
     connection.clearWarnings();

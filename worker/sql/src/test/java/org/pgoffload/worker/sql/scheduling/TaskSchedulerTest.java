@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.worker.sql.TestTasks;
 import org.pgoffload.worker.sql.sessions.SqlLimits;
 import org.pgoffload.worker.sql.sessions.SqlTask;
 
@@ -28,38 +29,21 @@ final class TaskSchedulerTest {
     return new SqlLimits(connections, perRole, Duration.ofSeconds(60));
   }
 
-  private static SqlTask task(
-      long id,
-      long role,
-      @Nullable String session,
-      @Nullable Integer maxWorkers,
-      int depth,
-      @Nullable String orderingKey,
-      @Nullable Instant until) {
-    return new SqlTask(
-        id,
-        "r" + role,
-        role,
-        role,
-        "select 1",
-        null,
-        65_536,
-        "{}",
-        session,
-        maxWorkers,
-        depth,
-        true,
-        orderingKey,
-        NOW,
-        until);
+  private static SqlTask of(long id, long role) {
+    return TestTasks.task(id, role, "select 1", 65_536);
   }
 
-  private static SqlTask of(long id, long role) {
-    return task(id, role, null, null, 0, null, null);
+  private static SqlTask task(long id, long role, SqlTask.Scheduling scheduling) {
+    return TestTasks.with(of(id, role), scheduling);
   }
 
   private static SqlTask keyed(long id, long role, String orderingKey) {
-    return task(id, role, null, null, 0, orderingKey, null);
+    return task(id, role, new SqlTask.Scheduling(null, null, 0, orderingKey));
+  }
+
+  /// One of a session that runs one at a time.
+  private static SqlTask alone(long id, String session, int depth) {
+    return task(id, 10, new SqlTask.Scheduling(session, 1, depth, null));
   }
 
   private List<Long> chosen() {
@@ -94,10 +78,7 @@ final class TaskSchedulerTest {
 
   @Test
   void aSessionRunsAsManyAsItMayAndStopsNoOtherOfItsRole() {
-    add(
-        task(1, 10, "s", 1, 0, null, null),
-        task(2, 10, "s", 1, 0, null, null),
-        task(3, 10, "t", 1, 0, null, null));
+    add(alone(1, "s", 0), alone(2, "s", 0), alone(3, "t", 0));
     assertThat(chosen()).containsExactly(1L, 3L);
     choose.finished(3);
     assertThat(chosen()).isEmpty();
@@ -109,7 +90,7 @@ final class TaskSchedulerTest {
   void whatATaskLaunchesHasPlacesOfItsOwn() {
     add(of(1, 10), of(2, 10), of(3, 11), of(4, 11));
     assertThat(chosen()).hasSize(4);
-    add(task(5, 10, "s", 1, 1, null, null), of(6, 12), task(7, 10, "s", 1, 2, null, null));
+    add(alone(5, "s", 1), of(6, 12), alone(7, "s", 2));
     assertThat(chosen()).containsExactly(5L, 7L);
   }
 
@@ -141,7 +122,7 @@ final class TaskSchedulerTest {
 
   @Test
   void whatIsCancelledOrExpiredIsChosenThoughNoPlaceIsFree() {
-    add(of(1, 10), of(2, 10), of(3, 10), task(4, 10, null, null, 0, null, NOW.plusSeconds(1)));
+    add(of(1, 10), of(2, 10), of(3, 10), TestTasks.until(NOW.plusSeconds(1), of(4, 10)));
     assertThat(chosen()).containsExactly(1L, 2L);
     choose.end(3);
     assertThat(chosen()).containsExactly(3L);
@@ -184,14 +165,12 @@ final class TaskSchedulerTest {
     var many = new TaskScheduler(limits(32, 16));
     for (int i = 0; i < 20_000; i++) {
       many.add(
-          task(
-              i + 1,
-              i % 2,
-              "s" + i % 5000,
-              1,
-              0,
-              i % 3 == 0 ? "k" + i % 7 : null,
-              NOW.plusSeconds(i)));
+          TestTasks.until(
+              NOW.plusSeconds(i),
+              task(
+                  i + 1,
+                  i % 2,
+                  new SqlTask.Scheduling("s" + i % 5000, 1, 0, i % 3 == 0 ? "k" + i % 7 : null))));
     }
     int ended = 0;
     var begun = System.nanoTime();
@@ -220,11 +199,7 @@ final class TaskSchedulerTest {
                 task(
                     ++id,
                     random.nextInt(3),
-                    session,
-                    1 + random.nextInt(2),
-                    random.nextInt(2),
-                    key,
-                    null);
+                    new SqlTask.Scheduling(session, 1 + random.nextInt(2), random.nextInt(2), key));
             tested.add(task);
             model.waiting.put(task.id(), task);
           }
@@ -279,39 +254,48 @@ final class TaskSchedulerTest {
       Map<String, Integer> taken = new HashMap<>();
       Set<String> keys = new HashSet<>();
       for (var task : running.values()) {
-        taken.merge("d" + task.depth(), 1, Integer::sum);
-        taken.merge("r" + task.depth() + "/" + task.userOid(), 1, Integer::sum);
+        taken.merge(depth(task), 1, Integer::sum);
+        taken.merge(role(task), 1, Integer::sum);
         taken.merge(session(task), 1, Integer::sum);
       }
       var blockedSessions = new HashSet<String>();
       for (var task : waiting.values()) {
+        var scheduling = task.scheduling();
+        var key = scheduling.orderingKey();
         boolean first =
-            task.orderingKey() == null
-                || (keys.add(task.orderingKey())
+            key == null
+                || (keys.add(key)
                     && running.values().stream()
-                        .noneMatch(other -> task.orderingKey().equals(other.orderingKey())));
+                        .noneMatch(other -> key.equals(other.scheduling().orderingKey())));
         if (!first || blockedSessions.contains(session(task))) {
           continue;
         }
         int most =
-            task.session() == null
+            scheduling.session() == null
                 ? Integer.MAX_VALUE
-                : Objects.requireNonNullElse(task.maxWorkers(), Integer.MAX_VALUE);
+                : Objects.requireNonNullElse(scheduling.maxWorkers(), Integer.MAX_VALUE);
         if (taken.getOrDefault(session(task), 0) >= most) {
           // the first of a session that may not begin keeps the others of it waiting
           blockedSessions.add(session(task));
           continue;
         }
-        if (taken.getOrDefault("d" + task.depth(), 0) < 5
-            && taken.getOrDefault("r" + task.depth() + "/" + task.userOid(), 0) < 3) {
+        if (taken.getOrDefault(depth(task), 0) < 5 && taken.getOrDefault(role(task), 0) < 3) {
           return task;
         }
       }
       return null;
     }
 
+    private static String depth(SqlTask task) {
+      return "d" + task.scheduling().depth();
+    }
+
+    private static String role(SqlTask task) {
+      return "r" + task.scheduling().depth() + "/" + task.launcher().userOid();
+    }
+
     private static String session(SqlTask task) {
-      return "s" + task.depth() + "/" + task.userOid() + "/" + task.session();
+      return "s" + role(task) + "/" + task.scheduling().session();
     }
   }
 }

@@ -17,7 +17,7 @@ final class EarlyCancellations {
 
   /// Remembers a cancellation.
   ///
-  /// @param by the oid of who wants it cancelled
+  /// @param by the oid of the role that wants it cancelled
   synchronized void add(long id, long by) {
     byRequest.computeIfAbsent(id, added -> new LinkedHashSet<>()).add(by);
     if (byRequest.size() > MOST) {

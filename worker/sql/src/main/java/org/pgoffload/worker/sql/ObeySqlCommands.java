@@ -10,17 +10,11 @@ final class ObeySqlCommands implements CommandHandler {
   private final TaskRecords records;
   private final RunningTasks tasks;
   private final SqlRequestHandler handler;
-  private final EarlyCancellations early;
 
-  ObeySqlCommands(
-      TaskRecords records,
-      RunningTasks tasks,
-      SqlRequestHandler handler,
-      EarlyCancellations early) {
+  ObeySqlCommands(TaskRecords records, RunningTasks tasks, SqlRequestHandler handler) {
     this.records = records;
     this.tasks = tasks;
     this.handler = handler;
-    this.early = early;
   }
 
   @Override
@@ -29,7 +23,7 @@ final class ObeySqlCommands implements CommandHandler {
     var by = commands.stream().map(command -> command.requestedBy().userOid()).toList();
     for (int i = 0; i < ids.size(); i++) {
       // first: it may be recorded, and asked for, while we ask
-      early.add(ids.get(i), by.get(i));
+      handler.cancellations().add(ids.get(i), by.get(i));
     }
     for (long id : records.recordCancellations(ids, by)) {
       tasks.cancel(id);

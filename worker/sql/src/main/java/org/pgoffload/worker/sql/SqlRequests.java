@@ -47,7 +47,7 @@ public final class SqlRequests {
     delivery.measure().watchRunning(handler.pending()::running);
     delivery.measure().tell("tasks", handler.pending()::running);
     watch(handler, sessions, metrics);
-    return new ObeySqlCommands(records, tasks, handler, handler.cancellations());
+    return new ObeySqlCommands(records, tasks, handler);
   }
 
   private static void watch(

@@ -54,7 +54,7 @@ final class WatchSessions {
     try {
       gone = records.sessionsGone(uses.stream().map(TaskSession::identity).toList());
     } catch (SQLException e) {
-      // who cannot ask knows nothing new
+      // while the server cannot be asked, nothing new is known
       LOG.debug("The sessions of {} tasks could not be looked at", uses.size(), e);
       return;
     }

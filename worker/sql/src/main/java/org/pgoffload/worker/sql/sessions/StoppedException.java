@@ -11,6 +11,7 @@ public final class StoppedException extends Exception {
     this.reason = reason;
   }
 
+  /// Why the task is to stop.
   public RunningTask.Stop reason() {
     return reason;
   }

@@ -99,7 +99,7 @@ public final class TaskSessions implements AutoCloseable {
     pools.values().forEach(GenericKeyedObjectPool::clear);
   }
 
-  /// A session apart from all others, for who must not wait for one of them.
+  /// A session apart from all others, for a caller that must not wait for one of them.
   ///
   /// @param oid of the role
   /// @throws SQLException if the role cannot be logged in as

@@ -29,6 +29,7 @@ public final class RefusedStatement extends SQLException {
     }
   }
 
+  /// The refusal of COPY from or to the client, which a task has not.
   public static RefusedStatement copy() {
     return new RefusedStatement("COPY protocol not allowed in pg_background");
   }

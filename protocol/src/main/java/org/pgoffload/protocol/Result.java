@@ -58,6 +58,11 @@ public record Result(
       finishReason = storable(finishReason);
     }
 
+    /// The outcome of a succeeded request.
+    public static Outcome answered(@Nullable String answer, @Nullable String finishReason) {
+      return new Outcome(answer, null, null, finishReason);
+    }
+
     /// An outcome without an answer.
     public static Outcome error(String code, @Nullable String message) {
       return new Outcome(null, code, message, null);

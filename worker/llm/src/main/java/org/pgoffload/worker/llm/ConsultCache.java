@@ -8,10 +8,10 @@ import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.delivery.lease.Lease;
 
 /// Asks the database whether a question has been answered, or is being asked, already: an answer is
-/// taken instead of a call, and of those who ask the same at the same time one makes it.
+/// taken instead of a call, and of requests that ask the same at the same time one makes it.
 ///
 /// Safe to share between threads.
-final class ConsultCache implements AnswerRequest.Cache {
+final class ConsultCache implements AnswerCache {
   private final DataSource database;
   private final Lease lease;
 
@@ -21,8 +21,7 @@ final class ConsultCache implements AnswerRequest.Cache {
   }
 
   @Override
-  public AnswerRequest.Cache.Advice consult(long id, byte[] key, String maxAge)
-      throws SQLException {
+  public Advice consult(long id, byte[] key, String maxAge) throws SQLException {
     return Query.row(
         database,
         "select outcome, leader_id, result"
@@ -30,9 +29,9 @@ final class ConsultCache implements AnswerRequest.Cache {
         row -> {
           var outcome = row.getString(1);
           return switch (outcome) {
-            case "hit" -> new AnswerRequest.Cache.Advice.Hit(result(row.getString(3)));
-            case "lead" -> new AnswerRequest.Cache.Advice.Lead();
-            case "follow" -> new AnswerRequest.Cache.Advice.Follow(row.getLong(2));
+            case "hit" -> new Advice.Hit(result(row.getString(3)));
+            case "lead" -> new Advice.Lead();
+            case "follow" -> new Advice.Follow(row.getLong(2));
             default ->
                 throw new SQLException(
                     "pgoffload.consult_cache returned '" + outcome + "': upgrade this worker");

@@ -5,6 +5,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.worker.delivery.ConsumedRequest;
@@ -46,7 +47,7 @@ final class InFlightRequest implements CallProgress {
 
   private record Follower(Runnable whenEnded, Runnable whenLeft) {}
 
-  /// Who was asked.
+  /// The provider and model that were asked.
   ///
   /// @param model as it was asked for, or as the vendor named it
   record Whom(String provider, String model) {}
@@ -81,6 +82,11 @@ final class InFlightRequest implements CallProgress {
     return request.id();
   }
 
+  /// How long after it was asked its time is over.
+  Duration timeout() {
+    return Objects.requireNonNull(request.envelope().timeout(), "an LLM request has a timeout");
+  }
+
   @Override
   public synchronized void waits(Duration atLeast) {
     waits = true;
@@ -109,7 +115,7 @@ final class InFlightRequest implements CallProgress {
     return new Whom(call.provider(), call.model());
   }
 
-  /// Who was asked last; null if nobody was.
+  /// The provider and model that were asked last; null if none was.
   synchronized @Nullable Whom lastAsked() {
     return lastAsked;
   }

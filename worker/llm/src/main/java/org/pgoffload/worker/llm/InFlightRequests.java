@@ -1,12 +1,16 @@
 package org.pgoffload.worker.llm;
 
+import java.time.InstantSource;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.pgoffload.worker.delivery.ConsumedRequest;
+import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.delivery.RecentIds;
+import org.pgoffload.worker.delivery.lease.ClaimFence;
 
 /// Every LLM request that this worker has claimed and not ended, whether its record is still
 /// unfinished or was handed over to the topic of deferred ones.
@@ -19,19 +23,44 @@ final class InFlightRequests {
   private final Map<Long, InFlightRequest> byId = new LinkedHashMap<>();
   private final RecentIds cancelledEarly = new RecentIds(EARLY);
   private final Set<Long> ending = new HashSet<>();
+  private final ClaimFence fence;
+  private final InstantSource clock;
   private final int most;
   private final long mostBytes;
   private long bytes;
 
+  /// @param fence which claims are still this worker's
+  /// @param clock the database's
   /// @param most how many requests may be in flight at once
   /// @param mostBytes and their bytes
-  InFlightRequests(int most, long mostBytes) {
+  InFlightRequests(ClaimFence fence, InstantSource clock, int most, long mostBytes) {
+    this.fence = fence;
+    this.clock = clock;
     this.most = most;
     this.mostBytes = mostBytes;
   }
 
   /// A claimed request begins.
-  synchronized void begin(InFlightRequest asked) {
+  ///
+  /// @param receivedIn where its record counts as unfinished
+  InFlightRequest begin(
+      ConsumedRequest request,
+      LlmAttempt claim,
+      PendingRequests receivedIn,
+      InFlightRequest.Deferral deferral) {
+    var asked =
+        new InFlightRequest(
+            request,
+            receivedIn,
+            deferral,
+            DeferredHeaders.calls(request.record().headers()),
+            clock,
+            fence.fence(request.id(), claim.attempt(), claim.leaseLapses()));
+    add(asked);
+    return asked;
+  }
+
+  private synchronized void add(InFlightRequest asked) {
     if (byId.putIfAbsent(asked.id(), asked) != null) {
       throw new IllegalStateException("request " + asked.id() + " has begun already");
     }

@@ -2,7 +2,6 @@ package org.pgoffload.worker.llm;
 
 import java.sql.SQLException;
 import java.time.Duration;
-import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -20,7 +19,6 @@ import org.pgoffload.worker.delivery.RequestEnd;
 import org.pgoffload.worker.delivery.RequestHandler;
 import org.pgoffload.worker.delivery.RequestQueue;
 import org.pgoffload.worker.delivery.RunRequests;
-import org.pgoffload.worker.delivery.lease.ClaimFence;
 import org.pgoffload.worker.delivery.lease.ClaimLostException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,17 +45,14 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
   ///
   /// @param inFlight what has begun, from either queue
   /// @param find what a worker that died had published
-  /// @param fence which claims are still this worker's
-  /// @param clock the database's
   record Shared(
       ClaimRequests claims,
       AnswerRequest answer,
+      DescribeAnswer describe,
       PublishAnswers publish,
       RunRequests run,
       InFlightRequests inFlight,
-      FindPublished find,
-      ClaimFence fence,
-      InstantSource clock) {}
+      FindPublished find) {}
 
   /// @param deferral whether the queue's records may be handed over to the topic of deferred ones
   /// @param pending where they count as unfinished
@@ -108,7 +103,7 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
       if (!DatabaseFault.isDataError(e)) {
         throw e;
       }
-      // of this id the database takes nothing: only who reads the topic is told
+      // the database takes no row of this id: only readers of the topic are told
       return new Claim.Claimed<>(new LlmAttempt(1, request.envelope().signedAt(), 0, null));
     }
   }
@@ -129,16 +124,17 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
         yield isHere(request)
             ? Optional.empty()
             : Optional.of(
-                ended(request, claim, () -> shared.answer.refused(envelope, claim, refusal)));
+                ended(request, claim, () -> shared.describe.refused(envelope, claim, refusal)));
       }
       case EndReason.NotExecuted(var refusal) ->
           isHere(request)
               ? Optional.empty()
               : Optional.of(
-                  ended(request, claim, () -> shared.answer.notExecuted(envelope, claim, refusal)));
+                  ended(
+                      request, claim, () -> shared.describe.notExecuted(envelope, claim, refusal)));
       case EndReason.Unclaimable(var sqlState) ->
           Optional.of(
-              ended(request, claim, () -> shared.answer.unclaimable(envelope, claim, sqlState)));
+              ended(request, claim, () -> shared.describe.unclaimable(envelope, claim, sqlState)));
     };
   }
 
@@ -185,15 +181,7 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
     if (isHere(request)) {
       return Optional.empty();
     }
-    var begun =
-        new InFlightRequest(
-            request,
-            pending,
-            deferral,
-            DeferredHeaders.calls(request.record().headers()),
-            shared.clock,
-            shared.fence.fence(request.id(), claim.attempt(), claim.leaseLapses()));
-    shared.inFlight.begin(begun);
+    var begun = shared.inFlight.begin(request, claim, pending, deferral);
     return Optional.of(() -> execute(begun, claim));
   }
 
@@ -231,10 +219,12 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
   private Result result(InFlightRequest begun, LlmAttempt claim) throws InterruptedException {
     begun.runsOn(Thread.currentThread());
     try {
-      return shared.answer.answer(begun, claim);
+      long from = System.nanoTime();
+      var ending = shared.answer.answer(begun, claim);
+      return shared.describe.executed(begun, claim, ending, (System.nanoTime() - from) / 1e6);
     } catch (InterruptedException e) {
       if (begun.isCancelled()) {
-        return shared.answer.cancelled(begun, claim);
+        return shared.describe.cancelled(begun, claim);
       }
       throw e;
     } catch (ClaimLostException e) {
@@ -245,7 +235,7 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
           "Request {} met a fault of the worker and ends as failed: {}",
           begun.id(),
           FaultPlace.of(e));
-      return shared.answer.fault(begun, claim);
+      return shared.describe.fault(begun, claim);
     } finally {
       begun.settle();
     }

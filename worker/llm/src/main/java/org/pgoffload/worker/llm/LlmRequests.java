@@ -36,15 +36,19 @@ public final class LlmRequests {
     delivery.shareWith(make::shareWith);
     var answer =
         new AnswerRequest(
-            limits.name(),
             providers,
             make,
             delivery.opened(new EmbedTogether(make, settings.calls())),
             new ConsultCache(delivery.database(), delivery.lease()),
-            publish::begin,
-            delivery.timer(),
+            (request, claim) ->
+                new StreamPieces(publish::begin, delivery.timer(), request, claim.attempt()),
             delivery.clock());
-    var inFlight = new InFlightRequests(settings.maxDeferred(), limits.maxBytesInFlight());
+    var inFlight =
+        new InFlightRequests(
+            new ClaimFence(delivery.database(), delivery.lease()),
+            delivery.clock(),
+            settings.maxDeferred(),
+            limits.maxBytesInFlight());
     var find =
         delivery.opened(
             new FindPublished(
@@ -56,12 +60,11 @@ public final class LlmRequests {
         new LlmRequestHandler.Shared(
             new ClaimRequests(delivery.database(), delivery.lease()),
             answer,
+            new DescribeAnswer(limits.name(), delivery.clock()),
             publish,
             run,
             inFlight,
-            find,
-            new ClaimFence(delivery.database(), delivery.lease()),
-            delivery.clock());
+            find);
     var received = new PendingRequests();
     delivery.consume(
         new LlmRequestHandler(
@@ -101,7 +104,7 @@ public final class LlmRequests {
             () -> {
               if (cancelled.attempt() == 1
                   || !shared.find().isPublished(id, cancelled.requestedByOid())) {
-                shared.publish().result(shared.answer().cancelled(cancelled));
+                shared.publish().result(shared.describe().cancelled(cancelled));
               }
               shared.run().published(id);
               shared.inFlight().endEnding(id);

@@ -101,7 +101,8 @@ sealed interface Question {
     };
   }
 
-  /// The same for every question that has the same answer: over who is asked and every parameter.
+  /// The same for every question that has the same answer: over the model that is asked and every
+  /// parameter.
   default byte[] cacheKey(ModelTarget target) {
     try {
       var parameters = new TreeMap<String, Object>();

@@ -4,26 +4,22 @@ import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Result;
-import org.pgoffload.worker.models.LlmError;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.Origin;
 
 /// How a request ended, before it becomes a [Result].
 ///
-/// @param provider who was asked last; null if nobody was
+/// @param outcome the answer, or why there is none
+/// @param origin the model that answered, or that was asked last
+/// @param embeddings of a succeeded request for embeddings
 /// @param cachedFrom whose answer it is, if no call was made for it
 /// @param lastSeq of a streamed answer
 record RequestOutcome(
     String status,
-    @Nullable String answer,
+    Result.Outcome outcome,
+    Result.Origin origin,
     @Nullable List<float[]> embeddings,
-    @Nullable String errorCode,
-    @Nullable String errorMessage,
-    @Nullable String finishReason,
-    @Nullable String provider,
-    @Nullable String model,
-    @Nullable String providerRequestId,
     @Nullable Long cachedFrom,
     @Nullable Long lastSeq) {
   static final String DEADLINE_PASSED = "deadline_passed";
@@ -35,44 +31,32 @@ record RequestOutcome(
   static RequestOutcome of(LlmOutcome outcome, String provider) {
     return switch (outcome) {
       case LlmOutcome.Answered(var text, var reason, var origin, var _, var _) ->
-          succeeded(text, null, reason.word(), origin);
+          succeeded(Result.Outcome.answered(text, reason.word()), told(origin), null);
       case LlmOutcome.Embedded(var vectors, var origin, var _, var _) ->
-          succeeded(null, vectors, null, origin);
-      case LlmOutcome.Failed(var error, var model, var _, var _) -> failed(error, provider, model);
+          succeeded(Result.Outcome.answered(null, null), told(origin), vectors);
+      case LlmOutcome.Failed(var error, var model, var _, var _) -> {
+        var reason = error.finishReason() == null ? null : error.finishReason().word();
+        yield without(
+            Result.FAILED,
+            new Result.Outcome(null, error.code().code(), error.message(), reason),
+            new Result.Origin(provider, model, error.providerRequestId()));
+      }
     };
   }
 
   private static RequestOutcome succeeded(
-      @Nullable String answer,
-      @Nullable List<float[]> embeddings,
-      @Nullable String finishReason,
-      Origin origin) {
-    return new RequestOutcome(
-        Result.SUCCEEDED,
-        answer,
-        embeddings,
-        null,
-        null,
-        finishReason,
-        origin.provider(),
-        origin.model(),
-        origin.providerRequestId(),
-        null,
-        null);
+      Result.Outcome outcome, Result.Origin origin, @Nullable List<float[]> embeddings) {
+    return new RequestOutcome(Result.SUCCEEDED, outcome, origin, embeddings, null, null);
   }
 
-  private static RequestOutcome failed(LlmError error, String provider, String model) {
+  /// The answer of an earlier request, taken instead of a call.
+  static RequestOutcome taken(Result earlier) {
     return new RequestOutcome(
-        Result.FAILED,
-        null,
-        null,
-        error.code().code(),
-        error.message(),
-        error.finishReason() == null ? null : error.finishReason().word(),
-        provider,
-        model,
-        error.providerRequestId(),
-        null,
+        Result.SUCCEEDED,
+        Result.Outcome.answered(earlier.answer(), earlier.outcome().finishReason()),
+        new Result.Origin(earlier.origin().provider(), earlier.origin().model(), null),
+        earlier.embeddings(),
+        earlier.cachedFrom() == null ? (Long) earlier.id() : earlier.cachedFrom(),
         null);
   }
 
@@ -84,6 +68,7 @@ record RequestOutcome(
     return without(Result.FAILED, code, message);
   }
 
+  /// @param timeout that the request had
   /// @param last what the last call came to, if one was made
   static RequestOutcome expired(Duration timeout, @Nullable LlmOutcome last) {
     var words =
@@ -112,45 +97,31 @@ record RequestOutcome(
   }
 
   private static RequestOutcome without(String status, String code, String message) {
-    return new RequestOutcome(
-        status, null, null, code, message, null, null, null, null, null, null);
+    return without(status, Result.Outcome.error(code, message), Result.Origin.NONE);
+  }
+
+  private static RequestOutcome without(String status, Result.Outcome error, Result.Origin origin) {
+    return new RequestOutcome(status, error, origin, null, null, null);
   }
 
   /// The same, by whom it came about.
-  RequestOutcome by(Origin origin) {
-    return new RequestOutcome(
-        status,
-        answer,
-        embeddings,
-        errorCode,
-        errorMessage,
-        finishReason,
-        origin.provider(),
-        origin.model(),
-        origin.providerRequestId(),
-        cachedFrom,
-        lastSeq);
+  RequestOutcome by(Origin other) {
+    return new RequestOutcome(status, outcome, told(other), embeddings, cachedFrom, lastSeq);
   }
 
   /// The same, streamed up to that piece.
   RequestOutcome streamedTo(long seq) {
-    return new RequestOutcome(
-        status,
-        answer,
-        embeddings,
-        errorCode,
-        errorMessage,
-        finishReason,
-        provider,
-        model,
-        providerRequestId,
-        cachedFrom,
-        seq);
+    return new RequestOutcome(status, outcome, origin, embeddings, cachedFrom, seq);
+  }
+
+  private static Result.Origin told(Origin origin) {
+    return new Result.Origin(origin.provider(), origin.model(), origin.providerRequestId());
   }
 
   /// Names the status, never the answer.
   @Override
   public String toString() {
-    return "RequestOutcome[" + status + (errorCode == null ? "" : ", " + errorCode) + "]";
+    var code = outcome.errorCode();
+    return "RequestOutcome[" + status + (code == null ? "" : ", " + code) + "]";
   }
 }

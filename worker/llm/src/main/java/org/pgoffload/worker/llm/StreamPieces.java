@@ -8,6 +8,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.worker.models.PieceListener;
 import org.slf4j.Logger;
@@ -38,16 +39,17 @@ final class StreamPieces implements PieceListener {
   private boolean reset;
   private boolean finished;
 
+  /// @param publish begins to publish a piece
+  /// @param timer for when to publish pieces that were gathered
   StreamPieces(
       Function<LlmPiece, Future<?>> publish,
       ScheduledExecutorService timer,
-      long id,
-      long requestedByOid,
+      Envelope request,
       int attempt) {
     this.publish = publish;
     this.timer = timer;
-    this.id = id;
-    this.requestedByOid = requestedByOid;
+    this.id = request.id();
+    this.requestedByOid = request.requestedBy().userOid();
     this.attempt = attempt;
     this.seq = LlmPiece.seqBefore(attempt);
     // what an earlier attempt has published is void
@@ -124,7 +126,7 @@ final class StreamPieces implements PieceListener {
       try {
         each.get();
       } catch (ExecutionException e) {
-        // whoever reads the stream gets the rest from the answer
+        // a reader of the stream gets the rest from the answer
         LOG.warn("A piece of the answer to request {} was not published: {}", id, e.getCause());
       }
     }

@@ -11,6 +11,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.LlmPiece;
+import org.pgoffload.worker.delivery.TestRequests;
 
 class StreamPiecesTest {
   private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
@@ -22,8 +23,7 @@ class StreamPiecesTest {
             return CompletableFuture.completedFuture(null);
           },
           timer,
-          7,
-          10,
+          TestRequests.received(7, () -> {}).envelope(),
           1);
 
   @AfterEach

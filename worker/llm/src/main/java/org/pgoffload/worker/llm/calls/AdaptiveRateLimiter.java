@@ -62,7 +62,7 @@ final class AdaptiveRateLimiter {
   private static final long OUT_OF_QUOTA_NANOS = Duration.ofMinutes(1).toNanos();
   private static final long FORGOTTEN_AFTER = Duration.ofMinutes(1).toNanos();
 
-  /// Who was refused waits as long as the vendor asks; the others try again after this.
+  /// A refused request waits as long as the vendor asks; the others try again after this.
   private static final long LONGEST_CLOSED = Duration.ofMinutes(5).toNanos();
 
   private static final long SECOND = Duration.ofSeconds(1).toNanos();

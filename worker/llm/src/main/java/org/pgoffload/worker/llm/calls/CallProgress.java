@@ -8,25 +8,6 @@ import org.pgoffload.worker.models.ModelTarget;
 /// Is told what a request does while its calls are made; perhaps on the thread of a call that it
 /// shares with others.
 public interface CallProgress {
-
-  /// Who does not want to know.
-  CallProgress UNSEEN =
-      new CallProgress() {
-        @Override
-        public void waits(Duration atLeast) {}
-
-        @Override
-        public boolean mayCall(Duration patience) {
-          return true;
-        }
-
-        @Override
-        public void calls(ModelTarget target) {}
-
-        @Override
-        public void called(Call call) {}
-      };
-
   /// It waits now: for its turn, or for the time of the next try.
   ///
   /// @param atLeast zero when nobody can tell
@@ -42,7 +23,7 @@ public interface CallProgress {
 
   /// A call is under way.
   ///
-  /// @param target who is asked
+  /// @param target the provider and model that are asked
   void calls(ModelTarget target);
 
   /// A call has ended.

@@ -9,7 +9,7 @@ import org.pgoffload.worker.models.LlmOutcome;
 /// What became of all calls for one request.
 ///
 /// @param outcome of the last call; null if none could be made in time
-/// @param provider who was asked last
+/// @param provider the name of the one that was asked last
 /// @param expired whether the time ran out before there was an answer or a reason to give up
 /// @param calls every call, in order
 public record CallsMade(

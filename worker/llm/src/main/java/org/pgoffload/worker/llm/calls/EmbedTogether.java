@@ -86,7 +86,7 @@ public final class EmbedTogether implements AutoCloseable {
       parts.forEach(part -> part.progress.waits(atLeast));
     }
 
-    /// Who has lost its claim leaves the call, which is made without it.
+    /// A request that has lost its claim leaves the call, which is made without it.
     @Override
     public boolean mayCall(Duration patience) throws InterruptedException {
       boolean may = true;
@@ -252,7 +252,7 @@ public final class EmbedTogether implements AutoCloseable {
         calling.end();
       }
       if (parts.size() > 1 && spoiltByOne(made)) {
-        // each alone: who it was finds out, and the others do not pay for it
+        // each alone: the request whose text it was learns of it, and the others do not pay for it
         parts.forEach(part -> calls.execute(() -> call(List.of(part), target, dimensions)));
         return;
       }

@@ -43,6 +43,7 @@ public final class MakeCalls implements AutoCloseable {
   private final MeasureCalls measure;
   private final AtomicLong warnedAt = new AtomicLong(System.nanoTime() - BETWEEN_WARNINGS);
 
+  /// @param clock only says when calls were made
   public MakeCalls(CallSettings settings, InstantSource clock, Telemetry telemetry) {
     this.settings = settings;
     this.clock = clock;
@@ -55,6 +56,23 @@ public final class MakeCalls implements AutoCloseable {
   @FunctionalInterface
   private interface OneCall {
     LlmOutcome make(ModelTarget target, Duration time) throws InterruptedException;
+  }
+
+  /// A request whose calls are made.
+  ///
+  /// @param operation the name of its calls in measures
+  /// @param tokens that a call takes, estimated
+  /// @param calls that were made for it
+  private record Asked(
+      String operation,
+      int tokens,
+      OneCall one,
+      Deadline deadline,
+      CallProgress progress,
+      List<Call> calls) {
+    Asked(String operation, int tokens, OneCall one, Deadline deadline, CallProgress progress) {
+      this(operation, tokens, one, deadline, progress, new ArrayList<>());
+    }
   }
 
   /// How many workers share the configured limits.
@@ -76,13 +94,8 @@ public final class MakeCalls implements AutoCloseable {
       PieceListener pieces,
       CallProgress progress)
       throws InterruptedException {
-    return make(
-        "chat",
-        targets,
-        EstimateTokens.of(call),
-        deadline,
-        progress,
-        (target, time) -> target.provider().ask(call.to(target.model(), time), pieces));
+    OneCall one = (target, time) -> target.provider().ask(call.to(target.model(), time), pieces);
+    return make(new Asked("chat", EstimateTokens.of(call), one, deadline, progress), targets);
   }
 
   /// Embeds with one model only: the vectors of two models have nothing to do with each other.
@@ -96,25 +109,18 @@ public final class MakeCalls implements AutoCloseable {
       Deadline deadline,
       CallProgress progress)
       throws InterruptedException {
-    return make(
-        "embeddings",
-        List.of(target),
-        EstimateTokens.of(inputs),
-        deadline,
-        progress,
+    OneCall one =
         (asked, time) ->
-            asked.provider().embed(new EmbedCall(asked.model(), inputs, dimensions, time)));
+            asked.provider().embed(new EmbedCall(asked.model(), inputs, dimensions, time));
+    return make(
+        new Asked("embeddings", EstimateTokens.of(inputs), one, deadline, progress),
+        List.of(target));
   }
 
-  private CallsMade make(
-      String operation,
-      List<ModelTarget> targets,
-      int estimatedTokens,
-      Deadline deadline,
-      CallProgress progress,
-      OneCall one)
-      throws InterruptedException {
-    var calls = new ArrayList<Call>();
+  private CallsMade make(Asked request, List<ModelTarget> targets) throws InterruptedException {
+    var deadline = request.deadline;
+    var progress = request.progress;
+    var calls = request.calls;
     LlmOutcome last = null;
     var asked = targets.getFirst();
     for (int i = 0; i < targets.size(); i++) {
@@ -133,11 +139,11 @@ public final class MakeCalls implements AutoCloseable {
           return new CallsMade(closed(asked, closed), asked.provider().name(), true, calls);
         }
         progress.waits(closed);
-        var permit = limit.acquire(estimatedTokens, deadline.left());
+        var permit = limit.acquire(request.tokens, deadline.left());
         if (permit == null) {
           return new CallsMade(last, asked.provider().name(), true, calls);
         }
-        var outcome = call(operation, asked, limit, permit, deadline, progress, calls, one);
+        var outcome = call(request, asked, limit, permit);
         if (outcome == null) {
           return new CallsMade(last, asked.provider().name(), true, calls);
         }
@@ -225,15 +231,13 @@ public final class MakeCalls implements AutoCloseable {
 
   /// @return null if it could not be made in time
   private @Nullable LlmOutcome call(
-      String operation,
+      Asked request,
       ModelTarget target,
       AdaptiveRateLimiter limit,
-      AdaptiveRateLimiter.Permit permit,
-      Deadline deadline,
-      CallProgress progress,
-      List<Call> calls,
-      OneCall one)
+      AdaptiveRateLimiter.Permit permit)
       throws InterruptedException {
+    var deadline = request.deadline;
+    var progress = request.progress;
     boolean ended = false;
     try {
       if (!progress.mayCall(deadline.left())) {
@@ -247,16 +251,16 @@ public final class MakeCalls implements AutoCloseable {
       progress.calls(target);
       var startedAt = clock.instant().truncatedTo(ChronoUnit.MICROS);
       long begun = System.nanoTime();
-      var span = measure.begin(operation, target);
+      var span = measure.begin(request.operation, target);
       try {
-        var outcome = one.make(target, time);
+        var outcome = request.one.make(target, time);
         double ranMs = (System.nanoTime() - begun) / 1e6;
         ended = true;
         limit.ended(permit, outcome);
         warnOfOpenFiles(outcome);
         var made = DescribeCall.of(target, startedAt, ranMs, outcome);
         measure.called(target, made, span);
-        calls.add(made);
+        request.calls.add(made);
         progress.called(made);
         return outcome;
       } finally {

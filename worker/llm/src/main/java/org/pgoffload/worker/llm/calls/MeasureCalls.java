@@ -19,7 +19,7 @@ import org.pgoffload.worker.models.ModelTarget;
 ///
 /// Safe to share between threads.
 final class MeasureCalls {
-  /// Whoever asks names the model: so many get series of their own, and the rest share one.
+  /// Requests name their models: so many get series of their own, and the rest share one.
   private static final int MOST_MODELS = 100;
 
   private static final String OTHER = "other";
@@ -49,13 +49,13 @@ final class MeasureCalls {
         .startSpan();
   }
 
-  /// It has ended somehow.
+  /// The call has ended, with an outcome or by an exception.
   void end(Span span) {
     running.decrementAndGet();
     span.end();
   }
 
-  /// What came of it.
+  /// Counts a call by its outcome.
   void called(ModelTarget target, Call call, Span span) {
     var tags = tags(target);
     var error = call.errorCode();
@@ -85,7 +85,7 @@ final class MeasureCalls {
     }
   }
 
-  /// The same is asked again.
+  /// Counts that a target is asked again for the same request.
   void retried(ModelTarget target) {
     metrics.counter("pgoffload.llm.retries", tags(target)).increment();
   }

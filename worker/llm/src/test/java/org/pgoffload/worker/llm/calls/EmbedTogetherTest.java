@@ -103,8 +103,7 @@ class EmbedTogetherTest {
     var target = new ModelTarget(provider, "m");
 
     var made =
-        embed.embed(
-            List.of("1"), null, target, Deadline.in(Duration.ofMillis(10)), CallProgress.UNSEEN);
+        embed.embed(List.of("1"), null, target, Deadline.in(Duration.ofMillis(10)), new Unseen());
 
     assertThat(made.expired()).isTrue();
   }
@@ -136,7 +135,7 @@ class EmbedTogetherTest {
     provider.fails(LlmErrorCode.PROVIDER_ERROR, null, 1);
     var lost = new MayCall(() -> provider.embedded.isEmpty());
 
-    var made = atOnce(List.of(List.of("1"), List.of("2")), List.of(CallProgress.UNSEEN, lost));
+    var made = atOnce(List.of(List.of("1"), List.of("2")), List.of(new Unseen(), lost));
 
     assertThat(vectors(made.getFirst().get())).containsExactly(1f);
     assertThatThrownBy(() -> made.getLast().get()).hasCauseInstanceOf(ClaimLostException.class);
@@ -145,7 +144,7 @@ class EmbedTogetherTest {
 
   @SafeVarargs
   private List<CallsMade> atOnce(List<String>... requests) throws Exception {
-    var unseen = Collections.<CallProgress>nCopies(requests.length, CallProgress.UNSEEN);
+    var unseen = Collections.<CallProgress>nCopies(requests.length, new Unseen());
     var all = new ArrayList<List<String>>();
     for (var inputs : requests) {
       all.add(inputs);

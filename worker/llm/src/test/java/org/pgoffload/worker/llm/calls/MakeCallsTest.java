@@ -120,7 +120,7 @@ class MakeCallsTest {
               List.of(new ModelTarget(first, "m")),
               Deadline.in(Duration.ofSeconds(3)),
               PieceListener.NONE,
-              CallProgress.UNSEEN);
+              new Unseen());
 
       assertThat(made.expired()).isTrue();
       // at most one in 250 ms, whatever is drawn
@@ -159,24 +159,13 @@ class MakeCallsTest {
             List.of(new ModelTarget(first, "m")),
             deadline,
             PieceListener.NONE,
-            new CallProgress() {
+            new Unseen() {
               @Override
               public void waits(Duration atLeast) {
                 if (atLeast.isPositive()) {
                   await().until(deadline::hasPassed);
                 }
               }
-
-              @Override
-              public boolean mayCall(Duration patience) {
-                return true;
-              }
-
-              @Override
-              public void calls(ModelTarget target) {}
-
-              @Override
-              public void called(Call call) {}
             });
 
     assertThat(made.expired()).isTrue();
@@ -331,7 +320,7 @@ class MakeCallsTest {
               List.of(new ModelTarget(first, "m")),
               Deadline.in(Duration.ofMinutes(1)),
               PieceListener.NONE,
-              CallProgress.UNSEEN);
+              new Unseen());
       assertThat(next.outcome()).isInstanceOf(LlmOutcome.Answered.class);
     }
   }
@@ -342,7 +331,7 @@ class MakeCallsTest {
         Arrays.stream(providers).map(provider -> new ModelTarget(provider, "m")).toList(),
         Deadline.in(time),
         PieceListener.NONE,
-        CallProgress.UNSEEN);
+        new Unseen());
   }
 
   private static LlmCall call() {

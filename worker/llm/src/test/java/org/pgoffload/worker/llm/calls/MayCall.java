@@ -2,14 +2,15 @@ package org.pgoffload.worker.llm.calls;
 
 import java.time.Duration;
 import java.util.function.BooleanSupplier;
-import org.pgoffload.protocol.Call;
 import org.pgoffload.worker.delivery.lease.ClaimLostException;
-import org.pgoffload.worker.models.ModelTarget;
 
 /// A request that is its worker's as long as a condition holds.
-record MayCall(BooleanSupplier ours) implements CallProgress {
-  @Override
-  public void waits(Duration atLeast) {}
+final class MayCall extends Unseen {
+  private final BooleanSupplier ours;
+
+  MayCall(BooleanSupplier ours) {
+    this.ours = ours;
+  }
 
   @Override
   public boolean mayCall(Duration patience) {
@@ -18,10 +19,4 @@ record MayCall(BooleanSupplier ours) implements CallProgress {
     }
     return true;
   }
-
-  @Override
-  public void calls(ModelTarget target) {}
-
-  @Override
-  public void called(Call call) {}
 }

@@ -5,8 +5,12 @@ import static com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaCodeUnit;
+import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -162,5 +166,41 @@ class ArchitectureTest {
         .orShould()
         .accessField(System.class, "err")
         .check(classes);
+  }
+
+  @Test
+  void aRecordHasAtMostEightComponents() {
+    assertThat(classes)
+        .filteredOn(JavaClass::isRecord)
+        .isNotEmpty()
+        .filteredOn(record -> components(record) > 8)
+        .isEmpty();
+  }
+
+  @Test
+  void aCallHasAtMostSixParameters() {
+    assertThat(classes)
+        .flatMap(JavaClass::getCodeUnits)
+        .isNotEmpty()
+        .filteredOn(call -> call.getRawParameterTypes().size() > 6)
+        .filteredOn(call -> !isWrittenByTheCompiler(call))
+        .isEmpty();
+  }
+
+  private static long components(JavaClass record) {
+    return record.getFields().stream()
+        .filter(field -> !field.getModifiers().contains(JavaModifier.STATIC))
+        .count();
+  }
+
+  /// A lambda and an anonymous class are called with what they use from around them, an enum with a
+  /// name and a number too, and the canonical constructor of a record with all its components.
+  private static boolean isWrittenByTheCompiler(JavaCodeUnit call) {
+    var owner = call.getOwner();
+    return call.getModifiers().contains(JavaModifier.SYNTHETIC)
+        || owner.isAnonymousClass()
+        || (call.isConstructor()
+            && (owner.isEnum()
+                || (owner.isRecord() && call.getRawParameterTypes().size() == components(owner))));
   }
 }

@@ -31,17 +31,7 @@ import org.pgoffload.worker.vendors.http.VendorError;
 import org.pgoffload.worker.vendors.http.VendorReply;
 
 /// One call to a vendor, from the question to the outcome, alike for all of them.
-final class AskVendor {
-  private final HttpProvider provider;
-  private final String model;
-  private final RedactWords words;
-
-  private AskVendor(HttpProvider provider, String model, RedactWords words) {
-    this.provider = provider;
-    this.model = model;
-    this.words = words;
-  }
-
+record AskVendor(HttpProvider provider, String model, RedactWords words) {
   static LlmOutcome ask(HttpProvider provider, LlmCall call, PieceListener pieces)
       throws InterruptedException {
     var model = Objects.requireNonNullElse(call.model(), provider.defaultModel());
@@ -87,9 +77,14 @@ final class AskVendor {
             credentials,
             format.question(call, model),
             left(call.timeout(), begin),
-            reply -> asking.readWhole(reply, body -> format.answer(body, call)));
+            reply -> asking.readWhole(reply, body -> embedded(body, format, call)));
       }
     };
+  }
+
+  private static LlmOutcome embedded(VendorReply reply, EmbeddingFormat format, EmbedCall call) {
+    var failure = reply.failure(Usage.NONE);
+    return failure == null ? format.answer(reply, call) : failure;
   }
 
   /// What no error may show: the key, what was said, and the secrets of the address.

@@ -1,6 +1,7 @@
 package org.pgoffload.worker.vendors;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Set;
 import org.pgoffload.worker.models.LlmCall;
@@ -23,13 +24,7 @@ final class ChatCompletionsFormat {
   ///   older name; `max_tokens` for the others, of which many know only that
   static ObjectNode question(LlmCall call, String model, String tokenLimitField) {
     var question = Json.object().put("model", model);
-    var messages = question.putArray("messages");
-    if (call.system() != null) {
-      messages.addObject().put("role", "system").put("content", call.system());
-    }
-    call.turns()
-        .forEach(turn ->
-            messages.addObject().put("role", turn.role().word()).put("content", turn.text()));
+    messages(question.putArray("messages"), call);
     var options = call.options();
     if (options.temperature() != null) {
       question.put("temperature", options.temperature());
@@ -54,13 +49,28 @@ final class ChatCompletionsFormat {
     return question;
   }
 
+  /// Adds the instructions and the conversation, each as a message with a role.
+  static void messages(ArrayNode messages, LlmCall call) {
+    if (call.system() != null) {
+      messages.addObject().put("role", "system").put("content", call.system());
+    }
+    turns(messages, call);
+  }
+
+  /// Adds the conversation alone.
+  static void turns(ArrayNode messages, LlmCall call) {
+    for (var turn : call.turns()) {
+      messages.addObject().put("role", turn.role().word()).put("content", turn.text());
+    }
+  }
+
   static FoldEvents fold() {
     return new FoldChunks();
   }
 
   static LlmOutcome answer(VendorReply reply) {
     var body = reply.body();
-    var usage = usage(body.path("usage"));
+    var usage = usage(body, "prompt_tokens", "completion_tokens");
     var failure = reply.failure(usage);
     if (failure != null) {
       return failure;
@@ -96,11 +106,16 @@ final class ChatCompletionsFormat {
     return text.toString();
   }
 
-  private static Usage usage(JsonNode usage) {
+  /// The tokens that a body of either of OpenAI's APIs tells.
+  ///
+  /// @param input the field of the tokens that were read
+  /// @param output the field of the tokens that were written
+  static Usage usage(JsonNode body, String input, String output) {
+    var usage = body.path("usage");
     return new Usage(
-        Json.count(usage, "prompt_tokens"),
-        Json.count(usage.path("prompt_tokens_details"), "cached_tokens"),
-        Json.count(usage, "completion_tokens"),
-        Json.count(usage.path("completion_tokens_details"), "reasoning_tokens"));
+        Json.count(usage, input),
+        Json.count(usage.path(input + "_details"), "cached_tokens"),
+        Json.count(usage, output),
+        Json.count(usage.path(output + "_details"), "reasoning_tokens"));
   }
 }

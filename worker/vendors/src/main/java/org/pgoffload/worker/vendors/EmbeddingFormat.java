@@ -15,7 +15,7 @@ interface EmbeddingFormat {
   /// The texts in the vendor's format.
   ObjectNode question(EmbedCall call, String model);
 
-  /// Reads a reply of status 200, best by [VendorReply#embedded].
+  /// Reads a reply of status 200 that tells of no failure, best by [VendorReply#embedded].
   LlmOutcome answer(VendorReply reply, EmbedCall call);
 
   /// The variable that names the model of calls which name none.

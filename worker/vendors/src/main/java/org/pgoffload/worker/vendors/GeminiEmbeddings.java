@@ -40,10 +40,6 @@ record GeminiEmbeddings(BaseUrl baseUrl) implements EmbeddingFormat {
 
   @Override
   public LlmOutcome answer(VendorReply reply, EmbedCall call) {
-    var failure = reply.failure(Usage.NONE);
-    if (failure != null) {
-      return failure;
-    }
     var tokens = Json.count(reply.body().path("usageMetadata"), "promptTokenCount");
     var usage = new Usage(tokens, 0, 0, 0);
     return reply.embedded(embedding -> embedding.path("values"), call.inputs().size(), usage);

@@ -36,8 +36,11 @@ interface HttpProvider extends LlmProvider {
   /// Where the question is posted.
   URI endpoint(LlmCall call, String model);
 
-  /// The headers that may bear the vendor's id of the call, the best first.
-  List<String> requestIdHeaders();
+  /// The headers that may bear the vendor's id of the call, the best first; by default the one that
+  /// most vendors and gateways send.
+  default List<String> requestIdHeaders() {
+    return List.of("x-request-id");
+  }
 
   /// Why the vendor's API cannot do what the call asks for, with what to do instead; null if it
   /// can. Such a call is not made. What only some models refuse is left to the vendor to say.

@@ -23,10 +23,7 @@ final class MessagesFormat {
     if (call.system() != null) {
       question.put("system", call.system());
     }
-    var messages = question.putArray("messages");
-    call.turns()
-        .forEach(turn ->
-            messages.addObject().put("role", turn.role().word()).put("content", turn.text()));
+    ChatCompletionsFormat.turns(question.putArray("messages"), call);
     if (options.temperature() != null) {
       question.put("temperature", options.temperature());
     }

@@ -24,20 +24,11 @@ record OllamaEmbeddings(URI endpoint) implements EmbeddingFormat {
   @Override
   public ObjectNode question(EmbedCall call, String model) {
     // Unless told not to, the API leaves out the end of a text that is too long.
-    var question = Json.object().put("model", model).put("truncate", false);
-    call.inputs().forEach(question.putArray("input")::add);
-    if (call.dimensions() != null) {
-      question.put("dimensions", call.dimensions());
-    }
-    return question;
+    return OpenAiEmbeddings.texts(call, model).put("truncate", false);
   }
 
   @Override
   public LlmOutcome answer(VendorReply reply, EmbedCall call) {
-    var failure = reply.failure(Usage.NONE);
-    if (failure != null) {
-      return failure;
-    }
     var usage = new Usage(Json.count(reply.body(), "prompt_eval_count"), 0, 0, 0);
     return reply.embedded(UnaryOperator.identity(), call.inputs().size(), usage);
   }

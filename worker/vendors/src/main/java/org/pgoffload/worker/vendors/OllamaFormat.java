@@ -23,13 +23,7 @@ final class OllamaFormat {
             .put("stream", call.stream())
             .put("truncate", false)
             .put("shift", false);
-    var messages = question.putArray("messages");
-    if (call.system() != null) {
-      messages.addObject().put("role", "system").put("content", call.system());
-    }
-    call.turns()
-        .forEach(turn ->
-            messages.addObject().put("role", turn.role().word()).put("content", turn.text()));
+    ChatCompletionsFormat.messages(question.putArray("messages"), call);
     var options = call.options();
     if ("none".equals(options.reasoningEffort())) {
       question.put("think", false);

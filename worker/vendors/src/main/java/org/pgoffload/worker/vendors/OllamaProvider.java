@@ -3,7 +3,6 @@ package org.pgoffload.worker.vendors;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
 import java.time.Duration;
-import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
@@ -96,12 +95,6 @@ public record OllamaProvider(
   @Override
   public Credentials credentials(Duration timeout) {
     return Credentials.bearer(key);
-  }
-
-  /// A server of one's own sends none; a gateway before it may.
-  @Override
-  public List<String> requestIdHeaders() {
-    return List.of("x-request-id");
   }
 
   @Override

@@ -37,13 +37,16 @@ record OpenAiEmbeddings(URI endpoint, String modelSetting, boolean base64)
 
   @Override
   public ObjectNode question(EmbedCall call, String model) {
+    var question = texts(call, model);
+    return base64 ? question.put("encoding_format", "base64") : question;
+  }
+
+  /// The model, the texts and the dimensions, which Ollama's API takes by the same names.
+  static ObjectNode texts(EmbedCall call, String model) {
     var question = Json.object().put("model", model);
     call.inputs().forEach(question.putArray("input")::add);
     if (call.dimensions() != null) {
       question.put("dimensions", call.dimensions());
-    }
-    if (base64) {
-      question.put("encoding_format", "base64");
     }
     return question;
   }
@@ -51,10 +54,6 @@ record OpenAiEmbeddings(URI endpoint, String modelSetting, boolean base64)
   @Override
   public LlmOutcome answer(VendorReply reply, EmbedCall call) {
     var body = reply.body();
-    var failure = reply.failure(Usage.NONE);
-    if (failure != null) {
-      return failure;
-    }
     var counts = body.path("usage");
     // Some servers tell the total alone, which is the same.
     var counted = counts.hasNonNull("prompt_tokens") ? "prompt_tokens" : "total_tokens";

@@ -3,7 +3,6 @@ package org.pgoffload.worker.vendors;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
 import java.time.Duration;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.worker.models.EmbedLimits;
@@ -103,11 +102,6 @@ record OpenAiProvider(
   @Override
   public Credentials credentials(Duration timeout) {
     return Credentials.bearer(key);
-  }
-
-  @Override
-  public List<String> requestIdHeaders() {
-    return List.of("x-request-id");
   }
 
   @Override

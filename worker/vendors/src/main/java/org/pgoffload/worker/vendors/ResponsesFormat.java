@@ -7,7 +7,6 @@ import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.Json;
 import org.pgoffload.worker.vendors.http.VendorError;
 import org.pgoffload.worker.vendors.http.VendorReply;
@@ -23,10 +22,7 @@ final class ResponsesFormat {
     if (call.system() != null) {
       question.put("instructions", call.system());
     }
-    var input = question.putArray("input");
-    call.turns()
-        .forEach(
-            turn -> input.addObject().put("role", turn.role().word()).put("content", turn.text()));
+    ChatCompletionsFormat.turns(question.putArray("input"), call);
     var options = call.options();
     if (options.temperature() != null) {
       question.put("temperature", options.temperature());
@@ -90,7 +86,7 @@ final class ResponsesFormat {
 
   static LlmOutcome answer(VendorReply reply) {
     var body = reply.body();
-    var usage = usage(body.path("usage"));
+    var usage = ChatCompletionsFormat.usage(body, "input_tokens", "output_tokens");
     var status = body.path("status").asText();
     var failure = reply.failure(usage);
     if (failure != null) {
@@ -135,13 +131,5 @@ final class ResponsesFormat {
         .filter(type -> !type.equals("message") && !type.equals("reasoning"))
         .findFirst()
         .orElse("completed");
-  }
-
-  private static Usage usage(JsonNode usage) {
-    return new Usage(
-        Json.count(usage, "input_tokens"),
-        Json.count(usage.path("input_tokens_details"), "cached_tokens"),
-        Json.count(usage, "output_tokens"),
-        Json.count(usage.path("output_tokens_details"), "reasoning_tokens"));
   }
 }

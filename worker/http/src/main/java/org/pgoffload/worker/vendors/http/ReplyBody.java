@@ -55,12 +55,21 @@ final class ReplyBody extends InputStream implements BodySubscriber<ReplyBody> {
 
   @Override
   public int read() throws IOException {
-    var one = new byte[1];
-    return read(one, 0, 1) < 0 ? -1 : one[0] & 0xFF;
+    return awaitBytes() ? bytes.get() & 0xFF : -1;
   }
 
   @Override
   public int read(byte[] into, int offset, int length) throws IOException {
+    if (!awaitBytes()) {
+      return -1;
+    }
+    var count = Math.min(length, bytes.remaining());
+    bytes.get(into, offset, count);
+    return count;
+  }
+
+  /// Waits for bytes to read; false at the end of the body.
+  private boolean awaitBytes() throws IOException {
     while (!bytes.hasRemaining()) {
       if (!part.hasNext()) {
         var next = awaitPart();
@@ -68,16 +77,14 @@ final class ReplyBody extends InputStream implements BodySubscriber<ReplyBody> {
           if (failure != null) {
             throw NetworkFailure.classify(failure);
           }
-          return -1;
+          return false;
         }
         part = next.buffers().iterator();
       } else {
         bytes = part.next();
       }
     }
-    var count = Math.min(length, bytes.remaining());
-    bytes.get(into, offset, count);
-    return count;
+    return true;
   }
 
   private Part awaitPart() throws IOException {

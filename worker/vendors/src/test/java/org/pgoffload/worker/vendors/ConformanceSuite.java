@@ -89,6 +89,12 @@ public abstract class ConformanceSuite {
     return new LlmCall(7, null, null, List.of(Turn.user(prompt)), options, false, timeout);
   }
 
+  /// A call whose answer is wanted piece by piece.
+  static LlmCall streamed(String prompt, Duration timeout) {
+    return new LlmCall(
+        7, null, null, List.of(Turn.user(prompt)), LlmOptions.DEFAULTS, true, timeout);
+  }
+
   LlmOutcome ask(String prompt) throws InterruptedException {
     return provider().ask(call(prompt), PieceListener.NONE);
   }

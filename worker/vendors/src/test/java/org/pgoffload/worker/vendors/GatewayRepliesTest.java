@@ -9,7 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -19,13 +19,10 @@ import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
 import org.pgoffload.worker.models.EmbedCall;
 import org.pgoffload.worker.models.FinishReason;
-import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmError;
 import org.pgoffload.worker.models.LlmErrorCode;
-import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.HttpSettings;
 import org.pgoffload.worker.vendors.http.PostJson;
@@ -40,14 +37,10 @@ class GatewayRepliesTest {
   private static final String DONE = "[DONE]";
   private static final Usage USAGE = new Usage(10, 0, 5, 0);
 
-  private final VendorStub stub = VendorStub.start();
-  private final PostJson http = new PostJson(HttpSettings.defaults(), InstantSource.system());
+  @AutoClose private final VendorStub stub = VendorStub.start();
 
-  @AfterEach
-  void close() {
-    http.close();
-    stub.close();
-  }
+  @AutoClose
+  private final PostJson http = new PostJson(HttpSettings.defaults(), InstantSource.system());
 
   // --- failures in odd places
 
@@ -284,14 +277,9 @@ class GatewayRepliesTest {
 
   private LlmOutcome ask(Vendor vendor, boolean stream) throws InterruptedException {
     var call =
-        new LlmCall(
-            7,
-            null,
-            null,
-            List.of(Turn.user("Why?")),
-            LlmOptions.DEFAULTS,
-            stream,
-            Duration.ofSeconds(30));
+        stream
+            ? ConformanceSuite.streamed("Why?", Duration.ofSeconds(30))
+            : ConformanceSuite.call("Why?");
     return vendor.at(stub.url().toString(), http).ask(call, PieceListener.NONE);
   }
 

@@ -7,38 +7,32 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.dev.testkit.http.WireReply;
 import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.worker.models.FinishReason;
-import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmError;
 import org.pgoffload.worker.models.LlmErrorCode;
-import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.BaseUrl;
 import org.pgoffload.worker.vendors.http.HttpSettings;
 import org.pgoffload.worker.vendors.http.PostJson;
 
 class GeminiProviderTest {
-  private final VendorStub stub = VendorStub.start();
+  @AutoClose private final VendorStub stub = VendorStub.start();
+
+  @AutoClose
   private final PostJson http =
       new PostJson(HttpSettings.defaults(), InstantSource.fixed(Instant.EPOCH));
+
   private final GeminiProvider provider =
       new GeminiProvider(
           BaseUrl.of(stub.url() + "/v1beta"), Secret.of(VendorStub.KEY), "model-1", "embed", http);
-
-  @AfterEach
-  void close() {
-    http.close();
-    stub.close();
-  }
 
   @Test
   void obeysTheDelayInTheBodyOfARefusal() throws InterruptedException {
@@ -114,14 +108,6 @@ class GeminiProviderTest {
 
   private LlmOutcome ask(String model) throws InterruptedException {
     return provider.ask(
-        new LlmCall(
-            7,
-            model,
-            null,
-            List.of(Turn.user("Why?")),
-            LlmOptions.DEFAULTS,
-            false,
-            Duration.ofSeconds(30)),
-        PieceListener.NONE);
+        ConformanceSuite.call("Why?").to(model, Duration.ofSeconds(30)), PieceListener.NONE);
   }
 }

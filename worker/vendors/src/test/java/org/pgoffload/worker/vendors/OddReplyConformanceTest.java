@@ -24,12 +24,9 @@ import org.pgoffload.dev.testkit.vendors.VendorStub;
 import org.pgoffload.protocol.Text;
 import org.pgoffload.worker.models.EmbedCall;
 import org.pgoffload.worker.models.FinishReason;
-import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmErrorCode;
-import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.Vendor.Lack;
 import org.pgoffload.worker.vendors.http.Json;
@@ -473,16 +470,7 @@ class OddReplyConformanceTest extends ConformanceSuite {
   }
 
   private LlmOutcome stream() throws InterruptedException {
-    var call =
-        new LlmCall(
-            7,
-            null,
-            null,
-            List.of(Turn.user(PROMPT)),
-            LlmOptions.DEFAULTS,
-            true,
-            Duration.ofSeconds(30));
-    return provider().ask(call, PieceListener.NONE);
+    return provider().ask(streamed(PROMPT, Duration.ofSeconds(30)), PieceListener.NONE);
   }
 
   private LlmOutcome embed() throws InterruptedException {

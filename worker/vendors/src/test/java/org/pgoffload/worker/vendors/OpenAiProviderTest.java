@@ -6,7 +6,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.dev.testkit.http.WireReply;
 import org.pgoffload.dev.testkit.vendors.StubOptions;
@@ -22,7 +22,6 @@ import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.entra.AzureAccess;
 import org.pgoffload.worker.vendors.http.BaseUrl;
@@ -33,25 +32,15 @@ import org.pgoffload.worker.vendors.http.PostJson;
 /// What OpenAI's provider does beyond what all do.
 class OpenAiProviderTest {
   private static final LlmCall CALL =
-      new LlmCall(
-          1,
-          null,
-          null,
-          List.of(Turn.user("Why?")),
-          new LlmOptions(null, 64, List.of(), null, null),
-          false,
-          Duration.ofSeconds(30));
+      ConformanceSuite.call(
+          "Why?", new LlmOptions(null, 64, List.of(), null, null), Duration.ofSeconds(30));
 
   private static final Secret KEY = Secret.of(VendorStub.KEY);
 
-  private final VendorStub stub = VendorStub.start();
-  private final PostJson http = new PostJson(HttpSettings.defaults(), InstantSource.system());
+  @AutoClose private final VendorStub stub = VendorStub.start();
 
-  @AfterEach
-  void close() {
-    http.close();
-    stub.close();
-  }
+  @AutoClose
+  private final PostJson http = new PostJson(HttpSettings.defaults(), InstantSource.system());
 
   @Test
   void asksAServerThatWantsNoKeyWithoutOne() throws InterruptedException {
@@ -105,17 +94,8 @@ class OpenAiProviderTest {
             "model-1",
             null,
             http);
-    var call =
-        new LlmCall(
-            7,
-            null,
-            null,
-            List.of(Turn.user("Why?")),
-            LlmOptions.DEFAULTS,
-            false,
-            Duration.ofSeconds(30));
 
-    assertThat(provider.ask(call, PieceListener.NONE))
+    assertThat(provider.ask(ConformanceSuite.call("Why?"), PieceListener.NONE))
         .isInstanceOfSatisfying(
             LlmOutcome.Failed.class,
             failed -> {

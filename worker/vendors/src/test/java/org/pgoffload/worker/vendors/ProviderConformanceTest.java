@@ -8,22 +8,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
-import java.nio.file.Path;
-import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -62,21 +55,8 @@ class ProviderConformanceTest extends ConformanceSuite {
               """)
           .orElseThrow();
 
-  private static @Nullable SSLContext tls;
-
   ProviderConformanceTest(Vendor vendor) {
     super(vendor);
-  }
-
-  @BeforeAll
-  static void makeCertificate(@TempDir Path directory)
-      throws IOException, InterruptedException, GeneralSecurityException {
-    tls = SelfSigned.context(directory);
-  }
-
-  @AfterAll
-  static void forgetCertificate() {
-    tls = null;
   }
 
   // --- answers
@@ -307,15 +287,7 @@ class ProviderConformanceTest extends ConformanceSuite {
 
   @Test
   void reportsAnUnknownModel() throws InterruptedException {
-    var call =
-        new LlmCall(
-            7,
-            VendorStub.UNKNOWN_MODEL,
-            null,
-            List.of(Turn.user(PROMPT)),
-            LlmOptions.DEFAULTS,
-            false,
-            Duration.ofSeconds(5));
+    var call = call(PROMPT).to(VendorStub.UNKNOWN_MODEL, Duration.ofSeconds(5));
 
     var outcome = provider().ask(call, PieceListener.NONE);
 
@@ -606,7 +578,7 @@ class ProviderConformanceTest extends ConformanceSuite {
 
   @Test
   void refusesASelfSignedCertificate() throws InterruptedException {
-    try (var secure = VendorStub.startWithTls(certificate())) {
+    try (var secure = VendorStub.startWithTls(SelfSigned.CONTEXT)) {
       var outcome = vendor.at(secure.url().toString(), http).ask(call(PROMPT), PieceListener.NONE);
 
       assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.TLS_FAILURE);
@@ -616,10 +588,10 @@ class ProviderConformanceTest extends ConformanceSuite {
 
   @Test
   void asksOverTlsWithATrustedCertificate() throws InterruptedException {
-    try (var secure = VendorStub.startWithTls(certificate());
+    try (var secure = VendorStub.startWithTls(SelfSigned.CONTEXT);
         var trusting =
             new PostJson(
-                settings(Duration.ofSeconds(5)), InstantSource.fixed(NOW), certificate())) {
+                settings(Duration.ofSeconds(5)), InstantSource.fixed(NOW), SelfSigned.CONTEXT)) {
       var outcome =
           vendor.at(secure.url().toString(), trusting).ask(call(PROMPT), PieceListener.NONE);
 
@@ -656,10 +628,6 @@ class ProviderConformanceTest extends ConformanceSuite {
   }
 
   // --- the words above
-
-  private static SSLContext certificate() {
-    return Objects.requireNonNull(tls);
-  }
 
   private LlmOutcome ask(LlmOptions options) throws InterruptedException {
     return provider().ask(call(PROMPT, options, Duration.ofSeconds(30)), PieceListener.NONE);

@@ -12,6 +12,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.pgoffload.dev.testkit.http.WireReply;
 import org.pgoffload.dev.testkit.vendors.StubReply;
@@ -21,10 +23,8 @@ import org.pgoffload.dev.testkit.vendors.VendorStub;
 import org.pgoffload.worker.models.FinishReason;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmErrorCode;
-import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.vendors.Vendor.Lack;
 
 /// What every provider has to do with an answer that comes piece by piece, over real HTTP: end as
@@ -249,24 +249,15 @@ class StreamConformanceTest extends ConformanceSuite {
         .isInstanceOf(LlmOutcome.Answered.class);
   }
 
-  @Test
-  void reportsAStreamThatIsCut() throws InterruptedException {
-    assertFault(Fault.CUT, LlmErrorCode.CONNECTION_LOST);
-  }
-
-  @Test
-  void reportsAStreamThatEndsWithoutItsLastEvent() throws InterruptedException {
-    assertFault(Fault.UNFINISHED, LlmErrorCode.CONNECTION_LOST);
-  }
-
-  @Test
-  void reportsAnErrorInTheMiddle() throws InterruptedException {
-    assertFault(Fault.ERROR, LlmErrorCode.PROVIDER_OVERLOADED);
-  }
-
-  @Test
-  void reportsAnEventThatIsNone() throws InterruptedException {
-    assertFault(Fault.GARBAGE, LlmErrorCode.MALFORMED_RESPONSE);
+  @ParameterizedTest
+  @CsvSource({
+    "CUT, CONNECTION_LOST",
+    "UNFINISHED, CONNECTION_LOST",
+    "ERROR, PROVIDER_OVERLOADED",
+    "GARBAGE, MALFORMED_RESPONSE"
+  })
+  void reportsAStreamThatBreaks(Fault fault, LlmErrorCode code) throws InterruptedException {
+    assertFault(fault, code);
   }
 
   @Test
@@ -351,7 +342,6 @@ class StreamConformanceTest extends ConformanceSuite {
   }
 
   private static LlmCall streamed(Duration timeout) {
-    return new LlmCall(
-        7, null, null, List.of(Turn.user(PROMPT)), LlmOptions.DEFAULTS, true, timeout);
+    return streamed(PROMPT, timeout);
   }
 }

@@ -1,5 +1,6 @@
 package org.pgoffload.worker.vendors;
 
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -117,18 +118,11 @@ public enum Vendor {
 
   private Map<String, String> environment(String url, String query, String key) {
     return switch (this) {
-      case OPENAI ->
-          Map.of(
-              "LLM_PROVIDER",
-              "openai",
-              "OPENAI_BASE_URL",
-              url + "/v1" + query,
-              "OPENAI_API_KEY",
-              key,
-              "OPENAI_MODEL",
-              "model-1",
-              "OPENAI_EMBEDDING_MODEL",
-              "model-1");
+      case OPENAI -> {
+        var variables = new HashMap<>(variables("OPENAI", url + "/v1" + query, key));
+        variables.put("LLM_PROVIDER", "openai");
+        yield variables;
+      }
       case AZURE_OPENAI ->
           Map.of(
               "AZURE_OPENAI_ENDPOINT",
@@ -139,54 +133,23 @@ public enum Vendor {
               "model-1",
               "AZURE_OPENAI_EMBEDDING_DEPLOYMENT",
               "model-1");
-      case ANTHROPIC ->
-          Map.of(
-              "ANTHROPIC_BASE_URL",
-              url + query,
-              "ANTHROPIC_API_KEY",
-              key,
-              "ANTHROPIC_MODEL",
-              "model-1");
-      case OPENAI_COMPATIBLE ->
-          Map.of(
-              "OPENAI_BASE_URL",
-              url + "/v1" + query,
-              "OPENAI_API_KEY",
-              key,
-              "OPENAI_MODEL",
-              "model-1",
-              "OPENAI_EMBEDDING_MODEL",
-              "model-1");
-      case GEMINI ->
-          Map.of(
-              "GEMINI_BASE_URL",
-              url + "/v1beta" + query,
-              "GEMINI_API_KEY",
-              key,
-              "GEMINI_MODEL",
-              "model-1",
-              "GEMINI_EMBEDDING_MODEL",
-              "model-1");
-      case MISTRAL ->
-          Map.of(
-              "MISTRAL_BASE_URL",
-              url + "/mistral/v1" + query,
-              "MISTRAL_API_KEY",
-              key,
-              "MISTRAL_MODEL",
-              "model-1",
-              "MISTRAL_EMBEDDING_MODEL",
-              "model-1");
-      case OLLAMA ->
-          Map.of(
-              "OLLAMA_BASE_URL",
-              url + query,
-              "OLLAMA_API_KEY",
-              key,
-              "OLLAMA_MODEL",
-              "model-1",
-              "OLLAMA_EMBEDDING_MODEL",
-              "model-1");
+      case ANTHROPIC -> variables("ANTHROPIC", url + query, key);
+      case OPENAI_COMPATIBLE -> variables("OPENAI", url + "/v1" + query, key);
+      case GEMINI -> variables("GEMINI", url + "/v1beta" + query, key);
+      case MISTRAL -> variables("MISTRAL", url + "/mistral/v1" + query, key);
+      case OLLAMA -> variables("OLLAMA", url + query, key);
     };
+  }
+
+  private static Map<String, String> variables(String prefix, String url, String key) {
+    return Map.of(
+        prefix + "_BASE_URL",
+        url,
+        prefix + "_API_KEY",
+        key,
+        prefix + "_MODEL",
+        "model-1",
+        prefix + "_EMBEDDING_MODEL",
+        "model-1");
   }
 }

@@ -2,6 +2,8 @@ package org.pgoffload.worker.vendors.entra;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.pgoffload.worker.vendors.ConformanceSuite.call;
+import static org.pgoffload.worker.vendors.ConformanceSuite.error;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
@@ -13,7 +15,6 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -25,23 +26,15 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import javax.net.ssl.SSLContext;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
-import org.pgoffload.worker.models.LlmCall;
-import org.pgoffload.worker.models.LlmError;
 import org.pgoffload.worker.models.LlmErrorCode;
-import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.LlmProvider;
 import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.vendors.AzureOpenAiProvider;
 import org.pgoffload.worker.vendors.http.EnvironmentProxies;
 import org.pgoffload.worker.vendors.http.HttpSettings;
@@ -66,7 +59,6 @@ class EntraIdTest {
           .toList();
 
   @TempDir private static Path directory;
-  private static @Nullable SSLContext tls;
 
   private final VendorStub azure = VendorStub.start();
   private final TokenEndpoint entra;
@@ -75,17 +67,7 @@ class EntraIdTest {
   private final ListAppender<ILoggingEvent> log = new ListAppender<>();
 
   EntraIdTest() throws IOException {
-    entra = new TokenEndpoint(Objects.requireNonNull(tls));
-  }
-
-  @BeforeAll
-  static void makeCertificate() throws IOException, InterruptedException, GeneralSecurityException {
-    tls = SelfSigned.context(directory);
-  }
-
-  @AfterAll
-  static void forgetCertificate() {
-    tls = null;
+    entra = new TokenEndpoint(SelfSigned.CONTEXT);
   }
 
   @BeforeEach
@@ -160,7 +142,7 @@ class EntraIdTest {
             "AZURE_CLIENT_SECRET",
             "",
             "AZURE_CLIENT_CERTIFICATE_PATH",
-            SelfSigned.file(directory).toString(),
+            SelfSigned.FILE.toString(),
             "AZURE_CLIENT_CERTIFICATE_PASSWORD",
             SelfSigned.PASSWORD);
     try (var provider = provider(certificate)) {
@@ -345,7 +327,7 @@ class EntraIdTest {
     return new PostJson(
         new HttpSettings(Duration.ofSeconds(5), idle, 200_000, EnvironmentProxies.NONE),
         () -> Instant.now().plus(ahead),
-        Objects.requireNonNull(tls));
+        SelfSigned.CONTEXT);
   }
 
   private LlmProvider provider(Map<String, String> others) {
@@ -374,20 +356,6 @@ class EntraIdTest {
   }
 
   private static LlmOutcome ask(LlmProvider provider) throws InterruptedException {
-    return provider.ask(
-        new LlmCall(
-            7,
-            null,
-            null,
-            List.of(Turn.user("Why?")),
-            LlmOptions.DEFAULTS,
-            false,
-            Duration.ofSeconds(20)),
-        PieceListener.NONE);
-  }
-
-  private static LlmError error(LlmOutcome outcome) {
-    assertThat(outcome).isInstanceOf(LlmOutcome.Failed.class);
-    return ((LlmOutcome.Failed) outcome).error();
+    return provider.ask(call("Why?", Duration.ofSeconds(20)), PieceListener.NONE);
   }
 }

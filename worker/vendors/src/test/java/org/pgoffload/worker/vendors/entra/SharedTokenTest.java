@@ -22,6 +22,7 @@ class SharedTokenTest {
   private static final Duration LONG = Duration.ofSeconds(20);
   private static final TokenOutcome.NoToken REFUSED =
       new TokenOutcome.NoToken(LlmErrorCode.AUTHENTICATION_FAILED, "refused");
+  private static final TokenOutcome.Token ONE = token("one", 3_600);
 
   private final AtomicInteger asked = new AtomicInteger();
   private final BlockingQueue<TokenOutcome> answers = new LinkedBlockingQueue<>();
@@ -41,10 +42,10 @@ class SharedTokenTest {
         waiting.add(threads.submit(() -> tokens.within(LONG)));
       }
       await().until(() -> asked.get() == 1);
-      answers.add(token("one", 3_600));
+      answers.add(ONE);
 
       for (var each : waiting) {
-        assertThat(each.get()).isEqualTo(token("one", 3_600));
+        assertThat(each.get()).isEqualTo(ONE);
       }
     }
     assertThat(asked).hasValue(1);
@@ -52,12 +53,10 @@ class SharedTokenTest {
 
   @Test
   void givesOutThePresentTokenWhileTheNextIsAskedFor() throws InterruptedException {
-    answers.add(token("one", 3_600));
-    tokens.within(LONG);
-    now = START.plusSeconds(3_400);
+    haveOneToRenew();
 
     for (var i = 0; i < 100; i++) {
-      assertThat(tokens.within(LONG)).isEqualTo(token("one", 3_600));
+      assertThat(tokens.within(LONG)).isEqualTo(ONE);
     }
     await().until(() -> asked.get() == 2);
     answers.add(token("two", 7_200));
@@ -68,15 +67,13 @@ class SharedTokenTest {
 
   @Test
   void goesOnWithThePresentTokenUntilItsEndWhenNoneFollows() throws InterruptedException {
-    answers.add(token("one", 3_600));
-    tokens.within(LONG);
-    now = START.plusSeconds(3_400);
+    haveOneToRenew();
     answers.add(REFUSED);
 
-    assertThat(tokens.within(LONG)).isEqualTo(token("one", 3_600));
+    assertThat(tokens.within(LONG)).isEqualTo(ONE);
     await().until(() -> asked.get() == 2 && answers.isEmpty());
     now = START.plusSeconds(3_599);
-    assertThat(tokens.within(LONG)).isEqualTo(token("one", 3_600));
+    assertThat(tokens.within(LONG)).isEqualTo(ONE);
     answers.add(REFUSED);
     await().until(answers::isEmpty);
     now = START.plusSeconds(3_600);
@@ -96,8 +93,8 @@ class SharedTokenTest {
     assertThat(asked).hasValue(1);
 
     now = START.plus(SharedToken.PAUSE_AFTER_FAILURE);
-    answers.add(token("one", 3_600));
-    assertThat(tokens.within(LONG)).isEqualTo(token("one", 3_600));
+    answers.add(ONE);
+    assertThat(tokens.within(LONG)).isEqualTo(ONE);
   }
 
   @Test
@@ -116,8 +113,8 @@ class SharedTokenTest {
     assertThat(tokens.within(Duration.ofMillis(20)))
         .isEqualTo(new TokenOutcome.NoToken(LlmErrorCode.TIMEOUT, "no token within 20 ms"));
 
-    answers.add(token("one", 3_600));
-    assertThat(tokens.within(LONG)).isEqualTo(token("one", 3_600));
+    answers.add(ONE);
+    assertThat(tokens.within(LONG)).isEqualTo(ONE);
     assertThat(asked).hasValue(1);
   }
 
@@ -138,8 +135,8 @@ class SharedTokenTest {
     caller.interrupt();
 
     assertThat(ended).succeedsWithin(LONG);
-    answers.add(token("one", 3_600));
-    assertThat(tokens.within(LONG)).isEqualTo(token("one", 3_600));
+    answers.add(ONE);
+    assertThat(tokens.within(LONG)).isEqualTo(ONE);
     assertThat(asked).hasValue(1);
   }
 
@@ -169,6 +166,12 @@ class SharedTokenTest {
                   LlmErrorCode.AUTHENTICATION_FAILED,
                   "asking for a token failed: IllegalStateException"));
     }
+  }
+
+  private void haveOneToRenew() throws InterruptedException {
+    answers.add(ONE);
+    tokens.within(LONG);
+    now = START.plusSeconds(3_400);
   }
 
   private SharedToken tokens(Duration patience) {

@@ -11,69 +11,36 @@ import java.net.Proxy;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
-import java.nio.file.Path;
-import java.security.GeneralSecurityException;
-import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
-import javax.net.ssl.SSLContext;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
-import org.pgoffload.worker.models.LlmCall;
-import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.vendors.AzureOpenAiProvider;
 import org.pgoffload.worker.vendors.ConformanceSuite;
 import org.pgoffload.worker.vendors.Vendor;
 import org.pgoffload.worker.vendors.entra.TokenEndpoint;
 
 class ProxyTest {
-  private static @Nullable SSLContext tls;
-
-  @BeforeAll
-  static void makeCertificate(@TempDir Path directory)
-      throws IOException, InterruptedException, GeneralSecurityException {
-    tls = SelfSigned.context(directory);
-  }
-
-  @AfterAll
-  static void forgetCertificate() {
-    tls = null;
-  }
-
   @Test
   void reachesAVendorThroughTheProxy() throws IOException, InterruptedException {
-    try (var stub = VendorStub.startWithTls(Objects.requireNonNull(tls));
+    try (var stub = VendorStub.startWithTls(SelfSigned.CONTEXT);
         var proxy = new TunnellingProxy(stub.url().getPort())) {
       var variables = new ReadEnvironment(Map.of("HTTPS_PROXY", proxy.address()));
       var settings = ReadHttpSettings.from(variables);
-      try (var http = new PostJson(settings, InstantSource.system(), tls)) {
+      try (var http = new PostJson(settings, InstantSource.system(), SelfSigned.CONTEXT)) {
         var outcome =
             Vendor.OPENAI
                 .at("https://vendor.example", http)
-                .ask(
-                    new LlmCall(
-                        1,
-                        null,
-                        null,
-                        List.of(Turn.user("Why?")),
-                        LlmOptions.DEFAULTS,
-                        false,
-                        Duration.ofSeconds(30)),
-                    PieceListener.NONE);
+                .ask(ConformanceSuite.call("Why?"), PieceListener.NONE);
 
         assertThat(outcome).isInstanceOf(LlmOutcome.Answered.class);
         assertThat(proxy.asked).containsExactly("CONNECT vendor.example:443 HTTP/1.1");
@@ -84,7 +51,7 @@ class ProxyTest {
   @Test
   void reachesEntraIdThroughTheProxy() throws IOException, InterruptedException {
     try (var azure = VendorStub.start();
-        var entra = new TokenEndpoint(Objects.requireNonNull(tls));
+        var entra = new TokenEndpoint(SelfSigned.CONTEXT);
         var proxy = new TunnellingProxy(entra.url().getPort())) {
       var variables =
           new ReadEnvironment(
@@ -97,19 +64,11 @@ class ProxyTest {
                   "AZURE_CLIENT_ID", "client-1",
                   "AZURE_CLIENT_SECRET", "secret-1",
                   "AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential"));
-      var http = new PostJson(ReadHttpSettings.from(variables), InstantSource.system(), tls);
+      var http =
+          new PostJson(
+              ReadHttpSettings.from(variables), InstantSource.system(), SelfSigned.CONTEXT);
       try (var provider = Objects.requireNonNull(AzureOpenAiProvider.from(variables, http))) {
-        var outcome =
-            provider.ask(
-                new LlmCall(
-                    1,
-                    null,
-                    null,
-                    List.of(Turn.user("Why?")),
-                    LlmOptions.DEFAULTS,
-                    false,
-                    Duration.ofSeconds(30)),
-                PieceListener.NONE);
+        var outcome = provider.ask(ConformanceSuite.call("Why?"), PieceListener.NONE);
 
         assertThat(outcome).isInstanceOf(LlmOutcome.Answered.class);
         assertThat(proxy.asked).containsExactly("CONNECT vendor.example:443 HTTP/1.1");

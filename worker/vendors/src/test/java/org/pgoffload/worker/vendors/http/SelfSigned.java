@@ -9,22 +9,33 @@ import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 
-/// A certificate for localhost that nobody but this context trusts, made for the test by the JDK's
-/// keytool so that no private key lies in the sources.
+/// A certificate for localhost that no other context trusts, made once for all tests by the JDK's
+/// keytool, so that no private key lies in the sources.
 public final class SelfSigned {
   /// Of the file.
   public static final String PASSWORD = "of-no-use";
 
-  private SelfSigned() {}
+  /// Has the certificate and its key.
+  public static final Path FILE;
 
-  /// Where [#context] leaves certificate and key.
-  public static Path file(Path directory) {
-    return directory.resolve("localhost.p12");
+  public static final SSLContext CONTEXT;
+
+  static {
+    try {
+      FILE = make();
+      CONTEXT = context();
+    } catch (IOException | InterruptedException | GeneralSecurityException e) {
+      throw new ExceptionInInitializerError(e);
+    }
   }
 
-  public static SSLContext context(Path directory)
-      throws IOException, InterruptedException, GeneralSecurityException {
-    var file = file(directory);
+  private SelfSigned() {}
+
+  private static Path make() throws IOException, InterruptedException {
+    var directory = Files.createTempDirectory("self-signed-");
+    directory.toFile().deleteOnExit();
+    var file = directory.resolve("localhost.p12");
+    file.toFile().deleteOnExit();
     var keytool =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
@@ -50,8 +61,12 @@ public final class SelfSigned {
     if (keytool.waitFor() != 0) {
       throw new IOException("keytool failed");
     }
+    return file;
+  }
+
+  private static SSLContext context() throws IOException, GeneralSecurityException {
     var store = KeyStore.getInstance("PKCS12");
-    try (var bytes = Files.newInputStream(file)) {
+    try (var bytes = Files.newInputStream(FILE)) {
       store.load(bytes, PASSWORD.toCharArray());
     }
     var keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());

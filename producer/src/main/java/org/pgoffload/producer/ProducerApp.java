@@ -1,11 +1,10 @@
 package org.pgoffload.producer;
 
 import java.time.Duration;
-import java.util.HashMap;
 import java.util.Map;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.pgoffload.platform.ProducerProperties;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
@@ -85,28 +84,9 @@ public final class ProducerApp implements RunningPart {
   }
 
   private static Map<String, Object> kafkaProperties(ProducerConfiguration configuration) {
-    var properties = new HashMap<>(configuration.kafka());
-    properties.put(ProducerConfig.KEY_SERIALIZER_CLASS_CONFIG, ByteArraySerializer.class);
-    properties.put(ProducerConfig.VALUE_SERIALIZER_CLASS_CONFIG, ByteArraySerializer.class);
-    // nothing is acknowledged to the database before every in-sync replica has it
-    properties.put(ProducerConfig.ACKS_CONFIG, "all");
-    properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
-    // Kafka 4's default of 5 ms would be most of a round trip; under load batches fill by
-    // themselves
-    properties.put(ProducerConfig.LINGER_MS_CONFIG, 0);
-    // One request at a time, so that what comes meanwhile shares the next one: with no linger and
-    // several in flight every record would be a batch of its own (a twelfth of all CPU under load).
-    properties.put(ProducerConfig.MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION, 1);
-    properties.put(ProducerConfig.BATCH_SIZE_CONFIG, 128 << 10);
-    properties.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");
-    // Above the largest request, and below what a broker takes at once
-    // (socket.request.max.bytes): it drops the connection of more, again and again.
-    properties.putIfAbsent(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, 32 << 20);
-    // holds what may be unacknowledged, compressed or not
-    properties.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 128L << 20);
+    var properties = ProducerProperties.of(configuration.kafka(), "pgoffload-producer", 128L << 20);
     // a send must not hold the engine for a minute, least of all when it is to end
     properties.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, 5_000);
-    properties.putIfAbsent(ProducerConfig.CLIENT_ID_CONFIG, "pgoffload-producer");
     return properties;
   }
 }

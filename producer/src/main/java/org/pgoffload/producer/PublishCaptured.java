@@ -148,12 +148,8 @@ final class PublishCaptured
   private void trace(Sent sent, ProducerRecord<byte[], byte[]> record) {
     var parent = TraceHeaders.read(record.headers());
     sent.span =
-        tracer
-            .spanBuilder("publish " + record.topic())
-            .setParent(parent)
+        TraceHeaders.span(tracer, "publish", record.topic(), parent)
             .setSpanKind(SpanKind.PRODUCER)
-            .setAttribute("messaging.system", "kafka")
-            .setAttribute("messaging.destination.name", record.topic())
             .startSpan();
     TraceHeaders.write(parent.with(sent.span), record.headers());
   }

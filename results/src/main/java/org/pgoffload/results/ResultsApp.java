@@ -5,13 +5,11 @@ import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
-import org.apache.kafka.clients.consumer.GroupProtocol;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
-import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.telemetry.BrokerConnections;
@@ -183,29 +181,16 @@ public final class ResultsApp implements RunningPart {
   }
 
   static Properties streamsProperties(ResultsConfiguration configuration) {
-    var properties = new Properties();
-    properties.putAll(configuration.kafka());
-    properties.put(StreamsConfig.APPLICATION_ID_CONFIG, configuration.topics().writeBack());
-    properties.put(StreamsConfig.STATE_DIR_CONFIG, configuration.stateDirectory().toString());
-    // with "streams" the commit is never asked of the consumer that waits for the writer
-    properties.put(
-        StreamsConfig.GROUP_PROTOCOL_CONFIG,
-        GroupProtocol.CLASSIC.name().toLowerCase(java.util.Locale.ROOT));
-    properties.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.AT_LEAST_ONCE);
-    // results that came before the first start count as well
-    properties.put(
-        StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
+    var properties =
+        StreamsProperties.of(
+            configuration,
+            configuration.topics().writeBack(),
+            configuration.stateDirectory(),
+            StreamsConfig.AT_LEAST_ONCE);
     // a database that is away for long must not throw the application out of its group
     properties.put(
         StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_INTERVAL_MS_CONFIG),
         (int) Duration.ofMinutes(30).toMillis());
-    // a killed application's successor begins sooner than after the default 45 s
-    properties.put(
-        StreamsConfig.consumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG),
-        (int) Duration.ofSeconds(6).toMillis());
-    properties.put(
-        StreamsConfig.consumerPrefix(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG),
-        (int) Duration.ofSeconds(2).toMillis());
     properties.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 100);
     properties.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0);
     // Streams' own default of 100 ms would be most of a round trip
@@ -215,9 +200,6 @@ public final class ResultsApp implements RunningPart {
     // what cannot become one must not stop the rest
     properties.put(
         StreamsConfig.PRODUCTION_EXCEPTION_HANDLER_CLASS_CONFIG, DropWhatIsTooLarge.class);
-    // nothing depends on a record's time, and a negative one would end the thread again and again
-    properties.put(
-        StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, WallclockTimestampExtractor.class);
     properties.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG), 1000);
     // Usage is counted in transactions; what is not committed yet may be counted otherwise later.
     // The other topics have none: of those, a read ends at the same offset with and without this.
@@ -225,8 +207,6 @@ public final class ResultsApp implements RunningPart {
         StreamsConfig.consumerPrefix(ConsumerConfig.ISOLATION_LEVEL_CONFIG), "read_committed");
     // whatever has come is handed over at once: a result need not wait for pieces that are older
     properties.put(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, StreamsConfig.MAX_TASK_IDLE_MS_DISABLED);
-    // one thread is enough: it only hands over, and the writer groups what it hands
-    properties.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
     return properties;
   }
 }

@@ -8,7 +8,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
-import java.util.Map;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.StringDeserializer;
@@ -22,12 +21,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultHead;
-import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.protocol.TokenCounts;
 import org.pgoffload.protocol.TopicNames;
@@ -49,13 +46,7 @@ final class UsageTopologyTest {
     driver =
         new TopologyTestDriver(
             UsageTopology.of(TOPICS, new SkippedRecords()),
-            UsageApp.streamsProperties(
-                new ResultsConfiguration(
-                    new DatabaseAddress("h", 1, "d", "u", Secret.of("p"), Map.of()),
-                    TOPICS,
-                    Map.of("bootstrap.servers", "none:1"),
-                    directory),
-                directory),
+            UsageApp.streamsProperties(StreamsPropertiesTest.CONFIGURATION, directory),
             START);
     results =
         driver.createInputTopic(

@@ -1,5 +1,7 @@
 package org.pgoffload.telemetry;
 
+import io.opentelemetry.api.trace.SpanBuilder;
+import io.opentelemetry.api.trace.Tracer;
 import io.opentelemetry.api.trace.propagation.W3CTraceContextPropagator;
 import io.opentelemetry.context.Context;
 import io.opentelemetry.context.propagation.TextMapGetter;
@@ -38,6 +40,17 @@ public final class TraceHeaders {
             carrier.remove(name).add(name, value.getBytes(StandardCharsets.UTF_8));
           }
         });
+  }
+
+  /// A span of what is done with a record of a topic, not started yet.
+  ///
+  /// @param parent to which the record belongs
+  public static SpanBuilder span(Tracer tracer, String operation, String topic, Context parent) {
+    return tracer
+        .spanBuilder(operation + " " + topic)
+        .setParent(parent)
+        .setAttribute("messaging.system", "kafka")
+        .setAttribute("messaging.destination.name", topic);
   }
 
   private enum FromHeaders implements TextMapGetter<Headers> {

@@ -193,12 +193,8 @@ public final class MeasureRequests implements Lease.Doing {
     var record = request.record();
     var parent = TraceHeaders.read(record.headers());
     return parent.with(
-        tracer
-            .spanBuilder("process " + record.topic())
-            .setParent(parent)
+        TraceHeaders.span(tracer, "process", record.topic(), parent)
             .setSpanKind(SpanKind.CONSUMER)
-            .setAttribute("messaging.system", "kafka")
-            .setAttribute("messaging.destination.name", record.topic())
             .setAttribute("messaging.kafka.offset", record.offset())
             .setAttribute(
                 "messaging.destination.partition.id", Integer.toString(record.partition()))

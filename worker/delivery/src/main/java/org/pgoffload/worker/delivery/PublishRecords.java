@@ -1,7 +1,6 @@
 package org.pgoffload.worker.delivery;
 
 import java.time.Duration;
-import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -9,14 +8,13 @@ import java.util.concurrent.Future;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
-import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.pgoffload.platform.HeaderText;
+import org.pgoffload.platform.ProducerProperties;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.ResultMessage;
@@ -41,7 +39,7 @@ public final class PublishRecords implements AutoCloseable {
   private volatile String lastFault = "";
 
   public PublishRecords(Map<String, Object> client, TopicNames topics, MeasureRequests measure) {
-    this.kafka = new KafkaProducer<>(properties(client));
+    this.kafka = new KafkaProducer<>(ProducerProperties.of(client, "pgoffload-worker", 300L << 20));
     this.topics = topics;
     this.measure = measure;
   }
@@ -195,29 +193,6 @@ public final class PublishRecords implements AutoCloseable {
       lastFault = fault;
       LOG.warn("Kafka did not take a record for {}; trying again: {}", topic, fault);
     }
-  }
-
-  private static Map<String, Object> properties(Map<String, Object> client) {
-    var properties = new HashMap<>(client);
-    properties.put(ProducerConfig.KEY_SERIALIZER_CLASS_CONFIG, ByteArraySerializer.class);
-    properties.put(ProducerConfig.VALUE_SERIALIZER_CLASS_CONFIG, ByteArraySerializer.class);
-    // an answer that was paid for is safe before its request counts as finished
-    properties.put(ProducerConfig.ACKS_CONFIG, "all");
-    properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
-    // Kafka 4's default of 5 ms would be most of a round trip; under load batches fill by
-    // themselves
-    properties.put(ProducerConfig.LINGER_MS_CONFIG, 0);
-    // One request at a time, so that what comes meanwhile shares the next one: with no linger and
-    // several in flight every record would be a batch of its own (a twelfth of all CPU under load).
-    properties.put(ProducerConfig.MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION, 1);
-    properties.put(ProducerConfig.BATCH_SIZE_CONFIG, 128 << 10);
-    properties.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");
-    // Above the largest record, and below what a broker takes in one request
-    // (socket.request.max.bytes): it drops the connection of more, again and again.
-    properties.putIfAbsent(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, 32 << 20);
-    properties.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 300L << 20);
-    properties.putIfAbsent(ProducerConfig.CLIENT_ID_CONFIG, "pgoffload-worker");
-    return properties;
   }
 
   /// What is still being sent has a second.

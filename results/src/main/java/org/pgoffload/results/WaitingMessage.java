@@ -30,26 +30,28 @@ sealed interface WaitingMessage {
     return new Usage(usage.recordKey(), utf8(usage.write()));
   }
 
-  record LlmResult(String json, TakenRecord record) implements WaitingMessage {
-    static LlmResult of(Result result, TakenRecord record) {
-      return new LlmResult(utf8(result.write()), record);
-    }
+  /// The JSON of one Kafka record.
+  sealed interface JsonOfRecord extends WaitingMessage {
+    String json();
+
+    TakenRecord record();
 
     @Override
-    public int bytes() {
-      return json.length() + record.bytes();
+    default int bytes() {
+      return json().length() + record().bytes();
+    }
+  }
+
+  record LlmResult(String json, TakenRecord record) implements JsonOfRecord {
+    static LlmResult of(Result result, TakenRecord record) {
+      return new LlmResult(utf8(result.write()), record);
     }
   }
 
   /// A piece of a streamed answer.
   ///
   /// @param name the name for the log, without content
-  record Piece(String name, String json, TakenRecord record) implements WaitingMessage {
-    @Override
-    public int bytes() {
-      return json.length() + record.bytes();
-    }
-  }
+  record Piece(String name, String json, TakenRecord record) implements JsonOfRecord {}
 
   /// A total of usage.
   ///
@@ -64,12 +66,7 @@ sealed interface WaitingMessage {
   /// A chunk of rows.
   ///
   /// @param name the name for the log, without content
-  record SqlChunk(String name, String json, TakenRecord record) implements WaitingMessage {
-    @Override
-    public int bytes() {
-      return json.length() + record.bytes();
-    }
-  }
+  record SqlChunk(String name, String json, TakenRecord record) implements JsonOfRecord {}
 
   /// A request whose chunks have all come before it. Its result was recorded by the worker.
   record SqlEnded(long id, TakenRecord record) implements WaitingMessage {

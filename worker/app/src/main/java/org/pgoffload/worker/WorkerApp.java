@@ -70,7 +70,7 @@ public final class WorkerApp implements RunningPart {
     var settings = configuration.delivery();
     var provider = providers.primary();
     var delivery =
-        Delivery.open(
+        new Delivery(
             settings,
             opened,
             opened.add(OpenPool.open(configuration, telemetry.metrics())),

@@ -37,7 +37,12 @@ public final class Delivery implements RunningPart {
   /// @param works whether it does, just now
   private record Loop(Thread thread, Runnable end, BooleanSupplier works) {}
 
-  private Delivery(
+  /// Registers the worker. Nothing is consumed yet.
+  ///
+  /// @param parts which are closed with the delivery, also those that are added later
+  /// @param database the worker's own connections
+  /// @throws SQLException if the database cannot be asked
+  public Delivery(
       DeliverySettings settings,
       OpenedParts parts,
       DataSource database,
@@ -59,21 +64,6 @@ public final class Delivery implements RunningPart {
             Executors.newSingleThreadScheduledExecutor(
                 Thread.ofPlatform().daemon().name("pgoffload-timer").factory()));
     keys.readAgainEveryFewSeconds(timer);
-  }
-
-  /// Registers the worker. Nothing is consumed yet.
-  ///
-  /// @param parts which are closed with the delivery, also those that are added later
-  /// @param database the worker's own connections
-  /// @throws SQLException if the database cannot be asked
-  public static Delivery open(
-      DeliverySettings settings,
-      OpenedParts parts,
-      DataSource database,
-      Telemetry telemetry,
-      Lease.Label label)
-      throws SQLException {
-    return new Delivery(settings, parts, database, telemetry, label);
   }
 
   public DeliverySettings settings() {

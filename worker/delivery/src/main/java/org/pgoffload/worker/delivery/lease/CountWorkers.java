@@ -11,20 +11,12 @@ import org.slf4j.LoggerFactory;
 
 /// Counts the live workers every few seconds: they share configured limits. Learns the database's
 /// time as well.
-public final class CountWorkers implements Runnable {
+public final class CountWorkers {
   private static final Logger LOG = LoggerFactory.getLogger(CountWorkers.class);
 
   private static final int SECONDS = 3;
 
-  private final DataSource database;
-  private final IntConsumer share;
-  private final DatabaseClock clock;
-
-  private CountWorkers(DataSource database, IntConsumer share, DatabaseClock clock) {
-    this.database = database;
-    this.share = share;
-    this.clock = clock;
-  }
+  private CountWorkers() {}
 
   /// Begins to count.
   ///
@@ -33,11 +25,10 @@ public final class CountWorkers implements Runnable {
       ScheduledExecutorService timer, DataSource database, IntConsumer share, DatabaseClock clock) {
     var _ =
         timer.scheduleWithFixedDelay(
-            new CountWorkers(database, share, clock), 0, SECONDS, TimeUnit.SECONDS);
+            () -> count(database, share, clock), 0, SECONDS, TimeUnit.SECONDS);
   }
 
-  @Override
-  public void run() {
+  private static void count(DataSource database, IntConsumer share, DatabaseClock clock) {
     try (var connection = database.getConnection();
         var statement =
             connection.prepareStatement("select pgoffload.live_workers(), clock_timestamp()")) {

@@ -5,13 +5,11 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.awaitility.Awaitility.await;
 
 import java.net.InetAddress;
-import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.dev.servers.PostgresVersion;
@@ -26,24 +24,14 @@ final class CaptureAnywhereTest {
 
   private static final String PASSWORD = "p@:/ %+?&=ü\\'$1${a}";
 
-  private static TestInstallation installation;
-
-  @BeforeAll
-  static void install() throws SQLException {
-    installation = TestInstallation.start(PostgresVersion.V18);
-  }
-
-  @AfterAll
-  static void end() {
-    installation.close();
-  }
+  @RegisterExtension
+  static final TestInstallation installation = TestInstallation.start(PostgresVersion.V18);
 
   @ParameterizedTest
   @ValueSource(
       strings = {"My-Db 1'%ü", "aaa/bbb", "a+b?c", "a&b=c#d", "${user}$1\\", "%41", " x:@[1] "})
   void capturesFromADatabaseOfAnyName(String name) throws Exception {
     installation.useNewDatabase(name);
-    installation.renew();
     captures(installation.producer());
     // as the person wrote it who had to write it in a URI
     assertThat(DatabaseAddress.parse(installation.producer().uri()))
@@ -53,7 +41,6 @@ final class CaptureAnywhereTest {
   @ParameterizedTest
   @ValueSource(strings = {"My Role", "ü", "a\"b%c/d", "${password}"})
   void capturesAsALoginOfAnyNameAndPassword(String role) throws Exception {
-    installation.renew();
     var quoted = '"' + role.replace("\"", "\"\"") + '"';
     installation.createRole(
         quoted,
@@ -66,14 +53,12 @@ final class CaptureAnywhereTest {
   @Test
   void capturesFromAnAddressOfVersionSix() throws Exception {
     assumeThat(InetAddress.ofLiteral("::1").isReachable(1000)).isTrue();
-    installation.renew();
     captures(at(List.of(new DatabaseServer("::1", installation.admin().port())), Map.of()));
   }
 
   /// A standby answers before the primary does, and a port where nobody listens before both.
   @Test
   void capturesFromTheServerOfSeveralThatTakesWrites() throws Exception {
-    installation.renew();
     try (var standby = installation.startStandby()) {
       var servers =
           List.of(

@@ -10,10 +10,8 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RecordHeaders;
@@ -24,22 +22,8 @@ final class ProducerAppTest {
       "select pgoffload.emit_llm_request('ask', 'at once', null, null, null, null, null,"
           + " null, null, null, null, null)";
 
-  private static TestInstallation installation;
-
-  @BeforeAll
-  static void install() throws SQLException {
-    installation = TestInstallation.start(PostgresVersion.V18);
-  }
-
-  @AfterAll
-  static void end() {
-    installation.close();
-  }
-
-  @BeforeEach
-  void newTopicsAndSlot() throws SQLException {
-    installation.renew();
-  }
+  @RegisterExtension
+  static final TestInstallation installation = TestInstallation.start(PostgresVersion.V18);
 
   @Test
   void insertedRequestsArriveInTheOrderOfTheirCommitsAsTheyWereSigned() throws Exception {

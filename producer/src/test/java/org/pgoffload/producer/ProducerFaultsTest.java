@@ -7,31 +7,15 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// The producer while its broker is away.
 final class ProducerFaultsTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  private static TestInstallation installation;
-
-  @BeforeAll
-  static void install() throws SQLException {
-    installation = TestInstallation.startWithBrokerProcess();
-  }
-
-  @AfterAll
-  static void end() {
-    installation.close();
-  }
-
-  @BeforeEach
-  void newTopicsAndSlot() throws SQLException {
-    installation.renew();
-  }
+  @RegisterExtension
+  static final TestInstallation installation = TestInstallation.startWithBrokerProcess();
 
   @Test
   void losesNothingWhileKafkaIsAwayAndEndsInTimeMeanwhile() throws Exception {

@@ -10,10 +10,8 @@ import java.util.List;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.operations.InstallSlot;
 import org.pgoffload.operations.RecordCaptureBreak;
@@ -23,22 +21,8 @@ import org.pgoffload.operations.RecordCaptureBreak;
 final class SweepRequestsTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  private static TestInstallation installation;
-
-  @BeforeAll
-  static void install() throws SQLException {
-    installation = TestInstallation.start(PostgresVersion.V18);
-  }
-
-  @AfterAll
-  static void end() {
-    installation.close();
-  }
-
-  @BeforeEach
-  void newTopicsAndSlot() throws SQLException {
-    installation.renew();
-  }
+  @RegisterExtension
+  static final TestInstallation installation = TestInstallation.start(PostgresVersion.V18);
 
   @Test
   void sendsAgainWhatWasLostWithTheSlotOnceWhatWasCapturedIsWorkedOff() throws Exception {

@@ -17,6 +17,9 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.junit.jupiter.api.extension.AfterAllCallback;
+import org.junit.jupiter.api.extension.BeforeEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresVersion;
@@ -30,9 +33,10 @@ import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstalledDatabase;
 import org.pgoffload.telemetry.Telemetry;
 
-/// A real PostgreSQL with the schema and the slot and a real Kafka, of one test class, which plays
-/// the application and the worker: it asks, and reads what was published.
-final class TestInstallation implements AutoCloseable {
+/// A real PostgreSQL with the schema and a real Kafka, of one test class, with new topics and a new
+/// slot for each test. It plays the application and the worker: it asks, and reads what was
+/// published.
+final class TestInstallation implements BeforeEachCallback, AfterAllCallback {
   static final String SLOT = "test";
 
   private static final AtomicInteger NEXT_PREFIX = new AtomicInteger();
@@ -40,29 +44,31 @@ final class TestInstallation implements AutoCloseable {
 
   private final PostgresVersion version;
   private final TestBroker broker;
-  private final boolean ownBroker;
   private InstalledDatabase database;
   private TopicNames topics = new TopicNames("none");
 
-  private TestInstallation(PostgresVersion version, TestBroker broker, boolean ownBroker) {
+  private TestInstallation(PostgresVersion version, TestBroker broker) {
     this.version = version;
     this.broker = broker;
-    this.ownBroker = ownBroker;
     this.database = new InstalledDatabase(version);
     execute("alter role pgoffload_producer login password 'pgoffload_producer'");
   }
 
   static TestInstallation start(PostgresVersion version) {
-    return new TestInstallation(version, TestBroker.shared(), false);
+    return new TestInstallation(version, TestBroker.shared());
   }
 
   /// With a broker that can be killed.
   static TestInstallation startWithBrokerProcess() {
-    return new TestInstallation(PostgresVersion.V18, TestBroker.startProcess(), true);
+    return new TestInstallation(PostgresVersion.V18, TestBroker.startProcess());
   }
 
-  /// New, empty topics and a new slot.
-  void renew() throws SQLException {
+  @Override
+  public void beforeEach(ExtensionContext test) throws SQLException {
+    renew();
+  }
+
+  private void renew() throws SQLException {
     broker.forgetTopics();
     topics = new TopicNames("test" + NEXT_PREFIX.incrementAndGet());
     InstallTopics.run(kafka(), topics, 2, (short) 1, MAX_REQUEST_BYTES, Duration.ofDays(7));
@@ -98,11 +104,12 @@ final class TestInstallation implements AutoCloseable {
     return database.address();
   }
 
-  /// Goes on in a new database with the schema.
-  void useNewDatabase(String name) {
+  /// Goes on in a new database with the schema and a new slot.
+  void useNewDatabase(String name) throws SQLException {
     dropSlot();
     database.close();
     database = new InstalledDatabase(version, name);
+    renew();
   }
 
   /// Makes a role of the whole server, which ends with the database.
@@ -242,12 +249,8 @@ final class TestInstallation implements AutoCloseable {
   }
 
   @Override
-  public void close() {
-    if (ownBroker) {
-      broker.close();
-    } else {
-      broker.forgetTopics();
-    }
+  public void afterAll(ExtensionContext tests) {
+    broker.close();
     dropSlot();
     database.close();
   }

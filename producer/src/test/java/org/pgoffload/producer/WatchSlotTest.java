@@ -4,29 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import java.sql.SQLException;
 import java.time.Duration;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.pgoffload.dev.servers.PostgresVersion;
 
 /// How the slot does, as metrics.
 final class WatchSlotTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  private static TestInstallation installation;
-
-  @BeforeAll
-  static void install() throws SQLException {
-    installation = TestInstallation.start(PostgresVersion.V18);
-    installation.renew();
-  }
-
-  @AfterAll
-  static void end() {
-    installation.close();
-  }
+  @RegisterExtension
+  static final TestInstallation installation = TestInstallation.start(PostgresVersion.V18);
 
   @Test
   void tellsWhatTheSlotRetainsAndThatItIsGone() throws Exception {

@@ -12,33 +12,23 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlRows;
-import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.Telemetry;
 import org.postgresql.PGConnection;
 
-@ExtendWith(TestInstallation.Shared.class)
 final class ResultsAppTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  private static TestInstallation installation;
+  private static final TestInstallation installation = TestInstallation.shared();
 
   @TempDir Path directory;
-
-  @BeforeAll
-  static void install(TestInstallation shared) {
-    installation = shared;
-  }
 
   @BeforeEach
   void emptyTopics() {
@@ -287,38 +277,6 @@ final class ResultsAppTest {
             assertThat(Thread.getAllStackTraces().keySet())
                 .extracting(Thread::getName)
                 .noneMatch(name -> name.startsWith(prefix) || name.equals("pgoffload-write-back")));
-  }
-
-  @Test
-  void pinsEverythingThatItsGuaranteeRestsOn() {
-    var configuration =
-        new ResultsConfiguration(
-            installation.results(),
-            new TopicNames("p"),
-            Map.of("bootstrap.servers", "b:9092"),
-            Path.of("state"));
-    assertThat(ResultsApp.streamsProperties(configuration))
-        .containsExactlyInAnyOrderEntriesOf(
-            Map.ofEntries(
-                Map.entry("bootstrap.servers", "b:9092"),
-                Map.entry("application.id", "p.results-writer"),
-                Map.entry("state.dir", "state"),
-                Map.entry("group.protocol", "classic"),
-                Map.entry("processing.guarantee", "at_least_once"),
-                Map.entry("consumer.auto.offset.reset", "earliest"),
-                Map.entry("consumer.max.poll.interval.ms", 1_800_000),
-                Map.entry("consumer.session.timeout.ms", 6_000),
-                Map.entry("consumer.heartbeat.interval.ms", 2_000),
-                Map.entry("consumer.max.poll.records", 1000),
-                Map.entry("consumer.isolation.level", "read_committed"),
-                Map.entry("max.task.idle.ms", -1L),
-                Map.entry("commit.interval.ms", 100),
-                Map.entry("statestore.cache.max.bytes", 0),
-                Map.entry("producer.linger.ms", 0),
-                Map.entry("producer.max.request.size", 32 << 20),
-                Map.entry("production.exception.handler", DropWhatIsTooLarge.class),
-                Map.entry("default.timestamp.extractor", WallclockTimestampExtractor.class),
-                Map.entry("num.stream.threads", 1)));
   }
 
   private ResultsApp start() {

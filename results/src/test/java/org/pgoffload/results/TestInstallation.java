@@ -11,9 +11,6 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.junit.jupiter.api.extension.ExtensionContext;
-import org.junit.jupiter.api.extension.ParameterContext;
-import org.junit.jupiter.api.extension.ParameterResolver;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.dev.testkit.TestBroker;
 import org.pgoffload.operations.InstallTopics;
@@ -24,8 +21,8 @@ import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstalledDatabase;
 
 /// A real PostgreSQL with the schema and a real Kafka. All test classes share one, in turn: its
-/// start would be most of their time.
-final class TestInstallation implements AutoCloseable {
+/// start would be most of their time. It ends with the JVM.
+final class TestInstallation {
   private static final AtomicInteger NEXT_PREFIX = new AtomicInteger();
   private static final AtomicLong NEXT_ID = new AtomicLong();
 
@@ -49,21 +46,12 @@ final class TestInstallation implements AutoCloseable {
             + ") i, generate_series(1, 2) attempt; analyze pgoffload.claim");
   }
 
-  /// Gives the installation to the methods of a test class that take it.
-  static final class Shared implements ParameterResolver {
-    @Override
-    public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
-      return parameter.getParameter().getType() == TestInstallation.class;
-    }
+  private static final class Shared {
+    private static final TestInstallation INSTALLATION = new TestInstallation();
+  }
 
-    /// It is closed with the last test of all.
-    @Override
-    public Object resolveParameter(ParameterContext parameter, ExtensionContext context) {
-      return context
-          .getRoot()
-          .getStore(ExtensionContext.Namespace.create(TestInstallation.class))
-          .computeIfAbsent(TestInstallation.class, _ -> new TestInstallation());
-    }
+  static TestInstallation shared() {
+    return Shared.INSTALLATION;
   }
 
   /// New, empty topics, and so a new application.
@@ -179,17 +167,14 @@ final class TestInstallation implements AutoCloseable {
   }
 
   void send(List<Result> results) {
-    for (var result : results) {
-      var _ =
-          broker
-              .producer()
-              .send(
-                  new ProducerRecord<>(
-                      topics.results(),
-                      result.recordKey().getBytes(StandardCharsets.UTF_8),
-                      result.write()));
-    }
-    broker.producer().flush();
+    broker.sendAll(
+        results.stream()
+            .map(result ->
+                new ProducerRecord<>(
+                    topics.results(),
+                    result.recordKey().getBytes(StandardCharsets.UTF_8),
+                    result.write()))
+            .toList());
   }
 
   void send(String key, byte[] value) {
@@ -203,8 +188,7 @@ final class TestInstallation implements AutoCloseable {
   void send(String topic, String key, byte[] value, Map<String, byte[]> headers) {
     var record = new ProducerRecord<>(topic, key.getBytes(StandardCharsets.UTF_8), value);
     headers.forEach(record.headers()::add);
-    var _ = broker.producer().send(record);
-    broker.producer().flush();
+    broker.send(record);
   }
 
   /// Everything on a topic now, without what was not committed.
@@ -220,11 +204,5 @@ final class TestInstallation implements AutoCloseable {
   /// The sum of the offsets on a topic that the application has committed.
   long committed(String topic) {
     return broker.committed(topics.writeBack(), topic);
-  }
-
-  @Override
-  public void close() {
-    broker.forgetTopics();
-    database.close();
   }
 }

@@ -11,15 +11,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.RemoveMembersFromConsumerGroupOptions;
-import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.dev.servers.JavaProcess;
 import org.pgoffload.protocol.Call;
@@ -27,23 +23,16 @@ import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultHead;
 import org.pgoffload.protocol.TokenCounts;
-import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.telemetry.Telemetry;
 
-@ExtendWith(TestInstallation.Shared.class)
 final class UsageAppTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private static final int MOST_BEFORE_THE_KILL = 1000;
 
-  private static TestInstallation installation;
+  private static final TestInstallation installation = TestInstallation.shared();
 
   @TempDir Path directory;
-
-  @BeforeAll
-  static void install(TestInstallation shared) {
-    installation = shared;
-  }
 
   @BeforeEach
   void emptyTopics() throws SQLException {
@@ -109,36 +98,6 @@ final class UsageAppTest {
       Files.delete(directory);
       awaitTotal(10, 10);
     }
-  }
-
-  @Test
-  void pinsEverythingThatItsGuaranteeRestsOn() {
-    var configuration =
-        new ResultsConfiguration(
-            installation.results(),
-            new TopicNames("p"),
-            Map.of("bootstrap.servers", "b:9092"),
-            Path.of("state"));
-    assertThat(UsageApp.streamsProperties(configuration, Path.of("state", "of-the-topic")))
-        .containsExactlyInAnyOrderEntriesOf(
-            Map.ofEntries(
-                Map.entry("bootstrap.servers", "b:9092"),
-                Map.entry("application.id", "p.usage"),
-                Map.entry("state.dir", "state/of-the-topic"),
-                Map.entry("topic.retention.bytes", "-1"),
-                Map.entry("group.protocol", "classic"),
-                Map.entry("processing.guarantee", "exactly_once_v2"),
-                Map.entry("replication.factor", -1),
-                Map.entry("consumer.auto.offset.reset", "earliest"),
-                Map.entry("consumer.session.timeout.ms", 6_000),
-                Map.entry("consumer.heartbeat.interval.ms", 2_000),
-                Map.entry("commit.interval.ms", 500),
-                Map.entry("statestore.cache.max.bytes", 4L << 20),
-                Map.entry("rocksdb.config.setter", BoundRocksDbMemory.class),
-                Map.entry("producer.compression.type", "lz4"),
-                Map.entry("producer.max.in.flight.requests.per.connection", 1),
-                Map.entry("default.timestamp.extractor", WallclockTimestampExtractor.class),
-                Map.entry("num.stream.threads", 1)));
   }
 
   /// Of each key, the counts grow from record to record; the sums of the last ones.

@@ -20,10 +20,8 @@ import java.util.stream.Stream;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.LlmPiece;
@@ -40,17 +38,11 @@ import org.pgoffload.telemetry.Telemetry;
 import org.postgresql.PGConnection;
 
 @Timeout(60)
-@ExtendWith(TestInstallation.Shared.class)
 final class WriteBackTest {
-  private static TestInstallation installation;
+  private static final TestInstallation installation = TestInstallation.shared();
 
   /// What was sent to the dead letters, by its origin and reason.
   private final List<String> buried = new CopyOnWriteArrayList<>();
-
-  @BeforeAll
-  static void install(TestInstallation shared) {
-    installation = shared;
-  }
 
   @Test
   void writesEveryFieldAndWakesThoseWhoListen() throws Exception {

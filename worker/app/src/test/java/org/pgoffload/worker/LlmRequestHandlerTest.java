@@ -8,8 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Call;
@@ -30,17 +29,7 @@ import org.pgoffload.worker.models.Usage;
 class LlmRequestHandlerTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  private static TestInstallation installation;
-
-  @BeforeAll
-  static void start() throws Exception {
-    installation = TestInstallation.start();
-  }
-
-  @AfterAll
-  static void stop() {
-    installation.close();
-  }
+  @AutoClose private static final TestInstallation installation = TestInstallation.start();
 
   @BeforeEach
   void newTopics() {

@@ -6,22 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.sql.Connection;
 import java.sql.SQLException;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 
 final class OpenPoolTest {
-  private static TestInstallation installation;
-
-  @BeforeAll
-  static void install() throws SQLException {
-    installation = TestInstallation.start();
-  }
-
-  @AfterAll
-  static void end() {
-    installation.close();
-  }
+  @AutoClose private static final TestInstallation installation = TestInstallation.start();
 
   @Test
   void aSessionThatCannotWriteIsNotUsedAgain() throws SQLException {

@@ -10,9 +10,8 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.SqlResult;
@@ -25,19 +24,9 @@ import org.pgoffload.worker.models.LlmProviders;
 final class SqlRequestHandlerTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  private static TestInstallation installation;
-  private static TestLaunches launches;
+  @AutoClose private static final TestInstallation installation = TestInstallation.start();
 
-  @BeforeAll
-  static void install() throws SQLException {
-    installation = TestInstallation.start();
-    launches = new TestLaunches(installation);
-  }
-
-  @AfterAll
-  static void end() {
-    installation.close();
-  }
+  private static final TestLaunches launches = new TestLaunches(installation);
 
   @BeforeEach
   void emptyTopics() throws SQLException {
@@ -71,14 +60,14 @@ final class SqlRequestHandlerTest {
   }
 
   private static void awaitRunning(int count) {
-    await()
-        .atMost(PATIENCE)
-        .until(() ->
-            installation
-                .query(
-                    "select count(*) from pg_stat_activity where application_name like 'pg_background:%'"
-                        + " and state <> 'idle'")
-                .equals(Integer.toString(count)));
+    awaitQuery(
+        "select count(*) from pg_stat_activity where application_name like 'pg_background:%'"
+            + " and state <> 'idle'",
+        Integer.toString(count));
+  }
+
+  private static void awaitQuery(String sql, String row) {
+    await().atMost(PATIENCE).until(() -> installation.query(sql).equals(row));
   }
 
   /// A command that waits until it is released.
@@ -185,12 +174,7 @@ final class SqlRequestHandlerTest {
       long waiting = launches.launch("alice", "select 'at last'");
       awaitRunning(2);
       assertThat(awaitResult(launches.launch("bob", "select 1")).status()).isEqualTo("succeeded");
-      await()
-          .atMost(PATIENCE)
-          .until(() ->
-              installation
-                  .query("select count(*) from sql_request where id = " + waiting)
-                  .equals("1"));
+      awaitQuery("select count(*) from sql_request where id = " + waiting, "1");
       assertThat(launches.resultOf(waiting)).isEmpty();
       gate.open();
       assertThat(awaitResult(waiting).status()).isEqualTo("succeeded");
@@ -261,12 +245,7 @@ final class SqlRequestHandlerTest {
       long id = launches.launch("alice", gate(4));
       awaitRunning(1);
       launches.cancel("bob", id);
-      await()
-          .atMost(PATIENCE)
-          .until(() ->
-              installation
-                  .query("select count(*) from pgoffload.cancellation where id = " + id)
-                  .equals("1"));
+      awaitQuery("select count(*) from pgoffload.cancellation where id = " + id, "1");
       gate.open();
       assertThat(awaitResult(id).status()).isEqualTo("succeeded");
     }
@@ -300,12 +279,7 @@ final class SqlRequestHandlerTest {
       awaitRunning(1);
       long id = installation.newId();
       launches.cancel("alice", id);
-      await()
-          .atMost(PATIENCE)
-          .until(() ->
-              installation
-                  .query("select count(*) from pgoffload.cancellation where id = " + id)
-                  .equals("1"));
+      awaitQuery("select count(*) from pgoffload.cancellation where id = " + id, "1");
       launches.launch(id, Launch.of("alice", "insert into trace values ('never')"));
       assertThat(awaitResult(id).status()).isEqualTo("cancelled");
       gate.open();
@@ -408,14 +382,9 @@ final class SqlRequestHandlerTest {
                       + " and state <> 'idle'"));
       launches.progress("bob", id, 99, pid + 1);
       launches.progress("alice", id, 40, pid);
-      await()
-          .atMost(PATIENCE)
-          .until(() ->
-              installation
-                  .query(
-                      "select string_agg(pct || message, ',') from pgoffload.sql_progress where id = "
-                          + id)
-                  .equals("40so far"));
+      awaitQuery(
+          "select string_agg(pct || message, ',') from pgoffload.sql_progress where id = " + id,
+          "40so far");
       gate.open();
       awaitResult(id);
     }

@@ -9,8 +9,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,17 +30,7 @@ import org.pgoffload.worker.models.Usage;
 final class TakeoverTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  private static TestInstallation installation;
-
-  @BeforeAll
-  static void install() throws SQLException {
-    installation = TestInstallation.start();
-  }
-
-  @AfterAll
-  static void end() {
-    installation.close();
-  }
+  @AutoClose private static final TestInstallation installation = TestInstallation.start();
 
   @BeforeEach
   void emptyTopics() throws SQLException {

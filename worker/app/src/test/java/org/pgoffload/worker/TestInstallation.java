@@ -54,12 +54,10 @@ public final class TestInstallation implements AutoCloseable {
 
   private final InstalledDatabase database = new InstalledDatabase(PostgresVersion.V18);
   private final TestBroker broker;
-  private final boolean ownBroker;
   private TopicNames topics = new TopicNames("none");
 
-  private TestInstallation(TestBroker broker, boolean ownBroker) {
+  private TestInstallation(TestBroker broker) {
     this.broker = broker;
-    this.ownBroker = ownBroker;
     execute("alter role pgoffload_worker login");
     execute("update pgoffload.setting set value = '1500 ms' where name = 'worker_dead_after'");
     // the ids of newId() count as drawn
@@ -67,12 +65,12 @@ public final class TestInstallation implements AutoCloseable {
   }
 
   public static TestInstallation start() {
-    return new TestInstallation(TestBroker.shared(), false);
+    return new TestInstallation(TestBroker.shared());
   }
 
   /// With a broker that can be killed.
   public static TestInstallation startWithBrokerProcess() {
-    return new TestInstallation(TestBroker.startProcess(), true);
+    return new TestInstallation(TestBroker.startProcess());
   }
 
   /// New, empty topics, and so a new consumer group.
@@ -232,6 +230,7 @@ public final class TestInstallation implements AutoCloseable {
     var key =
         query("select encode(key, 'hex') from pgoffload.signing_key order by key_id desc limit 1");
     var keyId = query("select max(key_id) from pgoffload.signing_key");
+    var records = new ArrayList<ProducerRecord<byte[], byte[]>>();
     for (long id : ids) {
       var envelope = template.replace("4711", Long.toString(id));
       var record =
@@ -242,9 +241,9 @@ public final class TestInstallation implements AutoCloseable {
           .add(
               RecordHeaders.SIGNATURE,
               (keyId + ":" + TestRequests.mac(key, envelope)).getBytes(StandardCharsets.UTF_8));
-      var _ = broker.producer().send(record);
+      records.add(record);
     }
-    broker.producer().flush();
+    broker.sendAll(records);
   }
 
   /// Sends many at once, each of which asks its own id.
@@ -350,6 +349,7 @@ public final class TestInstallation implements AutoCloseable {
 
   /// Results of others, as many as wait when the results application has been away for long.
   public void publishResultsOfOthers(int count) {
+    var records = new ArrayList<ProducerRecord<byte[], byte[]>>();
     for (int i = 0; i < count; i++) {
       var id = Long.toString(10_000_000L + i);
       var result =
@@ -358,16 +358,13 @@ public final class TestInstallation implements AutoCloseable {
           "requested_by_oid":10,"answer":"%s","attempts":1,"finished_at":"2026-01-01T00:00:00Z"}\
           """
               .formatted(id, "words ".repeat(100));
-      var _ =
-          broker
-              .producer()
-              .send(
-                  new ProducerRecord<>(
-                      topics.results(),
-                      id.getBytes(StandardCharsets.UTF_8),
-                      result.getBytes(StandardCharsets.UTF_8)));
+      records.add(
+          new ProducerRecord<>(
+              topics.results(),
+              id.getBytes(StandardCharsets.UTF_8),
+              result.getBytes(StandardCharsets.UTF_8)));
     }
-    broker.producer().flush();
+    broker.sendAll(records);
   }
 
   /// The sum of the offsets that the workers have committed.
@@ -384,11 +381,7 @@ public final class TestInstallation implements AutoCloseable {
 
   @Override
   public void close() {
-    if (ownBroker) {
-      broker.close();
-    } else {
-      broker.forgetTopics();
-    }
+    broker.close();
     database.close();
   }
 }

@@ -3,7 +3,6 @@ package org.pgoffload.worker;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.charset.StandardCharsets;
-import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -34,7 +33,7 @@ final class TestLaunches {
 
   private @Nullable Instant published;
 
-  TestLaunches(TestInstallation installation) throws SQLException {
+  TestLaunches(TestInstallation installation) {
     this.installation = installation;
     installation.createLogin("alice");
     installation.createLogin("bob");
@@ -191,7 +190,7 @@ final class TestLaunches {
         Objects.requireNonNullElseGet(published, Instant::now));
   }
 
-  private long oid(String role) throws SQLException {
+  private long oid(String role) {
     return Long.parseLong(installation.query("select '" + role + "'::regrole::oid"));
   }
 

@@ -18,8 +18,7 @@ import java.util.Random;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -38,17 +37,7 @@ import org.pgoffload.worker.models.LlmProviders;
 final class WorkerAppTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  private static TestInstallation installation;
-
-  @BeforeAll
-  static void install() throws SQLException {
-    installation = TestInstallation.start();
-  }
-
-  @AfterAll
-  static void end() {
-    installation.close();
-  }
+  @AutoClose private static final TestInstallation installation = TestInstallation.start();
 
   @BeforeEach
   void emptyTopics() {

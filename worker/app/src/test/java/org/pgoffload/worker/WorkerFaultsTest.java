@@ -4,10 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import java.nio.charset.StandardCharsets;
-import java.sql.SQLException;
 import java.time.Duration;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Result;
@@ -19,17 +17,8 @@ import org.pgoffload.worker.models.LlmProviders;
 final class WorkerFaultsTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  private static TestInstallation installation;
-
-  @BeforeAll
-  static void install() throws SQLException {
-    installation = TestInstallation.startWithBrokerProcess();
-  }
-
-  @AfterAll
-  static void end() {
-    installation.close();
-  }
+  @AutoClose
+  private static final TestInstallation installation = TestInstallation.startWithBrokerProcess();
 
   @BeforeEach
   void emptyTopics() {

@@ -1,6 +1,7 @@
 package org.pgoffload.dev.testkit;
 
 import java.time.Duration;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -95,6 +96,14 @@ public final class TestBroker implements AutoCloseable {
     }
   }
 
+  /// Sends records together, and returns when the broker has them all.
+  public void sendAll(Collection<ProducerRecord<byte[], byte[]>> records) {
+    for (var record : records) {
+      var _ = producer().send(record);
+    }
+    producer().flush();
+  }
+
   /// Everything that was on a topic until now, but for what no transaction has committed; in the
   /// order of each partition. For topics from which nothing is removed.
   public synchronized List<ConsumerRecord<byte[], byte[]>> read(String topic) {
@@ -171,9 +180,12 @@ public final class TestBroker implements AutoCloseable {
     }
   }
 
+  /// Closes the clients, and ends a broker of the caller's own; the shared one ends with the JVM.
   @Override
   public synchronized void close() {
     closeClients();
-    broker.close();
+    if (broker instanceof BrokerProcess) {
+      broker.close();
+    }
   }
 }

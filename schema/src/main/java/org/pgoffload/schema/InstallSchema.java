@@ -180,7 +180,8 @@ public final class InstallSchema {
     }
   }
 
-  /// @param ours the objects of the migrations; the last migration revokes PUBLIC's rights on them
+  /// @param ours the objects of the migrations; the last migrations comment on them and revoke
+  ///   PUBLIC's rights
   private static Flyway flyway(
       DatabaseAddress database,
       String location,
@@ -193,6 +194,7 @@ public final class InstallSchema {
     // of afterConnect.sql
     values.put("first_statement", PinnedSettings.FIRST_STATEMENT);
     values.put("content", ours.digest());
+    values.put("own_comments", ours.comments());
     values.put(
         "own_functions",
         ours.functions().stream()
@@ -228,7 +230,7 @@ public final class InstallSchema {
 
   private static OwnObjects ownObjects(
       DatabaseAddress database, String location, Map<String, String> placeholders) {
-    var notYetRead = new OwnObjects(Set.of(), Set.of(), "");
+    var notYetRead = new OwnObjects(Set.of(), Set.of(), "", "");
     var files =
         Stream.of(flyway(database, location, placeholders, notYetRead).info().all())
             .map(MigrationInfo::getScript)

@@ -12,6 +12,7 @@ import java.util.HexFormat;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 
 /// The objects that migrations make, read from their text, so that no list has to be kept
@@ -21,8 +22,11 @@ import java.util.regex.Pattern;
 /// @param functions and aggregates, each with the types of its arguments, as a `regprocedure` is
 ///   written where the search_path is `pg_catalog`
 /// @param others tables, views, sequences and types, as `to_regclass` and `to_regtype` take them
+/// @param comments the statements that give functions and views the text above them as their
+///   comment
 /// @param digest of the text of all migrations
-public record OwnObjects(Set<String> functions, Set<String> others, String digest) {
+public record OwnObjects(
+    Set<String> functions, Set<String> others, String comments, String digest) {
   private static final String DIRECTORY = "filesystem:";
   private static final String CLASS_PATH = "classpath:";
   private static final String PUBLIC = "${public_schema}";
@@ -35,6 +39,12 @@ public record OwnObjects(Set<String> functions, Set<String> others, String diges
   /// The comment that names a function whose name the script puts together.
   private static final Pattern MADE =
       Pattern.compile("^-- Makes: (\\S+\\([^)]*\\))$", Pattern.MULTILINE);
+
+  /// An object with the text above it: after `Public.`, or from `Private` on.
+  private static final Pattern DESCRIBED =
+      Pattern.compile(
+          "^-- API: (?:Public\\. )?(.*\n(?:--.*\n)*)create or replace (function|aggregate|view) ([^\\s(]+)",
+          Pattern.MULTILINE);
 
   private static final Pattern COMMENT = Pattern.compile("--[^\n]*");
 
@@ -51,6 +61,7 @@ public record OwnObjects(Set<String> functions, Set<String> others, String diges
   static OwnObjects read(String location, List<String> files, String publicSchema) {
     var functions = new LinkedHashSet<String>();
     var others = new LinkedHashSet<String>();
+    var comments = new StringBuilder();
     var digest = sha256();
     for (var file : files) {
       var script = content(location + file);
@@ -59,19 +70,48 @@ public record OwnObjects(Set<String> functions, Set<String> others, String diges
           .results()
           .map(made -> made.group(1).replace(", ", ",").replace(PUBLIC, publicSchema))
           .forEach(functions::add);
+      DESCRIBED
+          .matcher(script)
+          .results()
+          .map(described -> comment(described, script).replace(PUBLIC, publicSchema))
+          .forEach(comments::append);
       var text = COMMENT.matcher(script).replaceAll("");
       var created = CREATED.matcher(text);
       while (created.find()) {
         var name = created.group(2).replace(PUBLIC, publicSchema);
         if (created.group(1).equals("function") || created.group(1).equals("aggregate")) {
-          var types = argumentTypes(text, text.indexOf('(', created.end()) + 1);
-          functions.add(name + "(" + String.join(",", types).replace(PUBLIC, publicSchema) + ")");
+          functions.add(name + arguments(text, created.end()).replace(PUBLIC, publicSchema));
         } else {
           others.add(name);
         }
       }
     }
-    return new OwnObjects(functions, others, HexFormat.of().formatHex(digest.digest()));
+    return new OwnObjects(
+        functions, others, comments.toString(), HexFormat.of().formatHex(digest.digest()));
+  }
+
+  /// The statement that comments on an object. The lines of a paragraph are joined, but for those
+  /// that are indented, as in a list.
+  private static String comment(MatchResult described, String script) {
+    var text =
+        described
+            .group(1)
+            .strip()
+            .replace("\n--\n-- ", "\n")
+            .replaceAll("\n-- (?! )", " ")
+            .replace("\n-- ", "\n");
+    var kind = described.group(2);
+    var arguments =
+        kind.equals("view")
+            ? ""
+            : arguments(COMMENT.matcher(script.substring(described.end())).replaceAll(""), 0);
+    return "comment on %s %s%s is '%s';\n"
+        .formatted(kind, described.group(3), arguments, text.replace("'", "''"));
+  }
+
+  /// The types of a function's arguments, in parentheses.
+  private static String arguments(String text, int start) {
+    return "(" + String.join(",", argumentTypes(text, text.indexOf('(', start) + 1)) + ")";
   }
 
   private static MessageDigest sha256() {
@@ -84,7 +124,7 @@ public record OwnObjects(Set<String> functions, Set<String> others, String diges
 
   /// The objects outside the schema `pgoffload`, among objects of users.
   OwnObjects publicOnes() {
-    return new OwnObjects(outside(functions), outside(others), digest);
+    return new OwnObjects(outside(functions), outside(others), comments, digest);
   }
 
   private static Set<String> outside(Set<String> names) {

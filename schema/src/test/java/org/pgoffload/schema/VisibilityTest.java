@@ -207,6 +207,31 @@ final class VisibilityTest extends OnPostgresVersions {
   }
 
   @Test
+  void commentsWithTheTextAboveTheObject() {
+    assertThat(
+            database
+                .admin()
+                .rows(
+                    """
+                    select obj_description('llm_status(bigint)'::regprocedure) union all
+                    select obj_description('llm_queue'::regclass) union all
+                    select obj_description('pgoffload.request_status(bigint)'::regprocedure) union all
+                    select obj_description('pgoffload.claim_llm(text, bigint, bigint[], oid[], text[])'::regprocedure)
+                    """))
+        .containsExactly(
+            "The state of a request: queued, running, succeeded, failed, cancelled or expired.",
+            "The requests that have not ended and that the reader may see.",
+            "Private. The state of a request of either kind; raises for an unknown id.",
+            """
+            Private, for workers. Claims a batch of LLM requests in one statement. Each comes back as \
+            pgoffload.claim_requests says, or as
+              cancelled    the caller's, but not to be run: detail says who has cancelled it
+              over_budget  the caller's, but not to be run: detail says which budget is used up, and until when
+            An immediate request (with an envelope) is recorded with its claim: its caller inserted no row.\
+            """);
+  }
+
+  @Test
   void namesEveryConstraint() {
     assertThat(
             database

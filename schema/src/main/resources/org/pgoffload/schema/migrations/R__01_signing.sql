@@ -14,9 +14,9 @@ begin
   end loop;
 end
 $$;
-comment on function pgoffload.hmac_blocks is 'Private. The two blocks of an HMAC-SHA256 key.';
 
--- API: Private. Derives what signing reads with every request; called whenever its sources change.
+-- API: Private. Derives pgoffload.signer, which signing reads with every request, from the keys, the settings and the
+-- installation; called whenever these change.
 create or replace function pgoffload.refresh_signer() returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -37,8 +37,6 @@ begin
         max_request_bytes = excluded.max_request_bytes, default_timeout = excluded.default_timeout;
 end
 $$;
-comment on function pgoffload.refresh_signer is
-  'Private. Derives pgoffload.signer from the keys, the settings and the installation.';
 
 -- API: Private. Keeps pgoffload.signer current.
 create or replace function pgoffload.refresh_signer_after_change() returns trigger
@@ -53,7 +51,6 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.refresh_signer_after_change is 'Private. Keeps pgoffload.signer current.';
 
 create or replace trigger refresh_signer after insert or update or delete on pgoffload.setting
   for each statement execute function pgoffload.refresh_signer_after_change();
@@ -62,7 +59,7 @@ create or replace trigger refresh_signer after insert or update or delete on pgo
 create or replace trigger refresh_signer after insert or update or delete on pgoffload.installation
   for each statement execute function pgoffload.refresh_signer_after_change();
 
--- API: Private. Makes the key that signs from now on. Older keys stay valid for what they signed.
+-- API: Private. Makes the key that signs from now on; returns its id. Older keys stay valid for what they signed.
 create or replace function pgoffload.new_signing_key() returns integer
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -72,11 +69,10 @@ as $$
   values (sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())))
   returning key_id
 $$;
-comment on function pgoffload.new_signing_key is 'Private. Makes the key that signs from now on; returns its id.';
 
--- API: Private. Retires the key that signs, and makes another. What the old one has signed is still accepted: it stays
--- until pgoffload.remove_old_keys finds nothing that it may have signed. Waits for no other transaction but another
--- rotation.
+-- API: Private, for the owner. Retires the key that signs, and makes another. What the old one has signed is still
+-- accepted: it stays until pgoffload.remove_old_keys finds nothing that it may have signed. Waits for no other
+-- transaction but another rotation.
 create or replace function pgoffload.rotate_key() returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -89,11 +85,9 @@ begin
   return pgoffload.new_signing_key();
 end
 $$;
-comment on function pgoffload.rotate_key is
-  'Private, for the owner. Makes the key that signs from now on; older ones stay valid for what they signed.';
 
--- API: Private. Rotates the key, and revokes all older ones: workers refuse what was signed with them. Part of
--- pgoffload rotate-key --revoke, which has a break of the capture planned before and recorded after it.
+-- API: Private, for the owner. Rotates the key, and revokes all older ones: workers refuse what was signed with them.
+-- Part of pgoffload rotate-key --revoke, which has a break of the capture planned before and recorded after it.
 create or replace function pgoffload.revoke_keys() returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -106,11 +100,10 @@ begin
   return key_id;
 end
 $$;
-comment on function pgoffload.revoke_keys is 'Private, for the owner. Rotates the key, and revokes all older ones.';
 
--- API: Private. Seals retired keys with which no transaction signs any more: each that saw them before they were retired
--- has ended. Returns how many of the sealed keys are revoked: the requests that these have signed meanwhile have to be
--- signed again.
+-- API: Private, for the owner. Seals retired keys with which no transaction signs any more: each that saw them before
+-- they were retired has ended. Returns how many of the sealed keys are revoked: the requests that these have signed
+-- meanwhile have to be signed again.
 create or replace function pgoffload.seal_keys() returns integer
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -130,11 +123,9 @@ as $$
   )
   select count(s.revoked_at)::integer from sealed s
 $$;
-comment on function pgoffload.seal_keys is
-  'Private, for the owner. Seals retired keys with which no transaction signs any more; returns how many of them are revoked.';
 
--- API: Private. Removes the sealed keys that have signed nothing that is kept: everything that was asked when they
--- signed has ended and been removed, and would not be accepted if it came again. Returns their ids.
+-- API: Private, for the owner. Removes the sealed keys that have signed nothing that is kept: everything that was asked
+-- when they signed has ended and been removed, and would not be accepted if it came again. Returns their ids.
 create or replace function pgoffload.remove_old_keys() returns setof integer
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -144,8 +135,6 @@ as $$
     and not exists (select from pgoffload.id_range r where r.begun_at <= k.sealed_at)
   returning k.key_id
 $$;
-comment on function pgoffload.remove_old_keys is
-  'Private, for the owner. Removes keys with which nothing that is kept was signed.';
 
 do $$
 begin
@@ -155,15 +144,13 @@ begin
 end
 $$;
 
--- API: Private. The keys that a worker accepts.
+-- API: Private, for workers. The keys that a worker accepts.
 create or replace function pgoffload.signing_keys() returns table (key_id integer, key_hex text)
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select k.key_id, encode(k.key, 'hex') from pgoffload.signing_key k where k.revoked_at is null
 $$;
-comment on function pgoffload.signing_keys is
-  'Private, for the worker role. The keys with which requests may be signed.';
 
 -- API: Private. Whether the bytes of a request bear a signature of this installation, with a key of any age that
 -- was not revoked. Runs within its caller's rights and search_path.
@@ -175,4 +162,3 @@ as $$
     from pgoffload.signing_key k, pgoffload.hmac_blocks(k.key) b
     where k.key_id = is_signed.key_id and k.revoked_at is null), false)
 $$;
-comment on function pgoffload.is_signed is 'Private. Whether a request''s bytes were signed by this installation.';

@@ -74,7 +74,6 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.send_envelope is 'Private. Signs and sends an envelope.';
 
 -- API: Private. An id for an immediate request. A READ ONLY transaction may not call nextval: it takes a
 -- random one from the upper half of the current partition's range, which the sequence never reaches.
@@ -106,5 +105,3 @@ begin
   return drawn;
 end
 $$;
-comment on function pgoffload.next_request_id is
-  'Private. An id for an immediate request, also in a READ ONLY transaction.';

@@ -11,10 +11,9 @@ as $$
               else btrim(said, E' \t\n\x0b\f\r\x1c\x1d\x1e\x1f\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006'
                                '\u2008\u2009\u200a\u2028\u2029\u205f\u3000') = '' end
 $$;
-comment on function pgoffload.is_blank is 'Private. Whether a text has nothing but white space.';
 
--- API: Private. Whether JSON is an integer that a model takes for a number of something. Runs within the
--- search_path of its callers.
+-- API: Private. Whether JSON is an integer from 1 to 2147483647, which a model takes for a number of something. Runs
+-- within the search_path of its callers.
 create or replace function pgoffload.is_positive_integer(value jsonb) returns boolean
 language sql immutable
 as $$
@@ -22,10 +21,9 @@ as $$
               then value::numeric % 1 = 0 and value::numeric between 1 and 2147483647
               else false end
 $$;
-comment on function pgoffload.is_positive_integer is 'Private. Whether JSON is an integer from 1 to 2147483647.';
 
--- API: Private. Raises what is wrong with the options of a request. Runs within the rights and the
--- search_path of pgoffload.send_llm_request's callers.
+-- API: Private. Raises invalid_parameter_value for what is wrong with the options of a request. Runs within the rights
+-- and the search_path of pgoffload.send_llm_request's callers.
 create or replace function pgoffload.check_llm_options(kind text, options jsonb) returns void
 language plpgsql stable
 as $$
@@ -99,11 +97,9 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.check_llm_options is
-  'Private. Raises invalid_parameter_value for what is wrong with the options of a request.';
 
--- API: Private. Raises what is wrong with a request for embeddings. Runs within the rights and
--- the search_path of pgoffload.send_llm_request's callers.
+-- API: Private. Raises invalid_parameter_value for what is wrong with a request for embeddings. Runs within the rights
+-- and the search_path of pgoffload.send_llm_request's callers.
 create or replace function pgoffload.check_embed_request(request ${public_schema}.llm_request) returns void
 language plpgsql immutable
 as $$
@@ -144,11 +140,9 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.check_embed_request is
-  'Private. Raises invalid_parameter_value for what is wrong with a request for embeddings.';
 
--- API: Private. Raises what is wrong with a request for an answer. Runs within the rights and the
--- search_path of pgoffload.send_llm_request's callers.
+-- API: Private. Raises invalid_parameter_value for what is wrong with a request for an answer. Runs within the rights
+-- and the search_path of pgoffload.send_llm_request's callers.
 create or replace function pgoffload.check_ask_request(request ${public_schema}.llm_request) returns void
 language plpgsql immutable
 as $$
@@ -210,11 +204,9 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.check_ask_request is
-  'Private. Raises invalid_parameter_value for what is wrong with a request for an answer.';
 
--- API: Private. Raises what is wrong with a request, before anything is stored or sent. Runs within the
--- rights and the search_path of pgoffload.send_llm_request's callers.
+-- API: Private. Raises invalid_parameter_value for what is wrong with a request, before anything is stored or sent.
+-- Runs within the rights and the search_path of pgoffload.send_llm_request's callers.
 create or replace function pgoffload.check_llm_request(request ${public_schema}.llm_request) returns void
 language plpgsql stable
 as $$
@@ -269,8 +261,6 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.check_llm_request is
-  'Private. Raises invalid_parameter_value for what is wrong with a request.';
 
 -- API: Private. Reads an interval that came as text from a setting.
 create or replace function pgoffload.parse_timeout(setting_name text, value text) returns interval
@@ -284,7 +274,6 @@ exception when others then
     using errcode = 'invalid_parameter_value', hint = 'For example: set ' || setting_name || ' = ''30 s''';
 end
 $$;
-comment on function pgoffload.parse_timeout is 'Private. Reads an interval from a setting.';
 
 -- API: Private. What the model is asked, as fields of JSON; what is null is left out. Runs within the search_path
 -- of its callers.
@@ -310,7 +299,6 @@ begin
     '"tags":' || request.tags::text);
 end
 $$;
-comment on function pgoffload.llm_payload is 'Private. What the model is asked, as fields of JSON.';
 
 -- API: Private. Validates, signs and sends a stamped request. Only its two callers are security definers.
 create or replace function pgoffload.send_llm_request(request ${public_schema}.llm_request) returns bigint
@@ -341,10 +329,9 @@ begin
   return request.id;
 end
 $$;
-comment on function pgoffload.send_llm_request is 'Private. Validates, signs and sends a stamped request.';
 
--- API: Private. The way in with the transaction, as an AFTER trigger: a row that was not inserted is not sent. The
--- message belongs to the (sub)transaction: a row that is rolled back is not sent either.
+-- API: Private. Sends an inserted request with its transaction, as an AFTER trigger: a row that was not inserted is not
+-- sent. The message belongs to the (sub)transaction: a row that is rolled back is not sent either.
 create or replace function pgoffload.send_inserted_llm_request() returns trigger
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -354,7 +341,6 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.send_inserted_llm_request is 'Private. Sends an inserted request with its transaction.';
 
 -- Not for what the claim records of an immediate request, nor for rows restored from a dump, which bear
 -- the transaction of their first life.
@@ -368,7 +354,7 @@ create or replace trigger send_llm_request
 -- aggregate's owner, while its state function runs with the caller's identity: the state function sees who calls, the
 -- final function may sign, and no caller can call one of them alone (docs/decisions/0004).
 
--- API: Private. The state function: stamps with the caller's identity.
+-- API: Private. The state function: stamps an immediate request with the caller's identity.
 create or replace function pgoffload.stamp_llm_request(
   state ${public_schema}.llm_request,
   kind text, prompt text, system text, messages jsonb, model text, options jsonb, timeout interval,
@@ -400,9 +386,8 @@ begin
   return state;
 end
 $$;
-comment on function pgoffload.stamp_llm_request is 'Private. Stamps an immediate request with the caller''s identity.';
 
--- API: Private. The final function: signs and sends with the owner's rights.
+-- API: Private. The final function: signs and sends a stamped request at once, with the owner's rights.
 create or replace function pgoffload.send_stamped_llm_request(request ${public_schema}.llm_request) returns bigint
 language plpgsql volatile strict security definer
 set search_path = pg_catalog, pg_temp
@@ -413,9 +398,9 @@ begin
   return pgoffload.send_llm_request(request);
 end
 $$;
-comment on function pgoffload.send_stamped_llm_request is 'Private. Sends a stamped request at once.';
 
--- API: Private. Sends one LLM request at once; llm_ask and the functions like it call it.
+-- API: Private. Sends one LLM request at once, whatever becomes of the transaction; returns its id. llm_ask and the
+-- functions like it call it.
 create or replace aggregate pgoffload.emit_llm_request(
   kind text, prompt text, system text, messages jsonb, model text, options jsonb, timeout interval,
   ordering_key text, tags jsonb, provider text, response_schema jsonb, inputs text[]) (
@@ -423,5 +408,3 @@ create or replace aggregate pgoffload.emit_llm_request(
   stype = ${public_schema}.llm_request,
   finalfunc = pgoffload.send_stamped_llm_request
 );
-comment on routine pgoffload.emit_llm_request is
-  'Sends one LLM request at once, whatever becomes of the transaction; returns its id. llm_ask and its like call it.';

@@ -9,14 +9,13 @@ set search_path = pg_catalog, pg_temp
 as $$
   select case when id & 2147483647 = 0 then 2147483647 else (id & 2147483647)::integer end
 $$;
-comment on function pgoffload.pid_of is 'Private. The number by which a session knows a task.';
 
 -- The stamping functions run with the caller's rights, have no SET clause and use no unqualified function or operator: a
 -- caller's own one, found first, could lie about who calls.
 
--- API: Private. Stamps the role that the worker logs in as. It is session_user only where the session itself has called
--- SET ROLE. Inside a security definer function or a maintenance command current_user differs as well, but there the
--- session's user has not asked for anything.
+-- API: Private. The role that a worker logs in as to run what the caller launches. It is session_user only where the
+-- session itself has called SET ROLE. Inside a security definer function or a maintenance command current_user differs
+-- as well, but there the session's user has not asked for anything.
 create or replace function pgoffload.login_oid() returns oid
 language plpgsql volatile
 as $$
@@ -34,10 +33,8 @@ begin
   return pg_catalog.quote_ident(current_user)::pg_catalog.regrole::pg_catalog.oid;
 end
 $$;
-comment on function pgoffload.login_oid is
-  'Private. The role that a worker logs in as to run what the caller launches.';
 
--- API: Private. Stamps the settings of the session: those that differ from what needs no telling, and the
+-- API: Private. The settings of the session that go with a task: those that differ from what needs no telling, and the
 -- custom ones named in pgoffload.forward_settings.
 create or replace function pgoffload.session_settings() returns jsonb
 language plpgsql volatile
@@ -62,7 +59,6 @@ begin
   return settings;
 end
 $$;
-comment on function pgoffload.session_settings is 'Private. The settings of the session that go with a task.';
 
 -- API: Private. Names the session for as long as its requests are kept: a pid alone comes again. Rights do not depend
 -- on it.
@@ -83,7 +79,6 @@ begin
   return known;
 end
 $$;
-comment on function pgoffload.session_key is 'Private. Names the session.';
 
 do $$
 begin
@@ -99,9 +94,9 @@ begin
 end
 $$;
 
--- API: Private. What stands against logging in as a role to run SQL as another (or as itself), or null.
--- Asked when a task is launched and again when it is claimed. Membership has to be direct: a
--- member of a member has not been given this right by itself.
+-- API: Private. What stands against logging in as a role to run SQL as another (or as itself), as the error to raise,
+-- or null. Asked when a task is launched and again when it is claimed. Membership has to be direct: a member of a
+-- member has not been given this right by itself.
 create or replace function pgoffload.login_refusal(login oid, requester oid) returns jsonb
 language plpgsql stable
 as $$
@@ -154,11 +149,9 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.login_refusal is
-  'Private. What stands against running SQL as a role, as the error to raise, or null.';
 
--- API: Private. The task that this session executes, if it does: a setting names it, and only what the
--- worker has recorded of this very backend makes it true. A task that clears the setting is found by that record.
+-- API: Private. The task that this session executes, or nulls: a setting names it, and only what the worker has
+-- recorded of this very backend makes it true. A task that clears the setting is found by that record.
 create or replace function pgoffload.current_task(out task bigint, out attempt integer, out depth integer)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -201,7 +194,6 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.current_task is 'Private. The task that this session executes, or nulls.';
 
 -- API: Private. An id for what a task launches, the same when the task is executed again: a launch takes
 -- effect at once, so that only its id keeps a second execution from launching it a second time.
@@ -236,10 +228,8 @@ begin
   end loop;
 end
 $$;
-comment on function pgoffload.next_child_id is
-  'Private. The id of the next launch of a task, the same in each execution.';
 
--- API: Private. Raises what is wrong with a request, before anything is stored or sent.
+-- API: Private. Raises invalid_parameter_value for what is wrong with a request, before anything is stored or sent.
 create or replace function pgoffload.check_sql_request(request ${public_schema}.sql_request) returns void
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
@@ -275,8 +265,6 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.check_sql_request is
-  'Private. Raises invalid_parameter_value for what is wrong with a request.';
 
 -- API: Private. What is to be executed, as fields of JSON; what is null is left out. Runs within the search_path of
 -- its callers.
@@ -300,7 +288,6 @@ as $$
     '"large_object":' || large_object,
     '"tags":' || request.tags::text)
 $$;
-comment on function pgoffload.sql_payload is 'Private. What is to be executed, as fields of JSON.';
 
 -- API: Private. Validates, signs and sends a stamped request. Only its two callers are security definers.
 create or replace function pgoffload.send_sql_request(
@@ -331,9 +318,8 @@ begin
     pgoffload.sql_payload(request, max_workers, depth, large_object));
 end
 $$;
-comment on function pgoffload.send_sql_request is 'Private. Validates, signs and sends a stamped request.';
 
--- API: Private. The way in with the transaction.
+-- API: Private. Sends an inserted request with its transaction.
 create or replace function pgoffload.send_inserted_sql_request() returns trigger
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -344,7 +330,6 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.send_inserted_sql_request is 'Private. Sends an inserted request with its transaction.';
 
 create or replace trigger send_sql_request
   after insert on ${public_schema}.sql_request
@@ -352,7 +337,7 @@ create or replace trigger send_sql_request
   when (not new.immediate and new.created_xid = pg_catalog.pg_current_xact_id())
   execute function pgoffload.send_inserted_sql_request();
 
--- API: Private. Reads an integer that came as text from a setting.
+-- API: Private. Reads a number, or a size in bytes, that came as text from a setting.
 create or replace function pgoffload.integer_setting(setting_name text, usual integer, least_value integer) returns integer
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -373,9 +358,9 @@ begin
   return read;
 end
 $$;
-comment on function pgoffload.integer_setting is 'Private. Reads a number, or a size in bytes, from a setting.';
 
--- API: Private. Reads pg_background.worker_timeout: a number without a unit is milliseconds, as in pg_background.
+-- API: Private. Reads pg_background.worker_timeout: a number without a unit is milliseconds, as in pg_background. Null
+-- is for as long as it takes.
 create or replace function pgoffload.parse_worker_timeout(value text) returns interval
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -398,10 +383,9 @@ begin
   return nullif(timeout, interval '0');
 end
 $$;
-comment on function pgoffload.parse_worker_timeout is
-  'Private. Reads pg_background.worker_timeout; null is for as long as it takes.';
 
--- API: Private. The way in at once: stamps with the caller's rights (docs/decisions/0004).
+-- API: Private. The way in at once: stamps an immediate request with the caller's identity, session and settings, with
+-- the caller's rights (docs/decisions/0004).
 create or replace function pgoffload.stamp_sql_request(
   state ${public_schema}.sql_request, command text, queue_size integer, label text, submitted boolean)
 returns ${public_schema}.sql_request
@@ -445,10 +429,8 @@ begin
   return state;
 end
 $$;
-comment on function pgoffload.stamp_sql_request is
-  'Private. Stamps an immediate request with the caller''s identity, session and settings.';
 
--- API: Private. The final function: signs and sends with the owner's rights.
+-- API: Private. The final function: signs and sends a stamped request at once, with the owner's rights.
 create or replace function pgoffload.send_stamped_sql_request(request ${public_schema}.sql_request) returns bigint
 language plpgsql volatile strict security definer
 set search_path = pg_catalog, pg_temp
@@ -475,13 +457,11 @@ begin
   return request.id;
 end
 $$;
-comment on function pgoffload.send_stamped_sql_request is 'Private. Sends a stamped request at once.';
 
--- API: Private. Sends one request for background SQL at once; pg_background_launch calls it.
+-- API: Private. Sends one request for background SQL at once, whatever becomes of the transaction; returns its id.
+-- pg_background_launch calls it.
 create or replace aggregate pgoffload.emit_sql_request(command text, queue_size integer, label text, submitted boolean) (
   sfunc = pgoffload.stamp_sql_request,
   stype = ${public_schema}.sql_request,
   finalfunc = pgoffload.send_stamped_sql_request
 );
-comment on routine pgoffload.emit_sql_request is
-  'Sends one request for background SQL at once, whatever becomes of the transaction; returns its id. pg_background_launch calls it.';

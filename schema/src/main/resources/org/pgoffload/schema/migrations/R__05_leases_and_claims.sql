@@ -1,7 +1,7 @@
 -- Which worker lives, and which worker may run what: leases and claims. What workers call here is for the role
 -- pgoffload_worker alone.
 
--- API: Private. Registers a worker process; returns the epoch of its lease.
+-- API: Private, for workers. Registers a worker process; returns the epoch of its lease.
 create or replace function pgoffload.register_worker(
   worker_name text,     -- unique to the process
   provider text,        -- what it resolved: openai, anthropic, …
@@ -18,9 +18,9 @@ as $$
         started_at = clock_timestamp(), heartbeat_at = clock_timestamp(), released_at = null, doing = '{}'
   returning epoch
 $$;
-comment on function pgoffload.register_worker is 'Private, for workers. Registers a lease; returns its epoch.';
 
--- API: Private. Renews a lease and says what the worker does; false when the lease is another epoch's by now.
+-- API: Private, for workers. Renews a lease and says what the worker does; false when the lease is another epoch's by
+-- now.
 create or replace function pgoffload.renew_lease(
   worker_name text, worker_epoch bigint, in_flight integer,
   doing jsonb)          -- numbers by name: see the columns of llm_worker
@@ -35,9 +35,8 @@ begin
   return found;
 end
 $$;
-comment on function pgoffload.renew_lease is 'Private, for workers. Renews a lease and says what the worker does.';
 
--- API: Private. Gives a lease up: what the worker had claimed and not finished is taken over at once.
+-- API: Private, for workers. Gives a lease up: what the worker had claimed and not finished is taken over at once.
 create or replace function pgoffload.release_lease(worker_name text, worker_epoch bigint) returns void
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -45,9 +44,9 @@ as $$
   update pgoffload.worker set released_at = clock_timestamp(), in_flight = 0
   where name = worker_name and epoch = worker_epoch
 $$;
-comment on function pgoffload.release_lease is 'Private, for workers. Gives a lease up.';
 
--- API: Private. Whether the worker that holds this lease lives, by the database's clock.
+-- API: Private. Whether the worker that holds this lease lives, by the database's clock: its lease is fresh, or could
+-- not be renewed because the server has just started.
 create or replace function pgoffload.worker_is_alive(worker_name text, worker_epoch bigint) returns boolean
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -59,19 +58,16 @@ as $$
       and greatest(w.heartbeat_at, least(pg_postmaster_start_time(), clock_timestamp())) > clock_timestamp()
           - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after'))
 $$;
-comment on function pgoffload.worker_is_alive is
-  'Private. Whether a lease is held and fresh, or could not be renewed because the server has just started.';
 
--- API: Private. How many workers live, by which limits that they share are divided; at least 1.
+-- API: Private, for workers. How many workers live, by which limits that they share are divided; at least 1.
 create or replace function pgoffload.live_workers() returns integer
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select greatest(1, count(*))::integer from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch)
 $$;
-comment on function pgoffload.live_workers is 'Private, for workers. How many of them live, at least 1.';
 
--- API: Private. Refuses a worker whose lease is lost. Runs within its callers' rights and search_path.
+-- API: Private. Raises PO001 for a worker whose lease is lost. Runs within its callers' rights and search_path.
 create or replace function pgoffload.require_lease(worker_name text, worker_epoch bigint) returns void
 language plpgsql stable
 as $$
@@ -82,7 +78,6 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.require_lease is 'Private. Raises PO001 for a worker whose lease is lost.';
 
 -- API: Private. Whether a worker is dead, and will be until this transaction ends: one that wakes up renews its lease
 -- after that, and then finds what was taken from it. Runs within its callers' rights and search_path.
@@ -97,8 +92,6 @@ begin
   return not pgoffload.worker_is_alive(worker_name, worker_epoch);
 end
 $$;
-comment on function pgoffload.may_be_taken_over is
-  'Private. Whether a worker is dead, and will be until this transaction ends.';
 
 -- API: Private. Whether a live worker has a request.
 create or replace function pgoffload.is_held(id bigint) returns boolean
@@ -108,7 +101,6 @@ as $$
     select pgoffload.worker_is_alive(c.worker, c.epoch)
     from pgoffload.claim c where c.id = is_held.id order by c.attempt desc limit 1), false)
 $$;
-comment on function pgoffload.is_held is 'Private. Whether a live worker has a request.';
 
 -- API: Private. Whether a role may act on another role's requests: it inherits that role's privileges. False for a role
 -- that does not exist any more. Runs within its callers' search_path, so that it is inlined.
@@ -118,7 +110,6 @@ as $$
   select case when exists (select from pg_roles b where b.oid = by_oid)
               then pg_has_role(by_oid, requested_by_oid, 'usage') else false end
 $$;
-comment on function pgoffload.may_act_for is 'Private. Whether a role may act on another role''s requests.';
 
 -- API: Private. Claims a batch of requests of one kind: what claim_llm and claim_sql share. Each comes back as
 --   claimed   the caller has it, as this attempt
@@ -192,11 +183,12 @@ begin
   from asked a left join claimed c on c.id = a.id;
 end
 $$;
-comment on function pgoffload.claim_requests is 'Private. Claims a batch of requests of one kind.';
 
--- API: Private. Claims a batch of LLM requests in one statement. Each comes back as pgoffload.claim_requests says, or as
+-- API: Private, for workers. Claims a batch of LLM requests in one statement. Each comes back as
+-- pgoffload.claim_requests says, or as
 --   cancelled    the caller's, but not to be run: detail says who has cancelled it
 --   over_budget  the caller's, but not to be run: detail says which budget is used up, and until when
+--
 -- An immediate request (with an envelope) is recorded with its claim: its caller inserted no row.
 create or replace function pgoffload.claim_llm(
   worker_name text, worker_epoch bigint,
@@ -259,10 +251,9 @@ begin
   from pgoffload.claim_requests(worker_name, worker_epoch, ids, requested_by_oids, false) c;
 end
 $$;
-comment on function pgoffload.claim_llm is 'Private, for workers. Claims a batch of LLM requests.';
 
--- API: Private. Which of these LLM requests are still the caller's: its attempt is the newest, under this very lease,
--- and there is no result. To be asked after the lease was renewed.
+-- API: Private, for workers. Which of these LLM requests are still the caller's: its attempt is the newest, under this
+-- very lease, and there is no result. To be asked after the lease was renewed.
 create or replace function pgoffload.still_claimed(
   worker_name text, worker_epoch bigint,
   ids bigint[],
@@ -281,10 +272,8 @@ as $$
   where latest.attempt = a.attempt and latest.worker = worker_name and latest.epoch = worker_epoch
     and not exists (select from pgoffload.llm_result r where r.id = a.id)
 $$;
-comment on function pgoffload.still_claimed is
-  'Private, for workers. Which of these LLM requests are still the caller''s.';
 
--- API: Private. Which of these LLM requests have their result in the table.
+-- API: Private, for workers. Which of these LLM requests have their result in the table.
 create or replace function pgoffload.answered_llm(ids bigint[]) returns setof bigint
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -293,10 +282,8 @@ set enable_seqscan = off
 as $$
   select r.id from pgoffload.llm_result r where r.id = any (ids)
 $$;
-comment on function pgoffload.answered_llm is
-  'Private, for workers. Which of these LLM requests have their result in the table.';
 
--- API: Private. Records immediate requests, whose callers insert no row.
+-- API: Private, for workers. Records immediate requests, whose callers insert no row.
 create or replace function pgoffload.record_sql_requests(envelopes text[]) returns void
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -316,10 +303,10 @@ as $$
   where envelope is not null and e ->> 'kind' = 'sql'
   on conflict (id) do nothing
 $$;
-comment on function pgoffload.record_sql_requests is 'Private, for workers. Records immediate requests.';
 
--- API: Private. Claims a batch of SQL requests. Each comes back as pgoffload.claim_requests says. A claimed one, or one of
--- the caller's own, is ended with what `ending` has, if there is something, instead of being run.
+-- API: Private, for workers. Claims a batch of SQL requests. Each comes back as pgoffload.claim_requests says. A
+-- claimed one, or one of the caller's own, is ended with what `ending` has, if there is something, instead of being
+-- run.
 create or replace function pgoffload.claim_sql(
   worker_name text, worker_epoch bigint,
   ids bigint[],               -- distinct
@@ -390,7 +377,6 @@ begin
   order by c.id;
 end
 $$;
-comment on function pgoffload.claim_sql is 'Private, for workers. Claims a batch of SQL requests.';
 
 -- API: Private. Whether an attempt is the last one, and will be until this transaction ends.
 create or replace function pgoffload.is_last_attempt(id bigint, attempt integer) returns boolean
@@ -404,10 +390,9 @@ begin
     select from pgoffload.claim c where c.id = is_last_attempt.id and c.attempt > is_last_attempt.attempt);
 end
 $$;
-comment on function pgoffload.is_last_attempt is 'Private. Whether an attempt is the last one.';
 
--- API: Private. A new attempt of the same worker, after it has lost the session of the last one: what that one
--- left, its chunks too, must not be taken for the new one's. No row when another has begun it, or it has ended.
+-- API: Private, for workers. A new attempt of the same worker, after it has lost the session of the last one: what that
+-- one left, its chunks too, must not be taken for the new one's. No row when another has begun it, or it has ended.
 create or replace function pgoffload.claim_sql_again(
   worker_name text, worker_epoch bigint, id bigint, lost_attempt integer)
 returns table (attempt integer, claimed_at timestamptz, token uuid)
@@ -428,4 +413,3 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.claim_sql_again is 'Private, for workers. A new attempt of the same worker.';

@@ -20,9 +20,8 @@ begin
   return state;
 end
 $$;
-comment on function pgoffload.stamp_command is 'Private. Stamps a command with the caller''s identity.';
 
--- API: Private. Checks and sends a stamped command.
+-- API: Private. Checks a stamped command, and sends it at once.
 create or replace function pgoffload.send_command(request ${public_schema}.sql_request) returns bigint
 language plpgsql volatile strict security definer
 set search_path = pg_catalog, pg_temp
@@ -42,16 +41,13 @@ begin
   return request.id;
 end
 $$;
-comment on function pgoffload.send_command is 'Private. Sends a stamped command at once.';
 
--- API: Private. Sends one command at once.
+-- API: Private. Sends one command (cancel, progress) to the workers at once, which decide who may give it.
 create or replace aggregate pgoffload.emit_command(kind text, id bigint, pct integer, message text) (
   sfunc = pgoffload.stamp_command,
   stype = ${public_schema}.sql_request,
   finalfunc = pgoffload.send_command
 );
-comment on routine pgoffload.emit_command is
-  'Sends one command (cancel, progress) to the workers at once. Who may give it is decided there.';
 
 -- API: Private. Remembers many cancellations at once, of requests of either kind. Any role may send any number: an
 -- id that cannot become a request's costs no row. Runs within its callers' rights and search_path.
@@ -90,14 +86,15 @@ begin
   end;
 end
 $$;
-comment on function pgoffload.remember_cancellations is 'Private. Remembers many cancellations.';
 
--- API: Private. Obeys commands to cancel LLM requests, which every worker reads. Each command comes back in its order as
+-- API: Private, for workers. Obeys commands to cancel LLM requests, which every worker reads. Each command comes back
+-- in its order as
 --   claimed  no worker had begun the request, or its worker is dead: it is the caller's now, who publishes its end
 --   held     a live worker has it, which interrupts it if it is the caller itself
 --   ended    it has its result
 --   denied   it is not by_oid's to cancel
 --   unknown  nothing is recorded of it: if it comes later, its claim obeys
+--
 -- Of several commands to one request, one comes back as claimed.
 create or replace function pgoffload.cancel_llm(
   worker_name text, worker_epoch bigint,
@@ -156,10 +153,9 @@ begin
   order by a.number;
 end
 $$;
-comment on function pgoffload.cancel_llm is 'Private, for workers. Obeys many commands to cancel LLM requests.';
 
--- API: Private. Remembers cancellations of SQL requests. Returns the ids of the requests that have not ended and that
--- the role may cancel: the worker that runs them interrupts them then.
+-- API: Private, for workers. Remembers cancellations of SQL requests. Returns the ids of the requests that have not
+-- ended and that the role may cancel: the worker that runs them interrupts them then.
 create or replace function pgoffload.record_cancellations(ids bigint[], by_oids oid[]) returns setof bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -177,13 +173,11 @@ begin
     and not exists (select from pgoffload.sql_result r where r.id = a.id);
 end
 $$;
-comment on function pgoffload.record_cancellations is 'Private, for workers. Remembers many cancellations.';
 
--- API: Private. Records what a running task says of its progress.
+-- API: Private, for workers. Records what a running task says of its progress.
 create or replace function pgoffload.record_progress(id bigint, attempt integer, pct integer, message text) returns void
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
   insert into pgoffload.sql_progress (id, attempt, pct, message) values (id, attempt, pct, message)
 $$;
-comment on function pgoffload.record_progress is 'Private, for workers. Records a task''s progress.';

@@ -1,9 +1,10 @@
 -- The cache of answers, for the role pgoffload_worker alone.
 
--- API: Private. Finds the answer to a request that others have asked for before. It comes back as
+-- API: Private, for workers. Finds the answer to a request that others have asked for before. It comes back as
 --   hit     result is the answer's row, succeeded within max_age
 --   lead    the caller makes the call; asking again as the leader gives lead again
 --   follow  a live worker makes it for leader_id: ask again later
+--
 -- The next request leads when the leader has ended otherwise, or its worker is dead. Of two that ask at the same time
 -- the primary key lets one lead.
 create or replace function pgoffload.consult_cache(
@@ -66,5 +67,3 @@ begin
   return next;
 end
 $$;
-comment on function pgoffload.consult_cache is
-  'Private, for workers. Finds the answer to a request that others have asked before, or the request that asks for all.';

@@ -2,17 +2,16 @@
 
 -- What workers call on their own connections, as the role pgoffload_worker.
 
--- API: Private. Records what a task waits for before it can begin.
+-- API: Private, for workers. Records what a task waits for before it can begin.
 create or replace function pgoffload.record_wait(id bigint, attempt integer, reason text) returns void
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
   insert into pgoffload.sql_progress (id, attempt, pct, message, waits) values (id, attempt, 0, reason, true)
 $$;
-comment on function pgoffload.record_wait is 'Private, for workers. Records what a task waits for.';
 
--- API: Private. Marks an attempt whose command is about to run outside a transaction block. False: it is not
--- to be run, another attempt has begun.
+-- API: Private, for workers. Marks an attempt whose command is about to run outside a transaction block: its outcome
+-- will be unknown if its worker dies. False: it is not to be run, another attempt has begun.
 create or replace function pgoffload.mark_autocommit(id bigint, attempt integer) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -29,10 +28,8 @@ begin
   return true;
 end
 $$;
-comment on function pgoffload.mark_autocommit is
-  'Private, for workers. Marks an attempt whose outcome will be unknown if its worker dies.';
 
--- API: Private. Records a result; what identifies it comes from the claim, not from the message.
+-- API: Private. Records a result, if it is the first; what identifies it comes from the claim, not from the message.
 create or replace function pgoffload.insert_sql_result(
   id bigint, attempt integer,
   result text,               -- a sql-result message: its fields are columns
@@ -58,9 +55,8 @@ begin
   return found;
 end
 $$;
-comment on function pgoffload.insert_sql_result is 'Private. Records a result, if it is the first.';
 
--- API: Private. Records a terminal result that is not bound to a task's transaction. False: another result
+-- API: Private, for workers. Records a terminal result that is not bound to a task's transaction. False: another result
 -- stands, or a later attempt has begun; the caller reports nothing.
 create or replace function pgoffload.end_sql(id bigint, attempt integer, result text) returns boolean
 language plpgsql volatile security definer
@@ -71,9 +67,8 @@ begin
     and pgoffload.insert_sql_result(id, attempt, result, result::jsonb -> 'read_under');
 end
 $$;
-comment on function pgoffload.end_sql is 'Private, for workers. Records a result outside a task''s transaction.';
 
--- API: Private. The recorded result as the message that goes to the results topic.
+-- API: Private, for workers. The recorded result as the message that goes to the results topic.
 create or replace function pgoffload.sql_result_message(id bigint) returns text
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -85,10 +80,9 @@ as $$
   join ${public_schema}.sql_request q on q.id = r.id
   where r.id = sql_result_message.id
 $$;
-comment on function pgoffload.sql_result_message is 'Private, for workers. A recorded result as a message.';
 
--- API: Private. Which of these sessions do not exist any more, by their place. One that the owner may not look at
--- (without the rights of pg_read_all_stats) exists as long as its pid does.
+-- API: Private, for workers. Which of these sessions do not exist any more, by their place. One that the owner may not
+-- look at (without the rights of pg_read_all_stats) exists as long as its pid does.
 create or replace function pgoffload.sessions_gone(pids integer[], started timestamptz[]) returns setof bigint
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -98,12 +92,12 @@ as $$
   where not exists (
     select from pg_stat_get_activity(s.pid) a where a.backend_start = s.started or a.backend_start is null)
 $$;
-comment on function pgoffload.sessions_gone is 'Private, for workers. Which of these sessions do not exist any more.';
 
 -- What workers call on the session of a task, as the role that launched it.
 
--- API: Private. The role that a request is to run as, for a session of the role that is to be logged in as; null for
--- any other. An identity is an oid: a role may have been renamed since the claim, and another may bear its name.
+-- API: Private, for workers. The role that a request is to run as, for a session of the role that is to be logged in
+-- as; null for any other. An identity is an oid: a role may have been renamed since the claim, and another may bear its
+-- name.
 create or replace function pgoffload.role_of_task(id bigint) returns oid
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -111,9 +105,8 @@ as $$
   select q.requested_by_oid from ${public_schema}.sql_request q
   where q.id = role_of_task.id and q.login_oid = quote_ident(session_user)::regrole::oid
 $$;
-comment on function pgoffload.role_of_task is 'Private, for workers. The role that a request is to run as.';
 
--- API: Private. Records which session executes an attempt. The token proves that the caller is the worker.
+-- API: Private, for workers. Records which session executes an attempt. The token proves that the caller is the worker.
 create or replace function pgoffload.begin_sql_session(
   id bigint, attempt integer, token uuid, started timestamptz, depth integer)
 returns void
@@ -142,10 +135,9 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.begin_sql_session is
-  'Private, for workers. Records the session that executes an attempt.';
 
--- API: Private. Makes this session what the launcher's was. Has no SET clause, since its settings are to stay.
+-- API: Private, for workers. Makes this session what the launcher's was. Has no SET clause, since its settings are to
+-- stay.
 create or replace function pgoffload.enter_task(
   id bigint, attempt integer, token uuid,
   settings jsonb,           -- those that differ from what is usual, and custom ones
@@ -202,11 +194,10 @@ begin
   perform pg_catalog.set_config('synchronous_commit', 'off', true);
 end
 $$;
-comment on function pgoffload.enter_task is 'Private, for workers. Makes a session what the launcher''s was.';
 
--- API: Private. Undoes, until the end of the transaction, what a task may have set, and returns what its rows were
--- written under, for those who read them on the topic. The worker has set role none before it: a task may have set any
--- role.
+-- API: Private, for workers. Undoes, until the end of the transaction, what a task may have set, and returns what its
+-- rows were written under, for those who read them on the topic. The worker has set role none before it: a task may
+-- have set any role.
 create or replace function pgoffload.leave_task() returns jsonb
 language plpgsql volatile
 as $$
@@ -223,10 +214,9 @@ begin
   return read_under;
 end
 $$;
-comment on function pgoffload.leave_task is 'Private, for workers. Undoes what a task may have set.';
 
--- API: Private. Records the success of a task in its own transaction: its work and its result are committed
--- together or not at all.
+-- API: Private, for workers. Records the success of a task in its own transaction: its work and its result are
+-- committed together or not at all.
 create or replace function pgoffload.complete_sql(id bigint, attempt integer, token uuid, result text, read_under jsonb) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -243,4 +233,3 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.complete_sql is 'Private, for workers. Records a task''s success in its own transaction.';

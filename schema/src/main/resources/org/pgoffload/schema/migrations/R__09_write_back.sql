@@ -1,7 +1,7 @@
 -- What the results application writes: results, streamed pieces, usage, and the rows of SQL.
 
--- API: Private. Keeps totals, which only grow: an older one changes nothing. Several writers do not wait for each
--- other in a circle, because each goes by the order of the keys.
+-- API: Private. Writes usage: totals, which only grow (an older one changes nothing), and the sums of their hours.
+-- Several writers do not wait for each other in a circle, because each goes by the order of the keys.
 create or replace function pgoffload.record_usage(messages text[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -50,11 +50,10 @@ begin
         output_tokens = greatest(h.output_tokens, excluded.output_tokens);
 end
 $$;
-comment on function pgoffload.record_usage is
-  'Private. Writes usage: totals, which only grow, and the sums of their hours.';
 
--- API: Private. Writes a batch of what comes on the topics of results, pieces and usage; the first result of a
--- request wins. Results of SQL are recorded where it is executed: here they wake the sessions that listen.
+-- API: Private, for the results application. Writes a batch of what comes on the topics of results, pieces and usage,
+-- and notifies llm_stream, llm_done and sql_done; the first result of a request wins. Results of SQL are recorded where
+-- it is executed: here they wake the sessions that listen.
 --
 -- A message is only written if its request has a claim for the same requester. A claim is committed before anything of
 -- its request is published, so that an intruder who could write to the topics once cannot have left an answer to a
@@ -177,5 +176,3 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.write_back is
-  'Private, for the results application. Writes results of claimed requests, the first of each winning, pieces and usage, notifies llm_stream, llm_done and sql_done, and says what no claim belongs to.';

@@ -1,13 +1,13 @@
 -- Answers for callers whose snapshot is older than any answer: they read a large object (docs/decisions/0008).
 
--- API: Private. The mark before an answer in a large object, which only the owner can compute: any role may make a large
--- object of any number. It is made with the first key, so that a new key hides no answer.
+-- API: Private. The mark before an answer in a large object, which only the owner can compute and which proves that it
+-- is ours: any role may make a large object of any number. It is made with the first key, so that a new key hides no
+-- answer.
 create or replace function pgoffload.large_answer_mark(id bigint) returns bytea
 language sql stable
 as $$
   select sha256(k.key || convert_to('large answer ' || id, 'UTF8')) from pgoffload.signing_key k order by k.key_id limit 1
 $$;
-comment on function pgoffload.large_answer_mark is 'Private. What proves that a large object is an answer.';
 
 -- API: Private. The first of the large objects that may hold a request's answer. Users'
 -- own large objects have the same numbers. So there are eight of them, in the upper half, which a server that counts up
@@ -17,8 +17,6 @@ language sql stable
 as $$
   select (2147483648 + ('x' || left(encode(pgoffload.large_answer_mark(id), 'hex'), 7))::bit(28)::bigint * 8)::oid
 $$;
-comment on function pgoffload.large_object_of is
-  'Private. The first of the eight large objects that may hold an answer.';
 
 -- API: Private. Whether all chunks of a result are here: they take another way than the result. Chunks of other
 -- numbers than the result's own do not count.
@@ -32,7 +30,6 @@ begin
     where c.id = result.id and c.attempt = result.attempt and c.number between 1 and result.chunks);
 end
 $$;
-comment on function pgoffload.has_all_chunks is 'Private. Whether all chunks of a result are here.';
 
 -- API: Private. Keeps an answer where a caller with an old snapshot finds it: a large object is read as it is
 -- now, whatever the snapshot. The first line is the result, the others are its chunks.
@@ -84,10 +81,9 @@ exception when others then
   raise warning 'the answer to request % could not be kept as a large object: %', write_large_answer.id, sqlerrm;
 end
 $$;
-comment on function pgoffload.write_large_answer is 'Private. Keeps an answer as a large object.';
 
--- API: Private. Reads an answer from its large object, if the caller may read it: stamped with the caller's rights, read
--- with the owner's, like the sending (docs/decisions/0004). Null while it is not there.
+-- API: Private. Stamps the reader of an answer in a large object: stamped with the caller's rights, the answer is read
+-- with the owner's, like the sending (docs/decisions/0004).
 create or replace function pgoffload.stamp_reader(state ${public_schema}.sql_request, id bigint) returns ${public_schema}.sql_request
 language plpgsql volatile
 as $$
@@ -97,9 +93,8 @@ begin
   return state;
 end
 $$;
-comment on function pgoffload.stamp_reader is 'Private. Stamps the reader.';
 
--- API: Private. Reads with the owner's rights.
+-- API: Private. Reads an answer with the owner's rights, if the stamped role may read it.
 create or replace function pgoffload.read_large_answer_as(reader ${public_schema}.sql_request) returns text
 language plpgsql volatile strict security definer
 set search_path = pg_catalog, pg_temp
@@ -130,18 +125,16 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.read_large_answer_as is 'Private. Reads an answer, if the stamped role may read it.';
 
--- API: Private. The answer of one request, for a caller with an old snapshot.
+-- API: Private. The answer of one request, for a caller with an old snapshot; null while it is not there.
 create or replace aggregate pgoffload.read_large_answer(id bigint) (
   sfunc = pgoffload.stamp_reader,
   stype = ${public_schema}.sql_request,
   finalfunc = pgoffload.read_large_answer_as
 );
-comment on routine pgoffload.read_large_answer is
-  'Private. The answer of one request as a caller with an old snapshot reads it, or null while it is not there.';
 
--- API: Private. Removes what was kept for callers with an old snapshot. Returns how many.
+-- API: Private, for workers. Removes the large objects that were kept long enough for callers with an old snapshot.
+-- Returns how many.
 create or replace function pgoffload.sweep_large_answers() returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -162,5 +155,3 @@ begin
   return swept;
 end
 $$;
-comment on function pgoffload.sweep_large_answers is
-  'Private, for workers. Removes large objects that have been kept long enough.';

@@ -11,7 +11,6 @@ begin atomic
   order by length(p.model) desc, p.valid_from desc
   limit 1;
 end;
-comment on function pgoffload.price_at is 'Private. The price of a model at a time.';
 
 -- API: Private. What tokens cost; null without a price. Never less than nothing, whatever was counted as cached.
 create or replace function pgoffload.cost_of(
@@ -20,7 +19,6 @@ language sql immutable
 return (greatest(input_tokens - cached_tokens, 0) * (price).input_per_million
         + least(cached_tokens, input_tokens) * coalesce((price).cached_input_per_million, (price).input_per_million)
         + output_tokens * (price).output_per_million) * 0.000001;
-comment on function pgoffload.cost_of is 'Private. What tokens cost.';
 
 -- API: Private. What all calls for a request cost; null when one of them has no price.
 create or replace function pgoffload.cost_of_calls(result pgoffload.llm_result) returns numeric
@@ -48,9 +46,9 @@ begin
   return case when not unpriced then cost end;
 end
 $$;
-comment on function pgoffload.cost_of_calls is 'Private. What all calls for a request cost.';
 
--- API: Public.
+-- API: Public. Usage by role, provider, model and minute, of the roles that the reader may see, with its cost by
+-- pgoffload.llm_price. A role has its name of today, one that was dropped its last.
 create or replace view ${public_schema}.llm_usage with (security_invoker) as
 select coalesce(r.rolname, u.requested_by) as role, nullif(u.provider, '') as provider, nullif(u.model, '') as model, u.minute,
        u.requests, u.failed, u.cached, u.calls, u.failed_calls,
@@ -60,8 +58,6 @@ select coalesce(r.rolname, u.requested_by) as role, nullif(u.provider, '') as pr
 from pgoffload.llm_usage_minute u
 left join pg_catalog.pg_roles r on r.oid = u.requested_by_oid
 left join lateral pgoffload.price_at(u.provider, u.model, u.minute) p on true;
-comment on view ${public_schema}.llm_usage is
-  'Usage by role, provider, model and minute, of the roles that the reader may see, with its cost by pgoffload.llm_price. A role has its name of today, one that was dropped its last.';
 
 -- API: Private. Of these roles, those that have used up a budget: an object with a sentence for each by its oid, or
 -- null. Called by pgoffload.claim_llm, within its rights and its search_path, where there are budgets at all.
@@ -113,4 +109,3 @@ begin
   return used_up;
 end
 $$;
-comment on function pgoffload.used_up_budgets is 'Private. Which of these roles have used up a budget, in words.';

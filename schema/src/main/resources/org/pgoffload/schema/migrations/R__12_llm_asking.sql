@@ -1,7 +1,7 @@
 -- The functions that ask a language model, cancel, and repeat. They run with the caller's own rights, so that row-level
 -- security decides.
 
--- API: Private. Refuses to wait where the snapshot is older than any answer can be.
+-- API: Private. Raises feature_not_supported above READ COMMITTED, where the snapshot is older than any answer can be.
 create or replace function pgoffload.refuse_to_wait_on_old_snapshot() returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -15,8 +15,6 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.refuse_to_wait_on_old_snapshot is
-  'Private. Raises feature_not_supported above READ COMMITTED.';
 
 -- API: Private. Sleeps a part of the time already waited: a tenth at first, at least 1 ms, no more than
 -- 10 ms until a fortieth is more than that, at most 250 ms. A lone call is noticed within a millisecond or
@@ -31,9 +29,9 @@ begin
   perform pg_sleep(least(0.25, greatest(0.001, least(waited / 10, 0.01), waited / 40)));
 end
 $$;
-comment on function pgoffload.pause_polling is 'Private. One pause of a polling loop.';
 
--- API: Private. Raises the failure of a request that ended without an answer.
+-- API: Private. Raises the failure of a request that ended without an answer: LM001 (failed), LM002 (expired) or 57014
+-- (cancelled).
 create or replace function pgoffload.raise_llm_failure(result pgoffload.llm_result) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -50,10 +48,8 @@ begin
           hint = 'llm_response(' || result.id || ') shows everything that is known.';
 end
 $$;
-comment on function pgoffload.raise_llm_failure is
-  'Private. Raises LM001 (failed), LM002 (expired) or 57014 (cancelled).';
 
--- API: Public.
+-- API: Public. Inserts a request and returns its id. It is sent when the transaction commits; a rollback means no call.
 create or replace function ${public_schema}.llm_submit(
   prompt text,
   model text default null,           -- null: the setting llm.model, else the worker's
@@ -76,8 +72,6 @@ as $$
           response_schema)
   returning id
 $$;
-comment on function ${public_schema}.llm_submit(text, text, text, jsonb, interval, jsonb, text, jsonb, text, jsonb) is
-  'Inserts a request and returns its id. It is sent when the transaction commits; a rollback means no call.';
 
 -- API: Private. Until when a caller waits for what it has sent at once: the worker reports an expired request
 -- itself, the caller gives up a little later.
@@ -92,7 +86,6 @@ begin
     (select s.value::interval from pgoffload.setting s where s.name = 'default_timeout'));
 end
 $$;
-comment on function pgoffload.give_up_at is 'Private. Until when a caller waits.';
 
 -- API: Private. Waits for the result of a request that was sent at once; nulls when it does not come in time.
 create or replace function pgoffload.await_llm(id bigint, since timestamptz, give_up timestamptz) returns pgoffload.llm_result
@@ -115,7 +108,6 @@ begin
   return result;
 end
 $$;
-comment on function pgoffload.await_llm is 'Private. Waits for the result of a request.';
 
 -- API: Private. Sends one request at once and waits for its end, in one statement; raises its failure.
 create or replace function pgoffload.ask_llm(
@@ -148,10 +140,9 @@ begin
   return result;
 end
 $$;
-comment on function pgoffload.ask_llm is
-  'Private. Sends one request at once and waits for its result; raises its failure.';
 
--- API: Public.
+-- API: Public. Asks a language model and waits for the answer, in one statement, also inside an open transaction; the
+-- call is made even if the transaction rolls back.
 create or replace function ${public_schema}.llm_ask(
   prompt text,
   model text default null,           -- null: the setting llm.model, else the worker's
@@ -167,10 +158,9 @@ begin
   return (pgoffload.ask_llm('ask', prompt, model, system, options, timeout, provider, null, null)).answer;
 end
 $$;
-comment on function ${public_schema}.llm_ask(text, text, text, jsonb, interval, text) is
-  'Asks a language model and waits for the answer, in one statement, also inside an open transaction; the call is made even if the transaction rolls back.';
 
--- API: Public.
+-- API: Public. Asks a language model for JSON that satisfies a schema, and waits for it as llm_ask does;
+-- schema_mismatch when the model does not keep to it.
 create or replace function ${public_schema}.llm_ask_json(
   prompt text,
   schema jsonb,                      -- a JSON schema, which the answer satisfies
@@ -202,10 +192,9 @@ begin
   perform pgoffload.raise_llm_failure(result);
 end
 $$;
-comment on function ${public_schema}.llm_ask_json(text, jsonb, text, text, jsonb, interval, text) is
-  'Asks a language model for JSON that satisfies a schema, and waits for it as llm_ask does; schema_mismatch when the model does not keep to it.';
 
--- API: Public.
+-- API: Public. Asks many prompts at once and waits for all of them; rows in their order. One that fails has its error
+-- in its row.
 create or replace function ${public_schema}.llm_ask_many(
   prompts text[],
   model text default null,           -- null: the setting llm.model, else the worker's
@@ -274,10 +263,8 @@ begin
   end loop;
 end
 $$;
-comment on function ${public_schema}.llm_ask_many(text[], text, text, jsonb, interval, text) is
-  'Asks many prompts at once and waits for all of them; rows in their order. One that fails has its error in its row.';
 
--- API: Public.
+-- API: Public. Has a text embedded by a model and waits for the embedding, as llm_ask does.
 create or replace function ${public_schema}.llm_embed(
   input text,
   model text default null,           -- null: the setting llm.model, else the worker's
@@ -300,10 +287,8 @@ begin
   end loop;
 end
 $$;
-comment on function ${public_schema}.llm_embed(text, text, integer, interval, text) is
-  'Has a text embedded by a model and waits for the embedding, as llm_ask does.';
 
--- API: Public.
+-- API: Public. Has texts embedded by a model in one request and waits for the embeddings; rows in their order.
 create or replace function ${public_schema}.llm_embed(
   input text[],                      -- 1 to 100000 texts
   model text default null,           -- null: the setting llm.model, else the worker's
@@ -329,10 +314,9 @@ begin
   end loop;
 end
 $$;
-comment on function ${public_schema}.llm_embed(text[], text, integer, interval, text) is
-  'Has texts embedded by a model in one request and waits for the embeddings; rows in their order.';
 
--- API: Public.
+-- API: Public. Asks at once, whatever becomes of the transaction, that a request be cancelled; it ends as cancelled, or
+-- as what it had become by then.
 create or replace function ${public_schema}.llm_cancel(
   id bigint)          -- of a request that the caller may see
 returns boolean       -- whether it had not ended yet
@@ -364,10 +348,9 @@ begin
   return true;
 end
 $$;
-comment on function ${public_schema}.llm_cancel(bigint) is
-  'Asks at once, whatever becomes of the transaction, that a request be cancelled; it ends as cancelled, or as what it had become by then.';
 
--- API: Public.
+-- API: Public. Inserts a new request that repeats one that has ended, and returns its id. It is sent when the
+-- transaction commits.
 create or replace function ${public_schema}.llm_retry(
   id bigint)          -- of a request that has ended and that the caller may see
 returns bigint        -- the id of the new request
@@ -396,5 +379,3 @@ begin
   return new_id;
 end
 $$;
-comment on function ${public_schema}.llm_retry(bigint) is
-  'Inserts a new request that repeats one that has ended, and returns its id. It is sent when the transaction commits.';

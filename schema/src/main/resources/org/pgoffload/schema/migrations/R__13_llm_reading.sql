@@ -1,7 +1,8 @@
 -- The functions and views that show what becomes of LLM requests: status, answer, pieces, waiting. They run with the
 -- caller's own rights, so that row-level security decides.
 
--- API: Private. Raises the error for an id that does not exist or is not the caller's to see: the two are not told apart.
+-- API: Private. Raises undefined_object for the id of a request, of the kind llm or sql, that does not exist or is not
+-- the caller's to see: the two are not told apart.
 create or replace function pgoffload.raise_unknown_request(kind text, id bigint) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -14,9 +15,8 @@ begin
             kind, case kind when 'llm' then ' or llm_submit' end);
 end
 $$;
-comment on function pgoffload.raise_unknown_request is 'Private. Raises undefined_object for a request of the kind llm or sql.';
 
--- API: Public.
+-- API: Public. The state of a request: queued, running, succeeded, failed, cancelled or expired.
 create or replace function ${public_schema}.llm_status(
   id bigint)         -- of a request that the caller may see
 returns text         -- queued | running | succeeded | failed | cancelled | expired
@@ -44,10 +44,9 @@ begin
   return 'queued';
 end
 $$;
-comment on function ${public_schema}.llm_status(bigint) is
-  'The state of a request: queued, running, succeeded, failed, cancelled or expired.';
 
--- API: Public.
+-- API: Public. The answer to a request, or null while it is pending; raises LM001 when it failed, LM002 when it
+-- expired, 57014 when it was cancelled.
 create or replace function ${public_schema}.llm_result(
   id bigint)         -- of a request that the caller may see
 returns text         -- the answer; null while pending
@@ -72,10 +71,8 @@ begin
   return result.answer;
 end
 $$;
-comment on function ${public_schema}.llm_result(bigint) is
-  'The answer to a request, or null while it is pending; raises LM001 when it failed, LM002 when it expired, 57014 when it was cancelled.';
 
--- API: Public.
+-- API: Public. Everything that is known of a request. Never raises for a failed one: its code and message are columns.
 create or replace function ${public_schema}.llm_response(
   id bigint,                     -- of a request that the caller may see
   out status text,
@@ -143,10 +140,9 @@ begin
   end if;
 end
 $$;
-comment on function ${public_schema}.llm_response(bigint) is
-  'Everything that is known of a request. Never raises for a failed one: its code and message are columns.';
 
--- API: Public.
+-- API: Public. The embeddings of a request, in the order of its inputs; no rows while it is pending. Raises as
+-- llm_result does.
 create or replace function ${public_schema}.llm_embeddings(
   id bigint)                -- of a request of kind embed that the caller may see
 returns table (
@@ -177,10 +173,9 @@ begin
   end loop;
 end
 $$;
-comment on function ${public_schema}.llm_embeddings(bigint) is
-  'The embeddings of a request, in the order of its inputs; no rows while it is pending. Raises as llm_result does.';
 
--- API: Public.
+-- API: Public. The pieces of an answer that were streamed since the last call. Read until llm_status is terminal, and
+-- then once more: that is the whole answer.
 create or replace function ${public_schema}.llm_stream(
   id bigint,                     -- of a request that the caller may see
   after_seq bigint default 0)    -- the seq of the last row that the caller has read
@@ -231,10 +226,8 @@ begin
   end if;
 end
 $$;
-comment on function ${public_schema}.llm_stream(bigint, bigint) is
-  'The pieces of an answer that were streamed since the last call. Read until llm_status is terminal, and then once more: that is the whole answer.';
 
--- API: Private. The state of a request of either kind.
+-- API: Private. The state of a request of either kind; raises for an unknown id.
 create or replace function pgoffload.request_status(id bigint) returns text
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -247,10 +240,8 @@ begin
   return ${public_schema}.llm_status(id);
 end
 $$;
-comment on function pgoffload.request_status is
-  'Private. The state of a request of either kind; raises for an unknown id.';
 
--- API: Public.
+-- API: Public. Waits until all (or any) of the requests have ended, at most for the timeout; returns the state of each.
 create or replace function ${public_schema}.llm_wait(
   ids bigint[],                      -- of requests that the caller may see, for a model or for SQL
   timeout interval default null,     -- how long to wait; null: until they have ended
@@ -310,10 +301,8 @@ begin
   return query select i, pgoffload.request_status(i) from unnest(ids) i;
 end
 $$;
-comment on function ${public_schema}.llm_wait(bigint[], interval, text) is
-  'Waits until all (or any) of the requests have ended, at most for the timeout; returns the state of each.';
 
--- API: Public.
+-- API: Public. The provider that the live workers have resolved.
 create or replace function ${public_schema}.llm_provider()
 returns text          -- openai | azure_openai | anthropic | … | echo; several, separated by commas, if workers differ
 language plpgsql volatile
@@ -332,9 +321,8 @@ begin
   return resolved;
 end
 $$;
-comment on function ${public_schema}.llm_provider() is 'The provider that the live workers have resolved.';
 
--- API: Public.
+-- API: Public. The requests that have not ended and that the reader may see.
 create or replace view ${public_schema}.llm_queue with (security_invoker) as
 select q.id, coalesce((select r.rolname from pg_catalog.pg_roles r where r.oid = q.requested_by_oid), q.requested_by) as requested_by,
        q.model,
@@ -346,9 +334,9 @@ left join lateral (
   select x.attempt, x.worker, x.epoch from pgoffload.claim x
   where x.id = q.id order by x.attempt desc limit 1) e on true
 where not exists (select from pgoffload.llm_result r where r.id = q.id);
-comment on view ${public_schema}.llm_queue is 'The requests that have not ended and that the reader may see.';
 
--- API: Public.
+-- API: Public. The workers that have registered, whether they are alive, what they have to do and what they have done
+-- since their start.
 create or replace view ${public_schema}.llm_worker with (security_invoker) as
 select w.name, w.provider, w.model, w.version, w.started_at, w.heartbeat_at, w.in_flight,
        pgoffload.worker_is_alive(w.name, w.epoch) as alive,
@@ -364,5 +352,3 @@ select w.name, w.provider, w.model, w.version, w.started_at, w.heartbeat_at, w.i
        (w.doing ->> 'output_tokens')::bigint as output_tokens,
        (w.doing ->> 'dead_letters')::bigint as dead_letters
 from pgoffload.worker w;
-comment on view ${public_schema}.llm_worker is
-  'The workers that have registered, whether they are alive, what they have to do and what they have done since their start.';

@@ -10,7 +10,6 @@ as $$
   select coalesce(current_setting('pgoffload.attached', true) ~ format('=%s/', id), false)
       or coalesce(current_setting('pgoffload.left', true) ~ format('=%s/', id), false)
 $$;
-comment on function pgoffload.is_launched_here is 'Private. Whether this session knows a request by a handle.';
 
 -- API: Private. The handle of a request id.
 create or replace function pgoffload.handle_of(id bigint) returns pgoffload.attachment
@@ -20,7 +19,6 @@ as $$
   select row (id, current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
                   and pgoffload.is_launched_here(id))::pgoffload.attachment
 $$;
-comment on function pgoffload.handle_of is 'Private. The handle of a request id.';
 
 -- API: Private. The result of a request once all of it is here, or null.
 create or replace function pgoffload.sql_outcome(handle pgoffload.attachment) returns pgoffload.sql_result
@@ -44,12 +42,11 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.sql_outcome is 'Private. A result once all of it is here, or null.';
 
--- API: Private. Waits until a request has ended. While it runs, its session holds an advisory lock: waiting
--- for that wakes at once, and shows the server a task that waits for its caller. The slices are shorter than
--- deadlock_timeout, so that it is the task's wait that the detector looks at and the task that it ends; now
--- and then a longer one catches what fell between two of them. Restores the caller's own lock_timeout.
+-- API: Private. Waits until a request has ended, or the deadline has come. While it runs, its session holds an advisory
+-- lock: waiting for that wakes at once, and shows the server a task that waits for its caller. The slices are shorter
+-- than deadlock_timeout, so that it is the task's wait that the detector looks at and the task that it ends; now and
+-- then a longer one catches what fell between two of them. Restores the caller's own lock_timeout.
 create or replace function pgoffload.await_sql(
   handle pgoffload.attachment,
   deadline timestamptz)         -- or null
@@ -127,7 +124,6 @@ begin
   end loop;
 end
 $$;
-comment on function pgoffload.await_sql is 'Private. Waits until a request has ended, or the deadline has come.';
 
 -- API: Private. Raises what a task's session said, each with its level.
 create or replace function pgoffload.raise_notices(notices jsonb) returns void
@@ -144,7 +140,6 @@ begin
   end loop;
 end
 $$;
-comment on function pgoffload.raise_notices is 'Private. Raises what a task''s session said.';
 
 -- API: Private. Raises a task's failure. The statement's comment becomes a line of the error's context; what the
 -- task's own context was is not made part of a statement, pg_background_error_info has it.
@@ -157,7 +152,6 @@ begin
   using result.error;
 end
 $$;
-comment on function pgoffload.raise_task_failure is 'Private. Raises a task''s failure with its worker in the context.';
 
 -- API: Private. The types of a result's columns, to be cast to, so that no search_path changes what they mean: by
 -- the words of the SQL standard, which are the server's own, or with their schema.
@@ -194,7 +188,6 @@ begin
   return coalesce(types, '{}');
 end
 $$;
-comment on function pgoffload.result_types is 'Private. The types of a result''s columns.';
 
 -- Values are read from their text with the rights and under the search_path of the reader: a domain's check finds what
 -- it would find in any other statement of the reader's, and nothing that the writer has set. So the functions that read
@@ -257,7 +250,6 @@ begin
       names, array_to_string(texts, ', '), array_to_string(others, ', ')) end);
 end
 $$;
-comment on function pgoffload.rows_query is 'Private. A query for the rows of a result.';
 
 -- API: Private. Whether a request is being executed: a live worker has claimed it, and has begun it on a session. One
 -- that waits for a connection is queued.
@@ -272,7 +264,6 @@ as $$
     -- a dead worker's request waits for the next one
     order by c.attempt desc limit 1), false)
 $$;
-comment on function pgoffload.is_running is 'Private. Whether a live worker has begun a request.';
 
 -- API: Private. What a request has last told of its progress, or, before it has begun, what it waits for.
 create or replace function pgoffload.last_progress(id bigint, out pct integer, out message text)
@@ -283,9 +274,8 @@ as $$
   where s.id = last_progress.id and (not s.waits or not pgoffload.is_running(last_progress.id))
   order by s.number desc limit 1
 $$;
-comment on function pgoffload.last_progress is 'Private. What a request has last told of its progress.';
 
--- API: Public.
+-- API: Public. The state of a request: queued, running, succeeded, failed, cancelled or expired.
 create or replace function ${public_schema}.sql_status(
   id bigint)         -- of a request that the caller may see
 returns text         -- queued | running | succeeded | failed | cancelled | expired
@@ -307,10 +297,8 @@ begin
   return case when pgoffload.is_running(id) then 'running' else 'queued' end;
 end
 $$;
-comment on function ${public_schema}.sql_status(bigint) is
-  'The state of a request: queued, running, succeeded, failed, cancelled or expired.';
 
--- API: Public.
+-- API: Public. What became of a request: its status, command tag, row count and error. Never raises for a failed one.
 create or replace function ${public_schema}.sql_result(
   id bigint,                  -- of a request that the caller may see
   out status text,
@@ -349,8 +337,6 @@ begin
   finished_at := r.finished_at;
 end
 $$;
-comment on function ${public_schema}.sql_result(bigint) is
-  'What became of a request: its status, command tag, row count and error. Never raises for a failed one.';
 
 -- API: Private. The result of a request that has ended well, for its rows.
 create or replace function pgoffload.rows_outcome(id bigint) returns pgoffload.sql_result
@@ -370,7 +356,6 @@ begin
   return r;
 end
 $$;
-comment on function pgoffload.rows_outcome is 'Private. The result of a request that has ended well.';
 
 -- API: Private. The rows of a result that a caller with an old snapshot finds in a large object, or null.
 create or replace function pgoffload.large_rows(handle pgoffload.attachment, result pgoffload.sql_result) returns text
@@ -384,7 +369,6 @@ begin
   return null;
 end
 $$;
-comment on function pgoffload.large_rows is 'Private. The rows of a result that are in a large object, or null.';
 
 -- API: Private. What to declare the columns of a result as.
 create or replace function pgoffload.columns_hint(types text[]) returns text
@@ -394,7 +378,6 @@ as $$
   select case when cardinality(types) = 0 then 'The rows have no columns: read them with sql_rows_json.'
               else 'The columns are: ' || replace(array_to_string(types, ', '), 'pg_catalog.', '') end
 $$;
-comment on function pgoffload.columns_hint is 'Private. What to declare the columns of a result as.';
 
 -- API: Private. The rows of a result under the settings in which they were written, for a query that names the
 -- types as its columns'.
@@ -410,7 +393,6 @@ begin
   using result.id, result.attempt, result.rows, content;
 end
 $$;
-comment on function pgoffload.cast_rows is 'Private. The rows of a result.';
 
 -- API: Private. A query for the rows of a result as JSON. Its parameters are the result, the types of its columns, and
 -- the text of a large object.
@@ -442,9 +424,9 @@ begin
     || ')';
 end
 $$;
-comment on function pgoffload.rows_as_json_query is 'Private. A query for the rows of a result as JSON.';
 
--- API: Public. Names everything with its schema, as the functions that cast do.
+-- Names everything with its schema, as the functions that cast do.
+-- API: Public. The rows of a request as JSON objects; no column list is needed.
 create or replace function ${public_schema}.sql_rows_json(
   id bigint)             -- of a request that the caller may see
 returns setof jsonb      -- an object for each row; of several columns of one name, later ones are numbered
@@ -471,9 +453,9 @@ begin
   using result, types, pgoffload.large_rows(pgoffload.handle_of(id), result);
 end
 $$;
-comment on function ${public_schema}.sql_rows_json(bigint) is 'The rows of a request as JSON objects; no column list is needed.';
 
--- API: Public.
+-- API: Public. Asks at once, whatever becomes of the transaction, that a request be cancelled; it ends as cancelled, or
+-- as what it had become by then.
 create or replace function ${public_schema}.sql_cancel(
   id bigint)          -- of a request that the caller may see
 returns boolean       -- whether it had not ended yet
@@ -488,10 +470,8 @@ begin
   return true;
 end
 $$;
-comment on function ${public_schema}.sql_cancel(bigint) is
-  'Asks at once, whatever becomes of the transaction, that a request be cancelled; it ends as cancelled, or as what it had become by then.';
 
--- API: Public.
+-- API: Public. The SQL requests that have not ended and that the reader may see.
 create or replace view ${public_schema}.sql_queue with (security_invoker) as
 select q.id, coalesce((select r.rolname from pg_catalog.pg_roles r where r.oid = q.requested_by_oid), q.requested_by) as requested_by,
        q.label, pg_catalog.left(q.command, 120) as command,
@@ -504,7 +484,6 @@ left join lateral (
   where x.id = q.id order by x.attempt desc limit 1) e on true
 left join lateral pgoffload.last_progress(q.id) p on true
 where not exists (select from pgoffload.sql_result r where r.id = q.id);
-comment on view ${public_schema}.sql_queue is 'The SQL requests that have not ended and that the reader may see.';
 
 -- The functions that return rows: the same body, because only the function itself knows the caller's column
 -- definition list. They differ in how they find their result, and pg_background_run_query in what it sets: a SET

@@ -103,7 +103,6 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.raise_task_error is 'Private. Raises a task''s error as its own.';
 
 -- API: Private. The types of a result with the modifier that the reader has declared for one of them; null if the error
 -- is about something else.
@@ -144,5 +143,3 @@ begin
   return types;
 end
 $$;
-comment on function pgoffload.with_declared_modifier is
-  'Private. The types of a result with the modifier that the reader has declared for one of them.';

@@ -38,7 +38,7 @@ begin
 end
 $do$;
 
--- API: Private. Notes a launch of this session.
+-- API: Private. Notes a launch of this session; returns its pid.
 create or replace function pgoffload.attach(id bigint, label text) returns integer
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -53,7 +53,6 @@ begin
   return pid;
 end
 $$;
-comment on function pgoffload.attach is 'Private. Notes a launch of this session; returns its pid.';
 
 -- API: Private. Notes that this session has read a task's result, or has detached it.
 create or replace function pgoffload.leave(id bigint, how "char") returns void
@@ -75,7 +74,6 @@ begin
   perform set_config('pgoffload.left', concat(left_behind, ',', pgoffload.pid_of(id), '=', id, '/', how), false);
 end
 $$;
-comment on function pgoffload.leave is 'Private. Notes that a task was read or detached.';
 
 -- API: Private. Finds the task of a handle, or raises pg_background's errors.
 create or replace function pgoffload.resolve(
@@ -145,9 +143,8 @@ begin
           hint = 'It was never launched by this session, or its result was read, or it was detached.';
 end
 $$;
-comment on function pgoffload.resolve is 'Private. Finds the task of a handle.';
 
--- API: Private. Refuses to read the rows of a task that was launched without a wish for them.
+-- API: Private. Raises feature_not_supported for the rows of a task that was launched without a wish for them.
 create or replace function pgoffload.refuse_results_of_submitted(id bigint, pid integer) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -160,13 +157,11 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.refuse_results_of_submitted is
-  'Private. Raises feature_not_supported for what was submitted.';
 
 -- The launching functions run with the caller's rights, have no SET clause and use no unqualified function or
 -- operator: the caller's search_path goes with the task.
 
--- API: Public.
+-- API: Public. Runs SQL in the background, at once and whatever becomes of the transaction; returns its handle.
 create or replace function ${public_schema}.pg_background_launch(
   sql text,                              -- one or more statements, which run as one transaction
   queue_size integer,                    -- about how many bytes a chunk of its result holds; 0: the setting
@@ -184,8 +179,6 @@ begin
   return row (pgoffload.attach(id, label), id);
 end
 $$;
-comment on function ${public_schema}.pg_background_launch(text, integer, text) is
-  'Runs SQL in the background, at once and whatever becomes of the transaction; returns its handle.';
 
 -- API: Public. The one name that cannot mean both: pgoffload.setting says which pg_background it follows.
 do $do$
@@ -222,7 +215,7 @@ begin
 end
 $do$;
 
--- API: Public.
+-- API: Public. Runs SQL in the background whose rows are not wanted; returns its handle.
 create or replace function ${public_schema}.pg_background_submit(
   sql text, queue_size integer default 0, label text default null)
 returns ${public_schema}.pg_background_handle
@@ -240,10 +233,9 @@ begin
   return row (pgoffload.attach(id, label), id);
 end
 $$;
-comment on function ${public_schema}.pg_background_submit(text, integer, text) is
-  'Runs SQL in the background whose rows are not wanted; returns its handle.';
 
--- API: Public.
+-- API: Public. Forgets a task of this session. It goes on running; its result and notices are not to be had here any
+-- more.
 create or replace function ${public_schema}.pg_background_detach(pid integer) returns void
 language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
@@ -252,10 +244,8 @@ begin
   perform pgoffload.leave((pgoffload.resolve(pid, null)).id, 'd');
 end
 $$;
-comment on function ${public_schema}.pg_background_detach(integer) is
-  'Forgets a task of this session. It goes on running; its result and notices are not to be had here any more.';
 
--- API: Public.
+-- API: Public. Forgets a task in this session. It goes on running; other sessions of its role see it as before.
 create or replace function ${public_schema}.pg_background_detach(pid integer, cookie bigint) returns void
 language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
@@ -269,8 +259,6 @@ begin
   end if;
 end
 $$;
-comment on function ${public_schema}.pg_background_detach(integer, bigint) is
-  'Forgets a task in this session. It goes on running; other sessions of its role see it as before.';
 
 -- API: Private. A handle's task, also when its result has been read.
 create or replace function pgoffload.known(pid integer, cookie bigint) returns pgoffload.attachment
@@ -285,9 +273,8 @@ begin
   return pgoffload.resolve(pid, cookie);
 end
 $$;
-comment on function pgoffload.known is 'Private. A handle''s task, also when its result has been read.';
 
--- API: Public.
+-- API: Public. Waits until a task has ended, at most so many milliseconds if they are more than 0; whether it has.
 create or replace function ${public_schema}.pg_background_wait(
   pid integer, cookie bigint,
   timeout_ms integer default 0)        -- 0 or less: as long as it takes
@@ -300,10 +287,9 @@ begin
     pgoffload.known(pid, cookie), case when timeout_ms > 0 then clock_timestamp() + timeout_ms * interval '1 ms' end);
 end
 $$;
-comment on function ${public_schema}.pg_background_wait(integer, bigint, integer) is
-  'Waits until a task has ended, at most so many milliseconds if they are more than 0; whether it has.';
 
--- API: Public.
+-- API: Public. Asks at once that a task be cancelled: a queued one does not begin, a running statement is interrupted
+-- within a second. Waits at most grace_ms for its end. Nothing is ever killed.
 create or replace function ${public_schema}.pg_background_cancel(
   pid integer, cookie bigint,
   grace_ms integer default 0)          -- how long to wait for its end, an hour at most; 0 or less: not at all
@@ -320,8 +306,6 @@ begin
   end if;
 end
 $$;
-comment on function ${public_schema}.pg_background_cancel(integer, bigint, integer) is
-  'Asks at once that a task be cancelled: a queued one does not begin, a running statement is interrupted within a second. Waits at most grace_ms for its end. Nothing is ever killed.';
 
 -- API: Private. The tasks of the caller's roles that are recorded.
 create or replace view pgoffload.recorded_task with (security_invoker) as
@@ -340,7 +324,6 @@ where q.immediate
   -- by the index, before row-level security asks for each row
   and q.requested_by_oid in (select o.oid from pg_catalog.pg_roles o where pg_catalog.pg_has_role(o.oid, 'usage'))
   and pg_catalog.strpos(pg_catalog.current_setting('pgoffload.left', true), pg_catalog.concat('=', q.id, '/d')) > 0 is not true;
-comment on view pgoffload.recorded_task is 'Private. The recorded tasks that the reader may see and has not detached.';
 
 -- API: Private. What this session has launched and finds in no table: no worker has heard of it yet, which takes a
 -- moment, or the caller's snapshot is older.
@@ -356,7 +339,6 @@ as $$
   where pg_has_role(m[4]::oid, 'usage')
     and not exists (select from ${public_schema}.sql_request q where q.id = m[2]::bigint)
 $$;
-comment on function pgoffload.unrecorded_tasks is 'Private. What this session has launched and finds in no table.';
 
 -- API: Private. The tasks of the caller's roles, as pg_background_list shows them.
 create or replace view pgoffload.task with (security_invoker) as
@@ -366,7 +348,6 @@ select u.pid, u.cookie, null, u.user_id, null,
        case when u.status is null then 'starting' when u.status operator(pg_catalog.=) 'cancelled' then 'canceled' else 'stopped' end,
        null, null, false, u.label, pgoffload.session_key()
 from pgoffload.unrecorded_tasks() u;
-comment on view pgoffload.task is 'Private. The tasks that the reader may see and has not detached.';
 
 -- API: Public. A column definition list of the first nine columns (as in 1.6 to 1.8) or of all ten. Both names have
 -- the body, because only the function itself knows the caller's list.
@@ -401,13 +382,12 @@ begin
 end
 $do$;
 
--- API: Public.
+-- API: Public. The tasks that the reader may see, of other sessions too.
 create or replace view ${public_schema}.pg_background_list with (security_invoker) as
 select t.pid, t.cookie, t.launched_at, t.user_id, t.queue_size, t.state, t.sql_preview, t.last_error, t.consumed, t.label
 from pgoffload.task t;
-comment on view ${public_schema}.pg_background_list is 'The tasks that the reader may see, of other sessions too.';
 
--- API: Public.
+-- API: Public. pg_background_list with what pg_stat_activity says of each task's session.
 create or replace view ${public_schema}.pg_background_activity with (security_invoker) as
 select t.pid, t.cookie, t.launched_at, t.user_id, t.queue_size, t.state as pgbg_state, t.sql_preview, t.last_error, t.consumed,
        t.label, a.state as backend_state, a.wait_event_type, a.wait_event, a.xact_start, a.query_start, a.backend_start, a.query
@@ -416,9 +396,10 @@ left join lateral (
   select s.pid, s.started from pgoffload.sql_session s
   where s.id = t.cookie and t.state = 'running' order by s.attempt desc limit 1) s on true
 left join pg_catalog.pg_stat_activity a on a.pid = s.pid and a.backend_start = s.started;
-comment on view ${public_schema}.pg_background_activity is 'pg_background_list with what pg_stat_activity says of each task''s session.';
 
--- API: Public. Of this session's launches.
+-- Of this session's launches.
+-- API: Public. Counts of what this session has launched; a task that is still queued counts as active, one that a run
+-- has cancelled because its time was up as timed out, and as canceled once it is.
 create or replace function ${public_schema}.pg_background_stats() returns ${public_schema}.pg_background_stats
 language sql volatile
 set search_path = pg_catalog, pg_temp
@@ -434,10 +415,9 @@ as $$
     union all
     select u.status, null from pgoffload.unrecorded_tasks() u) t
 $$;
-comment on function ${public_schema}.pg_background_stats() is
-  'Counts of what this session has launched; a task that is still queued counts as active, one that a run has cancelled because its time was up as timed out, and as canceled once it is.';
 
--- API: Public. To be called inside a task.
+-- To be called inside a task.
+-- API: Public. Tells how far the calling task is, in per cent: others see it at once, though its transaction is open.
 create or replace function ${public_schema}.pg_background_report_progress(pct integer, msg text default null) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -454,10 +434,9 @@ begin
   perform (select pgoffload.emit_command('progress', task, pct, msg));
 end
 $$;
-comment on function ${public_schema}.pg_background_report_progress(integer, text) is
-  'Tells how far the calling task is, in per cent: others see it at once, though its transaction is open.';
 
--- API: Public.
+-- API: Public. What a task last said of its progress, or what it waits for before it can begin; null if there is
+-- nothing to say.
 create or replace function ${public_schema}.pg_background_get_progress(pid integer, cookie bigint)
 returns ${public_schema}.pg_background_progress_info
 language plpgsql volatile strict
@@ -471,10 +450,8 @@ begin
     from pgoffload.last_progress(handle.id) p where p.pct is not null);
 end
 $$;
-comment on function ${public_schema}.pg_background_get_progress(integer, bigint) is
-  'What a task last said of its progress, or what it waits for before it can begin; null if there is nothing to say.';
 
--- API: Public.
+-- API: Public. What became of a task, without reading its rows.
 create or replace function ${public_schema}.pg_background_result_info(pid integer, cookie bigint)
 returns ${public_schema}.pg_background_result_info
 language plpgsql volatile strict
@@ -491,10 +468,8 @@ begin
     r.finished_at);
 end
 $$;
-comment on function ${public_schema}.pg_background_result_info(integer, bigint) is
-  'What became of a task, without reading its rows.';
 
--- API: Public.
+-- API: Public. A task's error, without raising it; nulls if there is none.
 create or replace function ${public_schema}.pg_background_error_info(pid integer, cookie bigint)
 returns ${public_schema}.pg_background_error
 language plpgsql volatile strict
@@ -507,10 +482,9 @@ begin
     r.error ->> 'schema', r.error ->> 'table', r.error ->> 'column', r.error ->> 'constraint');
 end
 $$;
-comment on function ${public_schema}.pg_background_error_info(integer, bigint) is
-  'A task''s error, without raising it; nulls if there is none.';
 
--- API: Public. Never raises: what is not known is null.
+-- Never raises: what is not known is null.
+-- API: Public. Everything that is known of a task; never raises.
 create or replace function ${public_schema}.pg_background_outcome(p_pid integer, p_cookie bigint)
 returns ${public_schema}.pg_background_outcome
 language plpgsql volatile
@@ -543,10 +517,8 @@ begin
   return outcome;
 end
 $$;
-comment on function ${public_schema}.pg_background_outcome(integer, bigint) is
-  'Everything that is known of a task; never raises.';
 
--- API: Public.
+-- API: Public. A task's whole command.
 create or replace function ${public_schema}.pg_background_full_sql(pid integer, cookie bigint) returns text
 language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
@@ -557,7 +529,6 @@ begin
   return (select q.command from ${public_schema}.sql_request q where q.id = handle.id);
 end
 $$;
-comment on function ${public_schema}.pg_background_full_sql(integer, bigint) is 'A task''s whole command.';
 
 -- API: Private. Waits for a task that a run has launched, and cancels it when its time is up.
 create or replace function pgoffload.await_run(pid integer, cookie bigint, timeout_ms integer)
@@ -574,9 +545,10 @@ begin
   return false;
 end
 $$;
-comment on function pgoffload.await_run is 'Private. Waits for a task, and cancels it when its time is up.';
 
--- API: Public. Runs with the caller's search_path, which goes with the task.
+-- Runs with the caller's search_path, which goes with the task.
+-- API: Public. Launches a task, waits for it, cancels it when the time is up, and returns what became of it, without
+-- its rows.
 create or replace function ${public_schema}.pg_background_run(
   sql text,
   queue_size integer default 0,
@@ -595,8 +567,6 @@ begin
   return pgoffload.finish_run(handle.pid, handle.cookie, timeout_ms, began);
 end
 $$;
-comment on function ${public_schema}.pg_background_run(text, integer, integer, text) is
-  'Launches a task, waits for it, cancels it when the time is up, and returns what became of it, without its rows.';
 
 -- API: Private. The rest of pg_background_run.
 create or replace function pgoffload.finish_run(pid integer, cookie bigint, timeout_ms integer, began timestamptz)
@@ -614,9 +584,9 @@ begin
     not in_time, (extract(epoch from clock_timestamp() - began) * 1000)::bigint);
 end
 $$;
-comment on function pgoffload.finish_run is 'Private. The rest of pg_background_run.';
 
--- API: Public.
+-- API: Public. Waits for tasks, returns what became of each in the order given, and detaches those that it came to
+-- before the time was up.
 create or replace function ${public_schema}.pg_background_drain(
   handles ${public_schema}.pg_background_handle[],
   timeout_ms integer default 0)        -- for all of them together; 0: as long as it takes
@@ -645,10 +615,8 @@ begin
   end loop;
 end
 $$;
-comment on function ${public_schema}.pg_background_drain(${public_schema}.pg_background_handle[], integer) is
-  'Waits for tasks, returns what became of each in the order given, and detaches those that it came to before the time was up.';
 
--- API: Public.
+-- API: Public. Waits until any of the tasks has ended and returns its handle; null when the time is up.
 create or replace function ${public_schema}.pg_background_wait_any(
   handles ${public_schema}.pg_background_handle[],
   timeout_ms integer default 0)        -- 0: as long as it takes
@@ -692,8 +660,6 @@ begin
   return null;
 end
 $$;
-comment on function ${public_schema}.pg_background_wait_any(${public_schema}.pg_background_handle[], integer) is
-  'Waits until any of the tasks has ended and returns its handle; null when the time is up.';
 
 -- API: Private. What this session has launched and neither read nor detached.
 create or replace function pgoffload.attached_handles() returns setof ${public_schema}.pg_background_handle
@@ -706,19 +672,16 @@ as $$
   -- launched in a transaction that was rolled back
   select t.pid, t.cookie from pgoffload.task t where t.session = (select pgoffload.session_key()) and not t.consumed
 $$;
-comment on function pgoffload.attached_handles is
-  'Private. What this session has launched and neither read nor detached.';
 
--- API: Public.
+-- API: Public. Detaches all tasks of this session; returns how many.
 create or replace function ${public_schema}.pg_background_detach_all() returns integer
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
   select count(pgoffload.leave(h.cookie, 'd'))::integer from pgoffload.attached_handles() h
 $$;
-comment on function ${public_schema}.pg_background_detach_all() is 'Detaches all tasks of this session; returns how many.';
 
--- API: Public.
+-- API: Public. Cancels all tasks of this session that have not ended; returns how many.
 create or replace function ${public_schema}.pg_background_cancel_all() returns integer
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -736,10 +699,8 @@ begin
   return cancelled;
 end
 $$;
-comment on function ${public_schema}.pg_background_cancel_all() is
-  'Cancels all tasks of this session that have not ended; returns how many.';
 
--- API: Public.
+-- API: Public. Cancels the tasks that the caller may see, have not ended, and bear such a label; returns how many.
 create or replace function ${public_schema}.pg_background_cancel_by_label(
   pattern text,                        -- as LIKE takes it
   grace_ms integer default 0)
@@ -760,10 +721,8 @@ begin
   return cancelled;
 end
 $$;
-comment on function ${public_schema}.pg_background_cancel_by_label(text, integer) is
-  'Cancels the tasks that the caller may see, have not ended, and bear such a label; returns how many.';
 
--- API: Public.
+-- API: Public. Detaches the tasks of this session that have ended; returns how many.
 create or replace function ${public_schema}.pg_background_purge() returns integer
 language sql volatile
 set search_path = pg_catalog, pg_temp
@@ -772,12 +731,12 @@ as $$
   from pgoffload.task t
   where t.session = (select pgoffload.session_key()) and t.state in ('stopped', 'canceled')
 $$;
-comment on function ${public_schema}.pg_background_purge() is 'Detaches the tasks of this session that have ended; returns how many.';
 
 -- The right to all this is membership in pgbackground_role. The helpers run with the caller's rights, and are for the
 -- owner alone.
 
--- API: Public.
+-- API: Public. Gives a role the right to run SQL in the background: membership in pgbackground_role. For the owner
+-- alone.
 create or replace function ${public_schema}.pg_background_grant_privileges(
   role_name text,
   print_commands boolean default false)      -- whether to show them as INFO
@@ -815,10 +774,8 @@ exception when others then
   return false;
 end
 $$;
-comment on function ${public_schema}.pg_background_grant_privileges(text, boolean) is
-  'Gives a role the right to run SQL in the background: membership in pgbackground_role. For the owner alone.';
 
--- API: Public.
+-- API: Public. Takes the right to run SQL in the background from a role. For the owner alone.
 create or replace function ${public_schema}.pg_background_revoke_privileges(
   role_name text,
   print_commands boolean default false)      -- whether to show them as INFO
@@ -853,10 +810,9 @@ exception when others then
   return false;
 end
 $$;
-comment on function ${public_schema}.pg_background_revoke_privileges(text, boolean) is
-  'Takes the right to run SQL in the background from a role. For the owner alone.';
 
--- API: Public.
+-- API: Public. Drops pgbackground_role, once nothing is granted to it: not while pgoffload is installed. For the owner
+-- alone.
 create or replace function ${public_schema}.pg_background_drop_executor_role() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -869,8 +825,6 @@ exception when dependent_objects_still_exist then
           hint = 'To take the right to launch from a role: select pg_background_revoke_privileges(''…''). The role goes with the installation.';
 end
 $$;
-comment on function ${public_schema}.pg_background_drop_executor_role() is
-  'Drops pgbackground_role, once nothing is granted to it: not while pgoffload is installed. For the owner alone.';
 
 -- The names of pg_background 1.x. Each calls what does its work by its qualified name and pins no search_path: the
 -- caller's goes with a launch. Those with a column definition list have a body, and are made beside the newer name.

@@ -13,9 +13,8 @@ as $$
          or c.oid in ('${public_schema}.llm_request'::regclass, '${public_schema}.sql_request'::regclass))
   order by c.relname
 $$;
-comment on function pgoffload.partitioned_tables is 'Private. The tables that are partitioned by ranges of ids.';
 
--- API: Private. The partitions of a range, in the order in which they are removed.
+-- API: Private. The partitions of a range of ids, in the order in which they are removed.
 create or replace function pgoffload.partitions_of(number bigint)
 returns table (parent regclass, partition regclass, detaching boolean)
 language sql stable
@@ -30,11 +29,10 @@ as $$
   -- requests first: if the removal is interrupted, a result without its request misleads no reader
   order by c.relname !~ '_request_', c.relname
 $$;
-comment on function pgoffload.partitions_of is
-  'Private. The partitions of a range of ids, in the order in which they are removed.';
 
--- API: Private. Makes the partitions of a range where there are none. A table is made beside its parent and then
--- attached, which a caller that waits in a long statement does not hold up, as PARTITION OF would be.
+-- API: Private, for the owner. Makes the partitions of a range of ids where there are none; returns how many were
+-- missing. A table is made beside its parent and then attached, which a caller that waits in a long statement does not
+-- hold up, as PARTITION OF would be.
 create or replace function pgoffload.make_partitions(number bigint) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -62,8 +60,6 @@ begin
   return made;
 end
 $$;
-comment on function pgoffload.make_partitions is
-  'Private, for the owner. Makes the partitions of a range of ids; returns how many were missing.';
 
 -- API: Private. The range that ids are taken from.
 create or replace function pgoffload.current_id_range() returns bigint
@@ -72,10 +68,9 @@ set search_path = pg_catalog, pg_temp
 as $$
   select s.last_value >> 36 from pgoffload.request_id s
 $$;
-comment on function pgoffload.current_id_range is 'Private. The range that ids are taken from.';
 
--- API: Private. Begins the next range of ids, whose partitions have to be there: made by a transaction that has
--- committed, since a sequence does not go back when this one rolls back. Returns its number.
+-- API: Private, for the owner. Begins the next range of ids, whose partitions have to be there: made by a transaction
+-- that has committed, since a sequence does not go back when this one rolls back. Returns its number.
 create or replace function pgoffload.begin_id_range() returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -98,8 +93,6 @@ begin
   return following;
 end
 $$;
-comment on function pgoffload.begin_id_range is
-  'Private, for the owner. Begins the next range of ids; returns its number.';
 
 -- API: Private. Which part of its ids of the current range the sequence has drawn: it draws from the lower half alone.
 -- Any role that may ask can draw ids without asking, which must not use up a range.
@@ -109,9 +102,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select (s.last_value & ((1::bigint << 36) - 1))::double precision / (1::bigint << 35) from pgoffload.request_id s
 $$;
-comment on function pgoffload.share_of_ids_drawn is 'Private. Which part of the ids of the current range were drawn.';
 
--- API: Private. Whether it is time for the next range.
+-- API: Private, for the owner. Whether it is time for the next range.
 create or replace function pgoffload.id_range_is_over() returns boolean
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -123,8 +115,6 @@ as $$
     -- at the speed of a session that does nothing else, the other half lasts longer than maintain needs to look again
     or pgoffload.share_of_ids_drawn() > 0.5
 $$;
-comment on function pgoffload.id_range_is_over is
-  'Private, for the owner. Whether it is time for the next range of ids.';
 
 -- API: Private. The requests between two ids that have no result. Both sides go by their own index, since millions
 -- may lie there. Runs within its callers' rights and search_path, so that it is inlined.
@@ -146,9 +136,8 @@ as $$
   cross join pgoffload.installation i
   where q.id between first_id and last_id and r.id is null
 $$;
-comment on function pgoffload.unanswered is 'Private. The requests between two ids that have no result.';
 
--- API: Private. The ranges whose last request is older than the setting retention, the oldest first.
+-- API: Private, for the owner. The ranges whose last request is older than the setting retention, the oldest first.
 create or replace function pgoffload.old_id_ranges() returns setof bigint
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -159,12 +148,10 @@ as $$
      or r.ended_at < clock_timestamp() - (select s.value::interval from pgoffload.setting s where s.name = 'retention')
   order by r.number
 $$;
-comment on function pgoffload.old_id_ranges is
-  'Private, for the owner. The ranges of ids that are older than retention.';
 
--- API: Private. Begins the removal of a range, if each of its requests has a result; once begun, it is only finished.
--- Waits for transactions that write to it, which may have inserted requests that are not visible yet; no new transaction
--- takes an id of an old range.
+-- API: Private, for the owner. Begins the removal of a range, if each of its requests has a result; once begun, it is
+-- only finished. Waits for transactions that write to it, which may have inserted requests that are not visible yet; no
+-- new transaction takes an id of an old range.
 create or replace function pgoffload.begin_removal(
   number bigint,
   out unanswered bigint,     -- up to 1000; 0: its removal has begun
@@ -194,10 +181,9 @@ begin
   where r.number = begin_removal.number and (unanswered = 0 or r.kept_for is distinct from example);
 end
 $$;
-comment on function pgoffload.begin_removal is
-  'Private, for the owner. Begins the removal of a range, if nothing in it is unanswered.';
 
--- API: Private. Drops the detached partitions of a range, also those that an interrupted removal has detached.
+-- API: Private, for the owner. Drops the detached partitions of a range, also those that an interrupted removal has
+-- detached.
 create or replace function pgoffload.drop_detached(number bigint) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -216,9 +202,8 @@ begin
   end loop;
 end
 $$;
-comment on function pgoffload.drop_detached is 'Private, for the owner. Drops the detached partitions of a range.';
 
--- API: Private. Forgets a range whose partitions have been dropped.
+-- API: Private, for the owner. Forgets a range whose partitions have been dropped.
 create or replace function pgoffload.forget_id_range(number bigint) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -231,11 +216,9 @@ begin
   delete from pgoffload.capture_break b where b.first_id < (forget_id_range.number + 1) << 36 and b.swept_at is not null;
 end
 $$;
-comment on function pgoffload.forget_id_range is
-  'Private, for the owner. Forgets a range whose partitions have been dropped.';
 
--- API: Private. Removes old rows of the tables that are not partitioned: leaders in the cache whose answer is gone, sums
--- of usage, and workers. A thousand at a time, so that no transaction is long; returns whether
+-- API: Private, for the owner. Removes old rows of the tables that are not partitioned: leaders in the cache whose
+-- answer is gone, sums of usage, and workers. A thousand at a time, so that no transaction is long; returns whether
 -- there may be more.
 create or replace function pgoffload.remove_old_rows() returns boolean
 language plpgsql volatile security definer
@@ -273,5 +256,3 @@ begin
   return more or removed = at_most;
 end
 $$;
-comment on function pgoffload.remove_old_rows is
-  'Private, for the owner. Removes old rows of the tables that are not partitioned; returns whether there may be more.';

@@ -1,8 +1,8 @@
 -- What becomes of requests when the slot, a topic or a key is gone for good: breaks of the capture and their sweeps.
 
--- API: Private. Announces that a slot or a topic is about to be made anew. From now on, for two minutes at most,
--- immediate requests are refused, and callers who wait for one that is not recorded are told: what they wait for
--- needs the slot, whose making waits for their transactions. False where no request was ever made.
+-- API: Private, for the owner. Announces that a slot or a topic is about to be made anew. From now on, for two minutes
+-- at most, immediate requests are refused, and callers who wait for one that is not recorded are told: what they wait
+-- for needs the slot, whose making waits for their transactions. False where no request was ever made.
 create or replace function pgoffload.plan_capture_break(
   reason text)           -- slot_created | topics_created | …
 returns boolean
@@ -17,22 +17,19 @@ begin
   return true;
 end
 $$;
-comment on function pgoffload.plan_capture_break is
-  'Private, for the owner. Announces that a slot or a topic is about to be made anew.';
 
--- API: Private. Takes an announcement back: nothing was made anew.
+-- API: Private, for the owner. Takes an announcement of a break back: nothing was made anew.
 create or replace function pgoffload.forget_planned_break(reason text) returns void
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
   delete from pgoffload.capture_break b where b.first_id is null and b.reason = forget_planned_break.reason
 $$;
-comment on function pgoffload.forget_planned_break is 'Private, for the owner. Takes an announcement of a break back.';
 
--- API: Private. Records the planned breaks, and an unplanned one if a reason is given: requests that were sent before
--- now may not have been captured. Every request of before has an id below first_id, a READ ONLY caller's too, because a
--- new range of ids is begun: call pgoffload.make_partitions for it first, in a transaction of its own. Returns how many
--- breaks were recorded.
+-- API: Private, for the owner. Records the planned breaks, and an unplanned one if a reason is given: requests that
+-- were sent before now may not have been captured. Every request of before has an id below first_id, a READ ONLY
+-- caller's too, because a new range of ids is begun: call pgoffload.make_partitions for it first, in a transaction of
+-- its own. Returns how many breaks were recorded.
 create or replace function pgoffload.record_capture_break(reason text default null) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -54,11 +51,9 @@ begin
   return recorded;
 end
 $$;
-comment on function pgoffload.record_capture_break is
-  'Private, for the owner. Records that requests sent before now may not have been captured; a sweep follows.';
 
--- API: Private. The break whose sweep is due, with the WAL's position and a snapshot of now: once the slot is past this
--- position, each request of before the break that was captured is on its topic.
+-- API: Private, for the producer. The break whose sweep is due, or nulls, with the WAL's position and a snapshot of
+-- now: once the slot is past this position, each request of before the break that was captured is on its topic.
 create or replace function pgoffload.next_sweep(out number integer, out first_id bigint, out wal_position pg_lsn, out snapshot pg_snapshot)
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -71,17 +66,14 @@ as $$
     and b.broken_at < clock_timestamp() - case b.reason when 'key_revoked' then interval '6 s' else interval '1 s' end
   order by b.number limit 1
 $$;
-comment on function pgoffload.next_sweep is 'Private, for the producer. The break whose sweep is due, or nulls.';
 
--- API: Private. Whether the slot has confirmed everything before a position.
+-- API: Private, for the producer. Whether the slot has confirmed everything before a position.
 create or replace function pgoffload.slot_is_past(slot text, wal_position pg_lsn) returns boolean
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select exists (select from pg_replication_slots s where s.slot_name = slot and s.confirmed_flush_lsn >= wal_position)
 $$;
-comment on function pgoffload.slot_is_past is
-  'Private, for the producer. Whether everything before a position is on its topic.';
 
 -- API: Private. The last id of a page of requests of either kind, or null when no more requests follow.
 create or replace function pgoffload.end_of_page(
@@ -98,11 +90,10 @@ as $$
               (select q.id from ${public_schema}.sql_request q where q.id > after_id and q.id < before_id order by q.id limit look_at)) u
         order by u.id limit look_at) l
 $$;
-comment on function pgoffload.end_of_page is 'Private. The last id of a page of requests.';
 
--- API: Private. Looks through requests of before a break, and sends again those that have no result: as they were,
--- newly signed, with the time at which they were asked. Also what a live worker has: its record may be gone with
--- a topic. A worker that has received it before recognises it by its id.
+-- API: Private, for the producer. Looks through requests of before a break, and sends again those that have no result:
+-- as they were, newly signed, with the time at which they were asked. Also what a live worker has: its record may be
+-- gone with a topic. A worker that has received it before recognises it by its id.
 create or replace function pgoffload.send_again(
   break_number integer,
   of_snapshot pg_snapshot,   -- of pgoffload.next_sweep: what was committed later has been captured
@@ -150,8 +141,6 @@ begin
   end loop;
 end
 $$;
-comment on function pgoffload.send_again is
-  'Private, for the producer. Sends again what a break of the capture may have lost.';
 
 -- API: Private. Ends a request as failed that no worker executes. The first result of a request wins.
 create or replace function pgoffload.end_unexecuted(
@@ -185,7 +174,6 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.end_unexecuted is 'Private. Ends a request as failed that no worker executes.';
 
 -- API: Private. Ends a request whose key was revoked, as failed.
 create or replace function pgoffload.end_revoked(request_id bigint, is_sql boolean) returns void
@@ -203,7 +191,6 @@ as $$
         'message', 'the key that had signed it was revoked',
         'detail', 'What it did, if it had begun, is rolled back.', 'hint', 'Launch it again.') end)
 $$;
-comment on function pgoffload.end_revoked is 'Private. Ends a request whose key was revoked, as failed.';
 
 -- API: Private. Sends a recorded LLM request again.
 create or replace function pgoffload.send_llm_again(request_id bigint) returns void
@@ -218,7 +205,6 @@ begin
     request.requested_by, request.requested_by_oid, pgoffload.llm_payload(request), request.created_at);
 end
 $$;
-comment on function pgoffload.send_llm_again is 'Private. Sends a recorded request again.';
 
 -- API: Private. Sends a recorded SQL request again.
 create or replace function pgoffload.send_sql_again(request_id bigint) returns void
@@ -246,9 +232,8 @@ begin
     request.created_at);
 end
 $$;
-comment on function pgoffload.send_sql_again is 'Private. Sends a recorded request again.';
 
--- API: Private. Ends a sweep, after which callers of requests that are not recorded are told.
+-- API: Private, for the producer. Ends a sweep, after which callers of requests that are not recorded are told.
 create or replace function pgoffload.end_sweep(
   break_number integer,
   sent_again bigint,
@@ -261,11 +246,10 @@ as $$
   set swept_at = clock_timestamp(), sent_again = end_sweep.sent_again, worked_off = end_sweep.worked_off
   where b.number = break_number and b.swept_at is null
 $$;
-comment on function pgoffload.end_sweep is 'Private, for the producer. Ends a sweep.';
 
--- API: Private. Tells a caller that waits for a request which was sent at once before the capture broke: by the
--- end of the sweep everything that had been captured is recorded, unless the workers had too much to do. Ids of
--- the upper half of a range say nothing of the time: a task's launches have them, whenever it launches.
+-- API: Private. Raises PO003 for a request that was sent at once and was lost with the slot, or may be while it is made
+-- anew: by the end of the sweep everything that had been captured is recorded, unless the workers had too much to do.
+-- Ids of the upper half of a range say nothing of the time: a task's launches have them, whenever it launches.
 create or replace function pgoffload.raise_if_lost(
   id bigint,
   since timestamptz)      -- when the caller began to wait
@@ -307,5 +291,3 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.raise_if_lost is
-  'Private. Raises PO003 for a request that was lost with the slot, or may be while it is made anew.';

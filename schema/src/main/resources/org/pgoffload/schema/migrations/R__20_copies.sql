@@ -1,6 +1,7 @@
 -- Copies of a database, and rows that were restored or replicated: neither is executed here.
 
--- API: Private. Whether the installation's row belongs to the server and database it is read in.
+-- API: Private, for the parts. Whether this is a copied database that was not adopted: the installation's row belongs
+-- to another server or database.
 create or replace function pgoffload.is_copy() returns boolean
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -11,9 +12,8 @@ as $$
       and i.system_identifier = s.system_identifier
       and i.database_oid = d.oid)
 $$;
-comment on function pgoffload.is_copy is 'Private, for the parts. True on a copied database that was not adopted.';
 
--- API: Private. Makes this copy of a database an installation of its own, after which it executes its
+-- API: Private, for the owner. Makes this copy of a database an installation of its own, after which it executes its
 -- own new requests, and none that it was copied with: pgoffload.end_copied ends those.
 create or replace function pgoffload.adopt() returns text
 language plpgsql volatile security definer
@@ -36,8 +36,6 @@ begin
   return adopted;
 end
 $$;
-comment on function pgoffload.adopt is
-  'Private, for the owner. Gives a copied database an identity and a signing key of its own.';
 
 -- API: Private. Takes the installation from a row whose transaction is another one than it says. Such a row was not
 -- asked here, but restored from a dump, or replicated: no sweep sends it.
@@ -50,7 +48,6 @@ begin
   return new;
 end
 $$;
-comment on function pgoffload.disown_request is 'Private. Marks a request that was not asked here.';
 
 create or replace trigger disown_request
   before insert on ${public_schema}.llm_request
@@ -66,8 +63,8 @@ create or replace trigger disown_request
 alter table ${public_schema}.llm_request enable always trigger disown_request;
 alter table ${public_schema}.sql_request enable always trigger disown_request;
 
--- API: Private. Ends requests that came with a copy of the database and have no result: only their own installation
--- executes them. pgoffload adopt calls it page by page.
+-- API: Private, for the owner. Ends requests that came with a copy of the database and have no result: only their own
+-- installation executes them. pgoffload adopt calls it page by page.
 create or replace function pgoffload.end_copied(
   after_id bigint,           -- to go on after; -1 to begin
   look_at integer,           -- at so many requests
@@ -94,5 +91,3 @@ begin
   end loop;
 end
 $$;
-comment on function pgoffload.end_copied is
-  'Private, for the owner. Ends requests that came with a copy of the database and have no result.';

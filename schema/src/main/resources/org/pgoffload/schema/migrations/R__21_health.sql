@@ -47,7 +47,6 @@ begin
   end if;
 end
 $$;
-comment on function pgoffload.slot_health is 'Private. How a replication slot does, and what to do about it.';
 
 -- API: Private. How many requests wait for a worker, and for how long the oldest of them has. A look at all requests
 -- would take long, so it looks at the newest 10,000 of each table and of each half of the range. Where there are more,
@@ -98,7 +97,6 @@ begin
   oldest := clock_timestamp() - since;
 end
 $$;
-comment on function pgoffload.queue_depth is 'Private. How many requests wait for a worker, or at least do.';
 
 -- API: Private. What pgoffload.llm_health shows.
 create or replace function pgoffload.health()
@@ -214,10 +212,8 @@ begin
   return next;
 end
 $$;
-comment on function pgoffload.health is 'Private. What llm_health shows.';
 
--- API: Public.
+-- API: Public. How the installation does: of each check its state (ok, warning, error), what is the case, and what to
+-- do about it.
 create or replace view ${public_schema}.llm_health with (security_invoker) as
 select h."check", h.state, h.detail, h.advice from pgoffload.health() h;
-comment on view ${public_schema}.llm_health is
-  'How the installation does: of each check its state (ok, warning, error), what is the case, and what to do about it.';

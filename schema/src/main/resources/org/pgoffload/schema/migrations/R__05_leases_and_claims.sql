@@ -323,7 +323,6 @@ set enable_seqscan = off
 -- and planning takes longer than a claim of few requests
 set plan_cache_mode = force_generic_plan
 as $$
-#variable_conflict use_column
 declare
   claims record;   -- arrays, with a place for each request
 begin

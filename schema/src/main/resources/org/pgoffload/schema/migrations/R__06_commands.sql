@@ -109,7 +109,6 @@ set search_path = pg_catalog, pg_temp
 -- as in pgoffload.claim_llm
 set enable_seqscan = off
 as $$
-#variable_conflict use_column
 declare
   may_be bigint[];     -- requests that have not ended, and that the role may cancel if it is known already
   may_be_by oid[];

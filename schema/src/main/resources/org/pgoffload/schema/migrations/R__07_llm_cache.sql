@@ -18,7 +18,6 @@ set search_path = pg_catalog, pg_temp
 -- as in pgoffload.claim_llm
 set enable_seqscan = off
 as $$
-#variable_conflict use_column
 declare
   role_scope oid;
   leader record;

@@ -106,7 +106,6 @@ set search_path = pg_catalog, pg_temp
 -- as in pgoffload.claim_llm
 set enable_seqscan = off
 as $$
-#variable_conflict use_column
 declare
   before_id constant bigint := (select b.first_id from pgoffload.capture_break b where b.number = break_number);
   reason constant text := (select b.reason from pgoffload.capture_break b where b.number = break_number);

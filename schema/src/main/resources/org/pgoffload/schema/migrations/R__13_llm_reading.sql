@@ -45,6 +45,25 @@ begin
 end
 $$;
 
+-- API: Private. The result of a request that has succeeded; nulls while it is pending. Raises for an unknown id, and the
+-- failure of a request that has ended otherwise.
+create or replace function pgoffload.succeeded_llm(id bigint) returns pgoffload.llm_result
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  result pgoffload.llm_result;
+begin
+  select r.* into result from pgoffload.llm_result r where r.id = succeeded_llm.id;
+  if not found then
+    perform ${public_schema}.llm_status(id);  -- raises for an unknown id
+  elsif result.status <> 'succeeded' then
+    perform pgoffload.raise_llm_failure(result);
+  end if;
+  return result;
+end
+$$;
+
 -- API: Public. The answer to a request, or null while it is pending; raises LM001 when it failed, LM002 when it
 -- expired, 57014 when it was cancelled.
 create or replace function ${public_schema}.llm_result(
@@ -54,16 +73,8 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  result pgoffload.llm_result;
+  result pgoffload.llm_result := pgoffload.succeeded_llm(id);
 begin
-  select r.* into result from pgoffload.llm_result r where r.id = llm_result.id;
-  if not found then
-    perform ${public_schema}.llm_status(id);  -- raises for an unknown id
-    return null;
-  end if;
-  if result.status <> 'succeeded' then
-    perform pgoffload.raise_llm_failure(result);
-  end if;
   if result.kind = 'embed' then
     raise exception 'llm request % asked for embeddings, which are no text', id
       using errcode = 'wrong_object_type', hint = 'select * from llm_embeddings(' || id || ')';
@@ -152,15 +163,10 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  result pgoffload.llm_result;
+  result pgoffload.llm_result := pgoffload.succeeded_llm(id);
 begin
-  select r.* into result from pgoffload.llm_result r where r.id = llm_embeddings.id;
-  if not found then
-    perform ${public_schema}.llm_status(id);  -- raises for an unknown id
+  if result.id is null then
     return;
-  end if;
-  if result.status <> 'succeeded' then
-    perform pgoffload.raise_llm_failure(result);
   end if;
   if result.embeddings is null then
     raise exception 'llm request % asked for no embeddings', id

@@ -28,7 +28,7 @@ grant select on pgoffload.installation, pgoffload.setting to pgoffload_worker;
 
 grant execute on function
   pgoffload.ask_llm, pgoffload.await_llm, pgoffload.cost_of, pgoffload.cost_of_calls, pgoffload.give_up_at,
-  pgoffload.is_blank, pgoffload.price_at, pgoffload.raise_llm_failure
+  pgoffload.is_blank, pgoffload.price_at, pgoffload.raise_llm_failure, pgoffload.succeeded_llm
   to llm_user;
 grant execute on function
   pgoffload.handle_of, pgoffload.has_all_chunks, pgoffload.is_launched_here, pgoffload.is_running, pgoffload.pause_polling,

@@ -1,6 +1,7 @@
 package org.pgoffload.worker.vendors;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -12,10 +13,13 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import org.junit.jupiter.api.AfterAll;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.worker.models.LlmProvider;
@@ -29,31 +33,22 @@ import org.pgoffload.worker.vendors.http.ReadEnvironment;
 
 class ResolveProviderTest {
   private static final Secret KEY = Secret.of("sk-1");
+
+  @AutoClose
   private static final PostJson HTTP =
       new PostJson(HttpSettings.defaults(), InstantSource.system());
 
-  @AfterAll
-  static void close() {
-    HTTP.close();
-  }
-
-  @Test
-  void openAiByDefaults() {
-    assertThat(provider(Map.of("OPENAI_API_KEY", "sk-1"))).isEqualTo(openAi("gpt-6.1-sol"));
-  }
-
-  @Test
-  void openAiByExplicitValues() {
-    var environment =
-        Map.of(
-            "LLM_PROVIDER", "openai",
-            "OPENAI_API_KEY", "sk-1",
-            "OPENAI_BASE_URL", "https://eu.api.openai.com/v1/",
-            "OPENAI_MODEL", "gpt-5.6-luna",
-            "OPENAI_API", "chat_completions");
-
-    assertThat(provider(environment))
-        .isEqualTo(
+  static Stream<Arguments> settings() {
+    return Stream.of(
+        argumentSet("OpenAI by defaults", Map.of("OPENAI_API_KEY", "sk-1"), openAi("gpt-6.1-sol")),
+        argumentSet(
+            "OpenAI by explicit values",
+            Map.of(
+                "LLM_PROVIDER", "openai",
+                "OPENAI_API_KEY", "sk-1",
+                "OPENAI_BASE_URL", "https://eu.api.openai.com/v1/",
+                "OPENAI_MODEL", "gpt-5.6-luna",
+                "OPENAI_API", "chat_completions"),
             new OpenAiProvider(
                 "openai",
                 BaseUrl.of("https://eu.api.openai.com/v1"),
@@ -61,13 +56,10 @@ class ResolveProviderTest {
                 KEY,
                 "gpt-5.6-luna",
                 "text-embedding-3-small",
-                HTTP));
-  }
-
-  @Test
-  void compatibleServerByItsAddressAlone() {
-    assertThat(provider(Map.of("OPENAI_BASE_URL", "http://localhost:11434/v1")))
-        .isEqualTo(
+                HTTP)),
+        argumentSet(
+            "a compatible server by its address alone",
+            Map.of("OPENAI_BASE_URL", "http://localhost:11434/v1"),
             new OpenAiProvider(
                 "openai_compatible",
                 BaseUrl.of("http://localhost:11434/v1"),
@@ -75,22 +67,16 @@ class ResolveProviderTest {
                 null,
                 "gpt-6.1-sol",
                 null,
-                HTTP));
-  }
-
-  @Test
-  void compatibleServerByExplicitValues() {
-    var environment =
-        Map.of(
-            "LLM_PROVIDER", "openai_compatible",
-            "OPENAI_BASE_URL", "https://llm.example/v1",
-            "OPENAI_API_KEY", "sk-1",
-            "OPENAI_MODEL", "llama3.3",
-            "OPENAI_EMBEDDING_MODEL", "nomic-embed-text",
-            "OPENAI_API", "responses");
-
-    assertThat(provider(environment))
-        .isEqualTo(
+                HTTP)),
+        argumentSet(
+            "a compatible server by explicit values",
+            Map.of(
+                "LLM_PROVIDER", "openai_compatible",
+                "OPENAI_BASE_URL", "https://llm.example/v1",
+                "OPENAI_API_KEY", "sk-1",
+                "OPENAI_MODEL", "llama3.3",
+                "OPENAI_EMBEDDING_MODEL", "nomic-embed-text",
+                "OPENAI_API", "responses"),
             new OpenAiProvider(
                 "openai_compatible",
                 BaseUrl.of("https://llm.example/v1"),
@@ -98,16 +84,10 @@ class ResolveProviderTest {
                 KEY,
                 "llama3.3",
                 "nomic-embed-text",
-                HTTP));
-  }
-
-  @Test
-  void responsesBehindAnyAddressWhenOpenAiIsNamed() {
-    var environment =
-        Map.of("LLM_PROVIDER", "openai", "OPENAI_BASE_URL", "https://gateway.example/v1");
-
-    assertThat(provider(environment))
-        .isEqualTo(
+                HTTP)),
+        argumentSet(
+            "Responses behind any address when OpenAI is named",
+            Map.of("LLM_PROVIDER", "openai", "OPENAI_BASE_URL", "https://gateway.example/v1"),
             new OpenAiProvider(
                 "openai",
                 BaseUrl.of("https://gateway.example/v1"),
@@ -115,69 +95,118 @@ class ResolveProviderTest {
                 null,
                 "gpt-6.1-sol",
                 "text-embedding-3-small",
-                HTTP));
-  }
-
-  @Test
-  void azureByDefaults() {
-    var environment =
-        Map.of(
-            "AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com/",
-            "AZURE_OPENAI_KEY", "sk-1",
-            "AZURE_OPENAI_DEPLOYMENT", "chat");
-
-    assertThat(provider(environment))
-        .isEqualTo(
+                HTTP)),
+        argumentSet(
+            "Azure by defaults",
+            Map.of(
+                "AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com/",
+                "AZURE_OPENAI_KEY", "sk-1",
+                "AZURE_OPENAI_DEPLOYMENT", "chat"),
             new AzureOpenAiProvider(
                 BaseUrl.of("https://mine.openai.azure.com/openai/v1"),
                 new AzureAccess.Key(KEY),
                 "chat",
                 null,
-                HTTP));
-  }
-
-  @Test
-  void azureByExplicitValues() {
-    var environment =
-        Map.of(
-            "LLM_PROVIDER", "azure_openai",
-            "AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com/openai/v1",
-            "AZURE_OPENAI_API_KEY", "sk-1",
-            "AZURE_OPENAI_KEY", "sk-1",
-            "AZURE_OPENAI_DEPLOYMENT", "chat",
-            "AZURE_OPENAI_EMBEDDING_DEPLOYMENT", "embed");
-
-    assertThat(provider(environment))
-        .isEqualTo(
+                HTTP)),
+        argumentSet(
+            "Azure by explicit values",
+            Map.of(
+                "LLM_PROVIDER", "azure_openai",
+                "AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com/openai/v1",
+                "AZURE_OPENAI_API_KEY", "sk-1",
+                "AZURE_OPENAI_KEY", "sk-1",
+                "AZURE_OPENAI_DEPLOYMENT", "chat",
+                "AZURE_OPENAI_EMBEDDING_DEPLOYMENT", "embed"),
             new AzureOpenAiProvider(
                 BaseUrl.of("https://mine.openai.azure.com/openai/v1"),
                 new AzureAccess.Key(KEY),
                 "chat",
                 "embed",
-                HTTP));
+                HTTP)),
+        argumentSet(
+            "Anthropic by defaults",
+            Map.of("ANTHROPIC_API_KEY", "sk-1"),
+            new AnthropicProvider(
+                BaseUrl.of("https://api.anthropic.com"), KEY, "claude-sonnet-5-5", HTTP)),
+        argumentSet(
+            "Anthropic by explicit values",
+            Map.of(
+                "LLM_PROVIDER", "Anthropic",
+                "ANTHROPIC_API_KEY", "sk-1",
+                "ANTHROPIC_BASE_URL", "http://localhost:8080",
+                "ANTHROPIC_MODEL", "claude-haiku-4-5"),
+            new AnthropicProvider(
+                BaseUrl.of("http://localhost:8080"), KEY, "claude-haiku-4-5", HTTP)),
+        argumentSet(
+            "Gemini by defaults",
+            Map.of("GOOGLE_API_KEY", "sk-1"),
+            new GeminiProvider(
+                BaseUrl.of("https://generativelanguage.googleapis.com/v1beta"),
+                KEY,
+                "gemini-3.8-flash",
+                "gemini-embedding-2",
+                HTTP)),
+        argumentSet(
+            "Gemini by explicit values",
+            Map.of(
+                "LLM_PROVIDER", "gemini",
+                "GEMINI_API_KEY", "sk-1",
+                "GOOGLE_API_KEY", "of-the-maps",
+                "GEMINI_BASE_URL", "http://localhost:8080/v1",
+                "GEMINI_MODEL", "gemini-3.1-pro",
+                "GEMINI_EMBEDDING_MODEL", "gemini-embedding-001"),
+            new GeminiProvider(
+                BaseUrl.of("http://localhost:8080/v1"),
+                KEY,
+                "gemini-3.1-pro",
+                "gemini-embedding-001",
+                HTTP)),
+        argumentSet(
+            "Mistral by defaults",
+            Map.of("MISTRAL_API_KEY", "sk-1"),
+            new MistralProvider(
+                BaseUrl.of("https://api.mistral.ai/v1"),
+                KEY,
+                "mistral-medium-3-5",
+                "mistral-embed",
+                HTTP)),
+        argumentSet(
+            "Mistral by explicit values",
+            Map.of(
+                "LLM_PROVIDER", "mistral",
+                "MISTRAL_BASE_URL", "http://localhost:8080/v1",
+                "MISTRAL_MODEL", "mistral-large-4",
+                "MISTRAL_EMBEDDING_MODEL", "codestral-embed"),
+            new MistralProvider(
+                BaseUrl.of("http://localhost:8080/v1"),
+                null,
+                "mistral-large-4",
+                "codestral-embed",
+                HTTP)),
+        argumentSet(
+            "Ollama by explicit values",
+            Map.of(
+                "LLM_PROVIDER", "ollama",
+                "OLLAMA_BASE_URL", "https://ollama.com/",
+                "OLLAMA_HOST", "not asked",
+                "OLLAMA_API_KEY", "sk-1",
+                "OLLAMA_MODEL", "gpt-oss:120b",
+                "OLLAMA_EMBEDDING_MODEL", "embeddinggemma"),
+            new OllamaProvider(
+                BaseUrl.of("https://ollama.com"), KEY, "gpt-oss:120b", "embeddinggemma", HTTP)),
+        argumentSet(
+            "echo by defaults", Map.of("LLM_PROVIDER", "echo"), new EchoProvider(Duration.ZERO)),
+        argumentSet(
+            "echo by explicit values",
+            Map.of("LLM_PROVIDER", "echo", "LLM_ECHO_DELAY", "250ms"),
+            new EchoProvider(Duration.ofMillis(250))));
   }
 
-  @Test
-  void anthropicByDefaults() {
-    assertThat(provider(Map.of("ANTHROPIC_API_KEY", "sk-1")))
-        .isEqualTo(
-            new AnthropicProvider(
-                BaseUrl.of("https://api.anthropic.com"), KEY, "claude-sonnet-5-5", HTTP));
-  }
-
-  @Test
-  void anthropicByExplicitValues() {
-    var environment =
-        Map.of(
-            "LLM_PROVIDER", "Anthropic",
-            "ANTHROPIC_API_KEY", "sk-1",
-            "ANTHROPIC_BASE_URL", "http://localhost:8080",
-            "ANTHROPIC_MODEL", "claude-haiku-4-5");
-
-    assertThat(provider(environment))
-        .isEqualTo(
-            new AnthropicProvider(
-                BaseUrl.of("http://localhost:8080"), KEY, "claude-haiku-4-5", HTTP));
+  @ParameterizedTest
+  @MethodSource("settings")
+  void makesTheProviderThatTheSettingsDescribe(
+      Map<String, String> environment, LlmProvider expected) {
+    assertThat(provider(environment)).isEqualTo(expected);
   }
 
   @Test
@@ -194,70 +223,6 @@ class ResolveProviderTest {
   }
 
   @Test
-  void geminiByDefaults() {
-    assertThat(provider(Map.of("GOOGLE_API_KEY", "sk-1")))
-        .isEqualTo(
-            new GeminiProvider(
-                BaseUrl.of("https://generativelanguage.googleapis.com/v1beta"),
-                KEY,
-                "gemini-3.8-flash",
-                "gemini-embedding-2",
-                HTTP));
-  }
-
-  @Test
-  void geminiByExplicitValues() {
-    var environment =
-        Map.of(
-            "LLM_PROVIDER", "gemini",
-            "GEMINI_API_KEY", "sk-1",
-            "GOOGLE_API_KEY", "of-the-maps",
-            "GEMINI_BASE_URL", "http://localhost:8080/v1",
-            "GEMINI_MODEL", "gemini-3.1-pro",
-            "GEMINI_EMBEDDING_MODEL", "gemini-embedding-001");
-
-    assertThat(provider(environment))
-        .isEqualTo(
-            new GeminiProvider(
-                BaseUrl.of("http://localhost:8080/v1"),
-                KEY,
-                "gemini-3.1-pro",
-                "gemini-embedding-001",
-                HTTP));
-  }
-
-  @Test
-  void mistralByDefaults() {
-    assertThat(provider(Map.of("MISTRAL_API_KEY", "sk-1")))
-        .isEqualTo(
-            new MistralProvider(
-                BaseUrl.of("https://api.mistral.ai/v1"),
-                KEY,
-                "mistral-medium-3-5",
-                "mistral-embed",
-                HTTP));
-  }
-
-  @Test
-  void mistralByExplicitValues() {
-    var environment =
-        Map.of(
-            "LLM_PROVIDER", "mistral",
-            "MISTRAL_BASE_URL", "http://localhost:8080/v1",
-            "MISTRAL_MODEL", "mistral-large-4",
-            "MISTRAL_EMBEDDING_MODEL", "codestral-embed");
-
-    assertThat(provider(environment))
-        .isEqualTo(
-            new MistralProvider(
-                BaseUrl.of("http://localhost:8080/v1"),
-                null,
-                "mistral-large-4",
-                "codestral-embed",
-                HTTP));
-  }
-
-  @Test
   void ollamaByDefaults() {
     for (var host : List.of("localhost", "http://localhost:11434", "localhost:11434")) {
       assertThat(provider(Map.of("OLLAMA_HOST", host, "OLLAMA_MODEL", "llama3.3")))
@@ -269,40 +234,12 @@ class ResolveProviderTest {
   }
 
   @Test
-  void ollamaByExplicitValues() {
-    var environment =
-        Map.of(
-            "LLM_PROVIDER", "ollama",
-            "OLLAMA_BASE_URL", "https://ollama.com/",
-            "OLLAMA_HOST", "not asked",
-            "OLLAMA_API_KEY", "sk-1",
-            "OLLAMA_MODEL", "gpt-oss:120b",
-            "OLLAMA_EMBEDDING_MODEL", "embeddinggemma");
-
-    assertThat(provider(environment))
-        .isEqualTo(
-            new OllamaProvider(
-                BaseUrl.of("https://ollama.com"), KEY, "gpt-oss:120b", "embeddinggemma", HTTP));
-  }
-
-  @Test
   void saysWhatOllamaLacks() {
     assertThat(problems(Map.of("LLM_PROVIDER", "ollama")))
         .containsExactly(
             "no address for Ollama: set OLLAMA_BASE_URL, such as http://localhost:11434",
             "no model for Ollama: set OLLAMA_MODEL to one that the server has; a request may still"
                 + " name another");
-  }
-
-  @Test
-  void echoByDefaults() {
-    assertThat(provider(Map.of("LLM_PROVIDER", "echo"))).isEqualTo(new EchoProvider(Duration.ZERO));
-  }
-
-  @Test
-  void echoByExplicitValues() {
-    assertThat(provider(Map.of("LLM_PROVIDER", "echo", "LLM_ECHO_DELAY", "250ms")))
-        .isEqualTo(new EchoProvider(Duration.ofMillis(250)));
   }
 
   @Test

@@ -3,14 +3,11 @@ package org.pgoffload.launcher;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.KafkaRights;
 import org.pgoffload.platform.Settings;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload acls`.
 @Command(
@@ -21,14 +18,10 @@ import picocli.CommandLine.Spec;
       "Changes nothing. To apply them:",
       "pgoffload acls | grep -v '^#' | while read a; do kafka-acls.sh --bootstrap-server"
           + " HOST:PORT $a; done"
-    },
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class AclsCommand implements Callable<Integer> {
+    })
+final class AclsCommand extends PgoffloadCommand {
   private static final Set<KafkaRights.Part> ONLY_IF_NAMED =
       EnumSet.of(KafkaRights.Part.CONNECTOR, KafkaRights.Part.UNINSTALL);
-
-  @Spec private CommandSpec spec = CommandSpec.create();
 
   @Option(
       names = "--part",
@@ -65,7 +58,7 @@ final class AclsCommand implements Callable<Integer> {
       settings.problem("there is no part '" + part + "'");
     }
     settings.check();
-    var out = spec.commandLine().getOut();
+    var out = out();
     for (var each : parts) {
       out.println("# " + each.text());
       for (var right : KafkaRights.of(each, topics)) {

@@ -11,17 +11,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.pgoffload.connectors.ConnectConfiguration;
 import org.pgoffload.operations.InstallTopics;
 import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.producer.ProducerConfiguration;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload connector-config`.
 @Command(
@@ -31,15 +27,10 @@ import picocli.CommandLine.Spec;
           + " the producer, for POST /connectors.",
       "Read from the environment as by producer, and from the topics what they take. It"
           + " never holds the password."
-    },
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-public final class ConnectorConfigCommand implements Callable<Integer> {
+    })
+public final class ConnectorConfigCommand extends ConfiguredCommand {
   public static final String DEFAULT_PASSWORD =
       "${file:/etc/pgoffload/connect.properties:producer.password}";
-
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
 
   @Option(
       names = "--name",
@@ -86,11 +77,11 @@ public final class ConnectorConfigCommand implements Callable<Integer> {
               "--password must be a reference such as ${file:PATH:KEY}, not the password: Connect keeps"
                   + " the configuration in a topic"));
     }
-    var producer = ReadConfiguration.producer(options.settings());
+    var producer = ReadConfiguration.producer(settings());
     // what the topics take, rather than the setting that they follow: the producer's login may not
     // read settings, and a topic is what refuses
     int maxMessageBytes = InstallTopics.maxMessageBytes(producer.kafka(), producer.topics());
-    var out = spec.commandLine().getOut();
+    var out = out();
     out.println(text(configuration(producer, maxMessageBytes).properties()));
     out.flush();
     return 0;

@@ -4,14 +4,10 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.credentials.MakeCredentials;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload credentials`.
 @Command(
@@ -22,12 +18,8 @@ import picocli.CommandLine.Spec;
           + " DIR/postgres, DIR/owner, DIR/producer, DIR/worker and DIR/results what each of"
           + " these needs.",
       "What is there stays."
-    },
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class CredentialsCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec = CommandSpec.create();
-
+    })
+final class CredentialsCommand extends PgoffloadCommand {
   @Option(
       names = "--directory",
       paramLabel = "DIR",
@@ -70,14 +62,13 @@ final class CredentialsCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     if (validDays < 31 || validDays > 36_500) {
-      throw new ParameterException(
-          spec.commandLine(), "--valid-days must be from 31 to 36500, not " + validDays);
+      throw usageError("--valid-days must be from 31 to 36500, not " + validDays);
     }
     var changes =
         new MakeCredentials(
                 directory, serverNames, Duration.ofDays(validDays), postgresUser, partsUser)
             .run();
-    var out = spec.commandLine().getOut();
+    var out = out();
     changes.forEach(changed -> out.println("Wrote " + changed));
     if (changes.isEmpty()) {
       out.println("Nothing to do: all are there.");

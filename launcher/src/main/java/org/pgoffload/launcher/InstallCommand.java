@@ -1,6 +1,5 @@
 package org.pgoffload.launcher;
 
-import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -8,7 +7,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.ClientCheck;
 import org.pgoffload.operations.Install;
@@ -18,22 +16,14 @@ import org.pgoffload.platform.Settings;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.InstallSchema;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload install`.
 @Command(
     name = "install",
     description =
-        "Installs or upgrades the schema, the replication slot and the topics. Safe to run again.",
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-public final class InstallCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
-
+        "Installs or upgrades the schema, the replication slot and the topics. Safe to run again.")
+public final class InstallCommand extends ConfiguredCommand {
   @Option(
       names = "--no-topics",
       description = "Leave Kafka alone: the topics are made by somebody else.")
@@ -55,8 +45,8 @@ public final class InstallCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    PrintWriter out = spec.commandLine().getOut();
-    var settings = options.settings();
+    var out = out();
+    var settings = settings();
     var install = install(settings, noTopics, pgBackgroundApi);
     var changes = new ArrayList<>(install.run(out::println));
     if (setClientCheck) {

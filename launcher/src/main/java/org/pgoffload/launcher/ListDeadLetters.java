@@ -8,7 +8,6 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.deadletters.DeadLetter;
 import org.pgoffload.operations.deadletters.Printable;
@@ -16,25 +15,16 @@ import org.pgoffload.platform.Environment;
 import org.pgoffload.protocol.Routing;
 import org.pgoffload.protocol.Text;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload dead-letters list`.
 @Command(
     name = "list",
-    description = "Lists what is there, the oldest first. Ids and roles are what the letters say.",
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class ListDeadLetters implements Callable<Integer> {
+    description = "Lists what is there, the oldest first. Ids and roles are what the letters say.")
+final class ListDeadLetters extends ConfiguredCommand {
   private static final int LONGEST_DETAIL = 120;
   private static final List<String> HEADINGS =
       List.of("POSITION", "TIME", "REASON", "ID", "KIND", "REQUESTED BY", "DETAIL");
-
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
 
   @Option(names = "--json", description = "Print a JSON object for each instead of a table.")
   private boolean json;
@@ -81,7 +71,7 @@ final class ListDeadLetters implements Callable<Integer> {
   public Integer call() {
     var from = since == null ? null : time(since, InstantSource.system());
     var rows = new ArrayList<Row>();
-    try (var letters = DeadLettersCommand.open(options.settings())) {
+    try (var letters = DeadLettersCommand.open(settings())) {
       letters.all(
           from,
           letter -> {
@@ -91,7 +81,7 @@ final class ListDeadLetters implements Callable<Integer> {
           });
     }
     rows.sort(Comparator.comparing(Row::time));
-    var out = spec.commandLine().getOut();
+    var out = out();
     if (json) {
       rows.forEach(row -> out.println(toJson(row)));
     } else if (rows.isEmpty()) {
@@ -110,8 +100,7 @@ final class ListDeadLetters implements Callable<Integer> {
       try {
         return clock.instant().minus(Environment.parseDuration(text));
       } catch (IllegalArgumentException | java.time.DateTimeException again) {
-        throw new ParameterException(
-            spec.commandLine(),
+        throw usageError(
             "--since must be a time such as 2026-01-31T12:00:00Z or a duration such as 24h, not '"
                 + text
                 + "'");

@@ -1,13 +1,9 @@
 package org.pgoffload.launcher;
 
-import java.util.concurrent.Callable;
 import org.pgoffload.operations.MaintenanceApp;
 import org.pgoffload.platform.hosting.RunPart;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload maintain`.
 @Command(
@@ -16,21 +12,16 @@ import picocli.CommandLine.Spec;
       "Removes requests and results that are older than the setting retention, from"
           + " tables and topics, every ten minutes until it is ended.",
       "Needs the login that has installed pgoffload."
-    },
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class MaintainCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
-
+    })
+final class MaintainCommand extends ConfiguredCommand {
   @Option(names = "--once", description = "Do what is due and end, for a scheduler such as cron.")
   private boolean once;
 
   @Override
   public Integer call() throws Exception {
     if (once) {
-      var configuration = ReadConfiguration.maintenance(options.settings());
-      var out = spec.commandLine().getOut();
+      var configuration = ReadConfiguration.maintenance(settings());
+      var out = out();
       var changes = MaintenanceApp.once(configuration);
       changes.forEach(out::println);
       if (changes.isEmpty()) {
@@ -40,7 +31,7 @@ final class MaintainCommand implements Callable<Integer> {
       return 0;
     }
     return RunPart.run(
-        options::settings,
+        this::settings,
         "maintenance",
         null,
         settings -> {

@@ -1,23 +1,17 @@
 package org.pgoffload.launcher;
 
-import java.util.concurrent.Callable;
 import org.pgoffload.platform.hosting.RunPart;
 import org.pgoffload.producer.CaptureSidecar;
 import org.pgoffload.producer.ProducerApp;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /// `pgoffload producer`.
 @Command(
     name = "producer",
     description =
-        "Captures requests from the database and publishes them to Kafka, until it is ended.",
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class ProducerCommand implements Callable<Integer> {
-  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
-
+        "Captures requests from the database and publishes them to Kafka, until it is ended.")
+final class ProducerCommand extends ConfiguredCommand {
   @Option(
       names = "--no-capture",
       description =
@@ -28,7 +22,7 @@ final class ProducerCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     return RunPart.run(
-        options::settings,
+        this::settings,
         "producer",
         "PRODUCER",
         settings -> {

@@ -1,6 +1,5 @@
 package org.pgoffload.launcher;
 
-import java.io.PrintWriter;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Arrays;
@@ -9,7 +8,6 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.deadletters.DeadLetter;
@@ -21,12 +19,8 @@ import org.pgoffload.protocol.Routing;
 import org.pgoffload.schema.InstallException;
 import org.postgresql.util.PSQLException;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload dead-letters replay`.
 @Command(
@@ -35,17 +29,12 @@ import picocli.CommandLine.Spec;
       "Sends requests again, each as a new one of the role that had asked, with retry_of.",
       "The database checks that it had signed them. Connects as the role that has"
           + " installed pgoffload."
-    },
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class ReplayDeadLetters implements Callable<Integer> {
+    })
+final class ReplayDeadLetters extends ConfiguredCommand {
   /// The request has succeeded, runs, or was sent again already.
   private static final String NEEDS_NOTHING = "55000";
 
   private static final String UNDEFINED_FUNCTION = "42883";
-
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
 
   @Parameters(
       paramLabel = "POSITION",
@@ -73,7 +62,7 @@ final class ReplayDeadLetters implements Callable<Integer> {
   @Override
   public Integer call() {
     check();
-    var settings = options.settings();
+    var settings = settings();
     var database = settings.database(null);
     try (var letters = DeadLettersCommand.open(settings);
         var connection = Objects.requireNonNull(database).connectAsPart("pgoffload dead-letters")) {
@@ -97,7 +86,7 @@ final class ReplayDeadLetters implements Callable<Integer> {
             .forEach(letter -> replay(connection, letter));
       }
     } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()), e);
+      throw usageError(e);
     } catch (SQLException e) {
       throw new InstallException("the database cannot be asked: " + e.getMessage(), e);
     }
@@ -106,17 +95,15 @@ final class ReplayDeadLetters implements Callable<Integer> {
 
   private void check() {
     if (all == !positions.isEmpty()) {
-      throw new ParameterException(
-          spec.commandLine(), "Say which: positions as list names them, or --all.");
+      throw usageError("Say which: positions as list names them, or --all.");
     }
     if (reason != null && !all) {
-      throw new ParameterException(spec.commandLine(), "--reason goes with --all.");
+      throw usageError("--reason goes with --all.");
     }
     if (reason != null
         && Arrays.stream(DeadLetterReason.values())
             .noneMatch(known -> known.code().equals(reason))) {
-      throw new ParameterException(
-          spec.commandLine(),
+      throw usageError(
           "--reason must be one of "
               + Arrays.stream(DeadLetterReason.values())
                   .map(DeadLetterReason::code)
@@ -125,7 +112,7 @@ final class ReplayDeadLetters implements Callable<Integer> {
   }
 
   private void replay(Connection connection, DeadLetter letter) {
-    var out = spec.commandLine().getOut();
+    var out = out();
     var id = letter.routing().map(Routing::id);
     var signature = letter.signature();
     if (signature == null) {
@@ -178,7 +165,7 @@ final class ReplayDeadLetters implements Callable<Integer> {
 
   private void refuse(DeadLetter letter, String why, String hint) {
     refused++;
-    PrintWriter err = spec.commandLine().getErr();
+    var err = err();
     err.println(letter.position() + ": not sent: " + why + (hint.isEmpty() ? "" : ". " + hint));
     err.flush();
   }

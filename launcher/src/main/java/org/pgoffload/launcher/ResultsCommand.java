@@ -1,24 +1,18 @@
 package org.pgoffload.launcher;
 
-import java.util.concurrent.Callable;
 import org.pgoffload.platform.hosting.RunPart;
 import org.pgoffload.results.ResultsApp;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 
 /// `pgoffload results`.
 @Command(
     name = "results",
-    description = "Writes results from Kafka back to the database, until it is ended.",
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class ResultsCommand implements Callable<Integer> {
-  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
-
+    description = "Writes results from Kafka back to the database, until it is ended.")
+final class ResultsCommand extends ConfiguredCommand {
   @Override
   public Integer call() throws InterruptedException {
     return RunPart.run(
-        options::settings,
+        this::settings,
         "results",
         "RESULTS",
         settings -> {

@@ -2,16 +2,11 @@ package org.pgoffload.launcher;
 
 import java.io.PrintWriter;
 import java.time.temporal.ChronoUnit;
-import java.util.Objects;
-import java.util.concurrent.Callable;
 import org.pgoffload.operations.RotateKeys;
 import org.pgoffload.platform.DatabaseAddress;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload rotate-key`.
 @Command(
@@ -20,12 +15,8 @@ import picocli.CommandLine.Spec;
       "Makes a new key with which the database signs requests from now on.",
       "What the old one has signed is executed as before; pgoffload maintain removes it"
           + " when none of that is kept. Needs the login that has installed pgoffload."
-    },
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class RotateKeyCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
+    })
+final class RotateKeyCommand extends ConfiguredCommand {
   @ArgGroup private Instead instead = new Instead();
 
   private static final class Instead {
@@ -42,11 +33,8 @@ final class RotateKeyCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    var settings = options.settings();
-    var given = settings.database(null);
-    settings.check();
-    var database = Objects.requireNonNull(given);
-    var out = spec.commandLine().getOut();
+    var database = database();
+    var out = out();
     if (instead.list) {
       list(out, database);
     } else if (instead.revoke) {

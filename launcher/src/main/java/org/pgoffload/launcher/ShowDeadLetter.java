@@ -1,28 +1,18 @@
 package org.pgoffload.launcher;
 
 import java.nio.charset.StandardCharsets;
-import java.util.concurrent.Callable;
 import org.pgoffload.operations.deadletters.DeadLetter;
 import org.pgoffload.operations.deadletters.Printable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload dead-letters show`.
 @Command(
     name = "show",
     description =
-        "Prints one with its headers. Its content may be anybody's: control characters are escaped.",
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class ShowDeadLetter implements Callable<Integer> {
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
-
+        "Prints one with its headers. Its content may be anybody's: control characters are escaped.")
+final class ShowDeadLetter extends ConfiguredCommand {
   @Parameters(paramLabel = "POSITION", description = "As list names it: topic-partition@offset.")
   private String position = "";
 
@@ -32,14 +22,14 @@ final class ShowDeadLetter implements Callable<Integer> {
   @Override
   public Integer call() {
     DeadLetter letter;
-    try (var letters = DeadLettersCommand.open(options.settings())) {
+    try (var letters = DeadLettersCommand.open(settings())) {
       letter =
           letters
               .at(letters.position(position))
               .orElseThrow(
                   () -> new IllegalArgumentException("there is no dead letter at " + position));
     } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()), e);
+      throw usageError(e);
     }
     var record = letter.record();
     byte[] value = record.value();
@@ -50,7 +40,7 @@ final class ShowDeadLetter implements Callable<Integer> {
       System.out.flush();
       return 0;
     }
-    var out = spec.commandLine().getOut();
+    var out = out();
     out.println("position: " + letter.position());
     out.println("time: " + letter.time());
     out.println("key: " + (record.key() == null ? "none" : line(record.key())));

@@ -2,7 +2,6 @@ package org.pgoffload.launcher;
 
 import java.sql.SQLException;
 import java.util.Objects;
-import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
@@ -16,10 +15,7 @@ import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallException;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload status`.
 @Command(
@@ -28,19 +24,14 @@ import picocli.CommandLine.Spec;
       "Says how the installation does, and what to do about each problem.",
       "Needs a login that may see llm_health: the owner's, or one of a member of"
           + " llm_user. Exits with 1 if anything is in error."
-    },
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class StatusCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
-
+    })
+final class StatusCommand extends ConfiguredCommand {
   @Option(names = "--json", description = "Print a JSON object.")
   private boolean json;
 
   @Override
   public Integer call() throws InterruptedException {
-    var settings = options.settings();
+    var settings = settings();
     var database = settings.database(null);
     var topics = settings.topics();
     var kafka = settings.secret("KAFKA_BOOTSTRAP_SERVERS") == null ? null : settings.kafka();
@@ -60,7 +51,7 @@ final class StatusCommand implements Callable<Integer> {
         status = status.withoutKafka(KafkaFault.words(e));
       }
     }
-    var out = spec.commandLine().getOut();
+    var out = out();
     out.print(json ? status.json() : status.text());
     out.flush();
     return status.isInError() ? 1 : 0;

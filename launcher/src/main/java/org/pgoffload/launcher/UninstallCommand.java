@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.InstallSlot;
 import org.pgoffload.operations.RemoveSchema;
@@ -17,10 +16,7 @@ import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload uninstall`.
 @Command(
@@ -32,13 +28,8 @@ import picocli.CommandLine.Spec;
       "Says what, and asks. Whatever depends on it is named and keeps it from being"
           + " removed. Needs the login that has installed pgoffload, and every part ended. Safe"
           + " to run again."
-    },
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class UninstallCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
-
+    })
+final class UninstallCommand extends ConfiguredCommand {
   @Option(
       names = "--topics",
       description =
@@ -55,14 +46,14 @@ final class UninstallCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    var settings = options.settings();
+    var settings = settings();
     var given = settings.database(null);
     var names = settings.topics();
     var configuredSlot = InstallCommand.slot(settings);
     Map<String, Object> kafka = withTopics ? settings.kafka() : null;
     settings.check();
     var database = Objects.requireNonNull(given);
-    var out = spec.commandLine().getOut();
+    var out = out();
 
     var plan = RemoveSchema.plan(database);
     var slot = plan.slot().orElse(configuredSlot);
@@ -85,8 +76,7 @@ final class UninstallCommand implements Callable<Integer> {
     }
     say(out, database, removes, plan);
     if (plan.unanswered() > 0 && !discardUnanswered) {
-      spec.commandLine()
-          .getErr()
+      err()
           .println(
               "pgoffload uninstall: "
                   + plan.unansweredWords()
@@ -150,15 +140,13 @@ final class UninstallCommand implements Callable<Integer> {
   private boolean isConfirmed(DatabaseAddress database) {
     var console = System.console();
     if (console == null || !console.isTerminal()) {
-      spec.commandLine()
-          .getErr()
-          .println("pgoffload uninstall: there is no terminal to ask on: say --yes");
+      err().println("pgoffload uninstall: there is no terminal to ask on: say --yes");
       return false;
     }
     var answer = console.readLine("Remove pgoffload from %s? [y/N] ", database);
     boolean confirmed = answer != null && answer.strip().equalsIgnoreCase("y");
     if (!confirmed) {
-      spec.commandLine().getErr().println("pgoffload uninstall: nothing has changed");
+      err().println("pgoffload uninstall: nothing has changed");
     }
     return confirmed;
   }

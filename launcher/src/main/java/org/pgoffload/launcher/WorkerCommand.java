@@ -1,13 +1,11 @@
 package org.pgoffload.launcher;
 
-import java.util.concurrent.Callable;
 import org.pgoffload.platform.Settings;
 import org.pgoffload.platform.hosting.RunPart;
 import org.pgoffload.worker.WorkerApp;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /// `pgoffload worker`.
@@ -16,13 +14,9 @@ import picocli.CommandLine.Option;
     description =
         "Executes requests and publishes their results, until it is ended. The provider is LLM_PROVIDER,"
             + " else the first whose variables are set: AZURE_OPENAI_ENDPOINT, ANTHROPIC_API_KEY,"
-            + " OPENAI_API_KEY or OPENAI_BASE_URL, GEMINI_API_KEY, MISTRAL_API_KEY, OLLAMA_BASE_URL.",
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class WorkerCommand implements Callable<Integer> {
+            + " OPENAI_API_KEY or OPENAI_BASE_URL, GEMINI_API_KEY, MISTRAL_API_KEY, OLLAMA_BASE_URL.")
+final class WorkerCommand extends ConfiguredCommand {
   private static final Logger LOG = LoggerFactory.getLogger(WorkerCommand.class);
-
-  @Mixin private EnvironmentOptions options = new EnvironmentOptions();
 
   @Option(
       names = "--or-echo",
@@ -44,8 +38,9 @@ final class WorkerCommand implements Callable<Integer> {
         });
   }
 
-  private Settings settings() {
-    var settings = options.settings();
+  @Override
+  Settings settings() {
+    var settings = super.settings();
     if (!orEcho) {
       return settings;
     }

@@ -9,7 +9,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.dev.benchmarks.BenchmarkPlan;
@@ -17,16 +16,14 @@ import org.pgoffload.dev.benchmarks.BenchmarkResult;
 import org.pgoffload.dev.benchmarks.BenchmarkTarget;
 import org.pgoffload.dev.benchmarks.Report;
 import org.pgoffload.dev.benchmarks.RunBenchmark;
-import org.pgoffload.launcher.ShowVersion;
+import org.pgoffload.launcher.PgoffloadCommand;
 import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.hosting.RunUntilShutdown;
 import org.pgoffload.protocol.TopicNames;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload bench`.
 @Command(
@@ -36,12 +33,8 @@ import picocli.CommandLine.Spec;
           + " same machine.",
       "Starts everything on this machine and leaves nothing running, unless it is told"
           + " where an installation is that nobody else uses."
-    },
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class BenchCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec = CommandSpec.create();
-
+    })
+final class BenchCommand extends PgoffloadCommand {
   @Option(
       names = "--rows",
       paramLabel = "N",
@@ -126,7 +119,7 @@ final class BenchCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException, SQLException, IOException {
     var plan = plan();
-    var out = spec.commandLine().getOut();
+    var out = out();
     var begun = System.nanoTime();
     Consumer<String> say =
         step -> {

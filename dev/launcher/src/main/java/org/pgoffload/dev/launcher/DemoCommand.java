@@ -2,27 +2,20 @@ package org.pgoffload.dev.launcher;
 
 import java.sql.SQLException;
 import java.util.EnumSet;
-import java.util.concurrent.Callable;
+import org.pgoffload.launcher.PgoffloadCommand;
 import org.pgoffload.launcher.ReadConfiguration;
-import org.pgoffload.launcher.ShowVersion;
 import org.pgoffload.platform.hosting.RunUntilShutdown;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload demo`.
 @Command(
     name = "demo",
     description =
-        "Starts everything on this machine, tells the story in SQL, and leaves nothing running.",
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class DemoCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec = CommandSpec.create();
-
+        "Starts everything on this machine, tells the story in SQL, and leaves nothing running.")
+final class DemoCommand extends PgoffloadCommand {
   @Override
   public Integer call() throws InterruptedException, SQLException {
-    var out = spec.commandLine().getOut();
+    var out = out();
     var begun = System.nanoTime();
     var options =
         new LocalOptions(

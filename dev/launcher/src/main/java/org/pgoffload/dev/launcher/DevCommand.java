@@ -3,28 +3,20 @@ package org.pgoffload.dev.launcher;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.launcher.PgoffloadCommand;
 import org.pgoffload.launcher.ReadConfiguration;
-import org.pgoffload.launcher.ShowVersion;
 import org.pgoffload.platform.hosting.RunUntilShutdown;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload dev`.
 @Command(
     name = "dev",
     description =
-        "Starts a real PostgreSQL, a real Kafka broker and every part on this machine, until Ctrl-C.",
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-final class DevCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec = CommandSpec.create();
-
+        "Starts a real PostgreSQL, a real Kafka broker and every part on this machine, until Ctrl-C.")
+final class DevCommand extends PgoffloadCommand {
   @Option(
       names = "--data-dir",
       paramLabel = "DIR",
@@ -59,7 +51,7 @@ final class DevCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    var out = spec.commandLine().getOut();
+    var out = out();
     checkPort("--port", port);
     checkPort("--kafka-port", kafkaPort);
     var environment =
@@ -107,9 +99,7 @@ final class DevCommand implements Callable<Integer> {
 
   private void checkPort(String option, int value) {
     if (value < 0 || value > 65_535) {
-      throw new ParameterException(
-          spec.commandLine(),
-          option + " must be from 1 to 65535, or 0 for a free one, not " + value);
+      throw usageError(option + " must be from 1 to 65535, or 0 for a free one, not " + value);
     }
   }
 }

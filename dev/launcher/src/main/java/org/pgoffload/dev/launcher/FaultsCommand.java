@@ -7,7 +7,6 @@ import java.sql.SQLException;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.dev.faults.FaultPlan;
@@ -16,13 +15,11 @@ import org.pgoffload.dev.faults.RunFaults;
 import org.pgoffload.dev.faults.installation.PartCommand;
 import org.pgoffload.dev.servers.JavaProcess;
 import org.pgoffload.launcher.Main;
-import org.pgoffload.launcher.ShowVersion;
+import org.pgoffload.launcher.PgoffloadCommand;
 import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.platform.hosting.RunUntilShutdown;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /// `pgoffload faults`.
 @Command(
@@ -31,12 +28,8 @@ import picocli.CommandLine.Spec;
       "Injects faults into a whole installation on this machine, under load, and checks"
           + " that nothing is lost and nothing happens twice.",
       "Ends with 1 if any book does not balance."
-    },
-    mixinStandardHelpOptions = true,
-    versionProvider = ShowVersion.class)
-public final class FaultsCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec = CommandSpec.create();
-
+    })
+public final class FaultsCommand extends PgoffloadCommand {
   @Option(names = "--list", description = "List the faults, and inject none.")
   private boolean list;
 
@@ -78,7 +71,7 @@ public final class FaultsCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws SQLException, IOException {
-    var out = spec.commandLine().getOut();
+    var out = out();
     if (list) {
       FaultPlan.describe().forEach(out::println);
       out.flush();

@@ -1,13 +1,16 @@
 package org.pgoffload.launcher;
 
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.Settings;
 import picocli.CommandLine.Option;
 
-/// The options that stand for a variable of the environment, and win over it.
-final class EnvironmentOptions {
+/// A command that is configured by the environment. Its options stand for variables of the
+/// environment, and win over them.
+abstract class ConfiguredCommand extends PgoffloadCommand {
   @Option(
       names = "--database-url",
       paramLabel = "URI",
@@ -38,6 +41,14 @@ final class EnvironmentOptions {
 
   Settings settings() {
     return new Settings(over(System.getenv()));
+  }
+
+  /// The database's address, for a command that needs nothing else.
+  final DatabaseAddress database() {
+    var settings = settings();
+    var database = settings.database(null);
+    settings.check();
+    return Objects.requireNonNull(database);
   }
 
   private Map<String, String> over(Map<String, String> environment) {

@@ -16,8 +16,7 @@ public final class BrokerInJvm implements KafkaBroker {
     this.options = options;
     this.server = server;
     this.lock = lock;
-    this.hook =
-        options.endWithJvm() ? ShutdownHook.register("end-embedded-broker", this::close) : null;
+    this.hook = options.home().shutdownHook("end-embedded-broker", this::close);
   }
 
   /// Starts the broker and returns once it takes requests.
@@ -63,7 +62,7 @@ public final class BrokerInJvm implements KafkaBroker {
     running = false;
     try (lock) {
       server.stop();
-      if (!options.keepData()) {
+      if (!options.home().keepData()) {
         Directories.delete(options.directory());
       }
     }

@@ -5,28 +5,18 @@ import java.util.Map;
 
 /// What a [KafkaBroker] is started with. Immutable; the `with` methods return a copy.
 ///
-/// @param directory where the broker lives: its records, its log and the lock; made if missing
-/// @param keepData whether [KafkaBroker#close()] leaves the directory in place
+/// @param home where the broker's records, its log and the lock are
 /// @param port for clients on 127.0.0.1, or 0 for a free one
 /// @param controllerPort on which the broker talks to its own controller, or 0 for a free one
-/// @param maxMessageBytes the largest batch of records that topics accept unless they say otherwise
 /// @param settings of the broker, which win over the module's own
-/// @param endWithJvm whether a shutdown hook ends the broker, without an order among the hooks;
-///   false for a caller that closes everything in its own order at exit
 public record BrokerOptions(
-    Path directory,
-    boolean keepData,
-    int port,
-    int controllerPort,
-    int maxMessageBytes,
-    Map<String, String> settings,
-    boolean endWithJvm) {
+    ServerHome home, int port, int controllerPort, Map<String, String> settings) {
 
-  /// 32 MiB: above the largest prompt or chunk of rows that pgoffload publishes.
-  public static final int DEFAULT_MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
+  /// The largest batch of records that topics accept unless they say otherwise, 32 MiB: above the
+  /// largest prompt or chunk of rows that pgoffload publishes.
+  static final int MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
 
   public BrokerOptions {
-    directory = directory.toAbsolutePath().normalize();
     settings = Map.copyOf(settings);
     for (var any : new int[] {port, controllerPort}) {
       if (any < 0 || any > 65_535) {
@@ -36,50 +26,35 @@ public record BrokerOptions(
     if (port != 0 && port == controllerPort) {
       throw new IllegalArgumentException("The broker and its controller need a port each: " + port);
     }
-    if (maxMessageBytes < 1024) {
-      throw new IllegalArgumentException(
-          "No message fits into a limit of " + maxMessageBytes + " bytes");
-    }
   }
 
   /// A broker in a directory that outlives it, on any free ports.
   public static BrokerOptions kept(Path directory) {
-    return new BrokerOptions(directory, true, 0, 0, DEFAULT_MAX_MESSAGE_BYTES, Map.of(), true);
+    return of(ServerHome.kept(directory));
   }
 
   /// A broker in a new directory that is removed on close, on any free ports.
   public static BrokerOptions temporary() {
-    return kept(Directories.temporary("pgoffload-kafka-")).withKeepData(false);
+    return of(ServerHome.temporary("pgoffload-kafka-"));
   }
 
-  /// A copy that keeps or removes its data on close.
-  public BrokerOptions withKeepData(boolean keepData) {
-    return new BrokerOptions(
-        directory, keepData, port, controllerPort, maxMessageBytes, settings, endWithJvm);
+  private static BrokerOptions of(ServerHome home) {
+    return new BrokerOptions(home, 0, 0, Map.of());
   }
 
   /// A copy with other ports, 0 for free ones.
   public BrokerOptions withPorts(int port, int controllerPort) {
-    return new BrokerOptions(
-        directory, keepData, port, controllerPort, maxMessageBytes, settings, endWithJvm);
-  }
-
-  /// A copy with another limit for batches of records.
-  public BrokerOptions withMaxMessageBytes(int maxMessageBytes) {
-    return new BrokerOptions(
-        directory, keepData, port, controllerPort, maxMessageBytes, settings, endWithJvm);
+    return new BrokerOptions(home, port, controllerPort, settings);
   }
 
   /// A copy with these settings instead.
   public BrokerOptions withSettings(Map<String, String> settings) {
-    return new BrokerOptions(
-        directory, keepData, port, controllerPort, maxMessageBytes, settings, endWithJvm);
+    return new BrokerOptions(home, port, controllerPort, settings);
   }
 
   /// A copy that is or is not ended by a shutdown hook.
   public BrokerOptions withEndWithJvm(boolean endWithJvm) {
-    return new BrokerOptions(
-        directory, keepData, port, controllerPort, maxMessageBytes, settings, endWithJvm);
+    return new BrokerOptions(home.withEndWithJvm(endWithJvm), port, controllerPort, settings);
   }
 
   /// A copy with a free port wherever it said 0.
@@ -101,11 +76,16 @@ public record BrokerOptions(
     }
   }
 
+  /// Where the broker lives.
+  public Path directory() {
+    return home.directory();
+  }
+
   Path logFile() {
-    return directory.resolve("broker.log");
+    return directory().resolve("broker.log");
   }
 
   Path recordsDirectory() {
-    return directory.resolve("records");
+    return directory().resolve("records");
   }
 }

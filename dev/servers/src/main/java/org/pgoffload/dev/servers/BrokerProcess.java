@@ -6,7 +6,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.OptionalLong;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -29,18 +28,12 @@ public final class BrokerProcess implements KafkaBroker {
           "-Dlogback.configurationFile=org/pgoffload/embedded/broker-logback.xml");
 
   private final BrokerOptions options;
-  private final Process process;
-  private final DirectoryLock lock;
-  private final @Nullable ShutdownHook hook;
-  private boolean ended;
-  private boolean closed;
+  private final ServerProcess process;
 
   private BrokerProcess(BrokerOptions options, Process process, DirectoryLock lock) {
     this.options = options;
-    this.process = process;
-    this.lock = lock;
-    this.hook =
-        options.endWithJvm() ? ShutdownHook.register("end-embedded-broker", this::close) : null;
+    var hook = options.home().shutdownHook("end-embedded-broker", this::close);
+    this.process = new ServerProcess(process, lock, options.home(), hook);
   }
 
   /// Starts the broker, preparing its storage if it is new, and returns once an administrator can
@@ -129,7 +122,7 @@ public final class BrokerProcess implements KafkaBroker {
 
   /// The id of the broker's process.
   public long processId() {
-    return process.pid();
+    return process.id();
   }
 
   /// The broker's log since its start.
@@ -139,30 +132,23 @@ public final class BrokerProcess implements KafkaBroker {
 
   @Override
   public boolean isRunning() {
-    return process.isAlive();
+    return process.isRunning();
   }
 
   /// {@inheritDoc} After [#kill()] it only removes, and not if another broker runs on the directory
   /// by now.
   @Override
-  public synchronized void close() {
-    if (closed) {
-      return;
-    }
-    closed = true;
-    end(this::endOrderly, !options.keepData());
-    if (hook != null) {
-      hook.remove();
-    }
+  public void close() {
+    process.close(BrokerProcess::endOrderly);
   }
 
   /// Kills the broker with SIGKILL and returns when it is gone; the directory is free for another
   /// start. For tests.
-  public synchronized void kill() {
-    end(process::destroyForcibly, false);
+  public void kill() {
+    process.end(Process::destroyForcibly);
   }
 
-  private void endOrderly() {
+  private static void endOrderly(Process process) {
     try {
       process.getOutputStream().close();
     } catch (IOException e) {
@@ -170,21 +156,6 @@ public final class BrokerProcess implements KafkaBroker {
     }
     if (!Processes.awaitExit(process, Duration.ofMillis(4_500))) {
       process.destroyForcibly();
-    }
-  }
-
-  private void end(Runnable how, boolean remove) {
-    if (!ended) {
-      ended = true;
-      try (lock) {
-        how.run();
-        Processes.awaitExit(process, Duration.ofSeconds(1));
-        if (remove) {
-          Directories.delete(options.directory());
-        }
-      }
-    } else if (remove) {
-      Directories.deleteUnlessLocked(options.directory());
     }
   }
 }

@@ -7,6 +7,8 @@ import java.util.List;
 
 /// A child JVM with this JVM's own class path, in a session of its own.
 public final class JavaProcess {
+  private static final List<String> SERVICES =
+      List.of("PG", "KAFKA", "DATABASE", "LLM", "ANTHROPIC", "GEMINI", "MISTRAL", "OLLAMA");
 
   private JavaProcess() {}
 
@@ -27,6 +29,15 @@ public final class JavaProcess {
   /// it elsewhere.
   public static String classPath() {
     return System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+  }
+
+  /// Takes out of a child's environment what this process's own says of databases, Kafka and
+  /// providers: the child never meets a user's database or a real provider by accident.
+  public static void withoutServices(ProcessBuilder builder) {
+    builder
+        .environment()
+        .keySet()
+        .removeIf(name -> SERVICES.stream().anyMatch(name::startsWith) || name.contains("OPENAI"));
   }
 
   static Process start(ProcessBuilder builder, ChildStart start) {

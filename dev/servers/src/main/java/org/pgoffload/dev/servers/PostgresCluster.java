@@ -94,7 +94,7 @@ record PostgresCluster(Path directory) {
       if (options.version().compareTo(PostgresVersion.V17) >= 0) {
         command.addAll(List.of("--locale-provider=builtin", "--builtin-locale=C.UTF-8"));
       }
-      if (!options.keepData()) {
+      if (!options.home().keepData()) {
         // data that end with the server need not survive a crash of the machine
         command.add("--no-sync");
       }
@@ -111,9 +111,8 @@ record PostgresCluster(Path directory) {
 
   /// Writes the configuration, as [PostgresConfiguration] has it.
   void configure(PostgresOptions options, int port, ServerAccount account) {
-    var settings = PostgresConfiguration.settings(options.settings());
-    settings.put("port", String.valueOf(port));
-    write("postgresql.conf", PostgresConfiguration.postgresqlConf(settings), account);
+    write(
+        "postgresql.conf", PostgresConfiguration.postgresqlConf(options.settings(), port), account);
     write(
         "pg_hba.conf",
         PostgresConfiguration.pgHbaConf(options.authentication().hbaLines()),

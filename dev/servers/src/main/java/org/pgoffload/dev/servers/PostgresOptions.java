@@ -7,25 +7,20 @@ import java.util.regex.Pattern;
 
 /// The options of a [PostgresServer]. Immutable; the `with` methods return a copy.
 ///
-/// @param directory where the server lives: the cluster, its log and the lock; made if missing
-/// @param keepData whether [PostgresServer#close()] leaves the directory in place
+/// @param home where the cluster, its log and the lock are
 /// @param port on 127.0.0.1, or 0 for a free one
 /// @param version of the binaries; a directory stays with the version that made it
 /// @param superuserPassword of `postgres`, set when the cluster is made and not changed by later
 ///   starts; never logged and not part of [#toString()]
 /// @param settings of postgresql.conf, which win over the module's own
 /// @param authentication lines for pg_hba.conf and pg_ident.conf, beside the module's own
-/// @param endWithJvm whether a shutdown hook ends the server, without an order among the hooks;
-///   false for a caller that closes everything in its own order at exit
 public record PostgresOptions(
-    Path directory,
-    boolean keepData,
+    ServerHome home,
     int port,
     PostgresVersion version,
     String superuserPassword,
     Map<String, String> settings,
-    Authentication authentication,
-    boolean endWithJvm) {
+    Authentication authentication) {
 
   /// Lines for the server's files of authentication.
   ///
@@ -43,7 +38,6 @@ public record PostgresOptions(
   private static final Pattern SETTING = Pattern.compile("[A-Za-z_][A-Za-z0-9_.]*");
 
   public PostgresOptions {
-    directory = directory.toAbsolutePath().normalize();
     settings = Map.copyOf(settings);
     if (port < 0 || port > 65_535) {
       throw new IllegalArgumentException("The port has to be 0 (any free one) to 65535: " + port);
@@ -60,100 +54,49 @@ public record PostgresOptions(
 
   /// PostgreSQL 18 in a directory that outlives it, on any free port.
   public static PostgresOptions kept(Path directory, String superuserPassword) {
-    return new PostgresOptions(
-        directory,
-        true,
-        0,
-        PostgresVersion.V18,
-        superuserPassword,
-        Map.of(),
-        Authentication.NONE,
-        true);
+    return of(ServerHome.kept(directory), superuserPassword);
   }
 
   /// PostgreSQL 18 in a new directory that is removed on close, on any free port.
   public static PostgresOptions temporary(String superuserPassword) {
-    return kept(Directories.temporary("pgoffload-postgres-"), superuserPassword)
-        .withKeepData(false);
+    return of(ServerHome.temporary("pgoffload-postgres-"), superuserPassword);
   }
 
-  /// A copy that keeps or removes its data on close.
-  public PostgresOptions withKeepData(boolean keepData) {
+  private static PostgresOptions of(ServerHome home, String superuserPassword) {
     return new PostgresOptions(
-        directory,
-        keepData,
-        port,
-        version,
-        superuserPassword,
-        settings,
-        authentication,
-        endWithJvm);
+        home, 0, PostgresVersion.V18, superuserPassword, Map.of(), Authentication.NONE);
   }
 
   /// A copy with another port.
   public PostgresOptions withPort(int port) {
-    return new PostgresOptions(
-        directory,
-        keepData,
-        port,
-        version,
-        superuserPassword,
-        settings,
-        authentication,
-        endWithJvm);
+    return new PostgresOptions(home, port, version, superuserPassword, settings, authentication);
   }
 
   /// A copy for another version.
   public PostgresOptions withVersion(PostgresVersion version) {
-    return new PostgresOptions(
-        directory,
-        keepData,
-        port,
-        version,
-        superuserPassword,
-        settings,
-        authentication,
-        endWithJvm);
+    return new PostgresOptions(home, port, version, superuserPassword, settings, authentication);
   }
 
   /// A copy with these settings instead.
   public PostgresOptions withSettings(Map<String, String> settings) {
-    return new PostgresOptions(
-        directory,
-        keepData,
-        port,
-        version,
-        superuserPassword,
-        settings,
-        authentication,
-        endWithJvm);
+    return new PostgresOptions(home, port, version, superuserPassword, settings, authentication);
   }
 
   /// A copy with these lines of pg_hba.conf, and the maps of pg_ident.conf that they name.
   public PostgresOptions withAuthentication(List<String> hbaLines, List<String> identLines) {
     var authentication = new Authentication(hbaLines, identLines);
-    return new PostgresOptions(
-        directory,
-        keepData,
-        port,
-        version,
-        superuserPassword,
-        settings,
-        authentication,
-        endWithJvm);
+    return new PostgresOptions(home, port, version, superuserPassword, settings, authentication);
   }
 
   /// A copy that is or is not ended by a shutdown hook.
   public PostgresOptions withEndWithJvm(boolean endWithJvm) {
-    return new PostgresOptions(
-        directory,
-        keepData,
-        port,
-        version,
-        superuserPassword,
-        settings,
-        authentication,
-        endWithJvm);
+    var home = this.home.withEndWithJvm(endWithJvm);
+    return new PostgresOptions(home, port, version, superuserPassword, settings, authentication);
+  }
+
+  /// Where the server lives.
+  public Path directory() {
+    return home.directory();
   }
 
   /// Everything but the password.
@@ -162,11 +105,11 @@ public record PostgresOptions(
     return "PostgresOptions[PostgreSQL "
         + version.major()
         + ", directory "
-        + directory
+        + directory()
         + ", port "
         + port
         + ", keepData "
-        + keepData
+        + home.keepData()
         + "]";
   }
 }

@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.OptionalLong;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -23,20 +22,14 @@ public final class PostgresServer implements AutoCloseable {
 
   private final PostgresOptions options;
   private final PostgresCluster cluster;
-  private final Process process;
-  private final DirectoryLock lock;
-  private final @Nullable ShutdownHook hook;
-  private boolean ended;
-  private boolean closed;
+  private final ServerProcess process;
 
   private PostgresServer(
       PostgresOptions options, PostgresCluster cluster, Process process, DirectoryLock lock) {
     this.options = options;
     this.cluster = cluster;
-    this.process = process;
-    this.lock = lock;
-    this.hook =
-        options.endWithJvm() ? ShutdownHook.register("end-embedded-postgres", this::close) : null;
+    var hook = options.home().shutdownHook("end-embedded-postgres", this::close);
+    this.process = new ServerProcess(process, lock, options.home(), hook);
   }
 
   /// Starts the server, making its cluster if there is none, and returns once it accepts
@@ -187,12 +180,12 @@ public final class PostgresServer implements AutoCloseable {
 
   /// The id of the server's first process.
   public long processId() {
-    return process.pid();
+    return process.id();
   }
 
   /// Whether the server's first process runs.
   public boolean isRunning() {
-    return process.isAlive();
+    return process.isRunning();
   }
 
   /// The address of a database without a user, for those who keep the password apart.
@@ -214,50 +207,24 @@ public final class PostgresServer implements AutoCloseable {
   /// unless the data are kept. Idempotent. After [#kill()] it only removes, and not if another
   /// server runs on the directory by now.
   @Override
-  public synchronized void close() {
-    if (closed) {
-      return;
-    }
-    closed = true;
-    end(
-        options.keepData()
-            ? () -> cluster.end(process.pid())
+  public void close() {
+    process.close(
+        options.home().keepData()
+            ? server -> cluster.end(server.pid())
             // without writing what is removed next
-            : () -> cluster.endImmediately(process.pid()));
-    if (hook != null) {
-      hook.remove();
-    }
+            : server -> cluster.endImmediately(server.pid()));
   }
 
   /// Ends the server at once, as a crash would, but with its processes gone when this returns; the
   /// data stay until [#close()], and the directory is free for another start.
-  public synchronized void stopImmediately() {
-    end(() -> cluster.endImmediately(process.pid()), false);
+  public void stopImmediately() {
+    process.end(server -> cluster.endImmediately(server.pid()));
   }
 
   /// Kills the server's first process with SIGKILL, as the system would when memory runs out; its
   /// children end by themselves, and the next start waits for them. For tests.
-  public synchronized void kill() {
-    end(process::destroyForcibly, false);
-  }
-
-  private void end(Runnable how) {
-    end(how, !options.keepData());
-  }
-
-  private void end(Runnable how, boolean remove) {
-    if (!ended) {
-      ended = true;
-      try (lock) {
-        how.run();
-        Processes.awaitExit(process, Duration.ofSeconds(1));
-        if (remove) {
-          Directories.delete(options.directory());
-        }
-      }
-    } else if (remove) {
-      Directories.deleteUnlessLocked(options.directory());
-    }
+  public void kill() {
+    process.end(Process::destroyForcibly);
   }
 
   private static String encoded(String text) {

@@ -37,7 +37,7 @@ abstract class KafkaBrokerConformance {
   void carriesARecordAsLargeAsItsLimitAllows() throws Exception {
     try (var broker = start(kept())) {
       createTopic(broker, "large");
-      var value = new byte[BrokerOptions.DEFAULT_MAX_MESSAGE_BYTES - 1024];
+      var value = new byte[BrokerOptions.MAX_MESSAGE_BYTES - 1024];
       value[value.length - 1] = 7;
       produce(broker, "large", value);
       assertThat(consume(broker, "large", 1)).containsExactly(value);
@@ -48,17 +48,7 @@ abstract class KafkaBrokerConformance {
   void servesAGroupOfTheNewProtocolAndATransaction() throws Exception {
     try (var broker = start(kept())) {
       createTopic(broker, "records");
-      try (var producer =
-          new KafkaProducer<byte[], byte[]>(
-              Map.of(
-                  "bootstrap.servers",
-                  broker.bootstrapServers(),
-                  "key.serializer",
-                  ByteArraySerializer.class,
-                  "value.serializer",
-                  ByteArraySerializer.class,
-                  "transactional.id",
-                  "test"))) {
+      try (var producer = producer(broker, Map.of("transactional.id", "test"))) {
         producer.initTransactions();
         producer.beginTransaction();
         var sent = producer.send(new ProducerRecord<>("records", new byte[] {1}));
@@ -164,20 +154,17 @@ abstract class KafkaBrokerConformance {
     }
   }
 
+  private static KafkaProducer<byte[], byte[]> producer(
+      KafkaBroker broker, Map<String, Object> settings) {
+    var properties = new HashMap<>(settings);
+    properties.put("bootstrap.servers", broker.bootstrapServers());
+    return new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
+  }
+
   static void produce(KafkaBroker broker, String topic, byte[] value) throws Exception {
     try (var producer =
-        new KafkaProducer<byte[], byte[]>(
-            Map.of(
-                "bootstrap.servers",
-                broker.bootstrapServers(),
-                "key.serializer",
-                ByteArraySerializer.class,
-                "value.serializer",
-                ByteArraySerializer.class,
-                "max.request.size",
-                BrokerOptions.DEFAULT_MAX_MESSAGE_BYTES,
-                "acks",
-                "all"))) {
+        producer(
+            broker, Map.of("max.request.size", BrokerOptions.MAX_MESSAGE_BYTES, "acks", "all"))) {
       producer.send(new ProducerRecord<>(topic, value)).get();
     }
   }

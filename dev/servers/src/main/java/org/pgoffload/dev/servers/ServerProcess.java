@@ -1,0 +1,69 @@
+package org.pgoffload.dev.servers;
+
+import java.time.Duration;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// The first process of a running server, which has its home for itself. Thread-safe.
+final class ServerProcess {
+
+  private final Process process;
+  private final DirectoryLock lock;
+  private final ServerHome home;
+  private final @Nullable ShutdownHook hook;
+  private boolean ended;
+  private boolean closed;
+
+  /// @param hook closes the server when the JVM ends
+  ServerProcess(Process process, DirectoryLock lock, ServerHome home, @Nullable ShutdownHook hook) {
+    this.process = process;
+    this.lock = lock;
+    this.home = home;
+    this.hook = hook;
+  }
+
+  long id() {
+    return process.pid();
+  }
+
+  boolean isRunning() {
+    return process.isAlive();
+  }
+
+  /// Ends the process this way unless it has been ended before, and removes the directory unless
+  /// the data are kept or another server runs on it by now. Idempotent.
+  synchronized void close(Consumer<Process> way) {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    var remove = !home.keepData();
+    if (!ended) {
+      end(way, remove);
+    } else if (remove) {
+      Directories.deleteUnlessLocked(home.directory());
+    }
+    if (hook != null) {
+      hook.remove();
+    }
+  }
+
+  /// Ends the process this way. The data stay until [#close]; the directory is free for another
+  /// start.
+  synchronized void end(Consumer<Process> way) {
+    if (!ended) {
+      end(way, false);
+    }
+  }
+
+  private void end(Consumer<Process> way, boolean remove) {
+    ended = true;
+    try (lock) {
+      way.accept(process);
+      Processes.awaitExit(process, Duration.ofSeconds(1));
+      if (remove) {
+        Directories.delete(home.directory());
+      }
+    }
+  }
+}

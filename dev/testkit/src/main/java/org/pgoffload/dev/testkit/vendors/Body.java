@@ -106,6 +106,21 @@ record Body(JsonNode json) {
     return texts;
   }
 
+  /// A conversation.
+  ///
+  /// @param turns as `role: text`
+  record Conversation(@Nullable String system, List<String> turns) {}
+
+  /// The conversation of `messages`, of which the first may be the system's.
+  Conversation conversation() throws Violation {
+    var turns = messages("messages", Set.of("system", "user", "assistant"));
+    var prefix = "system: ";
+    return turns.getFirst().startsWith(prefix)
+        ? new Conversation(
+            turns.getFirst().substring(prefix.length()), turns.subList(1, turns.size()))
+        : new Conversation(null, turns);
+  }
+
   /// The messages of a field as `role: text`.
   List<String> messages(String field, Set<String> roles) throws Violation {
     var messages = json.path(field);

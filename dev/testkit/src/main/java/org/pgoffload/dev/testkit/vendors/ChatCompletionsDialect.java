@@ -40,31 +40,22 @@ record ChatCompletionsDialect() implements Dialect {
             "stream",
             "stream_options"));
     var limit = body.positiveInteger("max_tokens");
-    var turns = new ArrayList<>(body.messages("messages", Set.of("system", "user", "assistant")));
-    var system =
-        turns.getFirst().startsWith("system: ")
-            ? turns.removeFirst().substring("system: ".length())
-            : null;
+    var conversation = body.conversation();
     var stream = body.flag("stream");
     if (stream && !body.object("stream_options", Set.of("include_usage")).flag("include_usage")) {
       throw new Violation("The stub wants the usage of streams to be asked for.");
     }
-    var format = body.object("response_format", Set.of("type", "json_schema"));
-    format.oneOf("type", Set.of("json_schema"));
     return new StubQuestion(
         request.path(),
         body.requiredText("model"),
-        system,
-        turns,
-        new StubOptions(
+        conversation.system(),
+        conversation.turns(),
+        StubOptions.of(
             body.number("temperature"),
             limit == null ? body.positiveInteger("max_completion_tokens") : limit,
             body.texts("stop", 4),
             body.oneOf("reasoning_effort", ResponsesDialect.EFFORTS),
-            ResponsesDialect.schema(
-                format.object("json_schema", Set.of("name", "strict", "schema"))),
-            null,
-            false),
+            ResponsesDialect.responseFormat(body)),
         stream);
   }
 
@@ -94,12 +85,7 @@ record ChatCompletionsDialect() implements Dialect {
   }
 
   @Override
-  public Events stream(StubReply.InForm reply, StubQuestion question) {
-    var whole = render(reply, question);
-    if (whole.status() != 200) {
-      return new Events.None(whole);
-    }
-    var completion = VendorStub.json(whole.body());
+  public Events.Some events(ObjectNode completion, StubQuestion question) {
     if (completion.has("error")) {
       var error = List.of(Dialect.event("", completion));
       return new Events.Some(requestId(), "text/event-stream", List.of(), error, ": ping\n\n");
@@ -180,14 +166,18 @@ record ChatCompletionsDialect() implements Dialect {
     if (!refusal.isEmpty()) {
       message.put("refusal", refusal);
     }
+    var usage = usage(tokens);
+    usage.putObject("completion_tokens_details").put("reasoning_tokens", tokens.reasoning());
+    return Dialect.reply(200, requestId(), completion.set("usage", usage));
+  }
+
+  static ObjectNode usage(Tokens tokens) {
     var usage =
-        completion
-            .putObject("usage")
+        Dialect.object()
             .put("prompt_tokens", tokens.input())
             .put("completion_tokens", tokens.output())
             .put("total_tokens", tokens.input() + tokens.output());
     usage.putObject("prompt_tokens_details").put("cached_tokens", tokens.cached());
-    usage.putObject("completion_tokens_details").put("reasoning_tokens", tokens.reasoning());
-    return Dialect.reply(200, requestId(), completion);
+    return usage;
   }
 }

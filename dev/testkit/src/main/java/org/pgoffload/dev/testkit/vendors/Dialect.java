@@ -26,9 +26,17 @@ interface Dialect {
   WireReply.Full render(StubReply.InForm reply, StubQuestion question);
 
   /// The same as a stream; a failure that precedes it is in one piece.
+  default Events stream(StubReply.InForm reply, StubQuestion question) {
+    var whole = render(reply, question);
+    return whole.status() == 200
+        ? events(VendorStub.json(whole.body()), question)
+        : new Events.None(whole);
+  }
+
+  /// The events of a stream, the first of which have the words of the answer.
   ///
-  /// @return the events of the stream, the first of which have the words of the answer
-  Events stream(StubReply.InForm reply, StubQuestion question);
+  /// @param whole the same reply in one piece
+  Events.Some events(ObjectNode whole, StubQuestion question);
 
   /// The event by which the vendor tells in the middle of a stream that it is overloaded.
   String errorEvent();
@@ -64,6 +72,11 @@ interface Dialect {
         return all;
       }
     }
+  }
+
+  /// Whether the stub's key is the bearer token.
+  static boolean hasBearer(Map<String, String> headers) {
+    return ("Bearer " + VendorStub.KEY).equals(headers.get("authorization"));
   }
 
   static ObjectNode object() {

@@ -1,5 +1,6 @@
 package org.pgoffload.dev.testkit.vendors;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Base64;
@@ -32,14 +33,12 @@ record EmbeddingsDialect(String path, Dialect vendor) implements Dialect {
     if (inputs.isEmpty()) {
       throw new Violation("Missing required parameter: 'input'.");
     }
-    return new StubQuestion(
+    return StubQuestion.texts(
         request.path(),
         body.requiredText("model"),
-        null,
-        inputs.stream().map(input -> "input: " + input).toList(),
+        inputs,
         StubOptions.vectors(
-            body.positiveInteger("dimensions"), "base64".equals(body.text("encoding_format"))),
-        false);
+            body.positiveInteger("dimensions"), "base64".equals(body.text("encoding_format"))));
   }
 
   @Override
@@ -82,6 +81,11 @@ record EmbeddingsDialect(String path, Dialect vendor) implements Dialect {
   @Override
   public Events stream(StubReply.InForm reply, StubQuestion question) {
     return new Events.None(render(reply, question));
+  }
+
+  @Override
+  public Events.Some events(ObjectNode whole, StubQuestion question) {
+    throw new IllegalStateException("embeddings are not streamed");
   }
 
   @Override

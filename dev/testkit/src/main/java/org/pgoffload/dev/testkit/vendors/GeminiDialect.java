@@ -102,14 +102,12 @@ record GeminiDialect() implements Dialect {
       throw new Violation("A schema needs the responseMimeType application/json.");
     }
     configuration.oneOf("responseMimeType", Set.of("application/json"));
-    return new StubOptions(
+    return StubOptions.of(
         configuration.number("temperature"),
         configuration.positiveInteger("maxOutputTokens"),
         configuration.texts("stopSequences", 5),
         effort(thinking),
-        schema.isMissingNode() ? null : schema,
-        null,
-        false);
+        schema.isMissingNode() ? null : schema);
   }
 
   private static @Nullable String effort(Body thinking) throws Violation {
@@ -133,14 +131,13 @@ record GeminiDialect() implements Dialect {
       if (!request.requiredText("model").equals("models/" + model)) {
         throw new Violation("BatchEmbedContentsRequest.model must match each of its requests.");
       }
-      inputs.add("input: " + text(request.object("content", Set.of("parts"))));
+      inputs.add(text(request.object("content", Set.of("parts"))));
       dimensions = request.positiveInteger("outputDimensionality");
     }
     if (inputs.isEmpty() || inputs.size() > 100) {
       throw new Violation("at most 100 requests can be in one batch");
     }
-    return new StubQuestion(
-        path, model, null, inputs, StubOptions.vectors(dimensions, false), false);
+    return StubQuestion.texts(path, model, inputs, StubOptions.vectors(dimensions, false));
   }
 
   @Override
@@ -211,12 +208,7 @@ record GeminiDialect() implements Dialect {
   }
 
   @Override
-  public Events stream(StubReply.InForm reply, StubQuestion question) {
-    var whole = render(reply, question);
-    if (whole.status() != 200) {
-      return new Events.None(whole);
-    }
-    var body = VendorStub.json(whole.body());
+  public Events.Some events(ObjectNode body, StubQuestion question) {
     if (!body.has("candidates")) {
       return events(List.of(), List.of(Dialect.event("", body)));
     }
@@ -263,7 +255,7 @@ record GeminiDialect() implements Dialect {
     return Dialect.event("", body);
   }
 
-  private static Events events(List<String> words, List<String> rest) {
+  private static Events.Some events(List<String> words, List<String> rest) {
     return new Events.Some(Map.of(), "text/event-stream", words, rest, ": ping\n\n");
   }
 

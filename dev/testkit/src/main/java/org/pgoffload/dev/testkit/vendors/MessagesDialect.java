@@ -50,14 +50,12 @@ record MessagesDialect() implements Dialect {
         body.requiredText("model"),
         body.text("system"),
         body.messages("messages", Set.of("user", "assistant")),
-        new StubOptions(
+        StubOptions.of(
             temperature(body),
             body.positiveInteger("max_tokens"),
             body.texts("stop_sequences", 8191),
             effort(body, output),
-            schema(output),
-            null,
-            false),
+            schema(output)),
         body.flag("stream"));
   }
 
@@ -103,12 +101,7 @@ record MessagesDialect() implements Dialect {
   }
 
   @Override
-  public Events stream(StubReply.InForm reply, StubQuestion question) {
-    var whole = render(reply, question);
-    if (whole.status() != 200) {
-      return new Events.None(whole);
-    }
-    var message = VendorStub.json(whole.body());
+  public Events.Some events(ObjectNode message, StubQuestion question) {
     if (message.has("error")) {
       return events(List.of(), List.of(Dialect.event("error", message)));
     }
@@ -167,7 +160,7 @@ record MessagesDialect() implements Dialect {
     return Dialect.event(data.path("type").asText(), data);
   }
 
-  private static Events events(List<String> words, List<String> rest) {
+  private static Events.Some events(List<String> words, List<String> rest) {
     var ping = event(Dialect.object().put("type", "ping"));
     return new Events.Some(
         Map.of("request-id", VendorStub.REQUEST_ID), "text/event-stream", words, rest, ping);

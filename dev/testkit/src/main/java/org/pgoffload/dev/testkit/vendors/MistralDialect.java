@@ -22,7 +22,7 @@ record MistralDialect() implements Dialect {
 
   @Override
   public boolean knows(Map<String, String> headers) {
-    return ("Bearer " + VendorStub.KEY).equals(headers.get("authorization"));
+    return Dialect.hasBearer(headers);
   }
 
   @Override
@@ -44,39 +44,28 @@ record MistralDialect() implements Dialect {
     if (temperature != null && temperature > 1.5) {
       throw new Violation("temperature: Input should be less than or equal to 1.5");
     }
-    var turns = new ArrayList<>(body.messages("messages", Set.of("system", "user", "assistant")));
-    var system =
-        turns.getFirst().startsWith("system: ")
-            ? turns.removeFirst().substring("system: ".length())
-            : null;
-    var format = body.object("response_format", Set.of("type", "json_schema"));
-    format.oneOf("type", Set.of("json_schema"));
+    var conversation = body.conversation();
     return new StubQuestion(
         PATH,
         body.requiredText("model"),
-        system,
-        turns,
-        new StubOptions(
+        conversation.system(),
+        conversation.turns(),
+        StubOptions.of(
             temperature,
             body.positiveInteger("max_tokens"),
             body.texts("stop", 4),
             body.oneOf("reasoning_effort", Set.of("none", "low", "medium", "high")),
-            ResponsesDialect.schema(
-                format.object("json_schema", Set.of("name", "strict", "schema"))),
-            null,
-            false),
+            ResponsesDialect.responseFormat(body)),
         body.flag("stream"));
   }
 
   private static StubQuestion texts(Body body) throws Violation {
     body.allowOnly(Set.of("model", "input", "output_dimension"));
-    return new StubQuestion(
+    return StubQuestion.texts(
         EMBEDDINGS,
         body.requiredText("model"),
-        null,
-        body.texts("input", 128).stream().map(input -> "input: " + input).toList(),
-        StubOptions.vectors(body.positiveInteger("output_dimension"), false),
-        false);
+        body.texts("input", 128),
+        StubOptions.vectors(body.positiveInteger("output_dimension"), false));
   }
 
   @Override
@@ -120,7 +109,7 @@ record MistralDialect() implements Dialect {
     if (!text.isEmpty()) {
       content.addObject().put("type", "text").put("text", text);
     }
-    return Dialect.reply(200, requestId(), body.set("usage", usage(tokens)));
+    return Dialect.reply(200, requestId(), body.set("usage", ChatCompletionsDialect.usage(tokens)));
   }
 
   private static ObjectNode envelope(StubQuestion question, String kind) {
@@ -131,23 +120,8 @@ record MistralDialect() implements Dialect {
         .put("model", question.model() + "-2026-11-01");
   }
 
-  private static ObjectNode usage(Tokens tokens) {
-    var usage =
-        Dialect.object()
-            .put("prompt_tokens", tokens.input())
-            .put("completion_tokens", tokens.output())
-            .put("total_tokens", tokens.input() + tokens.output());
-    usage.putObject("prompt_tokens_details").put("cached_tokens", tokens.cached());
-    return usage;
-  }
-
   @Override
-  public Events stream(StubReply.InForm reply, StubQuestion question) {
-    var whole = render(reply, question);
-    if (whole.status() != 200) {
-      return new Events.None(whole);
-    }
-    var completion = VendorStub.json(whole.body());
+  public Events.Some events(ObjectNode completion, StubQuestion question) {
     if (!completion.has("choices")) {
       return events(List.of(), List.of(Dialect.event("", completion)));
     }
@@ -181,7 +155,7 @@ record MistralDialect() implements Dialect {
     return Dialect.event("", chunk);
   }
 
-  private static Events events(List<String> words, List<String> rest) {
+  private static Events.Some events(List<String> words, List<String> rest) {
     return new Events.Some(requestId(), "text/event-stream", words, rest, ": ping\n\n");
   }
 

@@ -24,7 +24,7 @@ record OllamaDialect() implements Dialect {
 
   @Override
   public boolean knows(Map<String, String> headers) {
-    return ("Bearer " + VendorStub.KEY).equals(headers.get("authorization"));
+    return Dialect.hasBearer(headers);
   }
 
   @Override
@@ -41,26 +41,20 @@ record OllamaDialect() implements Dialect {
     if (!body.json().has("stream")) {
       throw new Violation("The stub wants stream to be said.");
     }
-    var turns = new ArrayList<>(body.messages("messages", Set.of("system", "user", "assistant")));
-    var system =
-        turns.getFirst().startsWith("system: ")
-            ? turns.removeFirst().substring("system: ".length())
-            : null;
+    var conversation = body.conversation();
     var options = body.object("options", Set.of("temperature", "num_predict", "stop"));
     var format = body.json().path("format");
     return new StubQuestion(
         PATH,
         body.requiredText("model"),
-        system,
-        turns,
-        new StubOptions(
+        conversation.system(),
+        conversation.turns(),
+        StubOptions.of(
             options.number("temperature"),
             options.positiveInteger("num_predict"),
             options.texts("stop", 8),
             effort(body),
-            format.isMissingNode() ? null : format,
-            null,
-            false),
+            format.isMissingNode() ? null : format),
         body.flag("stream"));
   }
 
@@ -79,13 +73,11 @@ record OllamaDialect() implements Dialect {
     if (body.flag("truncate") || !body.json().has("truncate")) {
       throw new Violation("The stub wants nothing to be left out.");
     }
-    return new StubQuestion(
+    return StubQuestion.texts(
         EMBED,
         body.requiredText("model"),
-        null,
-        body.texts("input", 10_000).stream().map(input -> "input: " + input).toList(),
-        StubOptions.vectors(body.positiveInteger("dimensions"), false),
-        false);
+        body.texts("input", 10_000),
+        StubOptions.vectors(body.positiveInteger("dimensions"), false));
   }
 
   @Override
@@ -138,12 +130,7 @@ record OllamaDialect() implements Dialect {
   }
 
   @Override
-  public Events stream(StubReply.InForm reply, StubQuestion question) {
-    var whole = render(reply, question);
-    if (whole.status() != 200) {
-      return new Events.None(whole);
-    }
-    var body = VendorStub.json(whole.body());
+  public Events.Some events(ObjectNode body, StubQuestion question) {
     if (body.has("error")) {
       return events(List.of(), List.of(body + "\n"));
     }
@@ -164,7 +151,7 @@ record OllamaDialect() implements Dialect {
     return chunk.put("done", false) + "\n";
   }
 
-  private static Events events(List<String> words, List<String> rest) {
+  private static Events.Some events(List<String> words, List<String> rest) {
     return new Events.Some(requestId(), "application/x-ndjson", words, rest, "\n");
   }
 

@@ -58,14 +58,12 @@ record ResponsesDialect(boolean azure) implements Dialect {
         body.requiredText("model"),
         body.text("instructions"),
         body.messages("input", Set.of("user", "assistant", "system", "developer")),
-        new StubOptions(
+        StubOptions.of(
             body.number("temperature"),
             body.positiveInteger("max_output_tokens"),
             List.of(),
             body.object("reasoning", Set.of("effort")).oneOf("effort", EFFORTS),
-            schema(format),
-            null,
-            false),
+            schema(format)),
         body.flag("stream"));
   }
 
@@ -78,6 +76,13 @@ record ResponsesDialect(boolean azure) implements Dialect {
     format.requiredText("name");
     var schema = format.object("schema", fields(format.json().path("schema"))).json();
     return format.flag("strict") ? StubSchema.strict(schema, "response_format") : schema;
+  }
+
+  /// The schema of the field `response_format` of Chat Completions.
+  static @Nullable JsonNode responseFormat(Body body) throws Violation {
+    var format = body.object("response_format", Set.of("type", "json_schema"));
+    format.oneOf("type", Set.of("json_schema"));
+    return schema(format.object("json_schema", Set.of("name", "strict", "schema")));
   }
 
   private static Set<String> fields(JsonNode node) {
@@ -114,29 +119,19 @@ record ResponsesDialect(boolean azure) implements Dialect {
   }
 
   @Override
-  public Events stream(StubReply.InForm reply, StubQuestion question) {
-    var whole = render(reply, question);
-    if (whole.status() != 200) {
-      return new Events.None(whole);
-    }
+  public Events.Some events(ObjectNode response, StubQuestion question) {
     var words = new ArrayList<String>();
     words.add(event("response.created", "response", envelope(question, "in_progress")));
     var item = Dialect.object().put("type", "message").put("id", "msg_stub");
     words.add(event("response.output_item.added", "item", item));
-    var text =
-        switch (reply) {
-          case StubReply.Answer(var said, _) -> said;
-          case StubReply.Truncated(var said) -> said;
-          case StubReply.InForm _ -> "";
-        };
+    var part = response.path("output").path(1).path("content").path(0);
+    var text = part.path("text").asText();
     Dialect.words(text).forEach(word -> words.add(delta("response.output_text.delta", word)));
     var rest = new ArrayList<String>();
-    if (reply instanceof StubReply.Refusal(var said)) {
-      Dialect.words(said).forEach(word -> rest.add(delta("response.refusal.delta", word)));
-    }
+    Dialect.words(part.path("refusal").asText())
+        .forEach(word -> rest.add(delta("response.refusal.delta", word)));
     var done = Dialect.object().put("type", "response.output_text.done").put("text", text);
     rest.add(Dialect.event("response.output_text.done", done));
-    var response = VendorStub.json(whole.body());
     rest.add(event("response." + response.path("status").asText(), "response", response));
     return new Events.Some(requestId(), "text/event-stream", words, rest, ": keep-alive\n\n");
   }

@@ -26,6 +26,17 @@ public record StubOptions(
     stop = List.copyOf(stop);
   }
 
+  /// Of a question to a model.
+  static StubOptions of(
+      @Nullable Double temperature,
+      @Nullable Integer maxOutputTokens,
+      List<String> stop,
+      @Nullable String reasoningEffort,
+      @Nullable JsonNode responseSchema) {
+    return new StubOptions(
+        temperature, maxOutputTokens, stop, reasoningEffort, responseSchema, null, false);
+  }
+
   /// Of texts to embed.
   public static StubOptions vectors(@Nullable Integer dimensions, boolean compact) {
     return new StubOptions(null, null, List.of(), null, null, dimensions, compact);

@@ -20,6 +20,12 @@ public record StubQuestion(
     turns = List.copyOf(turns);
   }
 
+  /// Texts to embed.
+  static StubQuestion texts(String path, String model, List<String> inputs, StubOptions options) {
+    var turns = inputs.stream().map(input -> "input: " + input).toList();
+    return new StubQuestion(path, model, null, turns, options, false);
+  }
+
   /// The last words of the conversation.
   public String lastText() {
     return text(turns.getLast());

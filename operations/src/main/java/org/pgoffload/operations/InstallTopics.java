@@ -16,7 +16,6 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
-import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.platform.TopicOffsets;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallException;
@@ -28,6 +27,8 @@ public final class InstallTopics {
 
   /// Room for headers and batch overhead above the largest request.
   private static final int MESSAGE_OVERHEAD_BYTES = 1 << 20;
+
+  private static final String REFUSED = "the topics could not be created";
 
   private static final int MOST_TRIES = 50;
   private static final Duration BETWEEN_TRIES = Duration.ofMillis(100);
@@ -51,29 +52,7 @@ public final class InstallTopics {
   ///
   /// @throws InstallException with the reason, if Kafka does not answer or refuses the login
   public static void requireAnswer(Map<String, Object> client) {
-    try (var admin = Admin.create(client)) {
-      TopicOffsets.get(admin.listTopics().names());
-    } catch (ExecutionException e) {
-      throw refused(e);
-    } catch (TimeoutException e) {
-      throw silent(client, e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new InstallException("interrupted while Kafka was asked", e);
-    }
-  }
-
-  private static InstallException refused(ExecutionException e) {
-    return new InstallException("the topics could not be created: " + words(e), e);
-  }
-
-  private static String words(ExecutionException e) {
-    return KafkaFault.words(e.getCause() == null ? e : e.getCause());
-  }
-
-  private static InstallException silent(Map<String, Object> client, TimeoutException e) {
-    return new InstallException(
-        "Kafka did not answer within 30 s at " + client.get("bootstrap.servers"), e);
+    AskKafka.ask(client, REFUSED, admin -> TopicOffsets.get(admin.listTopics().names()));
   }
 
   /// Creates what is missing and sets what differs.
@@ -95,36 +74,33 @@ public final class InstallTopics {
       int maxRequestBytes,
       Duration retention) {
     var settings = new TopicSettings(maxRequestBytes, retention, "");
-    try (var admin = Admin.create(client)) {
-      var changes =
-          new ArrayList<>(createMissing(admin, topics, partitions, replicationFactor, settings));
-      // a broker learns of a new topic a moment after the controller has made it
-      var requests = onceKnown(() -> ids(admin, topics));
-      var deviations = onceKnown(() -> TopicDeviation.find(admin, topics, settings));
-      set(admin, topics, settings, deviations);
-      for (var deviation : deviations) {
-        changes.add(
-            "set "
-                + deviation.requirement().name()
-                + " of topic "
-                + deviation.topic()
-                + " to "
-                + deviation.requirement().value()
-                + ", which was "
-                + deviation.found());
-      }
-      return new Changes(
-          changes,
-          requests,
-          deviations.stream().anyMatch(deviation -> removesRequests(topics, deviation)));
-    } catch (ExecutionException e) {
-      throw refused(e);
-    } catch (TimeoutException e) {
-      throw silent(client, e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new InstallException("interrupted while the topics were created", e);
-    }
+    return AskKafka.ask(
+        client,
+        REFUSED,
+        admin -> {
+          var changes =
+              new ArrayList<>(
+                  createMissing(admin, topics, partitions, replicationFactor, settings));
+          // a broker learns of a new topic a moment after the controller has made it
+          var requests = onceKnown(admin, asked -> ids(asked, topics));
+          var deviations = onceKnown(admin, asked -> TopicDeviation.find(asked, topics, settings));
+          set(admin, topics, settings, deviations);
+          for (var deviation : deviations) {
+            changes.add(
+                "set "
+                    + deviation.requirement().name()
+                    + " of topic "
+                    + deviation.topic()
+                    + " to "
+                    + deviation.requirement().value()
+                    + ", which was "
+                    + deviation.found());
+          }
+          return new Changes(
+              changes,
+              requests,
+              deviations.stream().anyMatch(deviation -> removesRequests(topics, deviation)));
+        });
   }
 
   private static boolean removesRequests(TopicNames topics, TopicDeviation deviation) {
@@ -166,7 +142,7 @@ public final class InstallTopics {
                 + " with "
                 + new TreeMap<>(topic.configs())
                 + "; Kafka: "
-                + words(e));
+                + AskKafka.words(e));
       }
     }
     if (!refused.isEmpty()) {
@@ -188,16 +164,11 @@ public final class InstallTopics {
         .collect(Collectors.joining(","));
   }
 
-  /// A question to Kafka.
-  private interface Question<T> {
-    T ask() throws ExecutionException, InterruptedException, TimeoutException;
-  }
-
-  private static <T> T onceKnown(Question<T> question)
+  private static <T> T onceKnown(Admin admin, AskKafka.Question<T> question)
       throws ExecutionException, InterruptedException, TimeoutException {
     for (int tries = 1; ; tries++) {
       try {
-        return question.ask();
+        return question.ask(admin);
       } catch (ExecutionException e) {
         if (tries == MOST_TRIES || !(e.getCause() instanceof UnknownTopicOrPartitionException)) {
           throw e;
@@ -224,7 +195,7 @@ public final class InstallTopics {
                     Map.of(TopicDeviation.resource(deviation.topic()), List.of(operation)))
                 .all());
       } catch (ExecutionException e) {
-        refused.add(deviation.text() + "; Kafka: " + words(e));
+        refused.add(deviation.text() + "; Kafka: " + AskKafka.words(e));
       }
     }
     if (refused.isEmpty()) {
@@ -271,28 +242,18 @@ public final class InstallTopics {
   /// @throws InstallException if the topics are not there, or Kafka does not say
   public static int maxMessageBytes(Map<String, Object> client, TopicNames topics) {
     var resource = new ConfigResource(ConfigResource.Type.TOPIC, topics.llmRequests());
-    try (var admin = Admin.create(client)) {
-      var config = TopicOffsets.get(admin.describeConfigs(List.of(resource)).all()).get(resource);
-      var entry = config == null ? null : config.get(TopicConfig.MAX_MESSAGE_BYTES_CONFIG);
-      if (entry == null) {
-        throw new InstallException(
-            "Kafka does not say what topic " + topics.llmRequests() + " takes", null);
-      }
-      return Integer.parseInt(entry.value());
-    } catch (ExecutionException e) {
-      var reason = e.getCause() == null ? e : e.getCause();
-      throw new InstallException(
-          "topic "
-              + topics.llmRequests()
-              + " cannot be described; pgoffload install makes it: "
-              + reason.getMessage(),
-          e);
-    } catch (TimeoutException e) {
-      throw new InstallException(
-          "Kafka did not answer within 30 s at " + client.get("bootstrap.servers"), e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new InstallException("interrupted while the topics were described", e);
-    }
+    return AskKafka.ask(
+        client,
+        "topic " + topics.llmRequests() + " cannot be described; pgoffload install makes it",
+        admin -> {
+          var config =
+              TopicOffsets.get(admin.describeConfigs(List.of(resource)).all()).get(resource);
+          var entry = config == null ? null : config.get(TopicConfig.MAX_MESSAGE_BYTES_CONFIG);
+          if (entry == null) {
+            throw new InstallException(
+                "Kafka does not say what topic " + topics.llmRequests() + " takes", null);
+          }
+          return Integer.parseInt(entry.value());
+        });
   }
 }

@@ -11,7 +11,6 @@ import org.apache.kafka.clients.admin.GroupListing;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.GroupNotEmptyException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
-import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.platform.TopicOffsets;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallException;
@@ -107,25 +106,7 @@ public final class RemoveTopics {
     return new Found(there, known);
   }
 
-  /// Something to ask Kafka for.
-  private interface Question {
-    Found ask(Admin admin) throws ExecutionException, InterruptedException, TimeoutException;
-  }
-
-  private static Found ask(Map<String, Object> client, Question question) {
-    try (var admin = Admin.create(client)) {
-      return question.ask(admin);
-    } catch (ExecutionException e) {
-      throw new InstallException(
-          "the topics could not be removed; run this again: "
-              + KafkaFault.words(e.getCause() == null ? e : e.getCause()),
-          e);
-    } catch (TimeoutException e) {
-      throw new InstallException(
-          "Kafka did not answer within 30 s at " + client.get("bootstrap.servers"), e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new InstallException("interrupted while topics were removed", e);
-    }
+  private static Found ask(Map<String, Object> client, AskKafka.Question<Found> question) {
+    return AskKafka.ask(client, "the topics could not be removed; run this again", question);
   }
 }

@@ -30,13 +30,7 @@ final class CaptureBreakTest extends OnPostgresVersions {
 
   @AfterEach
   void endEverything() {
-    for (var id :
-        database
-            .admin()
-            .rows(
-                "select id from llm_request q where not exists (select from pgoffload.llm_result r where r.id = q.id)")) {
-      database.record(database.answered(Long.parseLong(id), "app", "a"));
-    }
+    database.answerAll();
   }
 
   @Test

@@ -16,6 +16,7 @@ import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.schema.EmptyDatabase;
 import org.pgoffload.schema.ForPostgresVersions;
 import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.InstallSchema;
@@ -27,9 +28,8 @@ import org.pgoffload.schema.TestServer;
 final class InstallSchemaTest {
   @ForPostgresVersions
   void saysWhatItChangedAndChangesNothingTheSecondTime(PostgresVersion version) {
-    var server = TestServer.of(version);
-    var address = server.newEmptyDatabase();
-    try {
+    try (var empty = EmptyDatabase.of(version)) {
+      var address = empty.address();
       assertThat(InstallSchema.run(address, "public"))
           .startsWith("applied 001 roles")
           .endsWith("replaced 99 rights")
@@ -40,32 +40,26 @@ final class InstallSchemaTest {
           .hasSize(1);
       assertThat(InstallSchema.run(address, "public")).isEmpty();
       assertThat(catalog(address)).isEqualTo(before);
-    } finally {
-      server.drop(address);
     }
   }
 
   @ForPostgresVersions
   void appliesOnceWhereTwoInstallAtTheSameTime(PostgresVersion version) {
-    var server = TestServer.of(version);
-    server.newDatabase().close(); // the roles exist
-    var address = server.newEmptyDatabase();
-    try {
+    try (var empty = EmptyDatabase.of(version)) {
+      var address = empty.address();
       var one = CompletableFuture.supplyAsync(() -> InstallSchema.run(address, "public"));
       var two = CompletableFuture.supplyAsync(() -> InstallSchema.run(address, "public"));
       assertThat(List.of(one.join().isEmpty(), two.join().isEmpty()))
           .containsExactlyInAnyOrder(true, false);
-    } finally {
-      server.drop(address);
     }
   }
 
   @ForPostgresVersions
   void worksInAnotherSchemaThanPublicAndWithoutASuperuser(PostgresVersion version) {
     var server = TestServer.of(version);
-    server.newDatabase().close(); // the roles exist
-    var address = server.newEmptyDatabase();
-    try (var admin = Session.open(address)) {
+    try (var empty = EmptyDatabase.of(version);
+        var admin = Session.open(empty.address())) {
+      var address = empty.address();
       admin.run("create role installer login createrole password 'installer'");
       admin.run("grant create on database " + address.database() + " to installer");
       admin.run("create schema llm authorization installer");
@@ -121,7 +115,6 @@ final class InstallSchemaTest {
       }
       database.admin().close();
     } finally {
-      server.drop(address);
       try (var admin = Session.open(server.admin("postgres"))) {
         admin.run("drop role installer");
       }
@@ -149,14 +142,7 @@ final class InstallSchemaTest {
     try (var server =
         PostgresServer.start(
             PostgresOptions.temporary("postgres").withSettings(Map.of("wal_level", "replica")))) {
-      var address =
-          new DatabaseAddress(
-              server.host(),
-              server.port(),
-              "postgres",
-              "postgres",
-              Secret.of("postgres"),
-              Map.of());
+      var address = TestServer.address(server, "postgres", "postgres");
       try (var admin = Session.open(address)) {
         admin.run("create role plain login password 'plain'");
       }
@@ -194,11 +180,10 @@ final class InstallSchemaTest {
 
   @ForPostgresVersions
   void worksInSchemasWhoseNamesNeedQuotes(PostgresVersion version) {
-    var server = TestServer.of(version);
-    server.newDatabase().close(); // the roles exist
     for (var schema : List.of("user", "My Schema.1-ü", "select")) {
-      var address = server.newEmptyDatabase();
-      try (var admin = Session.open(address)) {
+      try (var empty = EmptyDatabase.of(version);
+          var admin = Session.open(empty.address())) {
+        var address = empty.address();
         var quoted = admin.value("select quote_ident(?)", schema);
         admin.run("create schema " + quoted);
         assertThat(InstallSchema.run(address, schema)).isNotEmpty();
@@ -226,17 +211,15 @@ final class InstallSchemaTest {
         assertThat(RemoveSchema.run(address, true).removed()).contains("schema pgoffload");
         assertThat(admin.rows("select from pg_class where relnamespace = ?::regnamespace", quoted))
             .isEmpty();
-      } finally {
-        server.drop(address);
       }
     }
   }
 
   @ForPostgresVersions
   void namesEverythingOfTheUsersThatItWouldReplaceOrMeetAndTouchesNothing(PostgresVersion version) {
-    var server = TestServer.of(version);
-    var address = server.newEmptyDatabase();
-    try (var admin = Session.open(address)) {
+    try (var empty = EmptyDatabase.of(version);
+        var admin = Session.open(empty.address())) {
+      var address = empty.address();
       admin.run(
           "create function llm_result(bigint) returns text language sql as $$select 'mine'$$");
       admin.run("create function llm_status(text) returns text language sql as $$select 'other'$$");
@@ -266,8 +249,6 @@ final class InstallSchemaTest {
       assertThat(admin.value("select llm_result(1)")).isEqualTo("mine");
       assertThat(admin.rows("select to_regclass('pgoffload.schema_history')"))
           .containsExactly("null");
-    } finally {
-      server.drop(address);
     }
   }
 
@@ -312,8 +293,9 @@ final class InstallSchemaTest {
   @ForPostgresVersions
   void aFirstInstallationThatFailsSaysWhyInOurWordsAndLeavesNothing(PostgresVersion version) {
     var server = TestServer.of(version);
-    var address = server.newEmptyDatabase();
-    try (var admin = Session.open(address)) {
+    try (var empty = EmptyDatabase.of(version);
+        var admin = Session.open(empty.address())) {
+      var address = empty.address();
       admin.run("revoke execute on function pg_control_system() from public");
       admin.run("create role plain_installer login createrole password 'plain_installer'");
       admin.run("grant create on database " + address.database() + " to plain_installer");
@@ -327,7 +309,6 @@ final class InstallSchemaTest {
           .hasMessageNotContainingAny("jar:", ".sql", "Flyway", "Migration");
       assertThat(admin.rows("select from pg_namespace where nspname = 'pgoffload'")).isEmpty();
     } finally {
-      server.drop(address);
       try (var admin = Session.open(server.admin("postgres"))) {
         admin.run("drop role plain_installer");
       }

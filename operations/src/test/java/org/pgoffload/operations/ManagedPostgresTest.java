@@ -3,11 +3,7 @@ package org.pgoffload.operations;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
-import java.util.Map;
-import org.pgoffload.dev.servers.PostgresOptions;
-import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresVersion;
-import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.ForPostgresVersions;
 import org.pgoffload.schema.InstallSchema;
@@ -20,27 +16,8 @@ final class ManagedPostgresTest {
   @ForPostgresVersions
   void anAdministratorWhoIsNoSuperuserInstallsAndRunsEverything(PostgresVersion version)
       throws Exception {
-    try (var server =
-        PostgresServer.start(
-            PostgresOptions.temporary("postgres")
-                .withVersion(version)
-                .withSettings(Map.of("fsync", "off")))) {
-      var superuser =
-          new DatabaseAddress(
-              server.host(),
-              server.port(),
-              "postgres",
-              "postgres",
-              Secret.of("postgres"),
-              Map.of());
-      try (var postgres = Session.open(superuser)) {
-        postgres.run(
-            "create role manager login createrole createdb replication password 'manager'");
-        postgres.run("create database shop owner manager");
-      }
-      var manager =
-          new DatabaseAddress(
-              server.host(), server.port(), "shop", "manager", Secret.of("manager"), Map.of());
+    try (var server = ManagedServer.start(version)) {
+      var manager = server.manager();
 
       assertThat(InstallSchema.run(manager, "public")).isNotEmpty();
       assertThat(InstallSchema.run(manager, "public")).isEmpty();
@@ -60,7 +37,7 @@ final class ManagedPostgresTest {
           shop.run("alter role pgoffload_" + part + " login password '" + part + "'");
         }
         if (version == PostgresVersion.V15) {
-          try (var vendor = Session.open(superuser)) {
+          try (var vendor = Session.open(server.superuser())) {
             vendor.run("alter role pgoffload_producer replication");
           }
         }

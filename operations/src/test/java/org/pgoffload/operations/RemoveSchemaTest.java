@@ -5,13 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import org.pgoffload.dev.servers.PostgresOptions;
-import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresVersion;
-import org.pgoffload.platform.DatabaseAddress;
-import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.ForPostgresVersions;
 import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.InstallSchema;
@@ -44,14 +39,8 @@ class RemoveSchemaTest {
   @ForPostgresVersions
   void leavesWhatWasThereBeforeWithTheRightsOfTheInstaller(PostgresVersion version)
       throws Exception {
-    try (var server = start(version)) {
-      var superuser = address(server, "postgres", "postgres");
-      try (var postgres = Session.open(superuser)) {
-        postgres.run(
-            "create role manager login createrole createdb replication password 'manager'");
-        postgres.run("create database shop owner manager");
-      }
-      var manager = address(server, "shop", "manager");
+    try (var server = ManagedServer.start(version)) {
+      var manager = server.manager();
       try (var shop = Session.open(manager)) {
         shop.run("create table orders (id int)");
         shop.run("create function llm_mine(text) returns text language sql as $$select $1$$");
@@ -165,17 +154,5 @@ class RemoveSchemaTest {
     } finally {
       database.close();
     }
-  }
-
-  private static PostgresServer start(PostgresVersion version) {
-    return PostgresServer.start(
-        PostgresOptions.temporary("postgres")
-            .withVersion(version)
-            .withSettings(Map.of("fsync", "off")));
-  }
-
-  private static DatabaseAddress address(PostgresServer server, String database, String user) {
-    return new DatabaseAddress(
-        server.host(), server.port(), database, user, Secret.of(user), Map.of());
   }
 }

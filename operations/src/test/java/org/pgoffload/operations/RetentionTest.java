@@ -19,13 +19,7 @@ final class RetentionTest extends OnPostgresVersions {
 
   @AfterEach
   void endEverything() {
-    for (var id :
-        database
-            .admin()
-            .rows(
-                "select id from llm_request q where not exists (select from pgoffload.llm_result r where r.id = q.id)")) {
-      database.record(database.answered(Long.parseLong(id), "app", "a"));
-    }
+    database.answerAll();
     setting("worker_dead_after", "4 s");
     setting("retention", "7 days");
     setting("id_range_lasts", "1 day");

@@ -9,10 +9,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
-import org.pgoffload.platform.DatabaseAddress;
-import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.Session;
+import org.pgoffload.schema.TestServer;
 
 /// A slot on its way to being lost, on a server of its own, because others' slots would be lost
 /// too.
@@ -29,14 +28,7 @@ final class SlotHealthTest {
                         "max_slot_wal_keep_size", "128MB",
                         "min_wal_size", "32MB",
                         "max_wal_size", "64MB")))) {
-      var address =
-          new DatabaseAddress(
-              server.host(),
-              server.port(),
-              "postgres",
-              "postgres",
-              Secret.of("postgres"),
-              Map.of());
+      var address = TestServer.address(server, "postgres", "postgres");
       InstallSchema.run(address, "public");
       InstallSlot.run(address, "own", Duration.ofSeconds(30), _ -> {});
       InstallSlot.record(address, "own");

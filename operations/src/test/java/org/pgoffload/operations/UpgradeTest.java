@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.schema.EmptyDatabase;
 import org.pgoffload.schema.ForPostgresVersions;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.Session;
@@ -72,7 +73,6 @@ final class UpgradeTest {
   @ForPostgresVersions
   void keepsEveryRequestWhileAnOlderWorkerWorksOn(PostgresVersion version) throws Exception {
     var server = TestServer.of(version);
-    server.newDatabase().close(); // the roles exist
     var address = server.newEmptyDatabase();
     try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
       assertThat(installBase(address)).contains("applied 003 llm");
@@ -143,10 +143,9 @@ final class UpgradeTest {
   @ForPostgresVersions
   void aFunctionThatIsMadeAnewHasItsRightsInTheSameTransaction(PostgresVersion version)
       throws IOException {
-    var server = TestServer.of(version);
-    server.newDatabase().close(); // the roles exist
-    var address = server.newEmptyDatabase();
-    try (var admin = Session.open(address)) {
+    try (var empty = EmptyDatabase.of(version);
+        var admin = Session.open(empty.address())) {
+      var address = empty.address();
       installBase(address);
       var file = directory.resolve("R__13_llm_reading.sql");
       Files.writeString(file, "drop function public.llm_provider();\n" + Files.readString(file));
@@ -160,8 +159,6 @@ final class UpgradeTest {
                   where p.oid = 'llm_provider'::regproc and v.ev_class = 'llm_queue'::regclass
                   """))
           .containsExactly("llm_user|t|t", "nobody|f|t");
-    } finally {
-      server.drop(address);
     }
   }
 

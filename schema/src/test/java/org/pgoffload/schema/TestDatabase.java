@@ -300,6 +300,15 @@ public final class TestDatabase implements AutoCloseable {
         provenance);
   }
 
+  /// Records an answer to each request that has no result.
+  public void answerAll() {
+    for (var id :
+        admin.rows(
+            "select id from llm_request q where not exists (select from pgoffload.llm_result r where r.id = q.id)")) {
+      record(answered(Long.parseLong(id), "app", "a"));
+    }
+  }
+
   @Override
   public void close() {
     workers.close();

@@ -92,11 +92,16 @@ public final class TestServer {
 
   /// The superuser's way into a database.
   public DatabaseAddress admin(String database) {
-    return new DatabaseAddress(
-        server.host(), server.port(), database, "postgres", Secret.of(PASSWORD), Map.of());
+    return address(server, database, "postgres");
   }
 
-  /// An empty database.
+  /// The way into a database of a role whose password is its name.
+  public static DatabaseAddress address(PostgresServer server, String database, String role) {
+    return new DatabaseAddress(
+        server.host(), server.port(), database, role, Secret.of(role), Map.of());
+  }
+
+  /// A database without the schema, whose roles are there all the same.
   public DatabaseAddress newEmptyDatabase() {
     return create("empty_" + databases.incrementAndGet(), "template1");
   }

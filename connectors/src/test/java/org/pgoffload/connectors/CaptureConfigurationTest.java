@@ -15,44 +15,47 @@ import org.pgoffload.protocol.TopicNames;
 final class CaptureConfigurationTest {
   @Test
   void isTheWholeOfWhatTheConnectorIsGiven() {
-    var expected = new TreeMap<String, String>();
-    expected.put("connector.class", "io.debezium.connector.postgresql.PostgresConnector");
-    expected.put("tasks.max", "1");
-    expected.put("topic.prefix", "shop");
-    expected.put("database.hostname", "db.example");
-    expected.put("database.port", "5433");
-    expected.put("database.dbname", "orders");
-    expected.put("database.user", "capture");
-    expected.put("database.password", "hunter2");
-    expected.put("database.connection.factory.class", "org.pgoffload.connectors.OpenSession");
-    expected.put("database.first.statement", "select 1");
-    expected.put("plugin.name", "pgoutput");
-    expected.put("slot.name", "shop_slot");
-    expected.put("slot.drop.on.stop", "false");
-    expected.put("publication.name", "pgoffload");
-    expected.put("publication.autocreate.mode", "disabled");
-    expected.put("message.prefix.include.list", "pgoffload\\.request");
-    expected.put("table.include.list", "pgoffload\\.none");
-    expected.put("snapshot.mode", "no_data");
-    expected.put("binary.handling.mode", "bytes");
-    expected.put("tombstones.on.delete", "false");
-    expected.put("max.batch.size", "1");
-    expected.put("poll.interval.ms", "3");
-    expected.put("max.queue.size", "8192");
-    expected.put("max.queue.size.in.bytes", "67108864");
-    expected.put("status.update.interval.ms", "500");
-    expected.put("errors.max.retries", "0");
-    expected.put("slot.max.retries", "1");
-    expected.put("slot.retry.delay.ms", "200");
-    expected.put("heartbeat.interval.ms", "1500");
-    expected.put(
-        "heartbeat.action.query",
-        "select pg_catalog.pg_logical_emit_message(true, 'pgoffload.heartbeat', '')");
-    expected.put("transforms", "request");
-    expected.put("transforms.request.type", "org.pgoffload.connectors.RequestTransform");
-    expected.put("transforms.request.topic.prefix", "shop");
+    var properties = new TreeMap<>(configuration(Secret.of("hunter2"), Map.of()).properties());
 
-    assertThat(configuration(Secret.of("hunter2"), Map.of()).properties()).isEqualTo(expected);
+    assertThat(properties.entrySet().stream().map(each -> each.getKey() + " = " + each.getValue()))
+        .containsExactlyElementsOf(
+            """
+            binary.handling.mode = bytes
+            connector.class = io.debezium.connector.postgresql.PostgresConnector
+            database.connection.factory.class = org.pgoffload.connectors.OpenSession
+            database.dbname = orders
+            database.first.statement = select 1
+            database.hostname = db.example
+            database.password = hunter2
+            database.port = 5433
+            database.user = capture
+            errors.max.retries = 0
+            heartbeat.action.query = select pg_catalog.pg_logical_emit_message(true, 'pgoffload.heartbeat', '')
+            heartbeat.interval.ms = 1500
+            max.batch.size = 1
+            max.queue.size = 8192
+            max.queue.size.in.bytes = 67108864
+            message.prefix.include.list = pgoffload\\.request
+            plugin.name = pgoutput
+            poll.interval.ms = 3
+            publication.autocreate.mode = disabled
+            publication.name = pgoffload
+            slot.drop.on.stop = false
+            slot.max.retries = 1
+            slot.name = shop_slot
+            slot.retry.delay.ms = 200
+            snapshot.mode = no_data
+            status.update.interval.ms = 500
+            table.include.list = pgoffload\\.none
+            tasks.max = 1
+            tombstones.on.delete = false
+            topic.prefix = shop
+            transforms = request
+            transforms.request.topic.prefix = shop
+            transforms.request.type = org.pgoffload.connectors.RequestTransform
+            """
+                .lines()
+                .toList());
   }
 
   @Test

@@ -1,6 +1,10 @@
 package org.pgoffload.dev.benchmarks;
 
+import java.util.HashMap;
 import java.util.Map;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.TopicNames;
 
@@ -18,6 +22,14 @@ public record BenchmarkTarget(
     TopicNames topics) {
   public BenchmarkTarget {
     kafka = Map.copyOf(kafka);
+  }
+
+  /// A consumer without a group: it commits nothing, and leaves nothing behind.
+  KafkaConsumer<byte[], byte[]> consumer() {
+    var properties = new HashMap<>(kafka);
+    properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+    return new KafkaConsumer<>(
+        properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
   }
 
   /// Names the places, without passwords.

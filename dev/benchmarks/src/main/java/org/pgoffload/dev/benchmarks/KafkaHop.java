@@ -8,14 +8,12 @@ import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
-import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.TopicExistsException;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /// One hop through Kafka with nothing of ours around it: a producer, a consumer, and a topic of one
@@ -33,12 +31,12 @@ final class KafkaHop implements AutoCloseable {
   private final KafkaProducer<byte[], byte[]> producer;
   private final KafkaConsumer<byte[], byte[]> consumer;
 
-  private KafkaHop(Map<String, Object> client, TopicPartition partition) {
-    this.admin = Admin.create(client);
+  private KafkaHop(BenchmarkTarget target, TopicPartition partition) {
+    this.admin = Admin.create(target.kafka());
     this.partition = partition;
     createTopic();
-    this.producer = new KafkaProducer<>(producerProperties(client));
-    this.consumer = new KafkaConsumer<>(consumerProperties(client));
+    this.producer = new KafkaProducer<>(producerProperties(target.kafka()));
+    this.consumer = target.consumer();
     consumer.assign(List.of(partition));
     consumer.seekToEnd(List.of(partition));
     // settles the position now: what is sent from here on is received
@@ -46,8 +44,7 @@ final class KafkaHop implements AutoCloseable {
   }
 
   static KafkaHop open(BenchmarkTarget target) {
-    return new KafkaHop(
-        target.kafka(), new TopicPartition(target.topics().prefix() + ".benchmark", 0));
+    return new KafkaHop(target, new TopicPartition(target.topics().prefix() + ".benchmark", 0));
   }
 
   /// Sends one record and waits until it is received.
@@ -87,15 +84,6 @@ final class KafkaHop implements AutoCloseable {
     // as durable as what it is compared with, and as prompt as can be
     properties.put(ProducerConfig.ACKS_CONFIG, "all");
     properties.put(ProducerConfig.LINGER_MS_CONFIG, 0);
-    return properties;
-  }
-
-  private static Map<String, Object> consumerProperties(Map<String, Object> client) {
-    var properties = new HashMap<>(client);
-    properties.put(ConsumerConfig.KEY_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
-    properties.put(ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
-    // no group: nothing is committed, and nothing is left behind
-    properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
     return properties;
   }
 

@@ -2,13 +2,9 @@ package org.pgoffload.dev.benchmarks;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.HashMap;
-import java.util.Map;
-import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.WakeupException;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /// Notes when each key arrives on a topic, beside those who work with it and without a group.
 final class ObserveTopic implements AutoCloseable {
@@ -16,8 +12,8 @@ final class ObserveTopic implements AutoCloseable {
   private final Arrivals arrivals = new Arrivals();
   private final Thread thread;
 
-  private ObserveTopic(Map<String, Object> client, String topic) {
-    this.consumer = new KafkaConsumer<>(properties(client));
+  private ObserveTopic(KafkaConsumer<byte[], byte[]> consumer, String topic) {
+    this.consumer = consumer;
     var partitions =
         consumer.partitionsFor(topic).stream()
             .map(partition -> new TopicPartition(topic, partition.partition()))
@@ -30,7 +26,7 @@ final class ObserveTopic implements AutoCloseable {
   }
 
   static ObserveTopic open(BenchmarkTarget target, String topic) {
-    return new ObserveTopic(target.kafka(), topic);
+    return new ObserveTopic(target.consumer(), topic);
   }
 
   Arrivals arrivals() {
@@ -50,14 +46,6 @@ final class ObserveTopic implements AutoCloseable {
       // closed
       return;
     }
-  }
-
-  private static Map<String, Object> properties(Map<String, Object> client) {
-    var properties = new HashMap<>(client);
-    properties.put(ConsumerConfig.KEY_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
-    properties.put(ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
-    properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
-    return properties;
   }
 
   @Override

@@ -2,6 +2,7 @@ package org.pgoffload.dev.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.pgoffload.dev.tests.Sql.awaitRows;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
 
@@ -144,11 +145,10 @@ final class AnyDatabaseTest extends OnSharedInstallation {
         .containsExactly("[echo, no model] at once");
     execute(app, "set transaction_read_only = off; set default_transaction_read_only = off");
     var id = query(app, "insert into public.llm_request (prompt) values ('later') returning id");
-    await()
-        .atMost(PATIENCE)
-        .until(() ->
-            query(app, "select answer from public.llm_response(" + id.getFirst() + ")")
-                .equals(List.of("[echo, no model] later")));
+    awaitRows(
+        app,
+        "select answer from public.llm_response(" + id.getFirst() + ")",
+        "[echo, no model] later");
     var task =
         query(
             app,

@@ -2,6 +2,7 @@ package org.pgoffload.dev.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.pgoffload.dev.tests.Sql.awaitRows;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
 
@@ -487,14 +488,10 @@ class BackgroundSqlTest extends OnSharedInstallation {
   @Test
   void progressIsSeenWhileTheTaskRuns() throws SQLException {
     var handle = handle("select pg_background_progress(42, 'half way'); select pg_sleep(60)");
-    await()
-        .atMost(PATIENCE)
-        .until(() ->
-            query(
-                    app,
-                    "select progress_pct || ' ' || progress_msg from pg_background_get_progress_v2"
-                        + handle)
-                .equals(List.of("42 half way")));
+    awaitRows(
+        app,
+        "select progress_pct || ' ' || progress_msg from pg_background_get_progress_v2" + handle,
+        "42 half way");
     assertThat(
             query(
                 app,
@@ -535,18 +532,13 @@ class BackgroundSqlTest extends OnSharedInstallation {
             }
           });
       try (var other = installation.application().connect("test")) {
-        await()
-            .atMost(PATIENCE)
-            .until(() ->
-                query(
-                        other,
-                        "select count(*) from sql_queue where command like '%went_on%' and status = 'running'")
-                    .equals(List.of("1")));
+        awaitRows(
+            other,
+            "select count(*) from sql_queue where command like '%went_on%' and status = 'running'",
+            "1");
         statement.cancel();
         assertThat(reading.get(30, TimeUnit.SECONDS)).isEqualTo("57014");
-        await()
-            .atMost(PATIENCE)
-            .until(() -> query(other, "select count(*) from went_on").equals(List.of("1")));
+        awaitRows(other, "select count(*) from went_on", "1");
       }
     }
   }
@@ -585,9 +577,7 @@ class BackgroundSqlTest extends OnSharedInstallation {
     execute(
         app,
         "insert into sql_request (command, ordering_key) select format('insert into ordered values (%s); select pg_sleep(0.02)', n), 'k' from generate_series(1, 10) n");
-    await()
-        .atMost(PATIENCE)
-        .until(() -> query(app, "select count(*) from ordered").equals(List.of("10")));
+    awaitRows(app, "select count(*) from ordered", "10");
     assertThat(query(app, "select n from ordered order by at"))
         .isEqualTo(
             IntStream.rangeClosed(1, 10).mapToObj(String::valueOf).collect(Collectors.toList()));
@@ -668,11 +658,7 @@ class BackgroundSqlTest extends OnSharedInstallation {
           grant usage on schema mallory to public;
           """);
       query(admin, "select mallory.trap(1)");
-      await()
-          .atMost(PATIENCE)
-          .until(() ->
-              query(admin, "select count(*) from pg_class where relname = 'caught'")
-                  .equals(List.of("1")));
+      awaitRows(admin, "select count(*) from pg_class where relname = 'caught'", "1");
       assertThat(query(admin, "select u from mallory.caught")).containsExactly("mallory");
       execute(admin, "drop table mallory.caught");
 
@@ -686,11 +672,7 @@ class BackgroundSqlTest extends OnSharedInstallation {
           drop table if exists mallory.caught;
           """);
       execute(admin, "analyze mallory.bait");
-      await()
-          .atMost(PATIENCE)
-          .until(() ->
-              query(admin, "select count(*) from pg_class where relname = 'caught'")
-                  .equals(List.of("1")));
+      awaitRows(admin, "select count(*) from pg_class where relname = 'caught'", "1");
       assertThat(query(admin, "select u from mallory.caught")).containsExactly("mallory");
     }
   }

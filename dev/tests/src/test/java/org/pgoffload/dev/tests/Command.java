@@ -75,16 +75,7 @@ final class Command implements AutoCloseable {
       var output = Files.createTempFile(directory, "command-", ".log");
       var builder =
           new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output.toFile());
-      builder
-          .environment()
-          .keySet()
-          .removeIf(name ->
-              name.startsWith("PG")
-                  || name.startsWith("KAFKA")
-                  || name.startsWith("DATABASE")
-                  || name.startsWith("LLM")
-                  || name.contains("OPENAI")
-                  || name.startsWith("ANTHROPIC"));
+      JavaProcess.withoutServices(builder);
       builder.environment().put("CLASSPATH", classPath);
       builder.environment().putAll(environment);
       return new Command(builder.start(), output);

@@ -22,23 +22,13 @@ import org.pgoffload.dev.servers.JavaProcess;
 
 /// A distributed worker of Kafka Connect as a child process, on JDK 17 where there is one, with
 /// nothing of ours but the plugin archive. Killed on close.
-final class ConnectWorker implements AutoCloseable {
+record ConnectWorker(Process process, Path logFile, URI rest) implements AutoCloseable {
   /// What a worker's class path has of the tests': Kafka's, and what its REST API runs on.
   private static final List<String> NOT_OF_CONNECT =
       List.of("/io/debezium/", "pgoffload", "/org/postgresql/", "/target/", "/io/zonky/");
 
   private static final HttpClient HTTP = HttpClient.newHttpClient();
   private static final ObjectMapper JSON = new ObjectMapper();
-
-  private final Process process;
-  private final Path log;
-  private final URI rest;
-
-  private ConnectWorker(Process process, Path log, URI rest) {
-    this.process = process;
-    this.log = log;
-    this.rest = rest;
-  }
 
   /// @param pluginPath holds the unpacked archive
   /// @param more properties of the worker
@@ -171,7 +161,7 @@ final class ConnectWorker implements AutoCloseable {
 
   String log() {
     try {
-      return Files.readString(log, StandardCharsets.UTF_8);
+      return Files.readString(logFile, StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

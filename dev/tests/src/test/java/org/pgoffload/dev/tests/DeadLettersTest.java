@@ -2,6 +2,7 @@ package org.pgoffload.dev.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.pgoffload.dev.tests.Sql.awaitRows;
 import static org.pgoffload.dev.tests.Sql.query;
 
 import java.nio.charset.StandardCharsets;
@@ -42,11 +43,7 @@ class DeadLettersTest extends OnSharedInstallation {
   @Test
   void whatCameTooLateIsListedShownAndSentAgain() throws Exception {
     var id = tooOld("ask", "{\"prompt\":\"say it \\u001b[31magain\"}");
-    await()
-        .atMost(PATIENCE)
-        .until(() ->
-            query(admin, "select error_code from pgoffload.llm_result where id = " + id)
-                .equals(List.of("too_old")));
+    awaitRows(admin, "select error_code from pgoffload.llm_result where id = " + id, "too_old");
     var line = listed(id);
     assertThat(line).contains("too_old", " ask ", " app ", "h old");
     var position = position(line);

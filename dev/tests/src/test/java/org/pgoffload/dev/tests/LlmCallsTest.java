@@ -3,6 +3,7 @@ package org.pgoffload.dev.tests;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
+import static org.pgoffload.dev.tests.Sql.awaitRows;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
 
@@ -171,13 +172,10 @@ class LlmCallsTest extends OnSharedInstallation {
           "insert into pgoffload.budget (role, period, max_tokens) values ('spender', 'day', 100)");
       execute(other, "set role spender");
       query(other, "select llm_ask('first', model => 'model-1')");
-      await()
-          .atMost(PATIENCE)
-          .until(() ->
-              query(
-                      other,
-                      "select format('%s %s %s', requests, input_tokens, cost::bigint) from llm_usage where role = 'spender'")
-                  .equals(List.of("1 120 120")));
+      awaitRows(
+          other,
+          "select format('%s %s %s', requests, input_tokens, cost::bigint) from llm_usage where role = 'spender'",
+          "1 120 120");
       assertThatThrownBy(() -> query(other, "select llm_ask('second')"))
           .hasMessageContaining("budget_exceeded")
           .hasMessageContaining("spender");

@@ -2,6 +2,7 @@ package org.pgoffload.dev.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.pgoffload.dev.tests.Sql.awaitRows;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
 import static org.pgoffload.dev.tests.TraceCollector.hex;
@@ -114,11 +115,7 @@ class ObservabilityTest extends OnSharedInstallation {
             "recorded a break of the capture");
     assertThat(query(app, "select state from llm_health where \"check\" = 'topics'"))
         .containsExactly("ok");
-    await()
-        .atMost(PATIENCE)
-        .until(() ->
-            query(app, "select state from llm_health where \"check\" = 'sweep'")
-                .equals(List.of("ok")));
+    awaitRows(app, "select state from llm_health where \"check\" = 'sweep'", "ok");
     assertThat(statusOf(0)).contains("ok       topics");
   }
 
@@ -180,13 +177,10 @@ class ObservabilityTest extends OnSharedInstallation {
   @Test
   void llmWorkerSaysWhatAWorkerHasDone() throws SQLException {
     query(app, "select llm_ask('Hello')");
-    await()
-        .atMost(PATIENCE)
-        .until(() ->
-            query(
-                    app,
-                    "select calls > 0 and results > 0 and unfinished >= 0 and rate_limited = 0 from llm_worker where alive")
-                .equals(List.of("t")));
+    awaitRows(
+        app,
+        "select calls > 0 and results > 0 and unfinished >= 0 and rate_limited = 0 from llm_worker where alive",
+        "t");
   }
 
   /// Those of other tests, which status warns of.

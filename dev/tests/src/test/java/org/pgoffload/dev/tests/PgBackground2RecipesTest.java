@@ -2,6 +2,7 @@ package org.pgoffload.dev.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.pgoffload.dev.tests.Sql.awaitRows;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
 
@@ -211,15 +212,12 @@ class PgBackground2RecipesTest extends OnSharedInstallation {
                 "select (h).pid || ', ' || (h).cookie from (select pg_background_launch('vacuum (verbose, analyze) book', 0, 'vacuum-book') as h) s")
             .getFirst();
     // it is listed when a worker has heard of it
-    await()
-        .atMost(PATIENCE)
-        .until(() ->
-            query(
-                    app,
-                    "select sql_preview from pg_background_list where (pid, cookie) = ("
-                        + handle
-                        + ") and state in ('starting', 'running', 'stopped') and launched_at <= clock_timestamp()")
-                .equals(List.of("vacuum (verbose, analyze) book")));
+    awaitRows(
+        app,
+        "select sql_preview from pg_background_list where (pid, cookie) = ("
+            + handle
+            + ") and state in ('starting', 'running', 'stopped') and launched_at <= clock_timestamp()",
+        "vacuum (verbose, analyze) book");
     assertThat(query(app, "select pg_background_wait(" + handle + ")")).containsExactly("t");
     assertThat(
             query(
@@ -267,10 +265,7 @@ class PgBackground2RecipesTest extends OnSharedInstallation {
         select note('returned', '{"book": 1}');
         rollback
         """);
-    await()
-        .atMost(PATIENCE)
-        .until(() ->
-            query(app, "select what || about from diary").equals(List.of("returned{\"book\": 1}")));
+    awaitRows(app, "select what || about from diary", "returned{\"book\": 1}");
     assertThat(query(app, "select lent from book where id = 1")).containsExactly("t");
   }
 
@@ -320,7 +315,7 @@ class PgBackground2RecipesTest extends OnSharedInstallation {
         cross join lateral (select * from pg_background_list where pid = j.pid and cookie = j.cookie) w
         where j.name = 'load-1' and now() - w.launched_at < interval '1 hour'
         """;
-    await().atMost(PATIENCE).until(() -> query(app, state).equals(List.of("stopped")));
+    awaitRows(app, state, "stopped");
     assertThat(query(app, "select count(*) from book")).containsExactly("5");
     assertThat(query(app, "select count(*) from arrival where not taken")).containsExactly("0");
     // the load is one transaction of its own, which another session can follow as well
@@ -462,15 +457,12 @@ class PgBackground2RecipesTest extends OnSharedInstallation {
                 app,
                 "select h.pid || ', ' || h.cookie from pg_background_launch('select pg_background_report_progress(50, ''half of the books''); select pg_sleep(100)') h")
             .getFirst();
-    await()
-        .atMost(PATIENCE)
-        .until(() ->
-            query(
-                    app,
-                    "select progress_pct || ' ' || progress_msg from pg_background_get_progress("
-                        + handle
-                        + ")")
-                .equals(List.of("50 half of the books")));
+    awaitRows(
+        app,
+        "select progress_pct || ' ' || progress_msg from pg_background_get_progress("
+            + handle
+            + ")",
+        "50 half of the books");
     execute(app, "select pg_background_cancel(" + handle + ", 10000)");
   }
 

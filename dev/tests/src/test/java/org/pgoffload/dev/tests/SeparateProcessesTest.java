@@ -15,6 +15,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,16 +36,13 @@ class SeparateProcessesTest {
     var data = directory.resolve("data").toString();
     try (var vendor = VendorStub.start();
         var servers =
-            Command.start(
-                directory,
-                Map.of(),
-                "dev",
+            dev(
                 "--data-dir",
                 data,
-                "--parts",
-                "postgres,kafka",
                 "--ready-file",
-                ready.toString())) {
+                ready.toString(),
+                "--parts",
+                "postgres,kafka")) {
       var addresses = awaitReady(ready, servers);
       var environment = environment(addresses, vendor);
 
@@ -75,8 +73,15 @@ class SeparateProcessesTest {
     keepsTheData(data);
   }
 
+  private Command dev(String... options) {
+    return Command.start(
+        directory,
+        Map.of(),
+        Stream.concat(Stream.of("dev"), Stream.of(options)).toArray(String[]::new));
+  }
+
   private void secondStartIsRefused(String data) throws Exception {
-    try (var second = Command.start(directory, Map.of(), "dev", "--data-dir", data)) {
+    try (var second = dev("--data-dir", data)) {
       assertThat(second.awaitExit(Duration.ofSeconds(30))).isEqualTo(1);
       assertThat(second.output()).contains("is in use by process");
     }
@@ -94,9 +99,7 @@ class SeparateProcessesTest {
 
   private void keepsTheData(String data) throws Exception {
     var ready = directory.resolve("again.json");
-    try (var again =
-        Command.start(
-            directory, Map.of(), "dev", "--data-dir", data, "--ready-file", ready.toString())) {
+    try (var again = dev("--data-dir", data, "--ready-file", ready.toString())) {
       var addresses = awaitReady(ready, again);
       try (var app = connect(addresses)) {
         assertThat(query(app, "select answer from llm_response(1)"))
@@ -110,16 +113,7 @@ class SeparateProcessesTest {
       again.process().destroyForcibly();
       again.awaitExit(Duration.ofSeconds(10));
       try (var afterKill =
-          Command.start(
-              directory,
-              Map.of(),
-              "dev",
-              "--data-dir",
-              data,
-              "--parts",
-              "postgres",
-              "--ready-file",
-              ready + "2")) {
+          dev("--data-dir", data, "--ready-file", ready + "2", "--parts", "postgres")) {
         awaitReady(Path.of(ready + "2"), afterKill);
         assertThat(children).noneMatch(SeparateProcessesTest::runs);
         endsEveryChild(afterKill);

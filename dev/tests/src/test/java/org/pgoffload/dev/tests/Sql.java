@@ -1,5 +1,9 @@
 package org.pgoffload.dev.tests;
 
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+import static org.pgoffload.dev.tests.OnSharedInstallation.PATIENCE;
+
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -25,5 +29,12 @@ final class Sql {
       }
       return values;
     }
+  }
+
+  /// Waits until the first column of all rows is this.
+  static void awaitRows(Connection connection, String sql, String... rows) {
+    await()
+        .atMost(PATIENCE)
+        .untilAsserted(() -> assertThat(query(connection, sql)).containsExactly(rows));
   }
 }

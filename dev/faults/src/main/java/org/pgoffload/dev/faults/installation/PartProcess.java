@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import org.pgoffload.dev.servers.JavaProcess;
 
 /// One process of a part, with its output in a file. Thread-safe.
 public final class PartProcess {
@@ -28,20 +29,7 @@ public final class PartProcess {
         new ProcessBuilder(command.with(arguments))
             .redirectErrorStream(true)
             .redirectOutput(ProcessBuilder.Redirect.appendTo(output.toFile()));
-    // never a real provider or a user's database, whatever is set here
-    builder
-        .environment()
-        .keySet()
-        .removeIf(name ->
-            name.startsWith("PG")
-                || name.startsWith("KAFKA")
-                || name.startsWith("DATABASE")
-                || name.startsWith("LLM")
-                || name.contains("OPENAI")
-                || name.startsWith("ANTHROPIC")
-                || name.startsWith("GEMINI")
-                || name.startsWith("MISTRAL")
-                || name.startsWith("OLLAMA"));
+    JavaProcess.withoutServices(builder);
     builder.environment().putAll(command.environment());
     builder.environment().putAll(environment);
     try {

@@ -2,8 +2,8 @@ package org.pgoffload.dev.faults.installation;
 
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.util.ArrayList;
 import java.util.List;
+import org.pgoffload.platform.Query;
 
 /// Single statements.
 public final class Sql {
@@ -17,14 +17,7 @@ public final class Sql {
 
   /// The first column of all rows, as text.
   public static List<String> query(Connection connection, String sql) throws SQLException {
-    try (var statement = connection.createStatement();
-        var rows = statement.executeQuery(sql)) {
-      var values = new ArrayList<String>();
-      while (rows.next()) {
-        values.add(rows.getString(1));
-      }
-      return values;
-    }
+    return Query.rows(connection, sql, row -> row.getString(1));
   }
 
   public static long number(Connection connection, String sql) throws SQLException {

@@ -152,8 +152,47 @@ class ArchitectureTest {
   }
 
   @Test
-  void thePackagesOfTheWorkerHaveNoCircles() {
-    slices().matching("org.pgoffload.worker.(**)").should().beFreeOfCycles().check(classes);
+  void thePackagesHaveNoCircles() {
+    slices().matching("org.pgoffload.(**)").should().beFreeOfCycles().check(classes);
+  }
+
+  @Test
+  void theRoomsOfDevKnowEachOtherDownwardsAlone() {
+    layeredArchitecture()
+        .consideringOnlyDependenciesInLayers()
+        .layer("servers")
+        .definedBy("org.pgoffload.dev.servers..")
+        .layer("testkit")
+        .definedBy("org.pgoffload.dev.testkit..")
+        .layer("benchmarks")
+        .definedBy("org.pgoffload.dev.benchmarks..")
+        .layer("faults")
+        .definedBy("org.pgoffload.dev.faults..")
+        .layer("launcher")
+        .definedBy("org.pgoffload.dev.launcher..")
+        .layer("installed")
+        .definedBy(
+            "org.pgoffload.protocol..",
+            "org.pgoffload.telemetry..",
+            "org.pgoffload.platform..",
+            "org.pgoffload.schema..",
+            "org.pgoffload.connectors..",
+            "org.pgoffload.operations..",
+            "org.pgoffload.producer..",
+            "org.pgoffload.worker..",
+            "org.pgoffload.results..",
+            "org.pgoffload.launcher..")
+        .whereLayer("servers")
+        .mayNotAccessAnyLayer()
+        .whereLayer("testkit")
+        .mayOnlyAccessLayers("servers")
+        .whereLayer("benchmarks")
+        .mayOnlyAccessLayers("installed")
+        .whereLayer("faults")
+        .mayOnlyAccessLayers("servers", "installed")
+        .whereLayer("launcher")
+        .mayOnlyAccessLayers("servers", "benchmarks", "faults", "installed")
+        .check(classes);
   }
 
   @Test

@@ -26,6 +26,8 @@ enum Sample {
   final String schema;
 
   final String json;
+
+  @SuppressWarnings("ImmutableEnumChecker") // a reference to a method
   private final Function<byte[], ?> reader;
 
   Sample(String schema, String json, Function<byte[], ?> reader) {

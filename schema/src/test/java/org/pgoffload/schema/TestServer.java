@@ -57,6 +57,8 @@ public final class TestServer {
     this.version = version;
     var settings = new HashMap<String, String>();
     settings.put("fsync", "off");
+    // the shorter, the more databases there are
+    settings.put("autovacuum_naptime", "1h");
     settings.put("max_replication_slots", "20");
     settings.put("listen_addresses", "127.0.0.1,::1");
     if (version.compareTo(PostgresVersion.V17) >= 0) {

@@ -1,6 +1,7 @@
 /// The installed commands: each part as a process, and what administrators run.
 ///
-/// Start reading at [Main]; [ReadConfiguration] has the settings of the parts.
+/// Start reading at [Main] and [PgoffloadCommand]; [ReadConfiguration] has the settings of the
+/// parts.
 @NullMarked
 package org.pgoffload.launcher;
 

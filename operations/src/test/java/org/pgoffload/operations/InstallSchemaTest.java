@@ -255,9 +255,8 @@ final class InstallSchemaTest {
   /// Neither upgraded nor removed.
   @Test
   void refusesTheSchemaOfAVersionThatWasNeverReleasedByItsName() {
-    var server = TestServer.of(PostgresVersion.V18);
-    var database = server.newDatabase();
-    try (var admin = Session.open(database.address())) {
+    try (var database = TestServer.of(PostgresVersion.V18).newDatabase()) {
+      var admin = database.admin();
       admin.run("alter table pgoffload.claim rename to execution");
       var before = catalog(database.address());
       assertThatThrownBy(() -> InstallSchema.run(database.address(), "public"))
@@ -269,23 +268,18 @@ final class InstallSchemaTest {
           .isInstanceOf(InstallException.class)
           .hasMessageStartingWith("unreleased_schema: ");
       assertThat(catalog(database.address())).isEqualTo(before);
-    } finally {
-      database.close();
     }
   }
 
   @Test
   void laterAFunctionOfTheUsersIsRefusedThatAnUpgradeWouldReplace() {
-    var server = TestServer.of(PostgresVersion.V18);
-    var database = server.newDatabase();
-    try (var admin = Session.open(database.address())) {
+    try (var database = TestServer.of(PostgresVersion.V18).newDatabase()) {
+      var admin = database.admin();
       admin.run("drop function llm_cancel(bigint)");
       admin.run(
           "create function llm_cancel(bigint) returns text language sql as $$select 'mine'$$");
       assertThatThrownBy(() -> InstallSchema.run(database.address(), "public"))
           .hasMessageContaining("function public.llm_cancel(bigint)");
-    } finally {
-      database.close();
     }
   }
 
@@ -317,8 +311,8 @@ final class InstallSchemaTest {
 
   @ForPostgresVersions
   void knowsEachOfItsObjectsByItsScripts(PostgresVersion version) {
-    var database = TestServer.of(version).newDatabase();
-    try (var admin = Session.open(database.address())) {
+    try (var database = TestServer.of(version).newDatabase();
+        var admin = Session.open(database.address())) {
       var ours = InstallSchema.ownObjects(database.address(), "public");
       admin.run("set search_path = pg_catalog");
       assertThat(
@@ -345,8 +339,6 @@ final class InstallSchemaTest {
                   """))
           .as("functions without a comment, by which an upgrade tells ours from a user's")
           .isEmpty();
-    } finally {
-      database.close();
     }
   }
 

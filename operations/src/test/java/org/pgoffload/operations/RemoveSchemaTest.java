@@ -87,9 +87,8 @@ class RemoveSchemaTest {
 
   @ForPostgresVersions
   void namesWhatDependsOnItAndRemovesNothing(PostgresVersion version) {
-    var database = TestServer.of(version).newDatabase();
-    var admin = database.admin();
-    try {
+    try (var database = TestServer.of(version).newDatabase()) {
+      var admin = database.admin();
       admin.run("create schema reports");
       admin.run("create view reports.asked as select id from llm_request");
       admin.run("create table reports.handles (handle pg_background_handle)");
@@ -113,16 +112,13 @@ class RemoveSchemaTest {
       assertThat(admin.value("select count(*) from llm_queue")).isEqualTo("0");
       admin.run("drop table pgoffload.notes");
       assertThat(RemoveSchema.plan(database.address()).removed()).contains("schema pgoffload");
-    } finally {
-      database.close();
     }
   }
 
   /// Those of the other tests' databases and logins.
   @ForPostgresVersions
   void keepsRolesThatOthersUseAndSaysWhoDoes(PostgresVersion version) {
-    var database = TestServer.of(version).newDatabase();
-    try {
+    try (var database = TestServer.of(version).newDatabase()) {
       assertThat(RemoveSchema.run(database.address(), true).kept())
           .anyMatch(line -> line.matches("role llm_user is kept, which .*app.* is granted"))
           .anyMatch(line ->
@@ -130,18 +126,15 @@ class RemoveSchemaTest {
                   && line.contains("in database installed"));
       assertThat(database.admin().rows("select from pg_roles where rolname = 'llm_user'"))
           .hasSize(1);
-    } finally {
-      database.close();
     }
   }
 
   @ForPostgresVersions
   void refusesWhileAWorkerIsAliveAndToAnybodyButTheInstaller(PostgresVersion version) {
-    var database = TestServer.of(version).newDatabase();
-    database
-        .admin()
-        .run("update pgoffload.setting set value = '10 min' where name = 'worker_dead_after'");
-    try {
+    try (var database = TestServer.of(version).newDatabase()) {
+      database
+          .admin()
+          .run("update pgoffload.setting set value = '10 min' where name = 'worker_dead_after'");
       assertThatThrownBy(() -> RemoveSchema.plan(database.as("app")))
           .isInstanceOf(InstallException.class)
           .hasMessageContaining("only the login that has installed pgoffload");
@@ -151,8 +144,6 @@ class RemoveSchemaTest {
             .hasMessageContaining("worker w")
             .hasMessageContaining("End them first");
       }
-    } finally {
-      database.close();
     }
   }
 }

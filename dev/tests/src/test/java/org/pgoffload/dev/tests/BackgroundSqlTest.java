@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.awaitRows;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
+import static org.pgoffload.dev.tests.Sql.value;
 
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -100,9 +101,7 @@ class BackgroundSqlTest extends OnSharedInstallation {
   void anAutonomousLogOutlivesARollback() throws SQLException {
     execute(app, "create table audit (line text)");
     app.setAutoCommit(false);
-    var pid =
-        query(app, "select pg_background_launch('insert into audit values (''tried'')')")
-            .getFirst();
+    var pid = value(app, "select pg_background_launch('insert into audit values (''tried'')')");
     app.rollback();
     app.setAutoCommit(true);
 
@@ -388,7 +387,7 @@ class BackgroundSqlTest extends OnSharedInstallation {
 
   @Test
   void aResultIsReadOnceUnlessItsReadingIsRolledBack() throws SQLException {
-    var pid = query(app, "select pg_background_launch('select 1')").getFirst();
+    var pid = value(app, "select pg_background_launch('select 1')");
     app.setAutoCommit(false);
     assertThat(query(app, "select n from pg_background_result(" + pid + ") as (n int)"))
         .containsExactly("1");
@@ -549,20 +548,18 @@ class BackgroundSqlTest extends OnSharedInstallation {
   void anInsertedCommandRunsWithItsTransaction() throws SQLException {
     execute(app, "create table polled (id int)");
     var id =
-        query(
-                app,
-                "insert into sql_request (command, label) values ('insert into polled select generate_series(1, 3)', 'fill') returning id")
-            .getFirst();
+        value(
+            app,
+            "insert into sql_request (command, label) values ('insert into polled select generate_series(1, 3)', 'fill') returning id");
     assertThat(query(app, "select status from llm_wait(array[" + id + "::bigint], '30 s')"))
         .containsExactly("succeeded");
     assertThat(
             query(app, "select concat_ws(' ', status, tag, row_count) from sql_result(" + id + ")"))
         .containsExactly("succeeded INSERT 0 3 3");
     var rows =
-        query(
-                app,
-                "insert into sql_request (command) values ('select id, id * 2 as twice from polled order by id') returning id")
-            .getFirst();
+        value(
+            app,
+            "insert into sql_request (command) values ('select id, id * 2 as twice from polled order by id') returning id");
     execute(app, "select * from llm_wait(array[" + rows + "::bigint], '30 s')");
     assertThat(query(app, "select twice from sql_rows(" + rows + ") as (id int, twice int)"))
         .containsExactly("2", "4", "6");
@@ -586,10 +583,9 @@ class BackgroundSqlTest extends OnSharedInstallation {
   @Test
   void aTimeoutExpiresARunningCommand() throws SQLException {
     var id =
-        query(
-                app,
-                "insert into sql_request (command, timeout) values ('select pg_sleep(60)', '1 s') returning id")
-            .getFirst();
+        value(
+            app,
+            "insert into sql_request (command, timeout) values ('select pg_sleep(60)', '1 s') returning id");
     assertThat(query(app, "select status from llm_wait(array[" + id + "::bigint], '30 s')"))
         .containsExactly("expired");
     assertThat(query(app, "select sqlstate from sql_result(" + id + ")")).containsExactly("57014");
@@ -692,7 +688,7 @@ class BackgroundSqlTest extends OnSharedInstallation {
                       + " (select count(*) from pg_class where relname = 'left_behind' and pg_table_is_visible(oid)),"
                       + " (select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory' and objid in (4711, 4712)),"
                       + " current_setting('work_mem') $q$)) as (a bigint, b bigint, c bigint, d text)"))
-          .containsExactly("000" + query(app, "show work_mem").getFirst());
+          .containsExactly("000" + value(app, "show work_mem"));
     }
   }
 
@@ -727,8 +723,7 @@ class BackgroundSqlTest extends OnSharedInstallation {
 
   /// `(pid,cookie)` of a launch.
   private String handle(String command) throws SQLException {
-    return query(app, "select (pg_background_launch_v2($task$" + command + "$task$))::text")
-        .getFirst();
+    return value(app, "select (pg_background_launch_v2($task$" + command + "$task$))::text");
   }
 
   private static String inner(String handle) {
@@ -741,7 +736,7 @@ class BackgroundSqlTest extends OnSharedInstallation {
 
   private String state(String handle) throws SQLException {
     return Objects.requireNonNullElse(
-        query(app, "select state from pg_background_outcome_v2" + handle).getFirst(), "");
+        value(app, "select state from pg_background_outcome_v2" + handle), "");
   }
 
   private Connection as(String role) throws SQLException {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.awaitRows;
 import static org.pgoffload.dev.tests.Sql.query;
+import static org.pgoffload.dev.tests.Sql.value;
 
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
@@ -79,7 +80,7 @@ class DeadLettersTest extends OnSharedInstallation {
 
   @Test
   void sqlIsSentAgainAsTheRoleThatLaunchedIt() throws Exception {
-    var oid = query(admin, "select 'app'::regrole::oid").getFirst();
+    var oid = value(admin, "select 'app'::regrole::oid");
     query(admin, "select grant_pg_background_privileges('app')");
     var id =
         tooOld(
@@ -125,7 +126,7 @@ class DeadLettersTest extends OnSharedInstallation {
 
   @Test
   void anAnswerThatNobodyAskedForIsListedShownAndNotSentAgain() throws Exception {
-    long id = Long.parseLong(query(admin, "select nextval('pgoffload.request_id')").getFirst());
+    long id = Long.parseLong(value(admin, "select nextval('pgoffload.request_id')"));
     sendTo(
         installation.topics().results(),
         """
@@ -160,7 +161,7 @@ class DeadLettersTest extends OnSharedInstallation {
   }
 
   private long tooOld(String kind, String payload) throws Exception {
-    long id = Long.parseLong(query(admin, "select nextval('pgoffload.request_id')").getFirst());
+    long id = Long.parseLong(value(admin, "select nextval('pgoffload.request_id')"));
     var envelope = envelope(id, kind, payload, Instant.now().minus(Duration.ofDays(4)));
     // the owner may sign whatever he likes
     try (var statement =
@@ -177,7 +178,7 @@ class DeadLettersTest extends OnSharedInstallation {
 
   private String envelope(long id, String kind, String payload, Instant signedAt)
       throws SQLException {
-    var oid = query(admin, "select 'app'::regrole::oid").getFirst();
+    var oid = value(admin, "select 'app'::regrole::oid");
     return """
     {"version":1,"id":%d,"kind":"%s","ordering_key":null,"immediate":true,"installation":"%s",\
     "nonce":"n","signed_at_us":%d,"timeout_ms":60000,"requested_by":{"user":"app","user_oid":%s,\
@@ -186,7 +187,7 @@ class DeadLettersTest extends OnSharedInstallation {
         .formatted(
             id,
             kind,
-            query(admin, "select id from pgoffload.installation").getFirst(),
+            value(admin, "select id from pgoffload.installation"),
             signedAt.toEpochMilli() * 1000,
             oid,
             oid,

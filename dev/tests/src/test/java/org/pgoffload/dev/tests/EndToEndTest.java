@@ -8,6 +8,7 @@ import static org.pgoffload.dev.tests.ReadTopics.key;
 import static org.pgoffload.dev.tests.ReadTopics.value;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
+import static org.pgoffload.dev.tests.Sql.value;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -105,7 +106,7 @@ class EndToEndTest extends OnSharedInstallation {
     assertThat(statements).hasSizeGreaterThanOrEqualTo(10);
 
     // the id of a row is 1 in an installation that is new
-    var id = query(app, statements.getFirst()).getFirst();
+    var id = value(app, statements.getFirst());
     for (var each : statements.subList(1, statements.size())) {
       execute(app, each.replace("[1]", "[" + id + "]").replace("(1)", "(" + id + ")"));
     }
@@ -211,10 +212,9 @@ class EndToEndTest extends OnSharedInstallation {
   @Test
   void aPromptOfFiveMegabytesIsAnswered() throws SQLException {
     var id =
-        query(
-                app,
-                "insert into llm_request (prompt) select repeat('word ', 1000000) returning id::text")
-            .getFirst();
+        value(
+            app,
+            "insert into llm_request (prompt) select repeat('word ', 1000000) returning id::text");
     waitFor(id);
     assertThat(query(app, "select llm_status(" + id + ")")).containsExactly("succeeded");
     assertThat(query(app, "select length(llm_ask(repeat('word ', 1000000)))::text"))
@@ -235,12 +235,11 @@ class EndToEndTest extends OnSharedInstallation {
   @Test
   void theProvidersErrorReachesTheResultWithItsCode() throws SQLException {
     var id =
-        query(
-                app,
-                "insert into llm_request (prompt, model) values ('hi', '"
-                    + VendorStub.UNKNOWN_MODEL
-                    + "') returning id::text")
-            .getFirst();
+        value(
+            app,
+            "insert into llm_request (prompt, model) values ('hi', '"
+                + VendorStub.UNKNOWN_MODEL
+                + "') returning id::text");
     waitFor(id);
     assertThat(query(app, "select llm_status(" + id + ")")).containsExactly("failed");
     assertThat(query(app, "select error_code from llm_response(" + id + ")"))

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
+import static org.pgoffload.dev.tests.Sql.value;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -128,8 +129,7 @@ class KafkaConnectTest {
 
   @Test
   void answersRowsAndCallsAndRunsBackgroundSql() throws SQLException {
-    var id =
-        query(app, "insert into llm_request (prompt) values ('by row') returning id").getFirst();
+    var id = value(app, "insert into llm_request (prompt) values ('by row') returning id");
     assertThat(query(app, "select llm_ask('at once')")).containsExactly("stub answer to: at once");
     waitFor(id);
     assertThat(query(app, "select llm_result(" + id + ")"))
@@ -148,7 +148,7 @@ class KafkaConnectTest {
     execute(app, "insert into llm_request (prompt, ordering_key) values ('one', 'schlüssel 7')");
     execute(app, "select pg_background_detach(pg_background_launch('select 1'))");
     execute(app, "select pg_logical_emit_message(true, 'pgoffload.request', 'no request')");
-    waitFor(query(app, "insert into llm_request (prompt) values ('last') returning id").getFirst());
+    waitFor(value(app, "insert into llm_request (prompt) values ('last') returning id"));
     var captured = published(database.topics());
 
     var others = new TopicNames("other");
@@ -238,9 +238,7 @@ class KafkaConnectTest {
                 "select slot_name from pg_replication_slots where slot_name = '" + SLOT + "'"))
         .isEmpty();
 
-    var lost =
-        query(app, "insert into llm_request (prompt) values ('between slots') returning id")
-            .getFirst();
+    var lost = value(app, "insert into llm_request (prompt) values ('between slots') returning id");
     assertThat(run("install").status()).isZero();
     restartTask();
     waitFor(lost);

@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.awaitRows;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
+import static org.pgoffload.dev.tests.Sql.value;
 
 import java.sql.SQLException;
 import java.time.Duration;
@@ -70,8 +71,7 @@ class LlmCallsTest extends OnSharedInstallation {
       for (int i = 0; i < 8; i++) {
         assertThat(running.get(i).get().getFirst())
             .isEqualTo(
-                query(app, "select '" + braces(VendorStub.vector("shared " + i, 5)) + "'::real[]")
-                    .getFirst());
+                value(app, "select '" + braces(VendorStub.vector("shared " + i, 5)) + "'::real[]"));
       }
     }
     assertThat(shared.openai().questions())
@@ -92,7 +92,7 @@ class LlmCallsTest extends OnSharedInstallation {
 
   @Test
   void cancelsWhatRunsAndAsksItAgain() throws SQLException {
-    var id = query(app, "select llm_submit('silence, please')").getFirst();
+    var id = value(app, "select llm_submit('silence, please')");
     await()
         .atMost(PATIENCE)
         .until(() -> query(app, "select llm_status(" + id + ")").contains("running"));
@@ -105,7 +105,7 @@ class LlmCallsTest extends OnSharedInstallation {
         .hasMessageContaining("cancelled");
     assertThat(query(app, "select llm_cancel(" + id + ")")).containsExactly("f");
 
-    var again = query(app, "select llm_retry(" + id + ")").getFirst();
+    var again = value(app, "select llm_retry(" + id + ")");
     assertThat(query(app, "select retry_of from llm_request where id = " + again))
         .containsExactly(id);
     assertThat(query(app, "select llm_cancel(" + again + ")")).containsExactly("t");
@@ -113,9 +113,7 @@ class LlmCallsTest extends OnSharedInstallation {
 
   @Test
   void streamsTheAnswerWhileItIsWritten() throws SQLException {
-    var id =
-        query(app, "select llm_submit('a longer story', options => '{\"stream\": true}')")
-            .getFirst();
+    var id = value(app, "select llm_submit('a longer story', options => '{\"stream\": true}')");
     query(app, "select status from llm_wait(array[" + id + "::bigint])");
     assertThat(query(app, "select string_agg(text, '' order by seq) from llm_stream(" + id + ")"))
         .containsExactly("stub answer to: a longer story");
@@ -146,7 +144,7 @@ class LlmCallsTest extends OnSharedInstallation {
   @Test
   void fallsBackWhenTheFirstIsOutOfQuota() throws SQLException {
     // another model than the others ask, since it is passed over for a minute
-    var id = query(app, "select llm_submit('no quota', model => 'gpt-broke')").getFirst();
+    var id = value(app, "select llm_submit('no quota', model => 'gpt-broke')");
     query(app, "select status from llm_wait(array[" + id + "::bigint])");
     assertThat(
             query(

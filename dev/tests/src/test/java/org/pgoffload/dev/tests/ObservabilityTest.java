@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.awaitRows;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
+import static org.pgoffload.dev.tests.Sql.value;
 import static org.pgoffload.dev.tests.TraceCollector.hex;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -97,9 +98,7 @@ class ObservabilityTest extends OnSharedInstallation {
     await()
         .atMost(PATIENCE)
         .until(() ->
-            query(app, "select detail from llm_health where \"check\" = 'topics'")
-                .getFirst()
-                .endsWith(fault));
+            value(app, "select detail from llm_health where \"check\" = 'topics'").endsWith(fault));
     assertThat(statusOf(1)).contains("error    topics", fault, "Run pgoffload install");
 
     var install =
@@ -195,7 +194,7 @@ class ObservabilityTest extends OnSharedInstallation {
   }
 
   private String model() throws SQLException {
-    return query(app, "select model from llm_worker where alive").getFirst();
+    return value(app, "select model from llm_worker where alive");
   }
 
   private Span span(String trace, String name) {

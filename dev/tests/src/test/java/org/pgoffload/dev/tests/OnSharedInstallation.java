@@ -3,7 +3,7 @@ package org.pgoffload.dev.tests;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.pgoffload.dev.tests.Sql.execute;
-import static org.pgoffload.dev.tests.Sql.query;
+import static org.pgoffload.dev.tests.Sql.value;
 
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -40,7 +40,7 @@ abstract class OnSharedInstallation {
   ///
   /// @param what such as `llm_request (prompt) values ('p')`
   final String insert(String what) throws SQLException {
-    return query(app, "insert into " + what + " returning id").getFirst();
+    return value(app, "insert into " + what + " returning id");
   }
 
   final String ask(String prompt) throws SQLException {
@@ -49,8 +49,7 @@ abstract class OnSharedInstallation {
 
   /// The states of requests, once each has its result.
   static String waitFor(Connection connection, String id) throws SQLException {
-    return query(connection, "select status from llm_wait(array[" + id + "::bigint], '30 s')")
-        .getFirst();
+    return value(connection, "select status from llm_wait(array[" + id + "::bigint], '30 s')");
   }
 
   final String waitFor(String id) throws SQLException {

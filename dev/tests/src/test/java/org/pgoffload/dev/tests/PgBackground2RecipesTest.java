@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.awaitRows;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
+import static org.pgoffload.dev.tests.Sql.value;
 
 import java.sql.SQLException;
 import java.util.List;
@@ -207,10 +208,9 @@ class PgBackground2RecipesTest extends OnSharedInstallation {
   void maintainsInTheBackground() throws SQLException {
     // as psql's \gset would keep it
     var handle =
-        query(
-                app,
-                "select (h).pid || ', ' || (h).cookie from (select pg_background_launch('vacuum (verbose, analyze) book', 0, 'vacuum-book') as h) s")
-            .getFirst();
+        value(
+            app,
+            "select (h).pid || ', ' || (h).cookie from (select pg_background_launch('vacuum (verbose, analyze) book', 0, 'vacuum-book') as h) s");
     // it is listed when a worker has heard of it
     awaitRows(
         app,
@@ -407,10 +407,9 @@ class PgBackground2RecipesTest extends OnSharedInstallation {
   @Test
   void launchesToAHandleWhereItLaunchedToAPid() throws SQLException {
     var handle =
-        query(
-                app,
-                "select (h).pid || ', ' || (h).cookie from (select pg_background_launch('select 1') as h) s")
-            .getFirst();
+        value(
+            app,
+            "select (h).pid || ', ' || (h).cookie from (select pg_background_launch('select 1') as h) s");
     assertThat(query(app, "select x from pg_background_result(" + handle + ") as (x int)"))
         .containsExactly("1");
     assertThat(
@@ -453,10 +452,9 @@ class PgBackground2RecipesTest extends OnSharedInstallation {
   @Test
   void reportsProgressByItsNewName() throws SQLException {
     var handle =
-        query(
-                app,
-                "select h.pid || ', ' || h.cookie from pg_background_launch('select pg_background_report_progress(50, ''half of the books''); select pg_sleep(100)') h")
-            .getFirst();
+        value(
+            app,
+            "select h.pid || ', ' || h.cookie from pg_background_launch('select pg_background_report_progress(50, ''half of the books''); select pg_sleep(100)') h");
     awaitRows(
         app,
         "select progress_pct || ' ' || progress_msg from pg_background_get_progress("
@@ -512,10 +510,9 @@ class PgBackground2RecipesTest extends OnSharedInstallation {
   @Test
   void portsFireAndForget() throws SQLException {
     var handle =
-        query(
-                app,
-                "select (h).pid || ', ' || (h).cookie from (select pg_background_submit_v2('vacuum reader', 0, 'nightly') as h) s")
-            .getFirst();
+        value(
+            app,
+            "select (h).pid || ', ' || (h).cookie from (select pg_background_submit_v2('vacuum reader', 0, 'nightly') as h) s");
     execute(app, "select pg_background_detach_v2(" + handle + ")");
     assertThat(
             query(

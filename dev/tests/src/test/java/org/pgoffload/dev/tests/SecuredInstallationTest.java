@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
+import static org.pgoffload.dev.tests.Sql.value;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
@@ -164,7 +165,7 @@ class SecuredInstallationTest {
           .atMost(Duration.ofSeconds(30))
           .until(() ->
               query(app, "select (count(*) > 0)::text from llm_usage").equals(List.of("true")));
-      var id = query(app, "select llm_submit('once more', tags => '{}')").getFirst();
+      var id = value(app, "select llm_submit('once more', tags => '{}')");
       assertThat(query(app, "select status from llm_wait(array[" + id + "], '20 s')"))
           .containsExactly("succeeded");
     }
@@ -264,9 +265,7 @@ class SecuredInstallationTest {
       admin.deleteAcls(List.of(binding.getFirst().toFilter())).all().get();
       String id;
       try {
-        id =
-            query(app, "insert into llm_request (prompt) values ('patience') returning id")
-                .getFirst();
+        id = value(app, "insert into llm_request (prompt) values ('patience') returning id");
         await()
             // Kafka Streams ends the thread that is refused
             .dontCatchUncaughtExceptions()
@@ -350,12 +349,11 @@ class SecuredInstallationTest {
       for (int i = 0; i < rotations; i++) {
         last =
             Long.parseLong(
-                query(
-                        app,
-                        "with i as (insert into llm_request (prompt) select 'p' from generate_series(1, "
-                            + each
-                            + ") returning id) select max(id)::text from i")
-                    .getFirst());
+                value(
+                    app,
+                    "with i as (insert into llm_request (prompt) select 'p' from generate_series(1, "
+                        + each
+                        + ") returning id) select max(id)::text from i"));
         first = first == 0 ? last - each + 1 : first;
         RotateKeys.rotate(servers.owner());
         execute(app, "insert into sql_request (command) values ('select 1')");
@@ -376,13 +374,12 @@ class SecuredInstallationTest {
                       + " and "
                       + to))
           .containsExactly(
-              query(
-                      owner,
-                      "select count(*)::text from llm_request where id between "
-                          + from
-                          + " and "
-                          + to)
-                  .getFirst());
+              value(
+                  owner,
+                  "select count(*)::text from llm_request where id between "
+                      + from
+                      + " and "
+                      + to));
     }
     assertThat(deadLetters()).isEqualTo(deadLetters);
     assertThat(RotateKeys.list(servers.owner())).hasSizeGreaterThan(rotations);
@@ -443,8 +440,7 @@ class SecuredInstallationTest {
   void aStolenProducersCredentialNeitherForgesNorRepeatsARequest() throws Exception {
     try (var app = asApp();
         var stolen = producerAs(Part.PRODUCER)) {
-      var id =
-          query(app, "insert into llm_request (prompt) values ('once') returning id").getFirst();
+      var id = value(app, "insert into llm_request (prompt) values ('once') returning id");
       assertThat(query(app, "select status from llm_wait(array[" + id + "], '20 s')"))
           .containsExactly("succeeded");
       var genuine = recordOf(SecuredServers.TOPICS.llmRequests(), id);
@@ -460,7 +456,7 @@ class SecuredInstallationTest {
       // where it was not meant for
       stolen.send(copy(genuine, SecuredServers.TOPICS.sqlRequests(), genuine.value())).get();
       await().atMost(Duration.ofSeconds(20)).until(() -> deadLetters() == before + 2);
-      var next = query(app, "select llm_submit('next')").getFirst();
+      var next = value(app, "select llm_submit('next')");
       assertThat(query(app, "select status from llm_wait(array[" + next + "], '20 s')"))
           .containsExactly("succeeded");
       assertThat(
@@ -483,8 +479,7 @@ class SecuredInstallationTest {
   void aStolenWorkersCredentialChangesNoAnswerThatIsThereAndNoResultOfSql() throws Exception {
     try (var app = asApp();
         var stolen = producerAs(Part.WORKER)) {
-      var id =
-          query(app, "insert into llm_request (prompt) values ('genuine') returning id").getFirst();
+      var id = value(app, "insert into llm_request (prompt) values ('genuine') returning id");
       assertThat(query(app, "select status from llm_wait(array[" + id + "], '20 s')"))
           .containsExactly("succeeded");
       var result = recordOf(SecuredServers.TOPICS.results(), id);
@@ -494,10 +489,9 @@ class SecuredInstallationTest {
               .getBytes(StandardCharsets.UTF_8);
       stolen.send(copy(result, result.topic(), forged)).get();
       var task =
-          query(
-                  app,
-                  "insert into sql_request (command) values ('select 42 from pg_sleep(2)') returning id")
-              .getFirst();
+          value(
+              app,
+              "insert into sql_request (command) values ('select 42 from pg_sleep(2)') returning id");
       stolen
           .send(
               new ProducerRecord<>(

@@ -31,6 +31,11 @@ final class Sql {
     }
   }
 
+  /// The first column of the first row.
+  static String value(Connection connection, String sql) throws SQLException {
+    return query(connection, sql).getFirst();
+  }
+
   /// Waits until the first column of all rows is this.
   static void awaitRows(Connection connection, String sql, String... rows) {
     await()

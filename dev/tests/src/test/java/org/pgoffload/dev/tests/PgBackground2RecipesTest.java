@@ -301,6 +301,11 @@ class PgBackground2RecipesTest extends OnSharedInstallation {
         """
         create table arrival (id int, title text, taken boolean default false);
         insert into arrival values (7, 'Cranford'), (8, 'Villette');
+        """);
+    // the task may begin before the transaction of its launch commits
+    execute(
+        app,
+        """
         create table job (name text, pid int, cookie bigint, began timestamptz);
         with launched as materialized (
           select h.* from pg_background_launch('

@@ -74,7 +74,7 @@ public record CaptureConfiguration(
   /// The connector's properties, passwords included: for the engine or Connect's REST API only.
   public Map<String, String> properties() {
     var p = new TreeMap<String, String>();
-    p.put("connector.class", "io.debezium.connector.postgresql.PostgresConnector");
+    p.put("connector.class", CaptureConnector.class.getName());
     p.put("tasks.max", "1");
     p.put("topic.prefix", topics.prefix());
 
@@ -105,6 +105,7 @@ public record CaptureConfiguration(
 
     // With a batch of one the queue does not linger for the poll interval: 2 ms instead of 700 ms.
     p.put("max.batch.size", "1");
+    // The pause of the thread that reads from the slot and finds nothing.
     p.put("poll.interval.ms", "3");
     // 8,192 requests of 16 MB would fill any heap.
     p.put("max.queue.size", "8192");

@@ -2,7 +2,6 @@ package org.pgoffload.connectors;
 
 import io.debezium.config.Configuration;
 import io.debezium.connector.postgresql.PostgresConnectorConfig;
-import io.debezium.connector.postgresql.PostgresConnectorTask;
 import io.debezium.connector.postgresql.PostgresOffsetContext;
 import io.debezium.connector.postgresql.PostgresPartition;
 import io.debezium.connector.postgresql.connection.PostgresConnection;
@@ -22,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Debezium's task with three rules of ours.
+/// The task of a Connect cluster, with three rules of ours.
 ///
 /// - **It never makes a slot.** Before every start, those after a fault included, it looks at the
 ///   slot; where that is missing, lost or another database's, the task fails and says what to do.
@@ -39,7 +38,7 @@ import org.slf4j.LoggerFactory;
 ///   the stored position, if that can be one of this slot's.
 ///
 /// For the thread of the task alone, as Connect calls it.
-public final class RequestConnectorTask extends PostgresConnectorTask {
+public final class RequestConnectorTask extends CaptureTask {
   private static final Logger LOG = LoggerFactory.getLogger(RequestConnectorTask.class);
 
   private static final String INVALID_PASSWORD = "28P01";

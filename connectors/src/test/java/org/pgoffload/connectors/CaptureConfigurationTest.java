@@ -21,7 +21,7 @@ final class CaptureConfigurationTest {
         .containsExactlyElementsOf(
             """
             binary.handling.mode = bytes
-            connector.class = io.debezium.connector.postgresql.PostgresConnector
+            connector.class = org.pgoffload.connectors.CaptureConnector
             database.connection.factory.class = org.pgoffload.connectors.OpenSession
             database.dbname = orders
             database.first.statement = select 1

@@ -21,7 +21,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.TopicConfig;
 import org.pgoffload.dev.servers.PostgresVersion;
-import org.pgoffload.dev.testkit.TestBroker;
+import org.pgoffload.dev.servers.TestBroker;
 import org.pgoffload.operations.InstallTopics;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.RecordHeaders;

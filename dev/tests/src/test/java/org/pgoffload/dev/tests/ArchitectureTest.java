@@ -185,7 +185,7 @@ class ArchitectureTest {
         .whereLayer("servers")
         .mayNotAccessAnyLayer()
         .whereLayer("testkit")
-        .mayOnlyAccessLayers("servers")
+        .mayNotAccessAnyLayer()
         .whereLayer("benchmarks")
         .mayOnlyAccessLayers("installed")
         .whereLayer("faults")

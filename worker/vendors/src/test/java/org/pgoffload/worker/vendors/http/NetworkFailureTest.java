@@ -14,7 +14,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.ExecutionException;
 import org.junit.jupiter.api.Test;
-import org.pgoffload.dev.servers.JavaProcess;
 import org.pgoffload.worker.models.FileDescriptors;
 import org.pgoffload.worker.models.LlmErrorCode;
 
@@ -47,7 +46,9 @@ class NetworkFailureTest {
                 "sh",
                 ProcessHandle.current().info().command().orElseThrow(),
                 "-cp",
-                JavaProcess.classPath(),
+                // Surefire starts a JVM from a jar that only refers to the class path
+                System.getProperty(
+                    "surefire.test.class.path", System.getProperty("java.class.path")),
                 AskWithoutDescriptors.class.getName(),
                 "http://127.0.0.1:" + freed)
             .redirectError(ProcessBuilder.Redirect.DISCARD)

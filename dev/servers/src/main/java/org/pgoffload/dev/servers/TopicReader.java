@@ -1,4 +1,4 @@
-package org.pgoffload.dev.testkit;
+package org.pgoffload.dev.servers;
 
 import java.time.Duration;
 import java.util.ArrayList;

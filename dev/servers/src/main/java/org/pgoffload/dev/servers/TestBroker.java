@@ -1,4 +1,4 @@
-package org.pgoffload.dev.testkit;
+package org.pgoffload.dev.servers;
 
 import java.time.Duration;
 import java.util.Collection;
@@ -16,10 +16,6 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.dev.servers.BrokerInJvm;
-import org.pgoffload.dev.servers.BrokerOptions;
-import org.pgoffload.dev.servers.BrokerProcess;
-import org.pgoffload.dev.servers.KafkaBroker;
 
 /// A Kafka for tests, with clients that stay open: a test looks at a topic many times a second, and
 /// a new client for each look would be most of its work. Thread-safe.

@@ -18,7 +18,7 @@ import org.apache.kafka.connect.source.SourceRecord;
 public class CaptureTask extends PostgresConnectorTask {
   private static final Duration WAIT = Duration.ofMillis(100);
 
-  private final AwaitedQueue<DataChangeEvent> queue = new AwaitedQueue<>();
+  private volatile AwaitedQueue<DataChangeEvent> queue = new AwaitedQueue<>();
 
   @Override
   protected void registerServiceProviders(ServiceRegistry registry) {
@@ -33,6 +33,8 @@ public class CaptureTask extends PostgresConnectorTask {
           @Override
           public QueueProviderService createService(
               Configuration configuration, ServiceRegistry services) {
+            // of each start: what a broken stream has left here comes again from the slot
+            queue = new AwaitedQueue<>();
             return new QueueProviderService(queue);
           }
         });

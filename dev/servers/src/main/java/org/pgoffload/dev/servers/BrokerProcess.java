@@ -32,8 +32,8 @@ public final class BrokerProcess implements KafkaBroker {
 
   private BrokerProcess(BrokerOptions options, Process process, DirectoryLock lock) {
     this.options = options;
-    var hook = options.home().shutdownHook("end-embedded-broker", this::close);
-    this.process = new ServerProcess(process, lock, options.home(), hook);
+    this.process = new ServerProcess(process, lock, options.home());
+    this.process.endWithJvm("end-embedded-broker", this::close);
   }
 
   /// Starts the broker, preparing its storage if it is new, and returns once an administrator can

@@ -28,8 +28,8 @@ public final class PostgresServer implements AutoCloseable {
       PostgresOptions options, PostgresCluster cluster, Process process, DirectoryLock lock) {
     this.options = options;
     this.cluster = cluster;
-    var hook = options.home().shutdownHook("end-embedded-postgres", this::close);
-    this.process = new ServerProcess(process, lock, options.home(), hook);
+    this.process = new ServerProcess(process, lock, options.home());
+    this.process.endWithJvm("end-embedded-postgres", this::close);
   }
 
   /// Starts the server, making its cluster if there is none, and returns once it accepts

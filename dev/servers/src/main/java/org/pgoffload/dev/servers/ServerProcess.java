@@ -10,16 +10,19 @@ final class ServerProcess {
   private final Process process;
   private final DirectoryLock lock;
   private final ServerHome home;
-  private final @Nullable ShutdownHook hook;
+  private @Nullable ShutdownHook hook;
   private boolean ended;
   private boolean closed;
 
-  /// @param hook closes the server when the JVM ends
-  ServerProcess(Process process, DirectoryLock lock, ServerHome home, @Nullable ShutdownHook hook) {
+  ServerProcess(Process process, DirectoryLock lock, ServerHome home) {
     this.process = process;
     this.lock = lock;
     this.home = home;
-    this.hook = hook;
+  }
+
+  /// Has the server closed when the JVM ends, where its home says so.
+  synchronized void endWithJvm(String name, Runnable close) {
+    hook = home.shutdownHook(name, close);
   }
 
   long id() {

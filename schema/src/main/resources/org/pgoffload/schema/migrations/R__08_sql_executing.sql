@@ -136,6 +136,24 @@ begin
 end
 $$;
 
+-- API: Private. The settings of which this session has another value than a task is to have, and that value. Becomes
+-- part of the queries that name it, so that it has no SET clause.
+create or replace function pgoffload.settings_to_apply(
+  settings jsonb)           -- those that differ from what is usual
+returns table (name text, value text)
+language sql stable
+as $$
+  select f.name, w.value
+  from pgoffload.forwarded_setting f,
+  lateral (select coalesce(settings operator(pg_catalog.->>) f.name, f.usual)) l (value),
+  -- the driver reads ISO alone; the order of day and month is the launcher's
+  lateral (select case when f.name operator(pg_catalog.=) 'DateStyle'
+                       then pg_catalog.concat('ISO, ', pg_catalog.split_part(l.value, ', ', 2)) else l.value end) w (value)
+  -- what the server does not know (any more) is null; a custom one that was never set is no different from ''
+  where coalesce(pg_catalog.current_setting(f.name, true), case when f.name operator(pg_catalog.~) '[.]' then '' end)
+        operator(pg_catalog.<>) w.value
+$$;
+
 -- API: Private, for workers. Makes this session what the launcher's was. Has no SET clause, since its settings are to
 -- stay.
 create or replace function pgoffload.enter_task(
@@ -166,20 +184,12 @@ begin
           pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
           pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false);
   for wanted in
-    select f.name, coalesce(settings operator(pg_catalog.->>) f.name, f.usual) as value
-    from pgoffload.forwarded_setting f
-    -- what the server does not know (any more) is null; a custom one that was never set is no different from ''
-    where coalesce(pg_catalog.current_setting(f.name, true), case when f.name operator(pg_catalog.~) '[.]' then '' end)
-          operator(pg_catalog.<>) coalesce(settings operator(pg_catalog.->>) f.name, f.usual)
+    select s.name, s.value from pgoffload.settings_to_apply(settings) s
     union all
     select s.key, s.value from pg_catalog.jsonb_each_text(settings) s
     where s.key operator(pg_catalog.~) '[.]' and s.key operator(pg_catalog.!~*) '^pgoffload[.]'
   loop
-    perform pg_catalog.set_config(wanted.name,
-      -- the driver reads ISO alone; the order of day and month is the launcher's
-      case when wanted.name operator(pg_catalog.=) 'DateStyle'
-        then pg_catalog.concat('ISO, ', pg_catalog.split_part(wanted.value, ', ', 2)) else wanted.value end,
-      false);
+    perform pg_catalog.set_config(wanted.name, wanted.value, false);
   end loop;
   -- a role that ALTER ROLE … SET has set would stay
   perform pg_catalog.set_config('role',
@@ -230,6 +240,32 @@ begin
   end if;
   if not pgoffload.insert_sql_result(complete_sql.id, complete_sql.attempt, result, read_under) then
     raise exception 'request % has a result', complete_sql.id using errcode = 'PO002';
+  end if;
+end
+$$;
+
+-- API: Private, for workers. Ends a task but for the commit. The worker has set role none and no timeouts before it.
+create or replace function pgoffload.finish_task(
+  id bigint, attempt integer, token uuid,
+  result text,                  -- a sql-result message
+  settings jsonb,               -- that it came with
+  out read_under jsonb,         -- as pgoffload.leave_task says it
+  out recorded boolean,         -- a read-only transaction that has changed nothing can record nothing, and needs none
+  out keeps_plans boolean)      -- whether the plans of its functions serve a next task of the same role and settings
+language plpgsql volatile
+as $$
+begin
+  recorded := not pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool
+    or pg_catalog.pg_current_xact_id_if_assigned() is not null;
+  -- Plans have constants that were made under the settings, and may name the types of temporary tables. None depends on
+  -- a timeout, and PostgreSQL compares the search_path itself.
+  keeps_plans := pg_catalog.pg_my_temp_schema() operator(pg_catalog.=) 0::pg_catalog.oid
+    and not exists (
+      select from pgoffload.settings_to_apply(settings) s
+      where s.name operator(pg_catalog.<>) all (array['search_path', 'statement_timeout', 'lock_timeout']));
+  read_under := pgoffload.leave_task();
+  if recorded then
+    perform pgoffload.complete_sql(id, attempt, token, result, read_under);
   end if;
 end
 $$;

@@ -135,7 +135,7 @@ final class AttemptTask {
     current = null;
     var result = succeeded();
     running.goOn();
-    var completion = session.complete(task, claim, DescribeResult.text(result));
+    var completion = session.complete(task, claim, DescribeResult.text(result), execute.tags());
     var readUnder = result.withReadUnder(settings(completion.readUnder()));
     return completion.recorded()
         ? new TaskOutcome.Recorded(readUnder)

@@ -2,9 +2,12 @@ package org.pgoffload.worker.sql.sessions;
 
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.sql.sessions.SqlClaim.EarlierSession;
+import org.pgoffload.worker.sql.statements.CommandTag;
 import org.postgresql.core.TransactionState;
 import org.postgresql.jdbc.PgConnection;
 
@@ -16,12 +19,25 @@ public final class TaskSession implements AutoCloseable {
   private static final String ENTER =
       "select pgoffload.enter_task(?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, null, ?)";
 
+  /// All that DISCARD ALL does, but for DISCARD PLANS, and one round trip as well. Readers who wait
+  /// for the task's lock are woken as soon as nothing of the task can take another one.
+  private static final String RESET =
+      """
+      close all;
+      select pg_catalog.pg_advisory_unlock_all();
+      set session authorization default;
+      reset all;
+      deallocate all;
+      unlisten *;
+      discard temp;
+      discard sequences
+      """;
+
   /// One round trip. The role is reset before the functions are looked up: the task may have set
-  /// one without rights on their schema. Its own deferred constraints are checked as itself. Of the
-  /// two queries one finds a row: a read-only transaction that has changed nothing can hold no
-  /// mark, and needs none. A reader that waits for the task's lock is woken with the commit. A
+  /// one without rights on their schema. Its own deferred constraints are checked as itself. A
   /// cursor that was to outlast the transaction would be run at the commit: after the result, under
-  /// another role, and in a session that executes no task any more.
+  /// another role, and in a session that executes no task any more. What fails after the commit
+  /// changes nothing: the result stands, and is published as it stands.
   private static final String COMPLETE =
       """
       set constraints all immediate;
@@ -29,15 +45,11 @@ public final class TaskSession implements AutoCloseable {
       set role none;
       set local statement_timeout = 0;
       set local lock_timeout = 0;
-      select u.read_under, pgoffload.complete_sql(?, ?, ?::pg_catalog.uuid, ?, u.read_under)
-      from (select pgoffload.leave_task() as read_under offset 0) u where not (%1$s);
-      select pgoffload.leave_task() where %1$s;
+      select f.read_under, f.recorded, f.keeps_plans
+      from pgoffload.finish_task(?, ?, ?::pg_catalog.uuid, ?, ?::pg_catalog.jsonb) f;
       commit;
-      select pg_catalog.pg_advisory_unlock_all()
       """
-          .formatted(
-              "pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool"
-                  + " and pg_catalog.pg_current_xact_id_if_assigned() is null");
+          + RESET;
 
   private final TaskLogin login;
   private final PgConnection connection;
@@ -46,6 +58,13 @@ public final class TaskSession implements AutoCloseable {
   private final ReentrantLock cancelling = new ReentrantLock();
   private boolean cancelled;
   private boolean used;
+  private boolean atRest;
+
+  /// What the functions of earlier tasks have left, or null if it serves no other task.
+  private @Nullable FunctionPlans plans;
+
+  /// What the functions of the task leave, and what they find.
+  private @Nullable FunctionPlans current;
 
   /// @param login the role it was to log in as
   /// @throws WrongRoleException if it is another role's: the name has passed to that one between
@@ -109,7 +128,12 @@ public final class TaskSession implements AutoCloseable {
   ///
   /// @throws SQLException also if another attempt has begun
   public void enter(SqlTask task, SqlClaim claim) throws SQLException {
-    try (var statement = connection.prepareStatement(ENTER)) {
+    var made = FunctionPlans.of(task);
+    boolean serve = plans != null && plans.serve(made);
+    current = serve ? plans : made;
+    plans = null;
+    atRest = false;
+    try (var statement = connection.prepareStatement(serve ? ENTER : "discard plans;" + ENTER)) {
       statement.setLong(1, task.id());
       statement.setInt(2, claim.attempt());
       statement.setString(3, claim.token().toString());
@@ -128,32 +152,30 @@ public final class TaskSession implements AutoCloseable {
   /// @param recorded whether the result was recorded with it; a read-only transaction records none
   public record Completion(String readUnder, boolean recorded) {}
 
-  /// Records the result and commits, both or neither.
+  /// Records the result and commits, both or neither, and resets the session.
   ///
+  /// @param tags of the task's statements
   /// @throws SQLException also if the transaction cannot be committed or another result stands
-  public Completion complete(SqlTask task, SqlClaim claim, String result) throws SQLException {
+  public Completion complete(SqlTask task, SqlClaim claim, String result, List<String> tags)
+      throws SQLException {
     try (var statement = connection.prepareStatement(COMPLETE)) {
       statement.setLong(1, task.id());
       statement.setInt(2, claim.attempt());
       statement.setString(3, claim.token().toString());
       statement.setString(4, result);
-      var rows = statement.execute();
-      var queries = 0;
-      Completion completion = null;
-      while (rows || statement.getUpdateCount() != -1) {
-        if (rows) {
-          queries++;
-          var row = firstColumn(statement);
-          if (queries <= 2 && row.isPresent()) {
-            completion = new Completion(row.get(), queries == 1);
-          }
+      statement.setString(5, task.command().settings());
+      var hasRows = statement.execute();
+      while (!hasRows && statement.getUpdateCount() != -1) {
+        hasRows = statement.getMoreResults();
+      }
+      try (var row = statement.getResultSet()) {
+        row.next();
+        if (row.getBoolean(3) && tags.stream().allMatch(CommandTag::isOfQuery)) {
+          plans = current;
         }
-        rows = statement.getMoreResults();
+        atRest = true;
+        return new Completion(row.getString(1), row.getBoolean(2));
       }
-      if (completion == null) {
-        throw new SQLException("the end of the transaction did not say what it was", "XX000");
-      }
-      return completion;
     }
   }
 
@@ -190,13 +212,15 @@ public final class TaskSession implements AutoCloseable {
   }
 
   /// Forgets all that a task has left: settings, role, locks, prepared statements, temporary
-  /// tables.
+  /// tables. Plans of its functions are kept for a task like it.
   public void reset() throws SQLException {
     used = true;
     rollback();
     connection.setAutoCommit(true);
-    try (var statement = connection.createStatement()) {
-      statement.execute("discard all");
+    if (!atRest) {
+      try (var statement = connection.createStatement()) {
+        statement.execute(RESET);
+      }
     }
     connection.clearWarnings();
   }

@@ -8,6 +8,7 @@ import java.util.regex.Pattern;
 /// statement's first keyword.
 public final class CommandTag {
   private static final Pattern COUNT = Pattern.compile(" \\d+$");
+  private static final Pattern QUERY = Pattern.compile("(SELECT|INSERT|UPDATE|DELETE|MERGE) .*");
 
   private CommandTag() {}
 
@@ -20,6 +21,12 @@ public final class CommandTag {
   public static long count(String tag) {
     var matcher = COUNT.matcher(tag);
     return matcher.find() ? Long.parseLong(matcher.group().strip()) : -1;
+  }
+
+  /// Whether it is a statement's that reads or writes rows, rather than a command's that changes
+  /// the session or its objects.
+  public static boolean isOfQuery(String tag) {
+    return QUERY.matcher(tag).matches();
   }
 
   /// The tag of a statement that returned so many rows.

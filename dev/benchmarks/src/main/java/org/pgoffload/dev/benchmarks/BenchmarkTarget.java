@@ -2,9 +2,11 @@ package org.pgoffload.dev.benchmarks;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.TopicNames;
 
@@ -15,11 +17,14 @@ import org.pgoffload.protocol.TopicNames;
 /// @param admin a superuser of the same database: makes the plain tables, watches the results
 /// @param kafka Kafka's client properties
 /// @param topics the topics' names
+/// @param model a model that its worker can ask besides, of an installation that this process has
+///   started; null for an installation that runs elsewhere
 public record BenchmarkTarget(
     DatabaseAddress application,
     DatabaseAddress admin,
     Map<String, Object> kafka,
-    TopicNames topics) {
+    TopicNames topics,
+    @Nullable SlowModel model) {
   public BenchmarkTarget {
     kafka = Map.copyOf(kafka);
   }
@@ -30,6 +35,22 @@ public record BenchmarkTarget(
     properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
     return new KafkaConsumer<>(
         properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+  }
+
+  /// Whether the processor time of its processes can be told.
+  boolean tellsProcessorTime() {
+    return hindranceOfProcessorTime().isEmpty();
+  }
+
+  /// Why the processor time of its processes cannot be told, if it cannot.
+  Optional<String> hindranceOfProcessorTime() {
+    if (model == null) {
+      return Optional.of(
+          "processor time is told of an installation alone that bench starts itself");
+    }
+    return ProcessorTime.isTold()
+        ? Optional.empty()
+        : Optional.of("processor time is told on Linux alone, where /proc/self/stat can be read");
   }
 
   /// Names the places, without passwords.

@@ -20,7 +20,7 @@ final class InsertAndWait {
 
   /// Returns the id of the committed request.
   long insert() throws SQLException {
-    insert.setString(1, MeasureLatency.PROMPT);
+    insert.setString(1, Call.PROMPT);
     try (var row = insert.executeQuery()) {
       row.next();
       return row.getLong(1);

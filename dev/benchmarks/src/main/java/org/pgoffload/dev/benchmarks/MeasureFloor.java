@@ -3,6 +3,7 @@ package org.pgoffload.dev.benchmarks;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.HdrHistogram.Histogram;
 
@@ -50,7 +51,7 @@ final class MeasureFloor implements AutoCloseable {
 
   void sample() throws SQLException {
     long begun = System.nanoTime();
-    insertRequest.setString(1, MeasureLatency.PROMPT);
+    insertRequest.setString(1, Call.PROMPT);
     long id;
     try (var row = insertRequest.executeQuery()) {
       row.next();
@@ -61,7 +62,7 @@ final class MeasureFloor implements AutoCloseable {
     hop.run();
     long hopped = System.nanoTime();
     insertResult.setLong(1, id);
-    insertResult.setString(2, MeasureLatency.PROMPT);
+    insertResult.setString(2, Call.PROMPT);
     insertResult.executeUpdate();
     long ended = System.nanoTime();
     inserts.recordValue(inserted - begun);
@@ -78,12 +79,22 @@ final class MeasureFloor implements AutoCloseable {
     sums.reset();
   }
 
-  BenchmarkResult.Floor result() {
-    return new BenchmarkResult.Floor(
-        Percentiles.of(inserts),
-        Percentiles.of(hops),
-        Percentiles.of(results),
-        Percentiles.of(sums));
+  /// The distribution of the whole.
+  Percentiles sum() {
+    return Percentiles.of(sums);
+  }
+
+  /// The medians of the whole and of its steps, in milliseconds.
+  List<Figure> figures() {
+    return List.of(
+        median("p50", sums),
+        median("of a plain INSERT and its commit", inserts),
+        median("of two bare Kafka hops", hops),
+        median("of a result's row and its commit", results));
+  }
+
+  private static Figure median(String name, Histogram nanoseconds) {
+    return Figure.of(name, Percentiles.of(nanoseconds).p50(), "ms");
   }
 
   @Override

@@ -5,12 +5,23 @@ import java.util.ArrayList;
 import java.util.List;
 
 /// Where an inserted request's time goes: watches both topics and the notifications beside the
-/// pipeline. Observing costs the machine something, so this is apart from [MeasureLatency].
-final class MeasureHops {
-  private MeasureHops() {}
+/// pipeline. Observing costs the machine something, so this is apart from [MeasureOneCaller].
+record MeasureHops() implements Measure {
+  /// Enough for medians.
+  private static final int MOST_OBSERVED = 300;
 
-  /// Blocks until this many requests, one after another, were followed on their way.
-  static List<BenchmarkResult.Hop> run(BenchmarkTarget target, int samples)
+  @Override
+  public String name() {
+    return "hops";
+  }
+
+  @Override
+  public String what() {
+    return "where the time of INSERT and llm_wait goes, while it is observed";
+  }
+
+  @Override
+  public Measurement run(BenchmarkTarget target, BenchmarkPlan plan)
       throws SQLException, InterruptedException {
     var committed = new ArrayList<Double>();
     var captured = new ArrayList<Double>();
@@ -23,7 +34,7 @@ final class MeasureHops {
         var notifications = ObserveNotifications.open(target.application());
         var connection = target.application().connect("pgoffload bench")) {
       var caller = new InsertAndWait(connection);
-      for (int i = 0; i < samples; i++) {
+      for (int i = 0; i < Math.min(MOST_OBSERVED, plan.samples()); i++) {
         long begun = System.nanoTime();
         long id = caller.insert();
         long inserted = System.nanoTime();
@@ -40,13 +51,23 @@ final class MeasureHops {
         whole.add(millis(answered - begun));
       }
     }
-    return List.of(
-        new BenchmarkResult.Hop("INSERT until it returns", Median.of(committed)),
-        new BenchmarkResult.Hop("until the request is on its topic", Median.of(captured)),
-        new BenchmarkResult.Hop("until the result is on its topic", Median.of(executed)),
-        new BenchmarkResult.Hop("until llm_done tells of its row", Median.of(written)),
-        new BenchmarkResult.Hop("until llm_wait returns", Median.of(seen)),
-        new BenchmarkResult.Hop("all of it, while observed", Median.of(whole)));
+    return new Measurement(
+        name(),
+        what(),
+        List.of(
+            hop("INSERT until it returns", committed),
+            hop("until the request is on its topic", captured),
+            hop("until the result is on its topic", executed),
+            hop("until llm_done tells of its row", written),
+            hop("until llm_wait returns", seen),
+            hop("all of it", whole)),
+        List.of(),
+        List.of());
+  }
+
+  /// Slightly negative if the second sign was usually seen first.
+  private static Figure hop(String name, List<Double> milliseconds) {
+    return Figure.of(name, Median.of(milliseconds), "ms");
   }
 
   private static double millis(long nanoseconds) {

@@ -1,76 +1,98 @@
 package org.pgoffload.dev.benchmarks;
 
-import java.util.Formatter;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
+import java.util.stream.Collectors;
 
-/// The figures as text for people. A pure function.
+/// The figures as text for people: an aligned table, which is Markdown as well. A pure function.
 public final class Report {
-  /// The figures of a bare prototype of all hops on two cores with fsync on.
-  private static final double PROTOTYPE_MS = 3;
-
-  private static final double PROTOTYPE_RATE = 10_800;
+  private static final List<String> HEAD =
+      List.of("Row", "Figure", "Value", "Target", "Reached", "Parts");
 
   private Report() {}
 
   /// Several lines, each ended by a line feed.
   public static String text(BenchmarkResult result) {
-    var text = new Formatter(Locale.ROOT);
-    text.format("Latency in ms, one caller     %8s %8s %8s %8s%n", "p50", "p95", "p99", "max");
-    text.format("  INSERT, then llm_wait       %s%n", row(result.latency().insertAndWait()));
-    text.format("  llm_ask                     %s%n", row(result.latency().ask()));
-    text.format("  pg_background_launch, read  %s%n", row(result.latency().launch()));
-    text.format("  floor, in the same run      %s%n", row(result.floor().sum()));
-    text.format("    plain INSERT and commit   %s%n", row(result.floor().insert()));
-    text.format("    two bare Kafka hops       %s%n", row(result.floor().hops()));
-    text.format("    result's row and commit   %s%n", row(result.floor().result()));
-    text.format("%n");
-    text.format("Where the time goes, medians in ms while it is observed%n");
-    for (var hop : result.hops()) {
-      text.format("  %-34s %8.2f%n", hop.name(), hop.medianMs());
+    var lines = new ArrayList<List<String>>();
+    lines.add(HEAD);
+    for (var row : result.rows()) {
+      var name = row.name();
+      for (var figure : row.figures()) {
+        lines.add(line(name, figure));
+        name = "";
+      }
     }
-    text.format("%n");
-    var throughput = result.throughput();
-    text.format(
-        "Throughput in rows/s, %,d rows in one statement, median of %d rounds%n",
-        result.plan().rows(), throughput.rounds().size());
-    text.format("  answered, from the statement's start  %,10.0f%n", throughput.rate());
-    text.format("  answered, from its commit             %,10.0f%n", throughput.rateFromCommit());
-    text.format("  the INSERT itself                     %,10.0f%n", throughput.insertRate());
-    text.format("  the same INSERT without trigger       %,10.0f%n", throughput.plainInsertRate());
-    for (var round : throughput.rounds()) {
-      text.format(
-          "    inserted in %.2f s, all answered after %.2f s: %,.0f rows/s%n",
-          round.insertSeconds(), round.answeredSeconds(), round.rate());
+    var widths = new int[HEAD.size()];
+    for (var line : lines) {
+      for (int i = 0; i < widths.length; i++) {
+        widths[i] = Math.max(widths[i], line.get(i).length());
+      }
     }
-    text.format("Tasks launched and read in one statement: %,.0f a second%n", result.launchRate());
-    text.format("%n");
-    text.format("%s%n", verdict(result));
-    return text.toString();
+    lines.add(1, dashes(widths));
+    return lines.stream().map(line -> aligned(line, widths)).collect(Collectors.joining())
+        + verdict(result);
+  }
+
+  private static List<String> line(String row, Figure figure) {
+    var target = figure.target();
+    return List.of(
+        row,
+        figure.name(),
+        value(figure.value(), figure.unit()),
+        target == null ? "" : target.bound().sign() + " " + value(target.value(), figure.unit()),
+        target == null ? "" : target.isReachedBy(figure.value()) ? "yes" : "no",
+        figure.parts().entrySet().stream()
+            .map(part -> part.getKey() + " " + number(part.getValue()))
+            .collect(Collectors.joining(", ")));
+  }
+
+  private static List<String> dashes(int[] widths) {
+    var dashes = new ArrayList<String>();
+    for (int i = 0; i < widths.length; i++) {
+      dashes.add(isNumber(i) ? "-".repeat(widths[i] - 1) + ":" : "-".repeat(widths[i]));
+    }
+    return dashes;
+  }
+
+  /// Values and targets are aligned to the right.
+  private static boolean isNumber(int column) {
+    return column == 2 || column == 3;
+  }
+
+  private static String aligned(List<String> line, int[] widths) {
+    var text = new StringBuilder("|");
+    for (int i = 0; i < widths.length; i++) {
+      var padding = " ".repeat(widths[i] - line.get(i).length());
+      text.append(' ')
+          .append(isNumber(i) ? padding + line.get(i) : line.get(i) + padding)
+          .append(" |");
+    }
+    return text.append('\n').toString();
   }
 
   private static String verdict(BenchmarkResult result) {
-    double latency = result.latency().insertAndWait().p50();
-    double rate = result.throughput().rate();
-    return String.format(
-        Locale.ROOT,
-        "Median latency %.2f ms, %.1f times the floor (target: at most %.0f ms): %s. Rate %,.0f rows/s"
-            + " (target: at least %,.0f): %s.",
-        latency,
-        result.latencyToFloor(),
-        2 * PROTOTYPE_MS,
-        latency <= 2 * PROTOTYPE_MS ? "met" : "missed",
-        rate,
-        PROTOTYPE_RATE / 2,
-        rate >= PROTOTYPE_RATE / 2 ? "met" : "missed");
+    var reached =
+        result.rows().stream()
+            .flatMap(row -> row.figures().stream())
+            .map(Figure::reached)
+            .filter(Objects::nonNull)
+            .toList();
+    return reached.isEmpty()
+        ? ""
+        : String.format(
+            "%nOf %d targets, %d are reached.%n",
+            reached.size(), reached.stream().filter(Boolean::booleanValue).count());
   }
 
-  private static String row(Percentiles milliseconds) {
-    return String.format(
-        Locale.ROOT,
-        "%8.2f %8.2f %8.2f %8.2f",
-        milliseconds.p50(),
-        milliseconds.p95(),
-        milliseconds.p99(),
-        milliseconds.max());
+  private static String value(double value, String unit) {
+    return number(value) + " " + unit;
+  }
+
+  /// With as many digits as tell something.
+  private static String number(double value) {
+    double size = Math.abs(value);
+    return String.format(Locale.ROOT, size >= 100 ? "%,.0f" : size >= 10 ? "%.1f" : "%.2f", value);
   }
 }

@@ -3,23 +3,50 @@ package org.pgoffload.dev.benchmarks;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class BenchmarkPlanTest {
   @Test
+  void hasEveryRowOnceUnlessSomeAreChosen() {
+    var all = measures();
+    assertThat(all).contains("llm-ask", "launch-16", "idle").doesNotHaveDuplicates();
+    assertThat(measures("idle", "llm-ask")).containsExactly("llm-ask", "idle");
+    assertThat(BenchmarkPlan.describe()).hasSameSizeAs(all);
+  }
+
+  @Test
+  void namesTheRowsWhenOneIsUnknown() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> measures("idle", "lunch"))
+        .withMessage("there is no row lunch; the rows are " + String.join(", ", measures()));
+  }
+
+  @Test
   void mayDoWithoutAWarmUp() {
-    assertThat(new BenchmarkPlan(1, 0, 1, 1).warmUp()).isZero();
+    assertThat(new BenchmarkPlan(List.of(), 1, 0, 1, 1, 1, 1).warmUp()).isZero();
   }
 
   @Test
   void refusesToMeasureNothing() {
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new BenchmarkPlan(0, 0, 1, 1))
+        .isThrownBy(() -> new BenchmarkPlan(List.of(), 0, 0, 1, 1, 1, 1))
         .withMessageContaining("at least 1");
-    assertThatIllegalArgumentException().isThrownBy(() -> new BenchmarkPlan(1, 0, 0, 1));
-    assertThatIllegalArgumentException().isThrownBy(() -> new BenchmarkPlan(1, 0, 1, 0));
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new BenchmarkPlan(1, -1, 1, 1))
+        .isThrownBy(() -> new BenchmarkPlan(List.of(), 1, 0, 0, 1, 1, 1));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new BenchmarkPlan(List.of(), 1, 0, 1, 0, 1, 1));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new BenchmarkPlan(List.of(), 1, 0, 1, 1, 0, 1));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new BenchmarkPlan(List.of(), 1, 0, 1, 1, 1, 0));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new BenchmarkPlan(List.of(), 1, -1, 1, 1, 1, 1))
         .withMessageContaining("warm-up");
+  }
+
+  private static List<String> measures(String... only) {
+    return new BenchmarkPlan(List.of(only), 1, 0, 1, 1, 1, 1)
+        .measures().stream().map(Measure::name).toList();
   }
 }

@@ -18,13 +18,17 @@ class PercentilesTest {
 
     assertThat(percentiles.count()).isEqualTo(1000);
     assertThat(percentiles.p50()).isCloseTo(500, within(1.0));
+    assertThat(percentiles.p75()).isCloseTo(750, within(1.0));
+    assertThat(percentiles.p90()).isCloseTo(900, within(1.0));
     assertThat(percentiles.p95()).isCloseTo(950, within(1.0));
     assertThat(percentiles.p99()).isCloseTo(990, within(1.0));
+    assertThat(percentiles.p999()).isCloseTo(999, within(1.0));
     assertThat(percentiles.max()).isCloseTo(1000, within(1.0));
   }
 
   @Test
   void areZeroWhenNothingWasMeasured() {
-    assertThat(Percentiles.of(MeasureFloor.histogram())).isEqualTo(new Percentiles(0, 0, 0, 0, 0));
+    assertThat(Percentiles.of(MeasureFloor.histogram()))
+        .isEqualTo(new Percentiles(0, 0, 0, 0, 0, 0, 0, 0));
   }
 }

@@ -2,72 +2,122 @@ package org.pgoffload.dev.benchmarks;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.StringReader;
 import java.util.List;
+import java.util.Map;
+import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
-import org.pgoffload.dev.benchmarks.BenchmarkResult.Floor;
-import org.pgoffload.dev.benchmarks.BenchmarkResult.Hop;
-import org.pgoffload.dev.benchmarks.BenchmarkResult.Latency;
-import org.pgoffload.dev.benchmarks.BenchmarkResult.Round;
-import org.pgoffload.dev.benchmarks.BenchmarkResult.Throughput;
+import org.pgoffload.dev.benchmarks.Measurement.Latency;
+import org.pgoffload.dev.benchmarks.Measurement.Throughput;
+import org.pgoffload.dev.benchmarks.Target.Bound;
+import org.xml.sax.InputSource;
 
+/// The table, the JSON and the plot of one result.
 class ReportTest {
+  private static final BenchmarkResult RESULT =
+      new BenchmarkResult(
+          new BenchmarkPlan(List.of(), 500, 10, 5, 50_000, 1, 1_000_000),
+          List.of(
+              new Measurement(
+                  "llm-ask",
+                  "llm_ask; one caller",
+                  List.of(
+                      Figure.of("p50", 7.254, "ms"),
+                      Figure.of("p50 against the floor's", 2.25, "x").to(Target.atMost(1.5)),
+                      new Figure(
+                          "processor for each call",
+                          4.75,
+                          "ms",
+                          Target.atMost(5),
+                          Map.of("JVM", 3.0, "PostgreSQL", 1.75))),
+                  List.of(
+                      new Latency("llm-ask", new Percentiles(500, 7, 8, 9, 10, 15, 40, 90)),
+                      new Latency("nothing < measured", new Percentiles(0, 0, 0, 0, 0, 0, 0, 0))),
+                  List.of(new Throughput("llm-ask", 0.5, List.of(0.0, 80.0, 120.0)))),
+              new Measurement(
+                  "insert",
+                  "many rows",
+                  List.of(
+                      new Figure("rate", 12_345, "/s", new Target(Bound.AT_LEAST, 100), Map.of())),
+                  List.of(),
+                  List.of())));
+
   @Test
-  void showsEverythingThatWasMeasured() {
-    assertThat(Report.text(result(4.5, 6.25)))
+  void isAnAlignedTableWithTargetsAndWhetherTheyAreReached() {
+    assertThat(Report.text(RESULT))
         .isEqualTo(
             """
-            Latency in ms, one caller          p50      p95      p99      max
-              INSERT, then llm_wait           4.50     9.00    18.00    36.00
-              llm_ask                         4.00     8.00    16.00    32.00
-              pg_background_launch, read      5.00    10.00    20.00    40.00
-              floor, in the same run          2.00     4.00     8.00    16.00
-                plain INSERT and commit       0.25     0.50     1.00     2.00
-                two bare Kafka hops           1.25     2.50     5.00    10.00
-                result's row and commit       0.50     1.00     2.00     4.00
+            | Row     | Figure                  |     Value |     Target | Reached | Parts                     |
+            | ------- | ----------------------- | --------: | ---------: | ------- | ------------------------- |
+            | llm-ask | p50                     |   7.25 ms |            |         |                           |
+            |         | p50 against the floor's |    2.25 x |  <= 1.50 x | no      |                           |
+            |         | processor for each call |   4.75 ms | <= 5.00 ms | yes     | JVM 3.00, PostgreSQL 1.75 |
+            | insert  | rate                    | 12,345 /s |  >= 100 /s | yes     |                           |
 
-            Where the time goes, medians in ms while it is observed
-              INSERT until it returns                0.50
-              until the request is on its topic     -0.25
-
-            Throughput in rows/s, 50,000 rows in one statement, median of 3 rounds
-              answered, from the statement's start       8,000
-              answered, from its commit                 10,000
-              the INSERT itself                         40,000
-              the same INSERT without trigger          100,000
-                inserted in 1.25 s, all answered after 12.50 s: 4,000 rows/s
-                inserted in 1.25 s, all answered after 6.25 s: 8,000 rows/s
-                inserted in 1.25 s, all answered after 6.25 s: 8,000 rows/s
-            Tasks launched and read in one statement: 1,234 a second
-
-            Median latency 4.50 ms, 2.3 times the floor (target: at most 6 ms): met. Rate 8,000 rows/s (target: at least 5,400): met.
+            Of 3 targets, 2 are reached.
             """);
   }
 
   @Test
-  void saysWhichTargetIsMissed() {
-    assertThat(Report.text(result(6.5, 10)))
-        .endsWith(
-            "Median latency 6.50 ms, 3.3 times the floor (target: at most 6 ms): missed."
-                + " Rate 5,000 rows/s (target: at least 5,400): missed.\n");
+  void saysNothingOfTargetsWhereThereAreNone() {
+    assertThat(Report.text(new BenchmarkResult(RESULT.plan(), List.of())))
+        .isEqualTo(
+            """
+            | Row | Figure | Value | Target | Reached | Parts |
+            | --- | ------ | ----: | -----: | ------- | ----- |
+            """);
   }
 
-  private static BenchmarkResult result(double latency, double answeredSeconds) {
-    return new BenchmarkResult(
-        new BenchmarkPlan(1000, 300, 50_000, 3),
-        new Floor(doubling(0.25), doubling(1.25), doubling(0.5), doubling(2)),
-        new Latency(doubling(latency), doubling(4), doubling(5)),
-        List.of(
-            new Hop("INSERT until it returns", 0.5),
-            new Hop("until the request is on its topic", -0.25)),
-        new Throughput(
-            List.of(
-                new Round(50_000, 0.5, 1.25, 12.5),
-                new Round(50_000, 0.5, 1.25, answeredSeconds),
-                new Round(50_000, 0.5, 1.25, answeredSeconds))),
-        1234);
+  @Test
+  void isJsonWithTheSameFigures() throws Exception {
+    var json = new ObjectMapper().readTree(ReportJson.text(RESULT));
+
+    assertThat(json.at("/plan/samples").intValue()).isEqualTo(500);
+    assertThat(json.at("/rows/0/name").textValue()).isEqualTo("llm-ask");
+    assertThat(json.at("/rows/0/figures/0").toString())
+        .isEqualTo("{\"name\":\"p50\",\"value\":7.254,\"unit\":\"ms\",\"parts\":{}}");
+    assertThat(json.at("/rows/0/figures/1").toString())
+        .isEqualTo(
+            "{\"name\":\"p50 against the floor's\",\"value\":2.25,\"unit\":\"x\","
+                + "\"target\":{\"bound\":\"AT_MOST\",\"value\":1.5},\"parts\":{},\"reached\":false}");
+    assertThat(json.at("/rows/0/figures/2/parts/PostgreSQL").doubleValue()).isEqualTo(1.75);
+    assertThat(json.at("/rows/0/latencies/0/milliseconds/p999").doubleValue()).isEqualTo(40);
+    assertThat(json.at("/rows/0/throughputs/0/rates/2").doubleValue()).isEqualTo(120);
   }
 
-  private static Percentiles doubling(double p50) {
-    return new Percentiles(1000, p50, 2 * p50, 4 * p50, 8 * p50);
+  @Test
+  void isAPlotWithALineForEachLatencyAndThroughput() throws Exception {
+    var svg = svg(RESULT);
+    var lines = svg.getElementsByTagName("polyline");
+    assertThat(lines.getLength()).isEqualTo(3);
+    assertThat(points(lines.item(0))).hasSize(7).isSorted();
+    // nothing has no logarithm
+    assertThat(points(lines.item(1))).isEmpty();
+    assertThat(points(lines.item(2))).hasSize(2);
+    assertThat(svg.getDocumentElement().getTextContent())
+        .contains("Latency in ms", "Calls a second", "99.9", "nothing < measured");
+  }
+
+  @Test
+  void isAnEmptyPlotWhereNothingIsToBeDrawn() throws Exception {
+    var svg = svg(new BenchmarkResult(RESULT.plan(), List.of()));
+    assertThat(svg.getElementsByTagName("polyline").getLength()).isZero();
+  }
+
+  private static org.w3c.dom.Document svg(BenchmarkResult result) throws Exception {
+    return DocumentBuilderFactory.newNSInstance()
+        .newDocumentBuilder()
+        .parse(new InputSource(new StringReader(Plot.svg(result))));
+  }
+
+  /// Where the points are, from the left.
+  private static List<Double> points(org.w3c.dom.Node line) {
+    var points = line.getAttributes().getNamedItem("points").getNodeValue();
+    return points.isEmpty()
+        ? List.of()
+        : List.of(points.split(" ")).stream()
+            .map(point -> Double.valueOf(point.split(",")[0]))
+            .toList();
   }
 }

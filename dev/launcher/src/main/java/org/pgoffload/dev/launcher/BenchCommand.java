@@ -1,8 +1,7 @@
 package org.pgoffload.dev.launcher;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.EnumSet;
@@ -14,8 +13,11 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.dev.benchmarks.BenchmarkPlan;
 import org.pgoffload.dev.benchmarks.BenchmarkResult;
 import org.pgoffload.dev.benchmarks.BenchmarkTarget;
+import org.pgoffload.dev.benchmarks.Plot;
 import org.pgoffload.dev.benchmarks.Report;
+import org.pgoffload.dev.benchmarks.ReportJson;
 import org.pgoffload.dev.benchmarks.RunBenchmark;
+import org.pgoffload.dev.benchmarks.SlowModel;
 import org.pgoffload.launcher.PgoffloadCommand;
 import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.platform.DatabaseAddress;
@@ -29,46 +31,77 @@ import picocli.CommandLine.Option;
 @Command(
     name = "bench",
     description = {
-      "Measures latency and throughput with the provider echo, beside the floor of the"
-          + " same machine.",
+      "Measures an installation with the provider echo: processor time over all its processes,"
+          + " latency beside the floor of the same machine, and throughput.",
       "Starts everything on this machine and leaves nothing running, unless it is told"
           + " where an installation is that nobody else uses."
     })
 final class BenchCommand extends PgoffloadCommand {
-  @Option(
-      names = "--rows",
-      paramLabel = "N",
-      defaultValue = "50000",
-      description =
-          "Rows inserted in one statement, for the throughput; default: ${DEFAULT-VALUE}.")
-  private int rows;
+  @Option(names = "--list", description = "List the rows, and measure nothing.")
+  private boolean list;
 
   @Option(
-      names = "--rounds",
-      paramLabel = "N",
-      defaultValue = "3",
-      description = "Rounds of the throughput; default: ${DEFAULT-VALUE}.")
-  private int rounds;
+      names = "--only",
+      split = ",",
+      paramLabel = "ROW",
+      description = "Measure these rows alone; default: all.")
+  private List<String> only = List.of();
 
   @Option(
       names = "--samples",
       paramLabel = "N",
-      defaultValue = "1000",
-      description = "Samples of each latency; default: ${DEFAULT-VALUE}.")
+      defaultValue = "400",
+      description = "Samples of each latency of one caller; default: ${DEFAULT-VALUE}.")
   private int samples;
 
   @Option(
       names = "--warm-up",
       paramLabel = "N",
-      defaultValue = "300",
-      description = "Samples before them that do not count; default: ${DEFAULT-VALUE}.")
+      defaultValue = "10",
+      description =
+          "Seconds of llm_ask, and as many of pg_background_launch, before everything; default:"
+              + " ${DEFAULT-VALUE}.")
   private int warmUp;
+
+  @Option(
+      names = "--seconds",
+      paramLabel = "N",
+      defaultValue = "5",
+      description = "Seconds for which callers are measured; default: ${DEFAULT-VALUE}.")
+  private int seconds;
+
+  @Option(
+      names = "--rows",
+      paramLabel = "N",
+      defaultValue = "50000",
+      description = "Rows inserted in one statement; default: ${DEFAULT-VALUE}.")
+  private int rows;
+
+  @Option(
+      names = "--rounds",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "Rounds of what one statement asks; default: ${DEFAULT-VALUE}.")
+  private int rounds;
+
+  @Option(
+      names = "--rows-read",
+      paramLabel = "N",
+      defaultValue = "1000000",
+      description = "Rows read through a task; default: ${DEFAULT-VALUE}.")
+  private int rowsRead;
 
   @Option(
       names = "--json",
       paramLabel = "FILE",
       description = "Write what was measured to FILE as well.")
   private @Nullable Path json;
+
+  @Option(
+      names = "--plot",
+      paramLabel = "FILE",
+      description = "Draw the latencies and the throughput into FILE, as SVG.")
+  private @Nullable Path plot;
 
   @ArgGroup(exclusive = false, heading = "To measure a running installation:%n")
   private @Nullable Running running;
@@ -109,7 +142,8 @@ final class BenchCommand extends PgoffloadCommand {
             DatabaseAddress.parse(application),
             DatabaseAddress.parse(admin),
             Map.of("bootstrap.servers", kafka),
-            new TopicNames(prefix));
+            new TopicNames(prefix),
+            null);
       } catch (IllegalArgumentException e) {
         throw new ConfigurationException(List.of(String.valueOf(e.getMessage())));
       }
@@ -118,8 +152,13 @@ final class BenchCommand extends PgoffloadCommand {
 
   @Override
   public Integer call() throws InterruptedException, SQLException, IOException {
-    var plan = plan();
     var out = out();
+    if (list) {
+      BenchmarkPlan.describe().forEach(out::println);
+      out.flush();
+      return 0;
+    }
+    var plan = plan();
     var begun = System.nanoTime();
     Consumer<String> say =
         step -> {
@@ -128,13 +167,21 @@ final class BenchCommand extends PgoffloadCommand {
         };
     var result =
         running == null ? measureOwn(plan, say) : RunBenchmark.run(running.target(), plan, say);
-    report(result, out);
+    out.println();
+    out.print(Report.text(result));
+    out.flush();
+    if (json != null) {
+      Files.writeString(json, ReportJson.text(result));
+    }
+    if (plot != null) {
+      Files.writeString(plot, Plot.svg(result));
+    }
     return 0;
   }
 
   private BenchmarkPlan plan() {
     try {
-      return new BenchmarkPlan(samples, warmUp, rows, rounds);
+      return new BenchmarkPlan(only, samples, warmUp, seconds, rows, rounds, rowsRead);
     } catch (IllegalArgumentException e) {
       throw new ConfigurationException(List.of(String.valueOf(e.getMessage())));
     }
@@ -146,31 +193,27 @@ final class BenchCommand extends PgoffloadCommand {
       // before the first logger: its lines would stand between those of the report
       System.setProperty("PGOFFLOAD_LOG_LEVEL", "WARN");
     }
-    var environment = new TreeMap<>(System.getenv());
-    // never a real provider, whatever keys are set: tens of thousands of calls would be paid for
-    environment.put("LLM_PROVIDER", "echo");
-    var options =
-        new LocalOptions(
-            Directory.temporary(), false, 0, 0, EnumSet.allOf(Part.class), environment);
-    var installation = LocalInstallation.start(options, say);
-    try (var _ = new RunUntilShutdown(installation)) {
-      return RunBenchmark.run(
-          new BenchmarkTarget(
-              installation.application(),
-              installation.admin(),
-              Map.of("bootstrap.servers", installation.kafkaBootstrap()),
-              installation.topics()),
-          plan,
-          say);
-    }
-  }
-
-  private void report(BenchmarkResult result, PrintWriter out) throws IOException {
-    out.println();
-    out.print(Report.text(result));
-    out.flush();
-    if (json != null) {
-      new ObjectMapper().writerWithDefaultPrettyPrinter().writeValue(json.toFile(), result);
+    try (var model = SlowModel.start()) {
+      var environment = new TreeMap<>(System.getenv());
+      // never a real provider, whatever keys are set: tens of thousands of calls would be paid for
+      environment.put("LLM_PROVIDER", "echo");
+      environment.keySet().removeIf(name -> name.startsWith("OPENAI_"));
+      environment.putAll(model.environment());
+      var options =
+          new LocalOptions(
+              Directory.temporary(), false, 0, 0, EnumSet.allOf(Part.class), environment);
+      var installation = LocalInstallation.start(options, say);
+      try (var _ = new RunUntilShutdown(installation)) {
+        return RunBenchmark.run(
+            new BenchmarkTarget(
+                installation.application(),
+                installation.admin(),
+                Map.of("bootstrap.servers", installation.kafkaBootstrap()),
+                installation.topics(),
+                model),
+            plan,
+            say);
+      }
     }
   }
 }

@@ -3,7 +3,6 @@ package org.pgoffload.launcher;
 import org.pgoffload.platform.Settings;
 import org.pgoffload.platform.hosting.RunPart;
 import org.pgoffload.worker.WorkerApp;
-import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -16,8 +15,6 @@ import picocli.CommandLine.Option;
             + " else the first whose variables are set: AZURE_OPENAI_ENDPOINT, ANTHROPIC_API_KEY,"
             + " OPENAI_API_KEY or OPENAI_BASE_URL, GEMINI_API_KEY, MISTRAL_API_KEY, OLLAMA_BASE_URL.")
 final class WorkerCommand extends ConfiguredCommand {
-  private static final Logger LOG = LoggerFactory.getLogger(WorkerCommand.class);
-
   @Option(
       names = "--or-echo",
       description =
@@ -46,7 +43,9 @@ final class WorkerCommand extends ConfiguredCommand {
     }
     var withEcho = ReadConfiguration.withEchoIfLeftOpen(settings.variables());
     if (!withEcho.equals(settings.variables())) {
-      LOG.warn("No provider is configured: echo answers, which is no model");
+      // no field: a logger that every command made would come before the level that some choose
+      LoggerFactory.getLogger(WorkerCommand.class)
+          .warn("No provider is configured: echo answers, which is no model");
     }
     return new Settings(withEcho);
   }

@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.schema.OnPostgresVersions;
 import org.pgoffload.schema.SentRequest;
+import org.pgoffload.schema.Session;
 
 /// Ranges of ids: begun in time, removed whole when they are old and everything in them has ended.
 final class RetentionTest extends OnPostgresVersions {
@@ -125,6 +126,34 @@ final class RetentionTest extends OnPostgresVersions {
       return app.rows("select state, detail, advice from llm_health where \"check\" = 'retention'")
           .getFirst();
     }
+  }
+
+  @Test
+  void answersACallerThatHasWaitedSinceAFormerRange() throws SQLException {
+    try (var app = database.open("app");
+        var ann = database.open("ann");
+        var worker = database.sqlWorker("late")) {
+      long asked = database.inserted("app");
+      database.onlySent();
+      endsAfterRanges(app, asked, () -> database.record(database.answered(asked, "app", "a")));
+      long task = ann.number("insert into sql_request (command) values ('select 1') returning id");
+      var sent = database.onlySent();
+      endsAfterRanges(ann, task, () -> worker.run(sent));
+      assertThat(ann.value("select sql_status(?)", task)).isEqualTo("succeeded");
+    }
+  }
+
+  /// A look is planned for the newest partitions; the caller has to notice that its own is none.
+  private void endsAfterRanges(Session session, long id, Runnable end) throws SQLException {
+    var wait = "select status from llm_wait(array[" + id + "])";
+    var waiting = database.beginWaiting(session, "PgSleep", () -> session.rows(wait));
+    for (int ranges = 0; ranges < 3; ranges++) {
+      over();
+      RemoveOldRequests.run(database.address(), true);
+    }
+    assertThat(range()).isGreaterThan(id / IDS_OF_A_RANGE + 1);
+    end.run();
+    assertThat(waiting.join()).containsExactly("succeeded");
   }
 
   @Test

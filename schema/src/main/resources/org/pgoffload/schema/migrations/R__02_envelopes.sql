@@ -105,3 +105,13 @@ begin
   return drawn;
 end
 $$;
+
+-- API: Private. The first id of the range before the current one: a look that compares with it as well is planned for
+-- the newest partitions alone. Nothing but a constant, which begin_id_range replaces. It is inlined, since it runs within
+-- the search_path of its callers, and the server remembers of an inlined function which plans hold it: they become
+-- invalid when it is replaced. Of an immutable one it would not: it is evaluated.
+create or replace function pgoffload.recent_from() returns bigint
+language sql stable
+as $$
+  select 0::bigint
+$$;

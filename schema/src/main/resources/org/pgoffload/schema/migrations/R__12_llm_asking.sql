@@ -16,18 +16,29 @@ begin
 end
 $$;
 
--- API: Private. Sleeps a part of the time already waited: a tenth at first, at least 1 ms, no more than
--- 10 ms until a fortieth is more than that, at most 250 ms. A lone call is noticed within a millisecond or
--- two; fifty that wait at once leave the processors to the parts that answer them.
-create or replace function pgoffload.pause_polling(waiting_since timestamptz) returns void
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
+-- API: Private. Sleeps a part of the time already waited: a tenth at first, at least 1 ms, no more than 10 ms until a
+-- twentieth is more than that, at most 1 s. A lone call is noticed within a millisecond or two; fifty that wait at once
+-- leave the processors to the parts that answer them. Runs within the search_path of its callers, so that it is inlined.
+create or replace function pgoffload.pause_polling_until(
+  waiting_since timestamptz,
+  deadline timestamptz)       -- when to wake at the latest, or null
+returns void
+language sql volatile
 as $$
-declare
-  waited double precision := extract(epoch from clock_timestamp() - waiting_since);
-begin
-  perform pg_sleep(least(0.25, greatest(0.001, least(waited / 10, 0.01), waited / 40)));
-end
+  select pg_sleep(least(
+    1,
+    greatest(
+      0.001,
+      least(date_part('epoch', clock_timestamp() - waiting_since) / 10, 0.01),
+      date_part('epoch', clock_timestamp() - waiting_since) / 20),
+    date_part('epoch', deadline - clock_timestamp())))
+$$;
+
+-- API: Private. The same without a deadline. A caller that waits while this version is installed goes on calling it.
+create or replace function pgoffload.pause_polling(waiting_since timestamptz) returns void
+language sql volatile
+as $$
+  select pgoffload.pause_polling_until(waiting_since, null)
 $$;
 
 -- API: Private. Raises the failure of a request that ended without an answer: LM001 (failed), LM002 (expired) or 57014
@@ -87,23 +98,31 @@ begin
 end
 $$;
 
--- API: Private. Waits for the result of a request that was sent at once; nulls when it does not come in time.
+-- API: Private. Waits for the result of a request that was sent at once; nulls when it does not come in time. Keeps the
+-- plan of a look: otherwise the server plans each look anew where there are several partitions. A plan that was made for
+-- few rows stays when there are many, so it must not be a sequential scan.
 create or replace function pgoffload.await_llm(id bigint, since timestamptz, give_up timestamptz) returns pgoffload.llm_result
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   result pgoffload.llm_result;
   next_look timestamptz := since + interval '2 s';
 begin
   loop
-    select r.* into result from pgoffload.llm_result r where r.id = await_llm.id;
-    exit when found or clock_timestamp() >= give_up;
+    select r.* into result from pgoffload.llm_result r where r.id = await_llm.id and r.id >= pgoffload.recent_from();
+    -- asked again: a new range may have begun meanwhile
+    if not found and id < pgoffload.recent_from() then
+      select r.* into result from pgoffload.llm_result r where r.id = await_llm.id;
+    end if;
+    exit when result.id is not null or clock_timestamp() >= give_up;
     if clock_timestamp() >= next_look then
       perform pgoffload.raise_if_lost(id, since);
-      next_look := clock_timestamp() + interval '1 s';
+      next_look := clock_timestamp() + least(interval '10 s', (clock_timestamp() - since) / 2);
     end if;
-    perform pgoffload.pause_polling(since);
+    perform pgoffload.pause_polling_until(since, give_up);
   end loop;
   return result;
 end

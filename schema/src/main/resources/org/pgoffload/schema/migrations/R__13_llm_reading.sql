@@ -262,7 +262,7 @@ declare
   needed integer;
   ended integer;
   other bigint;
-  task bigint;
+  asked boolean;  -- of a model
 begin
   if mode is null or mode not in ('all', 'any') then
     raise exception 'llm_wait mode must be ''all'' or ''any'', not %', quote_nullable(mode)
@@ -288,21 +288,23 @@ begin
 
   select case mode when 'any' then least(1, count(distinct i)) else count(distinct i) end
   into needed from unnest(ids) i;
-  -- one after another, where all have to end anyway: that shows the server a task that waits for its caller
+  -- one after another, where all have to end anyway: that costs a look at one of them, and shows the server a task that
+  -- waits for its caller
   if needed = (select count(distinct i) from unnest(ids) i) then
-    for task in
-        select distinct i from unnest(ids) i
-        where not exists (select from ${public_schema}.llm_request l where l.id = i) order by i loop
-      perform pgoffload.await_sql(row (task, false), since + timeout);
+    for other, asked in
+        select distinct i, exists (select from ${public_schema}.llm_request l where l.id = i) from unnest(ids) i order by i loop
+      if asked then
+        perform pgoffload.await_llm(other, since, since + timeout);
+      else
+        perform pgoffload.await_sql(row (other, false), since + timeout);
+      end if;
     end loop;
   end if;
   loop
-    select count(*) into ended
-    from (select r.id from pgoffload.llm_result r where r.id = any (ids)
-          union all
-          select i from unnest(ids) i where (pgoffload.sql_outcome(row (i, false))).id is not null) e;
+    ended := (select count(*) from pgoffload.llm_result r where r.id = any (ids))
+      + (select count(*) from pgoffload.sql_result r where r.id = any (ids) and pgoffload.has_all_chunks(r));
     exit when ended >= needed or clock_timestamp() >= since + timeout;
-    perform pgoffload.pause_polling(since);
+    perform pgoffload.pause_polling_until(since, since + timeout);
   end loop;
   return query select i, pgoffload.request_status(i) from unnest(ids) i;
 end

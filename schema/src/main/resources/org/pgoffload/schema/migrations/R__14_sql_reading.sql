@@ -24,13 +24,18 @@ $$;
 create or replace function pgoffload.sql_outcome(handle pgoffload.attachment) returns pgoffload.sql_result
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   result pgoffload.sql_result;
   content text;
 begin
-  select r.* into result from pgoffload.sql_result r where r.id = handle.id;
-  if found and pgoffload.has_all_chunks(result) then
+  select r.* into result from pgoffload.sql_result r where r.id = handle.id and r.id >= pgoffload.recent_from();
+  if not found and handle.id < pgoffload.recent_from() then
+    select r.* into result from pgoffload.sql_result r where r.id = handle.id;
+  end if;
+  if result.id is not null and (result.chunks = 0 or pgoffload.has_all_chunks(result)) then
     return result;
   end if;
   if handle.large then
@@ -46,13 +51,16 @@ $$;
 -- API: Private. Waits until a request has ended, or the deadline has come. While it runs, its session holds an advisory
 -- lock: waiting for that wakes at once, and shows the server a task that waits for its caller. The slices are shorter
 -- than deadlock_timeout, so that it is the task's wait that the detector looks at and the task that it ends; now and
--- then a longer one catches what fell between two of them. Restores the caller's own lock_timeout.
+-- then a longer one catches what fell between two of them. Restores the caller's own lock_timeout. Keeps the plan of a
+-- look, as await_llm does.
 create or replace function pgoffload.await_sql(
   handle pgoffload.attachment,
   deadline timestamptz)         -- or null
 returns boolean                 -- whether it has ended
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 set lock_timeout = 0
 as $$
 declare
@@ -61,27 +69,40 @@ declare
   -- in milliseconds
   patience constant double precision := extract(epoch from current_setting('deadlock_timeout')::interval) * 1000;
   since timestamptz := clock_timestamp();
+  ended boolean;
+  claimed boolean := coalesce(handle.large, false);
+  -- whether the task holds the lock
+  held boolean;
   slices integer := 0;
   slice double precision;
-  free boolean;
   began constant timestamptz := since;
   next_look timestamptz := since + interval '2 s';
 begin
   loop
-    if (pgoffload.sql_outcome(handle)).id is not null then
-      return true;
+    select exists (select from pgoffload.sql_result r where r.id = handle.id and r.id >= pgoffload.recent_from()),
+           claimed or exists (select from pgoffload.claim c where c.id = handle.id and c.id >= pgoffload.recent_from())
+    into ended, claimed;
+    if ended or handle.large or handle.id < pgoffload.recent_from() then
+      if (pgoffload.sql_outcome(handle)).id is not null then
+        return true;
+      end if;
+      if not claimed then
+        claimed := exists (select from pgoffload.claim c where c.id = handle.id);
+      end if;
     end if;
     if clock_timestamp() >= next_look then
       perform pgoffload.raise_if_lost(handle.id, began);
-      next_look := clock_timestamp() + interval '1 s';
+      next_look := clock_timestamp() + least(interval '10 s', (clock_timestamp() - began) / 2);
     end if;
-    if slices = 0 and exists (
-        select from ${public_schema}.sql_request q
-        where q.id = handle.id and q.created_xid = pg_current_xact_id_if_assigned()) then
-      raise exception 'cannot wait for request %, which this transaction has inserted', handle.id
-        using errcode = 'object_not_in_prerequisite_state',
-              detail = 'It is sent when the transaction commits.',
-              hint = 'Commit first and wait then, or use pg_background_launch, which sends at once.';
+    if slices = 0 and pg_current_xact_id_if_assigned() is not null then
+      if exists (
+          select from ${public_schema}.sql_request q
+          where q.id = handle.id and q.created_xid = pg_current_xact_id_if_assigned()) then
+        raise exception 'cannot wait for request %, which this transaction has inserted', handle.id
+          using errcode = 'object_not_in_prerequisite_state',
+                detail = 'It is sent when the transaction commits.',
+                hint = 'Commit first and wait then, or use pg_background_launch, which sends at once.';
+      end if;
     end if;
     -- once
     slices := greatest(slices, 1);
@@ -96,15 +117,15 @@ begin
               hint = 'Wait in READ COMMITTED, or launch it in the same transaction.';
     end if;
     -- not before it is claimed: the worker must find the lock free
-    free := true;
-    if handle.large or exists (select from pgoffload.claim c where c.id = handle.id) then
-      free := pg_try_advisory_lock_shared(lock_space, number);
-      if free then
+    held := false;
+    if claimed then
+      held := not pg_try_advisory_lock_shared(lock_space, number);
+      if not held then
         perform pg_advisory_unlock_shared(lock_space, number);
       end if;
     end if;
-    if free then
-      perform pgoffload.pause_polling(since);
+    if not held then
+      perform pgoffload.pause_polling_until(since, deadline);
     else
       slices := slices + 1;
       slice := case when slices % 5 = 0 then patience * 1.5 else patience * 0.9 end;

@@ -654,7 +654,7 @@ begin
       exit when timeout_ms > 0 and clock_timestamp() >= since + timeout_ms * interval '1 ms';
       -- raises where no answer can be seen; otherwise a look at the first
       perform pgoffload.await_sql(known[1], clock_timestamp());
-      perform pgoffload.pause_polling(since);
+      perform pgoffload.pause_polling_until(since, case when timeout_ms > 0 then since + timeout_ms * interval '1 ms' end);
     end loop;
   end if;
   return null;

@@ -69,6 +69,18 @@ as $$
   select s.last_value >> 36 from pgoffload.request_id s
 $$;
 
+-- API: Private, for the owner. Has new plans take the given range and the one before it for the recent ones.
+create or replace function pgoffload.note_current_range(number bigint) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format('create or replace function pgoffload.recent_from() returns bigint language sql stable as %L',
+    format('select %s::bigint', greatest(0, number - 1) << 36));
+end
+$$;
+select pgoffload.note_current_range(pgoffload.current_id_range());
+
 -- API: Private, for the owner. Begins the next range of ids, whose partitions have to be there: made by a transaction
 -- that has committed, since a sequence does not go back when this one rolls back. Returns its number.
 create or replace function pgoffload.begin_id_range() returns bigint
@@ -90,6 +102,7 @@ begin
   -- the current one too, if the transaction that began it was rolled back: the sequence was not
   insert into pgoffload.id_range (number) values (following - 1), (following) on conflict do nothing;
   perform setval('pgoffload.request_id', following << 36, false);
+  perform pgoffload.note_current_range(following);
   return following;
 end
 $$;

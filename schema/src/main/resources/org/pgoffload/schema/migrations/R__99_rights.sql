@@ -27,14 +27,14 @@ grant select on pgoffload.installation, pgoffload.setting to pgoffload_worker;
 -- Private functions. The functions that are not named are their owner's.
 
 grant execute on function
-  pgoffload.ask_llm, pgoffload.await_llm, pgoffload.cost_of, pgoffload.cost_of_calls, pgoffload.give_up_at,
+  pgoffload.ask_llm, pgoffload.cost_of, pgoffload.cost_of_calls, pgoffload.give_up_at,
   pgoffload.is_blank, pgoffload.price_at, pgoffload.raise_llm_failure, pgoffload.succeeded_llm
   to llm_user;
 grant execute on function
-  pgoffload.handle_of, pgoffload.has_all_chunks, pgoffload.is_launched_here, pgoffload.is_running, pgoffload.pause_polling,
-  pgoffload.queue_depth, pgoffload.raise_if_lost, pgoffload.raise_unknown_request,
-  pgoffload.refuse_to_wait_on_old_snapshot, pgoffload.request_status, pgoffload.session_key, pgoffload.sql_outcome,
-  pgoffload.health, pgoffload.worker_is_alive
+  pgoffload.await_llm, pgoffload.handle_of, pgoffload.has_all_chunks, pgoffload.health, pgoffload.is_launched_here,
+  pgoffload.is_running, pgoffload.pause_polling, pgoffload.pause_polling_until, pgoffload.queue_depth,
+  pgoffload.raise_if_lost, pgoffload.raise_unknown_request, pgoffload.recent_from, pgoffload.refuse_to_wait_on_old_snapshot,
+  pgoffload.request_status, pgoffload.session_key, pgoffload.sql_outcome, pgoffload.worker_is_alive
   to llm_user, pgbackground_role;
 grant execute on function
   pgoffload.attach, pgoffload.attached_handles, pgoffload.await_run, pgoffload.await_sql, pgoffload.begin_sql_session,

@@ -4,20 +4,21 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 
-/// What a thousand requests of one statement cost, and how fast they are answered.
+/// What the requests of one statement cost, and how fast they are answered.
 ///
 /// @param unit the word for one of them
+/// @param requests how many the statement asks
 /// @param sql asks as many as its parameter says, and returns the number of answers
 /// @param processor the target of one's processor time
-record MeasureOneStatement(String name, String what, String unit, String sql, Target processor)
+record MeasureOneStatement(
+    String name, String what, String unit, int requests, String sql, Target processor)
     implements Measure {
-  private static final int REQUESTS = 1000;
-
   static Measure launches() {
     return new MeasureOneStatement(
         "launch-1000",
         "1,000 launches in one statement, read in it",
         "launch",
+        1000,
         """
         with launched as materialized (
           select array_agg(pg_background_launch('select 1', 0, null)) as handles from generate_series(1, ?))
@@ -29,8 +30,9 @@ record MeasureOneStatement(String name, String what, String unit, String sql, Ta
   static Measure prompts() {
     return new MeasureOneStatement(
         "llm-ask-many",
-        "llm_ask_many of 1,000 prompts",
+        "llm_ask_many of 5,000 prompts",
         "prompt",
+        5000,
         """
         select count(answer) from llm_ask_many(
           (select array_agg('Summarize document ' || i) from generate_series(1, ?) i), timeout => '60 s')
@@ -44,7 +46,7 @@ record MeasureOneStatement(String name, String what, String unit, String sql, Ta
     var rounds = new ArrayList<Spent>();
     try (var connection = target.application().connect("pgoffload bench");
         var statement = connection.prepareStatement(sql)) {
-      statement.setInt(1, REQUESTS);
+      statement.setInt(1, requests);
       for (int round = 0; round < plan.rounds(); round++) {
         rounds.add(
             Spent.on(
@@ -52,16 +54,16 @@ record MeasureOneStatement(String name, String what, String unit, String sql, Ta
                 () -> {
                   try (var row = statement.executeQuery()) {
                     row.next();
-                    if (row.getLong(1) != REQUESTS) {
+                    if (row.getLong(1) != requests) {
                       throw new BenchmarkException(
-                          "of " + REQUESTS + " requests, " + row.getLong(1) + " were answered");
+                          "of " + requests + " requests, " + row.getLong(1) + " were answered");
                     }
                   }
                 }));
       }
     }
     var spent = Spent.sum(rounds);
-    double count = (double) REQUESTS * plan.rounds();
+    double count = (double) requests * plan.rounds();
     var figures = new ArrayList<Figure>();
     figures.add(spent.rate("rate", count));
     figures.addAll(spent.processorFor(unit, count, processor));

@@ -154,13 +154,16 @@ as $$
         operator(pg_catalog.<>) w.value
 $$;
 
+-- an argument may have had another name
+drop function if exists pgoffload.enter_task(bigint, integer, uuid, jsonb, text, text, integer);
+
 -- API: Private, for workers. Makes this session what the launcher's was. Has no SET clause, since its settings are to
 -- stay.
 create or replace function pgoffload.enter_task(
   id bigint, attempt integer, token uuid,
   settings jsonb,           -- those that differ from what is usual, and custom ones
   application_name text,
-  role text,                -- of no weight: the request has the role
+  started text,             -- when this session began, as the server has told the worker; null: it is looked up
   depth integer)            -- how many tasks this one is nested in
 returns void
 language plpgsql volatile
@@ -170,7 +173,9 @@ declare
   wanted pg_catalog.record;
 begin
   perform pgoffload.begin_sql_session(id, attempt, token,
-    (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a), depth);
+    -- looking it up copies what the server tells of all its sessions
+    coalesce(started::pg_catalog.timestamptz,
+             (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a)), depth);
   -- Readers wait for this lock, which wakes them and shows a deadlock to the server. A reader may hold it at just this
   -- moment. Any session may hold it for ever, which costs nothing but the wake-up.
   for i in 1 .. 5 loop

@@ -17,7 +17,7 @@ import org.postgresql.jdbc.PgConnection;
 /// For one thread, except [#cancel()] and [#abort()].
 public final class TaskSession implements AutoCloseable {
   private static final String ENTER =
-      "select pgoffload.enter_task(?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, null, ?)";
+      "select pgoffload.enter_task(?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, ?, ?)";
 
   /// All that DISCARD ALL does, but for DISCARD PLANS, and one round trip as well. Readers who wait
   /// for the task's lock are woken as soon as nothing of the task can take another one.
@@ -139,7 +139,8 @@ public final class TaskSession implements AutoCloseable {
       statement.setString(3, claim.token().toString());
       statement.setString(4, task.command().settings());
       statement.setString(5, ApplicationName.of(task.command().label(), task.pid()));
-      statement.setInt(6, task.scheduling().depth());
+      statement.setString(6, identity.started());
+      statement.setInt(7, task.scheduling().depth());
       statement.execute();
     }
     connection.clearWarnings();

@@ -210,6 +210,28 @@ begin
 end
 $$;
 
+-- API: Private, for workers. Names the memberships and attributes of the session's role and of the role that it has set:
+-- the policies in a plan went by them, and not every version of PostgreSQL plans anew when they change.
+create or replace function pgoffload.memberships() returns text
+language plpgsql stable
+as $$
+begin
+  return (
+    with recursive held (oid) as (
+      select pg_catalog.quote_ident(session_user)::pg_catalog.regrole::pg_catalog.oid
+      union
+      select pg_catalog.quote_ident(current_user)::pg_catalog.regrole::pg_catalog.oid
+      union
+      select m.roleid from held h join pg_catalog.pg_auth_members m on m.member operator(pg_catalog.=) h.oid
+    )
+    select pg_catalog.string_agg(pg_catalog.concat_ws('/', r.oid, r.rolsuper, r.rolinherit, r.rolbypassrls, m.roleid, m.xmin), ' '
+                                 order by r.oid, m.roleid)
+    from held h
+    join pg_catalog.pg_roles r on r.oid operator(pg_catalog.=) h.oid
+    left join pg_catalog.pg_auth_members m on m.member operator(pg_catalog.=) h.oid);
+end
+$$;
+
 -- API: Private, for workers. Undoes, until the end of the transaction, what a task may have set, and returns what its
 -- rows were written under, for those who read them on the topic. The worker has set role none before it: a task may
 -- have set any role.

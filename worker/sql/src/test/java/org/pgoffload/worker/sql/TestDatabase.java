@@ -17,10 +17,15 @@ import org.postgresql.ds.PGSimpleDataSource;
 
 /// A database with the schema, where `alice` and `bob` may launch SQL, and one live worker.
 final class TestDatabase implements AutoCloseable, WorkerLease {
-  private final InstalledDatabase database = new InstalledDatabase(PostgresVersion.V18);
+  private final InstalledDatabase database;
   private final long epoch;
 
   TestDatabase() {
+    this(PostgresVersion.V18);
+  }
+
+  TestDatabase(PostgresVersion version) {
+    database = new InstalledDatabase(version);
     database.createRole("alice", "login");
     database.createRole("bob", "login");
     database.createRole("nologin", "login");

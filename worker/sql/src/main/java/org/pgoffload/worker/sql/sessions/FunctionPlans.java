@@ -7,20 +7,23 @@ import java.time.Duration;
 ///
 /// @param role that the tasks ran as
 /// @param settings that they came with
+/// @param memberships of the roles, as the database names them
 /// @param since when there were none, by [System#nanoTime()]
-record FunctionPlans(long role, String settings, long since) {
+record FunctionPlans(long role, String settings, String memberships, long since) {
   /// PostgreSQL does not notice each change that a plan depends on, such as a type that was dropped
   /// and made anew.
   private static final Duration SERVE = Duration.ofSeconds(1);
 
   /// Those that a task is about to make.
-  static FunctionPlans of(SqlTask task) {
+  static FunctionPlans of(SqlTask task, String memberships) {
     return new FunctionPlans(
-        task.launcher().userOid(), task.command().settings(), System.nanoTime());
+        task.launcher().userOid(), task.command().settings(), memberships, System.nanoTime());
   }
 
-  /// Whether a task may use them instead of its own.
-  boolean serve(FunctionPlans own) {
-    return role == own.role && settings.equals(own.settings) && own.since - since < SERVE.toNanos();
+  /// Whether a task may use them, if the memberships are the same.
+  boolean serve(SqlTask task) {
+    return role == task.launcher().userOid()
+        && settings.equals(task.command().settings())
+        && System.nanoTime() - since < SERVE.toNanos();
   }
 }

@@ -1,6 +1,7 @@
 package org.pgoffload.worker.sql.sessions;
 
 import java.sql.PreparedStatement;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.Optional;
@@ -17,7 +18,10 @@ import org.postgresql.jdbc.PgConnection;
 /// For one thread, except [#cancel()] and [#abort()].
 public final class TaskSession implements AutoCloseable {
   private static final String ENTER =
-      "select pgoffload.enter_task(?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, ?, ?)";
+      "select pgoffload.enter_task(?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, ?, ?),"
+          + " pgoffload.memberships()";
+
+  private static final String DISCARD_PLANS = "discard plans;";
 
   /// All that DISCARD ALL does, but for DISCARD PLANS, and one round trip as well. Readers who wait
   /// for the task's lock are woken as soon as nothing of the task can take another one.
@@ -128,12 +132,12 @@ public final class TaskSession implements AutoCloseable {
   ///
   /// @throws SQLException also if another attempt has begun
   public void enter(SqlTask task, SqlClaim claim) throws SQLException {
-    var made = FunctionPlans.of(task);
-    boolean serve = plans != null && plans.serve(made);
-    current = serve ? plans : made;
+    var kept = plans != null && plans.serve(task) ? plans : null;
     plans = null;
     atRest = false;
-    try (var statement = connection.prepareStatement(serve ? ENTER : "discard plans;" + ENTER)) {
+    String memberships;
+    try (var statement =
+        connection.prepareStatement(kept == null ? DISCARD_PLANS + ENTER : ENTER)) {
       statement.setLong(1, task.id());
       statement.setInt(2, claim.attempt());
       statement.setString(3, claim.token().toString());
@@ -141,8 +145,17 @@ public final class TaskSession implements AutoCloseable {
       statement.setString(5, ApplicationName.of(task.command().label(), task.pid()));
       statement.setString(6, identity.started());
       statement.setInt(7, task.scheduling().depth());
-      statement.execute();
+      try (var row = firstRows(statement)) {
+        memberships = row.getString(2);
+      }
     }
+    if (kept != null && !kept.memberships().equals(memberships)) {
+      kept = null;
+      try (var statement = connection.createStatement()) {
+        statement.execute(DISCARD_PLANS);
+      }
+    }
+    current = kept == null ? FunctionPlans.of(task, memberships) : kept;
     connection.clearWarnings();
     connection.setAutoCommit(false);
   }
@@ -165,12 +178,7 @@ public final class TaskSession implements AutoCloseable {
       statement.setString(3, claim.token().toString());
       statement.setString(4, result);
       statement.setString(5, task.command().settings());
-      var hasRows = statement.execute();
-      while (!hasRows && statement.getUpdateCount() != -1) {
-        hasRows = statement.getMoreResults();
-      }
-      try (var row = statement.getResultSet()) {
-        row.next();
+      try (var row = firstRows(statement)) {
         if (row.getBoolean(3) && tags.stream().allMatch(CommandTag::isOfQuery)) {
           plans = current;
         }
@@ -197,6 +205,17 @@ public final class TaskSession implements AutoCloseable {
       statement.execute("deallocate all");
     }
     connection.commit();
+  }
+
+  /// The first result with rows, at its first row.
+  private static ResultSet firstRows(PreparedStatement statement) throws SQLException {
+    var hasRows = statement.execute();
+    while (!hasRows && statement.getUpdateCount() != -1) {
+      hasRows = statement.getMoreResults();
+    }
+    var rows = statement.getResultSet();
+    rows.next();
+    return rows;
   }
 
   private static Optional<String> firstColumn(PreparedStatement statement) throws SQLException {

@@ -101,10 +101,18 @@ create or replace function pgoffload.login_refusal(login oid, requester oid) ret
 language plpgsql stable
 as $$
 declare
-  account pg_roles;
+  account record;
+  group_oid constant oid := to_regrole('pgbackground_role');
 begin
-  select * into account from pg_roles r where r.oid = login;
-  if not found or not exists (select from pg_roles r where r.oid = requester) then
+  -- one query: each more of them is planned in every new session
+  select r.oid, r.rolname, r.rolcanlogin, r.rolsuper, r.rolcreaterole, r.rolreplication,
+         login = requester or exists (select from pg_roles q where q.oid = requester) as requester_exists,
+         r.rolname = any (select trim(n) from pgoffload.setting s, string_to_table(s.value, ',') n
+                          where s.name = 'privileged_sql_roles') as is_privileged,
+         exists (select from pg_auth_members m where m.member = login and m.roleid = group_oid) as is_direct_member
+  into account
+  from pg_roles r where r.oid = login;
+  if account.oid is null or not account.requester_exists then
     return jsonb_build_object('sqlstate', '42704', 'message', 'the role that launched the task does not exist any more',
       'detail', 'role with OID ' || case when account.oid is null then login else requester end);
   end if;
@@ -119,8 +127,7 @@ begin
         account.rolname, current_database()),
       'hint', format('Have an administrator run: grant connect on database %I to %I', current_database(), account.rolname));
   end if;
-  if account.rolname = any (select trim(n) from pgoffload.setting s, string_to_table(s.value, ',') n
-                            where s.name = 'privileged_sql_roles') then
+  if account.is_privileged then
     return null;
   end if;
   if account.rolsuper or account.rolcreaterole or account.rolreplication then
@@ -129,15 +136,13 @@ begin
         case when account.rolsuper then 'SUPERUSER' when account.rolcreaterole then 'CREATEROLE' else 'REPLICATION' end),
       'hint', 'Launch as an ordinary role, or have the owner name this one in privileged_sql_roles of pgoffload.setting.');
   end if;
-  if not exists (
-      select from pg_auth_members m
-      where m.member = login and m.roleid = (select g.oid from pg_roles g where g.rolname = 'pgbackground_role')) then
+  if not account.is_direct_member then
     return jsonb_build_object('sqlstate', '42501',
       'message', format('role "%s" is not a direct member of pgbackground_role, so no worker may log in as it', account.rolname),
       'hint', format('Have an administrator run: select grant_pg_background_privileges(%L)', account.rolname));
   end if;
   -- it has to call what only members may, before any role is set
-  if not pg_has_role(login, (select g.oid from pg_roles g where g.rolname = 'pgbackground_role'), 'usage') then
+  if not pg_has_role(login, group_oid, 'usage') then
     return jsonb_build_object('sqlstate', '42501',
       'message', format('role "%s" does not inherit the rights of pgbackground_role, so no worker can run SQL as it', account.rolname),
       'hint', format('Have an administrator run: alter role %1$I inherit; select grant_pg_background_privileges(%1$L)', account.rolname));
@@ -235,6 +240,11 @@ language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- a plain launch, which is most of them, has nothing else to be checked
+  if request.queue_size between 64 and 268435456
+     and num_nonnulls(request.label, request.timeout, request.ordering_key, request.tags) = 0 then
+    return;
+  end if;
   if request.queue_size < 64 then
     raise exception 'queue size must be at least 64 bytes' using errcode = 'invalid_parameter_value', column = 'queue_size';
   end if;
@@ -346,11 +356,16 @@ declare
   value text := coalesce(nullif(current_setting(setting_name, true), ''), usual::text);
   read bigint;
 begin
-  begin
-    read := case when value ~ '^ *[0-9]+ *$' then value::bigint else pg_size_bytes(value) end;
-  exception when others then
-    read := null;
-  end;
+  -- a plain number, as it mostly is, needs no subtransaction
+  if value ~ '^[0-9]{1,9}$' then
+    read := value::bigint;
+  else
+    begin
+      read := case when value ~ '^ *[0-9]+ *$' then value::bigint else pg_size_bytes(value) end;
+    exception when others then
+      read := null;
+    end;
+  end if;
   if not coalesce(read between least_value and 2147483647, false) then
     raise exception 'the setting % is not a number from % up: "%"', setting_name, least_value, value
       using errcode = 'invalid_parameter_value', hint = format('For example: set %s = ''%s''', setting_name, usual);

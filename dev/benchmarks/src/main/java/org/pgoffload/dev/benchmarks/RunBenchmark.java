@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.pgoffload.platform.ConfigurationException;
 
 /// Takes the chosen measures of an installation, one after another, and removes what it made for
 /// them (a schema, a topic). The requests it asks stay, as any requests do.
@@ -45,8 +46,8 @@ public final class RunBenchmark {
       } else if (plan.only().isEmpty()) {
         say.accept(measure.name() + " is left out");
       } else {
-        throw new BenchmarkException(
-            "row " + measure.name() + " cannot be measured: " + hindrance.get());
+        throw new ConfigurationException(
+            List.of("--only " + measure.name() + " cannot be measured: " + hindrance.get()));
       }
     }
     return measurable;

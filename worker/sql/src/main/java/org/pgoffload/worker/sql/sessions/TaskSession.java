@@ -15,7 +15,8 @@ import org.postgresql.jdbc.PgConnection;
 /// A database session of the role that launched a task. It is used by one task after another, and
 /// reset in between.
 ///
-/// For one thread, except [#cancel()] and [#abort()].
+/// For one thread, except [#cancel()] and [#abort()]. Longer than 300 lines because the statements
+/// of each round trip stand with their reasons.
 public final class TaskSession implements AutoCloseable {
   private static final String ENTER =
       "select pgoffload.enter_task(?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, ?, ?),"

@@ -59,6 +59,10 @@ public final class TestServer {
     settings.put("fsync", "off");
     // the shorter, the more databases there are
     settings.put("autovacuum_naptime", "1h");
+    // it flushes whole pages: who reads a slot would wait for the rest of a record that goes over
+    // into
+    // the next one, up to 15 s on a quiet server
+    settings.put("wal_writer_delay", "10s");
     settings.put("max_replication_slots", "20");
     settings.put("listen_addresses", "127.0.0.1,::1");
     if (version.compareTo(PostgresVersion.V17) >= 0) {

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.StringReader;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.dev.benchmarks.Measurement.Latency;
@@ -116,8 +117,8 @@ class ReportTest {
     var points = line.getAttributes().getNamedItem("points").getNodeValue();
     return points.isEmpty()
         ? List.of()
-        : List.of(points.split(" ")).stream()
-            .map(point -> Double.valueOf(point.split(",")[0]))
+        : Stream.of(points.split(" ", -1))
+            .map(point -> Double.valueOf(point.substring(0, point.indexOf(','))))
             .toList();
   }
 }

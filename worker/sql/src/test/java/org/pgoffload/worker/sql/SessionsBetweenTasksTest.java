@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.AutoClose;
@@ -135,7 +136,9 @@ final class SessionsBetweenTasksTest {
   @Test
   void planAnewAfterAWhile() throws Exception {
     var first = value("select planned()");
-    await().atMost(Duration.ofSeconds(30)).until(() -> !value("select planned()").equals(first));
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> !Objects.equals(value("select planned()"), first));
   }
 
   @Test
@@ -274,11 +277,13 @@ final class SessionsBetweenTasksTest {
         create operator evil.<> (leftarg = text, rightarg = text, function = evil.spy);
         create table evil.forwarded_setting (name text, usual text)
         """);
-    var path =
-        "select set_config('search_path', 'evil, pg_catalog, public', %s), count(*) from pgoffload.settings_to_apply('{}')";
     for (var local : List.of("true", "false")) {
+      var path =
+          "select set_config('search_path', 'evil, pg_catalog, public', "
+              + local
+              + "), count(*) from pgoffload.settings_to_apply('{}')";
       for (int i = 0; i < 7; i++) {
-        assertThat(run(path.formatted(local)).error()).isNull();
+        assertThat(run(path).error()).isNull();
         assertThat(value("select current_setting('search_path')")).isEqualTo("\"$user\", public");
       }
     }

@@ -16,6 +16,8 @@ import org.pgoffload.schema.Session;
 
 /// Ranges of ids: begun in time, removed whole when they are old and everything in them has ended.
 final class RetentionTest extends OnPostgresVersions {
+  private static final String TELL_COUNTS = "select pg_stat_force_next_flush()";
+
   private static final long IDS_OF_A_RANGE = 1L << 36;
 
   @AfterEach
@@ -332,7 +334,10 @@ final class RetentionTest extends OnPostgresVersions {
           where i.inhparent in (select t from pgoffload.partitioned_tables() t)
             and (s.n_tup_upd > 0 or s.n_tup_del > 0 or s.n_dead_tup > 0)
           """;
-      // a session that stays open tells its counts when it has been idle for 10 s
+      // sessions that stay open would tell their counts when they have been idle for 10 s
+      app.run(TELL_COUNTS);
+      worker.session().run(TELL_COUNTS);
+      database.asResults(session -> session.run(TELL_COUNTS));
       Awaitility.await()
           .atMost(Duration.ofSeconds(30))
           .until(() ->

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.awaitility.Awaitility;
 import org.jspecify.annotations.Nullable;
@@ -226,6 +227,13 @@ public final class TestDatabase implements AutoCloseable {
                   "select written from pgoffload.write_back(?, '{}', '{}', '{}', '{}', ?)",
                   messages,
                   wake);
+    }
+  }
+
+  /// Has the session that writes results do something else.
+  public void asResults(Consumer<Session> action) {
+    try (var part = writers.borrow()) {
+      action.accept(part.session());
     }
   }
 

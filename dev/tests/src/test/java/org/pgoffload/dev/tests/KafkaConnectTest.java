@@ -182,6 +182,7 @@ class KafkaConnectTest {
   }
 
   @Test
+  @EnabledIfSystemProperty(named = "slow", matches = "true")
   void aKilledWorkerLosesNothingAndNothingHappensTwice() throws Exception {
     ask("plain", 0, 150);
     worker.close();

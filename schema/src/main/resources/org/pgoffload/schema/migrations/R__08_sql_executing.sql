@@ -287,6 +287,13 @@ begin
   -- Plans have constants that were made under the settings, and may name the types of temporary tables. None depends on
   -- a timeout, and PostgreSQL compares the search_path itself.
   keeps_plans := pg_catalog.pg_my_temp_schema() operator(pg_catalog.=) 0::pg_catalog.oid
+    -- does not go with tasks, and is in a float's text: from 1 up all are the same
+    and pg_catalog.current_setting('extra_float_digits')::pg_catalog.int4 operator(pg_catalog.>) 0
+    -- a type (so a table) or function that was made or dropped, also by a function, or by CREATE TABLE AS, whose tag is
+    -- SELECT; counted even if it was rolled back
+    and pg_catalog.pg_stat_get_xact_tuples_inserted('pg_catalog.pg_type'::pg_catalog.regclass) operator(pg_catalog.=) 0
+    and pg_catalog.pg_stat_get_xact_tuples_deleted('pg_catalog.pg_type'::pg_catalog.regclass) operator(pg_catalog.=) 0
+    and pg_catalog.pg_stat_get_xact_tuples_inserted('pg_catalog.pg_proc'::pg_catalog.regclass) operator(pg_catalog.=) 0
     and not exists (
       select from pgoffload.settings_to_apply(settings) s
       where s.name operator(pg_catalog.<>) all (array['search_path', 'statement_timeout', 'lock_timeout']));

@@ -292,7 +292,9 @@ begin
   -- waits for its caller
   if needed = (select count(distinct i) from unnest(ids) i) then
     for other, asked in
-        select distinct i, exists (select from ${public_schema}.llm_request l where l.id = i) from unnest(ids) i order by i loop
+        select distinct i, exists (select from ${public_schema}.llm_request l where l.id = i) from unnest(ids) i
+        -- tasks first: one may wait for what its caller holds
+        order by 2, 1 loop
       if asked then
         perform pgoffload.await_llm(other, since, since + timeout);
       else

@@ -1,10 +1,13 @@
 package org.pgoffload.dev.servers;
 
+import java.net.BindException;
 import org.jspecify.annotations.Nullable;
 
 /// A broker in this JVM, for tests: ready sooner than a process and seen by a debugger. A fatal
 /// fault in the broker halts the whole JVM, so nothing else should run this way.
 public final class BrokerInJvm implements KafkaBroker {
+
+  private static final int TRIES = 5;
 
   private final BrokerOptions options;
   private final BrokerServer server;
@@ -30,8 +33,7 @@ public final class BrokerInJvm implements KafkaBroker {
       BrokerOrphan.end(options.directory());
       options.requireFreePorts(); // after an orphan gave them back
       Directories.create(options.recordsDirectory());
-      var chosen = options.withFreePorts();
-      return new BrokerInJvm(chosen, BrokerServer.start(BrokerSettings.of(chosen)), lock);
+      return launch(options, lock);
     } catch (EmbeddedException | Error e) {
       lock.close();
       throw e;
@@ -42,6 +44,29 @@ public final class BrokerInJvm implements KafkaBroker {
           "The broker did not start in " + options.directory() + ": " + e.getMessage(),
           e);
     }
+  }
+
+  /// A free port may be taken before the broker has it: then others are tried.
+  private static BrokerInJvm launch(BrokerOptions options, DirectoryLock lock) throws Exception {
+    for (int tries = 1; ; tries++) {
+      var chosen = options.withFreePorts();
+      try {
+        return new BrokerInJvm(chosen, BrokerServer.start(BrokerSettings.of(chosen)), lock);
+      } catch (Exception e) { // Kafka is Scala, which declares no exceptions
+        if (tries == TRIES || chosen.equals(options) || !isOfAPort(e)) {
+          throw e;
+        }
+      }
+    }
+  }
+
+  private static boolean isOfAPort(Throwable fault) {
+    for (Throwable cause = fault; cause != null; cause = cause.getCause()) {
+      if (cause instanceof BindException) {
+        return true;
+      }
+    }
+    return false;
   }
 
   @Override

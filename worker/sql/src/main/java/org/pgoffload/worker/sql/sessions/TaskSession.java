@@ -48,8 +48,9 @@ public final class TaskSession implements AutoCloseable {
       set constraints all immediate;
       close all;
       set role none;
-      set local statement_timeout = 0;
-      set local lock_timeout = 0;
+      set statement_timeout = 0;
+      set lock_timeout = 0;
+      set default_transaction_deferrable = off;
       select f.read_under, f.recorded, f.keeps_plans
       from pgoffload.finish_task(?, ?, ?::pg_catalog.uuid, ?, ?::pg_catalog.jsonb) f;
       commit;

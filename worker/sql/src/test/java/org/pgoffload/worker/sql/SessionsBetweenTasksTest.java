@@ -142,6 +142,33 @@ final class SessionsBetweenTasksTest {
   }
 
   @Test
+  void planAnewAfterTheDigitsOfFloatsWereSet() throws Exception {
+    database.execute(
+        "create function total() returns text language plpgsql as $$ begin return (0.1::float8 + 0.2::float8)::text; end $$");
+    for (int i = 0; i < 5; i++) {
+      run("select set_config('extra_float_digits', '-5', false); select total()");
+      assertThat(value("select total()")).isEqualTo("0.30000000000000004");
+    }
+    database.execute("drop function total()");
+  }
+
+  @Test
+  void planAnewAfterAFunctionHasMadeATable() throws Exception {
+    database.execute(
+        """
+        create schema made authorization alice;
+        create function made.make() returns void language plpgsql as
+        $$ begin execute 'drop table if exists made.stage'; execute 'create table made.stage (a int)'; end $$;
+        create function made.read() returns text language plpgsql as
+        $$ begin return jsonb_populate_record(null::made.stage, '{"a": 1}')::text; end $$
+        """);
+    for (int i = 0; i < 5; i++) {
+      assertThat(value("select made.make(); select made.read()")).isEqualTo("(1)");
+    }
+    database.execute("drop schema made cascade");
+  }
+
+  @Test
   void planAnewForOtherSettings() throws Exception {
     assertThat(valueWith("set datestyle = 'ISO, MDY'", "select literal()")).isEqualTo("Jan");
     assertThat(valueWith("set datestyle = 'ISO, DMY'", "select literal()")).isEqualTo("Feb");

@@ -1,24 +1,24 @@
 package org.pgoffload.results;
 
 import java.time.Duration;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerConfig;
-import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.protocol.DeadLetterReason;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Sends to the dead letters what the database found to have no claim. Kafka Streams cannot do it:
-/// what it forwards belongs to its own thread, and this is known on the writer's.
+/// Sends records to the dead letters.
 ///
 /// Connects when the first one is there, which in most installations is never. For one thread at a
 /// time; closing is safe from another.
@@ -38,22 +38,30 @@ final class BuryRecords implements WriteBack.Bury, AutoCloseable {
   }
 
   @Override
-  public void bury(TakenRecord record, DeadLetterReason reason, String detail) {
-    try {
-      var _ =
-          producer()
-              .send(
-                  new ProducerRecord<>(
-                      topic, null, record.key(), record.value(), record.asLetter(reason, detail)))
-              .get();
-    } catch (ExecutionException e) {
-      if (!(e.getCause() instanceof RecordTooLargeException)) {
-        throw e.getCause() instanceof KafkaException fault ? fault : new KafkaException(e);
+  public void bury(Deque<Letter> letters) {
+    var open = producer();
+    var sending = letters.stream().map(letter -> send(open, letter)).toList();
+    for (var sent : sending) {
+      try {
+        var _ = sent.get();
+      } catch (ExecutionException e) {
+        if (!(e.getCause() instanceof RecordTooLargeException)) {
+          throw e.getCause() instanceof KafkaException fault ? fault : new KafkaException(e);
+        }
+        // its headers have made it too large; refused for ever, it would let no other be written
+        LOG.error("{} is too large for the dead letters: it is left out", letters.getFirst());
+      } catch (InterruptedException e) {
+        throw new InterruptException(e);
       }
-      // as DropWhatIsTooLarge does: nothing else may wait for it
-      LOG.error("{} is too large for the dead letters: it is left out", record);
-    } catch (InterruptedException e) {
-      throw new InterruptException(e);
+      letters.removeFirst();
+    }
+  }
+
+  private Future<RecordMetadata> send(Producer<byte[], byte[]> open, Letter letter) {
+    try {
+      return open.send(letter.on(topic));
+    } catch (IllegalStateException e) {
+      throw new KafkaException("closed", e);
     }
   }
 
@@ -75,9 +83,9 @@ final class BuryRecords implements WriteBack.Bury, AutoCloseable {
     properties.put(ProducerConfig.VALUE_SERIALIZER_CLASS_CONFIG, ByteArraySerializer.class);
     // its offset is committed once it is a dead letter
     properties.put(ProducerConfig.ACKS_CONFIG, "all");
-    // they come one at a time, each waited for
+    // they are waited for
     properties.put(ProducerConfig.LINGER_MS_CONFIG, 0);
-    // as for the records that are no results
+    // whatever fits the results topic can become a dead letter: Kafka's own limit is 1 MB
     properties.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, 32 << 20);
     properties.putIfAbsent(ProducerConfig.CLIENT_ID_CONFIG, "pgoffload-results-dead-letters");
     return properties;

@@ -2,29 +2,54 @@ package org.pgoffload.results;
 
 import java.time.DateTimeException;
 import java.time.OffsetDateTime;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.DeadLetterReason;
+import org.pgoffload.protocol.LlmPiece;
+import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.MalformedMessageException;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.protocol.TopicNames;
 
-/// Reads messages of the results topic and checks what the tables insist on, so that whoever reads
-/// the topic agrees on what is a result.
+/// Reads records of the topics, and checks of results what the tables insist on, so that all
+/// readers of the topic agree on what a result is.
 final class ReadRecord {
-  private ReadRecord() {}
+  private final TopicNames topics;
 
-  /// Whatever stands on the results topic. Messages of SQL check themselves.
+  ReadRecord(TopicNames topics) {
+    this.topics = topics;
+  }
+
+  /// The message of a record of any of the topics of the write-back.
   ///
   /// @throws MalformedMessageException if it is none
-  static ResultMessage result(byte[] value) {
-    var message = ResultMessage.read(value);
-    switch (message) {
-      case Result result -> check(result);
-      case SqlResult _, SqlRows _ -> {}
+  WaitingMessage of(ConsumerRecord<byte[], byte[]> record) {
+    byte @Nullable [] sent = record.value();
+    byte[] value = sent == null ? new byte[0] : sent;
+    if (record.topic().equals(topics.pieces())) {
+      var _ = LlmPiece.read(value);
+      return new WaitingMessage.Piece(record);
     }
-    return message;
+    if (record.topic().equals(topics.usage())) {
+      var _ = LlmUsage.read(value);
+      return new WaitingMessage.Usage(record);
+    }
+    return result(value, record);
+  }
+
+  private static WaitingMessage result(byte[] value, ConsumerRecord<byte[], byte[]> record) {
+    return switch (ResultMessage.read(value)) {
+      case Result result -> {
+        check(result);
+        yield new WaitingMessage.LlmResult(result.id(), record);
+      }
+      // messages of SQL check themselves
+      case SqlRows rows -> new WaitingMessage.SqlChunk(rows.id(), record);
+      case SqlResult result -> new WaitingMessage.SqlEnded(result.id(), record);
+    };
   }
 
   /// The result of an LLM request; null if the record is of SQL, which is not read then.

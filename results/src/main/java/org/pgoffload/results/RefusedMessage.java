@@ -6,8 +6,11 @@ import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.Optional;
+import org.pgoffload.protocol.LlmPiece;
+import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultHead;
+import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.telemetry.LogRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,54 +26,33 @@ final class RefusedMessage {
 
   /// Logs the refusal, and makes the replacement if there is one.
   ///
-  /// @param mayReplace false for a replacement that is refused as well
   /// @param fault the refusal, without values
   /// @return the message to write in its place
-  static Optional<WaitingMessage> replacement(
-      WaitingMessage refused, boolean mayReplace, String fault) {
+  static Optional<WaitingMessage> replacement(WaitingMessage refused, String fault) {
     return switch (refused) {
       case WaitingMessage.LlmResult message -> {
-        var result = Result.read(message.json().getBytes(StandardCharsets.UTF_8));
-        if (mayReplace) {
-          try (var _ = LogRequest.of(result.id())) {
-            LOG.error(
-                "The result of request {} cannot be stored ({}); the request ends as failed",
-                result.id(),
-                fault);
-          }
-          yield Optional.of(WaitingMessage.LlmResult.of(failed(result, fault), message.record()));
-        }
-        try (var _ = LogRequest.of(result.id())) {
+        try (var _ = LogRequest.of(message.id())) {
           LOG.error(
-              "A result of request {} has no place in the database ({}) and is left out; the results"
-                  + " topic has it",
-              result.id(),
+              "The result of request {} cannot be stored ({}); the request ends as failed",
+              message.id(),
               fault);
         }
-        yield Optional.empty();
+        var failed = failed(Result.read(message.record().value()), fault);
+        yield Optional.of(
+            new WaitingMessage.ReplacedResult(
+                new String(failed.write(), StandardCharsets.UTF_8), message.record()));
       }
-      case WaitingMessage.Piece message -> {
-        LOG.error(
-            "{} has no place in the database ({}) and is left out; the answer has it",
-            message.name(),
-            fault);
-        yield Optional.empty();
-      }
-      case WaitingMessage.Usage message -> {
-        LOG.error(
-            "The usage of {} has no place in the database ({}) and is left out; the usage topic has"
-                + " it",
-            message.key(),
-            fault);
-        yield Optional.empty();
-      }
-      case WaitingMessage.SqlChunk message -> {
-        LOG.error(
-            "{} has no place in the database ({}) and is left out; the results topic has it",
-            message.name(),
-            fault);
-        yield Optional.empty();
-      }
+      case WaitingMessage.ReplacedResult message ->
+          leftOut(Result.read(message.record().value()), fault, "the results topic has it");
+      case WaitingMessage.Piece message ->
+          leftOut(LlmPiece.read(message.record().value()), fault, "the answer has it");
+      case WaitingMessage.Usage message ->
+          leftOut(
+              "the usage of " + LlmUsage.read(message.record().value()).recordKey(),
+              fault,
+              "the usage topic has it");
+      case WaitingMessage.SqlChunk message ->
+          leftOut(SqlRows.read(message.record().value()), fault, "the results topic has it");
       case WaitingMessage.SqlEnded message -> {
         try (var _ = LogRequest.of(message.id())) {
           LOG.error(
@@ -82,6 +64,13 @@ final class RefusedMessage {
         yield Optional.empty();
       }
     };
+  }
+
+  /// @param message named by its text, without content
+  private static Optional<WaitingMessage> leftOut(Object message, String fault, String elsewhere) {
+    LOG.error(
+        "{} has no place in the database ({}) and is left out; {}", message, fault, elsewhere);
+    return Optional.empty();
   }
 
   /// A failed result without any text from outside, since such a text is why the database refused

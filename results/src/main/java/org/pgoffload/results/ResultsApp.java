@@ -1,123 +1,61 @@
 package org.pgoffload.results;
 
 import java.time.Duration;
-import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import org.apache.kafka.clients.consumer.ConsumerConfig;
-import org.apache.kafka.clients.producer.ProducerConfig;
-import org.apache.kafka.streams.CloseOptions;
-import org.apache.kafka.streams.KafkaStreams;
-import org.apache.kafka.streams.StreamsConfig;
-import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
-import org.jspecify.annotations.Nullable;
-import org.pgoffload.platform.KafkaFault;
-import org.pgoffload.telemetry.BrokerConnections;
 import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// Writes results, pieces and usage back to the database, at least once and idempotent, and counts
 /// the usage, for as long as it is open.
 public final class ResultsApp implements RunningPart {
-  private static final Logger LOG = LoggerFactory.getLogger(ResultsApp.class);
+  private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(1);
 
-  private final KafkaStreams streams;
+  private final ConsumeResults consume;
   private final WriteBack writeBack;
+  private final WriteGroup groups;
   private final BuryRecords bury;
   private final UsageApp usage;
-  private final Phases phases;
-
-  /// The latches that the phases of the application open.
-  private record Phases(CountDownLatch running, CountDownLatch closing, CountDownLatch ended) {}
+  private final CountDownLatch closing;
+  private final Thread thread;
 
   private ResultsApp(
-      KafkaStreams streams, WriteBack writeBack, BuryRecords bury, UsageApp usage, Phases phases) {
-    this.streams = streams;
+      ConsumeResults consume,
+      WriteBack writeBack,
+      WriteGroup groups,
+      BuryRecords bury,
+      UsageApp usage,
+      CountDownLatch closing) {
+    this.consume = consume;
     this.writeBack = writeBack;
+    this.groups = groups;
     this.bury = bury;
     this.usage = usage;
-    this.phases = phases;
+    this.closing = closing;
+    this.thread = Thread.ofPlatform().name("pgoffload-write-back").start(this::run);
   }
 
   /// Starts in the background. Faults of the database or of Kafka are waited out, not thrown.
   ///
   /// @param telemetry takes the measures and traces
   public static ResultsApp start(ResultsConfiguration configuration, Telemetry telemetry) {
-    var deadLetters = new CountDeadLetters(telemetry.metrics());
+    var groups = new WriteGroup(configuration.database());
     var bury = new BuryRecords(configuration.kafka(), configuration.topics().deadLetters());
-    var writeBack = new WriteBack(configuration.database(), bury, deadLetters, telemetry);
-    try {
-      return start(configuration, writeBack, bury, deadLetters, telemetry);
-    } catch (RuntimeException e) {
-      writeBack.close();
-      bury.close();
-      throw e;
-    }
-  }
-
-  private static ResultsApp start(
-      ResultsConfiguration configuration,
-      WriteBack writeBack,
-      BuryRecords bury,
-      CountDeadLetters deadLetters,
-      Telemetry telemetry) {
-    var running = new CountDownLatch(1);
+    var writeBack =
+        new WriteBack(groups, bury, new CountDeadLetters(telemetry.metrics()), telemetry);
     var closing = new CountDownLatch(1);
-    var ended = new CountDownLatch(1);
-    var streams =
-        new KafkaStreams(
-            ResultsTopology.of(configuration.topics(), writeBack, deadLetters),
-            streamsProperties(configuration),
-            new CommitAfterWriteBack(writeBack));
-    streams.setUncaughtExceptionHandler(fault -> {
-      if (closing.getCount() == 0 || isWriteBackClosed(fault)) {
-        LOG.debug("The results thread ended with its writer", fault);
-        return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
-      }
-      LOG.warn(
-          "The results thread ended and is replaced; what was not committed is read again: {}",
-          KafkaFault.words(fault));
-      // a fault that stays must not be met in a tight loop
-      pause(closing);
-      return StreamThreadExceptionResponse.REPLACE_THREAD;
-    });
-    streams.setStateListener((now, before) -> {
-      if (now == KafkaStreams.State.RUNNING) {
-        LOG.info(
-            "Writing results from {} to {}",
-            configuration.topics().results(),
-            configuration.database());
-        running.countDown();
-      }
-      if (now == KafkaStreams.State.NOT_RUNNING || now == KafkaStreams.State.ERROR) {
-        ended.countDown();
-      }
-    });
-    streams.start();
-    return new ResultsApp(
-        streams,
-        writeBack,
-        bury,
-        UsageApp.start(configuration, running, telemetry.metrics()),
-        new Phases(running, closing, ended));
+    var consume = new ConsumeResults(configuration, writeBack, closing);
+    var usage = UsageApp.start(configuration, consume.running(), telemetry.metrics());
+    return new ResultsApp(consume, writeBack, groups, bury, usage, closing);
   }
 
-  private static boolean isWriteBackClosed(@Nullable Throwable fault) {
-    while (fault != null && !(fault instanceof WriteBackClosedException)) {
-      fault = fault.getCause();
-    }
-    return fault != null;
-  }
-
-  private static void pause(CountDownLatch closing) {
+  private void run() {
     try {
-      var _ = closing.await(500, TimeUnit.MILLISECONDS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+      consume.run();
+    } finally {
+      groups.disconnect();
     }
   }
 
@@ -125,27 +63,23 @@ public final class ResultsApp implements RunningPart {
   ///
   /// @throws IllegalStateException if they are not within the time
   public void awaitRunning(Duration patience) throws InterruptedException {
-    if (!phases.running.await(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+    if (!consume.running().await(patience.toMillis(), TimeUnit.MILLISECONDS)) {
       throw new IllegalStateException(
-          "the results application is "
-              + streams.state()
-              + " after "
+          "the results application does not write results after "
               + patience.toSeconds()
-              + " s");
+              + " s: "
+              + consume.waitsFor());
     }
   }
 
   @Override
   public Health health() {
-    var state = streams.state();
-    if (phases.ended.getCount() == 0) {
+    if (!thread.isAlive()) {
       return Health.ended();
     }
-    if (state != KafkaStreams.State.RUNNING) {
-      return Health.waiting("the streams application is " + state);
-    }
-    if (BrokerConnections.of(streams.metrics().values()).none()) {
-      return Health.waiting("no broker of Kafka answers");
+    var waitsFor = consume.waitsFor();
+    if (!waitsFor.isEmpty()) {
+      return Health.waiting(waitsFor);
     }
     return writeBack.waits()
         ? Health.waiting("the database does not take results; the log says why")
@@ -154,59 +88,26 @@ public final class ResultsApp implements RunningPart {
 
   @Override
   public void awaitEnd() throws InterruptedException {
-    phases.ended.await();
+    thread.join();
   }
 
   /// Ends within a few seconds. What is not written by then, because the database is away, is not
   /// committed either, and read again by the next one. Idempotent.
   @Override
   public void close() {
-    phases.closing.countDown();
+    closing.countDown();
     var usageEnding = Thread.ofVirtual().name("pgoffload-usage-close").start(usage::close);
-    // leaving the group lets the next one begin at once, rather than after the session timeout
-    var leaving =
-        CloseOptions.groupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP);
-    boolean closed = streams.close(leaving.withTimeout(Duration.ofSeconds(3)));
-    writeBack.close();
-    bury.close();
-    if (!closed) {
-      streams.close(Duration.ofSeconds(2));
-    }
     try {
+      if (!thread.join(PATIENCE_AT_CLOSE)) {
+        // a statement that waits, for a lock say, or a dead letter that no broker takes
+        groups.abort();
+        bury.close();
+      }
+      thread.join();
       usageEnding.join();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    phases.ended.countDown();
-  }
-
-  static Properties streamsProperties(ResultsConfiguration configuration) {
-    var properties =
-        StreamsProperties.of(
-            configuration,
-            configuration.topics().writeBack(),
-            configuration.stateDirectory(),
-            StreamsConfig.AT_LEAST_ONCE);
-    // a database that is away for long must not throw the application out of its group
-    properties.put(
-        StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_INTERVAL_MS_CONFIG),
-        (int) Duration.ofMinutes(30).toMillis());
-    properties.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 100);
-    properties.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0);
-    // Streams' own default of 100 ms would be most of a round trip
-    properties.put(StreamsConfig.producerPrefix(ProducerConfig.LINGER_MS_CONFIG), 0);
-    // whatever fits the results topic can become a dead letter: Kafka's own limit is 1 MB
-    properties.put(StreamsConfig.producerPrefix(ProducerConfig.MAX_REQUEST_SIZE_CONFIG), 32 << 20);
-    // what cannot become one must not stop the rest
-    properties.put(
-        StreamsConfig.PRODUCTION_EXCEPTION_HANDLER_CLASS_CONFIG, DropWhatIsTooLarge.class);
-    properties.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG), 1000);
-    // Usage is counted in transactions; what is not committed yet may be counted otherwise later.
-    // The other topics have none: of those, a read ends at the same offset with and without this.
-    properties.put(
-        StreamsConfig.consumerPrefix(ConsumerConfig.ISOLATION_LEVEL_CONFIG), "read_committed");
-    // whatever has come is handed over at once: a result need not wait for pieces that are older
-    properties.put(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, StreamsConfig.MAX_TASK_IDLE_MS_DISABLED);
-    return properties;
+    bury.close();
   }
 }

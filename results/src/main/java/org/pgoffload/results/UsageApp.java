@@ -5,6 +5,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
@@ -13,12 +14,15 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.GroupProtocol;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
+import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
 import org.pgoffload.platform.Complaint;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -195,12 +199,29 @@ final class UsageApp implements AutoCloseable {
   }
 
   static Properties streamsProperties(ResultsConfiguration configuration, Path stateDirectory) {
-    var properties =
-        StreamsProperties.of(
-            configuration,
-            applicationId(configuration),
-            stateDirectory,
-            StreamsConfig.EXACTLY_ONCE_V2);
+    var properties = new Properties();
+    properties.putAll(configuration.kafka());
+    properties.put(StreamsConfig.APPLICATION_ID_CONFIG, applicationId(configuration));
+    properties.put(StreamsConfig.STATE_DIR_CONFIG, stateDirectory.toString());
+    properties.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
+    // Kafka clusters before 4.2 do not know "streams"
+    properties.put(
+        StreamsConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CLASSIC.name().toLowerCase(Locale.ROOT));
+    // results that came before the first start count as well
+    properties.put(
+        StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
+    // a killed application's successor begins sooner than after the default 45 s
+    properties.put(
+        StreamsConfig.consumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG),
+        (int) Duration.ofSeconds(6).toMillis());
+    properties.put(
+        StreamsConfig.consumerPrefix(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG),
+        (int) Duration.ofSeconds(2).toMillis());
+    // nothing depends on a record's time, and a negative one would end the thread again and again
+    properties.put(
+        StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, WallclockTimestampExtractor.class);
+    // one thread counts thousands of results a second
+    properties.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
     // the internal topics follow the broker's default: one broker alone has no three replicas
     properties.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, -1);
     // but not where it removes records that are not counted yet

@@ -10,25 +10,24 @@ import io.opentelemetry.api.trace.Tracer;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.kafka.common.KafkaException;
 import org.pgoffload.platform.Complaint;
-import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.Halving;
 import org.pgoffload.protocol.DeadLetterReason;
-import org.pgoffload.protocol.LlmPiece;
-import org.pgoffload.protocol.LlmUsage;
-import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.telemetry.TraceHeaders;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Writes messages to the database in groups. The next group is all that has come in while the last
-/// group was written, so that a lone result does not wait and a flood shares its commits. Messages
-/// of one key are written in the order in which they were taken.
+/// Writes messages to the database, as many as were polled together in one statement and one
+/// commit, so that a lone result does not wait and a flood shares its commits. Messages of one key
+/// are written in the order in which they were taken.
 ///
 /// Idempotent: of the results of a request, and of the pieces of a number, the first that the
 /// database sees stays; of totals of usage the largest. A fault of the database is waited out,
@@ -36,38 +35,47 @@ import org.slf4j.LoggerFactory;
 /// message without a claim goes to the dead letters, because no worker can have worked on its
 /// request.
 ///
-/// Safe to share between threads.
-final class WriteBack implements AutoCloseable {
+/// For one thread; only [#waits()] may be called by another.
+final class WriteBack {
   private static final Logger LOG = LoggerFactory.getLogger(WriteBack.class);
 
-  private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(200);
-  private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(1);
+  /// Messages of one statement.
+  static final int MOST_MESSAGES = 1000;
 
-  /// Sends records without a claim to the dead letters.
+  private static final long MOST_BYTES = 32L << 20;
+  private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(200);
+
+  /// Sends records to the dead letters.
   @FunctionalInterface
   interface Bury {
-    /// Returns once every in-sync replica has the letter.
+    /// Returns once every in-sync replica has the letters, and takes those out that it has.
     ///
-    /// @throws KafkaException if Kafka does not take it now
-    void bury(TakenRecord record, DeadLetterReason reason, String detail);
+    /// @throws KafkaException if Kafka does not take one now: what is left is to be sent again
+    void bury(Deque<Letter> letters);
+  }
+
+  /// The time between two tries.
+  interface Pause {
+    void pause(Duration duration);
+
+    /// Whether nothing is to be tried any more.
+    boolean isClosing();
   }
 
   private final WriteGroup groups;
   private final Bury bury;
-  private final MessageQueue queue = new MessageQueue();
   private final Complaint complaint = new Complaint(LOG);
   private final Tracer tracer;
   private final Timer hop;
   private final Counter counted;
   private final Counter faults;
   private final CountDeadLetters deadLetters;
-  private final Thread thread;
+  private final AtomicInteger unwritten = new AtomicInteger();
 
   /// @param bury takes the records without a claim
   /// @param deadLetters counts them
-  WriteBack(
-      DatabaseAddress database, Bury bury, CountDeadLetters deadLetters, Telemetry telemetry) {
-    this.groups = new WriteGroup(database);
+  WriteBack(WriteGroup groups, Bury bury, CountDeadLetters deadLetters, Telemetry telemetry) {
+    this.groups = groups;
     this.bury = bury;
     this.deadLetters = deadLetters;
     this.tracer = telemetry.tracer();
@@ -81,72 +89,71 @@ final class WriteBack implements AutoCloseable {
         Counter.builder("pgoffload.write.back.faults")
             .description("Writes that the database refused or that it was away for")
             .register(metrics);
-    Gauge.builder("pgoffload.write.back.waiting", queue, MessageQueue::unwritten)
+    Gauge.builder("pgoffload.write.back.waiting", unwritten, AtomicInteger::get)
         .description("Messages taken from Kafka and not committed yet")
         .register(metrics);
-    this.thread = Thread.ofPlatform().name("pgoffload-write-back").start(this::run);
   }
 
-  /// Takes a message to be written. Waits while too much is queued.
+  /// Returns once all are committed.
   ///
-  /// @param record the Kafka record of the message, whose headers may name a trace
-  /// @throws WriteBackClosedException if it is closing
-  void write(ResultMessage message, TakenRecord record) {
-    var parent = TraceHeaders.read(record.headers());
-    queue.add(
-        WaitingMessage.of(message, record),
-        tracer
-            .spanBuilder("write back")
-            .setParent(parent)
-            .setSpanKind(SpanKind.CONSUMER)
-            .setAttribute("db.system.name", "postgresql")
-            .setAttribute("pgoffload.request.id", message.id())
-            .startSpan());
-  }
-
-  /// As for a result.
-  ///
-  /// @throws WriteBackClosedException if it is closing
-  void write(LlmPiece piece, TakenRecord record) {
-    queue.add(WaitingMessage.of(piece, record), Span.getInvalid());
-  }
-
-  /// As for a result.
-  ///
-  /// @throws WriteBackClosedException if it is closing
-  void write(LlmUsage usage) {
-    queue.add(WaitingMessage.of(usage), Span.getInvalid());
-  }
-
-  /// Waits until everything that was taken before this call is committed.
-  ///
-  /// @throws WriteBackClosedException if it closes before that
-  void flush() {
-    queue.flush();
-  }
-
-  private void run() {
-    try {
-      while (true) {
-        var group = queue.next();
-        // a group that was given up counts as unwritten: its offsets must not be committed
-        if (group.isEmpty()
-            || !writeUntilDone(group.stream().map(MessageQueue.Queued::message).toList(), true)) {
-          group.forEach(each -> each.span().setStatus(StatusCode.ERROR).end());
-          return;
-        }
-        counted.increment(group.size());
-        for (var each : group) {
-          hop.record(System.nanoTime() - each.since(), TimeUnit.NANOSECONDS);
-          each.span().end();
-        }
-        queue.written(group.size());
+  /// @return false if some were given up because of the closing: their offsets must not be
+  ///   committed
+  boolean write(List<WaitingMessage> messages, Pause pause) {
+    unwritten.set(messages.size());
+    for (int from = 0; from < messages.size(); ) {
+      int to = endOfGroup(messages, from);
+      if (!writeMeasured(messages.subList(from, to), pause)) {
+        return false;
       }
-    } finally {
-      groups.disconnect();
-      // also after a fault of our own: no thread may wait for this one any more
-      queue.close();
+      unwritten.addAndGet(from - to);
+      from = to;
     }
+    return true;
+  }
+
+  private static int endOfGroup(List<WaitingMessage> messages, int from) {
+    long bytes = 0;
+    int to = from;
+    while (to < messages.size() && to - from < MOST_MESSAGES && bytes < MOST_BYTES) {
+      bytes += Math.max(0, messages.get(to).record().serializedValueSize());
+      to++;
+    }
+    return to;
+  }
+
+  private boolean writeMeasured(List<WaitingMessage> group, Pause pause) {
+    long begun = System.nanoTime();
+    var spans = group.stream().flatMap(message -> span(message).stream()).toList();
+    if (!writeUntilDone(group, pause)) {
+      spans.forEach(span -> span.setStatus(StatusCode.ERROR).end());
+      return false;
+    }
+    long took = System.nanoTime() - begun;
+    group.forEach(_ -> hop.record(took, TimeUnit.NANOSECONDS));
+    spans.forEach(Span::end);
+    counted.increment(group.size());
+    return true;
+  }
+
+  /// The span of a message, as a child of the trace that its record names.
+  private Optional<Span> span(WaitingMessage message) {
+    return switch (message) {
+      case WaitingMessage.LlmResult result -> Optional.of(span(result.id(), message));
+      case WaitingMessage.SqlChunk chunk -> Optional.of(span(chunk.id(), message));
+      case WaitingMessage.SqlEnded ended -> Optional.of(span(ended.id(), message));
+      case WaitingMessage.ReplacedResult _, WaitingMessage.Piece _, WaitingMessage.Usage _ ->
+          Optional.empty();
+    };
+  }
+
+  private Span span(long id, WaitingMessage message) {
+    return tracer
+        .spanBuilder("write back")
+        .setParent(TraceHeaders.read(message.record().headers()))
+        .setSpanKind(SpanKind.CONSUMER)
+        .setAttribute("db.system.name", "postgresql")
+        .setAttribute("pgoffload.request.id", id)
+        .startSpan();
   }
 
   /// Whether messages wait because of a fault.
@@ -154,98 +161,95 @@ final class WriteBack implements AutoCloseable {
     return complaint.stands();
   }
 
-  /// @param mayReplace whether a refused LLM result is replaced by a failed one
   /// @return false if it was given up because of the closing
-  private boolean writeUntilDone(List<WaitingMessage> group, boolean mayReplace) {
+  private boolean writeUntilDone(List<WaitingMessage> group, Pause pause) {
     boolean wake = true;
-    while (!queue.isClosing()) {
+    while (!pause.isClosing()) {
+      List<WaitingMessage> unclaimed;
       try {
-        var unclaimed = groups.write(group, wake);
-        complaint.end("Results are written again");
-        return buryUntilDone(unclaimed);
+        unclaimed = groups.write(group, wake);
       } catch (SQLException e) {
         faults.increment();
         switch (WriteFault.of(e)) {
           case NOTIFICATION_QUEUE_FULL -> wake = false;
           case BAD_DATA -> {
-            return writeApart(group, mayReplace, "SQLSTATE " + e.getSQLState());
+            return writeApart(group, "SQLSTATE " + e.getSQLState(), pause);
           }
-          case DATABASE_UNAVAILABLE -> waitForDatabase(String.valueOf(e.getMessage()));
+          case DATABASE_UNAVAILABLE -> waitForDatabase(String.valueOf(e.getMessage()), pause);
         }
+        continue;
       } catch (RuntimeException e) {
-        return writeApart(group, mayReplace, e.getClass().getName());
+        return writeApart(group, e.getClass().getName(), pause);
       } catch (Error e) {
         // out of memory, most likely: this thread is the only one that writes, so it must not end
-        waitForDatabase(e.toString());
+        waitForDatabase(e.toString(), pause);
+        continue;
       }
+      complaint.end("Results are written again");
+      return buryUnclaimed(unclaimed, pause);
     }
     return false;
   }
 
   /// Halves the group until the refused message is alone.
-  private boolean writeApart(List<WaitingMessage> group, boolean mayReplace, String fault) {
+  private boolean writeApart(List<WaitingMessage> group, String fault, Pause pause) {
     if (group.size() > 1) {
-      return Halving.halves(group).allMatch(half -> writeUntilDone(half, mayReplace));
+      return Halving.halves(group).allMatch(half -> writeUntilDone(half, pause));
     }
-    return RefusedMessage.replacement(group.getFirst(), mayReplace, fault)
-        .map(replacement -> writeUntilDone(List.of(replacement), false))
+    return RefusedMessage.replacement(group.getFirst(), fault)
+        .map(replacement -> writeUntilDone(List.of(replacement), pause))
         .orElse(true);
   }
 
-  /// @return false if it was given up because of the closing: the records are read again
-  private boolean buryUntilDone(List<TakenRecord> unclaimed) {
-    var left = new ArrayDeque<>(unclaimed);
-    while (!left.isEmpty() && !queue.isClosing()) {
-      var record = left.getFirst();
+  private boolean buryUnclaimed(List<WaitingMessage> unclaimed, Pause pause) {
+    var letters = new ArrayDeque<Letter>();
+    for (var message : unclaimed) {
+      var letter =
+          new Letter(
+              message.record(),
+              DeadLetterReason.UNCLAIMED,
+              "no worker had claimed its request for its role when it came");
+      LOG.warn(
+          "{} belongs to no claim of its request and role; nothing of it is written, and it goes to"
+              + " the dead letters",
+          letter);
+      letters.add(letter);
+    }
+    return bury(letters, pause);
+  }
+
+  /// Returns once the dead letters are safe.
+  ///
+  /// @return false if some were given up because of the closing: their offsets must not be
+  ///   committed
+  boolean bury(Deque<Letter> letters, Pause pause) {
+    var all = List.copyOf(letters);
+    while (!letters.isEmpty() && !pause.isClosing()) {
       try {
-        bury.bury(
-            record,
-            DeadLetterReason.UNCLAIMED,
-            "no worker had claimed its request for its role when it came");
-        left.removeFirst();
-        deadLetters.count(DeadLetterReason.UNCLAIMED.code());
-        LOG.warn(
-            "{} belongs to no claim of its request and role; nothing of it is written, and it goes"
-                + " to the dead letters",
-            record);
+        bury.bury(letters);
       } catch (KafkaException e) {
-        waitAfter("Results wait, because Kafka does not take a dead letter: " + e.getMessage());
+        waitAfter(
+            "Results wait, because Kafka does not take a dead letter: " + e.getMessage(), pause);
       }
     }
-    return left.isEmpty();
+    if (!letters.isEmpty()) {
+      return false;
+    }
+    all.forEach(letter -> deadLetters.count(letter.reason().code()));
+    return true;
   }
 
-  private void waitForDatabase(String fault) {
+  private void waitForDatabase(String fault, Pause pause) {
     groups.disconnect();
-    waitAfter("Results wait, because the database does not take them: " + fault);
+    waitAfter("Results wait, because the database does not take them: " + fault, pause);
   }
 
-  private void waitAfter(String fault) {
-    if (!queue.isClosing()) {
+  private void waitAfter(String fault, Pause pause) {
+    if (pause.isClosing()) {
+      LOG.info("What was not written is read again by the next one");
+    } else {
       complaint.of(fault);
-    }
-    try {
-      if (queue.awaitClosing(PAUSE_AFTER_FAULT)) {
-        LOG.info("What was not written is read again by the next one");
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      queue.close();
-    }
-  }
-
-  /// Ends the writing. Unwritten messages are read again from Kafka, since their offsets are not
-  /// committed.
-  @Override
-  public void close() {
-    queue.close();
-    try {
-      if (!thread.join(PATIENCE_AT_CLOSE)) {
-        groups.abort();
-        thread.join(PATIENCE_AT_CLOSE);
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+      pause.pause(PAUSE_AFTER_FAULT);
     }
   }
 }

@@ -6,7 +6,6 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.Query;
@@ -28,17 +27,18 @@ final class WriteGroup {
   /// Writes a group in one transaction.
   ///
   /// @param wake whether callers that listen are notified
-  /// @return the records without a claim, of which nothing was written
-  List<TakenRecord> write(List<WaitingMessage> group, boolean wake) throws SQLException {
+  /// @return the messages without a claim, of which nothing was written
+  List<WaitingMessage> write(List<WaitingMessage> group, boolean wake) throws SQLException {
     var open = connected();
-    var llmResults = new ArrayList<WaitingMessage.LlmResult>();
-    var pieces = new ArrayList<WaitingMessage.Piece>();
-    var usage = new ArrayList<WaitingMessage.Usage>();
-    var sqlChunks = new ArrayList<WaitingMessage.SqlChunk>();
+    var llmResults = new ArrayList<WaitingMessage>();
+    var pieces = new ArrayList<WaitingMessage>();
+    var usage = new ArrayList<WaitingMessage>();
+    var sqlChunks = new ArrayList<WaitingMessage>();
     var sqlEnded = new ArrayList<WaitingMessage.SqlEnded>();
     for (var each : group) {
       switch (each) {
         case WaitingMessage.LlmResult result -> llmResults.add(result);
+        case WaitingMessage.ReplacedResult result -> llmResults.add(result);
         case WaitingMessage.Piece piece -> pieces.add(piece);
         case WaitingMessage.Usage total -> usage.add(total);
         case WaitingMessage.SqlChunk chunk -> sqlChunks.add(chunk);
@@ -50,28 +50,28 @@ final class WriteGroup {
         "select unclaimed_results, unclaimed_pieces, unclaimed_chunks, unclaimed_ended"
             + " from pgoffload.write_back(?, ?, ?, ?, ?, ?)",
         row -> {
-          var unclaimed = new ArrayList<TakenRecord>();
-          addUnclaimed(row.getArray(1), llmResults, WaitingMessage.LlmResult::record, unclaimed);
-          addUnclaimed(row.getArray(2), pieces, WaitingMessage.Piece::record, unclaimed);
-          addUnclaimed(row.getArray(3), sqlChunks, WaitingMessage.SqlChunk::record, unclaimed);
-          addUnclaimed(row.getArray(4), sqlEnded, WaitingMessage.SqlEnded::record, unclaimed);
+          var unclaimed = new ArrayList<WaitingMessage>();
+          addUnclaimed(row.getArray(1), llmResults, unclaimed);
+          addUnclaimed(row.getArray(2), pieces, unclaimed);
+          addUnclaimed(row.getArray(3), sqlChunks, unclaimed);
+          addUnclaimed(row.getArray(4), sqlEnded, unclaimed);
           return unclaimed;
         },
-        Query.array("text", llmResults, WaitingMessage.LlmResult::json),
-        Query.array("text", pieces, WaitingMessage.Piece::json),
-        Query.array("text", usage, WaitingMessage.Usage::json),
-        Query.array("text", sqlChunks, WaitingMessage.SqlChunk::json),
+        Query.array("text", llmResults, WaitingMessage::json),
+        Query.array("text", pieces, WaitingMessage::json),
+        Query.array("text", usage, WaitingMessage::json),
+        Query.array("text", sqlChunks, WaitingMessage::json),
         Query.array("bigint", sqlEnded, WaitingMessage.SqlEnded::id),
         wake);
   }
 
   /// @param places from 1, or null for none
-  private static <T> void addUnclaimed(
-      @Nullable Array places, List<T> of, Function<T, TakenRecord> record, List<TakenRecord> to)
+  private static void addUnclaimed(
+      @Nullable Array places, List<? extends WaitingMessage> of, List<WaitingMessage> to)
       throws SQLException {
     if (places != null) {
       for (var place : (Integer[]) places.getArray()) {
-        to.add(record.apply(of.get(place - 1)));
+        to.add(of.get(place - 1));
       }
     }
   }

@@ -1,6 +1,6 @@
-/// Kafka Streams: the first terminal result wins, write-back to PostgreSQL.
+/// Writes results back to PostgreSQL, where the first terminal result wins, and counts usage.
 ///
-/// Start reading at [ResultsTopology], then [WriteBack]; for usage at [UsageTopology].
+/// Start reading at [ConsumeResults], then [WriteBack]; for usage at [UsageTopology].
 @NullMarked
 package org.pgoffload.results;
 

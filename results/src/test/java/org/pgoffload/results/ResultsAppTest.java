@@ -8,10 +8,19 @@ import static org.pgoffload.results.TestInstallation.results;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import java.util.stream.Collectors;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.CloseOptions;
+import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.StreamsBuilder;
+import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.kstream.Consumed;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -46,8 +55,7 @@ final class ResultsAppTest {
     }
   }
 
-  /// The guard of docs' promise that the offset commit waits for the writer: if an upgrade of Kafka
-  /// Streams no longer calls the wrapped consumer's commit, offsets move here and rows are lost.
+  /// The guard of docs' promise that the offset commit waits for the writer.
   @Test
   void offsetsNeverPassWhatIsNotInTheDatabase() throws Exception {
     var before = results(10);
@@ -92,6 +100,79 @@ final class ResultsAppTest {
       installation.startPostgres();
       awaitWritten(during, 50);
       await().atMost(PATIENCE).until(() -> installation.committed() == 50);
+    }
+  }
+
+  /// Kafka Streams, by which results were written before, and a plain consumer are never members of
+  /// one group.
+  @Test
+  void goesOnWhereTheApplicationOfKafkaStreamsHasStopped() throws Exception {
+    var before = results(10);
+    var after = results(10);
+    installation.send(before);
+    var builder = new StreamsBuilder();
+    var bytes = Serdes.ByteArray();
+    builder.stream(installation.topics().results(), Consumed.with(bytes, bytes))
+        .foreach((_, _) -> {});
+    var earlier = new KafkaStreams(builder.build(), earlierProperties());
+    try (var _ = closing(earlier)) {
+      earlier.start();
+      await().atMost(PATIENCE).until(() -> installation.committed() == 10);
+      try (var app = start()) {
+        installation.send(after);
+        await().atMost(PATIENCE).until(() -> installation.committed() == 20);
+        assertThat(app.health().ready()).isFalse();
+        assertThat(installation.written(after)).isZero();
+        earlier.close(
+            CloseOptions.groupMembershipOperation(
+                CloseOptions.GroupMembershipOperation.LEAVE_GROUP));
+        app.awaitRunning(PATIENCE);
+        var now = results(10);
+        installation.send(now);
+        awaitWritten(now, 10);
+        assertThat(installation.written(before)).isZero();
+        assertThat(app.health().ready()).isTrue();
+      }
+    }
+  }
+
+  private Properties earlierProperties() {
+    var properties = new Properties();
+    properties.putAll(installation.kafka());
+    properties.put(StreamsConfig.APPLICATION_ID_CONFIG, installation.topics().writeBack());
+    properties.put(StreamsConfig.STATE_DIR_CONFIG, directory.resolve("earlier").toString());
+    properties.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 100);
+    properties.put(
+        StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
+    return properties;
+  }
+
+  private static AutoCloseable closing(KafkaStreams streams) {
+    return streams::close;
+  }
+
+  @Test
+  void twoApplicationsShareThePartitionsAndLoseNothing() throws Exception {
+    var all = new ArrayList<Result>();
+    var first = start("first");
+    try (var _ = start("second")) {
+      for (int round = 0; round < 20; round++) {
+        var some = results(50);
+        installation.send(some);
+        all.addAll(some);
+        if (round == 10) {
+          first.close();
+        }
+      }
+      awaitWritten(all, 1000);
+      await().atMost(PATIENCE).until(() -> installation.committed() == 1000);
+      try (var _ = start("third")) {
+        var some = results(50);
+        installation.send(some);
+        awaitWritten(some, 50);
+      }
+    } finally {
+      first.close();
     }
   }
 
@@ -280,7 +361,11 @@ final class ResultsAppTest {
   }
 
   private ResultsApp start() {
-    return ResultsApp.start(installation.configuration(directory), Telemetry.none());
+    return start("only");
+  }
+
+  private ResultsApp start(String name) {
+    return ResultsApp.start(installation.configuration(directory.resolve(name)), Telemetry.none());
   }
 
   private static void awaitWritten(List<Result> results, long count) {

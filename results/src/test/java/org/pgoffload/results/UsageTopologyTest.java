@@ -46,7 +46,7 @@ final class UsageTopologyTest {
     driver =
         new TopologyTestDriver(
             UsageTopology.of(TOPICS, new SkippedRecords()),
-            UsageApp.streamsProperties(StreamsPropertiesTest.CONFIGURATION, directory),
+            UsageApp.streamsProperties(ClientPropertiesTest.CONFIGURATION, directory),
             START);
     results =
         driver.createInputTopic(

@@ -2,6 +2,7 @@ package org.pgoffload.protocol;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -20,6 +21,7 @@ import java.util.stream.LongStream;
 /// request ended.
 ///
 /// @param version major version of the message
+@JsonDeserialize(builder = FlatUsage.class)
 public record LlmUsage(
     @JsonProperty("version") int version,
     @JsonUnwrapped Scope scope,

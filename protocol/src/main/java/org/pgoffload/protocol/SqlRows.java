@@ -3,6 +3,7 @@ package org.pgoffload.protocol;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 /// @param piece a part of `[[…]]`, cut between characters, or null with whole rows
 /// @param ends whether the piece is the last of its row, or null with whole rows
 @JsonInclude(JsonInclude.Include.NON_NULL)
+@JsonDeserialize(builder = FlatRows.class)
 public record SqlRows(
     @JsonProperty("version") int version,
     @JsonProperty("id") long id,

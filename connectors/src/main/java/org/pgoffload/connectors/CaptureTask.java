@@ -7,6 +7,7 @@ import io.debezium.pipeline.DataChangeEvent;
 import io.debezium.service.spi.ServiceProvider;
 import io.debezium.service.spi.ServiceRegistry;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.kafka.connect.source.SourceRecord;
 
@@ -17,6 +18,10 @@ import org.apache.kafka.connect.source.SourceRecord;
 /// task waits for its queue first. A fault of the streaming thread is seen when the wait is over.
 public class CaptureTask extends PostgresConnectorTask {
   private static final Duration WAIT = Duration.ofMillis(100);
+
+  /// Records of one batch, of those that are there. Debezium sets up its logging and hands over
+  /// between threads once for a batch. They are no more than the queue holds, 64 MB.
+  private static final int MOST_RECORDS = 64;
 
   private volatile AwaitedQueue<DataChangeEvent> queue = new AwaitedQueue<>();
 
@@ -43,6 +48,10 @@ public class CaptureTask extends PostgresConnectorTask {
   @Override
   public List<SourceRecord> doPoll() throws InterruptedException {
     queue.await(WAIT);
-    return super.doPoll();
+    var records = new ArrayList<>(super.doPoll());
+    while (queue.size() > 0 && records.size() < MOST_RECORDS) {
+      records.addAll(super.doPoll());
+    }
+    return records;
   }
 }

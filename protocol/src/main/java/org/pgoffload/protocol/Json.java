@@ -6,11 +6,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.OutputStreamWriter;
-import java.nio.charset.CharsetEncoder;
-import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 
 /// The one configuration of JSON on the topics.
@@ -65,21 +61,12 @@ final class Json {
 
   /// The bytes of a message. What UTF-8 cannot hold, half a surrogate pair, becomes U+FFFD.
   static byte[] write(Object message) {
-    var bytes = new ByteArrayOutputStream(1024);
-    // through a writer: straight to bytes, Jackson would escape what is beyond the basic plane, in
-    // three times the room, and half a pair in a way that PostgreSQL refuses
-    try (var writer = new OutputStreamWriter(bytes, encoder())) {
-      MAPPER.writeValue(writer, message);
+    try {
+      // through a text: straight to bytes, Jackson would escape what is beyond the basic plane, in
+      // three times the room, and half a pair in a way that PostgreSQL refuses
+      return Text.storable(MAPPER.writeValueAsString(message)).getBytes(StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new IllegalStateException("a message always has a JSON form", e);
     }
-    return bytes.toByteArray();
-  }
-
-  private static CharsetEncoder encoder() {
-    return StandardCharsets.UTF_8
-        .newEncoder()
-        .onMalformedInput(CodingErrorAction.REPLACE)
-        .replaceWith("\uFFFD".getBytes(StandardCharsets.UTF_8));
   }
 }

@@ -2,12 +2,11 @@ package org.pgoffload.protocol;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import com.fasterxml.jackson.core.io.JsonStringEncoder;
 import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.regex.Pattern;
-import java.util.stream.LongStream;
 
 /// The usage of one model by one role in one minute, as it stands on the usage topic and in its
 /// table: the JSON's field names are the table's column names. The JSON is flat. The JSON schema is
@@ -33,6 +32,8 @@ public record LlmUsage(
   private static final Pattern MINUTE =
       Pattern.compile("[+-]?\\d{4,}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:00Z");
 
+  private static final String USUAL = "dddd-dd-ddTdd:dd:00Z";
+
   /// The role, the minute and the model whose usage it is.
   ///
   /// @param minute the beginning of the minute in which the requests ended, ISO-8601 in UTC
@@ -48,11 +49,27 @@ public record LlmUsage(
       @JsonProperty("model") String model) {
     public Scope {
       Require.that(
-          MINUTE.matcher(minute).matches(), "the minute of usage is not the beginning of one");
+          isUsualMinute(minute) || MINUTE.matcher(minute).matches(),
+          "the minute of usage is not the beginning of one");
       Require.that(Require.isOid(requestedByOid), "the requested_by_oid of usage is no oid");
       requestedBy = Text.storable(requestedBy);
       provider = Text.storable(provider);
       model = Text.storable(model);
+    }
+
+    /// By hand, because a result makes several: a year of four digits.
+    private static boolean isUsualMinute(String minute) {
+      if (minute.length() != USUAL.length()) {
+        return false;
+      }
+      for (int i = 0; i < USUAL.length(); i++) {
+        char wanted = USUAL.charAt(i);
+        char found = minute.charAt(i);
+        if (wanted == 'd' ? found < '0' || found > '9' : found != wanted) {
+          return false;
+        }
+      }
+      return true;
     }
   }
 
@@ -82,18 +99,18 @@ public record LlmUsage(
 
   public LlmUsage {
     Require.that(version == VERSION, "the version of usage is not 1");
+    // the sign of any of them
     Require.that(
-        LongStream.of(
-                counts.requests,
-                counts.failed,
-                counts.cached,
-                counts.calls,
-                counts.failedCalls,
-                tokens.input(),
-                tokens.cached(),
-                tokens.output(),
-                tokens.reasoning())
-            .allMatch(count -> count >= 0),
+        (counts.requests
+                | counts.failed
+                | counts.cached
+                | counts.calls
+                | counts.failedCalls
+                | tokens.input()
+                | tokens.cached()
+                | tokens.output()
+                | tokens.reasoning())
+            >= 0,
         "a count of usage is negative");
   }
 
@@ -102,18 +119,19 @@ public record LlmUsage(
     return time.truncatedTo(ChronoUnit.MINUTES).toString();
   }
 
-  private record Key(
-      @JsonProperty("minute") String minute,
-      @JsonProperty("requested_by_oid") long requestedByOid,
-      @JsonProperty("provider") String provider,
-      @JsonProperty("model") String model) {}
-
   /// The record's key: the JSON of the minute, the role's oid, the provider and the model, in this
   /// order and without spaces, so that equal keys are equal bytes.
   public String recordKey() {
-    return new String(
-        Json.write(new Key(scope.minute, scope.requestedByOid, scope.provider, scope.model)),
-        StandardCharsets.UTF_8);
+    var escape = JsonStringEncoder.getInstance();
+    return "{\"minute\":\""
+        + scope.minute
+        + "\",\"requested_by_oid\":"
+        + scope.requestedByOid
+        + ",\"provider\":\""
+        + String.valueOf(escape.quoteAsString(scope.provider))
+        + "\",\"model\":\""
+        + String.valueOf(escape.quoteAsString(scope.model))
+        + "\"}";
   }
 
   /// The sum of both, under the later name of the role. A count that no 64 bits hold stays at the

@@ -1,7 +1,6 @@
 package org.pgoffload.results;
 
 import java.time.DateTimeException;
-import java.time.OffsetDateTime;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.DeadLetterReason;
@@ -74,11 +73,7 @@ final class ReadRecord {
     if (result.requestedByOid() < 0 || result.requestedByOid() > 0xFFFF_FFFFL) {
       throw malformed("its requested_by_oid is no oid");
     }
-    try {
-      var _ = OffsetDateTime.parse(result.finishedAt());
-    } catch (DateTimeException e) {
-      throw malformed("its finished_at is not an ISO-8601 time");
-    }
+    var _ = finishedAt(result);
   }
 
   private static void requirePresent(String field, @Nullable String value) {

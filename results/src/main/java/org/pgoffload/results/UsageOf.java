@@ -1,6 +1,6 @@
 package org.pgoffload.results;
 
-import java.time.OffsetDateTime;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,25 +21,25 @@ final class UsageOf {
 
   private UsageOf() {}
 
-  /// The parts, by their keys.
+  /// The parts, one of each key.
   ///
   /// @param result one that [ReadRecord] lets pass
   /// @param isFirst whether no other result of the request came before: a request counts once, and
   ///   the calls of each of its attempts
-  static Map<String, LlmUsage> result(Result result, boolean isFirst) {
-    var usage = new LinkedHashMap<String, LlmUsage>();
-    var minute = LlmUsage.minuteOf(OffsetDateTime.parse(result.finishedAt()).toInstant());
+  static Collection<LlmUsage> result(Result result, boolean isFirst) {
+    var usage = new LinkedHashMap<LlmUsage.Scope, LlmUsage>();
+    var minute = LlmUsage.minuteOf(ReadTime.of(result.finishedAt()));
     if (isFirst) {
       add(usage, request(result, minute));
     }
     for (var call : calls(result)) {
       add(usage, call(result, minute, call));
     }
-    return usage;
+    return usage.values();
   }
 
-  private static void add(Map<String, LlmUsage> usage, LlmUsage more) {
-    usage.merge(more.recordKey(), more, LlmUsage::plus);
+  private static void add(Map<LlmUsage.Scope, LlmUsage> usage, LlmUsage more) {
+    usage.merge(more.scope(), more, LlmUsage::plus);
   }
 
   private static List<Call> calls(Result result) {

@@ -2,7 +2,7 @@ package org.pgoffload.results;
 
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Map;
+import java.util.Collection;
 import java.util.Objects;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
@@ -116,7 +116,7 @@ final class UsageTopology {
     public void process(Record<byte[], byte[]> record) {
       byte @Nullable [] value = record.value();
       Result result;
-      Map<String, LlmUsage> asFirst;
+      Collection<LlmUsage> asFirst;
       try {
         result = ReadRecord.ofLlm(value == null ? new byte[0] : value);
         if (result == null) {
@@ -131,7 +131,7 @@ final class UsageTopology {
       count(result, asFirst);
     }
 
-    private void count(Result result, Map<String, LlmUsage> asFirst) {
+    private void count(Result result, Collection<LlmUsage> asFirst) {
       boolean isFirst = true;
       long last = Long.MIN_VALUE;
       try (var attempts = counted().fetch(result.id(), 0, Long.MAX_VALUE)) {
@@ -148,7 +148,7 @@ final class UsageTopology {
       // two attempts in one millisecond must not take each other's place
       counted().put(result.id(), result.attempts(), Math.max(now, last + 1));
       (isFirst ? asFirst : UsageOf.result(result, false))
-          .forEach((key, part) -> context().forward(new Record<>(key, part, now)));
+          .forEach(part -> context().forward(new Record<>(part.recordKey(), part, now)));
     }
 
     private WindowStore<Long, Integer> counted() {

@@ -54,6 +54,8 @@ final class ClientPropertiesTest {
                 Map.entry("consumer.auto.offset.reset", "earliest"),
                 Map.entry("consumer.session.timeout.ms", 6_000),
                 Map.entry("consumer.heartbeat.interval.ms", 2_000),
+                Map.entry("consumer.fetch.min.bytes", 256 << 10),
+                Map.entry("consumer.fetch.max.wait.ms", 250),
                 Map.entry("default.timestamp.extractor", WallclockTimestampExtractor.class),
                 Map.entry("num.stream.threads", 1),
                 Map.entry("application.id", "p.usage"),

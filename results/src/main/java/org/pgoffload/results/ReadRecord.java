@@ -73,7 +73,11 @@ final class ReadRecord {
     if (result.requestedByOid() < 0 || result.requestedByOid() > 0xFFFF_FFFFL) {
       throw malformed("its requested_by_oid is no oid");
     }
-    var _ = finishedAt(result);
+    try {
+      var _ = ReadTime.of(result.finishedAt());
+    } catch (DateTimeException e) {
+      throw malformed("its finished_at is not an ISO-8601 time");
+    }
   }
 
   private static void requirePresent(String field, @Nullable String value) {

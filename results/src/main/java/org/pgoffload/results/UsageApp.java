@@ -217,11 +217,13 @@ final class UsageApp implements AutoCloseable {
     properties.put(
         StreamsConfig.consumerPrefix(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG),
         (int) Duration.ofSeconds(2).toMillis());
-    // Nobody waits for a count: results are read in batches, or a busy broker would send each of them
+    // Nobody waits for a count: results are read in batches, or a busy broker would send each of
+    // them
     // by itself, and read on for the next.
-    properties.put(StreamsConfig.consumerPrefix(ConsumerConfig.FETCH_MIN_BYTES_CONFIG), 256 << 10);
     properties.put(
-        StreamsConfig.consumerPrefix(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG),
+        StreamsConfig.mainConsumerPrefix(ConsumerConfig.FETCH_MIN_BYTES_CONFIG), 256 << 10);
+    properties.put(
+        StreamsConfig.mainConsumerPrefix(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG),
         (int) Duration.ofMillis(250).toMillis());
     // nothing depends on a record's time, and a negative one would end the thread again and again
     properties.put(

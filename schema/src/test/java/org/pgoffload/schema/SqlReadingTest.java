@@ -586,6 +586,38 @@ final class SqlReadingTest extends WithSqlWorker {
     assertThat(ann.value("show lock_timeout")).isEqualTo("10ms");
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"", "-1", "999999", "99999999999999999999", "long", "1.5"})
+  void waitsWhateverItsSessionSaysOfTheLastWait(String queued) {
+    ann.run("set pgoffload.queued_ms = '" + queued + "'");
+    assertThat(read(ran("select 1 as a"), "a int")).containsExactly("1");
+    ann.run("select pg_background_launch('select 1 as a')");
+    var request = database.onlySent();
+    var rows = database.beginWaiting(ann, "PgSleep", () -> read(request.id(), "a int"));
+    worker.run(request);
+    assertThat(rows.join()).containsExactly("1");
+    assertThat(ann.value("show pgoffload.queued_ms")).matches("[0-9]{1,6}");
+    ann.run("reset pgoffload.queued_ms");
+  }
+
+  @Test
+  void hearsOfARangeOfIdsThatBeginsDuringItsTransaction() {
+    var last = database.admin().number("select last_value from pgoffload.request_id");
+    ann.run("begin");
+    for (int range = 0; range < 2; range++) {
+      var pid = ann.number("select pg_background_launch('select 1 as a')");
+      var request = database.onlySent();
+      var rows = database.beginWaiting(ann, "PgSleep", () -> read(pid, "a int"));
+      worker.run(request);
+      assertThat(rows.join()).containsExactly("1");
+      database.admin().run("select pgoffload.make_partitions(pgoffload.current_id_range() + 1)");
+      database.admin().run("select pgoffload.begin_id_range()");
+    }
+    ann.run("commit");
+    database.admin().run("select setval('pgoffload.request_id', ?)", last + 1);
+    database.admin().run("select pgoffload.note_current_range(pgoffload.current_id_range())");
+  }
+
   @Test
   void letsItsWaitBeInterrupted() {
     ann.run("select pg_background_launch('x')");

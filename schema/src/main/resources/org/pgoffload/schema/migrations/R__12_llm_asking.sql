@@ -16,6 +16,15 @@ begin
 end
 $$;
 
+-- API: Private. Sleeps. A transaction that holds its locks already hears of a new partition only with a lock that is new:
+-- the size of an index takes one, and lets it go at once. Without it a kept plan would not look into that partition
+-- before the transaction's end. Runs within the search_path of its callers, so that it is inlined.
+create or replace function pgoffload.pause(seconds double precision) returns void
+language sql volatile
+as $$
+  select case when pg_relation_size('pgoffload.replay_pkey') is not null then pg_sleep(seconds) end
+$$;
+
 -- API: Private. Sleeps a part of the time already waited: a tenth at first, at least 1 ms, no more than 10 ms until a
 -- twentieth is more than that, at most 1 s. A lone call is noticed within a millisecond or two; fifty that wait at once
 -- leave the processors to the parts that answer them. Runs within the search_path of its callers, so that it is inlined.
@@ -25,7 +34,7 @@ create or replace function pgoffload.pause_polling_until(
 returns void
 language sql volatile
 as $$
-  select pg_sleep(least(
+  select pgoffload.pause(least(
     1,
     greatest(
       0.001,

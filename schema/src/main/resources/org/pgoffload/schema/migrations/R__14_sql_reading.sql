@@ -54,6 +54,9 @@ $$;
 -- than deadlock_timeout, so that it is the task's wait that the detector looks at and the task that it ends; now and
 -- then a longer one catches what fell between two of them. Restores the caller's own lock_timeout. Keeps the plan of a
 -- look, as await_llm does.
+--
+-- Until a worker claims the request, it is polled for. The session remembers how long its last request was queued
+-- (pgoffload.queued_ms): the first pause is half of that, and a busy machine is left to the parts that answer.
 create or replace function pgoffload.await_sql(
   handle pgoffload.attachment,
   deadline timestamptz)         -- or null
@@ -68,35 +71,43 @@ as $$
 declare
   lock_space constant integer := 1885826918;
   number constant integer := pgoffload.pid_of(handle.id);
-  -- in milliseconds
-  patience constant double precision := extract(epoch from current_setting('deadlock_timeout')::interval) * 1000;
-  since timestamptz := clock_timestamp();
+  began constant timestamptz := clock_timestamp();
+  large constant boolean := coalesce(handle.large, false);
+  -- in seconds
+  patience constant double precision := date_part('epoch', current_setting('deadlock_timeout')::interval);
+  first_pause double precision := least(0.2,
+    coalesce(substring(current_setting('pgoffload.queued_ms', true) from '^[0-9]{1,6}$')::double precision, 0) / 2000);
+  since timestamptz := began;
+  next_look timestamptz := began + interval '2 s';
+  claimed boolean := large;
   ended boolean;
-  claimed boolean := coalesce(handle.large, false);
-  -- whether the task holds the lock
-  held boolean;
+  looks integer := 0;
   slices integer := 0;
+  waited double precision;
   slice double precision;
-  began constant timestamptz := since;
-  next_look timestamptz := since + interval '2 s';
 begin
   loop
-    select exists (select from pgoffload.sql_result r where r.id = handle.id and r.id >= pgoffload.recent_from()),
-           claimed or exists (select from pgoffload.claim c where c.id = handle.id and c.id >= pgoffload.recent_from())
-    into ended, claimed;
-    if ended or handle.large or handle.id < pgoffload.recent_from() then
-      if (pgoffload.sql_outcome(handle)).id is not null then
-        return true;
-      end if;
-      if not claimed then
+    if not claimed then
+      claimed := exists (select from pgoffload.claim c where c.id = handle.id and c.id >= pgoffload.recent_from());
+      if not claimed and handle.id < pgoffload.recent_from() then
         claimed := exists (select from pgoffload.claim c where c.id = handle.id);
       end if;
+      if claimed and looks > 0 then
+        perform set_config('pgoffload.queued_ms',
+          round(least(date_part('epoch', clock_timestamp() - began) * 1000, 999999))::text, false);
+      end if;
     end if;
-    if clock_timestamp() >= next_look then
-      perform pgoffload.raise_if_lost(handle.id, began);
-      next_look := clock_timestamp() + least(interval '10 s', (clock_timestamp() - began) / 2);
+    -- what is not claimed has no result; of an old request the claim may have been removed before it
+    if claimed or looks = 0 then
+      ended := large or handle.id < pgoffload.recent_from();
+      if not ended then
+        ended := exists (select from pgoffload.sql_result r where r.id = handle.id and r.id >= pgoffload.recent_from());
+      end if;
+      if ended and (pgoffload.sql_outcome(handle)).id is not null then
+        return true;
+      end if;
     end if;
-    if slices = 0 and pg_current_xact_id_if_assigned() is not null then
+    if looks = 0 and pg_current_xact_id_if_assigned() is not null then
       if exists (
           select from ${public_schema}.sql_request q
           where q.id = handle.id and q.created_xid = pg_current_xact_id_if_assigned()) then
@@ -106,35 +117,36 @@ begin
                 hint = 'Commit first and wait then, or use pg_background_launch, which sends at once.';
       end if;
     end if;
-    -- once
-    slices := greatest(slices, 1);
+    looks := looks + 1;
     if clock_timestamp() >= deadline then
       return false;
     end if;
-    if not coalesce(handle.large, false)
-       and current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+    if not large and current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
       raise exception 'cannot wait for sql request % in a % transaction', handle.id, upper(current_setting('transaction_isolation'))
         using errcode = 'feature_not_supported',
               detail = 'It was launched outside this transaction, which does not see what is committed after its first statement.',
               hint = 'Wait in READ COMMITTED, or launch it in the same transaction.';
     end if;
+    if clock_timestamp() >= next_look then
+      perform pgoffload.raise_if_lost(handle.id, began);
+      next_look := clock_timestamp() + least(interval '10 s', (clock_timestamp() - began) / 2);
+    end if;
     -- not before it is claimed: the worker must find the lock free
-    held := false;
-    if claimed then
-      held := not pg_try_advisory_lock_shared(lock_space, number);
-      if not held then
+    if not claimed or pg_try_advisory_lock_shared(lock_space, number) then
+      if claimed then
         perform pg_advisory_unlock_shared(lock_space, number);
       end if;
-    end if;
-    if not held then
-      perform pgoffload.pause_polling_until(since, deadline);
+      waited := date_part('epoch', clock_timestamp() - since);
+      perform pgoffload.pause(least(
+        greatest(0.001, least(waited / 5, 0.05), least(waited / 20, 1), case when not claimed then first_pause end),
+        date_part('epoch', deadline - clock_timestamp())));
+      first_pause := 0;
     else
       slices := slices + 1;
-      slice := case when slices % 5 = 0 then patience * 1.5 else patience * 0.9 end;
-      if deadline is not null then
-        slice := least(slice, extract(epoch from deadline - clock_timestamp()) * 1000);
-      end if;
-      perform set_config('lock_timeout', greatest(1, ceil(slice)::integer)::text, true);
+      slice := least(
+        case when slices % 5 = 0 then patience * 1.5 else patience * 0.9 end,
+        date_part('epoch', deadline - clock_timestamp()));
+      perform set_config('lock_timeout', greatest(1, ceil(slice * 1000)::integer)::text, true);
       begin
         perform pg_advisory_lock_shared(lock_space, number);
         perform pg_advisory_unlock_shared(lock_space, number);
@@ -189,9 +201,26 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   trusted constant boolean := coalesce(writer = quote_ident(current_user)::regrole, true);
-  types text[];
+  types text[] := '{}';
   gone text;
+  type_oid oid;
 begin
+  -- columns of the types that are used most need no query; up to 16, since a column is found by its place
+  for i in 0 .. least(jsonb_array_length(columns), 16) - 1 loop
+    type_oid := columns -> i ->> 'type_oid';
+    types := types || case
+      -- bool, int8, int2, int4, float4, float8, varchar, time, timestamp, timestamptz, interval, numeric
+      when type_oid in (16, 20, 21, 23, 700, 701, 1043, 1083, 1114, 1184, 1186, 1700)
+        then format_type(type_oid, (columns -> i ->> 'typmod')::integer)
+      -- bytea, text, json, date, uuid, jsonb
+      when type_oid in (17, 25, 114, 1082, 2950, 3802)
+        then 'pg_catalog.' || format_type(type_oid, (columns -> i ->> 'typmod')::integer)
+    end;
+    exit when types[i + 1] is null;
+  end loop;
+  if array_position(types, null) is null and cardinality(types) = jsonb_array_length(columns) then
+    return types;
+  end if;
   -- what nothing can be cast to (record, anyarray in pg_stats, …) stays text
   select array_agg(case when t.oid is null or t.typtype = 'p' and (t.typname <> 'void' or writer is not null)
                           or t.typnamespace <> 'pg_catalog'::regnamespace and not trusted then 'pg_catalog.text'
@@ -546,7 +575,9 @@ begin
     return;
   end if;
   types := pgoffload.result_types(result.columns);
-  content := pgoffload.large_rows(handle, result);
+  if handle.large then
+    content := pgoffload.large_rows(handle, result);
+  end if;
   -- once, and once for each column that is declared with another modifier
   for i in 0 .. pg_catalog.cardinality(types) loop
     begin
@@ -574,7 +605,9 @@ set lc_monetary = 'C'$settings$;
   taken constant text := $find$
   result := pgoffload.sql_outcome(handle);
   perform pgoffload.leave(handle.id, '%s');
-  perform pgoffload.raise_notices(result.notices);
+  if result.notices is not null then
+    perform pgoffload.raise_notices(result.notices);
+  end if;
   if result.status operator(pg_catalog.<>) 'succeeded' then
     perform pgoffload.raise_task_failure(result);
   end if;$find$;

@@ -60,18 +60,21 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  -- searched as plain text: of a session that has launched many it is long
+  entry constant text := concat(',', pgoffload.pid_of(id), '=', id, '/');
   attached constant text := current_setting('pgoffload.attached', true);
   left_behind text := coalesce(current_setting('pgoffload.left', true), '');
 begin
-  if attached <> '' then
-    perform set_config('pgoffload.attached', regexp_replace(attached, format(',[0-9]+=%s/[0-9]/[0-9]+(/[0-9a-f]+)?', id), ''), false);
+  if strpos(attached, entry) > 0 then
+    perform set_config('pgoffload.attached',
+      replace(attached, entry || split_part(split_part(attached, entry, 2), ',', 1), ''), false);
   end if;
-  left_behind := regexp_replace(left_behind, format(',[0-9]+=%s/.', id), '');
+  left_behind := replace(replace(left_behind, entry || 'c', ''), entry || 'd', '');
   -- a session that reads thousands of tasks does not come back to the first of them
-  if length(left_behind) > 50000 then
+  if octet_length(left_behind) > 50000 then
     left_behind := regexp_replace(right(left_behind, 40000), '^[^,]*', '');
   end if;
-  perform set_config('pgoffload.left', concat(left_behind, ',', pgoffload.pid_of(id), '=', id, '/', how), false);
+  perform set_config('pgoffload.left', concat(left_behind, entry, how), false);
 end
 $$;
 
@@ -85,7 +88,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- the latest of a number that came twice
-  entry constant text[] := regexp_match(current_setting('pgoffload.attached', true), format('.*,%s=([0-9]+)/([0-9])/([0-9]+)', pid));
+  entry constant text[] := regexp_match(
+    left(split_part(',' || current_setting('pgoffload.attached', true), concat(',', pid, '='), -1), 60),
+    '^([0-9]+)/([0-9])/([0-9]+)');
   given_up constant timestamptz := clock_timestamp() + interval '1 s';
   since constant timestamptz := clock_timestamp();
   on_its_way boolean;
@@ -150,6 +155,9 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if coalesce(current_setting('pgoffload.submitted', true), '') = '' and pgoffload.is_launched_here(id) then
+    return;
+  end if;
   if current_setting('pgoffload.submitted', true) ~ format(',%s,', id)
      or exists (select from ${public_schema}.sql_request q where q.id = refuse_results_of_submitted.id and q.submitted) then
     raise exception 'results are disabled for PID % (submitted via submit_v2)', pid

@@ -261,9 +261,6 @@ declare
   worked_off boolean;
   reason text;
 begin
-  -- A transaction that holds its locks already hears of a new partition only with a lock that is new: this one is let go
-  -- at once. Without it a kept plan would not look there before the transaction's end.
-  perform pg_relation_size('pgoffload.replay_pkey');
   select b.broken_at, coalesce(b.worked_off, false), b.reason into broken_at, worked_off, reason
   from pgoffload.capture_break b
   where b.reason <> 'key_sealed' and (

@@ -95,44 +95,47 @@ $$;
 
 -- What workers call on the session of a task, as the role that launched it.
 
--- API: Private, for workers. The role that a request is to run as, for a session of the role that is to be logged in
--- as; null for any other. An identity is an oid: a role may have been renamed since the claim, and another may bear its
--- name.
-create or replace function pgoffload.role_of_task(id bigint) returns oid
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-as $$
-  select q.requested_by_oid from ${public_schema}.sql_request q
-  where q.id = role_of_task.id and q.login_oid = quote_ident(session_user)::regrole::oid
-$$;
+-- it may have returned nothing, and the role may have been told by a function of its own
+drop function if exists pgoffload.begin_sql_session(bigint, integer, uuid, timestamptz, integer);
+drop function if exists pgoffload.role_of_task(bigint);
 
--- API: Private, for workers. Records which session executes an attempt. The token proves that the caller is the worker.
+-- API: Private, for workers. Records which session executes an attempt, and returns the role that it is to run as. The
+-- token proves that the caller is the worker. An identity is an oid: a role may have been renamed since the claim, and
+-- another may bear its name.
 create or replace function pgoffload.begin_sql_session(
   id bigint, attempt integer, token uuid, started timestamptz, depth integer)
-returns void
+returns oid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_llm
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
 as $$
-#variable_conflict use_column
+declare
+  runs_as oid;
+  taken_over boolean;
 begin
-  if not exists (
-      select from pgoffload.claim c
-      where c.id = begin_sql_session.id and c.attempt = begin_sql_session.attempt and c.token = begin_sql_session.token) then
+  select q.requested_by_oid,
+         exists (select from pgoffload.claim l where l.id = begin_sql_session.id and l.attempt > begin_sql_session.attempt)
+  into runs_as, taken_over
+  from pgoffload.claim c
+  left join ${public_schema}.sql_request q on q.id = begin_sql_session.id and q.login_oid = quote_ident(session_user)::regrole
+  where c.id = begin_sql_session.id and c.attempt = begin_sql_session.attempt and c.token = begin_sql_session.token;
+  if not found then
     raise exception 'this is not the claim of request %', begin_sql_session.id using errcode = 'insufficient_privilege';
   end if;
-  if pgoffload.role_of_task(begin_sql_session.id) is null then
+  if runs_as is null then
     raise exception 'this session is one of role "%", and request % was launched by another', session_user, begin_sql_session.id
       using errcode = 'insufficient_privilege';
+  end if;
+  if taken_over then
+    raise exception 'request % has been taken over', begin_sql_session.id using errcode = 'PO002';
   end if;
   insert into pgoffload.sql_session (id, attempt, pid, started, depth, autocommit)
   values (begin_sql_session.id, begin_sql_session.attempt, pg_backend_pid(), begin_sql_session.started,
           begin_sql_session.depth, false)
   on conflict do nothing;
-  if exists (
-      select from pgoffload.claim c
-      where c.id = begin_sql_session.id and c.attempt > begin_sql_session.attempt) then
-    raise exception 'request % has been taken over', begin_sql_session.id using errcode = 'PO002';
-  end if;
+  return runs_as;
 end
 $$;
 
@@ -169,13 +172,15 @@ returns void
 language plpgsql volatile
 as $$
 declare
-  runs_as pg_catalog.oid := pgoffload.role_of_task(id);
+  began pg_catalog.timestamptz := started::pg_catalog.timestamptz;
+  runs_as pg_catalog.oid;
   wanted pg_catalog.record;
 begin
-  perform pgoffload.begin_sql_session(id, attempt, token,
-    -- looking it up copies what the server tells of all its sessions
-    coalesce(started::pg_catalog.timestamptz,
-             (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a)), depth);
+  if began is null then
+    -- this copies what the server tells of all its sessions
+    began := (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a);
+  end if;
+  runs_as := pgoffload.begin_sql_session(id, attempt, token, began, depth);
   -- Readers wait for this lock, which wakes them and shows a deadlock to the server. A reader may hold it at just this
   -- moment. Any session may hold it for ever, which costs nothing but the wake-up.
   for i in 1 .. 5 loop
@@ -257,6 +262,9 @@ $$;
 create or replace function pgoffload.complete_sql(id bigint, attempt integer, token uuid, result text, read_under jsonb) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_llm
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 begin

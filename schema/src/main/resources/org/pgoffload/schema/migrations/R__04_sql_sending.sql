@@ -166,6 +166,9 @@ declare
   named text[] := regexp_match(current_setting('pgoffload.task', true), '^([0-9]{1,18})/([0-9]{1,9})$');
   latest record;
 begin
+  if not exists (select from pgoffload.task_backend b where b.pid = pg_backend_pid()) then
+    return;
+  end if;
   if named is not null then
     select s.id, s.attempt, s.depth into task, attempt, depth
     from pgoffload.sql_session s

@@ -95,14 +95,10 @@ $$;
 
 -- What workers call on the session of a task, as the role that launched it.
 
--- it may have returned nothing, and the role may have been told by a function of its own
-drop function if exists pgoffload.begin_sql_session(bigint, integer, uuid, timestamptz, integer);
-drop function if exists pgoffload.role_of_task(bigint);
-
 -- API: Private, for workers. Records which session executes an attempt, and returns the role that it is to run as. The
 -- token proves that the caller is the worker. An identity is an oid: a role may have been renamed since the claim, and
 -- another may bear its name.
-create or replace function pgoffload.begin_sql_session(
+create or replace function pgoffload.record_task_session(
   id bigint, attempt integer, token uuid, started timestamptz, depth integer)
 returns oid
 language plpgsql volatile security definer
@@ -114,29 +110,58 @@ as $$
 declare
   runs_as oid;
   taken_over boolean;
+  known boolean;
 begin
   select q.requested_by_oid,
-         exists (select from pgoffload.claim l where l.id = begin_sql_session.id and l.attempt > begin_sql_session.attempt)
-  into runs_as, taken_over
+         exists (select from pgoffload.claim l
+                 where l.id = record_task_session.id and l.attempt > record_task_session.attempt),
+         exists (select from pgoffload.task_backend b where b.pid = pg_backend_pid())
+  into runs_as, taken_over, known
   from pgoffload.claim c
-  left join ${public_schema}.sql_request q on q.id = begin_sql_session.id and q.login_oid = quote_ident(session_user)::regrole
-  where c.id = begin_sql_session.id and c.attempt = begin_sql_session.attempt and c.token = begin_sql_session.token;
+  left join ${public_schema}.sql_request q
+    on q.id = record_task_session.id and q.login_oid = quote_ident(session_user)::regrole
+  where c.id = record_task_session.id and c.attempt = record_task_session.attempt and c.token = record_task_session.token;
   if not found then
-    raise exception 'this is not the claim of request %', begin_sql_session.id using errcode = 'insufficient_privilege';
+    raise exception 'this is not the claim of request %', id using errcode = 'insufficient_privilege';
   end if;
   if runs_as is null then
-    raise exception 'this session is one of role "%", and request % was launched by another', session_user, begin_sql_session.id
+    raise exception 'this session is one of role "%", and request % was launched by another', session_user, id
       using errcode = 'insufficient_privilege';
   end if;
   if taken_over then
-    raise exception 'request % has been taken over', begin_sql_session.id using errcode = 'PO002';
+    raise exception 'request % has been taken over', id using errcode = 'PO002';
+  end if;
+  if not known then
+    insert into pgoffload.task_backend (pid) values (pg_backend_pid()) on conflict do nothing;
   end if;
   insert into pgoffload.sql_session (id, attempt, pid, started, depth, autocommit)
-  values (begin_sql_session.id, begin_sql_session.attempt, pg_backend_pid(), begin_sql_session.started,
-          begin_sql_session.depth, false)
+  values (record_task_session.id, record_task_session.attempt, pg_backend_pid(), record_task_session.started,
+          record_task_session.depth, false)
   on conflict do nothing;
   return runs_as;
 end
+$$;
+
+-- API: Private, for workers. An older name: pgoffload.record_task_session.
+create or replace function pgoffload.begin_sql_session(
+  id bigint, attempt integer, token uuid, started timestamptz, depth integer)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pgoffload.record_task_session(id, attempt, token, started, depth);
+end
+$$;
+
+-- API: Private, for workers. The role that a request is to run as, for a session of the role that is to be logged in
+-- as; null for any other. Older workers ask for it.
+create or replace function pgoffload.role_of_task(id bigint) returns oid
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select q.requested_by_oid from ${public_schema}.sql_request q
+  where q.id = role_of_task.id and q.login_oid = quote_ident(session_user)::regrole::oid
 $$;
 
 -- API: Private. The settings of which this session has another value than a task is to have, and that value. Becomes
@@ -180,7 +205,7 @@ begin
     -- this copies what the server tells of all its sessions
     began := (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a);
   end if;
-  runs_as := pgoffload.begin_sql_session(id, attempt, token, began, depth);
+  runs_as := pgoffload.record_task_session(id, attempt, token, began, depth);
   -- Readers wait for this lock, which wakes them and shows a deadlock to the server. A reader may hold it at just this
   -- moment. Any session may hold it for ever, which costs nothing but the wake-up.
   for i in 1 .. 5 loop

@@ -231,7 +231,7 @@ end
 $$;
 
 -- API: Private, for the owner. Removes old rows of the tables that are not partitioned: leaders in the cache whose
--- answer is gone, sums of usage, and workers. A thousand at a time, so that no transaction is long; returns whether
+-- answer is gone, sums of usage, workers, and backends that have ended. A thousand at a time, so that no transaction is long; returns whether
 -- there may be more.
 create or replace function pgoffload.remove_old_rows() returns boolean
 language plpgsql volatile security definer
@@ -257,6 +257,15 @@ begin
 
   delete from pgoffload.llm_usage_hour u
   where u.ctid = any (array(select o.ctid from pgoffload.llm_usage_hour o where o.hour < usage_from limit at_most));
+  get diagnostics removed = row_count;
+  more := more or removed = at_most;
+
+  -- which sessions there are is looked up after the rows: one that has recorded itself since is there
+  perform pg_stat_clear_snapshot();
+  delete from pgoffload.task_backend b
+  where b.pid = any (array(
+    select o.pid from pgoffload.task_backend o
+    where not exists (select from pg_stat_get_activity(o.pid)) limit at_most));
   get diagnostics removed = row_count;
   more := more or removed = at_most;
 

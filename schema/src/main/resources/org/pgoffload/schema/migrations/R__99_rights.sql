@@ -42,8 +42,9 @@ grant execute on function
   pgoffload.finish_run, pgoffload.finish_task, pgoffload.integer_setting, pgoffload.known, pgoffload.large_rows,
   pgoffload.last_progress, pgoffload.leave, pgoffload.leave_task, pgoffload.login_oid, pgoffload.memberships,
   pgoffload.parse_worker_timeout, pgoffload.pid_of, pgoffload.raise_notice, pgoffload.raise_notices,
-  pgoffload.raise_task_error, pgoffload.raise_task_failure, pgoffload.refuse_results_of_submitted, pgoffload.resolve,
-  pgoffload.result_types, pgoffload.rows_as_json_query, pgoffload.rows_outcome,
+  pgoffload.raise_task_error, pgoffload.raise_task_failure, pgoffload.record_task_session,
+  pgoffload.refuse_results_of_submitted, pgoffload.resolve,
+  pgoffload.result_types, pgoffload.role_of_task, pgoffload.rows_as_json_query, pgoffload.rows_outcome,
   pgoffload.rows_query, pgoffload.session_settings, pgoffload.settings_to_apply, pgoffload.unrecorded_tasks,
   pgoffload.with_declared_modifier
   to pgbackground_role;

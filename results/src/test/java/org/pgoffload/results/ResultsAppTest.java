@@ -148,7 +148,7 @@ final class ResultsAppTest {
   }
 
   private static AutoCloseable closing(KafkaStreams streams) {
-    return streams::close;
+    return streams;
   }
 
   @Test

@@ -46,11 +46,21 @@ public record Install(
     }
   }
 
-  /// Installs the missing parts.
+  /// Installs what is missing.
   ///
   /// @param say takes a line when the installation begins to wait
   /// @return one line for each thing that changed
   public List<String> run(Consumer<String> say) {
+    var changes = new ArrayList<>(runInDatabase(say));
+    changes.addAll(runInKafka());
+    return changes;
+  }
+
+  /// Installs the schema, the logins and the slot. [#runInKafka()] has to follow.
+  ///
+  /// @param say takes a line when the installation begins to wait
+  /// @return one line for each thing that changed
+  public List<String> runInDatabase(Consumer<String> say) {
     // a slot of another database is refused before anything is made
     InstallSlot.isMissing(database, slot);
     var changes = new ArrayList<>(InstallSchema.run(database, publicSchema, pgBackgroundApi));
@@ -58,7 +68,15 @@ public record Install(
     var created = installSlot(say);
     created.ifPresent(changes::add);
     InstallSlot.record(database, slot);
+    return changes;
+  }
+
+  /// Installs the topics, unless they are left alone, and plans what has to be sent again.
+  ///
+  /// @return one line for each thing that changed
+  public List<String> runInKafka() {
     var topicChanges = topics == null ? null : installTopics(topics);
+    var changes = new ArrayList<String>();
     if (topicChanges != null) {
       changes.addAll(topicChanges.lines());
     }

@@ -11,6 +11,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executors;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -22,6 +25,7 @@ import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.WorkerLogin;
 import org.pgoffload.launcher.InstallCommand;
 import org.pgoffload.launcher.ReadConfiguration;
+import org.pgoffload.operations.Install;
 import org.pgoffload.operations.InstallLogins;
 import org.pgoffload.operations.MaintenanceApp;
 import org.pgoffload.operations.credentials.Certificates;
@@ -93,14 +97,28 @@ public final class LocalInstallation implements AutoCloseable {
     if (!options.keepData()) {
       serve(() -> Directory.delete(directory));
     }
-    if (options.parts().contains(Part.POSTGRES)) {
-      startPostgres(directory, say);
-    }
-    if (options.parts().contains(Part.KAFKA)) {
-      startKafka(directory, say);
-    }
-    if (admin != null) {
-      installInto(admin, directory, say);
+    try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      // the broker's start takes as long as that of PostgreSQL and the installation of the schema
+      var kafka =
+          options.parts().contains(Part.KAFKA)
+              ? CompletableFuture.supplyAsync(() -> startKafka(directory, say), threads)
+              : null;
+      var changes = new ArrayList<String>();
+      if (options.parts().contains(Part.POSTGRES)) {
+        startPostgres(directory, say);
+        changes.addAll(installInto(admin(), directory, say));
+      }
+      if (kafka != null) {
+        environment.put("KAFKA_BOOTSTRAP_SERVERS", joined(kafka));
+      }
+      if (admin != null) {
+        changes.addAll(install(!environment.containsKey("KAFKA_BOOTSTRAP_SERVERS")).runInKafka());
+        say.accept(
+            changes.isEmpty()
+                ? "schema is up to date"
+                : "installed: " + changes.size() + " changes");
+        changes.forEach(change -> LOG.info("{}", change));
+      }
     }
     environment.putIfAbsent(
         "PGOFFLOAD_STATE_DIR", Directory.hidden(directory.resolve("results-state")).toString());
@@ -191,7 +209,8 @@ public final class LocalInstallation implements AutoCloseable {
             .uri());
   }
 
-  private void startKafka(Path directory, Consumer<String> say) {
+  /// @return where it listens
+  private String startKafka(Path directory, Consumer<String> say) {
     var broker =
         BrokerProcess.start(
             BrokerOptions.kept(Directory.hidden(directory.resolve(Directory.KAFKA)))
@@ -208,19 +227,26 @@ public final class LocalInstallation implements AutoCloseable {
             },
             BrokerProcess::close));
     say.accept("Kafka listens on " + broker.bootstrapServers());
-    environment.put("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers());
+    return broker.bootstrapServers();
   }
 
-  private void installInto(DatabaseAddress database, Path directory, Consumer<String> say) {
+  private static <T> T joined(CompletableFuture<T> future) {
+    try {
+      return future.join();
+    } catch (CompletionException e) {
+      throw e.getCause() instanceof RuntimeException fault ? fault : e;
+    }
+  }
+
+  private List<String> installInto(DatabaseAddress database, Path directory, Consumer<String> say) {
     createDatabase(database);
-    var settings = new Settings(environment);
-    var changes =
-        InstallCommand.install(settings, !environment.containsKey("KAFKA_BOOTSTRAP_SERVERS"), null)
-            .run(say);
+    var changes = install(true).runInDatabase(say);
     createRoles(database, LocalCredentials.of(directory));
-    say.accept(
-        changes.isEmpty() ? "schema is up to date" : "installed: " + changes.size() + " changes");
-    changes.forEach(change -> LOG.info("{}", change));
+    return changes;
+  }
+
+  private Install install(boolean noTopics) {
+    return InstallCommand.install(new Settings(environment), noTopics, null);
   }
 
   private static void createDatabase(DatabaseAddress database) {

@@ -17,14 +17,14 @@ import org.pgoffload.protocol.TopicNames;
 /// @param admin a superuser of the same database: makes the plain tables, watches the results
 /// @param kafka Kafka's client properties
 /// @param topics the topics' names
-/// @param model a model that its worker can ask besides, of an installation that this process has
-///   started; null for an installation that runs elsewhere
+/// @param own what can be measured besides, of an installation that this process has started; null
+///   for an installation that runs elsewhere
 public record BenchmarkTarget(
     DatabaseAddress application,
     DatabaseAddress admin,
     Map<String, Object> kafka,
     TopicNames topics,
-    @Nullable SlowModel model) {
+    @Nullable OwnInstallation own) {
   public BenchmarkTarget {
     kafka = Map.copyOf(kafka);
   }
@@ -44,13 +44,19 @@ public record BenchmarkTarget(
 
   /// Why the processor time of its processes cannot be told, if it cannot.
   Optional<String> hindranceOfProcessorTime() {
-    if (model == null) {
-      return Optional.of(
-          "processor time is told of an installation alone that bench starts itself");
+    if (own == null) {
+      return hindranceOfOwn();
     }
     return ProcessorTime.isTold()
         ? Optional.empty()
         : Optional.of("processor time is told on Linux alone, where /proc/self/stat can be read");
+  }
+
+  /// Why nothing can be measured that only an own installation tells, if it cannot.
+  Optional<String> hindranceOfOwn() {
+    return own == null
+        ? Optional.of("it can be told of an installation alone that bench starts itself")
+        : Optional.empty();
   }
 
   /// Names the places, without passwords.

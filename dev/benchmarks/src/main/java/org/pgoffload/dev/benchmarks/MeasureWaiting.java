@@ -40,7 +40,7 @@ record MeasureWaiting() implements Measure {
   @Override
   public Measurement run(BenchmarkTarget target, BenchmarkPlan plan)
       throws SQLException, InterruptedException {
-    var model = Objects.requireNonNull(target.model(), "hindrance() was not asked");
+    var model = Objects.requireNonNull(target.own(), "hindrance() was not asked").model();
     var span = Duration.ofSeconds(plan.seconds());
     var connections = new ArrayList<Connection>();
     try (var threads =

@@ -8,6 +8,7 @@ import java.util.List;
 final class Measures {
   static final List<Measure> ALL =
       List.of(
+          new MeasureStart(),
           new MeasureSteps(),
           new MeasureOneCaller(
               "insert-and-wait",
@@ -30,6 +31,8 @@ final class Measures {
               "launch-16", "pg_background_launch and read", Call::launch, atMost(5)),
           new MeasureFirstLaunch(),
           new MeasureWaiting(),
+          new MeasureInFlight(),
+          new MeasureScaleOut(),
           new MeasureHops(),
           MeasureOneStatement.launches(),
           MeasureOneStatement.prompts(),

@@ -14,12 +14,19 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 
-/// A model on 127.0.0.1 that speaks Chat Completions and lets every call wait until it is told to
-/// answer. Safe to share between threads.
+/// A model on 127.0.0.1 that speaks Chat Completions. A call of the model `after-N` is answered
+/// after N milliseconds; any other call waits until it is told to answer. Safe to share between
+/// threads.
 public final class SlowModel implements AutoCloseable {
   /// The name by which requests choose it.
   static final String PROVIDER = "openai_compatible";
+
+  /// Where requests that ask it are inserted.
+  static final String TABLE = "llm_request (provider, model, prompt)";
+
+  private static final Pattern DELAY = Pattern.compile("\"model\" *: *\"after-([0-9]{1,6})\"");
 
   private static final byte[] ANSWER =
       """
@@ -37,7 +44,7 @@ public final class SlowModel implements AutoCloseable {
 
   private SlowModel() throws IOException {
     this.server =
-        HttpServer.create(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), 0), 1024);
+        HttpServer.create(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), 0), 8192);
     server.setExecutor(threads);
     server.createContext("/", this::serve);
     server.start();
@@ -45,6 +52,10 @@ public final class SlowModel implements AutoCloseable {
 
   /// Listens on a free port.
   public static SlowModel start() {
+    // the server would close all but 200 of the connections that are between two calls, and hold
+    // back the last packet of each answer
+    System.setProperty("sun.net.httpserver.maxIdleConnections", "20000");
+    System.setProperty("sun.net.httpserver.nodelay", "true");
     try {
       return new SlowModel();
     } catch (IOException e) {
@@ -54,11 +65,27 @@ public final class SlowModel implements AutoCloseable {
 
   /// The variables by which a worker can ask it.
   public Map<String, String> environment() {
-    return Map.of(
-        "OPENAI_BASE_URL",
-        "http://127.0.0.1:" + server.getAddress().getPort() + "/v1",
-        "OPENAI_MODEL",
-        "slow");
+    return Map.of("OPENAI_BASE_URL", base(), "OPENAI_MODEL", "slow");
+  }
+
+  private String base() {
+    return "http://127.0.0.1:" + server.getAddress().getPort() + "/v1";
+  }
+
+  /// Where questions are posted to.
+  String address() {
+    return base() + "/chat/completions";
+  }
+
+  /// A question that is answered after a time.
+  static String question(Duration after) {
+    return "{\"model\": \"after-" + after.toMillis() + "\", \"messages\": []}";
+  }
+
+  /// Values of the columns of [#TABLE] but the prompt, for requests that are answered after a time,
+  /// as SQL with a comma after each.
+  static String columns(Duration after) {
+    return "'" + PROVIDER + "', 'after-" + after.toMillis() + "',";
   }
 
   /// Waits until so many calls have come since the last look.
@@ -78,9 +105,14 @@ public final class SlowModel implements AutoCloseable {
 
   private void serve(HttpExchange exchange) throws IOException {
     try (exchange) {
-      exchange.getRequestBody().readAllBytes();
-      calls.release();
-      answered.await();
+      var question = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
+      var delay = DELAY.matcher(question);
+      if (delay.find()) {
+        Thread.sleep(Duration.ofMillis(Long.parseLong(delay.group(1))));
+      } else {
+        calls.release();
+        answered.await();
+      }
       exchange.getResponseHeaders().set("Content-Type", "application/json");
       exchange.sendResponseHeaders(200, ANSWER.length);
       exchange.getResponseBody().write(ANSWER);

@@ -24,6 +24,10 @@ public record Target(Bound bound, double value) {
     return new Target(Bound.AT_MOST, value);
   }
 
+  static Target atLeast(double value) {
+    return new Target(Bound.AT_LEAST, value);
+  }
+
   boolean isReachedBy(double measured) {
     return switch (bound) {
       case AT_MOST -> measured <= value;

@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -13,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.dev.benchmarks.BenchmarkPlan;
 import org.pgoffload.dev.benchmarks.BenchmarkResult;
 import org.pgoffload.dev.benchmarks.BenchmarkTarget;
+import org.pgoffload.dev.benchmarks.OwnInstallation;
 import org.pgoffload.dev.benchmarks.Plot;
 import org.pgoffload.dev.benchmarks.Report;
 import org.pgoffload.dev.benchmarks.ReportJson;
@@ -21,6 +24,7 @@ import org.pgoffload.dev.benchmarks.SlowModel;
 import org.pgoffload.launcher.PgoffloadCommand;
 import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.Query;
 import org.pgoffload.platform.hosting.RunUntilShutdown;
 import org.pgoffload.protocol.TopicNames;
 import picocli.CommandLine.ArgGroup;
@@ -179,6 +183,15 @@ final class BenchCommand extends PgoffloadCommand {
     return 0;
   }
 
+  /// How long after the start of this process the first answer came.
+  private static Duration firstAnswer(LocalInstallation installation) throws SQLException {
+    try (var connection = installation.application().connect("pgoffload bench")) {
+      Query.exists(connection, "select llm_ask('Hello', timeout => '60 s')");
+    }
+    return Duration.between(
+        ProcessHandle.current().info().startInstant().orElseThrow(), Instant.now());
+  }
+
   private BenchmarkPlan plan() {
     try {
       return new BenchmarkPlan(only, samples, warmUp, seconds, rows, rounds, rowsRead);
@@ -210,7 +223,7 @@ final class BenchCommand extends PgoffloadCommand {
                 installation.admin(),
                 Map.of("bootstrap.servers", installation.kafkaBootstrap()),
                 installation.topics(),
-                model),
+                new OwnInstallation(model, installation.workers(), firstAnswer(installation))),
             plan,
             say);
       }

@@ -39,7 +39,6 @@ import org.pgoffload.producer.ProducerApp;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.results.ResultsApp;
 import org.pgoffload.schema.InstallException;
-import org.pgoffload.worker.WorkerApp;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -68,6 +67,7 @@ public final class LocalInstallation implements AutoCloseable {
   private final TreeMap<String, String> environment;
   private @Nullable DatabaseAddress admin;
   private @Nullable DatabaseAddress application;
+  private @Nullable LocalWorkers workers;
   private int managementPort = -1;
   private boolean closed;
 
@@ -138,8 +138,8 @@ public final class LocalInstallation implements AutoCloseable {
     var resultsApp = results == null ? null : opened(ResultsApp.start(results, telemetry));
     var producerApp = producer == null ? null : opened(ProducerApp.start(producer, telemetry));
     if (worker != null) {
-      var workerApp = opened(WorkerApp.start(worker.worker(), worker.providers(), telemetry));
-      observe.tellOf("worker", workerApp::health);
+      workers = opened(new LocalWorkers(Map.copyOf(environment), observe));
+      workers.start(worker);
       say.accept(
           "worker asks "
               + worker.providers().primary().name()
@@ -309,6 +309,11 @@ public final class LocalInstallation implements AutoCloseable {
   /// The ordinary application role's address.
   public DatabaseAddress application() {
     return Objects.requireNonNull(application, "PostgreSQL is not among the parts");
+  }
+
+  /// Its workers.
+  LocalWorkers workers() {
+    return Objects.requireNonNull(workers, "the worker is not among the parts");
   }
 
   /// The superuser's URI for other programs, which choose for themselves whether to encrypt.

@@ -1,0 +1,22 @@
+package org.pgoffload.dev.benchmarks;
+
+import java.time.Duration;
+
+/// What can be measured only of an installation that this process has started.
+///
+/// @param model a model that its workers can ask besides `echo`
+/// @param workers its workers
+/// @param start from the start of this process to the installation's first answer
+public record OwnInstallation(SlowModel model, Workers workers, Duration start) {
+  /// The workers of an installation.
+  public interface Workers {
+    /// Ends those that run, and starts others.
+    ///
+    /// @param number how many
+    /// @param maxInFlight how many requests each has at a time
+    void replace(int number, int maxInFlight);
+
+    /// Ends those that run, and starts one as the installation is configured.
+    void restore();
+  }
+}

@@ -20,7 +20,7 @@ import org.pgoffload.dev.benchmarks.Measurement.Throughput;
 /// Not safe to share between threads.
 final class Callers implements AutoCloseable {
   /// Until the session's statements have the plans that they keep.
-  private static final int FIRST_CALLS = 12;
+  static final int FIRST_CALLS = 12;
 
   private static final double INTERVAL = 0.5;
 

@@ -17,6 +17,11 @@ interface Measure {
   Measurement run(BenchmarkTarget target, BenchmarkPlan plan)
       throws SQLException, InterruptedException;
 
+  /// Whether it takes so long that it is measured only where it is named.
+  default boolean onlyByName() {
+    return false;
+  }
+
   /// Why it cannot be measured on an installation; mostly nothing hinders it.
   default Optional<String> hindrance(BenchmarkTarget target) {
     return Optional.empty();

@@ -37,7 +37,8 @@ final class Measures {
           MeasureOneStatement.launches(),
           MeasureOneStatement.prompts(),
           new MeasureRowsRead(),
-          new MeasureInsert());
+          new MeasureInsert(),
+          new MeasureGrowth());
 
   private Measures() {}
 }

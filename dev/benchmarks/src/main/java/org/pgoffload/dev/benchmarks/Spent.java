@@ -11,14 +11,9 @@ import org.jspecify.annotations.Nullable;
 /// @param seconds of the clock
 /// @param processor the processor time of the installation; null where it cannot be told
 record Spent(double seconds, @Nullable ProcessorTime processor) {
-  /// Work that may fail.
-  @FunctionalInterface
-  interface Work {
-    void run() throws SQLException, InterruptedException;
-  }
-
   /// Runs the work, and measures it.
-  static Spent on(BenchmarkTarget target, Work work) throws SQLException, InterruptedException {
+  static Spent on(BenchmarkTarget target, OwnInstallation.Work work)
+      throws SQLException, InterruptedException {
     var before = target.tellsProcessorTime() ? ProcessorTime.now() : null;
     long begun = System.nanoTime();
     work.run();

@@ -18,7 +18,7 @@ import org.xml.sax.InputSource;
 class ReportTest {
   private static final BenchmarkResult RESULT =
       new BenchmarkResult(
-          new BenchmarkPlan(List.of(), 500, 10, 5, 50_000, 1, 1_000_000),
+          new BenchmarkPlan(List.of(), 500, 10, 5, 50_000, 1, 1_000_000, 10_000_000),
           List.of(
               new Measurement(
                   "llm-ask",

@@ -22,6 +22,7 @@ import org.pgoffload.dev.benchmarks.ReportJson;
 import org.pgoffload.dev.benchmarks.RunBenchmark;
 import org.pgoffload.dev.benchmarks.SlowModel;
 import org.pgoffload.launcher.PgoffloadCommand;
+import org.pgoffload.operations.RemoveOldRequests;
 import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.Query;
@@ -94,6 +95,13 @@ final class BenchCommand extends PgoffloadCommand {
       defaultValue = "1000000",
       description = "Rows read through a task; default: ${DEFAULT-VALUE}.")
   private int rowsRead;
+
+  @Option(
+      names = "--old-requests",
+      paramLabel = "N",
+      defaultValue = "10000000",
+      description = "Old requests of the row growth; default: ${DEFAULT-VALUE}.")
+  private int oldRequests;
 
   @Option(
       names = "--json",
@@ -194,7 +202,7 @@ final class BenchCommand extends PgoffloadCommand {
 
   private BenchmarkPlan plan() {
     try {
-      return new BenchmarkPlan(only, samples, warmUp, seconds, rows, rounds, rowsRead);
+      return new BenchmarkPlan(only, samples, warmUp, seconds, rows, rounds, rowsRead, oldRequests);
     } catch (IllegalArgumentException e) {
       throw new ConfigurationException(List.of(String.valueOf(e.getMessage())));
     }
@@ -223,7 +231,11 @@ final class BenchCommand extends PgoffloadCommand {
                 installation.admin(),
                 Map.of("bootstrap.servers", installation.kafkaBootstrap()),
                 installation.topics(),
-                new OwnInstallation(model, installation.workers(), firstAnswer(installation))),
+                new OwnInstallation(
+                    model,
+                    installation.workers(),
+                    () -> RemoveOldRequests.run(installation.admin(), true),
+                    firstAnswer(installation))),
             plan,
             say);
       }

@@ -77,7 +77,7 @@ final class KafkaHop implements AutoCloseable {
     }
   }
 
-  private static Map<String, Object> producerProperties(Map<String, Object> client) {
+  static Map<String, Object> producerProperties(Map<String, Object> client) {
     var properties = new HashMap<>(client);
     properties.put(ProducerConfig.KEY_SERIALIZER_CLASS_CONFIG, ByteArraySerializer.class);
     properties.put(ProducerConfig.VALUE_SERIALIZER_CLASS_CONFIG, ByteArraySerializer.class);

@@ -30,7 +30,8 @@ import org.pgoffload.protocol.TopicNames;
 ///
 /// First, where the results are: what was counted already is left out, by request and attempt. A
 /// worker may publish a result twice, and a request may have a result of each of its attempts; the
-/// request counts with the first, the calls with each.
+/// request counts with the first, the calls with each. What the results of a moment add to a total
+/// is summed up before it is passed on.
 ///
 /// Then, on the one partition of a topic of its own, because the results of a role lie on all: the
 /// sums. Only the last total of a commit is published.
@@ -48,11 +49,15 @@ final class UsageTopology {
   /// parts would double.
   static final Duration RESULTS_REMEMBERED = TOTALS_REMEMBERED.plusDays(1);
 
+  /// How long sums wait to be passed on: short against the time between two commits.
+  static final Duration PASSED_ON_EVERY = Duration.ofMillis(100);
+
   static final Duration TIDIED_EVERY = Duration.ofHours(1);
   static final Duration TOLD_EVERY = Duration.ofMinutes(1);
 
   // the names of internal topics have these in them: <prefix>.usage-counted-changelog, …
   static final String COUNTED = "counted";
+  static final String WAITING = "waiting";
   static final String PARTS = "parts";
   static final String TOTALS = "totals";
 
@@ -66,9 +71,12 @@ final class UsageTopology {
             Serdes.Long(),
             Serdes.Integer()));
     var usage = usage();
+    builder.addStateStore(
+        Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore(WAITING), Serdes.String(), usage)
+            .withCachingEnabled());
     var parts =
         builder.stream(topics.results(), Consumed.with(Serdes.ByteArray(), Serdes.ByteArray()))
-            .process(() -> new CountOnce(skipped), COUNTED)
+            .process(() -> new CountOnce(skipped), COUNTED, WAITING)
             .repartition(
                 Repartitioned.with(Serdes.String(), usage)
                     .withName(PARTS)
@@ -95,11 +103,17 @@ final class UsageTopology {
         (_, bytes) -> bytes == null ? null : LlmUsage.read(bytes));
   }
 
-  /// Passes on what each result adds, the first time it comes.
+  /// Sums up what each result adds, the first time it comes, and passes the sums on every moment.
+  /// They wait in a store: a commit in between, when the partition moves, leaves them to the next
+  /// owner.
   private static final class CountOnce
       extends ContextualProcessor<byte[], byte[], String, LlmUsage> {
     private final SkippedRecords skipped;
     private @Nullable WindowStore<Long, Integer> counted;
+    private @Nullable KeyValueStore<String, LlmUsage> waiting;
+
+    /// Whether sums may wait, as they may at the beginning.
+    private boolean someWait = true;
 
     CountOnce(SkippedRecords skipped) {
       this.skipped = skipped;
@@ -109,7 +123,9 @@ final class UsageTopology {
     public void init(ProcessorContext<String, LlmUsage> context) {
       super.init(context);
       counted = context.getStateStore(COUNTED);
+      waiting = context.getStateStore(WAITING);
       context.schedule(TOLD_EVERY, PunctuationType.WALL_CLOCK_TIME, _ -> skipped.tell());
+      context.schedule(PASSED_ON_EVERY, PunctuationType.WALL_CLOCK_TIME, this::passOn);
     }
 
     @Override
@@ -147,8 +163,34 @@ final class UsageTopology {
       long now = context().currentSystemTimeMs();
       // two attempts in one millisecond must not take each other's place
       counted().put(result.id(), result.attempts(), Math.max(now, last + 1));
-      (isFirst ? asFirst : UsageOf.result(result, false))
-          .forEach(part -> context().forward(new Record<>(part.recordKey(), part, now)));
+      (isFirst ? asFirst : UsageOf.result(result, false)).forEach(this::add);
+    }
+
+    private void add(LlmUsage part) {
+      var key = part.recordKey();
+      var sum = waiting().get(key);
+      waiting().put(key, sum == null ? part : sum.plus(part));
+      someWait = true;
+    }
+
+    private void passOn(long now) {
+      if (!someWait) {
+        return;
+      }
+      var keys = new ArrayList<String>();
+      try (var all = waiting().all()) {
+        while (all.hasNext()) {
+          var each = all.next();
+          context().forward(new Record<>(each.key, each.value, now));
+          keys.add(each.key);
+        }
+      }
+      keys.forEach(waiting()::delete);
+      someWait = false;
+    }
+
+    private KeyValueStore<String, LlmUsage> waiting() {
+      return Objects.requireNonNull(waiting, "initialised by Kafka Streams");
     }
 
     private WindowStore<Long, Integer> counted() {

@@ -3,7 +3,9 @@ package org.pgoffload.results;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.utils.Bytes;
@@ -112,8 +114,8 @@ final class UsageTopology {
     private @Nullable WindowStore<Long, Integer> counted;
     private @Nullable KeyValueStore<String, LlmUsage> waiting;
 
-    /// Whether sums may wait, as they may at the beginning.
-    private boolean someWait = true;
+    /// What the store holds, which would read it anew for each result.
+    private final Map<String, LlmUsage> sums = new TreeMap<>();
 
     CountOnce(SkippedRecords skipped) {
       this.skipped = skipped;
@@ -124,6 +126,9 @@ final class UsageTopology {
       super.init(context);
       counted = context.getStateStore(COUNTED);
       waiting = context.getStateStore(WAITING);
+      try (var all = waiting().all()) {
+        all.forEachRemaining(each -> sums.put(each.key, each.value));
+      }
       context.schedule(TOLD_EVERY, PunctuationType.WALL_CLOCK_TIME, _ -> skipped.tell());
       context.schedule(PASSED_ON_EVERY, PunctuationType.WALL_CLOCK_TIME, this::passOn);
     }
@@ -168,25 +173,15 @@ final class UsageTopology {
 
     private void add(LlmUsage part) {
       var key = part.recordKey();
-      var sum = waiting().get(key);
-      waiting().put(key, sum == null ? part : sum.plus(part));
-      someWait = true;
+      waiting().put(key, Objects.requireNonNull(sums.merge(key, part, LlmUsage::plus)));
     }
 
     private void passOn(long now) {
-      if (!someWait) {
-        return;
-      }
-      var keys = new ArrayList<String>();
-      try (var all = waiting().all()) {
-        while (all.hasNext()) {
-          var each = all.next();
-          context().forward(new Record<>(each.key, each.value, now));
-          keys.add(each.key);
-        }
-      }
-      keys.forEach(waiting()::delete);
-      someWait = false;
+      sums.forEach((key, sum) -> {
+        context().forward(new Record<>(key, sum, now));
+        waiting().delete(key);
+      });
+      sums.clear();
     }
 
     private KeyValueStore<String, LlmUsage> waiting() {

@@ -126,6 +126,8 @@ final class UsageTopology {
       super.init(context);
       counted = context.getStateStore(COUNTED);
       waiting = context.getStateStore(WAITING);
+      // a task that is taken up again after a fault has its processors still
+      sums.clear();
       try (var all = waiting().all()) {
         all.forEachRemaining(each -> sums.put(each.key, each.value));
       }

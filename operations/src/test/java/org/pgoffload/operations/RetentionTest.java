@@ -10,6 +10,7 @@ import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.OnPostgresVersions;
 import org.pgoffload.schema.SentRequest;
 import org.pgoffload.schema.Session;
@@ -37,6 +38,19 @@ final class RetentionTest extends OnPostgresVersions {
             database.admin().number("select count(*) from pgoffload.partitions_of(?)", current + 1))
         .isEqualTo(database.admin().number("select count(*) from pgoffload.partitioned_tables()"))
         .isGreaterThanOrEqualTo(10);
+  }
+
+  @Test
+  void knowsTheRecentRangesWhenTheirFunctionIsMadeAnew() throws SQLException {
+    over();
+    assertThat(RemoveOldRequests.run(database.address(), true)).isNotEmpty();
+    var recent = database.admin().number("select pgoffload.recent_from()");
+    assertThat(recent).isEqualTo((range() - 1) * IDS_OF_A_RANGE);
+    database
+        .admin()
+        .run("update pgoffload.schema_history set checksum = 0 where description = '02 envelopes'");
+    assertThat(InstallSchema.run(database.address(), "public")).isNotEmpty();
+    assertThat(database.admin().number("select pgoffload.recent_from()")).isEqualTo(recent);
   }
 
   @Test

@@ -19,6 +19,9 @@ public final class DatabaseFault {
   /// The SQLSTATE of a role, among others, that does not exist.
   public static final String UNDEFINED_OBJECT = "42704";
 
+  /// The SQLSTATE of a function that does not exist.
+  public static final String UNDEFINED_FUNCTION = "42883";
+
   /// The SQLSTATE of a session that cannot write: the server is a standby, or set read-only.
   public static final String READ_ONLY_TRANSACTION = "25006";
 

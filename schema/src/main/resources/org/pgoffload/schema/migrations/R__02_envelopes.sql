@@ -115,3 +115,12 @@ language sql stable
 as $$
   select 0::bigint
 $$;
+
+-- made anew it has forgotten the range; of an installation that has none yet, R__17_retention.sql notes the first
+do $$
+begin
+  if pg_catalog.to_regprocedure('pgoffload.note_current_range(bigint)') is not null then
+    perform pgoffload.note_current_range(pgoffload.current_id_range());
+  end if;
+end
+$$;

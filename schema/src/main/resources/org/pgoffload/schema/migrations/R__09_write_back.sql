@@ -74,6 +74,7 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- as in pgoffload.claim_llm
 set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   new_ids bigint[];

@@ -247,6 +247,27 @@ begin
 end
 $$;
 
+-- API: Private. How many of these requests have ended. Keeps the plan of a look, as await_llm does: one look into an index
+-- for each request and table.
+create or replace function pgoffload.count_ended(
+  ids bigint[])             -- distinct
+returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
+as $$
+begin
+  return (
+    select count(*) from unnest(ids) a (id),
+    lateral (
+      (select from pgoffload.llm_result r where r.id = a.id limit 1)
+      union all
+      (select from pgoffload.sql_result r where r.id = a.id and pgoffload.has_all_chunks(r) limit 1)) ended);
+end
+$$;
+
 -- API: Public. Waits until all (or any) of the requests have ended, at most for the timeout; returns the state of each.
 create or replace function ${public_schema}.llm_wait(
   ids bigint[],                      -- of requests that the caller may see, for a model or for SQL
@@ -259,8 +280,8 @@ as $$
 #variable_conflict use_column
 declare
   since timestamptz := clock_timestamp();
+  distinct_ids bigint[];
   needed integer;
-  ended integer;
   other bigint;
   asked boolean;  -- of a model
 begin
@@ -286,13 +307,13 @@ begin
   end if;
   perform pgoffload.request_status(i) from unnest(ids) i;  -- raises for an unknown id
 
-  select case mode when 'any' then least(1, count(distinct i)) else count(distinct i) end
-  into needed from unnest(ids) i;
+  distinct_ids := array(select distinct i from unnest(ids) i);
+  needed := case mode when 'any' then least(1, cardinality(distinct_ids)) else cardinality(distinct_ids) end;
   -- one after another, where all have to end anyway: that costs a look at one of them, and shows the server a task that
   -- waits for its caller
-  if needed = (select count(distinct i) from unnest(ids) i) then
+  if needed = cardinality(distinct_ids) then
     for other, asked in
-        select distinct i, exists (select from ${public_schema}.llm_request l where l.id = i) from unnest(ids) i
+        select i, exists (select from ${public_schema}.llm_request l where l.id = i) from unnest(distinct_ids) i
         -- tasks first: one may wait for what its caller holds
         order by 2, 1 loop
       if asked then
@@ -303,9 +324,7 @@ begin
     end loop;
   end if;
   loop
-    ended := (select count(*) from pgoffload.llm_result r where r.id = any (ids))
-      + (select count(*) from pgoffload.sql_result r where r.id = any (ids) and pgoffload.has_all_chunks(r));
-    exit when ended >= needed or clock_timestamp() >= since + timeout;
+    exit when pgoffload.count_ended(distinct_ids) >= needed or clock_timestamp() >= since + timeout;
     perform pgoffload.pause_polling_until(since, since + timeout);
   end loop;
   return query select i, pgoffload.request_status(i) from unnest(ids) i;

@@ -151,6 +151,19 @@ final class RunTaskTest {
   }
 
   @Test
+  void aSchemaThatIsOlderThanTheWorkerIsNamed() throws Exception {
+    database.execute("alter function pgoffload.memberships() rename to memberships_of_later");
+    try {
+      var result = run("select 1");
+      assertThat(result.status()).isEqualTo("failed");
+      assertThat(error(result).sqlstate()).isEqualTo("42883");
+      assertThat(error(result).message()).contains("older than this worker: run pgoffload install");
+    } finally {
+      database.execute("alter function pgoffload.memberships_of_later() rename to memberships");
+    }
+  }
+
+  @Test
   void aFailureUndoesEverythingAndNamesItsPlace() throws Exception {
     var command = "create table undone (); select 1/0";
     var result = run(command);

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.worker.sql.sessions.SqlClaim.EarlierSession;
 import org.pgoffload.worker.sql.statements.CommandTag;
 import org.postgresql.core.TransactionState;
@@ -150,6 +151,8 @@ public final class TaskSession implements AutoCloseable {
       try (var row = firstRows(statement)) {
         memberships = row.getString(2);
       }
+    } catch (SQLException e) {
+      throw DatabaseFault.is(e, DatabaseFault.UNDEFINED_FUNCTION) ? olderSchema(e) : e;
     }
     if (kept != null && !kept.memberships().equals(memberships)) {
       kept = null;
@@ -160,6 +163,15 @@ public final class TaskSession implements AutoCloseable {
     current = kept == null ? FunctionPlans.of(task, memberships) : kept;
     connection.clearWarnings();
     connection.setAutoCommit(false);
+  }
+
+  /// No code of a task has run yet: it is a function of ours that is missing.
+  private static SQLException olderSchema(SQLException fault) {
+    return new SQLException(
+        "the schema of the database is older than this worker: run pgoffload install, and launch"
+            + " the task again",
+        fault.getSQLState(),
+        fault);
   }
 
   /// What became of a transaction's end.

@@ -2,12 +2,13 @@
 -- that is inserted, and a launch that is sent at once.
 
 -- API: Private. The number by which a session knows a task: what pg_background shows as its pid. The
--- request id is its cookie, which names it for good.
+-- request id is its cookie, which names it for good. Names its operators with their schema instead of having a SET
+-- clause, so that it is inlined.
 create or replace function pgoffload.pid_of(id bigint) returns integer
 language sql immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
-  select case when id & 2147483647 = 0 then 2147483647 else (id & 2147483647)::integer end
+  select case when id operator(pg_catalog.&) 2147483647 operator(pg_catalog.=) 0 then 2147483647
+              else (id operator(pg_catalog.&) 2147483647)::pg_catalog.int4 end
 $$;
 
 -- The stamping functions run with the caller's rights, have no SET clause and use no unqualified function or operator: a
@@ -102,17 +103,20 @@ language plpgsql stable
 as $$
 declare
   account record;
+  requester_exists boolean := true;
   group_oid constant oid := to_regrole('pgbackground_role');
 begin
   -- one query: each more of them is planned in every new session
   select r.oid, r.rolname, r.rolcanlogin, r.rolsuper, r.rolcreaterole, r.rolreplication,
-         login = requester or exists (select from pg_roles q where q.oid = requester) as requester_exists,
          r.rolname = any (select trim(n) from pgoffload.setting s, string_to_table(s.value, ',') n
                           where s.name = 'privileged_sql_roles') as is_privileged,
          exists (select from pg_auth_members m where m.member = login and m.roleid = group_oid) as is_direct_member
   into account
   from pg_roles r where r.oid = login;
-  if account.oid is null or not account.requester_exists then
+  if login <> requester then
+    requester_exists := exists (select from pg_roles q where q.oid = requester);
+  end if;
+  if account.oid is null or not requester_exists then
     return jsonb_build_object('sqlstate', '42704', 'message', 'the role that launched the task does not exist any more',
       'detail', 'role with OID ' || case when account.oid is null then login else requester end);
   end if;

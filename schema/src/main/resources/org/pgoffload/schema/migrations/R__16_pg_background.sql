@@ -155,7 +155,9 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if coalesce(current_setting('pgoffload.submitted', true), '') = '' and pgoffload.is_launched_here(id) then
+  -- launched here, and this session has submitted none
+  if coalesce(current_setting('pgoffload.submitted', true), '') = ''
+     and strpos(current_setting('pgoffload.attached', true), concat('=', id, '/')) > 0 then
     return;
   end if;
   if current_setting('pgoffload.submitted', true) ~ format(',%s,', id)

@@ -602,20 +602,64 @@ final class SqlReadingTest extends WithSqlWorker {
 
   @Test
   void hearsOfARangeOfIdsThatBeginsDuringItsTransaction() {
-    var last = database.admin().number("select last_value from pgoffload.request_id");
-    ann.run("begin");
-    for (int range = 0; range < 2; range++) {
-      var pid = ann.number("select pg_background_launch('select 1 as a')");
+    inRangesOfTheirOwn(() -> {
+      ann.run("begin");
+      for (int range = 0; range < 2; range++) {
+        var pid = ann.number("select pg_background_launch('select 1 as a')");
+        var request = database.onlySent();
+        var rows = database.beginWaiting(ann, "PgSleep", () -> read(pid, "a int"));
+        worker.run(request);
+        assertThat(rows.join()).containsExactly("1");
+        beginRange();
+      }
+      ann.run("commit");
+    });
+  }
+
+  @Test
+  void locksOfOldRangesTheOneThatItReads() {
+    inRangesOfTheirOwn(() -> {
+      var oldest = database.admin().number("select pgoffload.current_id_range()");
+      beginRange();
+      ann.run("select pg_background_launch('select 1 as a')");
       var request = database.onlySent();
-      var rows = database.beginWaiting(ann, "PgSleep", () -> read(pid, "a int"));
       worker.run(request);
-      assertThat(rows.join()).containsExactly("1");
-      database.admin().run("select pgoffload.make_partitions(pgoffload.current_id_range() + 1)");
-      database.admin().run("select pgoffload.begin_id_range()");
+      var id = request.id();
+      for (int range = 0; range < 2; range++) {
+        beginRange();
+      }
+      ann.run("begin");
+      assertThat(ann.rows("select * from sql_rows(" + id + ") as (a int)")).containsExactly("1");
+      assertThat(ann.rows("select * from llm_wait(array[" + id + "])"))
+          .containsExactly(id + "|succeeded");
+      assertThat(
+              ann.rows(
+                  "select relation::regclass from pg_locks where pid = pg_backend_pid() and locktype = 'relation'"))
+          .contains("pgoffload.sql_result_" + (oldest + 1))
+          .doesNotContain("pgoffload.sql_result_" + oldest, "pgoffload.claim_" + oldest);
+      ann.run("commit");
+    });
+  }
+
+  private void beginRange() {
+    database.admin().run("select pgoffload.make_partitions(pgoffload.current_id_range() + 1)");
+    database.admin().run("select pgoffload.begin_id_range()");
+  }
+
+  private void inRangesOfTheirOwn(Runnable test) {
+    var last = database.admin().number("select last_value from pgoffload.request_id");
+    // another test may have had the first ids of the ranges that are there
+    database
+        .admin()
+        .run(
+            "select setval('pgoffload.request_id', (max(number) << 36) + (1::bigint << 34)) from pgoffload.id_range");
+    try {
+      beginRange();
+      test.run();
+    } finally {
+      database.admin().run("select setval('pgoffload.request_id', ?)", last + 1);
+      database.admin().run("select pgoffload.note_current_range(pgoffload.current_id_range())");
     }
-    ann.run("commit");
-    database.admin().run("select setval('pgoffload.request_id', ?)", last + 1);
-    database.admin().run("select pgoffload.note_current_range(pgoffload.current_id_range())");
   }
 
   @Test

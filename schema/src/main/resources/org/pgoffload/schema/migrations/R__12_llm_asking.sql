@@ -125,7 +125,8 @@ begin
     select r.* into result from pgoffload.llm_result r where r.id = await_llm.id and r.id >= pgoffload.recent_from();
     -- asked again: a new range may have begun meanwhile
     if not found and id < pgoffload.recent_from() then
-      select r.* into result from pgoffload.llm_result r where r.id = await_llm.id;
+      -- planned with the id, so that it locks the one partition
+      execute 'select r.* from pgoffload.llm_result r where r.id = $1' into result using await_llm.id;
     end if;
     exit when result.id is not null or clock_timestamp() >= give_up;
     if clock_timestamp() >= next_look then

@@ -247,8 +247,8 @@ begin
 end
 $$;
 
--- API: Private. How many of these requests have ended. Keeps the plan of a look, as await_llm does: one look into an index
--- for each request and table.
+-- API: Private. How many of these requests have ended. Keeps the plan of a look at recent ones, as await_llm does. Older
+-- ones are planned with their ids, so that their partitions alone are locked.
 create or replace function pgoffload.count_ended(
   ids bigint[])             -- distinct
 returns bigint
@@ -258,13 +258,22 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+declare
+  ended bigint;
 begin
-  return (
-    select count(*) from unnest(ids) a (id),
-    lateral (
-      (select from pgoffload.llm_result r where r.id = a.id limit 1)
-      union all
-      (select from pgoffload.sql_result r where r.id = a.id and pgoffload.has_all_chunks(r) limit 1)) ended);
+  if pgoffload.recent_from() <= all (ids) then
+    return (
+      select count(*) from unnest(ids) a (id),
+      lateral (
+        (select from pgoffload.llm_result r where r.id = a.id and r.id >= pgoffload.recent_from() limit 1)
+        union all
+        (select from pgoffload.sql_result r
+         where r.id = a.id and r.id >= pgoffload.recent_from() and pgoffload.has_all_chunks(r) limit 1)) ended);
+  end if;
+  execute 'select (select count(*) from pgoffload.llm_result r where r.id = any ($1))
+      + (select count(*) from pgoffload.sql_result r where r.id = any ($1) and pgoffload.has_all_chunks(r))'
+  into ended using ids;
+  return ended;
 end
 $$;
 

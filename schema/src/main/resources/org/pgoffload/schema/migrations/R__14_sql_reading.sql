@@ -34,7 +34,8 @@ declare
 begin
   select r.* into result from pgoffload.sql_result r where r.id = handle.id and r.id >= pgoffload.recent_from();
   if not found and handle.id < pgoffload.recent_from() then
-    select r.* into result from pgoffload.sql_result r where r.id = handle.id;
+    -- planned with the id, so that it locks the one partition
+    execute 'select r.* from pgoffload.sql_result r where r.id = $1' into result using handle.id;
   end if;
   if result.id is not null and (result.chunks = 0 or pgoffload.has_all_chunks(result)) then
     return result;
@@ -90,7 +91,7 @@ begin
     if not claimed then
       claimed := exists (select from pgoffload.claim c where c.id = handle.id and c.id >= pgoffload.recent_from());
       if not claimed and handle.id < pgoffload.recent_from() then
-        claimed := exists (select from pgoffload.claim c where c.id = handle.id);
+        execute 'select exists (select from pgoffload.claim c where c.id = $1)' into claimed using handle.id;
       end if;
       if claimed and looks > 0 then
         perform set_config('pgoffload.queued_ms',

@@ -12,6 +12,8 @@ public enum DeadLetterReason {
   OTHER_INSTALLATION("other_installation"),
   /// Older than half the retention, so that its claim may be gone: it could run twice.
   TOO_OLD("too_old"),
+  /// Removed from its topic, or replaced, while its request waited: there is nothing to execute.
+  GONE("gone"),
   /// A result, a piece of a result or a chunk of rows without a claim of its request and role: no
   /// worker can have worked on that request.
   UNCLAIMED("unclaimed");

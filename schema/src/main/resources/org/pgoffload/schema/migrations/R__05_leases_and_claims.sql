@@ -184,6 +184,32 @@ begin
 end
 $$;
 
+-- API: Private, for workers. Records immediate LLM requests, whose callers insert no row.
+create or replace function pgoffload.record_llm_requests(envelopes text[]) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_llm
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  insert into ${public_schema}.llm_request (
+    id, kind, prompt, system, messages, model, options, timeout, ordering_key, tags, provider, response_schema,
+    inputs, retry_of, requested_by, requested_by_oid, created_at, immediate)
+  select (e ->> 'id')::bigint, e ->> 'kind', p ->> 'prompt', p ->> 'system', p -> 'messages', p ->> 'model',
+         p -> 'options', make_interval(secs => (e ->> 'timeout_ms')::double precision / 1000),
+         e ->> 'ordering_key', p -> 'tags', p ->> 'provider', p -> 'response_schema',
+         case when p ? 'inputs' then array(select jsonb_array_elements_text(p -> 'inputs')) end,
+         (p ->> 'retry_of')::bigint,
+         e #>> '{requested_by,user}', (e #>> '{requested_by,user_oid}')::oid,
+         timestamptz 'epoch' + coalesce(e ->> 'created_at_us', e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
+  from unnest(envelopes) envelope,
+       lateral (select envelope::jsonb as e offset 0) parsed,  -- once, not for each of the fields
+       lateral (select e -> 'payload' as p) payload
+  where envelope is not null and e ->> 'kind' in ('ask', 'embed')
+  on conflict (id) do nothing;
+end
+$$;
+
 -- API: Private, for workers. Claims a batch of LLM requests in one statement. Each comes back as
 -- pgoffload.claim_requests says, or as
 --   cancelled    the caller's, but not to be run: detail says who has cancelled it
@@ -209,21 +235,7 @@ declare
   used_up jsonb;    -- which budget, by the role's oid
 begin
   if cardinality(array_remove(envelopes, null)) > 0 then
-    insert into ${public_schema}.llm_request (
-      id, kind, prompt, system, messages, model, options, timeout, ordering_key, tags, provider, response_schema,
-      inputs, retry_of, requested_by, requested_by_oid, created_at, immediate)
-    select (e ->> 'id')::bigint, e ->> 'kind', p ->> 'prompt', p ->> 'system', p -> 'messages', p ->> 'model',
-           p -> 'options', make_interval(secs => (e ->> 'timeout_ms')::double precision / 1000),
-           e ->> 'ordering_key', p -> 'tags', p ->> 'provider', p -> 'response_schema',
-           case when p ? 'inputs' then array(select jsonb_array_elements_text(p -> 'inputs')) end,
-           (p ->> 'retry_of')::bigint,
-           e #>> '{requested_by,user}', (e #>> '{requested_by,user_oid}')::oid,
-           timestamptz 'epoch' + coalesce(e ->> 'created_at_us', e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
-    from unnest(envelopes) envelope,
-         lateral (select envelope::jsonb as e offset 0) parsed,  -- once, not for each of the fields
-         lateral (select e -> 'payload' as p) payload
-    where envelope is not null and e ->> 'kind' in ('ask', 'embed')
-    on conflict (id) do nothing;
+    perform pgoffload.record_llm_requests(envelopes);
   end if;
 
   -- Where there are no cancellations of these requests and no budgets, this is a look into either table. A cancellation

@@ -15,9 +15,11 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.TopicConfig;
 import org.pgoffload.dev.servers.PostgresVersion;
@@ -365,6 +367,15 @@ public final class TestInstallation implements AutoCloseable {
               result.getBytes(StandardCharsets.UTF_8)));
     }
     broker.sendAll(records);
+  }
+
+  /// Removes what lies on the first partition of a topic, as an administrator may.
+  public void removeRecords(String topic) throws Exception {
+    broker
+        .admin()
+        .deleteRecords(Map.of(new TopicPartition(topic, 0), RecordsToDelete.beforeOffset(-1)))
+        .all()
+        .get(10, TimeUnit.SECONDS);
   }
 
   /// The sum of the offsets that the workers have committed.

@@ -25,12 +25,17 @@ final class CommitOffsets implements ConsumerRebalanceListener {
   private static final Duration PATIENCE = Duration.ofSeconds(1);
 
   private final Consumer<byte[], byte[]> consumer;
+  private final java.util.function.Consumer<Collection<TopicPartition>> lost;
   private final Map<TopicPartition, OffsetWatermark> watermarks = new HashMap<>();
   private boolean underWay;
   private long lastCommit = System.nanoTime();
 
-  CommitOffsets(Consumer<byte[], byte[]> consumer) {
+  /// @param lost is told the partitions that other workers read from now on
+  CommitOffsets(
+      Consumer<byte[], byte[]> consumer,
+      java.util.function.Consumer<Collection<TopicPartition>> lost) {
     this.consumer = consumer;
+    this.lost = lost;
   }
 
   /// A record was received.
@@ -128,7 +133,8 @@ final class CommitOffsets implements ConsumerRebalanceListener {
     LOG.info("Reading from {}", partitions);
   }
 
-  /// What runs goes on when its partition moves to another worker, which sees it as held.
+  /// What runs goes on when its partition moves to another worker, which sees it as held. What
+  /// waits is left to that worker.
   @Override
   public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
     commitNow(partitions);
@@ -138,5 +144,6 @@ final class CommitOffsets implements ConsumerRebalanceListener {
   @Override
   public void onPartitionsLost(Collection<TopicPartition> partitions) {
     partitions.forEach(watermarks::remove);
+    lost.accept(partitions);
   }
 }

@@ -11,9 +11,6 @@ import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.common.KafkaException;
 import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.KafkaFault;
-import org.pgoffload.protocol.DeadLetterReason;
-import org.pgoffload.protocol.Envelope;
-import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.telemetry.BrokerConnections;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,8 +19,8 @@ import org.slf4j.LoggerFactory;
 /// request runs on a virtual thread of its own and they finish in any order; offsets are committed
 /// below the lowest unfinished request only.
 ///
-/// At the edge of the window (unfinished requests, or their bytes) the partitions are paused. What
-/// is verified is handed to [DeliverRequests].
+/// While too many requests are unfinished, or their records take too much memory, the partitions
+/// are paused. What is verified is handed to [DeliverRequests].
 final class ConsumeRequests implements Runnable {
   private static final Logger LOG = LoggerFactory.getLogger(ConsumeRequests.class);
 
@@ -42,8 +39,9 @@ final class ConsumeRequests implements Runnable {
   private final RequestQueue queue;
   private final DeliverRequests<?> deliver;
   private final Consumer<byte[], byte[]> consumer;
-  private final VerifyRequest verify;
+  private final JudgeRecord judge;
   private final CommitOffsets offsets;
+  private final int most = PendingRequests.most();
 
   private final BrokerConnections connections;
 
@@ -63,13 +61,13 @@ final class ConsumeRequests implements Runnable {
       DeliverySettings settings,
       DeliverRequests<?> deliver,
       Consumer<byte[], byte[]> consumer,
-      VerifyRequest verify) {
+      JudgeRecord judge) {
     this.settings = settings;
     this.deliver = deliver;
     this.queue = deliver.queue();
     this.consumer = consumer;
-    this.verify = verify;
-    this.offsets = new CommitOffsets(consumer);
+    this.judge = judge;
+    this.offsets = new CommitOffsets(consumer, deliver::lost);
     this.connections = BrokerConnections.of(consumer.metrics().values());
   }
 
@@ -151,99 +149,31 @@ final class ConsumeRequests implements Runnable {
   }
 
   private boolean atTheEdge() {
-    return deliver.count() + undecided.size() >= queue.window()
+    return deliver.count() + undecided.size() >= most
         || deliver.bytes() + undecidedBytes >= settings.maxBytesInFlight();
   }
 
   /// Must not throw: the consumer has moved past the record, and it would never come again.
   private void receive(ConsumerRecord<byte[], byte[]> record) {
     var finish = offsets.begin(record);
-    act(record, finish, verdict(record, false));
-  }
-
-  private VerifyRequest.Verdict verdict(ConsumerRecord<byte[], byte[]> record, boolean keysAreNew) {
-    try {
-      return keysAreNew ? verify.verifyWithTheseKeys(record) : verify.verify(record);
-    } catch (RuntimeException e) {
-      return new VerifyRequest.Verdict.Refused(
-          DeadLetterReason.MALFORMED, "the worker failed to read it: " + e.getClass().getName());
-    }
+    act(record, finish, judge.verdict(record, false));
   }
 
   private void act(
       ConsumerRecord<byte[], byte[]> record, Runnable finish, VerifyRequest.Verdict verdict) {
-    switch (verdict) {
-      case VerifyRequest.Verdict.Trusted trusted -> {
-        if (isMisplaced(trusted.envelope())) {
-          // signed for something else: here it would end somebody's request
-          deliver.refuse(
-              record,
-              new VerifyRequest.Verdict.Refused(
-                  DeadLetterReason.MALFORMED,
-                  "what is of kind '" + trusted.envelope().kind() + "' does not belong here"),
-              finish);
-        } else if (deliver.hasPublished(trusted.envelope().id())) {
-          finish.run();
-        } else {
-          deliver.received(new ConsumedRequest(trusted.envelope(), record, finish));
-        }
-      }
-      case VerifyRequest.Verdict.Refused refused -> {
-        var ours = refused.ours();
-        if (ours == null
-            || RequestKind.ofWireName(ours.kind()).isEmpty()
-            || isMisplaced(ours)
-            || deliver.hasPublished(ours.id())) {
-          deliver.refuse(record, refused, finish);
-        } else {
-          var both = new Both(finish);
-          deliver.refuse(record, refused, both::first);
-          deliver.received(
-              new ConsumedRequest(
-                  ours,
-                  record,
-                  both::second,
-                  new ConsumedRequest.Refusal(refused.reason(), refused.detail())));
-        }
-      }
-      case VerifyRequest.Verdict.UnknownKey _ -> {
-        undecided.add(new Undecided(record, finish));
-        undecidedBytes += RunRequests.size(record);
-      }
-    }
-  }
-
-  private boolean isMisplaced(Envelope envelope) {
-    return RequestKind.ofWireName(envelope.kind())
-        .filter(kind -> kind.channel() != queue.channel())
-        .isPresent();
-  }
-
-  /// A record that needs nothing any more once its dead letter is published and its request has
-  /// ended.
-  private static final class Both {
-    private final Runnable finish;
-    private boolean first;
-    private boolean second;
-
-    Both(Runnable finish) {
-      this.finish = finish;
-    }
-
-    synchronized void first() {
-      first = true;
-      finishIfBoth();
-    }
-
-    synchronized void second() {
-      second = true;
-      finishIfBoth();
-    }
-
-    private void finishIfBoth() {
-      if (first && second) {
-        finish.run();
-      }
+    var request =
+        switch (verdict) {
+          case VerifyRequest.Verdict.Trusted(var envelope) ->
+              judge.trusted(record, envelope, finish);
+          case VerifyRequest.Verdict.Refused refused -> judge.refused(record, refused, finish);
+          case VerifyRequest.Verdict.UnknownKey _ -> {
+            undecided.add(new Undecided(record, finish));
+            undecidedBytes += RunRequests.size(record);
+            yield null;
+          }
+        };
+    if (request != null) {
+      deliver.received(request);
     }
   }
 
@@ -255,7 +185,7 @@ final class ConsumeRequests implements Runnable {
     }
     nextKeyRead = System.nanoTime() + BETWEEN_KEY_READS.toNanos();
     try {
-      verify.readKeysAgain();
+      judge.readKeysAgain();
     } catch (SQLException e) {
       complaint.of(
           undecided.size()
@@ -264,7 +194,7 @@ final class ConsumeRequests implements Runnable {
       return;
     }
     for (var each : undecided) {
-      act(each.record, each.finish, verdict(each.record, true));
+      act(each.record, each.finish, judge.verdict(each.record, true));
     }
     undecided.clear();
     undecidedBytes = 0;

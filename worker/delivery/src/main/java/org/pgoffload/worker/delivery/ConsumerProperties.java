@@ -33,6 +33,22 @@ public final class ConsumerProperties {
     return properties;
   }
 
+  /// Of a consumer that reads records of a queue again.
+  static Map<String, Object> again(DeliverySettings settings, RequestQueue queue) {
+    var properties = all(settings, queue.name() + "-again");
+    // it assigns itself partitions, and commits nothing
+    properties.remove(ConsumerConfig.GROUP_ID_CONFIG);
+    properties.put(ConsumerConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CLASSIC.name());
+    // what is out of range is gone, and is not to be replaced by other records
+    properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "none");
+    // what it asks for is there: a fetch that waits at the end of a log would keep the next one
+    // waiting
+    properties.put(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG, 0);
+    // it jumps, so that most of a large fetch would be thrown away
+    properties.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 256 << 10);
+    return properties;
+  }
+
   /// Of a consumer that reads what the results application has not written back yet.
   public static Map<String, Object> takeovers(DeliverySettings settings) {
     var properties = all(settings, "takeovers");

@@ -2,20 +2,25 @@ package org.pgoffload.worker.delivery;
 
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.TopicPartition;
 import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Halving;
+import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.telemetry.LogRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Claims the verified requests of one queue, has its handler execute them, watches those that
-/// other workers have, and drains. While the database cannot be asked nothing is claimed, so
-/// nothing is begun.
+/// Claims the verified requests of one queue in their turn, has its handler execute them, records
+/// those that wait, watches those that other workers have, and drains. While the database cannot be
+/// asked nothing is claimed, so nothing is begun.
+///
+/// Longer than 300 lines because a request that is claimed, recorded, watched or ended meets the
+/// same absence of the database.
 ///
 /// For the thread of the queue's consumer.
 final class DeliverRequests<A extends Attempt> {
@@ -29,12 +34,16 @@ final class DeliverRequests<A extends Attempt> {
 
   private static final Duration WATCH_INTERVAL = Duration.ofMillis(500);
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
+  private static final Duration LEAST_POLL = Duration.ofMillis(2);
+  private static final Duration MOST_POLL = Duration.ofMillis(20);
 
   private final RequestHandler<A> handler;
   private final PendingRequests pending;
   private final RunRequests run;
   private final MeasureRequests measure;
+  private final ReadAgain readAgain;
   private final boolean measuresArrivals;
+  private long lastBeginning = System.nanoTime();
   private long lastWatch = System.nanoTime();
   private long nextClaim = System.nanoTime();
   private final Complaint complaint = new Complaint(LOG);
@@ -44,11 +53,13 @@ final class DeliverRequests<A extends Attempt> {
       PendingRequests pending,
       RunRequests run,
       MeasureRequests measure,
+      ReadAgain readAgain,
       TopicNames topics) {
     this.handler = handler;
     this.pending = pending;
     this.run = run;
     this.measure = measure;
+    this.readAgain = readAgain;
     // what a worker has published again has arrived before
     this.measuresArrivals = handler.queue().isFirst(topics);
   }
@@ -64,19 +75,12 @@ final class DeliverRequests<A extends Attempt> {
       measure.arrived(request);
     }
     var _ = pending.received(request);
+    lastBeginning = System.nanoTime();
   }
 
-  /// Sends a record that is not executed to the dead letters.
-  void refuse(
-      ConsumerRecord<byte[], byte[]> record,
-      VerifyRequest.Verdict.Refused verdict,
-      Runnable finish) {
-    run.refuse(record, verdict, finish);
-  }
-
-  /// Whether this worker has published the result of a request.
-  boolean hasPublished(long id) {
-    return run.hasPublished(id);
+  /// Other workers read these partitions from now on: what waits of them is theirs.
+  void lost(Collection<TopicPartition> partitions) {
+    pending.forgetWaiting(partitions);
   }
 
   /// How many records are unfinished.
@@ -89,9 +93,15 @@ final class DeliverRequests<A extends Attempt> {
     return pending.bytes() + run.refusedBytes();
   }
 
-  /// How long a poll may take while requests wait; empty while none does.
+  /// How long a poll may take while requests wait; empty while none does. A fiftieth of the time
+  /// that nothing has begun: what has waited long can wait a little longer.
   Optional<Duration> pollWhileWaiting() {
-    return handler.pollWhileWaiting();
+    if (!handler.scheduler().hasWaiting()) {
+      return Optional.empty();
+    }
+    long pause = (System.nanoTime() - lastBeginning) / 50;
+    return Optional.of(
+        Duration.ofNanos(Math.clamp(pause, LEAST_POLL.toNanos(), MOST_POLL.toNanos())));
   }
 
   /// Whether the database could be asked when it last had to be.
@@ -106,6 +116,8 @@ final class DeliverRequests<A extends Attempt> {
     watchHeld();
     if (hasDatabase()) {
       complaint.end();
+      // now nothing of it has to be claimed or recorded in this round
+      pending.forgetRecords(queue().mostRecords(), queue().mostRecordBytes());
     }
   }
 
@@ -120,20 +132,57 @@ final class DeliverRequests<A extends Attempt> {
 
   private void claimWaiting() {
     while (hasDatabase()) {
-      var waiting = handler.mayBegin(Math.min(CLAIM_BATCH, handler.room()));
-      if (waiting.isEmpty()) {
+      var chosen = handler.mayBegin(Math.min(CLAIM_BATCH, handler.room()));
+      if (chosen.isEmpty()) {
         return;
       }
-      claimOrWait(waiting);
+      var records = recordsOf(chosen);
+      if (!records.requests().isEmpty()) {
+        claimOrWait(records.requests());
+      } else if (!records.unread().isEmpty()) {
+        pauseClaims(
+            "Requests wait, because their records could not be read again: " + fault(records));
+      }
     }
   }
 
-  private void recordWaiting() {
-    if (!hasDatabase()) {
-      return;
-    }
+  private ReadAgain.Chosen recordsOf(List<Long> chosen) {
     try {
-      handler.recordWaiting();
+      var records = readAgain.records(chosen);
+      putBack(records.unread());
+      for (long id : chosen) {
+        if (!pending.has(id)) {
+          // it was ended before the scheduler knew it
+          handler.scheduler().finished(id);
+        }
+      }
+      return records;
+    } catch (RuntimeException e) {
+      putBack(chosen);
+      throw e;
+    }
+  }
+
+  private static String fault(ReadAgain.Chosen records) {
+    return records.fault() == null ? "no answer in time" : KafkaFault.words(records.fault());
+  }
+
+  /// What waits is recorded, so that it can be listed and cancelled.
+  private void recordWaiting() {
+    try {
+      while (hasDatabase()) {
+        var batch = pending.unrecorded(CLAIM_BATCH);
+        if (batch.isEmpty()) {
+          return;
+        }
+        Halving.run(
+            batch,
+            requests -> {
+              handler.record(requests);
+              requests.forEach(request -> pending.recorded(request.id()));
+            },
+            (request, _) -> pending.notRecordable(request.id()));
+      }
     } catch (SQLException e) {
       waitForDatabase(e);
     }
@@ -161,8 +210,13 @@ final class DeliverRequests<A extends Attempt> {
   private void claimOrWait(List<ConsumedRequest> requests) {
     try {
       claim(requests);
+      lastBeginning = System.nanoTime();
+    } catch (RuntimeException e) {
+      putBack(ids(requests));
+      throw e;
     } catch (SQLException e) {
       if (!DatabaseFault.isDataError(e)) {
+        putBack(ids(requests));
         waitForDatabase(e);
       } else if (requests.size() > 1) {
         Halving.halves(requests).forEach(this::claimOrWait);
@@ -172,10 +226,23 @@ final class DeliverRequests<A extends Attempt> {
     }
   }
 
+  /// What was chosen and has not begun waits again.
+  private void putBack(List<Long> chosen) {
+    chosen.stream().filter(pending::waits).forEach(handler.scheduler()::putBack);
+  }
+
+  private static List<Long> ids(List<ConsumedRequest> requests) {
+    return requests.stream().map(ConsumedRequest::id).toList();
+  }
+
   private void waitForDatabase(SQLException fault) {
-    complaint.of(
+    pauseClaims(
         "Requests wait, because the database could not be asked to claim them: "
             + fault.getMessage());
+  }
+
+  private void pauseClaims(String why) {
+    complaint.of(why);
     nextClaim = System.nanoTime() + PAUSE_AFTER_FAULT.toNanos();
   }
 
@@ -252,6 +319,7 @@ final class DeliverRequests<A extends Attempt> {
         case Claim.Missing<A> _ -> pending.finish(request.id());
       }
     } catch (SQLException e) {
+      putBack(List.of(request.id()));
       waitForDatabase(e);
     }
   }

@@ -9,6 +9,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.IntConsumer;
 import javax.sql.DataSource;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
@@ -21,6 +22,9 @@ import org.pgoffload.worker.delivery.lease.Lease;
 ///
 /// To be opened, given its handlers, and started, by one thread.
 public final class Delivery implements RunningPart {
+  /// What waits for its turn leaves the memory to what runs.
+  private static final int SHARE_OF_WAITING_RECORDS = 16;
+
   private final DeliverySettings settings;
   private final OpenedParts parts;
   private final DataSource database;
@@ -107,6 +111,18 @@ public final class Delivery implements RunningPart {
     CountWorkers.every(timer, database, workers, clock);
   }
 
+  /// A topic of requests, with its share of the memory for those that wait.
+  ///
+  /// @param name in the names of metrics, threads and Kafka clients
+  public RequestQueue queue(String name, String topic, RequestChannel channel) {
+    return new RequestQueue(
+        name,
+        topic,
+        channel,
+        settings.maxInFlight(),
+        settings.maxBytesInFlight() / SHARE_OF_WAITING_RECORDS);
+  }
+
   /// Will consume a handler's requests.
   ///
   /// @param pending where they count as unfinished
@@ -115,12 +131,20 @@ public final class Delivery implements RunningPart {
       RequestHandler<A> handler, PendingRequests pending, RunRequests run) {
     var queue = handler.queue();
     measure.watch(queue.name(), pending, clock);
+    var judge = new JudgeRecord(verify, run, queue.channel());
+    var readAgain =
+        parts.add(
+            new ReadAgain(
+                pending,
+                new ReadRecords(
+                    () -> new KafkaConsumer<>(ConsumerProperties.again(settings, queue))),
+                judge));
     var consume =
         new ConsumeRequests(
             settings,
-            new DeliverRequests<>(handler, pending, run, measure, settings.topics()),
+            new DeliverRequests<>(handler, pending, run, measure, readAgain, settings.topics()),
             new KafkaConsumer<byte[], byte[]>(ConsumerProperties.requests(settings, queue)),
-            verify);
+            judge);
     var name = "pgoffload-" + queue.name() + "-requests";
     loops.add(
         new Loop(

@@ -79,7 +79,7 @@ public final class MeasureRequests implements Lease.Doing {
         .description("Requests received and not finished: waiting, running, or held by another")
         .tag("lane", lane)
         .register(metrics);
-    Gauge.builder("pgoffload.requests.held", unfinished, each -> each.held().size())
+    Gauge.builder("pgoffload.requests.held", unfinished, PendingRequests::heldCount)
         .description("Those of them that another worker has, watched in case it dies")
         .tag("lane", lane)
         .register(metrics);

@@ -9,17 +9,91 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.kafka.common.TopicPartition;
+import org.jspecify.annotations.Nullable;
 
 /// Every request that this worker has received and not finished: waiting to be claimed, running, or
-/// held by another worker. Counts them and their bytes, which is the window.
+/// held by another worker.
+///
+/// The records of those that wait are in memory as long as there is room for them. Beyond it, a
+/// request is known by a [RequestReference], and its record is read again when its turn comes.
+///
+/// Longer than 300 lines because all states of a request, and the memory that they take, change
+/// under one lock.
 ///
 /// Safe to share between threads.
 public final class PendingRequests {
-  private final Map<Long, List<ConsumedRequest>> all = new HashMap<>();
-  private final Map<Long, ConsumedRequest> waiting = new LinkedHashMap<>();
-  private final Map<Long, ConsumedRequest> held = new LinkedHashMap<>();
+  /// The memory of a request without its record, with what its scheduler and its watermark know.
+  private static final int REFERENCE_BYTES = 512;
+
+  private static final int MOST = 1_000_000;
+
+  /// More than the roles that usually ask; others are kept as well, but not shared.
+  private static final int MOST_HEADS = 1_000;
+
+  private final Map<Long, Entry> all = new HashMap<>();
+
+  /// Those that wait with their records, in the order in which these came.
+  private final LinkedHashMap<Long, Entry> whole = new LinkedHashMap<>();
+
+  /// Those that wait, and that the database has no row of yet.
+  private final LinkedHashMap<Long, Entry> unrecorded = new LinkedHashMap<>();
+
+  private final Map<Long, Entry> held = new LinkedHashMap<>();
+  private final Map<RequestReference.Head, RequestReference.Head> heads = new HashMap<>();
+  private final Map<TopicPartition, TopicPartition> partitions = new HashMap<>();
   private final PendingListener listener;
+  private int waiting;
+
+  /// Which of all was asked first, as far as it is known.
+  private @Nullable Entry oldest;
+
+  /// Of the records that are in memory.
   private long bytes;
+
+  /// Of those that wait.
+  private long waitingBytes;
+
+  private enum State {
+    WAITING,
+    RUNNING,
+    HELD
+  }
+
+  /// One request, however often it was delivered.
+  private static final class Entry {
+    private final RequestReference reference;
+    private State state = State.WAITING;
+    private @Nullable ConsumedRequest request;
+    private Runnable finish;
+
+    /// Of repeated deliveries.
+    private List<Runnable> again = List.of();
+
+    /// Whether this worker has seen to it that the database has its row.
+    private boolean recorded;
+
+    private Entry(RequestReference reference, Runnable finish) {
+      this.reference = reference;
+      this.finish = finish;
+    }
+
+    private Runnable finishAll() {
+      var first = finish;
+      var others = List.copyOf(again);
+      return () -> {
+        first.run();
+        others.forEach(Runnable::run);
+      };
+    }
+
+    /// Whether its record can be read again to the same end.
+    private boolean canBeReadAgain() {
+      return request != null
+          && request.refusal() == null
+          && (recorded || !reference.head().immediate());
+    }
+  }
 
   public PendingRequests() {
     this(PendingListener.NONE);
@@ -30,49 +104,179 @@ public final class PendingRequests {
     this.listener = listener;
   }
 
+  /// How many may be unfinished at once: as many as an eighth of the heap holds, without their
+  /// records.
+  public static int most() {
+    return (int) Math.min(MOST, Runtime.getRuntime().maxMemory() / 8 / REFERENCE_BYTES);
+  }
+
   /// A request was received: it waits to be claimed, unless the same one is here already (delivered
   /// twice), in which case both finish together.
   ///
   /// @return whether it is the first
   public boolean received(ConsumedRequest request) {
     synchronized (this) {
-      bytes += request.size();
-      var same = all.computeIfAbsent(request.id(), id -> new ArrayList<>(1));
-      same.add(request);
-      if (same.size() > 1) {
+      var same = all.get(request.id());
+      if (same != null) {
+        if (same.again.isEmpty()) {
+          same.again = new ArrayList<>(1);
+        }
+        same.again.add(request.finish());
         return false;
       }
-      waiting.put(request.id(), request);
+      if (oldest != null
+          && request.envelope().createdAt().toEpochMilli() < oldest.reference.createdAt()) {
+        oldest = null;
+      }
+      var entry = new Entry(reference(request), request.finish());
+      all.put(request.id(), entry);
+      waiting++;
+      keep(entry, request);
+      if (request.envelope().immediate() && request.isReadable()) {
+        unrecorded.put(request.id(), entry);
+      }
     }
     listener.waits(request);
     return true;
   }
 
-  /// What waits to be claimed under this id.
-  public synchronized Optional<ConsumedRequest> waitingOf(long id) {
-    return Optional.ofNullable(waiting.get(id));
+  private RequestReference reference(ConsumedRequest request) {
+    if (heads.size() > MOST_HEADS) {
+      heads.clear();
+    }
+    var head = RequestReference.head(request.envelope());
+    var partition = new TopicPartition(request.record().topic(), request.record().partition());
+    return RequestReference.to(
+        request,
+        partitions.computeIfAbsent(partition, _ -> partition),
+        heads.computeIfAbsent(head, _ -> head));
   }
 
-  /// Up to this many that wait to be claimed, in the order of their arrival.
-  public synchronized List<ConsumedRequest> waiting(int atMost) {
-    return waiting.values().stream().limit(atMost).toList();
+  private void keep(Entry entry, ConsumedRequest request) {
+    entry.request = request;
+    entry.finish = request.finish();
+    bytes += entry.reference.bytes();
+    waitingBytes += entry.reference.bytes();
+    whole.put(request.id(), entry);
+  }
+
+  /// The record of a request that waits was read again.
+  ///
+  /// @param request whose end tells all records of the request
+  synchronized void readAgain(ConsumedRequest request) {
+    var entry = all.get(request.id());
+    if (entry != null && entry.state == State.WAITING && entry.request == null) {
+      keep(entry, request);
+    }
+  }
+
+  /// What waits to be claimed under this id, if its record is in memory.
+  public synchronized Optional<ConsumedRequest> waitingOf(long id) {
+    return Optional.ofNullable(whole.get(id)).map(entry -> entry.request);
+  }
+
+  /// A request that waits without its record.
+  ///
+  /// @param finish tells all records of it
+  record Unread(RequestReference reference, Runnable finish) {}
+
+  /// What waits to be claimed under this id, if its record has to be read again.
+  synchronized Optional<Unread> unreadOf(long id) {
+    return Optional.ofNullable(all.get(id))
+        .filter(entry -> entry.state == State.WAITING && entry.request == null)
+        .map(entry -> new Unread(entry.reference, entry.finishAll()));
+  }
+
+  /// Whether a request is unfinished.
+  synchronized boolean has(long id) {
+    return all.containsKey(id);
+  }
+
+  /// Whether it waits to be claimed.
+  synchronized boolean waits(long id) {
+    var entry = all.get(id);
+    return entry != null && entry.state == State.WAITING;
+  }
+
+  /// Forgets records of requests that wait, the last ones first, until those that are left take at
+  /// most this much memory.
+  synchronized void forgetRecords(int atMost, long atMostBytes) {
+    var last = whole.sequencedValues().reversed().iterator();
+    while ((whole.size() > atMost || waitingBytes > atMostBytes) && last.hasNext()) {
+      var entry = last.next();
+      if (entry.canBeReadAgain()) {
+        last.remove();
+        entry.request = null;
+        bytes -= entry.reference.bytes();
+        waitingBytes -= entry.reference.bytes();
+      }
+    }
+  }
+
+  /// Forgets what waits of partitions that other workers read from now on. They begin with what is
+  /// unfinished here.
+  void forgetWaiting(Collection<TopicPartition> revoked) {
+    List<Long> forgotten;
+    synchronized (this) {
+      forgotten =
+          all.values().stream()
+              .filter(entry -> entry.state == State.WAITING && entry.again.isEmpty())
+              .map(entry -> entry.reference)
+              .filter(reference -> revoked.contains(reference.partition()))
+              .map(RequestReference::id)
+              .toList();
+    }
+    forgotten.forEach(this::remove);
+  }
+
+  /// Up to this many that wait and that the database has no row of yet.
+  synchronized List<ConsumedRequest> unrecorded(int atMost) {
+    return unrecorded.values().stream()
+        .limit(atMost)
+        .map(entry -> entry.request)
+        .filter(request -> request != null)
+        .toList();
+  }
+
+  /// The database has a row of it.
+  synchronized void recorded(long id) {
+    var entry = unrecorded.remove(id);
+    if (entry != null) {
+      entry.recorded = true;
+    }
+  }
+
+  /// The database takes no row of it: its claim will say so, and end it.
+  synchronized void notRecordable(long id) {
+    unrecorded.remove(id);
+  }
+
+  /// Whether the database has a row of a request without its claim.
+  public synchronized boolean isRecorded(ConsumedRequest request) {
+    var entry = all.get(request.id());
+    return !request.envelope().immediate() || (entry != null && entry.recorded);
   }
 
   /// All that another worker holds.
   synchronized List<ConsumedRequest> held() {
-    return List.copyOf(held.values());
+    return held.values().stream()
+        .flatMap(entry -> Optional.ofNullable(entry.request).stream())
+        .toList();
   }
 
-  public synchronized boolean hasWaiting() {
-    return !waiting.isEmpty();
+  synchronized int heldCount() {
+    return held.size();
   }
 
   /// It has been claimed and runs now.
   public void running(long id) {
     listener.running(id);
     synchronized (this) {
-      waiting.remove(id);
-      held.remove(id);
+      var entry = all.get(id);
+      if (entry != null) {
+        leave(entry);
+        entry.state = State.RUNNING;
+      }
     }
   }
 
@@ -81,48 +285,91 @@ public final class PendingRequests {
     // in this order: from then on the consumer's thread may claim it again
     listener.held(request.id());
     synchronized (this) {
-      waiting.remove(request.id());
-      if (all.containsKey(request.id())) {
-        held.put(request.id(), request);
+      var entry = all.get(request.id());
+      if (entry != null) {
+        leave(entry);
+        entry.state = State.HELD;
+        if (entry.request == null) {
+          entry.request = request;
+          bytes += entry.reference.bytes();
+        }
+        held.put(request.id(), entry);
       }
+    }
+  }
+
+  /// Takes it from wherever its state has put it.
+  private void leave(Entry entry) {
+    long id = entry.reference.id();
+    switch (entry.state) {
+      case WAITING -> {
+        waiting--;
+        if (whole.remove(id) != null) {
+          waitingBytes -= entry.reference.bytes();
+        }
+        unrecorded.remove(id);
+      }
+      case RUNNING -> {}
+      case HELD -> held.remove(id);
     }
   }
 
   /// It needs nothing any more: its offsets may be committed.
   public void finish(long id) {
+    remove(id).ifPresent(Runnable::run);
+  }
+
+  /// Forgets a request whose records another sees to.
+  ///
+  /// @return what tells all its records that they need nothing any more
+  Optional<Runnable> remove(long id) {
     // in this order: from then on the same request may be received anew, and must not lose its
     // place
     listener.finished(id);
-    Collection<ConsumedRequest> finished;
     synchronized (this) {
-      waiting.remove(id);
-      held.remove(id);
-      var removed = all.remove(id);
-      finished = removed == null ? List.of() : removed;
-      for (var request : finished) {
-        bytes -= request.size();
+      var entry = all.remove(id);
+      if (entry == null) {
+        return Optional.empty();
       }
+      leave(entry);
+      if (entry == oldest) {
+        oldest = null;
+      }
+      if (entry.request != null) {
+        bytes -= entry.reference.bytes();
+      }
+      return Optional.of(entry.finishAll());
     }
-    finished.forEach(request -> request.finish().run());
   }
 
   public synchronized int count() {
     return all.size();
   }
 
+  /// Of the records that are in memory.
   synchronized long bytes() {
     return bytes;
   }
 
   /// When the oldest of them was asked; empty if there is none.
   synchronized Optional<Instant> oldest() {
-    return all.values().stream()
-        .map(same -> same.getFirst().envelope().createdAt())
-        .min(Comparator.naturalOrder());
+    if (oldest == null) {
+      oldest =
+          all.values().stream()
+              .min(Comparator.comparingLong(entry -> entry.reference.createdAt()))
+              .orElse(null);
+    }
+    return Optional.ofNullable(oldest)
+        .map(entry -> Instant.ofEpochMilli(entry.reference.createdAt()));
   }
 
   /// How many have been begun here and not ended.
   public synchronized int running() {
-    return all.size() - waiting.size() - held.size();
+    return all.size() - waiting - held.size();
+  }
+
+  /// How many wait to be claimed.
+  synchronized int waiting() {
+    return waiting;
   }
 }

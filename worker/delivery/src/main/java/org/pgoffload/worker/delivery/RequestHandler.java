@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.pgoffload.worker.delivery.scheduling.RequestScheduler;
 
 /// Executes the requests of one queue: the seam between delivery, which is the same for all
 /// requests, and their execution. Delivery claims through it, counts, watches, takes over and
@@ -29,15 +30,15 @@ public interface RequestHandler<A extends Attempt> {
   /// Where its requests come from.
   RequestQueue queue();
 
-  /// How long a poll may take while requests wait; empty while none does.
-  Optional<Duration> pollWhileWaiting();
+  /// Who of its requests may begin.
+  RequestScheduler<?> scheduler();
 
   /// How many requests may be claimed now.
   int room();
 
-  /// Up to this many requests that may begin now, in the order of their arrival. They are to be
-  /// claimed.
-  List<ConsumedRequest> mayBegin(int atMost);
+  /// The ids of up to this many requests that may begin now, as the scheduler chooses them. They
+  /// are to be claimed.
+  List<Long> mayBegin(int atMost);
 
   /// Claims a batch of requests in one statement and one commit.
   ///
@@ -67,10 +68,10 @@ public interface RequestHandler<A extends Attempt> {
   /// @return what publishes it again; empty if a result is never known before it is published
   Optional<Execution> publishStanding(ConsumedRequest request);
 
-  /// Makes known to the database which requests wait. Called after each round of claims.
+  /// Makes immediate requests that wait known to the database. Called after each round of claims.
   ///
   /// @throws SQLException if the database could not be asked; to be called again
-  default void recordWaiting() throws SQLException {}
+  void record(List<ConsumedRequest> requests) throws SQLException;
 
   /// Stops what still runs at the end of a drain, so that the next worker executes it.
   ///

@@ -1,24 +1,109 @@
 package org.pgoffload.worker.delivery;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.pgoffload.worker.delivery.TestRequests.envelope;
 import static org.pgoffload.worker.delivery.TestRequests.received;
 
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.protocol.DeadLetterReason;
 
 final class PendingRequestsTest {
   private final PendingRequests unfinished = new PendingRequests();
   private final List<String> finished = new ArrayList<>();
 
   @Test
-  void waitInTheOrderOfTheirArrival() {
+  void thoseThatCameFirstKeepTheirRecords() {
     for (long id : List.of(3L, 1L, 2L)) {
       unfinished.received(received(id, () -> {}));
     }
-    assertThat(unfinished.waiting(2)).extracting(ConsumedRequest::id).containsExactly(3L, 1L);
-    assertThat(unfinished.waiting(0)).isEmpty();
-    assertThat(unfinished.hasWaiting()).isTrue();
+    unfinished.running(3);
+    unfinished.forgetRecords(1, Long.MAX_VALUE);
+    assertThat(unfinished.waitingOf(1)).isPresent();
+    assertThat(unfinished.waitingOf(2)).isEmpty();
+    assertThat(unfinished.bytes()).isEqualTo(2L * received(1, () -> {}).size());
+    assertThat(unfinished.unreadOf(2)).isPresent();
+    assertThat(unfinished.unreadOf(1)).isEmpty();
+    unfinished.forgetRecords(10, 1);
+    assertThat(unfinished.waitingOf(1)).isEmpty();
+    assertThat(unfinished.count()).isEqualTo(3);
+    assertThat(unfinished.waiting()).isEqualTo(2);
+  }
+
+  @Test
+  void aRecordThatWasReadAgainFinishesAllThatWereDelivered() {
+    unfinished.received(received(1, () -> finished.add("first")));
+    unfinished.forgetRecords(0, 0);
+    unfinished.received(received(1, () -> finished.add("second")));
+    var unread = unfinished.unreadOf(1).orElseThrow();
+    assertThat(unread.reference().envelope().requestedBy())
+        .isEqualTo(received(1, () -> {}).envelope().requestedBy());
+    assertThat(unread.reference().envelope().deadline())
+        .isEqualTo(received(1, () -> {}).envelope().deadline());
+    unfinished.readAgain(received(1, unread.finish()));
+    assertThat(unfinished.waitingOf(1)).isPresent();
+    unfinished.running(1);
+    unfinished.finish(1);
+    assertThat(finished).contains("first", "second");
+    assertThat(unfinished.bytes()).isZero();
+  }
+
+  @Test
+  void recordsAreKeptUntilTheDatabaseHasTheirRequests() {
+    var atOnce =
+        received(
+            envelope(1, "ask", "{}", 1000).replace("\"immediate\": false", "\"immediate\": true"),
+            () -> {});
+    var refused =
+        new ConsumedRequest(
+            received(2, () -> {}).envelope(),
+            received(2, () -> {}).record(),
+            () -> {},
+            new ConsumedRequest.Refusal(DeadLetterReason.TOO_OLD, "old"));
+    unfinished.received(atOnce);
+    unfinished.received(refused);
+    assertThat(unfinished.unrecorded(10)).containsExactly(atOnce);
+    assertThat(unfinished.isRecorded(atOnce)).isFalse();
+    unfinished.forgetRecords(0, 0);
+    assertThat(unfinished.waitingOf(1)).isPresent();
+    unfinished.recorded(1);
+    assertThat(unfinished.unrecorded(10)).isEmpty();
+    assertThat(unfinished.isRecorded(atOnce)).isTrue();
+    unfinished.forgetRecords(0, 0);
+    assertThat(unfinished.waitingOf(1)).isEmpty();
+    // its record is a dead letter already
+    assertThat(unfinished.waitingOf(2)).isPresent();
+  }
+
+  @Test
+  void whatWaitsOfARevokedPartitionIsLeftToItsNextReader() {
+    unfinished.received(received(1, () -> finished.add("waits")));
+    unfinished.received(received(2, () -> finished.add("runs")));
+    unfinished.running(2);
+    unfinished.forgetWaiting(List.of(new TopicPartition("another", 0)));
+    assertThat(unfinished.count()).isEqualTo(2);
+    unfinished.forgetWaiting(List.of(new TopicPartition("requests", 0)));
+    assertThat(unfinished.count()).isEqualTo(1);
+    assertThat(unfinished.waiting()).isZero();
+    assertThat(finished).isEmpty();
+    unfinished.finish(2);
+    assertThat(finished).containsExactly("runs");
+  }
+
+  @Test
+  void theOldestIsKnownWhateverEnds() {
+    var oldest = received(envelope(2, "ask", "{}", 1000).replace("1000000", "7000"), () -> {});
+    unfinished.received(received(1, () -> {}));
+    assertThat(unfinished.oldest()).contains(Instant.ofEpochMilli(1000));
+    unfinished.received(oldest);
+    assertThat(unfinished.oldest()).contains(Instant.ofEpochMilli(7));
+    unfinished.finish(2);
+    assertThat(unfinished.oldest()).contains(Instant.ofEpochMilli(1000));
+    unfinished.finish(1);
+    assertThat(unfinished.oldest()).isEmpty();
   }
 
   @Test
@@ -44,7 +129,7 @@ final class PendingRequestsTest {
     unfinished.received(received(1, () -> finished.add("first")));
     unfinished.running(1);
     unfinished.received(received(1, () -> finished.add("second")));
-    assertThat(unfinished.hasWaiting()).isFalse();
+    assertThat(unfinished.waiting()).isZero();
     assertThat(unfinished.count()).isEqualTo(1);
     unfinished.finish(1);
     assertThat(finished).containsExactly("first", "second");
@@ -56,7 +141,7 @@ final class PendingRequestsTest {
     unfinished.received(received(1, () -> finished.add("first")));
     unfinished.finish(1);
     unfinished.received(received(1, () -> finished.add("second")));
-    assertThat(unfinished.waiting(10)).hasSize(1);
+    assertThat(unfinished.waiting()).isEqualTo(1);
     assertThat(finished).containsExactly("first");
   }
 

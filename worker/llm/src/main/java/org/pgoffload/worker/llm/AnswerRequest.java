@@ -5,7 +5,6 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.Envelope;
@@ -34,6 +33,7 @@ final class AnswerRequest {
   private static final String UNSUPPORTED_KIND = "unsupported_kind";
 
   private final LlmProviders providers;
+  private final ChooseTarget targets;
   private final MakeCalls make;
   private final EmbedTogether embed;
   private final ReuseAnswers reuse;
@@ -49,6 +49,7 @@ final class AnswerRequest {
       OpenStream streams,
       InstantSource clock) {
     this.providers = providers;
+    this.targets = new ChooseTarget(providers);
     this.make = make;
     this.embed = embed;
     this.reuse = new ReuseAnswers(cache);
@@ -92,7 +93,7 @@ final class AnswerRequest {
       return RequestOutcome.expired(timeout, null);
     }
     var named = question.provider();
-    var provider = named == null ? providers.primary() : providers.find(named).orElse(null);
+    var provider = targets.provider(named);
     if (provider == null) {
       return RequestOutcome.failed(
           RequestOutcome.PROVIDER_NOT_CONFIGURED,
@@ -103,8 +104,7 @@ final class AnswerRequest {
     }
     return switch (question) {
       case Question.Ask ask -> {
-        var model = Objects.requireNonNullElse(ask.model(), provider.defaultModel());
-        var first = new ModelTarget(provider, model);
+        var first = ChooseTarget.words(provider, ask.model());
         var stream = ask.streams() ? streams.open(envelope, claim) : null;
         yield reuse.answer(
             asked,
@@ -115,9 +115,7 @@ final class AnswerRequest {
             () -> ask(asked, ask, targets(first), deadline, stream));
       }
       case Question.Embed texts -> {
-        var model = texts.model() == null ? provider.defaultEmbeddingModel() : texts.model();
-        var target =
-            new ModelTarget(provider, Objects.requireNonNullElse(model, provider.defaultModel()));
+        var target = ChooseTarget.embedding(provider, texts.model());
         yield reuse.answer(
             asked, texts, target, deadline, null, () -> embed(asked, texts, target, deadline));
       }
@@ -236,6 +234,11 @@ final class AnswerRequest {
     @Override
     public void waits(Duration atLeast) {
       asked.waits(atLeast);
+    }
+
+    @Override
+    public void waitsForTurn(Duration atLeast) {
+      asked.waitsForTurn(atLeast);
     }
 
     @Override

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.Query;
@@ -30,14 +31,25 @@ final class ClaimRequests {
   /// Claims what can be claimed. Idempotent within one lease.
   ///
   /// @param requests of distinct ids
+  /// @param isRecorded whether the database has a row of a request; otherwise its claim makes one
   /// @return the claim of each, by id
   /// @throws SQLException if the database could not be asked; nothing may be begun then
-  Map<Long, Claim<LlmAttempt>> claim(Collection<ConsumedRequest> requests) throws SQLException {
-    // an inserted request has its row; an immediate one is recorded with its claim
-    return claim(
+  Map<Long, Claim<LlmAttempt>> claim(
+      Collection<ConsumedRequest> requests, Predicate<ConsumedRequest> isRecorded)
+      throws SQLException {
+    return claimWith(
         requests,
-        request ->
-            request.envelope().immediate() && request.isReadable() ? request.signedText() : null);
+        request -> request.isReadable() && !isRecorded.test(request) ? request.signedText() : null);
+  }
+
+  /// Records immediate requests that wait, so that they can be listed and cancelled.
+  ///
+  /// @throws SQLException as [#claim]
+  void record(Collection<ConsumedRequest> requests) throws SQLException {
+    Query.execute(
+        database,
+        "select pgoffload.record_llm_requests(?)",
+        Query.array("text", requests, ConsumedRequest::signedText));
   }
 
   /// Claims a request alone, and does not record what it asks for, which the database may not take.
@@ -46,10 +58,10 @@ final class ClaimRequests {
   /// @throws SQLException as [#claim]
   Claim<LlmAttempt> claimUnrecorded(ConsumedRequest request) throws SQLException {
     return Objects.requireNonNull(
-        claim(List.of(request), _ -> null).get(request.id()), "each has a claim");
+        claimWith(List.of(request), _ -> null).get(request.id()), "each has a claim");
   }
 
-  private Map<Long, Claim<LlmAttempt>> claim(
+  private Map<Long, Claim<LlmAttempt>> claimWith(
       Collection<ConsumedRequest> requests, Function<ConsumedRequest, @Nullable String> envelope)
       throws SQLException {
     // before the statement: what is lost later counts as another lapse

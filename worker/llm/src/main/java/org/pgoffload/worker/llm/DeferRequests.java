@@ -8,40 +8,28 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.pgoffload.telemetry.LogRequest;
-import org.pgoffload.worker.delivery.PendingRequests;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Hands the records of requests that take long over to the topic of deferred ones, so that they
-/// hold up neither the offsets of their partition nor the window: a model that thinks for minutes,
-/// a vendor that asks to wait for an hour. The request itself goes on here, and its claim stays.
-/// While others have no room, what only waits is handed over at once.
+/// hold up neither the offsets of their partition nor the places of their model: a model that
+/// thinks for minutes, a vendor that asks to wait for an hour. The request itself goes on here, and
+/// its claim stays.
 final class DeferRequests implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(DeferRequests.class);
 
-  private static final Duration LONGEST_UNDER_PRESSURE = Duration.ofMillis(200);
   private static final Duration INTERVAL = Duration.ofMillis(200);
 
   private final InFlightRequests asked;
-  private final PendingRequests received;
-  private final int window;
   private final Duration longest;
   private final PublishAnswers publish;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().daemon().name("pgoffload-defer").factory());
 
-  /// @param received what counts against the window
   /// @param longest how long a request may take before it is handed over
-  DeferRequests(
-      InFlightRequests asked,
-      PendingRequests received,
-      int window,
-      Duration longest,
-      PublishAnswers publish) {
+  DeferRequests(InFlightRequests asked, Duration longest, PublishAnswers publish) {
     this.asked = asked;
-    this.received = received;
-    this.window = window;
     this.longest = longest;
     this.publish = publish;
     var _ =
@@ -51,11 +39,9 @@ final class DeferRequests implements AutoCloseable {
 
   private void defer() {
     try {
-      // a quarter of the window has to be free for those that could begin
-      boolean pressure = received.count() > window / 4 * 3;
       var handedOver = new ArrayList<HandedOver>();
       for (var each : asked.all()) {
-        if (each.beginsToDefer(longest, LONGEST_UNDER_PRESSURE, pressure)) {
+        if (each.beginsToDefer(longest)) {
           handedOver.add(
               new HandedOver(
                   each,

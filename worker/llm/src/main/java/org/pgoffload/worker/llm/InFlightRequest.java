@@ -6,6 +6,7 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.worker.delivery.ConsumedRequest;
@@ -28,9 +29,11 @@ final class InFlightRequest implements CallProgress {
   private final RecordCalls calls;
   private @Nullable Whom lastAsked;
   private final List<Follower> followers = new ArrayList<>();
+  private @Nullable AtomicInteger allAhead;
+  private boolean ahead;
+  private boolean forgotten;
   private @Nullable Thread thread;
   private @Nullable Instant waitsUntil;
-  private boolean waits = true;
   private boolean deferring;
   private boolean cancelled;
   private boolean settled;
@@ -87,9 +90,29 @@ final class InFlightRequest implements CallProgress {
     return Objects.requireNonNull(request.envelope().timeout(), "an LLM request has a timeout");
   }
 
+  /// Counts it here while it waits for its turn at the model, which it does from now on.
+  synchronized void countWhileAhead(AtomicInteger waiting) {
+    allAhead = waiting;
+    ahead(true);
+  }
+
+  private void ahead(boolean now) {
+    // the thread of a call that it shares with others may come late
+    if (allAhead != null && now != ahead && !forgotten) {
+      ahead = now;
+      allAhead.addAndGet(now ? 1 : -1);
+    }
+  }
+
+  @Override
+  public synchronized void waitsForTurn(Duration atLeast) {
+    waits(atLeast);
+    ahead(true);
+  }
+
   @Override
   public synchronized void waits(Duration atLeast) {
-    waits = true;
+    ahead(false);
     waitsUntil = atLeast.isPositive() ? clock.instant().plus(atLeast) : null;
   }
 
@@ -100,7 +123,7 @@ final class InFlightRequest implements CallProgress {
 
   @Override
   public synchronized void calls(ModelTarget target) {
-    waits = false;
+    ahead(false);
     waitsUntil = null;
     lastAsked = new Whom(target.provider().name(), target.model());
   }
@@ -136,16 +159,12 @@ final class InFlightRequest implements CallProgress {
   }
 
   /// Whether it is time to hand its record over to the topic of deferred ones: it has been here for
-  /// long, or it waits while others have no room. True once.
-  synchronized boolean beginsToDefer(
-      Duration longest, Duration longestUnderPressure, boolean pressure) {
+  /// this long. True once.
+  synchronized boolean beginsToDefer(Duration longest) {
     if (deferral == Deferral.DONE || deferring || settled) {
       return false;
     }
-    var age = age();
-    deferring =
-        age.compareTo(longest) >= 0
-            || (pressure && waits && age.compareTo(longestUnderPressure) >= 0);
+    deferring = age().compareTo(longest) >= 0;
     return deferring;
   }
 
@@ -197,6 +216,10 @@ final class InFlightRequest implements CallProgress {
 
   /// It runs here no longer: its claim needs no fence.
   void forget() {
+    synchronized (this) {
+      ahead(false);
+      forgotten = true;
+    }
     claim.close();
   }
 

@@ -1,10 +1,12 @@
 package org.pgoffload.worker.llm;
 
 import java.time.InstantSource;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.pgoffload.worker.delivery.ConsumedRequest;
@@ -23,17 +25,22 @@ final class InFlightRequests {
   private final Map<Long, InFlightRequest> byId = new LinkedHashMap<>();
   private final RecentIds cancelledEarly = new RecentIds(EARLY);
   private final Set<Long> ending = new HashSet<>();
+  private final Map<String, ModelShare> shares = new HashMap<>();
+  private final ChooseTarget targets;
   private final ClaimFence fence;
   private final InstantSource clock;
   private final int most;
   private final long mostBytes;
   private long bytes;
 
+  /// @param targets by which requests share what is in flight
   /// @param fence which claims are still this worker's
   /// @param clock the database's
   /// @param most how many requests may be in flight at once
   /// @param mostBytes and their bytes
-  InFlightRequests(ClaimFence fence, InstantSource clock, int most, long mostBytes) {
+  InFlightRequests(
+      ChooseTarget targets, ClaimFence fence, InstantSource clock, int most, long mostBytes) {
+    this.targets = targets;
     this.fence = fence;
     this.clock = clock;
     this.most = most;
@@ -65,6 +72,7 @@ final class InFlightRequests {
       throw new IllegalStateException("request " + asked.id() + " has begun already");
     }
     bytes += asked.request().size();
+    shares.computeIfAbsent(model(asked), _ -> new ModelShare()).add(asked);
     if (cancelledEarly.contains(asked.id())) {
       asked.cancel();
     }
@@ -74,8 +82,18 @@ final class InFlightRequests {
   synchronized void remove(InFlightRequest asked) {
     if (byId.remove(asked.id(), asked)) {
       bytes -= asked.request().size();
+      var model = model(asked);
+      var share = Objects.requireNonNull(shares.get(model), "a request has its model's share");
+      share.remove(asked);
+      if (share.isUnused()) {
+        shares.remove(model);
+      }
       asked.forget();
     }
+  }
+
+  private String model(InFlightRequest asked) {
+    return targets.nameOf(asked.request().envelope());
   }
 
   synchronized Optional<InFlightRequest> find(long id) {
@@ -115,6 +133,12 @@ final class InFlightRequests {
 
   synchronized int count() {
     return byId.size();
+  }
+
+  /// How many more requests for a model may begin now, so that there is room for those of others.
+  synchronized int allowance(String model) {
+    var share = shares.getOrDefault(model, new ModelShare());
+    return room() == 0 ? 0 : share.allowance(room(), mostBytes - bytes);
   }
 
   /// How many more there is room for.

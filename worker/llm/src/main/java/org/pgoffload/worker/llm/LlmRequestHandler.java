@@ -1,7 +1,7 @@
 package org.pgoffload.worker.llm;
 
 import java.sql.SQLException;
-import java.time.Duration;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -14,57 +14,63 @@ import org.pgoffload.telemetry.FaultPlace;
 import org.pgoffload.worker.delivery.Claim;
 import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.EndReason;
+import org.pgoffload.worker.delivery.PendingListener;
 import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.delivery.RequestEnd;
 import org.pgoffload.worker.delivery.RequestHandler;
 import org.pgoffload.worker.delivery.RequestQueue;
 import org.pgoffload.worker.delivery.RunRequests;
 import org.pgoffload.worker.delivery.lease.ClaimLostException;
+import org.pgoffload.worker.delivery.scheduling.RequestScheduler;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Answers requests to a language model, new ones or deferred ones: whatever was consumed is
-/// claimed and begins, up to the window. Each waits for its turn by itself.
+/// Answers requests to a language model, new ones or deferred ones. The models take turns, and a
+/// request begins when it is among the next of its model: it waits for the call by itself.
 ///
 /// A worker has two, which share what is in flight. A record of the topic of deferred requests is
 /// there in case its worker dies: while that lives, it is watched.
 final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
   private static final Logger LOG = LoggerFactory.getLogger(LlmRequestHandler.class);
 
-  /// Something ends all the time: whatever waits begins within this.
-  private static final Duration POLL_WHILE_WAITING = Duration.ofMillis(2);
-
-  private static final Duration POLL_WHILE_FULL = Duration.ofMillis(20);
-
   private final RequestQueue queue;
   private final InFlightRequest.Deferral deferral;
+  private final RequestScheduler<String> scheduler;
   private final PendingRequests pending;
   private final Shared shared;
 
   /// What both handlers share.
   ///
+  /// @param work what a request's own thread does
+  /// @param targets which model a request waits for
   /// @param inFlight what has begun, from either queue
-  /// @param find what a worker that died had published
+  /// @param clock the database's
   record Shared(
       ClaimRequests claims,
-      AnswerRequest answer,
-      DescribeAnswer describe,
-      PublishAnswers publish,
+      Work work,
       RunRequests run,
+      ChooseTarget targets,
       InFlightRequests inFlight,
-      FindPublished find) {}
+      InstantSource clock) {}
+
+  /// How a request is answered.
+  ///
+  /// @param find what a worker that died had published
+  record Work(
+      AnswerRequest answer, DescribeAnswer describe, PublishAnswers publish, FindPublished find) {}
 
   /// @param deferral whether the queue's records may be handed over to the topic of deferred ones
-  /// @param pending where they count as unfinished
+  /// @param mostOfModel how many of the queue's records may be begun and unfinished for one model
   LlmRequestHandler(
-      RequestQueue queue,
-      InFlightRequest.Deferral deferral,
-      PendingRequests pending,
-      Shared shared) {
+      RequestQueue queue, InFlightRequest.Deferral deferral, int mostOfModel, Shared shared) {
     this.queue = queue;
     this.deferral = deferral;
-    this.pending = pending;
+    this.scheduler =
+        new RequestScheduler<>(
+            new ModelTurns(mostOfModel, shared.inFlight::allowance),
+            RequestScheduler.KeyOrder.UNTIL_IT_HAS_BEGUN);
     this.shared = shared;
+    this.pending = new PendingRequests(PendingListener.of(scheduler, this::schedule));
   }
 
   @Override
@@ -72,27 +78,46 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
     return queue;
   }
 
+  /// Where its requests count as unfinished.
+  PendingRequests pending() {
+    return pending;
+  }
+
   @Override
-  public Optional<Duration> pollWhileWaiting() {
-    if (!pending.hasWaiting()) {
-      return Optional.empty();
+  public RequestScheduler<String> scheduler() {
+    return scheduler;
+  }
+
+  private void schedule(ConsumedRequest request) {
+    var envelope = request.envelope();
+    scheduler.add(
+        request.id(),
+        shared.targets.nameOf(envelope),
+        envelope.orderingKey(),
+        envelope.deadline().orElse(null));
+    if (request.refusal() != null) {
+      scheduler.end(request.id());
     }
-    return Optional.of(room() > 0 ? POLL_WHILE_WAITING : POLL_WHILE_FULL);
   }
 
   @Override
   public int room() {
-    return Math.max(0, Math.min(queue.window() - pending.running(), shared.inFlight.room()));
+    return shared.inFlight.room();
   }
 
   @Override
-  public List<ConsumedRequest> mayBegin(int atMost) {
-    return pending.waiting(atMost);
+  public List<Long> mayBegin(int atMost) {
+    return scheduler.choose(atMost, shared.clock.instant());
+  }
+
+  @Override
+  public void record(List<ConsumedRequest> requests) throws SQLException {
+    shared.claims.record(requests);
   }
 
   @Override
   public Map<Long, Claim<LlmAttempt>> claim(List<ConsumedRequest> requests) throws SQLException {
-    return shared.claims.claim(requests);
+    return shared.claims.claim(requests, pending::isRecorded);
   }
 
   @Override
@@ -124,24 +149,30 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
         yield isHere(request)
             ? Optional.empty()
             : Optional.of(
-                ended(request, claim, () -> shared.describe.refused(envelope, claim, refusal)));
+                ended(
+                    request, claim, () -> shared.work.describe.refused(envelope, claim, refusal)));
       }
       case EndReason.NotExecuted(var refusal) ->
           isHere(request)
               ? Optional.empty()
               : Optional.of(
                   ended(
-                      request, claim, () -> shared.describe.notExecuted(envelope, claim, refusal)));
+                      request,
+                      claim,
+                      () -> shared.work.describe.notExecuted(envelope, claim, refusal)));
       case EndReason.Unclaimable(var sqlState) ->
           Optional.of(
-              ended(request, claim, () -> shared.describe.unclaimable(envelope, claim, sqlState)));
+              ended(
+                  request,
+                  claim,
+                  () -> shared.work.describe.unclaimable(envelope, claim, sqlState)));
     };
   }
 
   private Execution ended(ConsumedRequest request, LlmAttempt claim, Supplier<Result> result) {
     return () -> {
       if (!isPublished(request.envelope(), claim)) {
-        shared.publish.result(result.get());
+        shared.work.publish.result(result.get());
       }
       return RequestEnd.FINISHED;
     };
@@ -189,7 +220,7 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
     boolean left = false;
     try {
       if (!isPublished(begun.request().envelope(), claim)) {
-        shared.publish.result(result(begun, claim));
+        shared.work.publish.result(result(begun, claim));
       }
       // before it is forgotten: between the two the request is both, never neither
       shared.run.published(begun.id());
@@ -213,18 +244,18 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
   /// Nothing of it is done before that is known, and a cancellation waits as well.
   private boolean isPublished(Envelope envelope, LlmAttempt claim) throws InterruptedException {
     return claim.isTakeover()
-        && shared.find.isPublished(envelope.id(), envelope.requestedBy().userOid());
+        && shared.work.find.isPublished(envelope.id(), envelope.requestedBy().userOid());
   }
 
   private Result result(InFlightRequest begun, LlmAttempt claim) throws InterruptedException {
     begun.runsOn(Thread.currentThread());
     try {
       long from = System.nanoTime();
-      var ending = shared.answer.answer(begun, claim);
-      return shared.describe.executed(begun, claim, ending, (System.nanoTime() - from) / 1e6);
+      var ending = shared.work.answer.answer(begun, claim);
+      return shared.work.describe.executed(begun, claim, ending, (System.nanoTime() - from) / 1e6);
     } catch (InterruptedException e) {
       if (begun.isCancelled()) {
-        return shared.describe.cancelled(begun, claim);
+        return shared.work.describe.cancelled(begun, claim);
       }
       throw e;
     } catch (ClaimLostException e) {
@@ -235,7 +266,7 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
           "Request {} met a fault of the worker and ends as failed: {}",
           begun.id(),
           FaultPlace.of(e));
-      return shared.describe.fault(begun, claim);
+      return shared.work.describe.fault(begun, claim);
     } finally {
       begun.settle();
     }

@@ -1,6 +1,7 @@
 package org.pgoffload.worker.llm;
 
 import java.time.InstantSource;
+import java.util.List;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.telemetry.Telemetry;
@@ -8,7 +9,6 @@ import org.pgoffload.worker.delivery.CommandHandler;
 import org.pgoffload.worker.delivery.ConsumerProperties;
 import org.pgoffload.worker.delivery.Delivery;
 import org.pgoffload.worker.delivery.PendingRequests;
-import org.pgoffload.worker.delivery.RequestQueue;
 import org.pgoffload.worker.delivery.RunRequests;
 import org.pgoffload.worker.delivery.lease.ClaimFence;
 import org.pgoffload.worker.llm.calls.EmbedTogether;
@@ -43,8 +43,10 @@ public final class LlmRequests {
             (request, claim) ->
                 new StreamPieces(publish::begin, delivery.timer(), request, claim.attempt()),
             delivery.clock());
+    var targets = new ChooseTarget(providers);
     var inFlight =
         new InFlightRequests(
+            targets,
             new ClaimFence(delivery.database(), delivery.lease()),
             delivery.clock(),
             settings.maxDeferred(),
@@ -59,43 +61,44 @@ public final class LlmRequests {
     var shared =
         new LlmRequestHandler.Shared(
             new ClaimRequests(delivery.database(), delivery.lease()),
-            answer,
-            new DescribeAnswer(limits.name(), delivery.clock()),
-            publish,
+            new LlmRequestHandler.Work(
+                answer, new DescribeAnswer(limits.name(), delivery.clock()), publish, find),
             run,
+            targets,
             inFlight,
-            find);
-    var received = new PendingRequests();
-    delivery.consume(
+            delivery.clock());
+    var received =
         new LlmRequestHandler(
-            new RequestQueue("llm", topics.llmRequests(), RequestChannel.LLM, limits.maxInFlight()),
+            delivery.queue("llm", topics.llmRequests(), RequestChannel.LLM),
             InFlightRequest.Deferral.POSSIBLE,
-            received,
-            shared),
-        received,
-        run);
-    var deferred = new PendingRequests();
-    delivery.consume(
+            limits.maxInFlight(),
+            shared);
+    delivery.consume(received, received.pending(), run);
+    var deferred =
         new LlmRequestHandler(
-            new RequestQueue(
-                "deferred", topics.deferred(), RequestChannel.LLM, settings.maxDeferred()),
+            delivery.queue("deferred", topics.deferred(), RequestChannel.LLM),
             InFlightRequest.Deferral.DONE,
-            deferred,
-            shared),
-        deferred,
-        run);
-    var _ =
-        delivery.opened(
-            new DeferRequests(
-                inFlight, received, limits.maxInFlight(), settings.deferAfter(), publish));
+            settings.maxDeferred(),
+            shared);
+    delivery.consume(deferred, deferred.pending(), run);
+    var _ = delivery.opened(new DeferRequests(inFlight, settings.deferAfter(), publish));
     tell(delivery, inFlight);
     return new ObeyCancellations(
-        delivery.database(), delivery.lease(), inFlight, cancelled -> end(shared, cancelled));
+        delivery.database(),
+        delivery.lease(),
+        inFlight,
+        cancelled -> {
+          end(shared, cancelled, List.of(received.pending(), deferred.pending()));
+        });
   }
 
   /// Ends a request that was claimed for nothing else.
+  ///
+  /// @param pending where it may wait
   private static void end(
-      LlmRequestHandler.Shared shared, ObeyCancellations.CancelledRequest cancelled) {
+      LlmRequestHandler.Shared shared,
+      ObeyCancellations.CancelledRequest cancelled,
+      List<PendingRequests> pending) {
     long id = cancelled.id();
     shared
         .run()
@@ -103,10 +106,11 @@ public final class LlmRequests {
             id,
             () -> {
               if (cancelled.attempt() == 1
-                  || !shared.find().isPublished(id, cancelled.requestedByOid())) {
-                shared.publish().result(shared.describe().cancelled(cancelled));
+                  || !shared.work().find().isPublished(id, cancelled.requestedByOid())) {
+                shared.work().publish().result(shared.work().describe().cancelled(cancelled));
               }
               shared.run().published(id);
+              pending.forEach(each -> each.finish(id));
               shared.inFlight().endEnding(id);
             });
   }

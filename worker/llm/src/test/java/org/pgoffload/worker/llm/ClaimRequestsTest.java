@@ -32,7 +32,10 @@ final class ClaimRequestsTest {
   void aFirstClaimIsTheFirstAttempt() throws Exception {
     try (var lease = lease("first")) {
       var request = request();
-      var claim = new ClaimRequests(database, lease).claim(List.of(request)).get(request.id());
+      var claim =
+          new ClaimRequests(database, lease)
+              .claim(List.of(request), ClaimRequestsTest::isInserted)
+              .get(request.id());
       assertThat(claim)
           .isInstanceOfSatisfying(
               Claim.Claimed.class, claimed -> assertThat(claimed.attempt().attempt()).isEqualTo(1));
@@ -45,10 +48,13 @@ final class ClaimRequestsTest {
         var theirs = lease("theirs")) {
       var request = request();
       var claims = new ClaimRequests(database, theirs);
-      claims.claim(List.of(request));
-      assertThat(new ClaimRequests(database, mine).claim(List.of(request)).get(request.id()))
+      claims.claim(List.of(request), ClaimRequestsTest::isInserted);
+      assertThat(
+              new ClaimRequests(database, mine)
+                  .claim(List.of(request), ClaimRequestsTest::isInserted)
+                  .get(request.id()))
           .isEqualTo(new Claim.Held<LlmAttempt>());
-      assertThat(claims.claim(List.of(request)).get(request.id()))
+      assertThat(claims.claim(List.of(request), ClaimRequestsTest::isInserted).get(request.id()))
           .isInstanceOfSatisfying(
               Claim.Own.class, own -> assertThat(own.attempt().attempt()).isEqualTo(1));
     }
@@ -58,10 +64,13 @@ final class ClaimRequestsTest {
   void aClaimOfAClosedWorkerIsTakenOverAsTheNextAttempt() throws Exception {
     var request = request();
     try (var closing = lease("closing")) {
-      new ClaimRequests(database, closing).claim(List.of(request));
+      new ClaimRequests(database, closing).claim(List.of(request), ClaimRequestsTest::isInserted);
     }
     try (var next = lease("next")) {
-      assertThat(new ClaimRequests(database, next).claim(List.of(request)).get(request.id()))
+      assertThat(
+              new ClaimRequests(database, next)
+                  .claim(List.of(request), ClaimRequestsTest::isInserted)
+                  .get(request.id()))
           .isInstanceOfSatisfying(
               Claim.Claimed.class, claimed -> assertThat(claimed.attempt().attempt()).isEqualTo(2));
     }
@@ -76,7 +85,9 @@ final class ClaimRequestsTest {
               + " finished_at) values ("
               + request.id()
               + ", 'ask', 'succeeded', 10, 1, now())");
-      assertThat(new ClaimRequests(database, lease).claim(List.of(request)))
+      assertThat(
+              new ClaimRequests(database, lease)
+                  .claim(List.of(request), ClaimRequestsTest::isInserted))
           .isEqualTo(Map.of(request.id(), new Claim.Answered<LlmAttempt>()));
     }
   }
@@ -90,8 +101,8 @@ final class ClaimRequestsTest {
               TestRequests.envelope(id, "ask", "{\"prompt\": \"why?\"}", 60_000)
                   .replace("\"immediate\": false", "\"immediate\": true"),
               () -> {});
-      new ClaimRequests(database, lease).claim(List.of(request));
-      new ClaimRequests(database, lease).claim(List.of(request));
+      new ClaimRequests(database, lease).claim(List.of(request), ClaimRequestsTest::isInserted);
+      new ClaimRequests(database, lease).claim(List.of(request), ClaimRequestsTest::isInserted);
       assertThat(
               query(
                   "select string_agg(prompt || immediate || requested_by, ',') from llm_request"
@@ -106,13 +117,17 @@ final class ClaimRequestsTest {
     try (var lease = lease("sleeper")) {
       var claims = new ClaimRequests(database, lease);
       var before = request();
-      claims.claim(List.of(before));
+      claims.claim(List.of(before), ClaimRequestsTest::isInserted);
       long epoch = lease.epoch();
       execute("update pgoffload.setting set value = '0 s' where name = 'worker_dead_after'");
-      var fault = catchThrowableOfType(SQLException.class, () -> claims.claim(List.of(request())));
+      var fault =
+          catchThrowableOfType(
+              SQLException.class,
+              () -> claims.claim(List.of(request()), ClaimRequestsTest::isInserted));
       execute("update pgoffload.setting set value = '4 s' where name = 'worker_dead_after'");
       assertThat(fault.getSQLState()).isEqualTo("PO001");
-      assertThat(claims.claim(List.of(before)).get(before.id())).isInstanceOf(Claim.Own.class);
+      assertThat(claims.claim(List.of(before), ClaimRequestsTest::isInserted).get(before.id()))
+          .isInstanceOf(Claim.Own.class);
       assertThat(lease.epoch()).isEqualTo(epoch);
     }
   }
@@ -122,10 +137,10 @@ final class ClaimRequestsTest {
     try (var lease = lease("replaced")) {
       var claims = new ClaimRequests(database, lease);
       var request = request();
-      claims.claim(List.of(request));
+      claims.claim(List.of(request), ClaimRequestsTest::isInserted);
       long epoch = lease.epoch();
       execute("update pgoffload.worker set released_at = now() where name = 'replaced'");
-      assertThat(claims.claim(List.of(request)).get(request.id()))
+      assertThat(claims.claim(List.of(request), ClaimRequestsTest::isInserted).get(request.id()))
           .isInstanceOfSatisfying(
               Claim.Claimed.class, claimed -> assertThat(claimed.attempt().attempt()).isEqualTo(2));
       assertThat(lease.epoch()).isEqualTo(epoch + 1);
@@ -163,7 +178,8 @@ final class ClaimRequestsTest {
   void anIdThatNoPartitionTakesIsTheDatasFault() throws Exception {
     try (var lease = lease("refused")) {
       var far = TestRequests.received(1L << 40, () -> {});
-      assertThatThrownBy(() -> new ClaimRequests(database, lease).claim(List.of(far)))
+      assertThatThrownBy(() ->
+              new ClaimRequests(database, lease).claim(List.of(far), ClaimRequestsTest::isInserted))
           .isInstanceOfSatisfying(
               SQLException.class, fault -> assertThat(DatabaseFault.isDataError(fault)).isTrue());
     }
@@ -196,5 +212,10 @@ final class ClaimRequestsTest {
 
   private static String query(String sql) throws SQLException {
     return server.query(sql);
+  }
+
+  /// No immediate request is recorded before its claim.
+  private static boolean isInserted(ConsumedRequest request) {
+    return !request.envelope().immediate();
   }
 }

@@ -5,14 +5,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
-import org.pgoffload.platform.DatabaseFault;
-import org.pgoffload.platform.Halving;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.worker.delivery.Claim;
@@ -32,12 +27,6 @@ import org.pgoffload.worker.sql.sessions.SqlTask;
 final class SqlRequestHandler implements RequestHandler<SqlClaim> {
   private static final int BATCH = 500;
 
-  /// A fiftieth of the time that nothing has begun, within these: who waits long can wait a little
-  /// longer.
-  private static final Duration LEAST_POLL = Duration.ofMillis(2);
-
-  private static final Duration MOST_POLL = Duration.ofMillis(50);
-
   /// For what is cancelled to be rolled back.
   private static final Duration AFTER_CANCELLING = Duration.ofSeconds(2);
 
@@ -56,11 +45,8 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
   private final TaskRecords records;
   private final RunTask runTask;
   private final RunningTasks tasks;
-  private final PendingRequests pending = new PendingRequests(new Schedule());
+  private final PendingRequests pending;
   private final EarlyCancellations cancellations = new EarlyCancellations();
-  private final Map<Long, ConsumedRequest> unrecorded = new LinkedHashMap<>();
-  private final Set<Long> recorded = new HashSet<>();
-  private long lastBeginning = System.nanoTime();
 
   SqlRequestHandler(
       RequestQueue queue,
@@ -75,6 +61,7 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
     this.records = records;
     this.runTask = runTask;
     this.tasks = tasks;
+    this.pending = new PendingRequests(PendingListener.of(scheduler, this::schedule));
   }
 
   @Override
@@ -92,46 +79,16 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
     return cancellations;
   }
 
-  /// Tells the scheduler.
-  private final class Schedule implements PendingListener {
-    @Override
-    public void waits(ConsumedRequest request) {
-      scheduler.add(SqlTask.of(request.envelope()));
-      if (request.refusal() != null || tasks.isCancelled(request.id())) {
-        scheduler.end(request.id());
-      }
-      if (request.envelope().immediate()) {
-        unrecorded.put(request.id(), request);
-      }
-      lastBeginning = System.nanoTime();
-    }
-
-    @Override
-    public void running(long id) {
-      scheduler.running(id);
-    }
-
-    @Override
-    public void held(long id) {
-      scheduler.held(id);
-    }
-
-    @Override
-    public void finished(long id) {
-      scheduler.finished(id);
+  private void schedule(ConsumedRequest request) {
+    scheduler.add(SqlTask.of(request.envelope()));
+    if (request.refusal() != null || tasks.isCancelled(request.id())) {
+      scheduler.end(request.id());
     }
   }
 
   @Override
-  public Optional<Duration> pollWhileWaiting() {
-    if (!scheduler.hasWaiting()) {
-      return Optional.empty();
-    }
-    var pause = Duration.ofNanos((System.nanoTime() - lastBeginning) / 50);
-    if (pause.compareTo(LEAST_POLL) < 0) {
-      return Optional.of(LEAST_POLL);
-    }
-    return Optional.of(pause.compareTo(MOST_POLL) > 0 ? MOST_POLL : pause);
+  public TaskScheduler scheduler() {
+    return scheduler;
   }
 
   /// The limits are the scheduler's.
@@ -141,31 +98,14 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
   }
 
   @Override
-  public List<ConsumedRequest> mayBegin(int atMost) {
-    var requests = new ArrayList<ConsumedRequest>();
-    for (long id : scheduler.choose(atMost, clock.instant().minus(CLOCK_DIFFERENCE))) {
-      pending.waitingOf(id).ifPresent(requests::add);
-    }
-    return requests;
+  public List<Long> mayBegin(int atMost) {
+    return scheduler.choose(atMost, clock.instant().minus(CLOCK_DIFFERENCE));
   }
 
   @Override
   public Map<Long, Claim<SqlClaim>> claim(List<ConsumedRequest> requests) throws SQLException {
-    Map<Long, Claim<SqlClaim>> claims;
-    try {
-      claims = records.claim(requests.stream().map(this::toClaim).toList());
-    } catch (SQLException e) {
-      if (!DatabaseFault.isDataError(e)) {
-        requests.forEach(request -> scheduler.putBack(request.id()));
-      } else if (requests.size() == 1) {
-        // it only ends
-        forgetRecording(requests.getFirst().id());
-      }
-      throw e;
-    }
-    lastBeginning = System.nanoTime();
+    var claims = records.claim(requests.stream().map(this::toClaim).toList());
     for (var request : requests) {
-      forgetRecording(request.id());
       if (claims.get(request.id()) instanceof Claim.Missing && mayBecomeVisible(request)) {
         claims.put(request.id(), new Claim.Held<>());
       }
@@ -212,17 +152,6 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
   }
 
   @Override
-  public void recordWaiting() throws SQLException {
-    while (!unrecorded.isEmpty()) {
-      Halving.run(
-          unrecorded.values().stream().limit(BATCH).toList(),
-          this::record,
-          // its claim will fail, and end it
-          (request, _) -> unrecorded.remove(request.id()));
-    }
-  }
-
-  @Override
   public Duration stop() {
     tasks.leaveAll();
     return AFTER_CANCELLING;
@@ -235,7 +164,8 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
     scheduler.end(id);
   }
 
-  private void record(List<ConsumedRequest> requests) throws SQLException {
+  @Override
+  public void record(List<ConsumedRequest> requests) throws SQLException {
     records.recordRequests(requests.stream().map(ConsumedRequest::signedText).toList());
     var ids = new ArrayList<Long>();
     var byOids = new ArrayList<Long>();
@@ -252,21 +182,12 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
       }
     }
     // only now: after a fault all are recorded once more, and their cancellations with them
-    for (var request : requests) {
-      unrecorded.remove(request.id());
-      recorded.add(request.id());
-      cancellations.forget(request.id());
-    }
+    requests.forEach(request -> cancellations.forget(request.id()));
   }
 
   private TaskRecords.ToClaim toClaim(ConsumedRequest request) {
-    boolean isKnown = !request.envelope().immediate() || recorded.contains(request.id());
-    return new TaskRecords.ToClaim(request.id(), isKnown ? null : request.signedText());
-  }
-
-  private void forgetRecording(long id) {
-    unrecorded.remove(id);
-    recorded.remove(id);
+    return new TaskRecords.ToClaim(
+        request.id(), pending.isRecorded(request) ? null : request.signedText());
   }
 
   private static SqlClaim endedBy(ConsumedRequest.Refusal refusal, SqlClaim claim) {

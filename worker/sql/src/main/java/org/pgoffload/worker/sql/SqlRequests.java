@@ -5,16 +5,12 @@ import io.micrometer.core.instrument.MeterRegistry;
 import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.worker.delivery.CommandHandler;
 import org.pgoffload.worker.delivery.Delivery;
-import org.pgoffload.worker.delivery.RequestQueue;
 import org.pgoffload.worker.delivery.RunRequests;
 import org.pgoffload.worker.sql.scheduling.TaskScheduler;
 import org.pgoffload.worker.sql.sessions.TaskSessions;
 
 /// Opens what executes background SQL.
 public final class SqlRequests {
-  /// Many may wait for one role's or session's turn, and those of others behind them may not.
-  private static final int WINDOW = 10_000;
-
   private SqlRequests() {}
 
   /// Has requests for SQL consumed.
@@ -30,7 +26,7 @@ public final class SqlRequests {
     var tasks = delivery.opened(new RunningTasks(records));
     var handler =
         new SqlRequestHandler(
-            new RequestQueue("sql", topics.sqlRequests(), RequestChannel.SQL, WINDOW),
+            delivery.queue("sql", topics.sqlRequests(), RequestChannel.SQL),
             delivery.clock(),
             new TaskScheduler(settings.limits()),
             records,

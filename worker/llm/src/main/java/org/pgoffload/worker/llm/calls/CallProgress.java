@@ -8,10 +8,15 @@ import org.pgoffload.worker.models.ModelTarget;
 /// Is told what a request does while its calls are made; perhaps on the thread of a call that it
 /// shares with others.
 public interface CallProgress {
-  /// It waits now: for its turn, or for the time of the next try.
+  /// It waits now: for the time of the next try, or for another request's answer.
   ///
   /// @param atLeast zero when nobody can tell
   void waits(Duration atLeast);
+
+  /// It waits now for its turn at the model.
+  ///
+  /// @param atLeast as in [#waits]
+  void waitsForTurn(Duration atLeast);
 
   /// Is asked before each call, which begins at once if it may.
   ///

@@ -86,6 +86,11 @@ public final class EmbedTogether implements AutoCloseable {
       parts.forEach(part -> part.progress.waits(atLeast));
     }
 
+    @Override
+    public void waitsForTurn(Duration atLeast) {
+      parts.forEach(part -> part.progress.waitsForTurn(atLeast));
+    }
+
     /// A request that has lost its claim leaves the call, which is made without it.
     @Override
     public boolean mayCall(Duration patience) throws InterruptedException {

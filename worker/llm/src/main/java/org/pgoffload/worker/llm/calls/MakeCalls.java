@@ -138,7 +138,7 @@ public final class MakeCalls implements AutoCloseable {
         if (closed.isPositive() && isTooLong(closed, deadline)) {
           return new CallsMade(closed(asked, closed), asked.provider().name(), true, calls);
         }
-        progress.waits(closed);
+        progress.waitsForTurn(closed);
         var permit = limit.acquire(request.tokens, deadline.left());
         if (permit == null) {
           return new CallsMade(last, asked.provider().name(), true, calls);

@@ -262,6 +262,11 @@ class MakeCallsTest {
           }
 
           @Override
+          public void waitsForTurn(Duration atLeast) {
+            told.add("waits for its turn");
+          }
+
+          @Override
           public boolean mayCall(Duration patience) {
             told.add("may");
             return true;
@@ -280,12 +285,12 @@ class MakeCallsTest {
 
     assertThat(told)
         .containsExactly(
-            "waits",
+            "waits for its turn",
             "may",
             "calls first:m",
             "called",
             "waits",
-            "waits",
+            "waits for its turn",
             "may",
             "calls first:m",
             "called");

@@ -10,6 +10,9 @@ class Unseen implements CallProgress {
   public void waits(Duration atLeast) {}
 
   @Override
+  public void waitsForTurn(Duration atLeast) {}
+
+  @Override
   public boolean mayCall(Duration patience) throws InterruptedException {
     return true;
   }

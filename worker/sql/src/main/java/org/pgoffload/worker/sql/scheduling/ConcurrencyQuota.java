@@ -3,6 +3,7 @@ package org.pgoffload.worker.sql.scheduling;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.delivery.scheduling.Turn;
 
 /// A quota of places to run in, shared by all below it: those of a depth by its roles, those of a
 /// role by its sessions, those of a session by its tasks. Each offers the earliest of what is below
@@ -23,9 +24,8 @@ final class ConcurrencyQuota {
 
   /// A task that waits.
   ///
-  /// @param id the request id
   /// @param mostOfSession how many of its session may run at once
-  record Waiting(long id, int mostOfSession) {}
+  record Waiting(Turn<TaskPlaces.Place> turn, int mostOfSession) {}
 
   ConcurrencyQuota(@Nullable ConcurrencyQuota above, int places) {
     this.above = above;
@@ -83,7 +83,7 @@ final class ConcurrencyQuota {
       }
       offered = next;
       if (first != null) {
-        above.waiting.put(next, new Waiting(first.getValue().id, Integer.MAX_VALUE));
+        above.waiting.put(next, new Waiting(first.getValue().turn, Integer.MAX_VALUE));
       }
       above.offer();
     }

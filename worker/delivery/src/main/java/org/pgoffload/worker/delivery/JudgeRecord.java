@@ -1,0 +1,132 @@
+package org.pgoffload.worker.delivery;
+
+import java.sql.SQLException;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.DeadLetterReason;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.RequestChannel;
+import org.pgoffload.protocol.RequestKind;
+
+/// Decides what becomes of a verified record, whether it came just now or was read again: a request
+/// to be executed, one that only ends, or nothing.
+///
+/// Safe to share between threads.
+final class JudgeRecord {
+  private final VerifyRequest verify;
+  private final RunRequests run;
+  private final RequestChannel channel;
+
+  /// @param channel which kinds of requests belong here
+  JudgeRecord(VerifyRequest verify, RunRequests run, RequestChannel channel) {
+    this.verify = verify;
+    this.run = run;
+    this.channel = channel;
+  }
+
+  /// Verifies a record. Does not throw.
+  ///
+  /// @param keysAreNew whether the keys were read after the record came
+  VerifyRequest.Verdict verdict(ConsumerRecord<byte[], byte[]> record, boolean keysAreNew) {
+    try {
+      return keysAreNew ? verify.verifyWithTheseKeys(record) : verify.verify(record);
+    } catch (RuntimeException e) {
+      return new VerifyRequest.Verdict.Refused(
+          DeadLetterReason.MALFORMED, "the worker failed to read it: " + e.getClass().getName());
+    }
+  }
+
+  /// Reads the keys again.
+  ///
+  /// @throws SQLException if the database cannot be asked; the keys stay as they were
+  void readKeysAgain() throws SQLException {
+    verify.readKeysAgain();
+  }
+
+  /// Whether this worker has published the result of a request.
+  boolean isPublished(long id) {
+    return run.hasPublished(id);
+  }
+
+  /// The request of a trusted record.
+  ///
+  /// @param finish tells that the record needs nothing any more
+  /// @return null if it is seen to already
+  @Nullable ConsumedRequest trusted(
+      ConsumerRecord<byte[], byte[]> record, Envelope envelope, Runnable finish) {
+    if (isMisplaced(envelope)) {
+      // signed for something else: here it would end somebody's request
+      run.refuse(
+          record,
+          new VerifyRequest.Verdict.Refused(
+              DeadLetterReason.MALFORMED,
+              "what is of kind '" + envelope.kind() + "' does not belong here"),
+          finish);
+      return null;
+    }
+    if (isPublished(envelope.id())) {
+      finish.run();
+      return null;
+    }
+    return new ConsumedRequest(envelope, record, finish);
+  }
+
+  /// Sends a refused record to the dead letters.
+  ///
+  /// @param finish as in [#trusted]
+  /// @return the request that has to end for it; null if there is none
+  @Nullable ConsumedRequest refused(
+      ConsumerRecord<byte[], byte[]> record,
+      VerifyRequest.Verdict.Refused refused,
+      Runnable finish) {
+    var ours = refused.ours();
+    if (ours == null
+        || RequestKind.ofWireName(ours.kind()).isEmpty()
+        || isMisplaced(ours)
+        || isPublished(ours.id())) {
+      run.refuse(record, refused, finish);
+      return null;
+    }
+    var both = new Both(finish);
+    run.refuse(record, refused, both::first);
+    return new ConsumedRequest(
+        ours,
+        record,
+        both::second,
+        new ConsumedRequest.Refusal(refused.reason(), refused.detail()));
+  }
+
+  private boolean isMisplaced(Envelope envelope) {
+    return RequestKind.ofWireName(envelope.kind())
+        .filter(kind -> kind.channel() != channel)
+        .isPresent();
+  }
+
+  /// A record that needs nothing any more once its dead letter is published and its request has
+  /// ended.
+  private static final class Both {
+    private final Runnable finish;
+    private boolean first;
+    private boolean second;
+
+    Both(Runnable finish) {
+      this.finish = finish;
+    }
+
+    synchronized void first() {
+      first = true;
+      finishIfBoth();
+    }
+
+    synchronized void second() {
+      second = true;
+      finishIfBoth();
+    }
+
+    private void finishIfBoth() {
+      if (first && second) {
+        finish.run();
+      }
+    }
+  }
+}

@@ -1,0 +1,61 @@
+package org.pgoffload.worker.delivery;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import java.time.Duration;
+import java.time.Instant;
+import org.apache.kafka.common.TopicPartition;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.Identity;
+
+/// What is known of a request whose record is not in memory: where the record lies, and what its
+/// end needs should it not lie there any more. Kept small, because a million of them may wait.
+///
+/// @param partition where the record lies
+/// @param createdAt in milliseconds of the epoch, by the database's clock
+/// @param timeoutMillis -1 for none
+/// @param bytes of the record's value
+/// @param head what many requests have in common
+record RequestReference(
+    long id,
+    TopicPartition partition,
+    long offset,
+    long createdAt,
+    long timeoutMillis,
+    int bytes,
+    Head head) {
+  /// What the requests of one requester have in common.
+  record Head(String kind, boolean immediate, String installation, Identity requestedBy) {}
+
+  static RequestReference to(ConsumedRequest request, TopicPartition partition, Head head) {
+    var timeout = request.envelope().timeout();
+    return new RequestReference(
+        request.id(),
+        partition,
+        request.record().offset(),
+        request.envelope().createdAt().toEpochMilli(),
+        timeout == null ? -1 : timeout.toMillis(),
+        request.size(),
+        head);
+  }
+
+  static Head head(Envelope envelope) {
+    return new Head(
+        envelope.kind(), envelope.immediate(), envelope.installation(), envelope.requestedBy());
+  }
+
+  /// The envelope without its payload: enough to end the request.
+  Envelope envelope() {
+    var created = Instant.ofEpochMilli(createdAt);
+    @Nullable Duration timeout = timeoutMillis < 0 ? null : Duration.ofMillis(timeoutMillis);
+    return new Envelope(
+        id,
+        head.kind,
+        null,
+        head.immediate,
+        head.installation,
+        new Envelope.Times(created, created, timeout),
+        head.requestedBy,
+        JsonNodeFactory.instance.objectNode());
+  }
+}

@@ -1,0 +1,211 @@
+package org.pgoffload.worker.delivery.scheduling;
+
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/// Chooses which of the received requests may begin: as their places allow, and one after another
+/// where they share an ordering key. What is cancelled or past its deadline is chosen without any
+/// limit, since it only ends.
+///
+/// Every method takes time in the logarithm of what waits, besides that of the places. Safe to
+/// share between threads.
+///
+/// @param <P> the place that a request takes while it runs
+public class RequestScheduler<P> {
+  private final Places<P> places;
+  private final KeyOrder keyOrder;
+  private final Map<Long, Turn<P>> all = new HashMap<>();
+  private final Map<String, TreeMap<Long, Turn<P>>> byOrderingKey = new HashMap<>();
+  private final LinkedHashSet<Turn<P>> toEnd = new LinkedHashSet<>();
+  private final TreeSet<Turn<P>> byDeadline =
+      new TreeSet<>(
+          Comparator.<Turn<P>>comparingLong(Turn::deadline).thenComparingLong(Turn::arrival));
+  private long arrivals;
+  private int waiting;
+
+  /// How long a request keeps the later ones of its ordering key waiting.
+  public enum KeyOrder {
+    UNTIL_IT_HAS_BEGUN,
+    UNTIL_IT_HAS_FINISHED
+  }
+
+  public RequestScheduler(Places<P> places, KeyOrder keyOrder) {
+    this.places = places;
+    this.keyOrder = keyOrder;
+  }
+
+  /// A request was received, and waits.
+  ///
+  /// @param deadline when it only ends, or null
+  public final synchronized void add(
+      long id, P place, @Nullable String orderingKey, @Nullable Instant deadline) {
+    var turn = new Turn<>(id, arrivals++, place, orderingKey, deadline);
+    all.put(id, turn);
+    waiting++;
+    if (deadline != null) {
+      byDeadline.add(turn);
+    }
+    keepOrder(turn);
+    settle(turn);
+  }
+
+  /// Up to this many that may begin now. They count as running from here on.
+  ///
+  /// @param now what is past its deadline by now is chosen too
+  public final synchronized List<Long> choose(int atMost, Instant now) {
+    endExpired(Turn.millis(now));
+    var chosen = new ArrayList<Long>();
+    while (chosen.size() < atMost && !toEnd.isEmpty()) {
+      chosen.add(begin(toEnd.getFirst()));
+    }
+    places.choosing();
+    while (chosen.size() < atMost) {
+      var next = places.next();
+      if (next == null) {
+        break;
+      }
+      chosen.add(begin(next));
+    }
+    return chosen;
+  }
+
+  /// What was chosen could not begin: it waits again, in its old place.
+  public final synchronized void putBack(long id) {
+    var turn = all.get(id);
+    if (turn != null && turn.state() == Turn.State.RUNNING) {
+      places.free(turn);
+      turn.state(Turn.State.WAITING);
+      waiting++;
+      keepOrder(turn);
+      settle(turn);
+      if (turn.ends()) {
+        toEnd.add(turn);
+      }
+    }
+  }
+
+  /// A request runs here, whether it was chosen or was another worker's before.
+  public final synchronized void running(long id) {
+    var turn = all.get(id);
+    if (turn != null && turn.state() != Turn.State.RUNNING) {
+      begin(turn);
+    }
+  }
+
+  /// Another worker has it: it takes no place here, but others of its key go on waiting for its
+  /// end, if they wait for that.
+  public final synchronized void held(long id) {
+    var turn = all.get(id);
+    if (turn != null) {
+      leave(turn);
+      if (keyOrder == KeyOrder.UNTIL_IT_HAS_BEGUN) {
+        letTheNextOfItsKey(turn);
+      }
+    }
+  }
+
+  /// It needs nothing any more.
+  public final synchronized void finished(long id) {
+    var turn = all.remove(id);
+    if (turn == null) {
+      return;
+    }
+    leave(turn);
+    byDeadline.remove(turn);
+    letTheNextOfItsKey(turn);
+  }
+
+  /// It is cancelled: if it waits, it is chosen next.
+  public final synchronized void end(long id) {
+    var turn = all.get(id);
+    if (turn != null && turn.state() == Turn.State.WAITING) {
+      end(turn);
+    }
+  }
+
+  private void end(Turn<P> turn) {
+    turn.end();
+    toEnd.add(turn);
+  }
+
+  /// Whether anything waits.
+  public final synchronized boolean hasWaiting() {
+    return waiting > 0;
+  }
+
+  private void endExpired(long now) {
+    while (!byDeadline.isEmpty() && byDeadline.first().deadline() <= now) {
+      var expired = byDeadline.removeFirst();
+      if (expired.state() == Turn.State.WAITING) {
+        end(expired);
+      }
+    }
+  }
+
+  private long begin(Turn<P> turn) {
+    leave(turn);
+    turn.state(Turn.State.RUNNING);
+    places.take(turn);
+    if (keyOrder == KeyOrder.UNTIL_IT_HAS_BEGUN) {
+      letTheNextOfItsKey(turn);
+    }
+    return turn.id();
+  }
+
+  /// Takes it from wherever its state has put it.
+  private void leave(Turn<P> turn) {
+    switch (turn.state()) {
+      case WAITING -> {
+        waiting--;
+        toEnd.remove(turn);
+        if (turn.eligible()) {
+          turn.eligible(false);
+          places.remove(turn);
+        }
+      }
+      case RUNNING -> places.free(turn);
+      case HELD -> {}
+    }
+    turn.state(Turn.State.HELD);
+  }
+
+  private void keepOrder(Turn<P> turn) {
+    var key = turn.orderingKey();
+    if (key != null) {
+      byOrderingKey.computeIfAbsent(key, _ -> new TreeMap<>()).put(turn.arrival(), turn);
+    }
+  }
+
+  private void letTheNextOfItsKey(Turn<P> turn) {
+    var key = turn.orderingKey();
+    var sameKey = key == null ? null : byOrderingKey.get(key);
+    if (sameKey == null) {
+      return;
+    }
+    sameKey.remove(turn.arrival());
+    if (sameKey.isEmpty()) {
+      byOrderingKey.remove(key);
+    } else {
+      settle(sameKey.firstEntry().getValue());
+    }
+  }
+
+  /// Lets a waiting request be chosen, unless an earlier one of its key keeps it waiting.
+  private void settle(Turn<P> turn) {
+    var key = turn.orderingKey();
+    var sameKey = key == null ? null : byOrderingKey.get(key);
+    boolean first = sameKey == null || sameKey.firstEntry().getValue() == turn;
+    if (first && turn.state() == Turn.State.WAITING && !turn.eligible()) {
+      turn.eligible(true);
+      places.add(turn);
+    }
+  }
+}

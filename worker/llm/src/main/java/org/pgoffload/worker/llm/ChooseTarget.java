@@ -1,0 +1,57 @@
+package org.pgoffload.worker.llm;
+
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.worker.models.LlmProvider;
+import org.pgoffload.worker.models.LlmProviders;
+import org.pgoffload.worker.models.ModelTarget;
+
+/// Which model a request is for, where it leaves that to the worker.
+final class ChooseTarget {
+  private final LlmProviders providers;
+
+  ChooseTarget(LlmProviders providers) {
+    this.providers = providers;
+  }
+
+  /// The provider that is asked first; null if none has this name.
+  ///
+  /// @param named null for the worker's own choice
+  @Nullable LlmProvider provider(@Nullable String named) {
+    return named == null ? providers.primary() : providers.find(named).orElse(null);
+  }
+
+  /// The model that is asked for words.
+  ///
+  /// @param named null for the provider's own choice
+  static ModelTarget words(LlmProvider provider, @Nullable String named) {
+    return new ModelTarget(provider, Objects.requireNonNullElse(named, provider.defaultModel()));
+  }
+
+  /// The model that embeds texts.
+  ///
+  /// @param named null for the provider's own choice
+  static ModelTarget embedding(LlmProvider provider, @Nullable String named) {
+    var model = named == null ? provider.defaultEmbeddingModel() : named;
+    return words(provider, model);
+  }
+
+  /// The name of the model whose turn a request waits for.
+  String nameOf(Envelope envelope) {
+    var payload = envelope.payload();
+    var named = payload.path("provider");
+    var model = payload.path("model");
+    var provider = provider(named.isTextual() ? named.asText() : null);
+    if (provider == null) {
+      // it only ends
+      return "";
+    }
+    var modelName = model.isTextual() ? model.asText() : null;
+    return (envelope.kind().equals(RequestKind.EMBED.wireName())
+            ? embedding(provider, modelName)
+            : words(provider, modelName))
+        .toString();
+  }
+}

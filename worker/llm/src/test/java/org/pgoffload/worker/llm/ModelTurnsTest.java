@@ -1,0 +1,93 @@
+package org.pgoffload.worker.llm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.pgoffload.worker.delivery.scheduling.RequestScheduler;
+
+final class ModelTurnsTest {
+  private static final Instant NOW = Instant.parse("2026-01-01T00:00:00Z");
+
+  private final Map<String, Integer> allowances = new HashMap<>();
+  private final RequestScheduler<String> choose =
+      new RequestScheduler<>(
+          new ModelTurns(4, model -> allowances.getOrDefault(model, 100)),
+          RequestScheduler.KeyOrder.UNTIL_IT_HAS_BEGUN);
+
+  private void add(String model, @Nullable String orderingKey, long... ids) {
+    for (long id : ids) {
+      choose.add(id, model, orderingKey, NOW.plusSeconds(id));
+    }
+  }
+
+  private List<Long> chosen() {
+    return choose.choose(100, NOW);
+  }
+
+  @Test
+  void modelsTakeTurnsAndTheRequestsOfOneKeepTheirOrder() {
+    add("a", null, 1, 2, 3);
+    add("b", null, 4, 5);
+    add("c", null, 6);
+    assertThat(choose.choose(4, NOW)).containsExactly(1L, 4L, 6L, 2L);
+    assertThat(chosen()).containsExactly(5L, 3L);
+    assertThat(choose.hasWaiting()).isFalse();
+  }
+
+  @Test
+  void aModelThatMayBeginNothingMoreStopsNoOther() {
+    allowances.put("a", 1);
+    add("a", null, 1, 2, 3);
+    add("b", null, 4, 5);
+    assertThat(chosen()).containsExactly(1L, 4L, 5L);
+    allowances.put("a", 0);
+    assertThat(chosen()).isEmpty();
+    add("b", null, 6);
+    assertThat(chosen()).containsExactly(6L);
+    allowances.put("a", 100);
+    assertThat(chosen()).containsExactly(2L, 3L);
+  }
+
+  @Test
+  void aModelHasNoMoreThanItsPlaces() {
+    add("a", null, 1, 2, 3, 4, 5, 6);
+    assertThat(chosen()).containsExactly(1L, 2L, 3L, 4L);
+    choose.finished(2);
+    choose.held(3);
+    assertThat(chosen()).containsExactly(5L, 6L);
+  }
+
+  @Test
+  void whatIsPutBackIsTheNextOfItsModel() {
+    add("a", null, 1, 2, 3);
+    assertThat(choose.choose(2, NOW)).containsExactly(1L, 2L);
+    choose.putBack(1);
+    assertThat(chosen()).containsExactly(1L, 3L);
+  }
+
+  @Test
+  void requestsOfOneOrderingKeyBeginInTheirOrderWhateverTheirModels() {
+    allowances.put("a", 0);
+    add("a", "k", 1);
+    add("b", "k", 2);
+    add("b", null, 3);
+    assertThat(chosen()).containsExactly(3L);
+    allowances.put("a", 100);
+    assertThat(chosen()).containsExactly(1L, 2L);
+  }
+
+  @Test
+  void whatOnlyEndsIsChosenWhateverItsModelHas() {
+    allowances.put("a", 0);
+    add("a", null, 1, 2, 3);
+    choose.end(2);
+    assertThat(chosen()).containsExactly(2L);
+    assertThat(choose.choose(100, NOW.plusSeconds(1))).containsExactly(1L);
+    assertThat(choose.hasWaiting()).isTrue();
+  }
+}

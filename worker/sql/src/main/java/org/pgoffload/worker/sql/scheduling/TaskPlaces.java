@@ -1,0 +1,98 @@
+package org.pgoffload.worker.sql.scheduling;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.delivery.scheduling.Places;
+import org.pgoffload.worker.delivery.scheduling.Turn;
+import org.pgoffload.worker.sql.sessions.SqlLimits;
+
+/// The connections that tasks run on: within the limits of their depth, role and session, in the
+/// order of their arrival.
+final class TaskPlaces implements Places<TaskPlaces.Place> {
+  private final SqlLimits limits;
+  private final Map<Object, ConcurrencyQuota> quotas = new HashMap<>();
+  private final TreeMap<Integer, ConcurrencyQuota> depths = new TreeMap<>();
+
+  /// @param limits of all tasks at one depth, and of those of one role
+  TaskPlaces(SqlLimits limits) {
+    this.limits = limits;
+  }
+
+  /// Whose sessions the tasks run on: the role that logs in.
+  record Role(int depth, long oid) {}
+
+  /// The session that launched a task; without a key, all tasks of the role that have none.
+  record Session(Role role, @Nullable String key) {}
+
+  /// The place of a task.
+  ///
+  /// @param most how many of its session may run at once, as the task says
+  record Place(Session session, int most) {}
+
+  @Override
+  public void add(Turn<Place> turn) {
+    quotaOf(turn.place().session)
+        .add(turn.arrival(), new ConcurrencyQuota.Waiting(turn, turn.place().most));
+  }
+
+  @Override
+  public void remove(Turn<Place> turn) {
+    quotaOf(turn.place().session).remove(turn.arrival());
+    forgetUnused(turn.place().session);
+  }
+
+  @Override
+  public void take(Turn<Place> turn) {
+    quotaOf(turn.place().session).take();
+  }
+
+  @Override
+  public void free(Turn<Place> turn) {
+    quotaOf(turn.place().session).free();
+    forgetUnused(turn.place().session);
+  }
+
+  /// The earliest of all depths.
+  @Override
+  public @Nullable Turn<Place> next() {
+    Map.@Nullable Entry<Long, ConcurrencyQuota.Waiting> earliest = null;
+    for (var depth : depths.values()) {
+      var first = depth.first();
+      if (first != null && (earliest == null || first.getKey() < earliest.getKey())) {
+        earliest = first;
+      }
+    }
+    return earliest == null ? null : earliest.getValue().turn();
+  }
+
+  private ConcurrencyQuota quotaOf(Session session) {
+    var known = quotas.get(session);
+    if (known == null) {
+      known = new ConcurrencyQuota(quotaOf(session.role), Integer.MAX_VALUE);
+      quotas.put(session, known);
+    }
+    return known;
+  }
+
+  private ConcurrencyQuota quotaOf(Role role) {
+    var known = quotas.get(role);
+    if (known == null) {
+      var depth =
+          depths.computeIfAbsent(role.depth, _ -> new ConcurrencyQuota(null, limits.connections()));
+      known = new ConcurrencyQuota(depth, limits.connectionsPerRole());
+      quotas.put(role, known);
+    }
+    return known;
+  }
+
+  private void forgetUnused(Session session) {
+    if (quotaOf(session).isUnused()) {
+      quotas.remove(session);
+      if (quotaOf(session.role).isUnused()) {
+        quotas.remove(session.role);
+      }
+    }
+  }
+}

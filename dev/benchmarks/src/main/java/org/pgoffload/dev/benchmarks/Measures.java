@@ -38,7 +38,8 @@ final class Measures {
           MeasureOneStatement.prompts(),
           new MeasureRowsRead(),
           new MeasureInsert(),
-          new MeasureGrowth());
+          new MeasureGrowth(),
+          new MeasureBacklog());
 
   private Measures() {}
 }

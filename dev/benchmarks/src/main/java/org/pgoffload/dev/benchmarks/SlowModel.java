@@ -40,7 +40,7 @@ public final class SlowModel implements AutoCloseable {
   private final ExecutorService threads =
       Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("bench-slow-model-", 0).factory());
   private final Semaphore calls = new Semaphore(0);
-  private final CountDownLatch answered = new CountDownLatch(1);
+  private volatile CountDownLatch answered = new CountDownLatch(1);
 
   private SlowModel() throws IOException {
     this.server =
@@ -96,6 +96,12 @@ public final class SlowModel implements AutoCloseable {
       throw new BenchmarkException(
           "of " + number + " calls to the slow model, " + calls.availablePermits() + " came");
     }
+  }
+
+  /// Lets the calls that come from now on wait again.
+  void hold() {
+    answered = new CountDownLatch(1);
+    calls.drainPermits();
   }
 
   /// Answers every call, also those that come later.

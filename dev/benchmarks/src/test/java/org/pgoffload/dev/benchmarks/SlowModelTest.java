@@ -30,6 +30,11 @@ class SlowModelTest {
       assertThatThrownBy(() -> model.awaitCalls(1, Duration.ofMillis(1)))
           .isInstanceOf(BenchmarkException.class)
           .hasMessage("of 1 calls to the slow model, 0 came");
+
+      model.hold();
+      var next = client.sendAsync(request, BodyHandlers.ofString());
+      model.awaitCalls(1, Duration.ofSeconds(30));
+      assertThat(next).isNotDone();
     }
   }
 }

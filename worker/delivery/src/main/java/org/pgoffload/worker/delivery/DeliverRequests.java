@@ -34,6 +34,7 @@ final class DeliverRequests<A extends Attempt> {
 
   private static final Duration WATCH_INTERVAL = Duration.ofMillis(500);
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
+  private static final Duration LONGEST_ROUND = Duration.ofMillis(100);
   private static final Duration LEAST_POLL = Duration.ofMillis(2);
   private static final Duration MOST_POLL = Duration.ofMillis(20);
 
@@ -130,8 +131,10 @@ final class DeliverRequests<A extends Attempt> {
     run.leaveTheRest();
   }
 
+  /// For a moment at most: what comes meanwhile may begin too.
   private void claimWaiting() {
-    while (hasDatabase()) {
+    long until = System.nanoTime() + LONGEST_ROUND.toNanos();
+    while (hasDatabase() && System.nanoTime() - until < 0) {
       var chosen = handler.mayBegin(Math.min(CLAIM_BATCH, handler.room()));
       if (chosen.isEmpty()) {
         return;

@@ -26,7 +26,9 @@ final class ReadRecords implements AutoCloseable {
   /// What lies between two wanted records is read over, rather than fetched around, up to so many.
   private static final int READ_OVER = 200;
 
-  private static final Duration PATIENCE = Duration.ofSeconds(2);
+  /// Others wait meanwhile.
+  private static final Duration PATIENCE = Duration.ofMillis(500);
+
   private static final Duration POLL = Duration.ofMillis(100);
   private static final Duration CLOSE = Duration.ofSeconds(1);
 
@@ -46,7 +48,7 @@ final class ReadRecords implements AutoCloseable {
     record Gone() implements Reading {}
   }
 
-  /// Reads records, for two seconds at most.
+  /// Reads records, for half a second at most.
   ///
   /// @return by the id of the request; those that could not be read in time are missing
   /// @throws KafkaException if Kafka could not be asked
@@ -99,8 +101,8 @@ final class ReadRecords implements AutoCloseable {
       Collection<TopicPartition> partitions,
       Map<TopicPartition, NavigableMap<Long, Long>> left,
       Map<Long, Reading> read) {
-    var begins = from.beginningOffsets(partitions);
-    var ends = from.endOffsets(partitions);
+    var begins = from.beginningOffsets(partitions, PATIENCE);
+    var ends = from.endOffsets(partitions, PATIENCE);
     for (var partition : partitions) {
       var offsets = Objects.requireNonNull(left.get(partition), "only these are assigned");
       gone(offsets.headMap(Objects.requireNonNull(begins.get(partition))), read);
@@ -118,7 +120,7 @@ final class ReadRecords implements AutoCloseable {
       Map<Long, Reading> read) {
     var done = new ArrayList<TopicPartition>();
     left.forEach((partition, offsets) -> {
-      long position = offsets.isEmpty() ? 0 : from.position(partition);
+      long position = offsets.isEmpty() ? 0 : from.position(partition, PATIENCE);
       gone(offsets.headMap(position), read);
       if (offsets.isEmpty()) {
         done.add(partition);

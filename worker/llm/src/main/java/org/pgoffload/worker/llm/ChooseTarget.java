@@ -1,16 +1,23 @@
 package org.pgoffload.worker.llm;
 
+import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.worker.delivery.scheduling.ShortName;
 import org.pgoffload.worker.models.LlmProvider;
 import org.pgoffload.worker.models.LlmProviders;
 import org.pgoffload.worker.models.ModelTarget;
 
-/// Which model a request is for, where it leaves that to the worker.
+/// Which model a request is for, where it leaves that to the worker. Safe to share between threads.
 final class ChooseTarget {
+  /// More than the models that are usually asked; the names of others are not shared.
+  private static final int MOST_NAMES = 1000;
+
   private final LlmProviders providers;
+  private final Map<String, String> names = new ConcurrentHashMap<>();
 
   ChooseTarget(LlmProviders providers) {
     this.providers = providers;
@@ -49,9 +56,13 @@ final class ChooseTarget {
       return "";
     }
     var modelName = model.isTextual() ? model.asText() : null;
-    return (envelope.kind().equals(RequestKind.EMBED.wireName())
+    var target =
+        envelope.kind().equals(RequestKind.EMBED.wireName())
             ? embedding(provider, modelName)
-            : words(provider, modelName))
-        .toString();
+            : words(provider, modelName);
+    if (names.size() > MOST_NAMES) {
+      names.clear();
+    }
+    return names.computeIfAbsent(ShortName.of(target.toString()), name -> name);
   }
 }

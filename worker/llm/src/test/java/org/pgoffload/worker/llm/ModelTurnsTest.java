@@ -82,6 +82,30 @@ final class ModelTurnsTest {
   }
 
   @Test
+  void longOrderingKeysAreToldApart() {
+    add("a", "k".repeat(1000) + "1", 1);
+    add("a", "k".repeat(1000) + "2", 2);
+    add("b", "k".repeat(1000) + "1", 3);
+    allowances.put("a", 0);
+    assertThat(chosen()).isEmpty();
+    allowances.put("a", 1);
+    assertThat(chosen()).containsExactly(1L, 3L);
+    assertThat(chosen()).containsExactly(2L);
+  }
+
+  @Test
+  void whatOnlyEndsLeavesHalfOfAChoiceToWhatBegins() {
+    allowances.put("a", 0);
+    for (long id = 1; id <= 6; id++) {
+      choose.add(id, "a", null, NOW);
+    }
+    add("b", null, 7, 8, 9);
+    assertThat(choose.choose(4, NOW)).containsExactly(1L, 2L, 7L, 8L);
+    assertThat(choose.choose(4, NOW)).containsExactly(3L, 4L, 9L, 5L);
+    assertThat(chosen()).containsExactly(6L);
+  }
+
+  @Test
   void whatOnlyEndsIsChosenWhateverItsModelHas() {
     allowances.put("a", 0);
     add("a", null, 1, 2, 3);

@@ -47,7 +47,8 @@ public class RequestScheduler<P> {
   /// @param deadline when it only ends, or null
   public final synchronized void add(
       long id, P place, @Nullable String orderingKey, @Nullable Instant deadline) {
-    var turn = new Turn<>(id, arrivals++, place, orderingKey, deadline);
+    var key = orderingKey == null ? null : ShortName.of(orderingKey);
+    var turn = new Turn<>(id, arrivals++, place, key, deadline);
     all.put(id, turn);
     waiting++;
     if (deadline != null) {
@@ -63,9 +64,8 @@ public class RequestScheduler<P> {
   public final synchronized List<Long> choose(int atMost, Instant now) {
     endExpired(Turn.millis(now));
     var chosen = new ArrayList<Long>();
-    while (chosen.size() < atMost && !toEnd.isEmpty()) {
-      chosen.add(begin(toEnd.getFirst()));
-    }
+    // a backlog that expires at once leaves the half to what begins
+    chooseToEnd((atMost + 1) / 2, chosen);
     places.choosing();
     while (chosen.size() < atMost) {
       var next = places.next();
@@ -74,7 +74,14 @@ public class RequestScheduler<P> {
       }
       chosen.add(begin(next));
     }
+    chooseToEnd(atMost, chosen);
     return chosen;
+  }
+
+  private void chooseToEnd(int atMost, List<Long> chosen) {
+    while (chosen.size() < atMost && !toEnd.isEmpty()) {
+      chosen.add(begin(toEnd.getFirst()));
+    }
   }
 
   /// What was chosen could not begin: it waits again, in its old place.

@@ -72,9 +72,12 @@ create or replace function pgoffload.write_back(
   out unclaimed_ended integer[])
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm
-set enable_seqscan = off
+-- as in pgoffload.claim_llm: planning takes twice as long as writing a result
 set plan_cache_mode = force_generic_plan
+-- a plan that was made while the tables were small must look into the indexes when they have grown
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   new_ids bigint[];

@@ -64,7 +64,12 @@ final class Json {
     try {
       // through a text: straight to bytes, Jackson would escape what is beyond the basic plane, in
       // three times the room, and half a pair in a way that PostgreSQL refuses
-      return Text.storable(MAPPER.writeValueAsString(message)).getBytes(StandardCharsets.UTF_8);
+      var text = MAPPER.writeValueAsString(message);
+      var bytes = text.getBytes(StandardCharsets.UTF_8);
+      // half a pair has become a question mark; to compare takes less time than to look for one
+      return text.equals(new String(bytes, StandardCharsets.UTF_8))
+          ? bytes
+          : Text.storable(text).getBytes(StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new IllegalStateException("a message always has a JSON form", e);
     }

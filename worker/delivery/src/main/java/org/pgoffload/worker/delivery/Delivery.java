@@ -13,9 +13,13 @@ import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.worker.delivery.commands.CommandHandler;
+import org.pgoffload.worker.delivery.commands.ListenToCommands;
 import org.pgoffload.worker.delivery.lease.CountWorkers;
 import org.pgoffload.worker.delivery.lease.DatabaseClock;
 import org.pgoffload.worker.delivery.lease.Lease;
+import org.pgoffload.worker.delivery.trust.SigningKeyCache;
+import org.pgoffload.worker.delivery.trust.VerifyRequest;
 
 /// The delivery of requests to their handlers: has everything that all handlers share, and a thread
 /// for each queue and for the commands.

@@ -7,6 +7,7 @@ import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.worker.delivery.trust.VerifyRequest;
 
 /// Decides what becomes of a verified record, whether it came just now or was read again: a request
 /// to be executed, one that only ends, or nothing.

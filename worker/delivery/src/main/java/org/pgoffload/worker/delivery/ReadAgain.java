@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.HeaderText;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.telemetry.LogRequest;
+import org.pgoffload.worker.delivery.trust.VerifyRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -11,6 +11,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.pgoffload.telemetry.LogRequest;
+import org.pgoffload.worker.delivery.trust.VerifyRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

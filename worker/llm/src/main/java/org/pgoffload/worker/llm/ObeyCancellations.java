@@ -9,7 +9,7 @@ import java.util.Set;
 import javax.sql.DataSource;
 import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.Envelope;
-import org.pgoffload.worker.delivery.CommandHandler;
+import org.pgoffload.worker.delivery.commands.CommandHandler;
 import org.pgoffload.worker.delivery.lease.Lease;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;

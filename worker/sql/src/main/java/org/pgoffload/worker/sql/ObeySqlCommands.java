@@ -3,7 +3,7 @@ package org.pgoffload.worker.sql;
 import java.sql.SQLException;
 import java.util.List;
 import org.pgoffload.protocol.Envelope;
-import org.pgoffload.worker.delivery.CommandHandler;
+import org.pgoffload.worker.delivery.commands.CommandHandler;
 
 /// Does what the commands to background SQL ask for, as far as it is theirs to ask.
 final class ObeySqlCommands implements CommandHandler {

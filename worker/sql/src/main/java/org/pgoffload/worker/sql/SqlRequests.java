@@ -3,9 +3,9 @@ package org.pgoffload.worker.sql;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import org.pgoffload.protocol.RequestChannel;
-import org.pgoffload.worker.delivery.CommandHandler;
 import org.pgoffload.worker.delivery.Delivery;
 import org.pgoffload.worker.delivery.RunRequests;
+import org.pgoffload.worker.delivery.commands.CommandHandler;
 import org.pgoffload.worker.sql.scheduling.TaskScheduler;
 import org.pgoffload.worker.sql.sessions.TaskSessions;
 

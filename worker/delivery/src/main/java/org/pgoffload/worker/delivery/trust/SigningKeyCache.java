@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker.delivery.trust;
 
 import java.sql.SQLException;
 import java.time.Duration;

@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker.delivery.trust;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -10,6 +10,8 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.DeadLetterReason;
+import org.pgoffload.worker.delivery.TestRequests;
+import org.pgoffload.worker.delivery.WorkerDatabase;
 
 /// Which records are executed, by the keys that the role pgoffload_worker reads.
 final class VerifyRequestTest {

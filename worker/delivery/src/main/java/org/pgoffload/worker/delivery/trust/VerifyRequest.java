@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker.delivery.trust;
 
 import java.sql.SQLException;
 import java.time.Duration;
@@ -27,7 +27,7 @@ public final class VerifyRequest {
   }
 
   /// What became of a record.
-  sealed interface Verdict {
+  public sealed interface Verdict {
     /// It may be executed.
     record Trusted(Envelope envelope) implements Verdict {}
 
@@ -37,7 +37,7 @@ public final class VerifyRequest {
     ///   its end. Null if it is forged, foreign, or does not say whose it is
     record Refused(DeadLetterReason reason, String detail, @Nullable Envelope ours)
         implements Verdict {
-      Refused(DeadLetterReason reason, String detail) {
+      public Refused(DeadLetterReason reason, String detail) {
         this(reason, detail, null);
       }
     }
@@ -48,19 +48,19 @@ public final class VerifyRequest {
   }
 
   /// Verifies with the keys as they were read last.
-  Verdict verify(ConsumerRecord<byte[], byte[]> record) {
+  public Verdict verify(ConsumerRecord<byte[], byte[]> record) {
     return verify(record, false);
   }
 
   /// Verifies with keys that were read after the record came: an unknown key is refused.
-  Verdict verifyWithTheseKeys(ConsumerRecord<byte[], byte[]> record) {
+  public Verdict verifyWithTheseKeys(ConsumerRecord<byte[], byte[]> record) {
     return verify(record, true);
   }
 
   /// Reads the keys again.
   ///
   /// @throws SQLException if the database cannot be asked; the keys stay as they were
-  void readKeysAgain() throws SQLException {
+  public void readKeysAgain() throws SQLException {
     trust.readAgain();
   }
 

@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker.delivery.commands;
 
 import java.sql.SQLException;
 import java.time.Duration;
@@ -17,6 +17,7 @@ import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.telemetry.LogRequest;
+import org.pgoffload.worker.delivery.trust.VerifyRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,7 +25,7 @@ import org.slf4j.LoggerFactory;
 /// keeps, since a request may come after its cancellation. Obeying one twice changes nothing.
 ///
 /// Runs on a thread of its own. While the database cannot be asked, commands wait.
-final class ListenToCommands implements Runnable {
+public final class ListenToCommands implements Runnable {
   private static final Logger LOG = LoggerFactory.getLogger(ListenToCommands.class);
 
   private static final Duration POLL = Duration.ofMillis(100);
@@ -57,7 +58,7 @@ final class ListenToCommands implements Runnable {
   private record Progress(long id) {}
 
   /// @param handlers each obeys the commands to its requests, and leaves the rest to the next
-  ListenToCommands(
+  public ListenToCommands(
       String topic,
       Consumer<byte[], byte[]> consumer,
       VerifyRequest verify,

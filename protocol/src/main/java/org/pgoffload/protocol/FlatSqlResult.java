@@ -31,6 +31,9 @@ final class FlatSqlResult extends FlatTerminalResult {
   @JsonProperty("split")
   boolean split;
 
+  @JsonProperty("stored")
+  int stored;
+
   @JsonProperty("read_under")
   @Nullable Map<String, String> readUnder;
 
@@ -45,7 +48,7 @@ final class FlatSqlResult extends FlatTerminalResult {
         head(),
         attempt,
         tags,
-        new SqlResult.Returned(rowCount, columns, rows, chunks, split, readUnder),
+        new SqlResult.Returned(rowCount, columns, rows, chunks, split, stored, readUnder),
         error,
         notices,
         new SqlResult.Run(queuedMs, ranMs, worker, finishedAt));

@@ -26,5 +26,8 @@ public final class RecordHeaders {
   /// On deferred requests: the calls that were made so far, a JSON array of [Call].
   public static final String CALLS = "pgoffload-calls";
 
+  /// On chunks of rows: their worker stores the rows itself, and nobody else has to.
+  public static final String STORED = "pgoffload-stored";
+
   private RecordHeaders() {}
 }

@@ -52,6 +52,8 @@ public record SqlResult(
   ///   the result must not change them afterwards.
   /// @param chunks how many [SqlRows] hold the rows; 0 if they are in here
   /// @param split whether a row was cut over several chunks
+  /// @param stored how many chunks, of another size, the worker has put into the database itself; 0
+  ///   if none, as a worker of an earlier version
   /// @param readUnder the settings under which the values were written as text
   @JsonInclude(JsonInclude.Include.NON_NULL)
   public record Returned(
@@ -60,11 +62,14 @@ public record SqlResult(
       @JsonProperty("rows") @Nullable List<List<@Nullable String>> rows,
       @JsonProperty("chunks") int chunks,
       @JsonProperty("split") boolean split,
+      @JsonProperty("stored") @JsonInclude(JsonInclude.Include.NON_DEFAULT) int stored,
       @JsonProperty("read_under") @Nullable Map<String, String> readUnder) {
     public Returned {
       Require.that(chunks >= 0, "the number of chunks of a SQL result is negative");
       Require.that(chunks == 0 || rows == null, "a SQL result has its rows or chunks of them");
       Require.that(chunks > 0 || !split, "a row of a SQL result is split over no chunks");
+      Require.that(
+          stored >= 0 && (chunks > 0 || stored == 0), "a SQL result has stored chunks it has not");
       Require.that(
           columns != null || (rows == null && chunks == 0),
           "a SQL result has rows without columns");
@@ -75,12 +80,12 @@ public record SqlResult(
     }
 
     Returned withReadUnder(Map<String, String> settings) {
-      return new Returned(rowCount, columns, rows, chunks, split, settings);
+      return new Returned(rowCount, columns, rows, chunks, split, stored, settings);
     }
 
     /// A statement without rows.
     public static Returned count(@Nullable Long rowCount) {
-      return new Returned(rowCount, null, null, 0, false, null);
+      return new Returned(rowCount, null, null, 0, false, 0, null);
     }
   }
 

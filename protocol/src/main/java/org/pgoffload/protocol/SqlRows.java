@@ -3,7 +3,10 @@ package org.pgoffload.protocol;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import com.fasterxml.jackson.core.util.ByteArrayBuilder;
 import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -76,6 +79,40 @@ public record SqlRows(
       long id, int attempt, int number, long requestedByOid, String piece, boolean ends) {
     return new SqlRows(
         VERSION, id, KIND, new Place(attempt, number), requestedByOid, null, piece, ends);
+  }
+
+  /// The value of a record with whole rows, made without a string for each value.
+  ///
+  /// @param rows the values in PostgreSQL's text form, as UTF-8
+  public static byte[] write(
+      long id, Place place, long requestedByOid, List<byte[] @Nullable []> rows) {
+    var bytes = new ByteArrayBuilder(1 << 16);
+    try (var json = Json.MAPPER.createGenerator(bytes)) {
+      json.writeStartObject();
+      json.writeNumberField("version", VERSION);
+      json.writeNumberField("id", id);
+      json.writeStringField("kind", KIND);
+      json.writeNumberField("attempt", place.attempt);
+      json.writeNumberField("number", place.number);
+      json.writeNumberField("requested_by_oid", requestedByOid);
+      json.writeArrayFieldStart("rows");
+      for (var row : rows) {
+        json.writeStartArray();
+        for (var value : row) {
+          if (value == null) {
+            json.writeNull();
+          } else {
+            json.writeUTF8String(value, 0, value.length);
+          }
+        }
+        json.writeEndArray();
+      }
+      json.writeEndArray();
+      json.writeEndObject();
+    } catch (IOException e) {
+      throw new UncheckedIOException("bytes are written to memory alone", e);
+    }
+    return bytes.toByteArray();
   }
 
   public int attempt() {

@@ -101,6 +101,7 @@ final class Samples {
               List.of(List.of("1", "Grüße"), Arrays.asList("2", null)),
               0,
               false,
+              0,
               readUnder()),
           null,
           List.of(
@@ -119,6 +120,7 @@ final class Samples {
               null,
               7,
               true,
+              3,
               readUnder()),
           null,
           null,

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -77,6 +78,27 @@ final class SqlMessagesTest {
             {"version":1,"id":45,"kind":"sql_rows","attempt":2,"number":7,\
             "requested_by_oid":16400,"piece":"[[\\"the beginn","ends":false}\
             """);
+  }
+
+  @Test
+  void haveTheirRowsAsUtf8Too() {
+    var rows = new ArrayList<byte[] @Nullable []>();
+    for (var row :
+        List.of(Arrays.asList("1", "\"\\\n\u0001é\ud83d\ude00"), Arrays.asList(null, ""))) {
+      rows.add(
+          row.stream()
+              .map(value -> value == null ? null : value.getBytes(UTF_8))
+              .toArray(byte[][]::new));
+    }
+    assertThat(new String(SqlRows.write(45, new SqlRows.Place(2, 1), 16_400, rows), UTF_8))
+        .isEqualTo(
+            text(
+                SqlRows.of(
+                    45,
+                    2,
+                    1,
+                    16_400,
+                    List.of(List.of("1", "\"\\\n\u0001é\ud83d\ude00"), Arrays.asList(null, "")))));
   }
 
   @ParameterizedTest

@@ -126,6 +126,9 @@ final class ConsumeResults implements Runnable {
     var messages = new ArrayList<WaitingMessage>(records.count());
     var letters = new ArrayDeque<Letter>();
     for (var record : records) {
+      if (ReadRecord.isStored(record)) {
+        continue;
+      }
       try {
         messages.add(read.of(record));
       } catch (MalformedMessageException e) {

@@ -7,6 +7,7 @@ import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.MalformedMessageException;
+import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
@@ -20,6 +21,11 @@ final class ReadRecord {
 
   ReadRecord(TopicNames topics) {
     this.topics = topics;
+  }
+
+  /// Whether a record holds rows that their worker stores itself, which is told without reading it.
+  static boolean isStored(ConsumerRecord<byte[], byte[]> record) {
+    return record.headers().lastHeader(RecordHeaders.STORED) != null;
   }
 
   /// The message of a record of any of the topics of the write-back.

@@ -274,6 +274,27 @@ final class ResultsAppTest {
   }
 
   @Test
+  void rowsThatTheirWorkerStoresAreSkippedUnreadAndThoseOfAnOlderWorkerAreWritten()
+      throws Exception {
+    long id = TestInstallation.newIds(1);
+    var rows = SqlRows.of(id, 1, 1, 10, List.of(List.of("v")));
+    var stored = SqlRows.of(id, 1, 2, 10, List.of(List.of("v")));
+    var header = Map.of(RecordHeaders.STORED, utf8("true"));
+    try (var _ = start()) {
+      installation.send(
+          installation.topics().results(), stored.recordKey(), stored.write(), header);
+      installation.send(installation.topics().results(), "k", utf8("not read"), header);
+      installation.send(rows.recordKey(), rows.write());
+      await().atMost(PATIENCE).until(() -> installation.committed() == 3);
+    }
+    assertThat(
+            installation.query(
+                "select string_agg(number::text, ' ') from pgoffload.sql_chunk where id = " + id))
+        .isEqualTo("1");
+    assertThat(installation.read(installation.topics().deadLetters())).isEmpty();
+  }
+
+  @Test
   void piecesLandInOrderWithTheirResult() throws Exception {
     var result = result("one, two, three");
     var pieces =

@@ -531,6 +531,7 @@ final class WriteBackTest {
             null,
             3,
             true,
+            0,
             null),
         null,
         null,

@@ -16,6 +16,8 @@ import org.pgoffload.protocol.SqlRows;
 /// What a worker, and the write-back behind it, do for background SQL, each step apart or all at
 /// once.
 public final class PlayedSqlWorker implements AutoCloseable {
+  static final String STORE = "select pgoffload.store_rows(?, ?, ?::uuid, ?, ?, ?::boolean)";
+
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final TestDatabase database;
@@ -138,6 +140,26 @@ public final class PlayedSqlWorker implements AutoCloseable {
             new Long[] {id},
             new String[] {String.valueOf(database.oid(byRole))})
         .equals(List.of(String.valueOf(id)));
+  }
+
+  /// Stores chunks of whole rows, and of pieces of one.
+  ///
+  /// @param chunks the columns of each, numbered from 1; with an array of one piece for each piece
+  /// @param ends of each
+  public void store(PlayedTask task, List<List<String>> chunks, List<@Nullable Boolean> ends) {
+    for (int i = 0; i < chunks.size(); i++) {
+      store(task.request().id(), task.attempt(), task.token(), i + 1, chunks.get(i), ends.get(i));
+    }
+  }
+
+  private void store(
+      long id,
+      int attempt,
+      String token,
+      int number,
+      List<String> columns,
+      @Nullable Boolean ends) {
+    session.run(STORE, id, attempt, token, number, columns.toArray(String[]::new), ends);
   }
 
   /// Writes a result's end back, as when it has come from the topic.

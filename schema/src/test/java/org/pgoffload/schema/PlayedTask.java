@@ -125,7 +125,7 @@ public record PlayedTask(
         attempt,
         tags,
         new SqlResult.Returned(
-            rows == null ? null : (long) rows.size(), columns, rows, 0, false, null),
+            rows == null ? null : (long) rows.size(), columns, rows, 0, false, 0, null),
         error,
         notices,
         new SqlResult.Run(null, null, "w", Instant.EPOCH.toString()));

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.awaitility.Awaitility;
@@ -180,6 +181,172 @@ final class SqlReadingTest extends WithSqlWorker {
     assertThat(ann.rows("select * from sql_rows(" + id + ") as (a int)")).containsExactly("1", "2");
     assertThat(ann.rows("select sql_rows_json(?)", id)).containsExactly("{\"a\": 1}", "{\"a\": 2}");
     assertThat(read(id, "a int")).containsExactly("1", "2");
+  }
+
+  /// What a worker stores of (1, x, {one}), (null, "a \"b\", \c", {}), of an enum as well.
+  private static final List<List<String>> STORED =
+      List.of(
+          List.of(
+              "{\"1\",NULL}",
+              "{\"x\",\"a \\\"b\\\",\n\\\\c\"}",
+              "{\"{one}\",\"{}\"}",
+              "{\"fine\",NULL}"),
+          List.of("{\"3\"}", "{\"\"}", "{NULL}", "{\"so so\"}"));
+
+  private static final String STORED_COLUMNS =
+      """
+      "columns": [{"name": "a", "type_oid": 23, "typmod": -1, "type": "integer"},
+                  {"name": "b", "type_oid": 25, "typmod": -1, "type": "text"},
+                  {"name": "c", "type_oid": 1009, "typmod": -1, "type": "text[]"},
+                  {"name": "d", "type_oid": %d, "typmod": -1, "type": "mood"}]}
+      """;
+
+  private String result(int rows, int chunks, boolean split, int stored) {
+    return "{\"status\": \"succeeded\", \"tags\": [\"SELECT %1$d\"], \"row_count\": %1$d, \"chunks\": %2$d, \"split\": %3$s, \"stored\": %4$d, "
+            .formatted(rows, chunks, split, stored)
+        + STORED_COLUMNS.formatted(
+            database.admin().number("select 'odd.\"Mood''s \"\" kind\"'::regtype::oid::bigint"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"read committed", "repeatable read"})
+  void readsWhatItsWorkerHasStored(String isolation) {
+    odd();
+    ann.run("begin isolation level " + isolation);
+    ann.run("select pg_background_launch('x')");
+    var request = database.onlySent();
+    var id = request.id();
+    try (var task = worker.begin(request)) {
+      worker.store(task, STORED, Arrays.asList(null, null));
+      // what is beyond the result's own, as a chunk of its number on the topic, changes nothing
+      worker.store(task, List.of(STORED.get(1), STORED.get(0)), Arrays.asList(null, null));
+      worker.published(SqlRows.of(id, 1, 1, database.oid("ann"), List.of(List.of("666"))));
+      database
+          .admin()
+          .run(
+              "insert into pgoffload.sql_rows values (?, 1, 3, ?::text::oid, '{\"{666}\"}')",
+              id,
+              String.valueOf(database.oid("ann")));
+      task.complete(result(3, 5, false, 2));
+    }
+    worker.published(id);
+    var columns = "a int, b text, c text[], d odd.\"Mood's \"\" kind\"";
+    var rows = List.of("1|x|{one}|fine", "null|a \"b\",\n\\c|{}|null", "3||null|so so");
+    assertThat(ann.value("select sql_status(?)", id)).isEqualTo("succeeded");
+    assertThat(ann.rows("select * from sql_rows(" + id + ") as (" + columns + ")")).isEqualTo(rows);
+    assertThat(ann.rows("select sql_rows_json(?) ->> 'b'", id)).hasSize(3).startsWith("x");
+    assertThat(read(id, columns)).isEqualTo(rows);
+    ann.run("commit");
+    assertThat(ann.rows("select * from sql_rows(" + id + ") as (" + columns + ")")).isEqualTo(rows);
+    try (var other = database.open("bea")) {
+      assertThat(other.rows("select * from pgoffload.sql_rows")).isEmpty();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"read committed", "repeatable read"})
+  void readsAStoredRowInPieces(String isolation) {
+    odd();
+    ann.run("begin isolation level " + isolation);
+    ann.run("select pg_background_launch('x')");
+    var request = database.onlySent();
+    var id = request.id();
+    try (var task = worker.begin(request)) {
+      worker.store(
+          task,
+          List.of(
+              STORED.get(1),
+              List.of("{\"1\",\"x\\"),
+              List.of("\"\ny\\\\\",NULL"),
+              List.of(",\"fine\"}"),
+              List.of("{NULL,NULL,\"{}\",NULL}"),
+              STORED.get(0)),
+          Arrays.asList(null, false, false, true, true, null));
+      task.complete(result(5, 4, true, 6));
+    }
+    worker.published(id);
+    assertThat(read(id, "a int, b text, c text[], d odd.\"Mood's \"\" kind\""))
+        .containsExactly(
+            "3||null|so so",
+            "1|x\"\ny\\|null|fine",
+            "null|null|{}|null",
+            "1|x|{one}|fine",
+            "null|a \"b\",\n\\c|{}|null");
+    ann.run("commit");
+  }
+
+  @Test
+  void countsStoredRowsWithoutColumns() {
+    ann.run("select pg_background_launch('x')");
+    var request = database.onlySent();
+    try (var task = worker.begin(request)) {
+      worker.store(task, List.of(List.of("{NULL,NULL}")), Arrays.asList((Boolean) null));
+      task.complete(
+          "{\"status\": \"succeeded\", \"tags\": [\"SELECT 2\"], \"row_count\": 2, \"chunks\": 1, \"stored\": 1, \"columns\": []}");
+    }
+    assertThat(ann.rows("select sql_rows_json(?)", request.id())).containsExactly("{}", "{}");
+  }
+
+  /// A worker that was thought dead, or that guesses, and what has no claim.
+  @Test
+  void storesRowsOfTheLastAttemptForItsOwnWorkerAlone() {
+    ann.run("select pg_background_launch('x')");
+    var request = database.onlySent();
+    var id = request.id();
+    var claim = worker.claim(request);
+    var token = claim.path("token").asText();
+    var columns = new String[] {"{\"1\"}"};
+    var other = "00000000-0000-0000-0000-000000000000";
+    for (var guess : List.of(other + " 1", token + " 2", other + " 2")) {
+      var parts = guess.split(" ");
+      assertThat(
+              worker
+                  .session()
+                  .refused(
+                      PlayedSqlWorker.STORE,
+                      id,
+                      Integer.valueOf(parts[1]),
+                      parts[0],
+                      1,
+                      columns,
+                      null)
+                  .state())
+          .isEqualTo("42501");
+    }
+    worker.session().run(PlayedSqlWorker.STORE, id, 1, token, 1, columns, null);
+    assertThat(
+            database
+                .admin()
+                .rows(
+                    "select attempt, requested_by_oid::text, columns from pgoffload.sql_rows where id = ?",
+                    id))
+        .containsExactly("1|" + database.oid("ann") + "|{\"{\\\"1\\\"}\"}");
+    worker.releaseLease();
+    try (var second = database.sqlWorker("second")) {
+      var taken = second.claim(request);
+      assertThat(taken.path("attempt").asInt()).isEqualTo(2);
+      assertThat(
+              worker
+                  .session()
+                  .refused(PlayedSqlWorker.STORE, id, 1, token, 2, columns, null)
+                  .state())
+          .isEqualTo("PO002");
+      second
+          .session()
+          .run(
+              PlayedSqlWorker.STORE,
+              id,
+              2,
+              taken.path("token").asText(),
+              1,
+              new String[] {"{\"2\"}"},
+              null);
+      try (var task = PlayedTask.begin(database, request, taken)) {
+        task.complete(
+            "{\"status\": \"succeeded\", \"tags\": [\"SELECT 1\"], \"row_count\": 1, \"chunks\": 1, \"stored\": 1, \"columns\": [{\"name\": \"a\", \"type_oid\": 23, \"typmod\": -1, \"type\": \"int4\"}]}");
+      }
+    }
+    assertThat(read(id, "a int")).containsExactly("2");
   }
 
   @Test

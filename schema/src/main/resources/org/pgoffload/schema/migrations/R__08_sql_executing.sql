@@ -29,6 +29,40 @@ begin
 end
 $$;
 
+-- API: Private, for workers. Stores a chunk of an attempt's rows, before the attempt's result is recorded: whoever sees
+-- the result sees all chunks. The token proves that the caller has claimed this attempt, so that no other worker can
+-- add to its rows, and readers take those of the attempt alone that the result names. Stored twice, a chunk is as it was
+-- the first time.
+create or replace function pgoffload.store_rows(
+  id bigint, attempt integer, token uuid,
+  number integer,       -- from 1
+  columns text[],       -- as in the table
+  ends boolean)         -- as in the table
+returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  claim pgoffload.claim;
+begin
+  select c.* into claim from pgoffload.claim c
+  where c.id = store_rows.id and c.attempt = store_rows.attempt and c.token = store_rows.token;
+  if not found then
+    raise exception 'this is not the claim of request %', store_rows.id using errcode = 'insufficient_privilege';
+  end if;
+  if exists (select from pgoffload.claim c where c.id = store_rows.id and c.attempt > store_rows.attempt) then
+    raise exception 'request % has been taken over', store_rows.id using errcode = 'PO002';
+  end if;
+  insert into pgoffload.sql_rows (id, attempt, number, requested_by_oid, columns, ends)
+  values (store_rows.id, store_rows.attempt, store_rows.number, claim.requested_by_oid, store_rows.columns, store_rows.ends)
+  on conflict do nothing;
+  -- The result is committed later, and so stands behind this in the WAL: where it is durable, or on a standby, so are its
+  -- rows. Nothing reads them before.
+  perform set_config('synchronous_commit', 'off', true);
+end
+$$;
+
 -- API: Private. Records a result, if it is the first; what identifies it comes from the claim, not from the message.
 create or replace function pgoffload.insert_sql_result(
   id bigint, attempt integer,
@@ -43,7 +77,7 @@ begin
   select r.*
   from pgoffload.claim c,
        jsonb_populate_record(null::pgoffload.sql_result,
-         jsonb_build_object('tags', '[]'::jsonb, 'chunks', 0, 'split', false)
+         jsonb_build_object('tags', '[]'::jsonb, 'chunks', 0, 'split', false, 'stored', 0)
          || result::jsonb
          || jsonb_build_object('id', c.id, 'attempt', c.attempt, 'requested_by_oid', c.requested_by_oid,
               'read_under', insert_sql_result.read_under, 'finished_at', clock_timestamp(),

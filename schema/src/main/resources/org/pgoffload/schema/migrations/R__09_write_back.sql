@@ -53,7 +53,8 @@ $$;
 
 -- API: Private, for the results application. Writes a batch of what comes on the topics of results, pieces and usage,
 -- and notifies llm_stream, llm_done and sql_done; the first result of a request wins. Results of SQL are recorded where
--- it is executed: here they wake the sessions that listen.
+-- it is executed: here they wake the sessions that listen. Chunks of its rows come from older workers alone, which store
+-- none themselves.
 --
 -- A message is only written if its request has a claim for the same requester. A claim is committed before anything of
 -- its request is published, so that an intruder who could write to the topics once cannot have left an answer to a
@@ -166,11 +167,7 @@ begin
     end if;
     perform pgoffload.write_large_answer(q.id, q.large_object)
     from ${public_schema}.sql_request q
-    join pgoffload.sql_result r on r.id = q.id
-    where q.id = any (ended) and q.large_object is not null
-      -- an answer that is kept before all of its chunks have come would be read as the whole
-      and r.chunks = (select count(*) from pgoffload.sql_chunk c
-                      where c.id = r.id and c.attempt = r.attempt and c.number <= r.chunks);
+    where q.id = any (ended) and q.large_object is not null;
   end if;
 
   if wake then

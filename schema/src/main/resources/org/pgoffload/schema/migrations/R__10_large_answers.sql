@@ -18,21 +18,22 @@ as $$
   select (2147483648 + ('x' || left(encode(pgoffload.large_answer_mark(id), 'hex'), 7))::bit(28)::bigint * 8)::oid
 $$;
 
--- API: Private. Whether all chunks of a result are here: they take another way than the result. Chunks of other
--- numbers than the result's own do not count.
+-- API: Private. Whether all chunks of a result are here. Those that its worker has stored are; those of an older worker
+-- take another way than the result, and those of other numbers than the result's own do not count.
 create or replace function pgoffload.has_all_chunks(result pgoffload.sql_result) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return result.chunks = 0 or result.chunks = (
+  return result.chunks = 0 or result.stored > 0 or result.chunks = (
     select count(*) from pgoffload.sql_chunk c
     where c.id = result.id and c.attempt = result.attempt and c.number between 1 and result.chunks);
 end
 $$;
 
 -- API: Private. Keeps an answer where a caller with an old snapshot finds it: a large object is read as it is
--- now, whatever the snapshot. The first line is the result, the others are its chunks.
+-- now, whatever the snapshot. The first line is the result, the others are its chunks: rows of pgoffload.sql_rows as
+-- JSON, or the JSON that an older worker has sent.
 -- Before them stands the mark by which ours are known: any role may make a large object of any number.
 create or replace function pgoffload.write_large_answer(id bigint, first_loid oid) returns void
 language plpgsql volatile
@@ -44,7 +45,8 @@ declare
   at bigint := octet_length(mark);
   line record;
 begin
-  -- a writer to the results topic may say of any request that it has ended
+  -- A writer to the results topic may say of any request that it has ended. An answer that is kept before all of its
+  -- chunks have come would be read as the whole.
   if exists (select from pgoffload.large_answer a where a.id = write_large_answer.id)
      or not exists (
        select from pgoffload.sql_result r where r.id = write_large_answer.id and pgoffload.has_all_chunks(r)) then
@@ -69,7 +71,11 @@ begin
     union all
     select convert_to(coalesce(c.rows::text, c.piece) || case when c.ends then E'\n' else '' end, 'UTF8'), c.number
     from pgoffload.sql_chunk c join pgoffload.sql_result r on r.id = c.id and r.attempt = c.attempt
-    where c.id = write_large_answer.id and c.number between 1 and r.chunks
+    where c.id = write_large_answer.id and c.number between 1 and r.chunks and r.stored = 0
+    union all
+    select convert_to(to_jsonb(c)::text || E'\n', 'UTF8'), c.number
+    from pgoffload.sql_rows c join pgoffload.sql_result r on r.id = c.id and r.attempt = c.attempt
+    where c.id = write_large_answer.id and c.number between 1 and r.stored
     order by number
   loop
     perform lo_put(loid, at, line.bytes);

@@ -248,8 +248,44 @@ $$;
 -- Whatever else changes how a text is read is fixed: their SET clauses say in which form a worker writes money and
 -- dates, and under sql_standard the texts of an interval of all four styles are read as what they were.
 
+-- API: Private. A query, in parentheses, for the values of stored rows as text: c1, c2, … Its parameters are those of
+-- pgoffload.rows_query.
+create or replace function pgoffload.stored_rows_query(chunks text, width integer, split boolean, large boolean) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select concat(
+    '(select ',
+    -- rows without columns have one in the table
+    (select string_agg(format('pg_catalog.unnest(c.a[%s]::pg_catalog.text[]) as c%1$s', i), ', ' order by i)
+     from generate_series(1, greatest(width, 1)) i),
+    ' from (',
+    case
+      when split then
+        -- the pieces of a row up to its last one
+        'select coalesce(c.columns, array(select array[v.value]::pg_catalog.text from pg_catalog.unnest(c.pieces) with ordinality v (value, n) '
+        'order by v.n)) as a from (select pg_catalog.max(c.columns) filter (where c.ends is null) as columns, '
+        'pg_catalog.string_agg(c.columns[1], '''' order by c.number) filter (where c.ends is not null)::pg_catalog.text[] as pieces '
+        'from (select c.*, pg_catalog.count(*) filter (where c.ends is not false) '
+        'over (order by c.number rows between unbounded preceding and 1 preceding) as ended '
+        || found.chunks || ') c group by c.ended order by c.ended) c'
+      else
+        -- the concatenation has each chunk in memory once, for all of its columns
+        'select pg_catalog.array_cat(c.columns, null::pg_catalog.text[]) as a from (select c.columns '
+        || found.chunks || ' order by c.number) c'
+    end,
+    ' offset 0) c)')
+  from (select case when large then
+      -- after the first line, which is the result
+      'from pg_catalog.string_to_table($4, pg_catalog.chr(10)) with ordinality l (line, n), '
+      'lateral pg_catalog.jsonb_populate_record(null::pgoffload.sql_rows, l.line::pg_catalog.jsonb) c '
+      'where l.n operator(pg_catalog.>) 1 and l.line operator(pg_catalog.<>) '''''
+    else chunks end as chunks) found
+$$;
+
 -- API: Private. A query for the rows of a result. Its parameters are the id, the attempt, the rows that came with the
--- result, and the text of a large object. Values of the server's own types are cast, by way of varchar, because the
+-- result, and the text of a large object. Rows that the worker has stored are read a column at a time, all others from
+-- JSON. Values of the server's own types are cast, by way of varchar, because the
 -- cast from text of some is another one than their input function. For other types a cast may be a user's function,
 -- which is even run while the query is planned, before PL/pgSQL has compared the reader's columns: there the input
 -- function is called, as jsonb_to_record does it with a string.
@@ -258,32 +294,37 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  is_stored constant boolean := result.stored > 0;
   -- chunks of other numbers than the result's own do not count
   chunks constant text := format(
-    'from pgoffload.sql_chunk c where c.id operator(pg_catalog.=) $1 and c.attempt operator(pg_catalog.=) $2 '
-    'and c.number operator(pg_catalog.>=) 1 and c.number operator(pg_catalog.<=) %s', result.chunks);
+    'from pgoffload.%s c where c.id operator(pg_catalog.=) $1 and c.attempt operator(pg_catalog.=) $2 '
+    'and c.number operator(pg_catalog.>=) 1 and c.number operator(pg_catalog.<=) %s',
+    case when is_stored then 'sql_rows' else 'sql_chunk' end, case when is_stored then result.stored else result.chunks end);
+  value text;
   selected text[] := '{}';
   names text[] := '{}';
   texts text[] := '{}';
   others text[] := '{}';
 begin
   for i in 1 .. cardinality(types) loop
+    value := case when is_stored then format('r.c%s', i) else format('(r operator(pg_catalog.->>) %s)', i - 1) end;
     if types[i] in ('pg_catalog.void', 'pg_catalog."void"') then
       selected := selected || text '''''::pg_catalog.void';
     elsif types[i] ~ '^pg_catalog[.]' or strpos(types[i], '.') = 0 then
-      selected := selected || format('(r operator(pg_catalog.->>) %s)::pg_catalog.%s::%s', i - 1,
+      selected := selected || format('%s::pg_catalog.%s::%s', value,
         -- the one type whose cast from varchar takes less than its input function
         case when types[i] in ('pg_catalog.regclass', 'pg_catalog."regclass"') then 'bpchar' else 'varchar' end, types[i]);
     else
       selected := selected || format('o.c%s', i);
       names := names || format('c%s', i);
-      texts := texts || format('r operator(pg_catalog.->>) %s', i - 1);
+      texts := texts || value;
       others := others || format('c%s %s', i, types[i]);
     end if;
   end loop;
   return concat(
     'select ', array_to_string(selected, ', '), ' from ',
     case
+      when is_stored then pgoffload.stored_rows_query(chunks, cardinality(types), result.split, large) || ' r'
       when result.chunks = 0 then 'pg_catalog.jsonb_array_elements($3) r'
       when large then
         -- after the first line, which is the result

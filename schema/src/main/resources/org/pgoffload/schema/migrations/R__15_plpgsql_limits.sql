@@ -27,8 +27,8 @@
 --     varchar(10). pg_background compares types alone and accepts this, PL/pgSQL raises datatype_mismatch.
 --
 -- In the second case the function catches the error, reads the declared type from its detail, and returns the rows once
--- more, cast to that type. It does so once for each column, because PL/pgSQL complains about one column at a time. The
--- detail of the error is:
+-- more, cast to that type. It does so once for each column, because PL/pgSQL complains about one column at a time, but
+-- before it has read a row: a try costs a plan. The detail of the error is:
 --
 --   Returned type character varying does not match expected type character varying(10) in column "name" (position 1).
 --

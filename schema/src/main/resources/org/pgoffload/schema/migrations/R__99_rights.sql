@@ -15,7 +15,7 @@ grant insert (command, label, timeout, ordering_key, tags) on ${public_schema}.s
 grant insert (id, by_oid) on pgoffload.cancellation to llm_user;
 -- llm_wait waits for requests of both kinds
 grant select on ${public_schema}.llm_request, ${public_schema}.sql_request, pgoffload.llm_result, pgoffload.sql_result,
-  pgoffload.sql_chunk, pgoffload.sql_session, pgoffload.worker, pgoffload.setting, pgoffload.capture_break, pgoffload.id_range,
+  pgoffload.sql_chunk, pgoffload.sql_rows, pgoffload.sql_session, pgoffload.worker, pgoffload.setting, pgoffload.capture_break, pgoffload.id_range,
   ${public_schema}.llm_health to llm_user, pgbackground_role;
 grant select (id, attempt, worker, epoch, requested_by_oid, claimed_at) on pgoffload.claim to llm_user, pgbackground_role;
 grant select on pgoffload.llm_piece, pgoffload.llm_usage_minute, pgoffload.llm_price,
@@ -45,15 +45,16 @@ grant execute on function
   pgoffload.raise_task_error, pgoffload.raise_task_failure, pgoffload.record_task_session,
   pgoffload.refuse_results_of_submitted, pgoffload.resolve,
   pgoffload.result_types, pgoffload.role_of_task, pgoffload.rows_as_json_query, pgoffload.rows_outcome,
-  pgoffload.rows_query, pgoffload.session_settings, pgoffload.settings_to_apply, pgoffload.unrecorded_tasks,
-  pgoffload.with_declared_modifier
+  pgoffload.rows_query, pgoffload.session_settings, pgoffload.settings_to_apply, pgoffload.stored_rows_query,
+  pgoffload.unrecorded_tasks, pgoffload.with_declared_modifier
   to pgbackground_role;
 grant execute on function
   pgoffload.answered_llm, pgoffload.cancel_llm, pgoffload.claim_llm, pgoffload.claim_sql, pgoffload.claim_sql_again,
   pgoffload.consult_cache, pgoffload.end_sql, pgoffload.is_copy, pgoffload.live_workers, pgoffload.mark_autocommit,
   pgoffload.pid_of, pgoffload.record_cancellations, pgoffload.record_llm_requests, pgoffload.record_progress,
   pgoffload.record_sql_requests, pgoffload.record_wait, pgoffload.register_worker, pgoffload.release_lease,
-  pgoffload.renew_lease, pgoffload.sessions_gone, pgoffload.signing_keys, pgoffload.sql_result_message, pgoffload.still_claimed, pgoffload.sweep_large_answers,
+  pgoffload.renew_lease, pgoffload.sessions_gone, pgoffload.signing_keys, pgoffload.sql_result_message, pgoffload.still_claimed,
+  pgoffload.store_rows, pgoffload.sweep_large_answers,
   pgoffload.worker_is_alive
   to pgoffload_worker;
 grant execute on function pgoffload.is_copy, pgoffload.write_back to pgoffload_results;

@@ -124,7 +124,9 @@ class ConsumingResultsTest extends OnSharedInstallation {
     assertThat(of).extracting(ConsumerRecord::partition).containsOnly(of.getFirst().partition());
     assertThat(of)
         .allSatisfy(record ->
-            assertThat(record.headers()).extracting(Header::key).isSubsetOf("traceparent"));
+            assertThat(record.headers())
+                .extracting(Header::key)
+                .isSubsetOf("traceparent", "pgoffload-stored"));
     assertThat(value(of.getLast())).contains("\"kind\":\"sql\"");
     assertThat(of.subList(0, of.size() - 1))
         .allSatisfy(record -> assertThat(value(record)).contains("\"kind\":\"sql_rows\""));

@@ -69,11 +69,13 @@ public final class PublishRecords implements AutoCloseable {
     send(record);
   }
 
-  /// Begins to publish a part of a result.
+  /// Begins to publish a chunk of the rows of a request, which need not be stored by others.
   ///
   /// @return done when every in-sync replica has it
-  public Future<?> begin(ResultMessage message) {
-    return begin(record(message));
+  public Future<?> beginStoredRows(long id, byte[] rows) {
+    var record = new ProducerRecord<>(topics.results(), HeaderText.bytes(Long.toString(id)), rows);
+    record.headers().add(RecordHeaders.STORED, HeaderText.bytes("true"));
+    return begin(record);
   }
 
   /// Begins to publish a record.

@@ -66,7 +66,18 @@ final class AttemptTask {
     this.topic = tools.topic;
     this.describe = describe;
     this.execute = new ExecuteStatements(session.connection(), notices, tools.columns);
-    this.rows = new GatherRows(task, claim.attempt(), topic, running);
+    this.rows = gather();
+  }
+
+  private GatherRows gather() {
+    return new GatherRows(
+        task,
+        claim.attempt(),
+        topic,
+        (number, columns, ends) ->
+            UntilAnswered.ask(
+                task.id(), () -> records.storeRows(task.id(), claim, number, columns, ends)),
+        running);
   }
 
   /// What all attempts share.
@@ -98,6 +109,8 @@ final class AttemptTask {
       return stopped(e.reason());
     } catch (SQLException e) {
       return failed(e);
+    } finally {
+      rows.close();
     }
   }
 
@@ -155,7 +168,8 @@ final class AttemptTask {
       return new TaskOutcome.Superseded();
     }
     running.goOn();
-    rows = new GatherRows(task, claim.attempt(), topic, running);
+    rows.close();
+    rows = gather();
     outsideTransaction = true;
     try {
       return succeededOutsideTransaction(execute.executeOutsideTransaction(statement));
@@ -181,7 +195,7 @@ final class AttemptTask {
     }
   }
 
-  private SqlResult succeeded() throws InterruptedException, StoppedException {
+  private SqlResult succeeded() throws SQLException, InterruptedException, StoppedException {
     return describe.succeeded(execute.tags(), execute.columns(), rows.end(), notices.all());
   }
 

@@ -48,7 +48,7 @@ final class DescribeResult {
     var returned =
         withRows
             ? new SqlResult.Returned(
-                count, columns, rows.inline(), rows.chunks(), rows.split(), null)
+                count, columns, rows.inline(), rows.chunks(), rows.split(), rows.stored(), null)
             : SqlResult.Returned.count(count);
     return result(Result.SUCCEEDED, tags, returned, null, notices);
   }

@@ -3,7 +3,6 @@ package org.pgoffload.worker.sql;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.Future;
 import org.apache.kafka.common.errors.RecordTooLargeException;
-import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.worker.delivery.EndedRequest;
 import org.pgoffload.worker.delivery.PublishRecords;
@@ -25,8 +24,8 @@ final class PublishTaskResults implements ResultsTopic {
   }
 
   @Override
-  public Future<?> begin(ResultMessage message) {
-    return publish.begin(message);
+  public Future<?> begin(long id, byte[] rows) {
+    return publish.beginStoredRows(id, rows);
   }
 
   @Override

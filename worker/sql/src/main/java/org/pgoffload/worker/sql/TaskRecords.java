@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.Semaphore;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.DatabaseFault;
@@ -37,8 +38,12 @@ public final class TaskRecords implements TaskLogin.Roles {
   private static final ObjectMapper JSON =
       JsonMapper.builder().disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
 
+  /// Claims and leases need connections of the same pool.
+  private static final int MOST_STORING = 3;
+
   private final DataSource database;
   private final WorkerLease lease;
+  private final Semaphore storing = new Semaphore(MOST_STORING);
 
   public TaskRecords(DataSource database, WorkerLease lease) {
     this.database = database;
@@ -97,6 +102,30 @@ public final class TaskRecords implements TaskLogin.Roles {
   /// @return false if another result stands or a later attempt exists
   boolean end(long id, int attempt, String result) throws SQLException {
     return is("select pgoffload.end_sql(?, ?, ?)", id, attempt, result);
+  }
+
+  /// Stores a chunk of an attempt's rows. Waits for its turn among the tasks of this worker.
+  ///
+  /// @param columns and `ends` as in [org.pgoffload.worker.sql.rows.RowStore#store]
+  /// @return true
+  boolean storeRows(
+      long id, SqlClaim claim, int number, List<String> columns, @Nullable Boolean ends)
+      throws SQLException, InterruptedException {
+    storing.acquire();
+    try {
+      Query.execute(
+          database,
+          "select pgoffload.store_rows(?, ?, ?, ?, ?, ?)",
+          id,
+          claim.attempt(),
+          claim.token(),
+          number,
+          Query.array("text", columns),
+          ends);
+      return true;
+    } finally {
+      storing.release();
+    }
   }
 
   /// Marks, before a command runs outside a transaction, that its outcome may become unknown.

@@ -18,7 +18,7 @@ final class UntilAnswered {
   /// A question.
   @FunctionalInterface
   interface Question<T> {
-    T ask() throws SQLException;
+    T ask() throws SQLException, InterruptedException;
   }
 
   /// @param id of the request that waits for it

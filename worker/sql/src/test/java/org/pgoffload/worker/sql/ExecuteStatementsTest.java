@@ -85,7 +85,7 @@ final class ExecuteStatementsTest {
   private void begin(SqlTask task) {
     topic = new TestTopic();
     notices = new GatherNotices();
-    rows = new GatherRows(task, 1, topic, new RunningTask(1, Optional.empty()));
+    rows = new GatherRows(task, 1, topic, (_, _, _) -> {}, new RunningTask(1, Optional.empty()));
     execute = new ExecuteStatements(session.connection(), notices, new DescribeColumns());
   }
 

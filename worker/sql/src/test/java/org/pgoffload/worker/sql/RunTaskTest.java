@@ -289,6 +289,72 @@ final class RunTaskTest {
     assertThat(worker.topic.chunks()).allSatisfy(chunk -> assertThat(chunk.attempt()).isEqualTo(1));
   }
 
+  /// Nobody writes back what is on the topic here.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "set transaction read only; ",
+        "set transaction isolation level serializable; select 1; ",
+        "create table chunked_work (); "
+      })
+  void manyRowsAreReadAsSoonAsTheirResultIsThere(String before) throws Exception {
+    var command = before + "select i, 'row ' || i from generate_series(1, 50000) i";
+    var result = run(database.launch("alice", "", command, null, 4096));
+    assertThat(result.returned().stored()).isGreaterThan(2);
+    assertThat(
+            database.query(
+                "select count(*), sum(i), count(*) filter (where t = 'row ' || i) from sql_rows("
+                    + result.id()
+                    + ") as (i int, t text)"))
+        .isEqualTo("50000|1250025000|50000");
+    assertThat(database.query("select count(*) from pgoffload.sql_chunk where id = " + result.id()))
+        .isEqualTo("0");
+  }
+
+  @Test
+  void aRowLargerThanAChunkIsReadWhole() throws Exception {
+    var result =
+        run(
+            "select i, repeat(E'\\U0001F600\"\\n\\\\', 400000), null from generate_series(1, 2) i union all select 3, '', ''");
+    assertThat(result.returned().stored()).isGreaterThan(result.returned().split() ? 10 : 100);
+    assertThat(
+            database.query(
+                "select string_agg(concat_ws(' ', i, length(t), t = repeat(E'\\U0001F600\"\\n\\\\', 400000), n is null), '; ') from sql_rows("
+                    + result.id()
+                    + ") as (i int, t text, n text)"))
+        .isEqualTo("1 1600000 t t; 2 1600000 t t; 3 0 f f");
+  }
+
+  @Test
+  void rowsOfATaskThatFailsAreNotRead() throws Exception {
+    var result =
+        run("create table gone (); select 1 / (50000 - i) from generate_series(1, 50000) i");
+    assertThat(error(result).sqlstate()).isEqualTo("22012");
+    assertThat(
+            database.query(
+                "select chunks, stored from pgoffload.sql_result where id = " + result.id()))
+        .isEqualTo("0|0");
+    assertThatThrownBy(
+            () -> database.query("select count(*) from sql_rows(" + result.id() + ") as (i int)"))
+        .hasStackTraceContaining("division by zero");
+  }
+
+  @Test
+  void aTaskWhoseRowsTheDatabaseDoesNotTakeFailsAndLeavesNothing() throws Exception {
+    database.execute(
+        "alter table pgoffload.sql_rows add constraint takes_nothing check (number < 2) not valid");
+    try {
+      var result =
+          run(
+              "create table unkept (); select i, repeat('x', 1000) from generate_series(1, 5000) i");
+      assertThat(error(result).sqlstate()).isEqualTo("23514");
+    } finally {
+      database.execute("alter table pgoffload.sql_rows drop constraint takes_nothing");
+    }
+    assertThat(database.query("select to_regclass('unkept') is null")).isEqualTo("t");
+  }
+
   @Test
   void aRowLargerThanAChunkIsCutAndCanBePutTogether() throws Exception {
     var result = run("select i, repeat(E'\\U0001F600\"\\n', 400000) from generate_series(1, 2) i");

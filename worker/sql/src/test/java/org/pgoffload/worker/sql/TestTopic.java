@@ -16,14 +16,14 @@ public final class TestTopic implements ResultsTopic {
   private final List<ResultMessage> messages = new CopyOnWriteArrayList<>();
 
   @Override
-  public Future<?> begin(ResultMessage message) {
-    messages.add(ResultMessage.read(message.write()));
+  public Future<?> begin(long id, byte[] rows) {
+    messages.add(SqlRows.read(rows));
     return CompletableFuture.completedFuture(null);
   }
 
   @Override
   public void publish(SqlResult result) {
-    var _ = begin(result);
+    messages.add(ResultMessage.read(result.write()));
   }
 
   @Override

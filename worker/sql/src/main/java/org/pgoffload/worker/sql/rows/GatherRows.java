@@ -1,6 +1,7 @@
 package org.pgoffload.worker.sql.rows;
 
 import java.nio.charset.StandardCharsets;
+import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -11,10 +12,12 @@ import org.pgoffload.worker.sql.sessions.SqlTask;
 import org.pgoffload.worker.sql.sessions.StoppedException;
 
 /// Collects the rows that a task returns: few stay here and go with the result; of many, each chunk
-/// is published as soon as it is full, so that their number does not matter to the memory.
+/// is stored and published as soon as it is full, so that their number does not matter to the
+/// memory. The two go on at once: chunks are stored by a thread of their own, in a size of their
+/// own.
 ///
 /// For one thread.
-public final class GatherRows {
+public final class GatherRows implements AutoCloseable {
   /// The smallest chunk, and with it the most that goes with a result, however small a queue was
   /// asked for.
   static final int LEAST_CHUNK_BYTES = 4 << 10;
@@ -30,18 +33,22 @@ public final class GatherRows {
   private final int attempt;
   private final int chunkBytes;
   private final PublishRows publish;
-  private List<List<@Nullable String>> rows = new ArrayList<>();
+  private final StoreRows store;
+  private List<byte[] @Nullable []> rows = new ArrayList<>();
   private long bytes;
   private long count;
   private int chunks;
   private boolean split;
 
-  /// @param running may stop while it waits for the topic
-  public GatherRows(SqlTask task, int attempt, ResultsTopic topic, RunningTask running) {
+  /// @param store of this attempt
+  /// @param running may stop while it waits for the topic or the database
+  public GatherRows(
+      SqlTask task, int attempt, ResultsTopic topic, RowStore store, RunningTask running) {
     this.task = task;
     this.attempt = attempt;
     this.chunkBytes = Math.clamp(task.rows().queueSize(), LEAST_CHUNK_BYTES, MOST_CHUNK_BYTES);
-    this.publish = new PublishRows(topic, running);
+    this.publish = new PublishRows(task.id(), topic, running);
+    this.store = new StoreRows(store, running);
   }
 
   /// All rows of an attempt.
@@ -49,16 +56,23 @@ public final class GatherRows {
   /// @param count how many
   /// @param inline they themselves, or null if they are in chunks
   /// @param chunks how many chunks
-  /// @param split whether one was cut
+  /// @param split whether a row was cut
+  /// @param stored how many chunks the database has
   public record Gathered(
-      long count, @Nullable List<List<@Nullable String>> inline, int chunks, boolean split) {}
+      long count,
+      @Nullable List<List<@Nullable String>> inline,
+      int chunks,
+      boolean split,
+      int stored) {}
 
   /// Takes a row.
   ///
   /// @param values PostgreSQL's own text in UTF-8, null for NULL
+  /// @throws SQLException if the database does not take an earlier chunk
   /// @throws InterruptedException if the worker is closing
   /// @throws StoppedException if the task is to stop
-  public void add(byte[] @Nullable [] values) throws InterruptedException, StoppedException {
+  public void add(byte[] @Nullable [] values)
+      throws SQLException, InterruptedException, StoppedException {
     count++;
     if (!task.rows().wanted()) {
       return;
@@ -67,13 +81,14 @@ public final class GatherRows {
     if (size > MOST_CHUNK_BYTES) {
       publishChunk();
       split = true;
+      store.addLarge(values);
       new CutRow(this::publishPiece).cut(row(values));
       return;
     }
     if (bytes + size > chunkBytes && !rows.isEmpty()) {
       publishChunk();
     }
-    rows.add(row(values));
+    rows.add(values);
     bytes += size;
   }
 
@@ -82,25 +97,37 @@ public final class GatherRows {
     return count;
   }
 
-  /// Ends the collection: returns when every chunk is safe.
+  /// Ends the collection: returns when the topic has every chunk, and readers of the database would
+  /// see them.
   ///
+  /// @throws SQLException if the database does not take a chunk
   /// @throws InterruptedException if the worker is closing
   /// @throws StoppedException if the task is to stop
-  public Gathered end() throws InterruptedException, StoppedException {
+  public Gathered end() throws SQLException, InterruptedException, StoppedException {
     if (!task.rows().wanted()) {
-      return new Gathered(count, null, 0, false);
+      return new Gathered(count, null, 0, false, 0);
     }
     if (chunks == 0) {
-      return new Gathered(count, rows, 0, false);
+      return new Gathered(count, rows.stream().map(GatherRows::row).toList(), 0, false, 0);
     }
     publishChunk();
+    store.awaitAll();
     publish.awaitAll();
-    return new Gathered(count, null, chunks, split);
+    return new Gathered(count, null, chunks, split, store.chunks());
   }
 
-  private void publishChunk() throws InterruptedException, StoppedException {
+  /// Ends what is still being stored.
+  @Override
+  public void close() {
+    store.close();
+  }
+
+  private void publishChunk() throws SQLException, InterruptedException, StoppedException {
     if (!rows.isEmpty()) {
-      publish.send(SqlRows.of(task.id(), attempt, ++chunks, task.launcher().userOid(), rows));
+      store.add(rows, bytes);
+      publish.send(
+          SqlRows.write(
+              task.id(), new SqlRows.Place(attempt, ++chunks), task.launcher().userOid(), rows));
       rows = new ArrayList<>();
       bytes = 0;
     }
@@ -109,7 +136,8 @@ public final class GatherRows {
   private void publishPiece(String piece, boolean ends)
       throws InterruptedException, StoppedException {
     publish.send(
-        SqlRows.piece(task.id(), attempt, ++chunks, task.launcher().userOid(), piece, ends));
+        SqlRows.piece(task.id(), attempt, ++chunks, task.launcher().userOid(), piece, ends)
+            .write());
   }
 
   private static List<@Nullable String> row(byte[] @Nullable [] values) {

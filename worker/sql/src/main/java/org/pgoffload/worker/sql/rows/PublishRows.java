@@ -8,27 +8,38 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
-import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.worker.sql.sessions.RunningTask;
 import org.pgoffload.worker.sql.sessions.StoppedException;
 
-/// Sends the chunks of one attempt, several on their way at once, but only so many: what they hold
-/// is in memory.
+/// Sends the chunks of one attempt, many on their way at once, but only so many: they are in
+/// memory.
 ///
 /// For one thread.
 final class PublishRows {
-  /// With chunks of a megabyte so many megabytes, for each task.
-  private static final int MOST_ON_THEIR_WAY = 4;
+  /// For each task.
+  private static final int MOST_BYTES_ON_THEIR_WAY = 4 << 20;
 
   private static final Duration LOOK_EVERY = Duration.ofMillis(200);
 
+  private final long id;
   private final ResultsTopic topic;
   private final RunningTask running;
   private final Deque<Sent> sent = new ArrayDeque<>();
+  private long bytesOnTheirWay;
 
-  private record Sent(SqlRows rows, Future<?> acknowledgement) {}
+  private static final class Sent {
+    private final byte[] rows;
+    private final Future<?> acknowledgement;
 
-  PublishRows(ResultsTopic topic, RunningTask running) {
+    Sent(byte[] rows, Future<?> acknowledgement) {
+      this.rows = rows;
+      this.acknowledgement = acknowledgement;
+    }
+  }
+
+  /// @param id of the request
+  PublishRows(long id, ResultsTopic topic, RunningTask running) {
+    this.id = id;
     this.topic = topic;
     this.running = running;
   }
@@ -37,11 +48,12 @@ final class PublishRows {
   ///
   /// @throws InterruptedException if the worker is closing
   /// @throws StoppedException if the task is to stop
-  void send(SqlRows rows) throws InterruptedException, StoppedException {
-    while (sent.size() >= MOST_ON_THEIR_WAY) {
+  void send(byte[] rows) throws InterruptedException, StoppedException {
+    while (!sent.isEmpty() && bytesOnTheirWay + rows.length > MOST_BYTES_ON_THEIR_WAY) {
       awaitFirst();
     }
-    sent.add(new Sent(rows, topic.begin(rows)));
+    sent.add(new Sent(rows, topic.begin(id, rows)));
+    bytesOnTheirWay += rows.length;
   }
 
   /// Waits until all have been acknowledged.
@@ -61,6 +73,7 @@ final class PublishRows {
     while (true) {
       try {
         acknowledgement.get(LOOK_EVERY.toMillis(), TimeUnit.MILLISECONDS);
+        bytesOnTheirWay -= first.rows.length;
         return;
       } catch (TimeoutException e) {
         running.goOn();
@@ -71,7 +84,7 @@ final class PublishRows {
         }
         running.goOn();
         Thread.sleep(LOOK_EVERY);
-        acknowledgement = topic.begin(first.rows);
+        acknowledgement = topic.begin(id, first.rows);
       }
     }
   }

@@ -1,18 +1,18 @@
 package org.pgoffload.worker.sql.rows;
 
 import java.util.concurrent.Future;
-import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 
 /// Where rows and results of tasks go.
 ///
 /// Safe to share between threads.
 public interface ResultsTopic {
-  /// Begins to publish. Messages of one request arrive in the order of these calls unless one
-  /// fails.
+  /// Begins to publish a chunk of rows that is stored by its worker. Chunks of one request arrive
+  /// in the order of these calls unless one fails.
   ///
+  /// @param rows a sql-rows message
   /// @return done when every in-sync replica has it
-  Future<?> begin(ResultMessage message);
+  Future<?> begin(long id, byte[] rows);
 
   /// Publishes, trying again until every in-sync replica has it.
   ///

@@ -193,18 +193,19 @@ final class SqlReadingTest extends WithSqlWorker {
               "{\"fine\",NULL}"),
           List.of("{\"3\"}", "{\"\"}", "{NULL}", "{\"so so\"}"));
 
-  private static final String STORED_COLUMNS =
-      """
-      "columns": [{"name": "a", "type_oid": 23, "typmod": -1, "type": "integer"},
-                  {"name": "b", "type_oid": 25, "typmod": -1, "type": "text"},
-                  {"name": "c", "type_oid": 1009, "typmod": -1, "type": "text[]"},
-                  {"name": "d", "type_oid": %d, "typmod": -1, "type": "mood"}]}
-      """;
-
   private String result(int rows, int chunks, boolean split, int stored) {
-    return "{\"status\": \"succeeded\", \"tags\": [\"SELECT %1$d\"], \"row_count\": %1$d, \"chunks\": %2$d, \"split\": %3$s, \"stored\": %4$d, "
-            .formatted(rows, chunks, split, stored)
-        + STORED_COLUMNS.formatted(
+    return """
+    {"status": "succeeded", "tags": ["SELECT %1$d"], "row_count": %1$d, "chunks": %2$d, "split": %3$s, "stored": %4$d,
+     "columns": [{"name": "a", "type_oid": 23, "typmod": -1, "type": "integer"},
+                 {"name": "b", "type_oid": 25, "typmod": -1, "type": "text"},
+                 {"name": "c", "type_oid": 1009, "typmod": -1, "type": "text[]"},
+                 {"name": "d", "type_oid": %5$d, "typmod": -1, "type": "mood"}]}
+    """
+        .formatted(
+            rows,
+            chunks,
+            split,
+            stored,
             database.admin().number("select 'odd.\"Mood''s \"\" kind\"'::regtype::oid::bigint"));
   }
 
@@ -287,6 +288,14 @@ final class SqlReadingTest extends WithSqlWorker {
     assertThat(ann.rows("select sql_rows_json(?)", request.id())).containsExactly("{}", "{}");
   }
 
+  /// The SQLSTATE with which a chunk is refused.
+  private String stores(long id, int attempt, String token) {
+    return worker
+        .session()
+        .refused(PlayedSqlWorker.STORE, id, attempt, token, 2, new String[] {"{\"1\"}"}, null)
+        .state();
+  }
+
   /// A worker that was thought dead, or that guesses, and what has no claim.
   @Test
   void storesRowsOfTheLastAttemptForItsOwnWorkerAlone() {
@@ -297,22 +306,9 @@ final class SqlReadingTest extends WithSqlWorker {
     var token = claim.path("token").asText();
     var columns = new String[] {"{\"1\"}"};
     var other = "00000000-0000-0000-0000-000000000000";
-    for (var guess : List.of(other + " 1", token + " 2", other + " 2")) {
-      var parts = guess.split(" ");
-      assertThat(
-              worker
-                  .session()
-                  .refused(
-                      PlayedSqlWorker.STORE,
-                      id,
-                      Integer.valueOf(parts[1]),
-                      parts[0],
-                      1,
-                      columns,
-                      null)
-                  .state())
-          .isEqualTo("42501");
-    }
+    assertThat(stores(id, 1, other)).isEqualTo("42501");
+    assertThat(stores(id, 2, token)).isEqualTo("42501");
+    assertThat(stores(id, 2, other)).isEqualTo("42501");
     worker.session().run(PlayedSqlWorker.STORE, id, 1, token, 1, columns, null);
     assertThat(
             database
@@ -325,12 +321,7 @@ final class SqlReadingTest extends WithSqlWorker {
     try (var second = database.sqlWorker("second")) {
       var taken = second.claim(request);
       assertThat(taken.path("attempt").asInt()).isEqualTo(2);
-      assertThat(
-              worker
-                  .session()
-                  .refused(PlayedSqlWorker.STORE, id, 1, token, 2, columns, null)
-                  .state())
-          .isEqualTo("PO002");
+      assertThat(stores(id, 1, token)).isEqualTo("PO002");
       second
           .session()
           .run(
@@ -347,6 +338,23 @@ final class SqlReadingTest extends WithSqlWorker {
       }
     }
     assertThat(read(id, "a int")).containsExactly("2");
+  }
+
+  /// Commits of rows are not waited for.
+  @Test
+  void recordsNoResultWhoseRowsACrashHasLost() {
+    ann.run("select pg_background_launch('x')");
+    var request = database.onlySent();
+    var id = request.id();
+    var token = worker.claim(request).path("token").asText();
+    worker.session().run(PlayedSqlWorker.STORE, id, 1, token, 2, new String[] {"{\"2\"}"}, null);
+    var result =
+        "{\"status\": \"succeeded\", \"tags\": [\"SELECT 2\"], \"row_count\": 2, \"chunks\": 1, \"stored\": 2, \"columns\": [{\"name\": \"a\", \"type_oid\": 23, \"typmod\": -1, \"type\": \"int4\"}]}";
+    assertThat(worker.session().refused("select pgoffload.end_sql(?, 1, ?)", id, result).state())
+        .isEqualTo("P0002");
+    worker.session().run(PlayedSqlWorker.STORE, id, 1, token, 1, new String[] {"{\"1\"}"}, null);
+    assertThat(worker.end(id, 1, result)).isTrue();
+    assertThat(read(id, "a int")).containsExactly("1", "2");
   }
 
   @Test

@@ -58,7 +58,8 @@ begin
   values (store_rows.id, store_rows.attempt, store_rows.number, claim.requested_by_oid, store_rows.columns, store_rows.ends)
   on conflict do nothing;
   -- The result is committed later, and so stands behind this in the WAL: where it is durable, or on a standby, so are its
-  -- rows. Nothing reads them before.
+  -- rows. Nothing reads them before. A crash that loses them ends the task's session, which records the result, or
+  -- pgoffload.end_sql misses them.
   perform set_config('synchronous_commit', 'off', true);
 end
 $$;
@@ -96,9 +97,20 @@ create or replace function pgoffload.end_sql(id bigint, attempt integer, result 
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  stored constant integer := result::jsonb -> 'stored';
 begin
-  return pgoffload.is_last_attempt(id, attempt)
-    and pgoffload.insert_sql_result(id, attempt, result, result::jsonb -> 'read_under');
+  if not pgoffload.is_last_attempt(id, attempt) then
+    return false;
+  end if;
+  -- A crash of the server may have lost rows that were stored before it, and this result is not of the session that
+  -- would have been lost too.
+  if stored > (
+      select count(*) from pgoffload.sql_rows r
+      where r.id = end_sql.id and r.attempt = end_sql.attempt and r.number between 1 and stored) then
+    raise exception 'rows of request % are lost', id using errcode = 'no_data_found';
+  end if;
+  return pgoffload.insert_sql_result(id, attempt, result, result::jsonb -> 'read_under');
 end
 $$;
 

@@ -17,7 +17,7 @@ import org.pgoffload.worker.sql.sessions.StoppedException;
 /// For one thread.
 final class PublishRows {
   /// For each task.
-  private static final int MOST_BYTES_ON_THEIR_WAY = 4 << 20;
+  private static final int MOST_BYTES_ON_THEIR_WAY = 2 << 20;
 
   private static final Duration LOOK_EVERY = Duration.ofMillis(200);
 

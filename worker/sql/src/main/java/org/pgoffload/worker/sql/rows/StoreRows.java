@@ -21,7 +21,7 @@ final class StoreRows implements AutoCloseable {
   private static final int CHUNK_BYTES = 256 << 10;
 
   /// For each task.
-  private static final int MOST_WAITING_BYTES = 4 << 20;
+  private static final int MOST_WAITING_BYTES = 2 << 20;
 
   private static final Duration LOOK_EVERY = Duration.ofMillis(200);
 

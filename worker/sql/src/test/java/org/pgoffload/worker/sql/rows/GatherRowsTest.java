@@ -160,7 +160,7 @@ final class GatherRowsTest {
     var faults = 0;
     var acknowledged = 0;
     while (thread.isAlive()) {
-      assertThat(slow.begun.size() - acknowledged).isLessThanOrEqualTo(4 + faults);
+      assertThat(slow.begun.size() - acknowledged).isLessThanOrEqualTo(2 + faults);
       var next = slow.next();
       if (next == null) {
         thread.join(Duration.ofMillis(1));
@@ -268,7 +268,7 @@ final class GatherRowsTest {
             throw new CompletionException(e);
           }
         });
-    Awaitility.await().until(() -> taken.get() >= 4);
+    Awaitility.await().until(() -> taken.get() >= 3);
     stored.mayStore.release(10);
     Awaitility.await().until(() -> stored.chunks.size() == 10);
     assertThat(taken.get()).isLessThan(20);

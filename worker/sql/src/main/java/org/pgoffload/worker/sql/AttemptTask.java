@@ -182,15 +182,17 @@ final class AttemptTask {
     }
   }
 
-  /// It has taken effect: nothing can make it a failure any more.
+  /// It has taken effect: nothing can make it a failure any more, not even a result that the
+  /// database does not take, as after a crash that has lost its rows.
   private TaskOutcome succeededOutsideTransaction(ExecuteStatements.Returned returned)
       throws InterruptedException, StoppedException {
     running.left();
     try {
       execute.gather(returned, rows);
       var result = succeeded();
-      return record.record(result.withReadUnder(settings(session.leave())), describe);
+      return record.tryRecord(result.withReadUnder(settings(session.leave())));
     } catch (SQLException e) {
+      LOG.warn("What request {} returned cannot be recorded ({})", task.id(), e.getSQLState());
       return new TaskOutcome.Unknown(session.identity());
     }
   }

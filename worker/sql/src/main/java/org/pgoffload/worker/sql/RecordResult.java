@@ -50,7 +50,11 @@ final class RecordResult {
     }
   }
 
-  private TaskOutcome.Final tryRecord(SqlResult result) throws SQLException, InterruptedException {
+  /// Records a result.
+  ///
+  /// @throws SQLException if the database does not take it
+  /// @throws InterruptedException if the worker is closing
+  TaskOutcome.Final tryRecord(SqlResult result) throws SQLException, InterruptedException {
     boolean recorded =
         UntilAnswered.ask(
             result.id(),

@@ -578,6 +578,29 @@ final class RunTaskTest {
     assertThat(database.query("select count(*) from effects")).isEqualTo("1");
   }
 
+  /// Rows are stored with commits that nobody waits for: a crash of the server may lose them.
+  @Test
+  void whatRanOutsideATransactionIsUnknownWhenItsRowsAreLost() throws Exception {
+    run(
+        """
+        create procedure returns_much(inout a text) language plpgsql
+        as $$ begin create table took_effect (); commit; a := repeat('x', 2000000); end $$
+        """);
+    database.execute(
+        """
+        create function lose() returns trigger language plpgsql as 'begin return null; end';
+        create trigger lose before insert on pgoffload.sql_rows for each row execute function lose()
+        """);
+    try {
+      var result = run("call returns_much('')");
+      assertThat(error(result).sqlstate()).isEqualTo("08006");
+      assertThat(error(result).detail()).contains("outcome is unknown");
+    } finally {
+      database.execute("drop trigger lose on pgoffload.sql_rows; drop function lose()");
+    }
+    assertThat(database.query("select to_regclass('took_effect') is null")).isEqualTo("f");
+  }
+
   @Test
   void aCommandOutsideATransactionWhoseWorkerDiedIsNotRunAgain() throws Exception {
     run(

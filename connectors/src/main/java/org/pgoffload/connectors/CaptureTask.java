@@ -6,6 +6,7 @@ import io.debezium.connector.postgresql.PostgresConnectorTask;
 import io.debezium.pipeline.DataChangeEvent;
 import io.debezium.service.spi.ServiceProvider;
 import io.debezium.service.spi.ServiceRegistry;
+import io.debezium.util.ApproximateStructSizeCalculator;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,8 +21,12 @@ public class CaptureTask extends PostgresConnectorTask {
   private static final Duration WAIT = Duration.ofMillis(100);
 
   /// Records of one batch, of those that are there. Debezium sets up its logging and hands over
-  /// between threads once for a batch. They are no more than the queue holds, 64 MB.
+  /// between threads once for a batch.
   private static final int MOST_RECORDS = 64;
+
+  /// Bytes of one batch, which ends with the record that reaches them. The queue's own bound is
+  /// none of a batch: the queue is filled again while a batch is taken.
+  private static final long MOST_BYTES = 4L << 20;
 
   private volatile AwaitedQueue<DataChangeEvent> queue = new AwaitedQueue<>();
 
@@ -48,10 +53,24 @@ public class CaptureTask extends PostgresConnectorTask {
   @Override
   public List<SourceRecord> doPoll() throws InterruptedException {
     queue.await(WAIT);
-    var records = new ArrayList<>(super.doPoll());
-    while (queue.size() > 0 && records.size() < MOST_RECORDS) {
-      records.addAll(super.doPoll());
+    var records = new ArrayList<>(pollQueue());
+    long bytes = bytes(records);
+    while (queue.size() > 0 && records.size() < MOST_RECORDS && bytes < MOST_BYTES) {
+      var next = pollQueue();
+      bytes += bytes(next);
+      records.addAll(next);
     }
     return records;
+  }
+
+  /// As many records as Debezium takes at once.
+  List<SourceRecord> pollQueue() throws InterruptedException {
+    return super.doPoll();
+  }
+
+  private static long bytes(List<SourceRecord> records) {
+    return records.stream()
+        .mapToLong(ApproximateStructSizeCalculator::getApproximateRecordSize)
+        .sum();
   }
 }

@@ -1,8 +1,10 @@
 package org.pgoffload.results;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
@@ -40,8 +42,7 @@ final class BuryRecords implements WriteBack.Bury, AutoCloseable {
   @Override
   public void bury(Deque<Letter> letters) {
     var open = producer();
-    var sending = letters.stream().map(letter -> send(open, letter)).toList();
-    for (var sent : sending) {
+    for (var sent : sendUntilFault(open, letters)) {
       try {
         var _ = sent.get();
       } catch (ExecutionException e) {
@@ -55,6 +56,20 @@ final class BuryRecords implements WriteBack.Bury, AutoCloseable {
       }
       letters.removeFirst();
     }
+  }
+
+  /// Sends up to the first that fails at once: without a broker every one would block.
+  private List<Future<RecordMetadata>> sendUntilFault(
+      Producer<byte[], byte[]> open, Deque<Letter> letters) {
+    var sending = new ArrayList<Future<RecordMetadata>>();
+    for (var letter : letters) {
+      var sent = send(open, letter);
+      sending.add(sent);
+      if (sent.state() == Future.State.FAILED) {
+        break;
+      }
+    }
+    return sending;
   }
 
   private Future<RecordMetadata> send(Producer<byte[], byte[]> open, Letter letter) {
@@ -85,6 +100,8 @@ final class BuryRecords implements WriteBack.Bury, AutoCloseable {
     properties.put(ProducerConfig.ACKS_CONFIG, "all");
     // they are waited for
     properties.put(ProducerConfig.LINGER_MS_CONFIG, 0);
+    // meanwhile the consumer does not poll
+    properties.putIfAbsent(ProducerConfig.MAX_BLOCK_MS_CONFIG, 5_000);
     // whatever fits the results topic can become a dead letter: Kafka's own limit is 1 MB
     properties.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, 32 << 20);
     properties.putIfAbsent(ProducerConfig.CLIENT_ID_CONFIG, "pgoffload-results-dead-letters");

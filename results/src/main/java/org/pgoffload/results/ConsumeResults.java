@@ -71,7 +71,8 @@ final class ConsumeResults implements Runnable {
                 + KafkaFault.words(e));
       } catch (RuntimeException | Error e) {
         // an Error too, out of memory most likely: no other thread writes results
-        LOG.error("Writing results met a fault and begins anew from what was committed", e);
+        complaint.of("Results are not written, because of a fault of this application");
+        LOG.error("Writing results begins anew from what was committed", e);
       }
       connections = null;
       await(PAUSE_AFTER_FAULT);

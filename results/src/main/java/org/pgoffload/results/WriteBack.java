@@ -48,14 +48,16 @@ final class WriteBack {
   /// Sends records to the dead letters.
   @FunctionalInterface
   interface Bury {
-    /// Returns once every in-sync replica has the letters, and takes those out that it has.
+    /// Returns once every in-sync replica has letters, and takes those out. What is left is to be
+    /// sent again.
     ///
-    /// @throws KafkaException if Kafka does not take one now: what is left is to be sent again
+    /// @throws KafkaException if Kafka does not take one now
     void bury(Deque<Letter> letters);
   }
 
   /// The time between two tries.
   interface Pause {
+    /// Returns after it. If it is zero, the consumer alone has polled.
     void pause(Duration duration);
 
     /// Whether nothing is to be tried any more.
@@ -83,7 +85,9 @@ final class WriteBack {
     this.hop = telemetry.hop("write_back");
     this.counted =
         Counter.builder("pgoffload.written")
-            .description("Messages written to the database: results, pieces, chunks, usage")
+            .description(
+                "Messages written to the database: results, pieces, usage, and chunks of rows of"
+                    + " older workers")
             .register(metrics);
     this.faults =
         Counter.builder("pgoffload.write.back.faults")
@@ -191,8 +195,10 @@ final class WriteBack {
     return false;
   }
 
-  /// Halves the group until the refused message is alone.
+  /// Halves the group until the refused message is alone. Where every message is refused this takes
+  /// thousands of statements, longer than the consumer may go without a poll.
   private boolean writeApart(List<WaitingMessage> group, String fault, Pause pause) {
+    pause.pause(Duration.ZERO);
     if (group.size() > 1) {
       return Halving.halves(group).allMatch(half -> writeUntilDone(half, pause));
     }
@@ -227,6 +233,7 @@ final class WriteBack {
     while (!letters.isEmpty() && !pause.isClosing()) {
       try {
         bury.bury(letters);
+        complaint.end("Results are written again");
       } catch (KafkaException e) {
         waitAfter(
             "Results wait, because Kafka does not take a dead letter: " + e.getMessage(), pause);

@@ -9,14 +9,17 @@ import static org.pgoffload.results.TestInstallation.results;
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -26,6 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.LlmUsage;
 import org.pgoffload.protocol.Result;
@@ -45,6 +49,8 @@ final class WriteBackTest {
 
   /// What was sent to the dead letters, by its origin and reason.
   private final List<String> buried = new CopyOnWriteArrayList<>();
+
+  private final AtomicInteger pauses = new AtomicInteger();
 
   @Test
   void writesEveryFieldAndWakesThoseWhoListen() throws Exception {
@@ -183,7 +189,23 @@ final class WriteBackTest {
       write(writeBack, List.of(early));
       assertThat(tries).hasValue(3);
       assertThat(buried).containsExactly(String.valueOf(early.id()));
+      assertThat(writeBack.writeBack.waits()).isFalse();
     }
+  }
+
+  /// A thousand letters, each of which would wait for a broker, would take the consumer's place in
+  /// its group.
+  @Test
+  void triesOneDeadLetterWhileNoBrokerAnswers() {
+    var letters =
+        IntStream.range(0, 1000)
+            .mapToObj(i -> new Letter(record("r" + i, new byte[1]), DeadLetterReason.MALFORMED, ""))
+            .collect(Collectors.toCollection(ArrayDeque::new));
+    try (var dead =
+        new BuryRecords(Map.of("bootstrap.servers", "localhost:1", "max.block.ms", 200), "dead")) {
+      assertThatThrownBy(() -> dead.bury(letters)).isInstanceOf(TimeoutException.class);
+    }
+    assertThat(letters).hasSize(1000);
   }
 
   private static Result forRole(Result result, long oid) {
@@ -282,6 +304,7 @@ final class WriteBackTest {
       installation.execute("alter table pgoffload.llm_result drop constraint refuses");
     }
     assertThat(installation.written(good)).isEqualTo(499);
+    assertThat(pauses).as("the consumer polls while the group is halved").hasValueGreaterThan(5);
     assertThat(
             installation.query(
                 "select status || ' ' || error_code || ' ' || error_message || ' ' ||"
@@ -549,12 +572,12 @@ final class WriteBackTest {
     });
   }
 
-  private static Writing open(WriteBack.Bury bury) {
+  private Writing open(WriteBack.Bury bury) {
     return new Writing(bury);
   }
 
   /// The messages that a test has taken for a write-back, and the application that closes.
-  private static final class Writing implements WriteBack.Pause, AutoCloseable {
+  private final class Writing implements WriteBack.Pause, AutoCloseable {
     private final WriteGroup groups = new WriteGroup(installation.results());
     private final CountDownLatch closing = new CountDownLatch(1);
     private final List<WaitingMessage> taken = new ArrayList<>();
@@ -579,6 +602,7 @@ final class WriteBackTest {
 
     @Override
     public void pause(Duration duration) {
+      pauses.incrementAndGet();
       try {
         var _ = closing.await(duration.toMillis(), TimeUnit.MILLISECONDS);
       } catch (InterruptedException e) {

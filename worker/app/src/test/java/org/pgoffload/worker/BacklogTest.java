@@ -102,10 +102,7 @@ final class BacklogTest {
   void aRequestWhoseRecordIsRemovedWhileItWaitsEndsAsFailed() throws Exception {
     var slow = slow(3);
     long inserted = installation.newId();
-    installation.send(
-        installation
-            .envelope(inserted, "slow")
-            .replace("\"slow\"", "\"slow\", \"model\": \"slow\""));
+    sendSlow(inserted);
     long next;
     try (var _ = start("w", 1, 100, MOST_BYTES)) {
       await().atMost(PATIENCE).until(() -> provider.running() == 1);
@@ -147,6 +144,28 @@ final class BacklogTest {
         .allSatisfy(letter ->
             assertThat(HeaderText.read(letter.headers(), RecordHeaders.REASON))
                 .isEqualTo("bad_signature"));
+  }
+
+  @Test
+  void aRequestThatIsSignedAgainWhileItWaitsIsAnswered() throws Exception {
+    slow(1);
+    long inserted = installation.newId();
+    sendSlow(inserted);
+    try (var _ = start("w", 1, 100, MOST_BYTES)) {
+      await().atMost(PATIENCE).until(() -> provider.running() == 1);
+      long next = installation.ask("next");
+      await().atMost(PATIENCE).until(() -> installation.answeredIds().equals(List.of(next)));
+      installation.execute("select pgoffload.revoke_keys()");
+      // as the sweep after a revocation does
+      sendSlow(inserted);
+      long last = installation.ask("last");
+      await().atMost(PATIENCE).until(() -> installation.answeredIds().contains(last));
+      provider.release("slow");
+      await().atMost(PATIENCE).until(() -> installation.committed() == 5);
+    }
+    assertThat(installation.resultOf(inserted).status()).isEqualTo(Result.SUCCEEDED);
+    assertThat(provider.calls(inserted)).isEqualTo(1);
+    assertThat(installation.read(installation.topics().deadLetters())).isEmpty();
   }
 
   @Test
@@ -208,6 +227,12 @@ final class BacklogTest {
       ids.add(installation.askAtOnce("ask", "{\"prompt\": \"slow\", \"model\": \"slow\"}"));
     }
     return ids;
+  }
+
+  /// A request to the model that is held, of a row.
+  private static void sendSlow(long id) throws Exception {
+    installation.send(
+        installation.envelope(id, "slow").replace("\"slow\"", "\"slow\", \"model\": \"slow\""));
   }
 
   private static String array(List<Long> ids) {

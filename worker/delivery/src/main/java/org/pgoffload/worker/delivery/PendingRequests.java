@@ -62,7 +62,7 @@ public final class PendingRequests {
 
   /// One request, however often it was delivered.
   private static final class Entry {
-    private final RequestReference reference;
+    private RequestReference reference;
     private State state = State.WAITING;
     private @Nullable ConsumedRequest request;
     private Runnable finish;
@@ -85,6 +85,15 @@ public final class PendingRequests {
         first.run();
         others.forEach(Runnable::run);
       };
+    }
+
+    /// Whether a delivery takes the place of the record that is known, because it was signed later:
+    /// the key of the earlier one may be revoked when that is read again.
+    private boolean isReplacedBy(ConsumedRequest delivery) {
+      return state == State.WAITING
+          && delivery.refusal() == null
+          && (request == null || request.refusal() == null)
+          && delivery.envelope().signedAt().toEpochMilli() > reference.signedAt();
     }
 
     /// Whether its record can be read again to the same end.
@@ -111,7 +120,8 @@ public final class PendingRequests {
   }
 
   /// A request was received: it waits to be claimed, unless the same one is here already (delivered
-  /// twice), in which case both finish together.
+  /// twice), in which case both finish together, and one that waits begins with what was signed
+  /// last.
   ///
   /// @return whether it is the first
   public boolean received(ConsumedRequest request) {
@@ -121,7 +131,11 @@ public final class PendingRequests {
         if (same.again.isEmpty()) {
           same.again = new ArrayList<>(1);
         }
-        same.again.add(request.finish());
+        if (same.isReplacedBy(request)) {
+          replace(same, request);
+        } else {
+          same.again.add(request.finish());
+        }
         return false;
       }
       if (oldest != null
@@ -138,6 +152,25 @@ public final class PendingRequests {
     }
     listener.waits(request);
     return true;
+  }
+
+  private void replace(Entry entry, ConsumedRequest request) {
+    entry.again.add(entry.finish);
+    if (entry.request != null) {
+      bytes -= entry.reference.bytes();
+      waitingBytes -= entry.reference.bytes();
+    }
+    if (entry == oldest) {
+      oldest = null;
+    }
+    entry.reference = reference(request);
+    keep(entry, request);
+    if (request.envelope().immediate() && !entry.recorded) {
+      unrecorded.put(request.id(), entry);
+    } else {
+      // only what the database has a row of is signed again
+      unrecorded.remove(request.id());
+    }
   }
 
   private RequestReference reference(ConsumedRequest request) {

@@ -12,7 +12,8 @@ import org.pgoffload.protocol.Identity;
 /// end needs should it not lie there any more. Kept small, because a million of them may wait.
 ///
 /// @param partition where the record lies
-/// @param createdAt in milliseconds of the epoch, by the database's clock
+/// @param signedAt in milliseconds of the epoch, by the database's clock
+/// @param createdAt as signedAt: earlier if the request was sent again
 /// @param timeoutMillis -1 for none
 /// @param bytes of the record's value
 /// @param head what many requests have in common
@@ -20,6 +21,7 @@ record RequestReference(
     long id,
     TopicPartition partition,
     long offset,
+    long signedAt,
     long createdAt,
     long timeoutMillis,
     int bytes,
@@ -33,6 +35,7 @@ record RequestReference(
         request.id(),
         partition,
         request.record().offset(),
+        request.envelope().signedAt().toEpochMilli(),
         request.envelope().createdAt().toEpochMilli(),
         timeout == null ? -1 : timeout.toMillis(),
         request.size(),
@@ -46,7 +49,6 @@ record RequestReference(
 
   /// The envelope without its payload: enough to end the request.
   Envelope envelope() {
-    var created = Instant.ofEpochMilli(createdAt);
     @Nullable Duration timeout = timeoutMillis < 0 ? null : Duration.ofMillis(timeoutMillis);
     return new Envelope(
         id,
@@ -54,7 +56,8 @@ record RequestReference(
         null,
         head.immediate,
         head.installation,
-        new Envelope.Times(created, created, timeout),
+        new Envelope.Times(
+            Instant.ofEpochMilli(signedAt), Instant.ofEpochMilli(createdAt), timeout),
         head.requestedBy,
         JsonNodeFactory.instance.objectNode());
   }

@@ -7,6 +7,7 @@ import static org.pgoffload.worker.delivery.TestRequests.received;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.DeadLetterReason;
@@ -134,6 +135,36 @@ final class PendingRequestsTest {
     unfinished.finish(1);
     assertThat(finished).containsExactly("first", "second");
     assertThat(unfinished.bytes()).isZero();
+  }
+
+  @Test
+  void whatWasSignedLastIsKnownOfARequestThatWaits() {
+    unfinished.received(at(7, 1_000_000, "first"));
+    unfinished.forgetRecords(0, 0);
+    unfinished.received(at(8, 2_000_000, "signed again"));
+    assertThat(unfinished.waitingOf(1)).map(waiting -> waiting.record().offset()).contains(8L);
+    // replayed by somebody
+    unfinished.received(at(9, 1_000_000, "replayed"));
+    assertThat(unfinished.waitingOf(1)).map(waiting -> waiting.record().offset()).contains(8L);
+    assertThat(unfinished.bytes()).isEqualTo(at(8, 2_000_000, "").size());
+    unfinished.forgetRecords(0, 0);
+    assertThat(unfinished.bytes()).isZero();
+    var unread = unfinished.unreadOf(1).orElseThrow();
+    assertThat(unread.reference().offset()).isEqualTo(8);
+    unread.finish().run();
+    assertThat(finished).containsExactlyInAnyOrder("first", "signed again", "replayed");
+    assertThat(unfinished.count()).isEqualTo(1);
+  }
+
+  private ConsumedRequest at(long offset, long signedMicros, String what) {
+    var request =
+        received(
+            envelope(1, "ask", "{}", 1000).replace("1000000", Long.toString(signedMicros)),
+            () -> finished.add(what));
+    return new ConsumedRequest(
+        request.envelope(),
+        new ConsumerRecord<>("requests", 0, offset, new byte[0], request.record().value()),
+        request.finish());
   }
 
   @Test

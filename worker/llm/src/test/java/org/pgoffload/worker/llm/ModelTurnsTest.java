@@ -82,6 +82,21 @@ final class ModelTurnsTest {
   }
 
   @Test
+  void whatIsPutBackIsNotOvertakenByTheNextOfItsKey() {
+    add("a", "k", 1);
+    add("b", "k", 2);
+    add("b", null, 3);
+    assertThat(choose.choose(1, NOW)).containsExactly(1L);
+    choose.putBack(1);
+    allowances.put("a", 0);
+    assertThat(chosen()).containsExactly(3L);
+    allowances.put("a", 100);
+    assertThat(chosen()).containsExactly(1L, 2L);
+    assertThat(choose.delayedWith(List.of(1L), List.of(3L, 2L, 1L))).containsExactly(2L, 1L);
+    assertThat(choose.delayedWith(List.of(2L), List.of(1L, 2L, 3L))).containsExactly(2L);
+  }
+
+  @Test
   void longOrderingKeysAreToldApart() {
     add("a", "k".repeat(1000) + "1", 1);
     add("a", "k".repeat(1000) + "2", 2);

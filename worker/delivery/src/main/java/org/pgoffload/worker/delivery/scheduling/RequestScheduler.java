@@ -2,11 +2,13 @@ package org.pgoffload.worker.delivery.scheduling;
 
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -99,6 +101,36 @@ public class RequestScheduler<P> {
     }
   }
 
+  /// Those that cannot begin yet, though they were chosen, and the later ones of their ordering
+  /// keys, which may not begin before them.
+  ///
+  /// @param chosen all that were chosen
+  /// @param delayed those of them that cannot begin yet
+  /// @return in the order of the chosen
+  public final synchronized List<Long> delayedWith(Collection<Long> delayed, List<Long> chosen) {
+    if (delayed.isEmpty()) {
+      return List.of();
+    }
+    var firsts = new HashMap<String, Long>();
+    for (long id : delayed) {
+      var turn = all.get(id);
+      var key = turn == null ? null : turn.orderingKey();
+      if (turn != null && key != null) {
+        firsts.merge(key, turn.arrival(), Math::min);
+      }
+    }
+    var ids = Set.copyOf(delayed);
+    return chosen.stream()
+        .filter(id -> ids.contains(id) || comesAfter(all.get(id), firsts))
+        .toList();
+  }
+
+  private static boolean comesAfter(@Nullable Turn<?> turn, Map<String, Long> firsts) {
+    var key = turn == null ? null : turn.orderingKey();
+    var first = key == null ? null : firsts.get(key);
+    return turn != null && first != null && !turn.ends() && turn.arrival() > first;
+  }
+
   /// A request runs here, whether it was chosen or was another worker's before.
   public final synchronized void running(long id) {
     var turn = all.get(id);
@@ -130,17 +162,20 @@ public class RequestScheduler<P> {
     letTheNextOfItsKey(turn);
   }
 
-  /// It is cancelled: if it waits, it is chosen next.
+  /// It is cancelled: if it waits, or is put back, it is chosen next.
   public final synchronized void end(long id) {
     var turn = all.get(id);
-    if (turn != null && turn.state() == Turn.State.WAITING) {
+    if (turn != null) {
       end(turn);
     }
   }
 
+  /// What was chosen may be put back, and ends then.
   private void end(Turn<P> turn) {
     turn.end();
-    toEnd.add(turn);
+    if (turn.state() == Turn.State.WAITING) {
+      toEnd.add(turn);
+    }
   }
 
   /// Whether anything waits.
@@ -150,10 +185,7 @@ public class RequestScheduler<P> {
 
   private void endExpired(long now) {
     while (!byDeadline.isEmpty() && byDeadline.first().deadline() <= now) {
-      var expired = byDeadline.removeFirst();
-      if (expired.state() == Turn.State.WAITING) {
-        end(expired);
-      }
+      end(byDeadline.removeFirst());
     }
   }
 
@@ -173,10 +205,7 @@ public class RequestScheduler<P> {
       case WAITING -> {
         waiting--;
         toEnd.remove(turn);
-        if (turn.eligible()) {
-          turn.eligible(false);
-          places.remove(turn);
-        }
+        unsettle(turn);
       }
       case RUNNING -> places.free(turn);
       case HELD -> {}
@@ -187,7 +216,20 @@ public class RequestScheduler<P> {
   private void keepOrder(Turn<P> turn) {
     var key = turn.orderingKey();
     if (key != null) {
-      byOrderingKey.computeIfAbsent(key, _ -> new TreeMap<>()).put(turn.arrival(), turn);
+      var sameKey = byOrderingKey.computeIfAbsent(key, _ -> new TreeMap<>());
+      sameKey.put(turn.arrival(), turn);
+      var next = sameKey.higherEntry(turn.arrival());
+      if (next != null) {
+        // it was let go when this one was chosen
+        unsettle(next.getValue());
+      }
+    }
+  }
+
+  private void unsettle(Turn<P> turn) {
+    if (turn.eligible()) {
+      turn.eligible(false);
+      places.remove(turn);
     }
   }
 

@@ -134,6 +134,19 @@ final class TaskSchedulerTest {
   }
 
   @Test
+  void whatIsCancelledOrExpiresWhileItIsChosenEndsOnceItIsPutBack() {
+    add(of(1, 10), TestTasks.until(NOW.plusSeconds(1), of(2, 10)), of(3, 10), of(4, 10));
+    assertThat(chosen()).containsExactly(1L, 2L);
+    choose.end(1);
+    assertThat(choose.choose(0, NOW.plusSeconds(1))).isEmpty();
+    choose.putBack(1);
+    choose.putBack(2);
+    choose.running(3);
+    choose.running(4);
+    assertThat(chosen()).containsExactly(1L, 2L);
+  }
+
+  @Test
   void whatCouldNotBeClaimedKeepsItsPlaceInTheOrder() {
     add(of(1, 10), of(2, 10), of(3, 10));
     choose.end(3);

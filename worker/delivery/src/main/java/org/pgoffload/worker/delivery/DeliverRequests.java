@@ -3,13 +3,13 @@ package org.pgoffload.worker.delivery;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import org.apache.kafka.common.TopicPartition;
 import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Halving;
-import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.telemetry.LogRequest;
 import org.slf4j.Logger;
@@ -136,38 +136,63 @@ final class DeliverRequests<A extends Attempt> {
     long until = System.nanoTime() + LONGEST_ROUND.toNanos();
     while (hasDatabase() && System.nanoTime() - until < 0) {
       var chosen = handler.mayBegin(Math.min(CLAIM_BATCH, handler.room()));
-      if (chosen.isEmpty()) {
+      if (chosen.isEmpty() || !claimChosen(chosen)) {
         return;
-      }
-      var records = recordsOf(chosen);
-      if (!records.requests().isEmpty()) {
-        claimOrWait(records.requests());
-      } else if (!records.unread().isEmpty()) {
-        pauseClaims(
-            "Requests wait, because their records could not be read again: " + fault(records));
       }
     }
   }
 
-  private ReadAgain.Chosen recordsOf(List<Long> chosen) {
+  /// Claims what is in memory before it asks Kafka for the rest.
+  ///
+  /// @return whether anything was claimed
+  private boolean claimChosen(List<Long> chosen) {
     try {
-      var records = readAgain.records(chosen);
-      putBack(records.unread());
+      var unread =
+          chosen.stream().filter(id -> pending.waits(id) && pending.waitingOf(id).isEmpty());
+      var later = handler.scheduler().delayedWith(unread.toList(), chosen);
+      var atOnce =
+          without(later, chosen).stream().flatMap(id -> pending.waitingOf(id).stream()).toList();
+      boolean claimed = claimAny(atOnce);
+      if (!later.isEmpty()) {
+        claimed |= claimAny(readAgain(later));
+      }
       for (long id : chosen) {
         if (!pending.has(id)) {
           // it was ended before the scheduler knew it
           handler.scheduler().finished(id);
         }
       }
-      return records;
+      return claimed;
     } catch (RuntimeException e) {
       putBack(chosen);
       throw e;
     }
   }
 
-  private static String fault(ReadAgain.Chosen records) {
-    return records.fault() == null ? "no answer in time" : KafkaFault.words(records.fault());
+  private static List<Long> without(List<Long> others, List<Long> ids) {
+    var left = new LinkedHashSet<>(ids);
+    others.forEach(left::remove);
+    return List.copyOf(left);
+  }
+
+  private boolean claimAny(List<ConsumedRequest> requests) {
+    if (requests.isEmpty()) {
+      return false;
+    }
+    claimOrWait(requests);
+    return true;
+  }
+
+  /// Gets records of chosen requests. What has to wait is put back.
+  private List<ConsumedRequest> readAgain(List<Long> chosen) {
+    if (!hasDatabase()) {
+      putBack(chosen);
+      return List.of();
+    }
+    var records = readAgain.records(chosen);
+    var later = handler.scheduler().delayedWith(records.unread(), chosen);
+    putBack(later);
+    return records.requests().stream().filter(request -> !later.contains(request.id())).toList();
   }
 
   /// What waits is recorded, so that it can be listed and cancelled.
@@ -239,13 +264,9 @@ final class DeliverRequests<A extends Attempt> {
   }
 
   private void waitForDatabase(SQLException fault) {
-    pauseClaims(
+    complaint.of(
         "Requests wait, because the database could not be asked to claim them: "
             + fault.getMessage());
-  }
-
-  private void pauseClaims(String why) {
-    complaint.of(why);
     nextClaim = System.nanoTime() + PAUSE_AFTER_FAULT.toNanos();
   }
 

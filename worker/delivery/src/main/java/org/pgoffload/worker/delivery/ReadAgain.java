@@ -1,13 +1,16 @@
 package org.pgoffload.worker.delivery;
 
+import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.KafkaException;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.HeaderText;
+import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.protocol.DeadLetterReason;
+import org.pgoffload.protocol.Envelope;
 import org.pgoffload.telemetry.LogRequest;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
 import org.slf4j.Logger;
@@ -24,9 +27,15 @@ final class ReadAgain implements AutoCloseable {
   /// Of records that are read again at once.
   private static final long MOST_BYTES = 16L << 20;
 
+  private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
+
   private final PendingRequests pending;
   private final ReadRecords records;
   private final JudgeRecord judge;
+  private final Complaint complaint = new Complaint(LOG);
+
+  /// When Kafka may be asked.
+  private long next = System.nanoTime();
 
   ReadAgain(PendingRequests pending, ReadRecords records, JudgeRecord judge) {
     this.pending = pending;
@@ -38,22 +47,36 @@ final class ReadAgain implements AutoCloseable {
   ///
   /// @param requests with their records
   /// @param unread ids of those that wait on, because their records could not be read by now
-  /// @param fault why, if Kafka could not be asked
-  record Chosen(
-      List<ConsumedRequest> requests, List<Long> unread, @Nullable KafkaException fault) {}
+  record Chosen(List<ConsumedRequest> requests, List<Long> unread) {}
 
-  /// Gets the records of these requests. Those that need nothing any more are left out.
+  /// Gets the records of these requests. Those that need nothing any more are left out, and both
+  /// lists keep the order. Kafka is not asked again right after a time when it did not answer: the
+  /// wait for it is everybody's.
   Chosen records(List<Long> ids) {
+    if (System.nanoTime() - next >= 0) {
+      readAgain(ids);
+    }
     var requests = new ArrayList<ConsumedRequest>();
     var later = new ArrayList<Long>();
-    var unread = new HashMap<Long, PendingRequests.Unread>();
+    for (long id : ids) {
+      pending
+          .waitingOf(id)
+          .ifPresentOrElse(
+              requests::add,
+              () -> {
+                if (pending.waits(id)) {
+                  later.add(id);
+                }
+              });
+    }
+    return new Chosen(requests, later);
+  }
+
+  /// What is to be read again at once.
+  private List<PendingRequests.Unread> unread(List<Long> ids) {
+    var unread = new ArrayList<PendingRequests.Unread>();
     long bytes = 0;
     for (long id : ids) {
-      var waiting = pending.waitingOf(id);
-      if (waiting.isPresent()) {
-        requests.add(waiting.get());
-        continue;
-      }
       var without = pending.unreadOf(id).orElse(null);
       if (without == null) {
         continue;
@@ -63,39 +86,42 @@ final class ReadAgain implements AutoCloseable {
         continue;
       }
       bytes += without.reference().bytes();
-      if (bytes > MOST_BYTES && !unread.isEmpty()) {
-        later.add(id);
-      } else {
-        unread.put(id, without);
+      if (bytes <= MOST_BYTES || unread.isEmpty()) {
+        unread.add(without);
       }
     }
+    return unread;
+  }
+
+  private void readAgain(List<Long> ids) {
+    var unread = unread(ids);
     if (unread.isEmpty()) {
-      return new Chosen(requests, later, null);
+      return;
     }
     try {
-      var read =
-          records.read(unread.values().stream().map(PendingRequests.Unread::reference).toList());
-      unread.forEach((id, each) -> {
-        var reading = read.get(id);
-        if (reading == null) {
-          later.add(id);
-        } else {
-          var request = judged(each, reading);
-          if (request != null) {
-            requests.add(request);
-          }
+      var read = records.read(unread.stream().map(PendingRequests.Unread::reference).toList());
+      for (var each : unread) {
+        var reading = read.get(each.reference().id());
+        if (reading != null) {
+          take(each, reading);
         }
-      });
-      return new Chosen(requests, later, null);
+      }
+      if (read.size() < unread.size()) {
+        pause("no answer in time");
+      } else {
+        complaint.end();
+      }
     } catch (KafkaException e) {
-      later.addAll(unread.keySet());
-      return new Chosen(requests, later, e);
+      pause(KafkaFault.words(e));
     }
   }
 
-  /// @return null if its record is seen to
-  private @Nullable ConsumedRequest judged(
-      PendingRequests.Unread unread, ReadRecords.Reading reading) {
+  private void pause(String fault) {
+    complaint.of("Requests wait, because their records could not be read again: " + fault);
+    next = System.nanoTime() + PAUSE_AFTER_FAULT.toNanos();
+  }
+
+  private void take(PendingRequests.Unread unread, ReadRecords.Reading reading) {
     var request =
         switch (reading) {
           case ReadRecords.Reading.Found(var record) -> judged(unread, record);
@@ -106,9 +132,9 @@ final class ReadAgain implements AutoCloseable {
     } else {
       pending.readAgain(request);
     }
-    return request;
   }
 
+  /// @return null if its record is seen to
   private @Nullable ConsumedRequest judged(
       PendingRequests.Unread unread, ConsumerRecord<byte[], byte[]> record) {
     long id = unread.reference().id();
@@ -117,13 +143,22 @@ final class ReadAgain implements AutoCloseable {
           envelope.id() == id ? judge.trusted(record, envelope, unread.finish()) : gone(unread);
       case VerifyRequest.Verdict.Refused refused -> {
         var ours = refused.ours();
-        yield ours == null || ours.id() == id
+        yield (ours == null ? names(record, id) : ours.id() == id)
             ? judge.refused(record, refused, unread.finish())
             : gone(unread);
       }
       case VerifyRequest.Verdict.UnknownKey _ ->
           throw new IllegalStateException("a key is known or refused once the keys are new");
     };
+  }
+
+  /// Whether a record that is not trusted says that it is of this request. It may well be: its key
+  /// was revoked since.
+  private static boolean names(ConsumerRecord<byte[], byte[]> record, long id) {
+    return record.value() != null
+        && Envelope.readWithoutPayload(record.value())
+            .filter(envelope -> envelope.id() == id)
+            .isPresent();
   }
 
   private @Nullable ConsumedRequest gone(PendingRequests.Unread unread) {

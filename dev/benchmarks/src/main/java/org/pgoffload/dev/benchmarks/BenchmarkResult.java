@@ -1,6 +1,7 @@
 package org.pgoffload.dev.benchmarks;
 
 import java.util.List;
+import org.pgoffload.dev.benchmarks.report.Measurement;
 
 /// The figures of one run.
 ///

@@ -11,8 +11,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.HdrHistogram.Histogram;
-import org.pgoffload.dev.benchmarks.Measurement.Latency;
-import org.pgoffload.dev.benchmarks.Measurement.Throughput;
+import org.pgoffload.dev.benchmarks.report.Measurement.Latency;
+import org.pgoffload.dev.benchmarks.report.Measurement.Throughput;
+import org.pgoffload.dev.benchmarks.report.Percentiles;
 
 /// Callers of one way in, each with a connection and a thread of its own, which call again as soon
 /// as they are answered.

@@ -2,6 +2,7 @@ package org.pgoffload.dev.benchmarks;
 
 import java.sql.SQLException;
 import java.util.Optional;
+import org.pgoffload.dev.benchmarks.report.Measurement;
 
 /// One row of the bench: what it measures, and what has to be reached.
 interface Measure {

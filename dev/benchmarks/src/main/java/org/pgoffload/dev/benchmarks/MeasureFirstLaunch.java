@@ -3,6 +3,10 @@ package org.pgoffload.dev.benchmarks;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import org.pgoffload.dev.benchmarks.report.Figure;
+import org.pgoffload.dev.benchmarks.report.Measurement;
+import org.pgoffload.dev.benchmarks.report.Median;
+import org.pgoffload.dev.benchmarks.report.Target;
 
 /// What a new session's first launch costs against its second: the session plans everything anew.
 record MeasureFirstLaunch() implements Measure {

@@ -6,6 +6,8 @@ import java.sql.SQLException;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.HdrHistogram.Histogram;
+import org.pgoffload.dev.benchmarks.report.Figure;
+import org.pgoffload.dev.benchmarks.report.Percentiles;
 
 /// The floor: the commits and the hops that any way through Kafka and back consists of, without
 /// what is between them. One sample is two commits and two hops, one after the other.

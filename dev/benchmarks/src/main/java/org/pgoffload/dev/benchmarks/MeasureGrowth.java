@@ -5,7 +5,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import org.pgoffload.dev.benchmarks.Measurement.Latency;
+import org.pgoffload.dev.benchmarks.report.Figure;
+import org.pgoffload.dev.benchmarks.report.Measurement;
+import org.pgoffload.dev.benchmarks.report.Measurement.Latency;
+import org.pgoffload.dev.benchmarks.report.Percentiles;
+import org.pgoffload.dev.benchmarks.report.Target;
 
 /// What many old requests change: the latency of new ones with them against that before, and how
 /// long the removal of a day of them takes.

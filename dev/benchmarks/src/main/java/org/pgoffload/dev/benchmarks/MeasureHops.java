@@ -3,6 +3,9 @@ package org.pgoffload.dev.benchmarks;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import org.pgoffload.dev.benchmarks.report.Figure;
+import org.pgoffload.dev.benchmarks.report.Measurement;
+import org.pgoffload.dev.benchmarks.report.Median;
 
 /// Where an inserted request's time goes: watches both topics and the notifications beside the
 /// pipeline. Observing costs the machine something, so this is apart from [MeasureOneCaller].

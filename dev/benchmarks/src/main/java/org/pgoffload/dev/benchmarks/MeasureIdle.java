@@ -1,12 +1,15 @@
 package org.pgoffload.dev.benchmarks;
 
-import static org.pgoffload.dev.benchmarks.ProcessorTime.JVM;
+import static org.pgoffload.dev.benchmarks.processor.ProcessorTime.JVM;
 
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import org.pgoffload.dev.benchmarks.report.Figure;
+import org.pgoffload.dev.benchmarks.report.Measurement;
+import org.pgoffload.dev.benchmarks.report.Target;
 
 /// What an installation costs while nothing is asked.
 record MeasureIdle() implements Measure {

@@ -16,7 +16,10 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
-import org.pgoffload.dev.benchmarks.Measurement.Throughput;
+import org.pgoffload.dev.benchmarks.report.Figure;
+import org.pgoffload.dev.benchmarks.report.Measurement;
+import org.pgoffload.dev.benchmarks.report.Measurement.Throughput;
+import org.pgoffload.dev.benchmarks.report.Target;
 
 /// How many slow calls one worker has under way, against an HTTP client with nothing around it that
 /// makes as many of the same calls at a time.

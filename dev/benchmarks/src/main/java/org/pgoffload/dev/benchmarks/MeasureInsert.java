@@ -3,7 +3,10 @@ package org.pgoffload.dev.benchmarks;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
-import org.pgoffload.dev.benchmarks.Measurement.Throughput;
+import org.pgoffload.dev.benchmarks.report.Figure;
+import org.pgoffload.dev.benchmarks.report.Measurement;
+import org.pgoffload.dev.benchmarks.report.Measurement.Throughput;
+import org.pgoffload.dev.benchmarks.report.Target;
 
 /// How fast many rows of one statement are answered, and what they cost. The same INSERT into a
 /// table without trigger comes first in each round: what the database alone takes for it.

@@ -5,7 +5,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.dev.benchmarks.Measurement.Latency;
+import org.pgoffload.dev.benchmarks.report.Figure;
+import org.pgoffload.dev.benchmarks.report.Measurement;
+import org.pgoffload.dev.benchmarks.report.Measurement.Latency;
+import org.pgoffload.dev.benchmarks.report.Percentiles;
+import org.pgoffload.dev.benchmarks.report.Target;
 
 /// How long one caller waits, against the floor, which is sampled in turns with it so that noise
 /// hits both alike; then what the calls cost, by themselves.

@@ -4,6 +4,9 @@ import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import org.pgoffload.dev.benchmarks.report.Figure;
+import org.pgoffload.dev.benchmarks.report.Measurement;
+import org.pgoffload.dev.benchmarks.report.Target;
 
 /// What the requests of one statement cost, and how fast they are answered.
 ///

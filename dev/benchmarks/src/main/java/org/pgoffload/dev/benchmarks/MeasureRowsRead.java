@@ -4,6 +4,8 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import org.pgoffload.dev.benchmarks.report.Figure;
+import org.pgoffload.dev.benchmarks.report.Measurement;
 
 /// How fast many rows are read through a task, beside the same rows without one.
 record MeasureRowsRead() implements Measure {

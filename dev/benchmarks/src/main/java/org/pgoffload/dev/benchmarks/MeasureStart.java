@@ -3,6 +3,9 @@ package org.pgoffload.dev.benchmarks;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import org.pgoffload.dev.benchmarks.report.Figure;
+import org.pgoffload.dev.benchmarks.report.Measurement;
+import org.pgoffload.dev.benchmarks.report.Target;
 
 /// How long an installation takes to start, servers and all, until its first answer.
 record MeasureStart() implements Measure {

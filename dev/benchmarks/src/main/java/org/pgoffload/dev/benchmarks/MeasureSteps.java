@@ -2,7 +2,8 @@ package org.pgoffload.dev.benchmarks;
 
 import java.sql.SQLException;
 import java.util.List;
-import org.pgoffload.dev.benchmarks.Measurement.Latency;
+import org.pgoffload.dev.benchmarks.report.Measurement;
+import org.pgoffload.dev.benchmarks.report.Measurement.Latency;
 
 /// The floor alone: what the other latencies are compared with.
 record MeasureSteps() implements Measure {

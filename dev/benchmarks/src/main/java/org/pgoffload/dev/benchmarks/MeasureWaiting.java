@@ -1,6 +1,6 @@
 package org.pgoffload.dev.benchmarks;
 
-import static org.pgoffload.dev.benchmarks.ProcessorTime.POSTGRESQL;
+import static org.pgoffload.dev.benchmarks.processor.ProcessorTime.POSTGRESQL;
 
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -13,6 +13,9 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.pgoffload.dev.benchmarks.report.Figure;
+import org.pgoffload.dev.benchmarks.report.Measurement;
+import org.pgoffload.dev.benchmarks.report.Target;
 
 /// What callers cost the database server while they wait for a slow model: its processor time with
 /// them, without what it takes when nobody waits.

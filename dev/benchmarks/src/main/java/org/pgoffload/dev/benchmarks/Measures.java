@@ -1,6 +1,6 @@
 package org.pgoffload.dev.benchmarks;
 
-import static org.pgoffload.dev.benchmarks.Target.atMost;
+import static org.pgoffload.dev.benchmarks.report.Target.atMost;
 
 import java.util.List;
 
@@ -38,8 +38,8 @@ final class Measures {
           MeasureOneStatement.prompts(),
           new MeasureRowsRead(),
           new MeasureInsert(),
-          new MeasureGrowth(),
-          new MeasureBacklog());
+          new MeasureBacklog(),
+          new MeasureGrowth());
 
   private Measures() {}
 }

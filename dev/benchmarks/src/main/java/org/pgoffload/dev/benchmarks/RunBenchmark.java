@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.pgoffload.dev.benchmarks.report.Measurement;
 import org.pgoffload.platform.ConfigurationException;
 
 /// Takes the chosen measures of an installation, one after another, and removes what it made for

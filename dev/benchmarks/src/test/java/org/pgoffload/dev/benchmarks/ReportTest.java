@@ -9,9 +9,15 @@ import java.util.Map;
 import java.util.stream.Stream;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
-import org.pgoffload.dev.benchmarks.Measurement.Latency;
-import org.pgoffload.dev.benchmarks.Measurement.Throughput;
-import org.pgoffload.dev.benchmarks.Target.Bound;
+import org.pgoffload.dev.benchmarks.report.Figure;
+import org.pgoffload.dev.benchmarks.report.Measurement;
+import org.pgoffload.dev.benchmarks.report.Measurement.Latency;
+import org.pgoffload.dev.benchmarks.report.Measurement.Throughput;
+import org.pgoffload.dev.benchmarks.report.Percentiles;
+import org.pgoffload.dev.benchmarks.report.Plot;
+import org.pgoffload.dev.benchmarks.report.Report;
+import org.pgoffload.dev.benchmarks.report.Target;
+import org.pgoffload.dev.benchmarks.report.Target.Bound;
 import org.xml.sax.InputSource;
 
 /// The table, the JSON and the plot of one result.
@@ -46,7 +52,7 @@ class ReportTest {
 
   @Test
   void isAnAlignedTableWithTargetsAndWhetherTheyAreReached() {
-    assertThat(Report.text(RESULT))
+    assertThat(Report.text(RESULT.rows()))
         .isEqualTo(
             """
             | Row     | Figure                  |     Value |     Target | Reached | Parts                     |
@@ -62,7 +68,7 @@ class ReportTest {
 
   @Test
   void saysNothingOfTargetsWhereThereAreNone() {
-    assertThat(Report.text(new BenchmarkResult(RESULT.plan(), List.of())))
+    assertThat(Report.text(List.of()))
         .isEqualTo(
             """
             | Row | Figure | Value | Target | Reached | Parts |
@@ -89,7 +95,7 @@ class ReportTest {
 
   @Test
   void isAPlotWithALineForEachLatencyAndThroughput() throws Exception {
-    var svg = svg(RESULT);
+    var svg = svg(RESULT.rows());
     var lines = svg.getElementsByTagName("polyline");
     assertThat(lines.getLength()).isEqualTo(3);
     assertThat(points(lines.item(0))).hasSize(7).isSorted();
@@ -102,14 +108,14 @@ class ReportTest {
 
   @Test
   void isAnEmptyPlotWhereNothingIsToBeDrawn() throws Exception {
-    var svg = svg(new BenchmarkResult(RESULT.plan(), List.of()));
+    var svg = svg(List.of());
     assertThat(svg.getElementsByTagName("polyline").getLength()).isZero();
   }
 
-  private static org.w3c.dom.Document svg(BenchmarkResult result) throws Exception {
+  private static org.w3c.dom.Document svg(List<Measurement> rows) throws Exception {
     return DocumentBuilderFactory.newNSInstance()
         .newDocumentBuilder()
-        .parse(new InputSource(new StringReader(Plot.svg(result))));
+        .parse(new InputSource(new StringReader(Plot.svg(rows))));
   }
 
   /// Where the points are, from the left.

@@ -13,14 +13,14 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.dev.benchmarks.BenchmarkPlan;
-import org.pgoffload.dev.benchmarks.BenchmarkResult;
 import org.pgoffload.dev.benchmarks.BenchmarkTarget;
 import org.pgoffload.dev.benchmarks.OwnInstallation;
-import org.pgoffload.dev.benchmarks.Plot;
-import org.pgoffload.dev.benchmarks.Report;
-import org.pgoffload.dev.benchmarks.ReportJson;
 import org.pgoffload.dev.benchmarks.RunBenchmark;
 import org.pgoffload.dev.benchmarks.SlowModel;
+import org.pgoffload.dev.benchmarks.report.BenchmarkResult;
+import org.pgoffload.dev.benchmarks.report.Plot;
+import org.pgoffload.dev.benchmarks.report.Report;
+import org.pgoffload.dev.benchmarks.report.ReportJson;
 import org.pgoffload.launcher.PgoffloadCommand;
 import org.pgoffload.operations.RemoveOldRequests;
 import org.pgoffload.platform.ConfigurationException;
@@ -180,13 +180,13 @@ final class BenchCommand extends PgoffloadCommand {
     var result =
         running == null ? measureOwn(plan, say) : RunBenchmark.run(running.target(), plan, say);
     out.println();
-    out.print(Report.text(result));
+    out.print(Report.text(result.rows()));
     out.flush();
     if (json != null) {
       Files.writeString(json, ReportJson.text(result));
     }
     if (plot != null) {
-      Files.writeString(plot, Plot.svg(result));
+      Files.writeString(plot, Plot.svg(result.rows()));
     }
     return 0;
   }

@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.delivery.scheduling.ConcurrencyQuota;
 import org.pgoffload.worker.delivery.scheduling.Places;
 import org.pgoffload.worker.delivery.scheduling.Turn;
 import org.pgoffload.worker.sql.sessions.SqlLimits;
@@ -12,8 +13,8 @@ import org.pgoffload.worker.sql.sessions.SqlLimits;
 /// order of their arrival.
 final class TaskPlaces implements Places<TaskPlaces.Place> {
   private final SqlLimits limits;
-  private final Map<Object, ConcurrencyQuota> quotas = new HashMap<>();
-  private final TreeMap<Integer, ConcurrencyQuota> depths = new TreeMap<>();
+  private final Map<Object, ConcurrencyQuota<Place>> quotas = new HashMap<>();
+  private final TreeMap<Integer, ConcurrencyQuota<Place>> depths = new TreeMap<>();
 
   /// @param limits of all tasks at one depth, and of those of one role
   TaskPlaces(SqlLimits limits) {
@@ -34,7 +35,7 @@ final class TaskPlaces implements Places<TaskPlaces.Place> {
   @Override
   public void add(Turn<Place> turn) {
     quotaOf(turn.place().session)
-        .add(turn.arrival(), new ConcurrencyQuota.Waiting(turn, turn.place().most));
+        .add(turn.arrival(), new ConcurrencyQuota.Waiting<>(turn, turn.place().most));
   }
 
   @Override
@@ -57,7 +58,7 @@ final class TaskPlaces implements Places<TaskPlaces.Place> {
   /// The earliest of all depths.
   @Override
   public @Nullable Turn<Place> next() {
-    Map.@Nullable Entry<Long, ConcurrencyQuota.Waiting> earliest = null;
+    Map.@Nullable Entry<Long, ConcurrencyQuota.Waiting<Place>> earliest = null;
     for (var depth : depths.values()) {
       var first = depth.first();
       if (first != null && (earliest == null || first.getKey() < earliest.getKey())) {
@@ -67,21 +68,22 @@ final class TaskPlaces implements Places<TaskPlaces.Place> {
     return earliest == null ? null : earliest.getValue().turn();
   }
 
-  private ConcurrencyQuota quotaOf(Session session) {
+  private ConcurrencyQuota<Place> quotaOf(Session session) {
     var known = quotas.get(session);
     if (known == null) {
-      known = new ConcurrencyQuota(quotaOf(session.role), Integer.MAX_VALUE);
+      known = new ConcurrencyQuota<>(quotaOf(session.role), Integer.MAX_VALUE);
       quotas.put(session, known);
     }
     return known;
   }
 
-  private ConcurrencyQuota quotaOf(Role role) {
+  private ConcurrencyQuota<Place> quotaOf(Role role) {
     var known = quotas.get(role);
     if (known == null) {
       var depth =
-          depths.computeIfAbsent(role.depth, _ -> new ConcurrencyQuota(null, limits.connections()));
-      known = new ConcurrencyQuota(depth, limits.connectionsPerRole());
+          depths.computeIfAbsent(
+              role.depth, _ -> new ConcurrencyQuota<>(null, limits.connections()));
+      known = new ConcurrencyQuota<>(depth, limits.connectionsPerRole());
       quotas.put(role, known);
     }
     return known;

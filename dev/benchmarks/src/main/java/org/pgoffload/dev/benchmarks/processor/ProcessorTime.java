@@ -1,4 +1,4 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.processor;
 
 import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
@@ -15,28 +15,28 @@ import java.util.TreeMap;
 /// its parent, so that PostgreSQL's short-lived backends are in it.
 ///
 /// @param parts `JVM` (the parts, and the callers of the bench), `Kafka`, `PostgreSQL`
-record ProcessorTime(Map<String, Duration> parts) {
-  static final String JVM = "JVM";
-  static final String POSTGRESQL = "PostgreSQL";
+public record ProcessorTime(Map<String, Duration> parts) {
+  public static final String JVM = "JVM";
+  public static final String POSTGRESQL = "PostgreSQL";
 
   private static final Path PROC = Path.of("/proc");
 
   /// Two readings that see the same processes leave out and count twice nothing.
   private static final int MOST_READINGS = 10;
 
-  ProcessorTime {
+  public ProcessorTime {
     parts = new TreeMap<>(parts);
   }
 
   /// Whether the system tells processor time: Linux alone does.
-  static boolean isTold() {
+  public static boolean isTold() {
     return Files.isReadable(PROC.resolve("self").resolve("stat"));
   }
 
   /// The time since the start of this process and of each below it.
   ///
-  /// @throws BenchmarkException if the system does not tell it
-  static ProcessorTime now() {
+  /// @throws IllegalStateException if the system does not tell it
+  public static ProcessorTime now() {
     return read(PROC, ProcessHandle.current().pid());
   }
 
@@ -51,7 +51,7 @@ record ProcessorTime(Map<String, Duration> parts) {
       processes = again;
     }
     if (!processes.containsKey(root)) {
-      throw new BenchmarkException(
+      throw new IllegalStateException(
           "processor time cannot be told here: "
               + proc.resolve(Long.toString(root)).resolve("stat")
               + " is missing, which Linux has");
@@ -74,7 +74,7 @@ record ProcessorTime(Map<String, Duration> parts) {
             .ifPresent(stat -> processes.put(Long.valueOf(directory.toFile().getName()), stat));
       }
     } catch (IOException | DirectoryIteratorException e) {
-      throw new BenchmarkException(
+      throw new IllegalStateException(
           "processor time cannot be told here: " + proc + " cannot be read, which Linux has", e);
     }
     return processes;
@@ -110,7 +110,7 @@ record ProcessorTime(Map<String, Duration> parts) {
   }
 
   /// What was used since an earlier reading.
-  ProcessorTime since(ProcessorTime earlier) {
+  public ProcessorTime since(ProcessorTime earlier) {
     var used = new HashMap<String, Duration>();
     parts.forEach((part, time) ->
         used.put(part, time.minus(earlier.parts.getOrDefault(part, Duration.ZERO))));
@@ -118,19 +118,19 @@ record ProcessorTime(Map<String, Duration> parts) {
   }
 
   /// The sum of two stretches.
-  ProcessorTime and(ProcessorTime other) {
+  public ProcessorTime and(ProcessorTime other) {
     var sum = new HashMap<>(parts);
     other.parts.forEach((part, time) -> sum.merge(part, time, Duration::plus));
     return new ProcessorTime(sum);
   }
 
   /// The time of one part.
-  Duration of(String part) {
+  public Duration of(String part) {
     return parts.getOrDefault(part, Duration.ZERO);
   }
 
   /// The time of all parts.
-  Duration total() {
+  public Duration total() {
     return parts.values().stream().reduce(Duration.ZERO, Duration::plus);
   }
 }

@@ -1,4 +1,4 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.report;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -14,10 +14,10 @@ public final class Report {
   private Report() {}
 
   /// Several lines, each ended by a line feed.
-  public static String text(BenchmarkResult result) {
+  public static String text(List<Measurement> rows) {
     var lines = new ArrayList<List<String>>();
     lines.add(HEAD);
-    for (var row : result.rows()) {
+    for (var row : rows) {
       var name = row.name();
       for (var figure : row.figures()) {
         lines.add(line(name, figure));
@@ -32,7 +32,7 @@ public final class Report {
     }
     lines.add(1, dashes(widths));
     return lines.stream().map(line -> aligned(line, widths)).collect(Collectors.joining())
-        + verdict(result);
+        + verdict(rows);
   }
 
   private static List<String> line(String row, Figure figure) {
@@ -72,9 +72,9 @@ public final class Report {
     return text.append('\n').toString();
   }
 
-  private static String verdict(BenchmarkResult result) {
+  private static String verdict(List<Measurement> rows) {
     var reached =
-        result.rows().stream()
+        rows.stream()
             .flatMap(row -> row.figures().stream())
             .map(Figure::reached)
             .filter(Objects::nonNull)

@@ -1,4 +1,4 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.report;
 
 import java.util.Map;
 import java.util.TreeMap;
@@ -17,12 +17,12 @@ public record Figure(
     parts = new TreeMap<>(parts);
   }
 
-  static Figure of(String name, double value, String unit) {
+  public static Figure of(String name, double value, String unit) {
     return new Figure(name, value, unit, null, Map.of());
   }
 
   /// The same figure with a target.
-  Figure to(@Nullable Target required) {
+  public Figure to(@Nullable Target required) {
     return new Figure(name, value, unit, required, parts);
   }
 

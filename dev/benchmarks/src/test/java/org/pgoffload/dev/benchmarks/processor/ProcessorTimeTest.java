@@ -1,4 +1,4 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.processor;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -68,10 +68,10 @@ class ProcessorTimeTest {
   @Test
   void isRefusedWhereTheSystemDoesNotTellIt() {
     assertThatThrownBy(() -> ProcessorTime.read(proc, 100))
-        .isInstanceOf(BenchmarkException.class)
+        .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("100/stat is missing, which Linux has");
     assertThatThrownBy(() -> ProcessorTime.read(proc.resolve("none"), 100))
-        .isInstanceOf(BenchmarkException.class)
+        .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("cannot be read, which Linux has");
   }
 

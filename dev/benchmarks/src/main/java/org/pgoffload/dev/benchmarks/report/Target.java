@@ -1,4 +1,4 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.report;
 
 /// What a figure has to reach.
 ///
@@ -20,11 +20,11 @@ public record Target(Bound bound, double value) {
     }
   }
 
-  static Target atMost(double value) {
+  public static Target atMost(double value) {
     return new Target(Bound.AT_MOST, value);
   }
 
-  static Target atLeast(double value) {
+  public static Target atLeast(double value) {
     return new Target(Bound.AT_LEAST, value);
   }
 

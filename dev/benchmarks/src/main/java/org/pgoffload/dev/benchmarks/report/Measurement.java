@@ -1,4 +1,4 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.report;
 
 import java.util.List;
 

@@ -1,11 +1,11 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.report;
 
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.LongStream;
-import org.pgoffload.dev.benchmarks.Measurement.Latency;
-import org.pgoffload.dev.benchmarks.Measurement.Throughput;
+import org.pgoffload.dev.benchmarks.report.Measurement.Latency;
+import org.pgoffload.dev.benchmarks.report.Measurement.Throughput;
 
 /// The latencies' percentiles, and the throughput in the course of time, as an SVG of two diagrams
 /// with logarithmic scales. A pure function.
@@ -27,11 +27,10 @@ public final class Plot {
   private Plot() {}
 
   /// The whole document.
-  public static String svg(BenchmarkResult result) {
-    var latencies =
-        result.rows().stream().flatMap(row -> row.latencies().stream()).map(Plot::line).toList();
+  public static String svg(List<Measurement> rows) {
+    var latencies = rows.stream().flatMap(row -> row.latencies().stream()).map(Plot::line).toList();
     var throughputs =
-        result.rows().stream().flatMap(row -> row.throughputs().stream()).map(Plot::line).toList();
+        rows.stream().flatMap(row -> row.throughputs().stream()).map(Plot::line).toList();
     var percentiles =
         new Axis(
             "percentile",

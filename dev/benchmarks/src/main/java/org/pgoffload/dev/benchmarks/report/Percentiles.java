@@ -1,4 +1,4 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.report;
 
 import org.HdrHistogram.Histogram;
 
@@ -24,7 +24,7 @@ public record Percentiles(
   private static final double NANOS_PER_MILLI = 1e6;
 
   /// The distribution of durations in nanoseconds.
-  static Percentiles of(Histogram nanoseconds) {
+  public static Percentiles of(Histogram nanoseconds) {
     return new Percentiles(
         nanoseconds.getTotalCount(),
         millis(nanoseconds, 50),

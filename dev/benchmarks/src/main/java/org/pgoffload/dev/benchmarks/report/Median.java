@@ -1,15 +1,15 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.report;
 
 import java.util.Collection;
 
 /// The middle of a few values, which one disturbed round does not move.
-final class Median {
+public final class Median {
   private Median() {}
 
   /// The middle value, or the mean of the two in the middle.
   ///
   /// @throws IllegalArgumentException if there is none
-  static double of(Collection<Double> values) {
+  public static double of(Collection<Double> values) {
     if (values.isEmpty()) {
       throw new IllegalArgumentException("nothing has no median");
     }

@@ -170,7 +170,8 @@ declare
   named text[] := regexp_match(current_setting('pgoffload.task', true), '^([0-9]{1,18})/([0-9]{1,9})$');
   latest record;
 begin
-  if not exists (select from pgoffload.task_backend b where b.pid = pg_backend_pid()) then
+  -- a task that began while this schema was being installed is in no such table, but has its setting
+  if named is null and not exists (select from pgoffload.task_backend b where b.pid = pg_backend_pid()) then
     return;
   end if;
   if named is not null then

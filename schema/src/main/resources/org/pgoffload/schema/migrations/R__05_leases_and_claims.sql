@@ -239,10 +239,11 @@ begin
   end if;
 
   -- Where there are no cancellations of these requests and no budgets, this is a look into either table. A cancellation
-  -- that comes later finds this claim, or makes its own first. One by one: "= any" would look into each partition.
+  -- that comes later finds this claim, or makes its own first. One by one: "= any", or a join of another kind, would look
+  -- into each partition.
   select jsonb_object_agg(k.id, pg_get_userbyid(k.by_oid)) into cancelled
   from unnest(ids, requested_by_oids) a (id, requested_by_oid)
-  join pgoffload.cancellation k on k.id = a.id
+  cross join lateral (select k.id, k.by_oid from pgoffload.cancellation k where k.id = a.id offset 0) k
   -- not may_act_for: a role's cancellation of its own request stands when the role was dropped meanwhile
   where pg_has_role(k.by_oid, a.requested_by_oid, 'usage');
   if exists (select from pgoffload.budget) then

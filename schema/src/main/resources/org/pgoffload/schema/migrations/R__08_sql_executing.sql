@@ -377,6 +377,10 @@ begin
       select from pgoffload.settings_to_apply(settings) s
       where s.name operator(pg_catalog.<>) all (array['search_path', 'statement_timeout', 'lock_timeout']));
   read_under := pgoffload.leave_task();
+  -- the offset of the request is committed once this is: a crash must not take it back
+  if pg_catalog.current_setting('synchronous_commit') operator(pg_catalog.=) 'off' then
+    perform pg_catalog.set_config('synchronous_commit', 'on', true);
+  end if;
   if recorded then
     perform pgoffload.complete_sql(id, attempt, token, result, read_under);
   end if;

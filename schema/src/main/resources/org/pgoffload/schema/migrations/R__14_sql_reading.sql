@@ -93,9 +93,10 @@ begin
       if not claimed and handle.id < pgoffload.recent_from() then
         execute 'select exists (select from pgoffload.claim c where c.id = $1)' into claimed using handle.id;
       end if;
-      if claimed and looks > 0 then
-        perform set_config('pgoffload.queued_ms',
-          round(least(date_part('epoch', clock_timestamp() - began) * 1000, 999999))::text, false);
+      if claimed then
+        -- one that queued for long says little of the next
+        perform set_config('pgoffload.queued_ms', case looks when 0 then '0' else
+          round(least(date_part('epoch', clock_timestamp() - began) * 1000, 100))::text end, false);
       end if;
     end if;
     -- what is not claimed has no result; of an old request the claim may have been removed before it

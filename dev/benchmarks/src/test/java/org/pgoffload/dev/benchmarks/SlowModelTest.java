@@ -35,6 +35,9 @@ class SlowModelTest {
       var next = client.sendAsync(request, BodyHandlers.ofString());
       model.awaitCalls(1, Duration.ofSeconds(30));
       assertThat(next).isNotDone();
+
+      model.answer();
+      assertThat(next.get(30, TimeUnit.SECONDS).body()).contains("late");
     }
   }
 }

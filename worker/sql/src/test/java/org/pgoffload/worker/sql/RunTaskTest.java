@@ -601,6 +601,28 @@ final class RunTaskTest {
     assertThat(database.query("select to_regclass('took_effect') is null")).isEqualTo("f");
   }
 
+  /// Else a crash of the server could take back a result whose request's offset is committed.
+  @Test
+  void theResultIsFlushedWhateverTheTaskHasSet() throws Exception {
+    database.execute(
+        """
+        create table public.flushing (how text);
+        create function tell_flushing() returns trigger language plpgsql security definer
+        as $$ begin insert into public.flushing values (current_setting('synchronous_commit')); return null; end $$;
+        create constraint trigger tell_flushing after insert on pgoffload.sql_result
+          deferrable initially deferred for each row execute function tell_flushing()
+        """);
+    try {
+      assertThat(run("set synchronous_commit = off; select 1 as one").status())
+          .isEqualTo("succeeded");
+      assertThat(database.query("select string_agg(how, ',') from public.flushing")).isEqualTo("on");
+    } finally {
+      database.execute(
+          "drop trigger tell_flushing on pgoffload.sql_result; drop function tell_flushing();"
+              + " drop table public.flushing");
+    }
+  }
+
   @Test
   void aCommandOutsideATransactionWhoseWorkerDiedIsNotRunAgain() throws Exception {
     run(

@@ -615,7 +615,8 @@ final class RunTaskTest {
     try {
       assertThat(run("set synchronous_commit = off; select 1 as one").status())
           .isEqualTo("succeeded");
-      assertThat(database.query("select string_agg(how, ',') from public.flushing")).isEqualTo("on");
+      assertThat(database.query("select string_agg(how, ',') from public.flushing"))
+          .isEqualTo("on");
     } finally {
       database.execute(
           "drop trigger tell_flushing on pgoffload.sql_result; drop function tell_flushing();"

@@ -3,6 +3,7 @@ package org.pgoffload.worker;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.time.Duration;
 import java.time.Instant;
@@ -58,6 +59,30 @@ final class BacklogTest {
     }
     assertThat(installation.answeredIds()).hasSize(331).containsAll(slow);
     assertThat(slow).allMatch(id -> provider.calls(id) == 1);
+  }
+
+  @Test
+  void whatADeadWorkerHadDeferredIsTakenOverThoughItsModelHasAllItsPlaces() throws Exception {
+    slow(20);
+    long deferred = installation.newId();
+    try (var _ = start("w", 8, 8, 1 << 20)) {
+      // one more than it leaves free
+      await().atMost(PATIENCE).until(() -> provider.running() == 5);
+      installation.execute(
+          "insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid) values ("
+              + deferred
+              + ", 1, 'dies', 1, 10)");
+      var envelope = slowEnvelope(deferred);
+      installation.send(
+          installation.topics().deferred(),
+          Long.toString(deferred),
+          envelope.getBytes(StandardCharsets.UTF_8),
+          installation.signature(envelope));
+      await().atMost(PATIENCE).until(() -> provider.calls(deferred) == 1);
+      provider.release("slow");
+      await().atMost(PATIENCE).until(() -> installation.committed() == 20);
+    }
+    assertThat(installation.resultOf(deferred).attempts()).isEqualTo(2);
   }
 
   @Test
@@ -231,8 +256,11 @@ final class BacklogTest {
 
   /// A request to the model that is held, of a row.
   private static void sendSlow(long id) throws Exception {
-    installation.send(
-        installation.envelope(id, "slow").replace("\"slow\"", "\"slow\", \"model\": \"slow\""));
+    installation.send(slowEnvelope(id));
+  }
+
+  private static String slowEnvelope(long id) throws Exception {
+    return installation.envelope(id, "slow").replace("\"slow\"", "\"slow\", \"model\": \"slow\"");
   }
 
   private static String array(List<Long> ids) {

@@ -67,10 +67,19 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
     this.deferral = deferral;
     this.scheduler =
         new RequestScheduler<>(
-            new ModelTurns(mostOfModel, shared.inFlight::allowance),
+            new ModelTurns(mostOfModel, this::allowance),
             RequestScheduler.KeyOrder.UNTIL_IT_HAS_BEGUN);
     this.shared = shared;
     this.pending = new PendingRequests(PendingListener.of(scheduler, this::schedule));
+  }
+
+  /// What is deferred has been claimed before, here or by a worker that may be dead: it does not
+  /// wait behind newer requests for its model.
+  private int allowance(String model) {
+    return switch (deferral) {
+      case POSSIBLE -> shared.inFlight.allowance(model);
+      case DONE -> shared.inFlight.room();
+    };
   }
 
   @Override

@@ -27,8 +27,8 @@ final class TestLaunches {
 
   private final TestInstallation installation;
   private final String installationId;
-  private final String keyId;
-  private final String key;
+  private String keyId = "";
+  private String key = "";
   private final Map<String, Long> oids;
 
   private @Nullable Instant published;
@@ -43,11 +43,16 @@ final class TestLaunches {
         grant all on schema public to alice, bob;
         """);
     installationId = installation.query("select id from pgoffload.installation");
+    oids = Map.of("alice", oid("alice"), "bob", oid("bob"));
+    signWithTheNewestKey();
+  }
+
+  /// To be called after the keys were revoked.
+  void signWithTheNewestKey() {
     keyId = installation.query("select max(key_id) from pgoffload.signing_key");
     key =
         installation.query(
             "select encode(key, 'hex') from pgoffload.signing_key where key_id = " + keyId);
-    oids = Map.of("alice", oid("alice"), "bob", oid("bob"));
   }
 
   WorkerConfiguration configuration(String name, int connections, int perRole, Duration drain) {

@@ -38,8 +38,8 @@ final class Measures {
           MeasureOneStatement.prompts(),
           new MeasureRowsRead(),
           new MeasureInsert(),
-          new MeasureBacklog(),
-          new MeasureGrowth());
+          new MeasureGrowth(),
+          new MeasureBacklog());
 
   private Measures() {}
 }

@@ -156,7 +156,7 @@ begin
     from ${public_schema}.sql_request q,
          jsonb_populate_record(null::pgoffload.sql_result, jsonb_build_object(
            'id', q.id, 'attempt', 0, 'requested_by_oid', q.requested_by_oid, 'status', 'failed', 'tags', '[]'::jsonb,
-           'chunks', 0, 'split', false, 'finished_at', clock_timestamp(), 'error', end_unexecuted.error)) r
+           'chunks', 0, 'split', false, 'stored', 0, 'finished_at', clock_timestamp(), 'error', end_unexecuted.error)) r
     where q.id = request_id
     on conflict (id) do nothing;
     perform pg_notify('sql_done', request_id::text);

@@ -12,6 +12,7 @@ import org.apache.kafka.common.KafkaException;
 import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.telemetry.BrokerConnections;
+import org.pgoffload.worker.delivery.offsets.CommitOffsets;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;

@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker.delivery.offsets;
 
 import java.time.Duration;
 import java.util.Collection;
@@ -18,7 +18,7 @@ import org.slf4j.LoggerFactory;
 /// Commits the offsets of one consumer, below the lowest unfinished record of each partition only.
 ///
 /// For the polling thread alone; only the finishing of a record may come from another.
-final class CommitOffsets implements ConsumerRebalanceListener {
+public final class CommitOffsets implements ConsumerRebalanceListener {
   private static final Logger LOG = LoggerFactory.getLogger(CommitOffsets.class);
 
   private static final Duration INTERVAL = Duration.ofMillis(100);
@@ -31,7 +31,7 @@ final class CommitOffsets implements ConsumerRebalanceListener {
   private long lastCommit = System.nanoTime();
 
   /// @param lost is told the partitions that other workers read from now on
-  CommitOffsets(
+  public CommitOffsets(
       Consumer<byte[], byte[]> consumer,
       java.util.function.Consumer<Collection<TopicPartition>> lost) {
     this.consumer = consumer;
@@ -41,7 +41,7 @@ final class CommitOffsets implements ConsumerRebalanceListener {
   /// A record was received.
   ///
   /// @return what to run, on any thread, once it needs nothing any more; idempotent
-  Runnable begin(ConsumerRecord<byte[], byte[]> record) {
+  public Runnable begin(ConsumerRecord<byte[], byte[]> record) {
     long offset = record.offset();
     var watermark = watermark(new TopicPartition(record.topic(), record.partition()), offset);
     watermark.begin(offset);
@@ -51,7 +51,7 @@ final class CommitOffsets implements ConsumerRebalanceListener {
   /// All records of a poll were received. Where a Connect cluster with exactly-once support
   /// captures, the last of them is followed by a transaction's marker, and a commit before that
   /// would read as if a request were unfinished.
-  void polled(ConsumerRecords<byte[], byte[]> records) {
+  public void polled(ConsumerRecords<byte[], byte[]> records) {
     records
         .nextOffsets()
         .forEach(
@@ -63,7 +63,7 @@ final class CommitOffsets implements ConsumerRebalanceListener {
   }
 
   /// Asks for a commit, unless the last one was a moment ago or is still under way.
-  void commitIfDue() {
+  public void commitIfDue() {
     if (underWay || System.nanoTime() - lastCommit < INTERVAL.toNanos()) {
       return;
     }
@@ -88,7 +88,7 @@ final class CommitOffsets implements ConsumerRebalanceListener {
 
   /// Commits and waits for it, as long as is worth it: what is lost with a commit is only delivered
   /// again.
-  void commitNow() {
+  public void commitNow() {
     commitNow(List.copyOf(watermarks.keySet()));
   }
 

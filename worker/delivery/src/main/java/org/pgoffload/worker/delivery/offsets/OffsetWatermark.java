@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker.delivery.offsets;
 
 import java.util.BitSet;
 import java.util.TreeMap;

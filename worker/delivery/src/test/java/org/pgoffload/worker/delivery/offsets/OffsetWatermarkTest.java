@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker.delivery.offsets;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -165,9 +165,11 @@ begin
       unclaimed_ended := array(
         select e.place::integer from unnest(sql_ended) with ordinality e (id, place) where e.id <> all (ended));
     end if;
-    perform pgoffload.write_large_answer(q.id, q.large_object)
-    from ${public_schema}.sql_request q
-    where q.id = any (ended) and q.large_object is not null;
+    -- one by one: "= any" in a kept plan would look into each partition
+    perform pgoffload.write_large_answer(e.id, q.large_object)
+    from unnest(ended) e (id),
+         lateral (select r.large_object from ${public_schema}.sql_request r
+                  where r.id = e.id and r.large_object is not null limit 1) q;
   end if;
 
   if wake then

@@ -217,9 +217,8 @@ final class UsageApp implements AutoCloseable {
     properties.put(
         StreamsConfig.consumerPrefix(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG),
         (int) Duration.ofSeconds(2).toMillis());
-    // Nobody waits for a count: results are read in batches, or a busy broker would send each of
-    // them
-    // by itself, and read on for the next.
+    // Nobody waits for a count: results are read in batches, or a busy broker would send each by
+    // itself, and read on for the next.
     properties.put(
         StreamsConfig.mainConsumerPrefix(ConsumerConfig.FETCH_MIN_BYTES_CONFIG), 256 << 10);
     properties.put(

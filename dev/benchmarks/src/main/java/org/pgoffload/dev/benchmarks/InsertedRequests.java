@@ -82,11 +82,7 @@ final class InsertedRequests implements AutoCloseable {
   }
 
   private long lastId() throws SQLException {
-    try (var statement = admin.createStatement();
-        var row = statement.executeQuery("select last_value from pgoffload.request_id")) {
-      row.next();
-      return row.getLong(1);
-    }
+    return OldRequests.number(admin, "select last_value from pgoffload.request_id");
   }
 
   /// Counting is not free for the database that is measured. Besides once in each interval, it is

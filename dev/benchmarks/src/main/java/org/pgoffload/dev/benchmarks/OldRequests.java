@@ -1,15 +1,22 @@
 package org.pgoffload.dev.benchmarks;
 
 import java.sql.Connection;
-import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.util.List;
+import org.pgoffload.platform.Query;
 
 /// Answered requests of earlier days, written into the tables as they are once everything has
 /// ended: each range of ids has as many, four of five to a model and one of SQL.
 final class OldRequests {
   /// Above the ids that are drawn meanwhile.
   private static final long FIRST_OF_RANGE = 1_000_000_000;
+
+  private static final String CLAIM =
+      """
+      insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid)
+      select i, 1, 'bench', 1, r.oid
+      from generate_series(?::bigint, ?::bigint) i, pg_roles r where r.rolname = ?
+      """;
 
   private static final List<String> LLM =
       List.of(
@@ -18,11 +25,7 @@ final class OldRequests {
           select i, 'Summarize document ' || i, 'echo', 'echo-no-model', r.rolname, r.oid
           from generate_series(?::bigint, ?::bigint) i, pg_roles r where r.rolname = ?
           """,
-          """
-          insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid)
-          select i, 1, 'bench', 1, r.oid
-          from generate_series(?::bigint, ?::bigint) i, pg_roles r where r.rolname = ?
-          """,
+          CLAIM,
           """
           insert into pgoffload.llm_result
             (id, kind, status, requested_by_oid, answer, finish_reason, provider, model, input_tokens, output_tokens,
@@ -40,11 +43,7 @@ final class OldRequests {
           select i, 'select 1', r.rolname, r.oid, r.oid, '{}', i % 10000 || '.1', true
           from generate_series(?::bigint, ?::bigint) i, pg_roles r where r.rolname = ?
           """,
-          """
-          insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid)
-          select i, 1, 'bench', 1, r.oid
-          from generate_series(?::bigint, ?::bigint) i, pg_roles r where r.rolname = ?
-          """,
+          CLAIM,
           """
           insert into pgoffload.sql_session (id, attempt, pid, started, depth, autocommit)
           select i, 1, 1 + i % 32768, clock_timestamp(), 0, false
@@ -65,9 +64,9 @@ final class OldRequests {
   /// @param inEach requests of each range
   static void add(BenchmarkTarget target, int ranges, int inEach) throws SQLException {
     try (var admin = target.admin().connect("pgoffload bench")) {
-      execute(admin, "set search_path = " + requestSchema(target) + ", pg_catalog");
+      Query.execute(admin, "set search_path = " + requestSchema(target) + ", pg_catalog");
       // they were sent long ago: no trigger
-      execute(admin, "set session_replication_role = replica");
+      Query.execute(admin, "set session_replication_role = replica");
       for (int i = 0; i < ranges; i++) {
         var first = (number(admin, "select pgoffload.current_id_range()") << 36) + FIRST_OF_RANGE;
         var firstOfSql = first + inEach * 4L / 5;
@@ -77,18 +76,16 @@ final class OldRequests {
         number(admin, "select pgoffload.begin_id_range()");
       }
       number(admin, "select pgoffload.make_partitions(pgoffload.current_id_range() + 1)");
-      execute(admin, "analyze");
+      Query.execute(admin, "analyze");
     }
   }
 
   private static String requestSchema(BenchmarkTarget target) throws SQLException {
-    try (var connection = target.application().connect("pgoffload bench");
-        var statement = connection.createStatement();
-        var row =
-            statement.executeQuery(
-                "select relnamespace::regnamespace from pg_class where oid = 'llm_request'::regclass")) {
-      row.next();
-      return row.getString(1);
+    try (var connection = target.application().connect("pgoffload bench")) {
+      return Query.row(
+          connection,
+          "select relnamespace::regnamespace from pg_class where oid = 'llm_request'::regclass",
+          row -> row.getString(1));
     }
   }
 
@@ -96,26 +93,11 @@ final class OldRequests {
       Connection admin, List<String> statements, long first, long last, String role)
       throws SQLException {
     for (var sql : statements) {
-      try (PreparedStatement statement = admin.prepareStatement(sql)) {
-        statement.setLong(1, first);
-        statement.setLong(2, last);
-        statement.setString(3, role);
-        statement.executeUpdate();
-      }
-    }
-  }
-
-  private static void execute(Connection admin, String sql) throws SQLException {
-    try (var statement = admin.createStatement()) {
-      statement.execute(sql);
+      Query.execute(admin, sql, first, last, role);
     }
   }
 
   static long number(Connection admin, String sql) throws SQLException {
-    try (var statement = admin.createStatement();
-        var row = statement.executeQuery(sql)) {
-      row.next();
-      return row.getLong(1);
-    }
+    return Query.row(admin, sql, row -> row.getLong(1));
   }
 }

@@ -4,6 +4,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -13,13 +14,18 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// On PostgreSQL 15 and 16 a message that is not bound to a commit waits in memory until the WAL is
-/// flushed. This class commits a tiny message every few tens of milliseconds, so that an immediate
-/// call waits no longer than that.
+/// flushed. This class looks every few milliseconds whether something waits, and then commits a
+/// tiny message, which flushes it, so that an immediate call waits no longer than that.
+///
+/// A look reads two numbers. While nothing waits for a second, looks are [#IDLE] apart. A server
+/// that is slow to flush is asked to do nothing else for a third of the time at most.
 final class FlushMessages implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FlushMessages.class);
 
   private static final int FIRST_THAT_FLUSHES = 170000;
-  private static final long INTERVAL_MILLIS = 25;
+  private static final Duration BUSY = Duration.ofMillis(2);
+  private static final Duration IDLE = Duration.ofMillis(10);
+  private static final Duration BUSY_AFTER_A_FLUSH = Duration.ofSeconds(1);
 
   /// A server that has vanished must not hold the next flush, or the end, for ever.
   private static final Duration SILENCE = Duration.ofSeconds(10);
@@ -27,6 +33,7 @@ final class FlushMessages implements AutoCloseable {
   private final DatabaseAddress database;
   private final @Nullable ScheduledExecutorService timer;
   private @Nullable Connection connection;
+  private long busyUntil = System.nanoTime();
 
   private FlushMessages(DatabaseAddress database, boolean needed) {
     this.database = database;
@@ -36,7 +43,7 @@ final class FlushMessages implements AutoCloseable {
                 Thread.ofVirtual().name("pgoffload-flush").factory())
             : null;
     if (timer != null) {
-      var _ = timer.scheduleWithFixedDelay(this::flush, 0, INTERVAL_MILLIS, TimeUnit.MILLISECONDS);
+      lookAgain(timer, Duration.ZERO);
     }
   }
 
@@ -44,17 +51,41 @@ final class FlushMessages implements AutoCloseable {
     return new FlushMessages(database, serverVersion < FIRST_THAT_FLUSHES);
   }
 
-  private void flush() {
+  private void lookAgain(ScheduledExecutorService timer, Duration pause) {
+    try {
+      var _ =
+          timer.schedule(
+              () -> lookAgain(timer, flushWhatWaits()), pause.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (RejectedExecutionException e) {
+      LOG.debug("Closed meanwhile", e);
+    }
+  }
+
+  /// Returns how long to pause before the next look.
+  private Duration flushWhatWaits() {
+    long began = System.nanoTime();
     try {
       if (connection == null || connection.isClosed()) {
         connection = database.connectAsPart("pgoffload producer flush", SILENCE);
       }
-      Query.execute(
-          connection, "select pg_catalog.pg_logical_emit_message(true, 'pgoffload.heartbeat', '')");
+      var flushed =
+          Query.row(
+              connection,
+              "select case when pg_catalog.pg_current_wal_insert_lsn()"
+                  + " operator(pg_catalog.>) pg_catalog.pg_current_wal_flush_lsn()"
+                  + " then pg_catalog.pg_logical_emit_message(true, 'pgoffload.heartbeat', '')"
+                  + " end is not null",
+              row -> row.getBoolean(1));
+      if (flushed) {
+        busyUntil = System.nanoTime() + BUSY_AFTER_A_FLUSH.toNanos();
+      }
     } catch (SQLException | RuntimeException e) {
       LOG.debug("No flush this time; immediate calls wait for somebody else's", e);
       disconnect();
     }
+    long now = System.nanoTime();
+    var pause = now - busyUntil < 0 ? BUSY : IDLE;
+    return Duration.ofNanos(Math.max(pause.toNanos(), 2 * (now - began)));
   }
 
   private void disconnect() {

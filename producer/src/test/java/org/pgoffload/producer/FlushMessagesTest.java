@@ -36,6 +36,24 @@ final class FlushMessagesTest {
   }
 
   @Test
+  void writesNothingWhileNothingWaits() throws Exception {
+    try (var _ = FlushMessages.startIfNeeded(installation.producer(), 150_000)) {
+      await().atMost(PATIENCE).until(() -> flushers().equals("1"));
+      // the server itself may write something in one of these seconds
+      await()
+          .pollDelay(Duration.ZERO)
+          .pollInterval(Duration.ofMillis(1))
+          .atMost(PATIENCE)
+          .until(() ->
+              installation
+                  .query(
+                      "select pg_current_wal_insert_lsn() = lsn from (select"
+                          + " pg_current_wal_insert_lsn() as lsn, pg_sleep(1) offset 0) before")
+                  .equals("t"));
+    }
+  }
+
+  @Test
   void isNotNeededFromSeventeenOn() throws Exception {
     try (var _ = FlushMessages.startIfNeeded(installation.producer(), 170_000)) {
       await().during(Duration.ofMillis(200)).atMost(PATIENCE).until(() -> flushers().equals("0"));

@@ -69,7 +69,7 @@ begin
     -- flush: a message that is not bound to a commit would wait for another session's commit
     perform pg_logical_emit_message(false, 'pgoffload.request', message, true);
   else
-    -- before 17 the producer commits something every few tens of milliseconds, which flushes this too
+    -- before 17 the producer commits something within milliseconds, which flushes this too
     perform pg_logical_emit_message(not immediate, 'pgoffload.request', message);
   end if;
 end

@@ -7,7 +7,8 @@ import java.util.stream.Collectors;
 ///
 /// @param only the names of the rows; empty for all
 /// @param samples of each latency, one caller at a time
-/// @param warmUp seconds before everything, of `llm_ask` and as many of `pg_background_launch`
+/// @param warmUp seconds before everything, at most, of `llm_ask` and as many of
+///   `pg_background_launch`
 /// @param seconds for which callers are measured
 /// @param rows inserted in one statement in each round
 /// @param rounds of the measures of one statement

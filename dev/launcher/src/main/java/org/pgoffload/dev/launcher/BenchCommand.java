@@ -62,10 +62,10 @@ final class BenchCommand extends PgoffloadCommand {
   @Option(
       names = "--warm-up",
       paramLabel = "N",
-      defaultValue = "10",
+      defaultValue = "120",
       description =
-          "Seconds of llm_ask, and as many of pg_background_launch, before everything; default:"
-              + " ${DEFAULT-VALUE}.")
+          "Seconds of llm_ask, and as many of pg_background_launch, before everything; fewer once"
+              + " the JVMs have little left to compile; default: ${DEFAULT-VALUE}.")
   private int warmUp;
 
   @Option(

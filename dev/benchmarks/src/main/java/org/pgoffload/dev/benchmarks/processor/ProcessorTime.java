@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 
 /// The processor time of an installation: of the process that holds its parts, and of the servers
@@ -18,6 +19,7 @@ import java.util.TreeMap;
 public record ProcessorTime(Map<String, Duration> parts) {
   public static final String JVM = "JVM";
   public static final String POSTGRESQL = "PostgreSQL";
+  public static final String KAFKA = "Kafka";
 
   private static final Path PROC = Path.of("/proc");
 
@@ -66,6 +68,24 @@ public record ProcessorTime(Map<String, Duration> parts) {
     return new ProcessorTime(parts);
   }
 
+  /// The time that the compilers of the installation's JVMs have used until now. A thread of theirs
+  /// that has ended is not in it.
+  public static Duration ofCompilers() {
+    return ofCompilers(PROC, ProcessHandle.current().pid());
+  }
+
+  static Duration ofCompilers(Path proc, long root) {
+    var processes = processes(proc);
+    return processes.keySet().stream()
+        .filter(id -> Set.of(JVM, KAFKA).contains(part(id, root, processes)))
+        .flatMap(id -> processes(proc.resolve(Long.toString(id)).resolve("task")).values().stream())
+        // "C1 CompilerThread0", as the system cuts it
+        .filter(thread -> thread.name().matches("C[12] Compiler.*"))
+        .map(ProcessStat::used)
+        .reduce(Duration.ZERO, Duration::plus);
+  }
+
+  /// What the directories of a directory say, by their numbers.
   private static Map<Long, ProcessStat> processes(Path proc) {
     var processes = new HashMap<Long, ProcessStat>();
     try (var directories = Files.newDirectoryStream(proc, "[0-9]*")) {
@@ -104,7 +124,7 @@ public record ProcessorTime(Map<String, Duration> parts) {
       case "" -> JVM;
       case "postgres" -> POSTGRESQL;
       // the only other Java process that an installation starts
-      case "java" -> "Kafka";
+      case "java" -> KAFKA;
       default -> below;
     };
   }

@@ -51,6 +51,21 @@ class ProcessorTimeTest {
   }
 
   @Test
+  void tellsWhatTheCompilersOfTheJvmsHaveUsed() throws IOException {
+    process(100, "java", 1, 500, 0);
+    process(110, "java", 100, 200, 0);
+    process(120, "postgres", 100, 5, 0);
+    process(200, "java", 1, 9000, 0);
+    thread(100, 101, "C1 CompilerThre", 30);
+    thread(100, 102, "C2 CompilerThre", 40);
+    thread(100, 103, "main", 400);
+    thread(110, 111, "C2 CompilerThre", 7);
+    thread(200, 201, "C2 CompilerThre", 800);
+
+    assertThat(ProcessorTime.ofCompilers(proc, 100)).isEqualTo(Duration.ofMillis(770));
+  }
+
+  @Test
   void hasTheWorkOfThisProcess() {
     assumeTrue(ProcessorTime.isTold());
     var before = ProcessorTime.now();
@@ -77,6 +92,17 @@ class ProcessorTimeTest {
 
   private void process(long id, String name, long parent, int own, int ended) throws IOException {
     var directory = Files.createDirectories(proc.resolve(Long.toString(id)));
+    Files.createDirectories(directory.resolve("task"));
+    stat(directory, id, name, parent, own, ended);
+  }
+
+  private void thread(long process, long id, String name, int own) throws IOException {
+    var directory = proc.resolve(Long.toString(process)).resolve("task");
+    stat(Files.createDirectories(directory.resolve(Long.toString(id))), id, name, process, own, 0);
+  }
+
+  private static void stat(Path directory, long id, String name, long parent, int own, int ended)
+      throws IOException {
     Files.writeString(
         directory.resolve("stat"),
         id

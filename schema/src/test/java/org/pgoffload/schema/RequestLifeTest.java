@@ -115,6 +115,32 @@ final class RequestLifeTest extends OnPostgresVersions {
         .containsExactly(first + "|succeeded", second + "|failed", first + "|succeeded");
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"", "-1", "999999", "99999999999999999999", "long", "1.5"})
+  void waitsWhateverItsSessionSaysOfTheLastWait(String underway) {
+    app.run("set pgoffload.underway_ms = '" + underway + "'");
+    var id = database.inserted("app");
+    var waited = waiting("select * from llm_wait(?)", new Long[] {id});
+    database.record(database.answered(id, "app", "a"));
+    assertThat(waited.join()).containsExactly(id + "|succeeded");
+    assertThat(app.value("show pgoffload.underway_ms")).matches("[0-9]{1,3}");
+    app.run("reset pgoffload.underway_ms");
+  }
+
+  @Test
+  void remembersNothingOfARequestThatWasAnsweredBeforeTheFirstLookOrDuringTheFirstPause() {
+    app.run("set pgoffload.underway_ms = '999'");
+    var id = database.inserted("app");
+    var waited = waiting("select * from llm_wait(?)", new Long[] {id});
+    database.record(database.answered(id, "app", "a"));
+    waited.join();
+    assertThat(app.value("show pgoffload.underway_ms")).isEqualTo("0");
+    app.run("set pgoffload.underway_ms = '7'");
+    app.run("select llm_wait(array[" + id + "])");
+    assertThat(app.value("show pgoffload.underway_ms")).isEqualTo("0");
+    app.run("reset pgoffload.underway_ms");
+  }
+
   @Test
   void waitsForAny() {
     var first = database.inserted("app");

@@ -25,7 +25,7 @@ as $$
   select case when pg_relation_size('pgoffload.replay_pkey') is not null then pg_sleep(seconds) end
 $$;
 
--- API: Private. Sleeps a part of the time already waited: a tenth at first, at least 1 ms, no more than 10 ms until a
+-- API: Private. Sleeps a part of the time already waited: a fifth at first, at least 1 ms, no more than 10 ms until a
 -- twentieth is more than that, at most 1 s. A lone call is noticed within a millisecond or two; fifty that wait at once
 -- leave the processors to the parts that answer them. Runs within the search_path of its callers, so that it is inlined.
 create or replace function pgoffload.pause_polling_until(
@@ -38,7 +38,7 @@ as $$
     1,
     greatest(
       0.001,
-      least(date_part('epoch', clock_timestamp() - waiting_since) / 10, 0.01),
+      least(date_part('epoch', clock_timestamp() - waiting_since) / 5, 0.01),
       date_part('epoch', clock_timestamp() - waiting_since) / 20),
     date_part('epoch', deadline - clock_timestamp())))
 $$;
@@ -107,9 +107,13 @@ begin
 end
 $$;
 
--- API: Private. Waits for the result of a request that was sent at once; nulls when it does not come in time. Keeps the
--- plan of a look: otherwise the server plans each look anew where there are several partitions. A plan that was made for
--- few rows stays when there are many, so it must not be a sequential scan.
+-- API: Private. Waits for the result of a request; nulls when it does not come in time. Keeps the plan of a look:
+-- otherwise the server plans each look anew where there are several partitions. A plan that was made for few rows stays
+-- when there are many, so it must not be a sequential scan.
+--
+-- The session remembers how long its last request was under way without what the worker took for it
+-- (pgoffload.underway_ms), which no result is quicker than for long: the first pause is half of that, and the processors
+-- are left to the parts that answer. Later ones are those of pause_polling_until.
 create or replace function pgoffload.await_llm(id bigint, since timestamptz, give_up timestamptz) returns pgoffload.llm_result
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -120,20 +124,40 @@ as $$
 declare
   result pgoffload.llm_result;
   next_look timestamptz := since + interval '2 s';
+  -- in seconds
+  first_pause double precision :=
+    coalesce(substring(current_setting('pgoffload.underway_ms', true) from '^[0-9]{1,3}$')::double precision, 0) / 2000;
+  waited double precision;
+  underway double precision;
+  looks integer := 0;
+  done boolean;  -- assigned, because an assignment is evaluated without the executor, unlike a perform
 begin
   loop
     select r.* into result from pgoffload.llm_result r where r.id = await_llm.id and r.id >= pgoffload.recent_from();
     -- asked again: a new range may have begun meanwhile
-    if not found and id < pgoffload.recent_from() then
+    if result.id is null and id < pgoffload.recent_from() then
       -- planned with the id, so that it locks the one partition
       execute 'select r.* from pgoffload.llm_result r where r.id = $1' into result using await_llm.id;
     end if;
-    exit when result.id is not null or clock_timestamp() >= give_up;
+    waited := date_part('epoch', clock_timestamp() - since);
+    looks := looks + 1;
+    if result.id is not null then
+      underway := waited * 1000 - coalesce(result.ran_ms, 0);
+      -- what was there after the first pause may have been there long before; what took long says little of the next
+      done := set_config('pgoffload.underway_ms',
+        case when looks > 2 and underway between 0 and 250 then round(underway)::text else '0' end, false) is not null;
+      return result;
+    end if;
+    exit when clock_timestamp() >= give_up;
     if clock_timestamp() >= next_look then
       perform pgoffload.raise_if_lost(id, since);
       next_look := clock_timestamp() + least(interval '10 s', (clock_timestamp() - since) / 2);
     end if;
-    perform pgoffload.pause_polling_until(since, give_up);
+    done := pgoffload.pause(least(
+      1,
+      greatest(0.001, first_pause, least(waited / 5, 0.01), waited / 20),
+      date_part('epoch', give_up - clock_timestamp()))) is not null;
+    first_pause := 0;
   end loop;
   return result;
 end

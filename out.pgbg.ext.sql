@@ -1,0 +1,1 @@
+pgbench: error: could not open file "ext.sql": No such file or directory

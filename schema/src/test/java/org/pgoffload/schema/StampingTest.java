@@ -178,6 +178,7 @@ final class StampingTest extends OnPostgresVersions {
       strings = {
         "select pgoffload.send_llm_request(null)",
         "select pgoffload.send_stamped_llm_request(q) from llm_request q",
+        "select pgoffload.send_stamped_prompts(q) from llm_request q",
         "select pgoffload.stamp_llm_request(null, 'ask', 'p', null, null, null, null, null, null, null, null, null, null)",
         "select pgoffload.check_llm_request(null)",
         "select pgoffload.next_request_id()",

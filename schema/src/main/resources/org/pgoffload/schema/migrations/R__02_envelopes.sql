@@ -66,8 +66,10 @@ begin
   if asked_at is not null then
     perform pg_logical_emit_message(true, 'pgoffload.request', message);
   elsif immediate and current_setting('server_version_num')::integer >= 170000 then
-    -- flush: a message that is not bound to a commit would wait for another session's commit
-    perform pg_logical_emit_message(false, 'pgoffload.request', message, true);
+    -- flush: a message that is not bound to a commit would wait for another session's commit. Of many, the sender
+    -- flushes some together (pgoffload.send_stamped_prompts).
+    perform pg_logical_emit_message(false, 'pgoffload.request', message,
+      current_setting('pgoffload.flush', true) is distinct from 'later');
   else
     -- before 17 the producer commits something within milliseconds, which flushes this too
     perform pg_logical_emit_message(not immediate, 'pgoffload.request', message);

@@ -408,3 +408,50 @@ create or replace aggregate pgoffload.emit_llm_request(
   stype = ${public_schema}.llm_request,
   finalfunc = pgoffload.send_stamped_llm_request
 );
+
+-- API: Private. The final function for many prompts, which are the inputs: sends each at once as a request of its own,
+-- with the owner's rights. Of a result only the id is known, unless the prompt was too large: then it is the failure.
+create or replace function pgoffload.send_stamped_prompts(request ${public_schema}.llm_request)
+returns pgoffload.llm_result[]
+language plpgsql volatile strict security definer
+set search_path = pg_catalog, pg_temp
+set pgoffload.flush = 'later'
+as $$
+declare
+  prompts text[] := request.inputs;
+  sent pgoffload.llm_result[] := '{}';
+  result pgoffload.llm_result;
+begin
+  request.inputs := null;
+  request.immediate := true;
+  foreach request.prompt in array prompts loop
+    result := null;
+    begin
+      request.id := pgoffload.next_request_id();
+      result.id := pgoffload.send_llm_request(request);
+    exception when program_limit_exceeded then
+      -- the calls for the prompts before it, which are sent, are not to be paid for in vain
+      result.status := 'failed';
+      result.error_code := 'request_too_large';
+      result.error_message := sqlerrm;
+    end;
+    sent := sent || result;
+    -- this message is not captured: it flushes those before it. A flush takes as long as the sending of many prompts.
+    if (cardinality(sent) % 500 = 0 or cardinality(sent) = cardinality(prompts))
+       and current_setting('server_version_num')::integer >= 170000 then
+      perform pg_logical_emit_message(false, 'pgoffload.flush', '', true);
+    end if;
+  end loop;
+  return sent;
+end
+$$;
+
+-- API: Private. Sends many prompts at once, whatever becomes of the transaction, each as an LLM request of its own that
+-- has the other fields. The prompts are the inputs. llm_ask_many calls it.
+create or replace aggregate pgoffload.emit_llm_prompts(
+  kind text, prompt text, system text, messages jsonb, model text, options jsonb, timeout interval,
+  ordering_key text, tags jsonb, provider text, response_schema jsonb, inputs text[]) (
+  sfunc = pgoffload.stamp_llm_request,
+  stype = ${public_schema}.llm_request,
+  finalfunc = pgoffload.send_stamped_prompts
+);

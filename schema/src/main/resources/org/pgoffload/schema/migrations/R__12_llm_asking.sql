@@ -267,8 +267,7 @@ declare
   since timestamptz := clock_timestamp();
   give_up timestamptz;
   prompt text;
-  ids bigint[] := '{}';
-  too_large jsonb := '{}';  -- what was said of it, by its ord
+  sent pgoffload.llm_result[];
   result pgoffload.llm_result;
 begin
   perform pgoffload.refuse_to_wait_on_old_snapshot();
@@ -286,33 +285,21 @@ begin
     end if;
   end loop;
 
-  ord := 0;
-  foreach prompt in array prompts loop
-    ord := ord + 1;
-    begin
-      ids[ord] := (select pgoffload.emit_llm_request(
-        'ask', prompt, system, null, model, options, timeout, null, null, provider, null, null));
-    exception when program_limit_exceeded then
-      -- the calls for the prompts before it, which are sent, are not to be paid for in vain
-      too_large := too_large || jsonb_build_object(ord, sqlerrm);
-    end;
-  end loop;
+  sent := (select pgoffload.emit_llm_prompts(
+    'ask', null, system, null, model, options, timeout, null, null, provider, null, prompts));
 
   give_up := pgoffload.give_up_at(since, timeout);
   -- one after another, which takes no longer than the slowest of them
-  for n in 1 .. cardinality(prompts) loop
+  for n in 1 .. cardinality(sent) loop
     ord := n;
-    answer := null;
-    error := 'request_too_large: ' || (too_large ->> n::text);
-    if error is null then
-      result := pgoffload.await_llm(ids[n], since, give_up);
-      answer := result.answer;
-      if result.id is null then
-        error := 'deadline_passed: llm request ' || ids[n] || ' was not answered in time';
-      elsif result.status <> 'succeeded' then
-        error := result.error_code || ': ' || coalesce(result.error_message, '');
-      end if;
+    result := sent[n];
+    if result.status is null then
+      result := pgoffload.await_llm(sent[n].id, since, give_up);
     end if;
+    answer := result.answer;
+    error := case
+      when result.status is null then 'deadline_passed: llm request ' || sent[n].id || ' was not answered in time'
+      when result.status <> 'succeeded' then result.error_code || ': ' || coalesce(result.error_message, '') end;
     return next;
   end loop;
 end

@@ -63,7 +63,7 @@ grant execute on function
   pgoffload.slot_is_past
   to pgoffload_producer;
 -- aggregates
-grant execute on routine pgoffload.emit_llm_request to llm_user;
+grant execute on routine pgoffload.emit_llm_request, pgoffload.emit_llm_prompts to llm_user;
 grant execute on routine pgoffload.emit_command to llm_user, pgbackground_role;
 grant execute on routine pgoffload.emit_sql_request, pgoffload.read_large_answer to pgbackground_role;
 

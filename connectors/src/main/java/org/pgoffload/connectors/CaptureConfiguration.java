@@ -20,7 +20,7 @@ import org.pgoffload.protocol.TopicNames;
 /// @param session what each session is like
 /// @param slot the replication slot, which the installer has made
 /// @param topics the topics' names
-/// @param heartbeat how often the slot advances on an idle queue, and at the latest acknowledges
+/// @param pace how often it looks
 public record CaptureConfiguration(
     List<String> hosts,
     List<Integer> ports,
@@ -29,7 +29,7 @@ public record CaptureConfiguration(
     Session session,
     String slot,
     TopicNames topics,
-    Duration heartbeat) {
+    Pace pace) {
   /// The publication that the installer has made.
   public static final String PUBLICATION = "pgoffload";
 
@@ -62,6 +62,12 @@ public record CaptureConfiguration(
       properties = Map.copyOf(properties);
     }
   }
+
+  /// How often the capture looks.
+  ///
+  /// @param pause of the thread that reads from the slot, when it finds nothing; at least 1 ms
+  /// @param heartbeat how often the slot advances on an idle queue, and at the latest acknowledges
+  public record Pace(Duration pause, Duration heartbeat) {}
 
   public CaptureConfiguration {
     hosts = List.copyOf(hosts);
@@ -105,8 +111,7 @@ public record CaptureConfiguration(
 
     // With a batch of one the queue does not linger for the poll interval: 2 ms instead of 700 ms.
     p.put("max.batch.size", "1");
-    // The pause of the thread that reads from the slot and finds nothing.
-    p.put("poll.interval.ms", "3");
+    p.put("poll.interval.ms", Long.toString(pace.pause.toMillis()));
     // 8,192 requests of 16 MB would fill any heap.
     p.put("max.queue.size", "8192");
     p.put("max.queue.size.in.bytes", Long.toString(64L << 20));
@@ -121,7 +126,7 @@ public record CaptureConfiguration(
 
     // All three are needed for the slot to advance on a database that is busy elsewhere: the
     // interval, a transactional message that makes a commit, and a prefix that is not included.
-    p.put("heartbeat.interval.ms", Long.toString(heartbeat.toMillis()));
+    p.put("heartbeat.interval.ms", Long.toString(pace.heartbeat.toMillis()));
     p.put(
         "heartbeat.action.query",
         "select pg_catalog.pg_logical_emit_message(true, 'pgoffload.heartbeat', '')");

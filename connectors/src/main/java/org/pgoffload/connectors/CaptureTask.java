@@ -15,8 +15,8 @@ import org.apache.kafka.connect.source.SourceRecord;
 /// Debezium's task, which sleeps until there is a record.
 ///
 /// Debezium's own wait counts whole milliseconds and asks without a pause for the rest of the last
-/// one: with a poll interval of 3 ms that is a third of a processor while nothing happens. This
-/// task waits for its queue first. A fault of the streaming thread is seen when the wait is over.
+/// one: that is a third of a processor while nothing happens. This task waits for its queue first.
+/// A fault of the streaming thread is seen when the wait is over.
 public class CaptureTask extends PostgresConnectorTask {
   private static final Duration WAIT = Duration.ofMillis(100);
 

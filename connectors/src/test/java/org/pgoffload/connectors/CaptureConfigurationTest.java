@@ -37,7 +37,7 @@ final class CaptureConfigurationTest {
             max.queue.size.in.bytes = 67108864
             message.prefix.include.list = pgoffload\\.request
             plugin.name = pgoutput
-            poll.interval.ms = 3
+            poll.interval.ms = 7
             publication.autocreate.mode = disabled
             publication.name = pgoffload
             slot.drop.on.stop = false
@@ -116,6 +116,6 @@ final class CaptureConfigurationTest {
         new CaptureConfiguration.Session(properties, "select 1"),
         "shop_slot",
         new TopicNames("shop"),
-        Duration.ofMillis(1500));
+        new CaptureConfiguration.Pace(Duration.ofMillis(7), Duration.ofMillis(1500)));
   }
 }

@@ -59,7 +59,7 @@ final class ConnectConfigurationTest {
             new CaptureConfiguration.Session(Map.of("sslmode", "verify-full"), "select 1"),
             "pgoffload",
             new TopicNames("pgoffload"),
-            Duration.ofSeconds(1)),
+            new CaptureConfiguration.Pace(Duration.ofMillis(1), Duration.ofSeconds(1))),
         PASSWORD,
         16 << 20,
         17 << 20,

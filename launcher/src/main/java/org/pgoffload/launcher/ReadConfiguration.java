@@ -36,9 +36,11 @@ public final class ReadConfiguration {
     var topics = settings.topics();
     var kafka = settings.kafka();
     var slot = InstallCommand.slot(settings);
+    var pause = settings.duration("PGOFFLOAD_CAPTURE_PAUSE", ProducerConfiguration.DEFAULT_PAUSE);
     settings.check();
     try {
-      return new ProducerConfiguration(Objects.requireNonNull(database), slot, topics, kafka);
+      return new ProducerConfiguration(
+          Objects.requireNonNull(database), slot, topics, kafka, pause);
     } catch (IllegalArgumentException e) {
       throw new ConfigurationException(List.of(String.valueOf(e.getMessage())));
     }

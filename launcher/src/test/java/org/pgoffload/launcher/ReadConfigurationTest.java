@@ -7,10 +7,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.operations.MaintenanceConfiguration;
 import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.platform.DatabaseAddress;
@@ -43,7 +46,8 @@ class ReadConfigurationTest {
   void theProducerHasDefaults() {
     assertThat(ReadConfiguration.producer(new Settings(LEAST)))
         .isEqualTo(
-            new ProducerConfiguration(DATABASE, "pgoffload", new TopicNames("pgoffload"), KAFKA));
+            new ProducerConfiguration(
+                DATABASE, "pgoffload", new TopicNames("pgoffload"), KAFKA, Duration.ofMillis(1)));
   }
 
   @Test
@@ -55,6 +59,7 @@ class ReadConfigurationTest {
             "KAFKA_BOOTSTRAP_SERVERS", "k:9092",
             "KAFKA_SECURITY_PROTOCOL", "SSL",
             "PGOFFLOAD_SLOT", "s",
+            "PGOFFLOAD_CAPTURE_PAUSE", "20ms",
             "PGOFFLOAD_TOPIC_PREFIX", "t");
     assertThat(ReadConfiguration.producer(new Settings(environment)))
         .isEqualTo(
@@ -62,7 +67,18 @@ class ReadConfigurationTest {
                 DATABASE,
                 "s",
                 new TopicNames("t"),
-                Map.of("bootstrap.servers", "k:9092", "security.protocol", "SSL")));
+                Map.of("bootstrap.servers", "k:9092", "security.protocol", "SSL"),
+                Duration.ofMillis(20)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"0ms", "2s"})
+  void theCaptureNeitherReadsWithoutAPauseNorSleepsForASecond(String pause) {
+    var environment = new HashMap<>(LEAST);
+    environment.put("PGOFFLOAD_CAPTURE_PAUSE", pause);
+    assertThatThrownBy(() -> ReadConfiguration.producer(new Settings(environment)))
+        .isInstanceOf(ConfigurationException.class)
+        .hasMessageContaining("must be 1 ms to 1 s");
   }
 
   @Test

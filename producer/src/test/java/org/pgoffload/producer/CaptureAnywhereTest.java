@@ -81,7 +81,11 @@ final class CaptureAnywhereTest {
     try (var producer =
         ProducerApp.start(
             new ProducerConfiguration(
-                address, TestInstallation.SLOT, installation.topics(), installation.kafka()),
+                address,
+                TestInstallation.SLOT,
+                installation.topics(),
+                installation.kafka(),
+                ProducerConfiguration.DEFAULT_PAUSE),
             Telemetry.none())) {
       producer.awaitCapturing(PATIENCE);
       var id = installation.insert("from anywhere");

@@ -24,7 +24,8 @@ final class ConnectorExampleTest {
                 "postgresql://pgoffload_producer:hunter2@db.example/shop?sslmode=verify-full&sslrootcert=/etc/pgoffload/ca.crt"),
             "pgoffload",
             new TopicNames("pgoffload"),
-            Map.of());
+            Map.of(),
+            ProducerConfiguration.DEFAULT_PAUSE);
     var body = new LinkedHashMap<String, Object>();
     body.put("name", "pgoffload");
     body.put(

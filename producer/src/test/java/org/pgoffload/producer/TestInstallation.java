@@ -126,7 +126,8 @@ final class TestInstallation implements BeforeEachCallback, AfterAllCallback {
   }
 
   ProducerConfiguration configuration() {
-    return new ProducerConfiguration(producer(), SLOT, topics, kafka());
+    return new ProducerConfiguration(
+        producer(), SLOT, topics, kafka(), ProducerConfiguration.DEFAULT_PAUSE);
   }
 
   ProducerApp startProducer() {

@@ -183,7 +183,7 @@ final class BarePipeline implements AutoCloseable {
     p.put("message.prefix.include.list", NAME);
     p.put("table.include.list", NAME + "\\.none");
     p.put("snapshot.mode", "no_data");
-    p.put("poll.interval.ms", "3");
+    p.put("poll.interval.ms", "1");
     return p;
   }
 

@@ -2,6 +2,7 @@ package org.pgoffload.protocol;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.util.JsonRecyclerPools;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
@@ -15,6 +16,8 @@ final class Json {
   static final ObjectMapper MAPPER =
       JsonMapper.builder(
               JsonFactory.builder()
+                  // of its own, each waiting virtual thread would hold 25 kB of buffers
+                  .recyclerPool(JsonRecyclerPools.sharedBoundedPool())
                   .streamReadConstraints(
                       // Every request that the database has accepted and signed must be readable,
                       // or

@@ -56,9 +56,7 @@ record MeasureInFlight() implements Measure {
     own.workers().replace(1, AT_A_TIME);
     Spent spent;
     double inserted;
-    double heap;
-    try (var requests = InsertedRequests.open(target);
-        var largest = LargestHeap.open()) {
+    try (var requests = InsertedRequests.open(target)) {
       requests.insertAndAwait(
           SlowModel.TABLE, SlowModel.columns(latency), CALLS_BEFORE, new ArrayList<>());
       var insert = new ArrayList<Double>();
@@ -70,7 +68,6 @@ record MeasureInFlight() implements Measure {
                       requests.insertAndAwait(
                           SlowModel.TABLE, SlowModel.columns(latency), CALLS, rates)));
       inserted = insert.getFirst();
-      heap = largest.megabytes();
     } finally {
       own.workers().restore();
     }
@@ -84,7 +81,6 @@ record MeasureInFlight() implements Measure {
             .to(Target.atLeast(0.9)));
     figures.addAll(spent.processorFor("call", CALLS, null));
     figures.addAll(bare.processorFor("bare call", CALLS, null));
-    figures.add(Figure.of("largest heap after a collection", heap, "MB"));
     return new Measurement(
         name(),
         what(),

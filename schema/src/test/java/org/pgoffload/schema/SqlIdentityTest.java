@@ -673,7 +673,7 @@ final class SqlIdentityTest extends OnPostgresVersions {
         "select * from pgoffload.claim_sql_again('w', 1, 1, 1)",
         "select pgoffload.is_last_attempt(1, 1)",
         "select pgoffload.mark_autocommit(1, 1)",
-        "select pgoffload.insert_sql_result(1, 1, '{}', null)",
+        "select pgoffload.insert_sql_result(null, '{}', null)",
         "select pgoffload.end_sql(1, 1, '{}')",
         "select pgoffload.sql_result_message(1)",
         "select pgoffload.record_cancellations('{1}', '{1}')",

@@ -64,28 +64,29 @@ begin
 end
 $$;
 
+-- an argument was another one
+drop function if exists pgoffload.insert_sql_result(bigint, integer, text, jsonb);
+
 -- API: Private. Records a result, if it is the first; what identifies it comes from the claim, not from the message.
 create or replace function pgoffload.insert_sql_result(
-  id bigint, attempt integer,
+  claim pgoffload.claim,
   result text,               -- a sql-result message: its fields are columns
   read_under jsonb)          -- or null
 returns boolean              -- false: there is one
 language plpgsql volatile
 as $$
-#variable_conflict use_column
+declare
+  told pgoffload.sql_result := jsonb_populate_record(null::pgoffload.sql_result, result::jsonb);
 begin
-  insert into pgoffload.sql_result
-  select r.*
-  from pgoffload.claim c,
-       jsonb_populate_record(null::pgoffload.sql_result,
-         jsonb_build_object('tags', '[]'::jsonb, 'chunks', 0, 'split', false, 'stored', 0)
-         || result::jsonb
-         || jsonb_build_object('id', c.id, 'attempt', c.attempt, 'requested_by_oid', c.requested_by_oid,
-              'read_under', insert_sql_result.read_under, 'finished_at', clock_timestamp(),
-              'queued_ms', (select greatest(0, extract(epoch from c.claimed_at - q.created_at) * 1000)
-                            from ${public_schema}.sql_request q where q.id = c.id),
-              'ran_ms', extract(epoch from clock_timestamp() - c.claimed_at) * 1000)) r
-  where c.id = insert_sql_result.id and c.attempt = insert_sql_result.attempt
+  insert into pgoffload.sql_result (
+    id, status, requested_by_oid, attempt, tags, row_count, columns, rows, chunks, split, stored, read_under, error, notices,
+    queued_ms, ran_ms, worker, finished_at)
+  values (
+    claim.id, told.status, claim.requested_by_oid, claim.attempt, coalesce(told.tags, '{}'), told.row_count, told.columns, told.rows,
+    coalesce(told.chunks, 0), coalesce(told.split, false), coalesce(told.stored, 0), insert_sql_result.read_under, told.error, told.notices,
+    (select greatest(0, extract(epoch from claim.claimed_at - q.created_at) * 1000)
+     from ${public_schema}.sql_request q where q.id = claim.id),
+    extract(epoch from clock_timestamp() - claim.claimed_at) * 1000, told.worker, clock_timestamp())
   on conflict (id) do nothing;
   return found;
 end
@@ -99,6 +100,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   stored constant integer := result::jsonb -> 'stored';
+  claim pgoffload.claim;
 begin
   if not pgoffload.is_last_attempt(id, attempt) then
     return false;
@@ -110,7 +112,8 @@ begin
       where r.id = end_sql.id and r.attempt = end_sql.attempt and r.number between 1 and stored) then
     raise exception 'rows of request % are lost', id using errcode = 'no_data_found';
   end if;
-  return pgoffload.insert_sql_result(id, attempt, result, result::jsonb -> 'read_under');
+  select c.* into strict claim from pgoffload.claim c where c.id = end_sql.id and c.attempt = end_sql.attempt;
+  return pgoffload.insert_sql_result(claim, result, result::jsonb -> 'read_under');
 end
 $$;
 
@@ -337,14 +340,15 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
 as $$
-#variable_conflict use_column
+declare
+  claim pgoffload.claim;
 begin
-  if not exists (
-      select from pgoffload.claim c
-      where c.id = complete_sql.id and c.attempt = complete_sql.attempt and c.token = complete_sql.token) then
+  select c.* into claim from pgoffload.claim c
+  where c.id = complete_sql.id and c.attempt = complete_sql.attempt and c.token = complete_sql.token;
+  if not found then
     raise exception 'this is not the claim of request %', complete_sql.id using errcode = 'insufficient_privilege';
   end if;
-  if not pgoffload.insert_sql_result(complete_sql.id, complete_sql.attempt, result, read_under) then
+  if not pgoffload.insert_sql_result(claim, result, read_under) then
     raise exception 'request % has a result', complete_sql.id using errcode = 'PO002';
   end if;
 end

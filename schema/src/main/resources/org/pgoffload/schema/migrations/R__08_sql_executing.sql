@@ -231,18 +231,17 @@ as $$
         operator(pg_catalog.<>) w.value
 $$;
 
--- an argument may have had another name
-drop function if exists pgoffload.enter_task(bigint, integer, uuid, jsonb, text, text, integer);
-
--- API: Private, for workers. Makes this session what the launcher's was. Has no SET clause, since its settings are to
--- stay.
-create or replace function pgoffload.enter_task(
+-- API: Private, for workers. Makes this session what the launcher's was, and returns which settings it has set for that,
+-- with the time of the server's configuration. Has no SET clause, since its settings are to stay.
+create or replace function pgoffload.begin_task(
   id bigint, attempt integer, token uuid,
   settings jsonb,           -- those that differ from what is usual, and custom ones
   application_name text,
   started text,             -- when this session began, as the server has told the worker; null: it is looked up
-  depth integer)            -- how many tasks this one is nested in
-returns void
+  depth integer,            -- how many tasks this one is nested in
+  set_before jsonb)         -- what it has returned to the task before, if that one came with these settings and has left none of
+                            -- them changed: a session at rest has its own settings, until the server reads new ones; or null
+returns jsonb
 language plpgsql volatile
 as $$
 declare
@@ -261,14 +260,21 @@ begin
     exit when pg_catalog.pg_try_advisory_lock(1885826918, pgoffload.pid_of(id));
     perform pg_catalog.pg_sleep(0.001);
   end loop;
-  perform pg_catalog.set_config('application_name', enter_task.application_name, false),
+  perform pg_catalog.set_config('application_name', begin_task.application_name, false),
           pg_catalog.set_config('pgoffload.task', pg_catalog.concat_ws('/', id, attempt), false),
           pg_catalog.set_config('default_transaction_read_only', 'off', false),
           pg_catalog.set_config('default_transaction_deferrable', 'off', false),
           pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
           pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false);
+  if set_before is null
+     or set_before operator(pg_catalog.->) 'since' operator(pg_catalog.<>) pg_catalog.to_jsonb(pg_catalog.pg_conf_load_time()) then
+    set_before := (
+      select pg_catalog.jsonb_build_object(
+        'since', pg_catalog.pg_conf_load_time(), 'settings', coalesce(pg_catalog.jsonb_object_agg(s.name, s.value), '{}'))
+      from pgoffload.settings_to_apply(settings) s);
+  end if;
   for wanted in
-    select s.name, s.value from pgoffload.settings_to_apply(settings) s
+    select s.key as name, s.value from pg_catalog.jsonb_each_text(set_before operator(pg_catalog.->) 'settings') s
     union all
     select s.key, s.value from pg_catalog.jsonb_each_text(settings) s
     where s.key operator(pg_catalog.~) '[.]' and s.key operator(pg_catalog.!~*) '^pgoffload[.]'
@@ -286,6 +292,21 @@ begin
   end if;
   -- until this call commits: a crash of the server, which may lose this commit, ends the session that it records as well
   perform pg_catalog.set_config('synchronous_commit', 'off', true);
+  return set_before;
+end
+$$;
+
+-- an argument may have had another name
+drop function if exists pgoffload.enter_task(bigint, integer, uuid, jsonb, text, text, integer);
+
+-- API: Private, for workers. An older name: pgoffload.begin_task.
+create or replace function pgoffload.enter_task(
+  id bigint, attempt integer, token uuid, settings jsonb, application_name text, started text, depth integer)
+returns void
+language plpgsql volatile
+as $$
+begin
+  perform pgoffload.begin_task(id, attempt, token, settings, application_name, started, depth, null);
 end
 $$;
 

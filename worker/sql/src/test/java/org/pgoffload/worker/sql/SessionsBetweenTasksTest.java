@@ -191,6 +191,26 @@ final class SessionsBetweenTasksTest {
     assertThat(value("select literal()")).isEqualTo("Jan");
   }
 
+  /// A task like the one before is not compared with the session's settings anew.
+  @Test
+  void haveTheirSettingsWhenTheServerReadsOthers() throws Exception {
+    keepPlans();
+    try {
+      database.execute("alter system set work_mem = '9MB'");
+      database.execute("select pg_reload_conf()");
+      await()
+          .pollInterval(Duration.ofMillis(5))
+          .until(() -> database.query("select current_setting('work_mem')").equals("9MB"));
+      for (int i = 0; i < 20; i++) {
+        assertThat(valueWith("set work_mem = '4MB'", "select current_setting('work_mem')"))
+            .isEqualTo("4MB");
+      }
+    } finally {
+      database.execute("alter system reset work_mem");
+      database.execute("select pg_reload_conf()");
+    }
+  }
+
   @Test
   void planAnewForAnotherRole() throws Exception {
     database.execute(

@@ -20,7 +20,8 @@ import org.postgresql.jdbc.PgConnection;
 /// of each round trip stand with their reasons.
 public final class TaskSession implements AutoCloseable {
   private static final String ENTER =
-      "select pgoffload.enter_task(?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, ?, ?),"
+      "select pgoffload.begin_task("
+          + "?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, ?, ?, ?::pg_catalog.jsonb),"
           + " pgoffload.memberships()";
 
   private static final String DISCARD_PLANS = "discard plans;";
@@ -138,6 +139,7 @@ public final class TaskSession implements AutoCloseable {
     var kept = plans != null && plans.serve(task) ? plans : null;
     plans = null;
     atRest = false;
+    String set;
     String memberships;
     try (var statement =
         connection.prepareStatement(kept == null ? DISCARD_PLANS + ENTER : ENTER)) {
@@ -148,7 +150,9 @@ public final class TaskSession implements AutoCloseable {
       statement.setString(5, ApplicationName.of(task.command().label(), task.pid()));
       statement.setString(6, identity.started());
       statement.setInt(7, task.scheduling().depth());
+      statement.setString(8, kept == null ? null : kept.set());
       try (var row = firstRows(statement)) {
+        set = row.getString(1);
         memberships = row.getString(2);
       }
     } catch (SQLException e) {
@@ -160,7 +164,7 @@ public final class TaskSession implements AutoCloseable {
         statement.execute(DISCARD_PLANS);
       }
     }
-    current = kept == null ? FunctionPlans.of(task, memberships) : kept;
+    current = kept == null ? FunctionPlans.of(task, memberships, set) : kept.with(set);
     connection.clearWarnings();
     connection.setAutoCommit(false);
   }

@@ -25,6 +25,7 @@ declare
   trace constant text := substring(current_setting('pgoffload.traceparent', true) from '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
   envelope bytea;
   message bytea;
+  sent_at pg_lsn;
 begin
   select * into strict signer from pgoffload.signer;
   -- The routing fields come first and the payload last: the transform reads no further than it must.
@@ -64,15 +65,15 @@ begin
     || envelope;
 
   if asked_at is not null then
-    perform pg_logical_emit_message(true, 'pgoffload.request', message);
+    sent_at := pg_logical_emit_message(true, 'pgoffload.request', message);
   elsif immediate and current_setting('server_version_num')::integer >= 170000 then
     -- flush: a message that is not bound to a commit would wait for another session's commit. Of many, the sender
     -- flushes some together (pgoffload.send_stamped_prompts).
-    perform pg_logical_emit_message(false, 'pgoffload.request', message,
+    sent_at := pg_logical_emit_message(false, 'pgoffload.request', message,
       current_setting('pgoffload.flush', true) is distinct from 'later');
   else
     -- before 17 the producer commits something within milliseconds, which flushes this too
-    perform pg_logical_emit_message(not immediate, 'pgoffload.request', message);
+    sent_at := pg_logical_emit_message(not immediate, 'pgoffload.request', message);
   end if;
 end
 $$;

@@ -106,6 +106,15 @@ declare
   requester_exists boolean := true;
   group_oid constant oid := to_regrole('pgbackground_role');
 begin
+  -- what nearly all are: an ordinary role that launches as itself
+  if login = requester and pg_has_role(login, group_oid, 'usage')
+     and has_database_privilege(login, current_database(), 'connect')
+     and exists (
+       select from pg_roles r
+       where r.oid = login and r.rolcanlogin and not (r.rolsuper or r.rolcreaterole or r.rolreplication)
+         and exists (select from pg_auth_members m where m.roleid = group_oid and m.member = login)) then
+    return null;
+  end if;
   -- one query: each more of them is planned in every new session
   select r.oid, r.rolname, r.rolcanlogin, r.rolsuper, r.rolcreaterole, r.rolreplication,
          r.rolname = any (select trim(n) from pgoffload.setting s, string_to_table(s.value, ',') n
@@ -318,19 +327,20 @@ returns void
 language plpgsql volatile
 as $$
 declare
-  refusal jsonb := pgoffload.login_refusal(request.login_oid, request.requested_by_oid);
+  refusal constant jsonb := pgoffload.login_refusal(request.login_oid, request.requested_by_oid);
+  ignored text;
 begin
   if refusal is not null then
     raise exception '%', refusal ->> 'message'
       using errcode = refusal ->> 'sqlstate', detail = coalesce(refusal ->> 'detail', 'Nothing was sent.'),
             hint = coalesce(refusal ->> 'hint', 'Nothing was sent.');
   end if;
-  perform pgoffload.check_sql_request(request);
+  ignored := pgoffload.check_sql_request(request);
   if depth > 8 then
     raise exception 'tasks that launch tasks are nested deeper than 8 levels'
       using errcode = 'program_limit_exceeded', detail = 'Nothing was sent.';
   end if;
-  perform pgoffload.send_envelope(
+  ignored := pgoffload.send_envelope(
     request.id, 'sql', share_group, request.ordering_key, request.immediate, request.timeout, false,
     request.requested_by, request.requested_by_oid,
     pgoffload.sql_payload(request, max_workers, depth, large_object));
@@ -361,12 +371,12 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  value text := coalesce(nullif(current_setting(setting_name, true), ''), usual::text);
+  value constant text := coalesce(nullif(current_setting(setting_name, true), ''), usual::text);
   read bigint;
 begin
-  -- a plain number, as it mostly is, needs no subtransaction
-  if value ~ '^[0-9]{1,9}$' then
-    read := value::bigint;
+  -- a plain number or kilobytes, as it mostly is, need no subtransaction
+  if value ~ '^[0-9]{1,9}(kB)?$' then
+    read := pg_size_bytes(value);
   else
     begin
       read := case when value ~ '^ *[0-9]+ *$' then value::bigint else pg_size_bytes(value) end;
@@ -459,21 +469,20 @@ language plpgsql volatile strict security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  task bigint;
-  depth integer;
+  executing constant record := pgoffload.current_task();
+  ignored text;
 begin
-  select t.task, t.depth + 1 into task, depth from pgoffload.current_task() t;
-  if task is null then
+  if executing.task is null then
     request.id := pgoffload.next_request_id();
   else
-    select c.id, c.ordinal into request.id, request.parent_ordinal from pgoffload.next_child_id(task) c;
-    request.parent := task;
+    select c.id, c.ordinal into request.id, request.parent_ordinal from pgoffload.next_child_id(executing.task) c;
+    request.parent := executing.task;
   end if;
   request.immediate := true;
-  perform pgoffload.send_sql_request(
+  ignored := pgoffload.send_sql_request(
     request, 'session ' || request.session,
     pgoffload.integer_setting('pg_background.max_workers', 16, 1),
-    coalesce(depth, 0),
+    coalesce(executing.depth + 1, 0),
     case when not request.submitted
           and current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
          then pgoffload.large_object_of(request.id) end);

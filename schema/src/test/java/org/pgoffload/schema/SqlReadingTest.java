@@ -775,6 +775,29 @@ final class SqlReadingTest extends WithSqlWorker {
     ann.run("reset pgoffload.queued_ms");
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "/",
+        "%s",
+        "%s/",
+        "%s/0",
+        "%s/9999999999999",
+        "%s/99999999999999999999",
+        "%s/soon"
+      })
+  void waitsWhateverItsSessionSaysOfItsLastLaunch(String launched) {
+    ann.run("set pgoffload.queued_ms = '400'");
+    ann.run("select pg_background_launch('select 1 as a')");
+    var request = database.onlySent();
+    ann.run("set pgoffload.launched = '" + launched.formatted(request.id()) + "'");
+    var rows = database.beginWaiting(ann, "PgSleep", () -> read(request.id(), "a int"));
+    worker.run(request);
+    assertThat(rows.join()).containsExactly("1");
+    ann.run("reset pgoffload.queued_ms; reset pgoffload.launched");
+  }
+
   @Test
   void hearsOfARangeOfIdsThatBeginsDuringItsTransaction() {
     inRangesOfTheirOwn(() -> {

@@ -50,18 +50,21 @@ begin
 end
 $$;
 
--- API: Private. Waits until a request has ended, or the deadline has come. While it runs, its session holds an advisory
--- lock: waiting for that wakes at once, and shows the server a task that waits for its caller. The slices are shorter
--- than deadlock_timeout, so that it is the task's wait that the detector looks at and the task that it ends; now and
--- then a longer one catches what fell between two of them. Restores the caller's own lock_timeout. Keeps the plan of a
--- look, as await_llm does.
+-- What returns nothing is assigned to a variable below: PL/pgSQL evaluates that without the executor.
+
+-- API: Private. Waits until a request has ended, or the deadline has come; returns its result, or null. While it runs, its
+-- session holds an advisory lock: waiting for that wakes at once, and shows the server a task that waits for its caller.
+-- The slices are shorter than deadlock_timeout, so that it is the task's wait that the detector looks at and the task that
+-- it ends; now and then a longer one catches what fell between two of them. Restores the caller's own lock_timeout. Keeps
+-- the plan of a look, as await_llm does.
 --
 -- Until a worker claims the request, it is polled for. The session remembers how long its last request was queued
--- (pgoffload.queued_ms): the first pause is half of that, and a busy machine is left to the parts that answer.
-create or replace function pgoffload.await_sql(
+-- (pgoffload.queued_ms): the first pause is half of that, and a busy machine is left to the parts that answer. It also
+-- remembers when it has launched the last one (pgoffload.launched): that one is not looked for before.
+create or replace function pgoffload.await_outcome(
   handle pgoffload.attachment,
   deadline timestamptz)         -- or null
-returns boolean                 -- whether it has ended
+returns pgoffload.sql_result
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -74,39 +77,52 @@ declare
   number constant integer := pgoffload.pid_of(handle.id);
   began constant timestamptz := clock_timestamp();
   large constant boolean := coalesce(handle.large, false);
-  -- in seconds
-  patience constant double precision := date_part('epoch', current_setting('deadlock_timeout')::interval);
+  result pgoffload.sql_result;
+  -- how long ago this session has launched it, in seconds; null: it is not the last one
+  age constant double precision := case
+    when split_part(current_setting('pgoffload.launched', true), '/', 1) = handle.id::text then
+      date_part('epoch', began) - substring(current_setting('pgoffload.launched') from '/([0-9]{1,13})$')::double precision / 1000 end;
   first_pause double precision := least(0.2,
-    coalesce(substring(current_setting('pgoffload.queued_ms', true) from '^[0-9]{1,6}$')::double precision, 0) / 2000);
+    coalesce(substring(current_setting('pgoffload.queued_ms', true) from '^[0-9]{1,6}$')::double precision, 0) / 2000
+    - coalesce(age, 0));
   since timestamptz := began;
   next_look timestamptz := began + interval '2 s';
   claimed boolean := large;
-  ended boolean;
+  due boolean := deadline is not null or large or age is null or first_pause < 0.001;
+  looked boolean;
   looks integer := 0;
   slices integer := 0;
   waited double precision;
+  patience double precision;
   slice double precision;
+  ignored text;
 begin
   loop
-    if not claimed then
+    -- What is not claimed has no result, but for an old request, whose claim may have been removed before it, and one
+    -- that no worker could execute.
+    looked := claimed or due;
+    if looked then
+      if large or handle.id < pgoffload.recent_from() then
+        result := pgoffload.sql_outcome(handle);
+      else
+        select r.* into result from pgoffload.sql_result r where r.id = handle.id and r.id >= pgoffload.recent_from();
+      end if;
+      if result.id is not null and (large or result.chunks = 0 or pgoffload.has_all_chunks(result)) then
+        if looks = 0 then
+          ignored := set_config('pgoffload.queued_ms', '0', false);
+        end if;
+        return result;
+      end if;
+    end if;
+    if not claimed and (due or looks > 0) then
       claimed := exists (select from pgoffload.claim c where c.id = handle.id and c.id >= pgoffload.recent_from());
       if not claimed and handle.id < pgoffload.recent_from() then
         execute 'select exists (select from pgoffload.claim c where c.id = $1)' into claimed using handle.id;
       end if;
       if claimed then
         -- one that queued for long says little of the next
-        perform set_config('pgoffload.queued_ms', case looks when 0 then '0' else
+        ignored := set_config('pgoffload.queued_ms', case looks when 0 then '0' else
           round(least(date_part('epoch', clock_timestamp() - began) * 1000, 100))::text end, false);
-      end if;
-    end if;
-    -- what is not claimed has no result; of an old request the claim may have been removed before it
-    if claimed or looks = 0 then
-      ended := large or handle.id < pgoffload.recent_from();
-      if not ended then
-        ended := exists (select from pgoffload.sql_result r where r.id = handle.id and r.id >= pgoffload.recent_from());
-      end if;
-      if ended and (pgoffload.sql_outcome(handle)).id is not null then
-        return true;
       end if;
     end if;
     if looks = 0 and pg_current_xact_id_if_assigned() is not null then
@@ -119,39 +135,44 @@ begin
                 hint = 'Commit first and wait then, or use pg_background_launch, which sends at once.';
       end if;
     end if;
-    looks := looks + 1;
-    if clock_timestamp() >= deadline then
-      return false;
+    if (looked or not claimed) and clock_timestamp() >= deadline then
+      return null;
     end if;
-    if not large and current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+    if looks = 0 and not large and current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
       raise exception 'cannot wait for sql request % in a % transaction', handle.id, upper(current_setting('transaction_isolation'))
         using errcode = 'feature_not_supported',
               detail = 'It was launched outside this transaction, which does not see what is committed after its first statement.',
               hint = 'Wait in READ COMMITTED, or launch it in the same transaction.';
     end if;
-    if clock_timestamp() >= next_look then
-      perform pgoffload.raise_if_lost(handle.id, began);
+    looks := looks + 1;
+    due := clock_timestamp() >= next_look;
+    if due then
+      ignored := pgoffload.raise_if_lost(handle.id, began);
       next_look := clock_timestamp() + least(interval '10 s', (clock_timestamp() - began) / 2);
     end if;
     -- not before it is claimed: the worker must find the lock free
     if not claimed or pg_try_advisory_lock_shared(lock_space, number) then
       if claimed then
-        perform pg_advisory_unlock_shared(lock_space, number);
+        ignored := pg_advisory_unlock_shared(lock_space, number);
       end if;
-      waited := date_part('epoch', clock_timestamp() - since);
-      perform pgoffload.pause(least(
-        greatest(0.001, least(waited / 5, 0.05), least(waited / 20, 1), case when not claimed then first_pause end),
-        date_part('epoch', deadline - clock_timestamp())));
-      first_pause := 0;
+      -- one that has just been claimed and holds no lock may have ended
+      if looked or not claimed then
+        waited := date_part('epoch', clock_timestamp() - since);
+        ignored := pgoffload.pause(least(
+          greatest(0.001, least(waited / 5, 0.05), least(waited / 20, 1), case when not claimed then first_pause end),
+          date_part('epoch', deadline - clock_timestamp())));
+        first_pause := 0;
+      end if;
     else
       slices := slices + 1;
+      patience := date_part('epoch', current_setting('deadlock_timeout')::interval);
       slice := least(
         case when slices % 5 = 0 then patience * 1.5 else patience * 0.9 end,
         date_part('epoch', deadline - clock_timestamp()));
-      perform set_config('lock_timeout', greatest(1, ceil(slice * 1000)::integer)::text, true);
+      ignored := set_config('lock_timeout', greatest(1, ceil(slice * 1000)::integer)::text, true);
       begin
-        perform pg_advisory_lock_shared(lock_space, number);
-        perform pg_advisory_unlock_shared(lock_space, number);
+        ignored := pg_advisory_lock_shared(lock_space, number);
+        ignored := pg_advisory_unlock_shared(lock_space, number);
         -- the task has ended: its result comes soon
         since := clock_timestamp();
       exception when lock_not_available then
@@ -159,6 +180,20 @@ begin
       end;
     end if;
   end loop;
+end
+$$;
+
+-- API: Private. The same for callers that need to know only whether it has ended. Callers that wait while this version is
+-- installed have called it.
+create or replace function pgoffload.await_sql(
+  handle pgoffload.attachment,
+  deadline timestamptz)         -- or null
+returns boolean                 -- whether it has ended
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (pgoffload.await_outcome(handle, deadline)).id is not null;
 end
 $$;
 
@@ -297,10 +332,10 @@ as $$
 declare
   is_stored constant boolean := result.stored > 0;
   -- chunks of other numbers than the result's own do not count
-  chunks constant text := format(
+  chunks constant text := case when is_stored or result.chunks > 0 then format(
     'from pgoffload.%s c where c.id operator(pg_catalog.=) $1 and c.attempt operator(pg_catalog.=) $2 '
     'and c.number operator(pg_catalog.>=) 1 and c.number operator(pg_catalog.<=) %s',
-    case when is_stored then 'sql_rows' else 'sql_chunk' end, case when is_stored then result.stored else result.chunks end);
+    case when is_stored then 'sql_rows' else 'sql_chunk' end, case when is_stored then result.stored else result.chunks end) end;
   value text;
   selected text[] := '{}';
   names text[] := '{}';
@@ -605,6 +640,7 @@ declare
   retyped pg_catalog.text[];
   content pg_catalog.text;
   said pg_catalog.text;
+  ignored pg_catalog.text;
 begin
   @find@
   if result.columns is null then
@@ -646,8 +682,7 @@ set datestyle = 'ISO'
 set lc_monetary = 'C'$settings$;
   -- c: read, d: detached
   taken constant text := $find$
-  result := pgoffload.sql_outcome(handle);
-  perform pgoffload.leave(handle.id, '%s');
+  ignored := pgoffload.leave(handle.id, '%s');
   if result.notices is not null then
     perform pgoffload.raise_notices(result.notices);
   end if;
@@ -655,8 +690,8 @@ set lc_monetary = 'C'$settings$;
     perform pgoffload.raise_task_failure(result);
   end if;$find$;
   found constant text := $find$
-  perform pgoffload.refuse_results_of_submitted(handle.id, pid);
-  perform pgoffload.await_sql(handle, null);$find$ || format(taken, 'c');
+  ignored := pgoffload.refuse_results_of_submitted(handle.id, pid);
+  result := pgoffload.await_outcome(handle, null);$find$ || format(taken, 'c');
   run constant text := $find$
   if sql is null then
     return;
@@ -666,7 +701,8 @@ set lc_monetary = 'C'$settings$;
     raise exception 'pg_background_run_query: worker did not complete within % ms', timeout_ms
       using errcode = 'query_canceled', detail = 'The task was cancelled.';
   end if;
-  handle := pgoffload.known(launched.pid, launched.cookie);$find$ || format(taken, 'd') || $find$
+  handle := pgoffload.known(launched.pid, launched.cookie);
+  result := pgoffload.sql_outcome(handle);$find$ || format(taken, 'd') || $find$
   if col_def is null then
     return;
   end if;

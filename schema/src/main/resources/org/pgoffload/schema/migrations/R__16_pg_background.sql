@@ -6,6 +6,7 @@
 --   pgoffload.left        ,pid=id/c or /d                     for each one read (c) or detached (d), the latest
 --   pgoffload.timed_out   how many tasks a run has cancelled because their time was up
 --   pgoffload.queued_ms   how long the last task that was waited for was queued
+--   pgoffload.launched    id/when, in milliseconds of the epoch, of the last launch
 
 -- pg_background_launch(text, integer) returns something else in the other version of pg_background, and cannot be
 -- replaced then. It is dropped, unless a user's object depends on it, and made again below.
@@ -46,11 +47,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   pid constant integer := pgoffload.pid_of(id);
+  ignored text;
 begin
-  perform set_config('pgoffload.attached',
+  ignored := set_config('pgoffload.attached',
     concat(current_setting('pgoffload.attached', true), ',', pid, '=', id, '/',
       (current_setting('transaction_isolation') not in ('read committed', 'read uncommitted'))::integer, '/',
       quote_ident(current_user)::regrole::oid, '/' || nullif(encode(convert_to(label, 'UTF8'), 'hex'), '')), false);
+  ignored := set_config('pgoffload.launched',
+    concat(id, '/', (date_part('epoch', clock_timestamp()) * 1000)::bigint), false);
   return pid;
 end
 $$;
@@ -65,9 +69,10 @@ declare
   entry constant text := concat(',', pgoffload.pid_of(id), '=', id, '/');
   attached constant text := current_setting('pgoffload.attached', true);
   left_behind text := coalesce(current_setting('pgoffload.left', true), '');
+  ignored text;
 begin
   if strpos(attached, entry) > 0 then
-    perform set_config('pgoffload.attached',
+    ignored := set_config('pgoffload.attached',
       replace(attached, entry || split_part(split_part(attached, entry, 2), ',', 1), ''), false);
   end if;
   left_behind := replace(replace(left_behind, entry || 'c', ''), entry || 'd', '');
@@ -75,7 +80,7 @@ begin
   if octet_length(left_behind) > 50000 then
     left_behind := regexp_replace(right(left_behind, 40000), '^[^,]*', '');
   end if;
-  perform set_config('pgoffload.left', concat(left_behind, entry, how), false);
+  ignored := set_config('pgoffload.left', concat(left_behind, entry, how), false);
 end
 $$;
 
@@ -92,8 +97,7 @@ declare
   entry constant text[] := regexp_match(
     left(split_part(',' || current_setting('pgoffload.attached', true), concat(',', pid, '='), -1), 60),
     '^([0-9]+)/([0-9])/([0-9]+)');
-  given_up constant timestamptz := clock_timestamp() + interval '1 s';
-  since constant timestamptz := clock_timestamp();
+  since timestamptz;
   on_its_way boolean;
   found_id bigint;
 begin
@@ -112,7 +116,7 @@ begin
   end if;
 
   -- Launched in a transaction that was rolled back, or by another session: it is found when it is recorded,
-  -- which takes a moment. Only an id that has been drawn, and by this session if only its pid is
+  -- which takes a moment, a second at most. Only an id that has been drawn, and by this session if only its pid is
   -- known, can still be on its way; those of READ ONLY callers and of tasks, in the upper half, may have been.
   if cookie is not null then
     on_its_way := pgoffload.pid_of(cookie) = pid
@@ -126,6 +130,7 @@ begin
       on_its_way := false;
     end;
   end if;
+  since := clock_timestamp();
   loop
     if current_setting('pgoffload.left', true) ~ coalesce(',' || pid || '=' || cookie || '/', ',' || pid || '=') then
       exit;
@@ -139,7 +144,7 @@ begin
     if found_id is not null then
       return row (found_id, false);
     end if;
-    exit when clock_timestamp() > given_up
+    exit when clock_timestamp() > since + interval '1 s'
       or current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
       or on_its_way is not true;
     perform pgoffload.pause_polling(since);

@@ -37,9 +37,9 @@ grant execute on function
   pgoffload.request_status, pgoffload.session_key, pgoffload.sql_outcome, pgoffload.worker_is_alive
   to llm_user, pgbackground_role;
 grant execute on function
-  pgoffload.attach, pgoffload.attached_handles, pgoffload.await_run, pgoffload.await_sql, pgoffload.begin_sql_session,
-  pgoffload.begin_task, pgoffload.cast_rows, pgoffload.columns_hint, pgoffload.complete_sql, pgoffload.current_task,
-  pgoffload.enter_task,
+  pgoffload.attach, pgoffload.attached_handles, pgoffload.await_outcome, pgoffload.await_run, pgoffload.await_sql,
+  pgoffload.begin_sql_session, pgoffload.begin_task, pgoffload.cast_rows, pgoffload.columns_hint, pgoffload.complete_sql,
+  pgoffload.current_task, pgoffload.enter_task,
   pgoffload.finish_run, pgoffload.finish_task, pgoffload.integer_setting, pgoffload.known, pgoffload.large_rows,
   pgoffload.last_progress, pgoffload.leave, pgoffload.leave_task, pgoffload.login_oid, pgoffload.memberships,
   pgoffload.parse_worker_timeout, pgoffload.pid_of, pgoffload.raise_notice, pgoffload.raise_notices,

@@ -29,27 +29,28 @@ declare
 begin
   select * into strict signer from pgoffload.signer;
   -- The routing fields come first and the payload last: the transform reads no further than it must.
-  -- Concatenated, every value through to_json: half the time of json_build_object.
-  envelope := convert_to(
-    '{"version":1,"id":' || id
-    || ',"kind":' || to_json(kind)
-    || coalesce(',"group":' || to_json(share_group), '')
-    || coalesce(',"traceparent":' || to_json(trace), '')
-    || ',"ordering_key":' || coalesce(to_json(ordering_key)::text, 'null')
-    || ',"immediate":' || to_json(immediate)
-    || ',"installation":' || to_json(signer.installation)
-    || ',"nonce":"' || gen_random_uuid()
-    || '","signed_at_us":' || (extract(epoch from clock_timestamp()) * 1000000)::bigint
-    || coalesce(',"created_at_us":' || (extract(epoch from asked_at) * 1000000)::bigint, '')
-    || ',"timeout_ms":' || coalesce(ceil(extract(epoch from
-         case when or_default then coalesce(timeout, signer.default_timeout) else timeout end) * 1000)::bigint::text, 'null')
-    || ',"requested_by":{"user":' || to_json(requested_by)
-    || ',"user_oid":' || requested_by_oid
-    || ',"session_user":' || to_json(session_user)
-    || ',"session_user_oid":' || quote_ident(session_user)::regrole::oid
-    || ',"role":' || to_json(current_setting('role'))
-    || '},"payload":{' || payload
-    || '}}', 'UTF8');
+  -- By concat, every text of a caller's through to_json: a fraction of the time of json_build_object. Of a field that is
+  -- null, name and value are concatenated by an operator, which makes both null, and concat leaves that out.
+  envelope := convert_to(concat(
+    '{"version":1,"id":', id,
+    ',"kind":', to_json(kind),
+    ',"group":' || to_json(share_group),
+    ',"traceparent":"' || trace || '"',
+    ',"ordering_key":', coalesce(to_json(ordering_key)::text, 'null'),
+    ',"immediate":', case when immediate then 'true' else 'false' end,
+    ',"installation":"', signer.installation,
+    '","nonce":"', gen_random_uuid(),
+    '","signed_at_us":', (extract(epoch from clock_timestamp()) * 1000000)::bigint,
+    ',"created_at_us":' || (extract(epoch from asked_at) * 1000000)::bigint,
+    ',"timeout_ms":', coalesce(ceil(extract(epoch from
+      case when or_default then coalesce(timeout, signer.default_timeout) else timeout end) * 1000)::bigint::text, 'null'),
+    ',"requested_by":{"user":', to_json(requested_by),
+    ',"user_oid":', requested_by_oid,
+    ',"session_user":', to_json(session_user),
+    ',"session_user_oid":', quote_ident(session_user)::regrole::oid,
+    ',"role":', to_json(current_setting('role')),
+    '},"payload":{', payload,
+    '}}'), 'UTF8');
 
   -- a request that was accepted once is sent again, even if it is larger by now, or the limit lower
   if asked_at is null and octet_length(envelope) > signer.max_request_bytes then

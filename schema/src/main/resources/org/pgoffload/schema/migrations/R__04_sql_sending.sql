@@ -300,20 +300,20 @@ create or replace function pgoffload.sql_payload(
 returns text
 language sql stable
 as $$
-  select concat_ws(',',
-    '"command":' || to_json(request.command),
-    '"label":' || to_json(request.label),
-    '"queue_size":' || request.queue_size,
-    '"login_oid":' || request.login_oid,
-    '"settings":' || request.settings::text,
-    '"session":' || to_json(request.session),
-    '"max_workers":' || max_workers,
-    '"depth":' || depth,
-    '"submitted":' || to_json(request.submitted),
-    '"parent":' || request.parent,
-    '"parent_ordinal":' || request.parent_ordinal,
-    '"large_object":' || large_object,
-    '"tags":' || request.tags::text)
+  select concat(
+    '"command":', to_json(request.command),
+    ',"label":' || to_json(request.label),
+    ',"queue_size":', request.queue_size,
+    ',"login_oid":', request.login_oid,
+    ',"settings":', request.settings,
+    ',"session":', to_json(request.session),
+    ',"max_workers":' || max_workers,
+    ',"depth":' || depth,
+    ',"submitted":', case when request.submitted then 'true' else 'false' end,
+    ',"parent":' || request.parent,
+    ',"parent_ordinal":' || request.parent_ordinal,
+    ',"large_object":' || large_object,
+    ',"tags":' || request.tags::text)
 $$;
 
 -- API: Private. Validates, signs and sends a stamped request. Only its two callers are security definers.

@@ -130,7 +130,7 @@ declare
   waited double precision;
   underway double precision;
   looks integer := 0;
-  done boolean;  -- assigned, because an assignment is evaluated without the executor, unlike a perform
+  ignored text;
 begin
   loop
     select r.* into result from pgoffload.llm_result r where r.id = await_llm.id and r.id >= pgoffload.recent_from();
@@ -144,8 +144,8 @@ begin
     if result.id is not null then
       underway := waited * 1000 - coalesce(result.ran_ms, 0);
       -- what was there after the first pause may have been there long before; what took long says little of the next
-      done := set_config('pgoffload.underway_ms',
-        case when looks > 2 and underway between 0 and 250 then round(underway)::text else '0' end, false) is not null;
+      ignored := set_config('pgoffload.underway_ms',
+        case when looks > 2 and underway between 0 and 250 then round(underway)::text else '0' end, false);
       return result;
     end if;
     exit when clock_timestamp() >= give_up;
@@ -153,10 +153,11 @@ begin
       perform pgoffload.raise_if_lost(id, since);
       next_look := clock_timestamp() + least(interval '10 s', (clock_timestamp() - since) / 2);
     end if;
-    done := pgoffload.pause(least(
+    -- what returns nothing is assigned: PL/pgSQL evaluates that without the executor
+    ignored := pgoffload.pause(least(
       1,
       greatest(0.001, first_pause, least(waited / 5, 0.01), waited / 20),
-      date_part('epoch', give_up - clock_timestamp()))) is not null;
+      date_part('epoch', give_up - clock_timestamp())));
     first_pause := 0;
   end loop;
   return result;

@@ -1,1 +1,0 @@
-pgbench: error: could not open file "ext.sql": No such file or directory

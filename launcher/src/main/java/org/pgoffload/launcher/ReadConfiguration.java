@@ -37,6 +37,9 @@ public final class ReadConfiguration {
     var kafka = settings.kafka();
     var slot = InstallCommand.slot(settings);
     var pause = settings.duration("PGOFFLOAD_CAPTURE_PAUSE", ProducerConfiguration.DEFAULT_PAUSE);
+    if (!ProducerConfiguration.isPause(pause)) {
+      settings.problem("PGOFFLOAD_CAPTURE_PAUSE must be 1ms to 1s");
+    }
     settings.check();
     try {
       return new ProducerConfiguration(

@@ -17,7 +17,7 @@ import org.pgoffload.protocol.TopicNames;
 /// @param topics the topics' names
 /// @param kafka Kafka's client properties
 /// @param pause of the capture, when it finds nothing to read: 1 ms to 1 s. A longer one costs less
-///   processor time, and a request waits for half of it on the average
+///   processor time while nothing is asked, and requests wait for it
 public record ProducerConfiguration(
     DatabaseAddress database,
     String slot,
@@ -31,14 +31,16 @@ public record ProducerConfiguration(
     if (slot.isBlank()) {
       throw new IllegalArgumentException("the slot's name must not be blank");
     }
-    if (pause.toMillis() < 1 || pause.compareTo(HEARTBEAT) > 0) {
-      throw new IllegalArgumentException(
-          "the pause of the capture (PGOFFLOAD_CAPTURE_PAUSE) must be 1 ms to 1 s, not "
-              + pause.toMillis()
-              + " ms");
+    if (!isPause(pause)) {
+      throw new IllegalArgumentException("the capture's pause must be 1 ms to 1 s, not " + pause);
     }
     kafka = Map.copyOf(kafka);
     capture(database, slot, topics, pause);
+  }
+
+  /// Whether the capture can pause for so long.
+  public static boolean isPause(Duration pause) {
+    return pause.compareTo(Duration.ofMillis(1)) >= 0 && pause.compareTo(HEARTBEAT) <= 0;
   }
 
   /// What Debezium is told, here or in a Connect cluster.

@@ -19,20 +19,21 @@ final class FlushMessagesTest {
   void flushesWithoutAnybodyElsesCommit() throws Exception {
     try (var _ = FlushMessages.startIfNeeded(installation.producer(), 150_000)) {
       for (int i = 0; i < 3; i++) {
-        var lsn =
-            installation.query(
-                "select pg_logical_emit_message(false, 'test', 'nobody flushes this')");
-        await()
-            .pollInterval(Duration.ofMillis(10))
-            .atMost(PATIENCE)
-            .until(() ->
-                installation
-                    .query("select pg_current_wal_flush_lsn() >= '" + lsn + "'")
-                    .equals("t"));
+        awaitFlushOfAMessage();
       }
     }
     // a backend ends a little after its client
     await().atMost(PATIENCE).until(() -> flushers().equals("0"));
+  }
+
+  @Test
+  void flushesWhereTheServerDoesNotTellWhatWaits() throws Exception {
+    installation.execute("revoke execute on function pg_current_wal_flush_lsn() from public");
+    try (var _ = FlushMessages.startIfNeeded(installation.producer(), 150_000)) {
+      awaitFlushOfAMessage();
+    } finally {
+      installation.execute("grant execute on function pg_current_wal_flush_lsn() to public");
+    }
   }
 
   @Test
@@ -90,6 +91,16 @@ final class FlushMessagesTest {
               + " null, null, null, null, null)");
       await().atMost(PATIENCE).until(() -> installation.published().size() == 1);
     }
+  }
+
+  private static void awaitFlushOfAMessage() throws SQLException {
+    var lsn =
+        installation.query("select pg_logical_emit_message(false, 'test', 'nobody flushes this')");
+    await()
+        .pollInterval(Duration.ofMillis(10))
+        .atMost(PATIENCE)
+        .until(() ->
+            installation.query("select pg_current_wal_flush_lsn() >= '" + lsn + "'").equals("t"));
   }
 
   private static String flushers() throws SQLException {

@@ -16,7 +16,7 @@ final class Json {
   static final ObjectMapper MAPPER =
       JsonMapper.builder(
               JsonFactory.builder()
-                  // of its own, each waiting virtual thread would hold 25 kB of buffers
+                  // by default each virtual thread keeps 25 kB of buffers, also while it waits
                   .recyclerPool(JsonRecyclerPools.sharedBoundedPool())
                   .streamReadConstraints(
                       // Every request that the database has accepted and signed must be readable,

@@ -116,29 +116,59 @@ final class RequestLifeTest extends OnPostgresVersions {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"", "-1", "999999", "99999999999999999999", "long", "1.5"})
+  @ValueSource(
+      strings = {
+        "",
+        "-1",
+        "7",
+        "7/",
+        "999999/%s",
+        "7/9999999999999",
+        "7/99999999999999999999",
+        "long"
+      })
   void waitsWhateverItsSessionSaysOfTheLastWait(String underway) {
-    app.run("set pgoffload.underway_ms = '" + underway + "'");
+    remember(underway);
     var id = database.inserted("app");
     var waited = waiting("select * from llm_wait(?)", new Long[] {id});
     database.record(database.answered(id, "app", "a"));
     assertThat(waited.join()).containsExactly(id + "|succeeded");
-    assertThat(app.value("show pgoffload.underway_ms")).matches("[0-9]{1,3}");
+    assertThat(app.value("show pgoffload.underway_ms")).matches("[0-9]{1,3}/[0-9]{13}");
     app.run("reset pgoffload.underway_ms");
   }
 
   @Test
   void remembersNothingOfARequestThatWasAnsweredBeforeTheFirstLookOrDuringTheFirstPause() {
-    app.run("set pgoffload.underway_ms = '999'");
+    remember("100/%s");
     var id = database.inserted("app");
     var waited = waiting("select * from llm_wait(?)", new Long[] {id});
     database.record(database.answered(id, "app", "a"));
     waited.join();
-    assertThat(app.value("show pgoffload.underway_ms")).isEqualTo("0");
-    app.run("set pgoffload.underway_ms = '7'");
+    assertThat(app.value("show pgoffload.underway_ms")).startsWith("0/");
+    remember("7/%s");
     app.run("select llm_wait(array[" + id + "])");
-    assertThat(app.value("show pgoffload.underway_ms")).isEqualTo("0");
+    assertThat(app.value("show pgoffload.underway_ms")).startsWith("0/");
     app.run("reset pgoffload.underway_ms");
+  }
+
+  @Test
+  void forgetsWhatItRemembersAfterASecondBecauseARollbackBringsItBack() {
+    remember("100/%s");
+    assertThat(remembered()).isEqualTo("100");
+    Awaitility.await().until(() -> remembered().equals("0"));
+    app.run("reset pgoffload.underway_ms");
+  }
+
+  /// Sets what the session remembers of its last wait; %s becomes now.
+  private void remember(String underway) {
+    app.value(
+        "select set_config('pgoffload.underway_ms', replace(?, '%s', (extract(epoch from"
+            + " clock_timestamp()) * 1000)::bigint::text), false)",
+        underway);
+  }
+
+  private String remembered() {
+    return String.valueOf(app.value("select pgoffload.remembered_ms('pgoffload.underway_ms')"));
   }
 
   @Test

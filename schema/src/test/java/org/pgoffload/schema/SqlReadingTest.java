@@ -762,16 +762,26 @@ final class SqlReadingTest extends WithSqlWorker {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"", "-1", "999999", "99999999999999999999", "long", "1.5"})
+  @ValueSource(
+      strings = {
+        "",
+        "-1",
+        "7",
+        "7/",
+        "999999/%s",
+        "7/9999999999999",
+        "7/99999999999999999999",
+        "long"
+      })
   void waitsWhateverItsSessionSaysOfTheLastWait(String queued) {
-    ann.run("set pgoffload.queued_ms = '" + queued + "'");
+    remember(queued);
     assertThat(read(ran("select 1 as a"), "a int")).containsExactly("1");
     ann.run("select pg_background_launch('select 1 as a')");
     var request = database.onlySent();
     var rows = database.beginWaiting(ann, "PgSleep", () -> read(request.id(), "a int"));
     worker.run(request);
     assertThat(rows.join()).containsExactly("1");
-    assertThat(ann.value("show pgoffload.queued_ms")).matches("[0-9]{1,6}");
+    assertThat(ann.value("show pgoffload.queued_ms")).matches("[0-9]{1,6}/[0-9]{13}");
     ann.run("reset pgoffload.queued_ms");
   }
 
@@ -788,7 +798,7 @@ final class SqlReadingTest extends WithSqlWorker {
         "%s/soon"
       })
   void waitsWhateverItsSessionSaysOfItsLastLaunch(String launched) {
-    ann.run("set pgoffload.queued_ms = '400'");
+    remember("100/%s");
     ann.run("select pg_background_launch('select 1 as a')");
     var request = database.onlySent();
     ann.run("set pgoffload.launched = '" + launched.formatted(request.id()) + "'");
@@ -796,6 +806,44 @@ final class SqlReadingTest extends WithSqlWorker {
     worker.run(request);
     assertThat(rows.join()).containsExactly("1");
     ann.run("reset pgoffload.queued_ms; reset pgoffload.launched");
+  }
+
+  /// A session that has just seen a long queue does not look at once, but sees what is there.
+  @Test
+  void readsAnEarlierResultUnderAnOldSnapshotWhateverTheLastQueueTook() {
+    var pid = ann.number("select pg_background_launch('select 1 as a')");
+    worker.run(database.onlySent());
+    remember("100/%s");
+    ann.run(
+        "select set_config('pgoffload.launched', regexp_replace(current_setting("
+            + "'pgoffload.launched'), '[0-9]+$', (extract(epoch from clock_timestamp()) * 1000)::bigint::text), false)");
+    ann.run("begin isolation level repeatable read");
+    assertThat(read(pid, "a int")).containsExactly("1");
+    ann.run("commit");
+    ann.run("reset pgoffload.queued_ms");
+  }
+
+  @Test
+  void refusesToWaitForAnyUnderAnOldSnapshot() {
+    ann.run("select pg_background_launch('select 1')");
+    ann.run("select pg_background_launch('select 2')");
+    ann.run("begin isolation level repeatable read");
+    assertThat(
+            ann.refused(
+                    "select pg_background_wait_any(array(select row(m[1], m[2])::pg_background_handle"
+                        + " from regexp_matches(current_setting('pgoffload.attached'), ',([0-9]+)=([0-9]+)/', 'g') m))")
+                .state())
+        .isEqualTo("0A000");
+    ann.run("rollback");
+    database.sent().forEach(worker::run);
+  }
+
+  /// Sets what the session remembers of its last wait; %s becomes now.
+  private void remember(String queued) {
+    ann.value(
+        "select set_config('pgoffload.queued_ms', replace(?, '%s', (extract(epoch from"
+            + " clock_timestamp()) * 1000)::bigint::text), false)",
+        queued);
   }
 
   @Test

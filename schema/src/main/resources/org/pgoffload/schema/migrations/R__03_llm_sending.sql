@@ -365,7 +365,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if state.requested_by is not null then
-    raise exception 'pgoffload.emit_llm_request takes one request, not one for each row'
+    raise exception 'pgoffload.emit_llm_request and emit_llm_prompts take one request, not one for each row'
       using errcode = 'cardinality_violation',
             hint = 'Insert many requests with INSERT INTO llm_request … SELECT.';
   end if;
@@ -415,13 +415,15 @@ create or replace function pgoffload.send_stamped_prompts(request ${public_schem
 returns pgoffload.llm_result[]
 language plpgsql volatile strict security definer
 set search_path = pg_catalog, pg_temp
-set pgoffload.flush = 'later'
 as $$
 declare
   prompts text[] := request.inputs;
   sent pgoffload.llm_result[] := '{}';
   result pgoffload.llm_result;
+  ignored text;
 begin
+  -- By hand: a SET clause with a setting of our own needs a superuser. An error takes it back.
+  ignored := set_config('pgoffload.flush', 'later', true);
   request.inputs := null;
   request.immediate := true;
   foreach request.prompt in array prompts loop
@@ -442,6 +444,7 @@ begin
       perform pg_logical_emit_message(false, 'pgoffload.flush', '', true);
     end if;
   end loop;
+  ignored := set_config('pgoffload.flush', '', true);
   return sent;
 end
 $$;

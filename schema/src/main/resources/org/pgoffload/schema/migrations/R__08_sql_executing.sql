@@ -64,9 +64,6 @@ begin
 end
 $$;
 
--- an argument was another one
-drop function if exists pgoffload.insert_sql_result(bigint, integer, text, jsonb);
-
 -- API: Private. Records a result, if it is the first; what identifies it comes from the claim, not from the message.
 create or replace function pgoffload.insert_sql_result(
   claim pgoffload.claim,
@@ -90,6 +87,15 @@ begin
   on conflict (id) do nothing;
   return found;
 end
+$$;
+
+-- API: Private. The same for a session that records a result while this version is installed.
+create or replace function pgoffload.insert_sql_result(id bigint, attempt integer, result text, read_under jsonb) returns boolean
+language sql volatile
+as $$
+  select pgoffload.insert_sql_result(c, insert_sql_result.result, insert_sql_result.read_under)
+  from pgoffload.claim c
+  where c.id = insert_sql_result.id and c.attempt = insert_sql_result.attempt
 $$;
 
 -- API: Private, for workers. Records a terminal result that is not bound to a task's transaction. False: another result

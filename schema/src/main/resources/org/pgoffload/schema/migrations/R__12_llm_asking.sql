@@ -25,9 +25,17 @@ as $$
   select case when pg_relation_size('pgoffload.replay_pkey') is not null then pg_sleep(seconds) end
 $$;
 
--- API: Private. Sleeps a part of the time already waited: a fifth at first, at least 1 ms, no more than 10 ms until a
--- twentieth is more than that, at most 1 s. A lone call is noticed within a millisecond or two; fifty that wait at once
--- leave the processors to the parts that answer them. Runs within the search_path of its callers, so that it is inlined.
+-- API: Private. How many seconds a caller sleeps that has waited for so many: a fifth at first, at least 1 ms, no more
+-- than 10 ms until a twentieth is more than that, at most 1 s. A lone call is noticed within a millisecond or two; fifty
+-- that wait at once leave the processors to the parts that answer them. Names its operators with their schema instead of
+-- having a SET clause, so that it is inlined.
+create or replace function pgoffload.polling_pause(waited double precision) returns double precision
+language sql immutable parallel safe
+as $$
+  select least(1, greatest(0.001, least(waited operator(pg_catalog./) 5, 0.01), waited operator(pg_catalog./) 20))
+$$;
+
+-- API: Private. Sleeps as polling_pause says.
 create or replace function pgoffload.pause_polling_until(
   waiting_since timestamptz,
   deadline timestamptz)       -- when to wake at the latest, or null
@@ -35,11 +43,7 @@ returns void
 language sql volatile
 as $$
   select pgoffload.pause(least(
-    1,
-    greatest(
-      0.001,
-      least(date_part('epoch', clock_timestamp() - waiting_since) / 5, 0.01),
-      date_part('epoch', clock_timestamp() - waiting_since) / 20),
+    pgoffload.polling_pause(date_part('epoch', clock_timestamp() - waiting_since)),
     date_part('epoch', deadline - clock_timestamp())))
 $$;
 
@@ -48,6 +52,35 @@ create or replace function pgoffload.pause_polling(waiting_since timestamptz) re
 language sql volatile
 as $$
   select pgoffload.pause_polling_until(waiting_since, null)
+$$;
+
+-- API: Private. Has the session remember how many milliseconds something took, for a second: a rollback takes back what
+-- it remembers, so that an old value would come again and again.
+create or replace function pgoffload.remember_ms(setting_name text, milliseconds double precision) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  ignored text;
+begin
+  ignored := set_config(
+    setting_name, concat(round(milliseconds), '/', (date_part('epoch', clock_timestamp()) * 1000)::bigint), false);
+end
+$$;
+
+-- API: Private. What remember_ms has put into a setting, at most 100; 0 if that is longer ago than a second.
+create or replace function pgoffload.remembered_ms(setting_name text) returns double precision
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  known constant text[] := regexp_match(current_setting(setting_name, true), '^([0-9]{1,6})/([0-9]{1,13})$');
+begin
+  return case
+    when date_part('epoch', clock_timestamp()) * 1000 - known[2]::double precision between -1 and 1000
+      then least(known[1]::double precision, 100)
+    else 0 end;
+end
 $$;
 
 -- API: Private. Raises the failure of a request that ended without an answer: LM001 (failed), LM002 (expired) or 57014
@@ -113,7 +146,7 @@ $$;
 --
 -- The session remembers how long its last request was under way without what the worker took for it
 -- (pgoffload.underway_ms), which no result is quicker than for long: the first pause is half of that, and the processors
--- are left to the parts that answer. Later ones are those of pause_polling_until.
+-- are left to the parts that answer. Later ones are those of polling_pause.
 create or replace function pgoffload.await_llm(id bigint, since timestamptz, give_up timestamptz) returns pgoffload.llm_result
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -125,8 +158,7 @@ declare
   result pgoffload.llm_result;
   next_look timestamptz := since + interval '2 s';
   -- in seconds
-  first_pause double precision :=
-    coalesce(substring(current_setting('pgoffload.underway_ms', true) from '^[0-9]{1,3}$')::double precision, 0) / 2000;
+  first_pause double precision := pgoffload.remembered_ms('pgoffload.underway_ms') / 2000;
   waited double precision;
   underway double precision;
   looks integer := 0;
@@ -144,8 +176,8 @@ begin
     if result.id is not null then
       underway := waited * 1000 - coalesce(result.ran_ms, 0);
       -- what was there after the first pause may have been there long before; what took long says little of the next
-      ignored := set_config('pgoffload.underway_ms',
-        case when looks > 2 and underway between 0 and 250 then round(underway)::text else '0' end, false);
+      ignored := pgoffload.remember_ms('pgoffload.underway_ms',
+        case when looks > 2 and underway between 0 and 250 then underway else 0 end);
       return result;
     end if;
     exit when clock_timestamp() >= give_up;
@@ -155,9 +187,7 @@ begin
     end if;
     -- what returns nothing is assigned: PL/pgSQL evaluates that without the executor
     ignored := pgoffload.pause(least(
-      1,
-      greatest(0.001, first_pause, least(waited / 5, 0.01), waited / 20),
-      date_part('epoch', give_up - clock_timestamp())));
+      greatest(first_pause, pgoffload.polling_pause(waited)), date_part('epoch', give_up - clock_timestamp())));
     first_pause := 0;
   end loop;
   return result;

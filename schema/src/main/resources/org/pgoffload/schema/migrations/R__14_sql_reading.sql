@@ -82,13 +82,12 @@ declare
   age constant double precision := case
     when split_part(current_setting('pgoffload.launched', true), '/', 1) = handle.id::text then
       date_part('epoch', began) - substring(current_setting('pgoffload.launched') from '/([0-9]{1,13})$')::double precision / 1000 end;
-  first_pause double precision := least(0.2,
-    coalesce(substring(current_setting('pgoffload.queued_ms', true) from '^[0-9]{1,6}$')::double precision, 0) / 2000
-    - coalesce(age, 0));
+  first_pause double precision := least(0.05, pgoffload.remembered_ms('pgoffload.queued_ms') / 2000 - coalesce(age, 0));
   since timestamptz := began;
   next_look timestamptz := began + interval '2 s';
   claimed boolean := large;
-  due boolean := deadline is not null or large or age is null or first_pause < 0.001;
+  has_old_snapshot constant boolean := current_setting('transaction_isolation') not in ('read committed', 'read uncommitted');
+  due boolean := deadline is not null or large or age is null or first_pause < 0.001 or has_old_snapshot;
   looked boolean;
   looks integer := 0;
   slices integer := 0;
@@ -109,7 +108,7 @@ begin
       end if;
       if result.id is not null and (large or result.chunks = 0 or pgoffload.has_all_chunks(result)) then
         if looks = 0 then
-          ignored := set_config('pgoffload.queued_ms', '0', false);
+          ignored := pgoffload.remember_ms('pgoffload.queued_ms', 0);
         end if;
         return result;
       end if;
@@ -121,8 +120,8 @@ begin
       end if;
       if claimed then
         -- one that queued for long says little of the next
-        ignored := set_config('pgoffload.queued_ms', case looks when 0 then '0' else
-          round(least(date_part('epoch', clock_timestamp() - began) * 1000, 100))::text end, false);
+        ignored := pgoffload.remember_ms('pgoffload.queued_ms',
+          case looks when 0 then 0 else least(date_part('epoch', clock_timestamp() - began) * 1000, 999999) end);
       end if;
     end if;
     if looks = 0 and pg_current_xact_id_if_assigned() is not null then
@@ -135,14 +134,14 @@ begin
                 hint = 'Commit first and wait then, or use pg_background_launch, which sends at once.';
       end if;
     end if;
-    if (looked or not claimed) and clock_timestamp() >= deadline then
-      return null;
-    end if;
-    if looks = 0 and not large and current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+    if looks = 0 and not large and has_old_snapshot then
       raise exception 'cannot wait for sql request % in a % transaction', handle.id, upper(current_setting('transaction_isolation'))
         using errcode = 'feature_not_supported',
               detail = 'It was launched outside this transaction, which does not see what is committed after its first statement.',
               hint = 'Wait in READ COMMITTED, or launch it in the same transaction.';
+    end if;
+    if (looked or not claimed) and clock_timestamp() >= deadline then
+      return null;
     end if;
     looks := looks + 1;
     due := clock_timestamp() >= next_look;

@@ -5,7 +5,7 @@
 --   pgoffload.attached    ,pid=id/large/oid of the launcher   for each launch, and /label in hex, if it has one
 --   pgoffload.left        ,pid=id/c or /d                     for each one read (c) or detached (d), the latest
 --   pgoffload.timed_out   how many tasks a run has cancelled because their time was up
---   pgoffload.queued_ms   how long the last task that was waited for was queued
+--   pgoffload.queued_ms   milliseconds/when: how long the last task that was waited for was queued
 --   pgoffload.launched    id/when, in milliseconds of the epoch, of the last launch
 
 -- pg_background_launch(text, integer) returns something else in the other version of pg_background, and cannot be

@@ -32,8 +32,9 @@ grant execute on function
   to llm_user;
 grant execute on function
   pgoffload.await_llm, pgoffload.count_ended, pgoffload.handle_of, pgoffload.has_all_chunks, pgoffload.health, pgoffload.is_launched_here,
-  pgoffload.is_running, pgoffload.pause, pgoffload.pause_polling, pgoffload.pause_polling_until, pgoffload.queue_depth,
+  pgoffload.is_running, pgoffload.pause, pgoffload.pause_polling, pgoffload.pause_polling_until, pgoffload.polling_pause, pgoffload.queue_depth,
   pgoffload.raise_if_lost, pgoffload.raise_unknown_request, pgoffload.recent_from, pgoffload.refuse_to_wait_on_old_snapshot,
+  pgoffload.remember_ms, pgoffload.remembered_ms,
   pgoffload.request_status, pgoffload.session_key, pgoffload.sql_outcome, pgoffload.worker_is_alive
   to llm_user, pgbackground_role;
 grant execute on function

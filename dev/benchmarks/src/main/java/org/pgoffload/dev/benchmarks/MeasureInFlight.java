@@ -28,7 +28,7 @@ record MeasureInFlight() implements Measure {
   private static final int CALLS = 20_000;
 
   /// The calls to a model begin with a few hundred at a time, and become more with each answer. As
-  /// many as are measured, because a new JVM compiles its code meanwhile.
+  /// many as are measured, and as many bare ones, because a new JVM compiles its code meanwhile.
   private static final int CALLS_BEFORE = CALLS;
 
   @Override
@@ -51,6 +51,7 @@ record MeasureInFlight() implements Measure {
       throws SQLException, InterruptedException {
     var own = Objects.requireNonNull(target.own(), "hindrance() was not asked");
     var latency = Duration.ofSeconds(2);
+    callBare(own.model(), latency);
     var bare = Spent.on(target, () -> callBare(own.model(), latency));
     var rates = new ArrayList<Double>();
     own.workers().replace(1, AT_A_TIME);

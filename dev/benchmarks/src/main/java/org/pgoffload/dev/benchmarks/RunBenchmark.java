@@ -17,6 +17,9 @@ public final class RunBenchmark {
   /// In seconds.
   private static final int STRETCH = 5;
 
+  /// In seconds, where nobody tells how much the JVMs compile.
+  private static final int WARM_UP_UNTOLD = 10;
+
   /// Of the JVMs' processor time, to call them warm.
   private static final double COMPILERS_REST = 0.1;
 
@@ -68,14 +71,14 @@ public final class RunBenchmark {
     if (plan.warmUp() == 0) {
       return;
     }
-    say.accept("warming up: at most " + plan.warmUp() + " s of llm_ask, and of launches");
+    boolean told = target.tellsProcessorTime();
+    int most = told ? plan.warmUp() : Math.min(WARM_UP_UNTOLD, plan.warmUp());
+    say.accept("warming up: at most " + most + " s of llm_ask, and of pg_background_launch");
     for (var way : List.<Call.Way>of(Call::ask, Call::launch)) {
       try (var callers = Callers.open(target, way, CALLERS_WARMING_UP)) {
         double share = 1;
-        for (int warmed = 0; warmed < plan.warmUp() && share > COMPILERS_REST; warmed += STRETCH) {
-          share =
-              compiling(
-                  target, callers, Duration.ofSeconds(Math.min(STRETCH, plan.warmUp() - warmed)));
+        for (int warmed = 0; warmed < most && share > COMPILERS_REST; warmed += STRETCH) {
+          share = compiling(told, callers, Duration.ofSeconds(Math.min(STRETCH, most - warmed)));
         }
       }
     }
@@ -83,14 +86,15 @@ public final class RunBenchmark {
 
   /// Has them call, and returns the compilers' share of the JVMs' processor time; 1 where it is not
   /// told.
-  private static double compiling(BenchmarkTarget target, Callers callers, Duration stretch)
+  private static double compiling(boolean told, Callers callers, Duration stretch)
       throws SQLException, InterruptedException {
-    var before = target.tellsProcessorTime() ? ProcessorTime.ofCompilers() : Duration.ZERO;
+    var before = told ? ProcessorTime.ofCompilers() : Duration.ZERO;
     var used = callers.callFor(stretch).spent().processor();
     if (used == null) {
       return 1;
     }
-    double compilers = ProcessorTime.ofCompilers().minus(before).toNanos();
+    // a compiler's thread that ends takes its time along
+    double compilers = Math.max(0, ProcessorTime.ofCompilers().minus(before).toNanos());
     return compilers / used.of(ProcessorTime.JVM).plus(used.of(ProcessorTime.KAFKA)).toNanos();
   }
 }

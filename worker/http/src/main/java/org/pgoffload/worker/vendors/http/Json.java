@@ -45,7 +45,8 @@ public final class Json {
   private static final ObjectMapper MAPPER =
       JsonMapper.builder(
               JsonFactory.builder()
-                  // of its own, each virtual thread would hold buffers while it waits for a vendor
+                  // by default each virtual thread keeps its buffers, also while it waits for a
+                  // vendor
                   .recyclerPool(JsonRecyclerPools.sharedBoundedPool())
                   .streamReadConstraints(
                       StreamReadConstraints.builder()

@@ -8,22 +8,26 @@ import java.time.Duration;
 /// @param role that the tasks ran as
 /// @param settings that they came with
 /// @param memberships of the roles, as the database names them
-/// @param set which settings the last task's begin has set, as the database told it
+/// @param begun what the last task's begin has set, as the database told it
 /// @param since when there were none, by [System#nanoTime()]
-record FunctionPlans(long role, String settings, String memberships, String set, long since) {
+record FunctionPlans(long role, String settings, String memberships, String begun, long since) {
   /// PostgreSQL does not notice each change that a plan depends on, such as a type that was dropped
   /// and made anew.
   private static final Duration SERVE = Duration.ofSeconds(1);
 
   /// Those that a task is about to make.
-  static FunctionPlans of(SqlTask task, String memberships, String set) {
+  static FunctionPlans of(SqlTask task, String memberships, String begun) {
     return new FunctionPlans(
-        task.launcher().userOid(), task.command().settings(), memberships, set, System.nanoTime());
+        task.launcher().userOid(),
+        task.command().settings(),
+        memberships,
+        begun,
+        System.nanoTime());
   }
 
-  /// The same, after a task whose begin has set these settings.
-  FunctionPlans with(String set) {
-    return new FunctionPlans(role, settings, memberships, set, since);
+  /// The same plans, after the begin of a next task.
+  FunctionPlans after(String begun) {
+    return new FunctionPlans(role, settings, memberships, begun, since);
   }
 
   /// Whether a task may use them, if the memberships are the same.

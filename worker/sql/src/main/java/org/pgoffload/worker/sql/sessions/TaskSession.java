@@ -19,7 +19,7 @@ import org.postgresql.jdbc.PgConnection;
 /// For one thread, except [#cancel()] and [#abort()]. Longer than 300 lines because the statements
 /// of each round trip stand with their reasons.
 public final class TaskSession implements AutoCloseable {
-  private static final String ENTER =
+  private static final String BEGIN =
       "select pgoffload.begin_task("
           + "?, ?, ?::pg_catalog.uuid, ?::pg_catalog.jsonb, ?, ?, ?, ?::pg_catalog.jsonb),"
           + " pgoffload.memberships()";
@@ -139,10 +139,10 @@ public final class TaskSession implements AutoCloseable {
     var kept = plans != null && plans.serve(task) ? plans : null;
     plans = null;
     atRest = false;
-    String set;
+    String begun;
     String memberships;
     try (var statement =
-        connection.prepareStatement(kept == null ? DISCARD_PLANS + ENTER : ENTER)) {
+        connection.prepareStatement(kept == null ? DISCARD_PLANS + BEGIN : BEGIN)) {
       statement.setLong(1, task.id());
       statement.setInt(2, claim.attempt());
       statement.setString(3, claim.token().toString());
@@ -150,9 +150,9 @@ public final class TaskSession implements AutoCloseable {
       statement.setString(5, ApplicationName.of(task.command().label(), task.pid()));
       statement.setString(6, identity.started());
       statement.setInt(7, task.scheduling().depth());
-      statement.setString(8, kept == null ? null : kept.set());
+      statement.setString(8, kept == null ? null : kept.begun());
       try (var row = firstRows(statement)) {
-        set = row.getString(1);
+        begun = row.getString(1);
         memberships = row.getString(2);
       }
     } catch (SQLException e) {
@@ -164,7 +164,7 @@ public final class TaskSession implements AutoCloseable {
         statement.execute(DISCARD_PLANS);
       }
     }
-    current = kept == null ? FunctionPlans.of(task, memberships, set) : kept.with(set);
+    current = kept == null ? FunctionPlans.of(task, memberships, begun) : kept.after(begun);
     connection.clearWarnings();
     connection.setAutoCommit(false);
   }

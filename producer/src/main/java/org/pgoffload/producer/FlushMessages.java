@@ -88,8 +88,13 @@ final class FlushMessages implements AutoCloseable {
       LOG.debug("No flush this time; immediate calls wait for somebody else's", e);
       disconnect();
     }
-    long twice = 2 * (System.nanoTime() - began);
-    return Duration.ofNanos(Math.max(pause.toNanos(), Math.min(twice, LONGEST.toNanos())));
+    return pauseAfter(Duration.ofNanos(System.nanoTime() - began), pause);
+  }
+
+  /// A look that took long is followed by a longer pause than usual, but never by a long one.
+  static Duration pauseAfter(Duration took, Duration usual) {
+    return Duration.ofNanos(
+        Math.max(usual.toNanos(), Math.min(2 * took.toNanos(), LONGEST.toNanos())));
   }
 
   private Duration look(Connection connection) throws SQLException {

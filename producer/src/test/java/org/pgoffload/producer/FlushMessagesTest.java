@@ -1,5 +1,6 @@
 package org.pgoffload.producer;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import java.sql.SQLException;
@@ -52,6 +53,14 @@ final class FlushMessagesTest {
                           + " pg_current_wal_insert_lsn() as lsn, pg_sleep(1) offset 0) before")
                   .equals("t"));
     }
+  }
+
+  @Test
+  void pausesNoLongerThanAFewMillisecondsAfterAServerThatStalled() {
+    var usual = Duration.ofMillis(2);
+    assertThat(FlushMessages.pauseAfter(Duration.ofMillis(1), usual)).isEqualTo(usual);
+    assertThat(FlushMessages.pauseAfter(Duration.ofMillis(8), usual)).hasMillis(16);
+    assertThat(FlushMessages.pauseAfter(Duration.ofSeconds(10), usual)).hasMillis(25);
   }
 
   @Test

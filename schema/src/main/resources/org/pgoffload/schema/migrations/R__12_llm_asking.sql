@@ -26,13 +26,13 @@ as $$
 $$;
 
 -- API: Private. How many seconds a caller sleeps that has waited for so many: a fifth at first, at least 1 ms, no more
--- than 10 ms until a twentieth is more than that, at most 1 s. A lone call is noticed within a millisecond or two; fifty
+-- than 10 ms until a fifteenth is more than that, at most 1 s. A lone call is noticed within a millisecond or two; fifty
 -- that wait at once leave the processors to the parts that answer them. Names its operators with their schema instead of
 -- having a SET clause, so that it is inlined.
 create or replace function pgoffload.polling_pause(waited double precision) returns double precision
 language sql immutable parallel safe
 as $$
-  select least(1, greatest(0.001, least(waited operator(pg_catalog./) 5, 0.01), waited operator(pg_catalog./) 20))
+  select least(1, greatest(0.001, least(waited operator(pg_catalog./) 5, 0.01), waited operator(pg_catalog./) 15))
 $$;
 
 -- API: Private. Sleeps as polling_pause says.

@@ -128,7 +128,7 @@ final class RequestLifeTest extends OnPostgresVersions {
         "long"
       })
   void waitsWhateverItsSessionSaysOfTheLastWait(String underway) {
-    remember(underway);
+    app.remember("pgoffload.underway_ms", underway);
     var id = database.inserted("app");
     var waited = waiting("select * from llm_wait(?)", new Long[] {id});
     database.record(database.answered(id, "app", "a"));
@@ -139,13 +139,13 @@ final class RequestLifeTest extends OnPostgresVersions {
 
   @Test
   void remembersNothingOfARequestThatWasAnsweredBeforeTheFirstLookOrDuringTheFirstPause() {
-    remember("100/%s");
+    app.remember("pgoffload.underway_ms", "100/%s");
     var id = database.inserted("app");
     var waited = waiting("select * from llm_wait(?)", new Long[] {id});
     database.record(database.answered(id, "app", "a"));
     waited.join();
     assertThat(app.value("show pgoffload.underway_ms")).startsWith("0/");
-    remember("7/%s");
+    app.remember("pgoffload.underway_ms", "7/%s");
     app.run("select llm_wait(array[" + id + "])");
     assertThat(app.value("show pgoffload.underway_ms")).startsWith("0/");
     app.run("reset pgoffload.underway_ms");
@@ -153,18 +153,10 @@ final class RequestLifeTest extends OnPostgresVersions {
 
   @Test
   void forgetsWhatItRemembersAfterASecondBecauseARollbackBringsItBack() {
-    remember("100/%s");
+    app.remember("pgoffload.underway_ms", "100/%s");
     assertThat(remembered()).isEqualTo("100");
     Awaitility.await().until(() -> remembered().equals("0"));
     app.run("reset pgoffload.underway_ms");
-  }
-
-  /// Sets what the session remembers of its last wait; %s becomes now.
-  private void remember(String underway) {
-    app.value(
-        "select set_config('pgoffload.underway_ms', replace(?, '%s', (extract(epoch from"
-            + " clock_timestamp()) * 1000)::bigint::text), false)",
-        underway);
   }
 
   private String remembered() {

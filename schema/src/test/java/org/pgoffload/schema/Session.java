@@ -35,6 +35,14 @@ public final class Session implements AutoCloseable {
     rows(sql, arguments);
   }
 
+  /// Sets what the session remembers of a wait; %s becomes now.
+  public void remember(String setting, String value) {
+    value(
+        "select set_config(?, replace(?, '%s', (extract(epoch from clock_timestamp()) *"
+            + " 1000)::bigint::text), false)",
+        setting, value);
+  }
+
   /// The first column of the one row.
   public @Nullable String value(String sql, @Nullable Object... arguments) {
     var rows = execute(sql, arguments);

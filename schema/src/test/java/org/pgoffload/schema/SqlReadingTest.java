@@ -774,7 +774,7 @@ final class SqlReadingTest extends WithSqlWorker {
         "long"
       })
   void waitsWhateverItsSessionSaysOfTheLastWait(String queued) {
-    remember(queued);
+    ann.remember("pgoffload.queued_ms", queued);
     assertThat(read(ran("select 1 as a"), "a int")).containsExactly("1");
     ann.run("select pg_background_launch('select 1 as a')");
     var request = database.onlySent();
@@ -798,7 +798,7 @@ final class SqlReadingTest extends WithSqlWorker {
         "%s/soon"
       })
   void waitsWhateverItsSessionSaysOfItsLastLaunch(String launched) {
-    remember("100/%s");
+    ann.remember("pgoffload.queued_ms", "100/%s");
     ann.run("select pg_background_launch('select 1 as a')");
     var request = database.onlySent();
     ann.run("set pgoffload.launched = '" + launched.formatted(request.id()) + "'");
@@ -813,7 +813,7 @@ final class SqlReadingTest extends WithSqlWorker {
   void readsAnEarlierResultUnderAnOldSnapshotWhateverTheLastQueueTook() {
     var pid = ann.number("select pg_background_launch('select 1 as a')");
     worker.run(database.onlySent());
-    remember("100/%s");
+    ann.remember("pgoffload.queued_ms", "100/%s");
     ann.run(
         "select set_config('pgoffload.launched', regexp_replace(current_setting("
             + "'pgoffload.launched'), '[0-9]+$', (extract(epoch from clock_timestamp()) * 1000)::bigint::text), false)");
@@ -836,14 +836,6 @@ final class SqlReadingTest extends WithSqlWorker {
         .isEqualTo("0A000");
     ann.run("rollback");
     database.sent().forEach(worker::run);
-  }
-
-  /// Sets what the session remembers of its last wait; %s becomes now.
-  private void remember(String queued) {
-    ann.value(
-        "select set_config('pgoffload.queued_ms', replace(?, '%s', (extract(epoch from"
-            + " clock_timestamp()) * 1000)::bigint::text), false)",
-        queued);
   }
 
   @Test

@@ -81,6 +81,26 @@ final class InsertedRequests implements AutoCloseable {
     return inserted;
   }
 
+  /// What [#insertAndAwait] took.
+  ///
+  /// @param insert seconds of the INSERT, commit included
+  /// @param whole from the INSERT's begin until all were answered
+  record Answered(double insert, Spent whole) {
+    /// Before the commit there is nothing to be answered.
+    Spent fromCommit() {
+      return new Spent(whole.seconds() - insert, whole.processor());
+    }
+  }
+
+  /// As [#insertAndAwait], and measures it.
+  Answered measure(
+      BenchmarkTarget target, String table, String values, int rows, List<Double> rates)
+      throws SQLException, InterruptedException {
+    var insert = new double[1];
+    var whole = Spent.on(target, () -> insert[0] = insertAndAwait(table, values, rows, rates));
+    return new Answered(insert[0], whole);
+  }
+
   private long lastId() throws SQLException {
     return OldRequests.number(admin, "select last_value from pgoffload.request_id");
   }

@@ -27,10 +27,6 @@ record MeasureInFlight() implements Measure {
   private static final int AT_A_TIME = 5_000;
   private static final int CALLS = 20_000;
 
-  /// The calls to a model begin with a few hundred at a time, and become more with each answer. As
-  /// many as are measured, and as many bare ones, because a new JVM compiles its code meanwhile.
-  private static final int CALLS_BEFORE = CALLS;
-
   @Override
   public String name() {
     return "in-flight";
@@ -51,36 +47,28 @@ record MeasureInFlight() implements Measure {
       throws SQLException, InterruptedException {
     var own = Objects.requireNonNull(target.own(), "hindrance() was not asked");
     var latency = Duration.ofSeconds(2);
+    // a new JVM compiles its code in as many calls that do not count, of either kind
     callBare(own.model(), latency);
     var bare = Spent.on(target, () -> callBare(own.model(), latency));
     var rates = new ArrayList<Double>();
     own.workers().replace(1, AT_A_TIME);
-    Spent spent;
-    double inserted;
+    InsertedRequests.Answered answered;
     try (var requests = InsertedRequests.open(target)) {
-      requests.insertAndAwait(
-          SlowModel.TABLE, SlowModel.columns(latency), CALLS_BEFORE, new ArrayList<>());
-      var insert = new ArrayList<Double>();
-      spent =
-          Spent.on(
-              target,
-              () ->
-                  insert.add(
-                      requests.insertAndAwait(
-                          SlowModel.TABLE, SlowModel.columns(latency), CALLS, rates)));
-      inserted = insert.getFirst();
+      var columns = SlowModel.columns(latency);
+      // The calls to a model begin with a few hundred at a time, and become more with each answer.
+      requests.insertAndAwait(SlowModel.TABLE, columns, CALLS, new ArrayList<>());
+      answered = requests.measure(target, SlowModel.TABLE, columns, CALLS, rates);
     } finally {
       own.workers().restore();
     }
     var figures = new ArrayList<Figure>();
-    // before the commit the worker has nothing to call for
-    var fromCommit = new Spent(spent.seconds() - inserted, spent.processor());
+    var fromCommit = answered.fromCommit();
     figures.add(fromCommit.rate("rate, from the commit of the requests", CALLS));
     figures.add(bare.rate("rate of a bare HTTP client", CALLS));
     figures.add(
         Figure.of("against the bare client", bare.seconds() / fromCommit.seconds(), "x")
             .to(Target.atLeast(0.9)));
-    figures.addAll(spent.processorFor("call", CALLS, null));
+    figures.addAll(answered.whole().processorFor("call", CALLS, null));
     figures.addAll(bare.processorFor("bare call", CALLS, null));
     return new Measurement(
         name(),

@@ -24,9 +24,7 @@ record MeasureInsert() implements Measure {
   /// What one round took.
   ///
   /// @param plain seconds of the same INSERT into a table without trigger
-  /// @param insert seconds of the INSERT, commit included
-  /// @param whole from the INSERT's begin until all were answered
-  private record Round(double plain, double insert, Spent whole) {}
+  private record Round(double plain, InsertedRequests.Answered answered) {}
 
   @Override
   public Measurement run(BenchmarkTarget target, BenchmarkPlan plan)
@@ -39,9 +37,9 @@ record MeasureInsert() implements Measure {
       rates.clear();
       rounds.add(round(target, plan.rows(), rates));
     }
-    var spent = Spent.sum(rounds.stream().map(Round::whole).toList());
+    var spent = Spent.sum(rounds.stream().map(round -> round.answered.whole()).toList());
     double rows = (double) plan.rows() * plan.rounds();
-    double insert = rounds.stream().mapToDouble(Round::insert).sum();
+    double insert = rounds.stream().mapToDouble(round -> round.answered.insert()).sum();
     double plain = rounds.stream().mapToDouble(Round::plain).sum();
     var figures = new ArrayList<Figure>();
     figures.add(spent.rate("rate, from the statement's begin", rows));
@@ -76,12 +74,7 @@ record MeasureInsert() implements Measure {
       throws SQLException, InterruptedException {
     try (var requests = InsertedRequests.open(target)) {
       double plain = requests.insert(PlainTables.REQUEST + " (prompt)", "", rows);
-      var inserted = new double[1];
-      var whole =
-          Spent.on(
-              target,
-              () -> inserted[0] = requests.insertAndAwait("llm_request (prompt)", "", rows, rates));
-      return new Round(plain, inserted[0], whole);
+      return new Round(plain, requests.measure(target, "llm_request (prompt)", "", rows, rates));
     }
   }
 }

@@ -96,6 +96,15 @@ final class Directories {
     }
   }
 
+  /// Removes the contents of a directory.
+  static void empty(Path directory) {
+    try (var files = Files.list(directory)) {
+      files.toList().forEach(Directories::delete);
+    } catch (IOException e) {
+      throw unusable(directory, "cannot be emptied", e);
+    }
+  }
+
   /// Removes the directory of a server that is no longer there, unless another one uses it by now.
   static void deleteUnlessLocked(Path directory) {
     if (!Files.exists(directory)) {

@@ -133,6 +133,11 @@ record PostgresCluster(Path directory) {
     }
   }
 
+  /// From its next start on the server follows the primary that its settings name.
+  void beStandby(ServerAccount account) {
+    write("standby.signal", "", account);
+  }
+
   /// Whether the server with that id says in its pid file that it accepts connections.
   boolean isReady(long pid) {
     var lines = pidFileLines();
@@ -169,15 +174,22 @@ record PostgresCluster(Path directory) {
   /// Ends the server with that id within five seconds: fast, then immediately (the next start
   /// recovers from the WAL), then by force.
   void end(long pid) {
-    var data = data().toString();
+    end(pid, FAST_SHUTDOWN);
+  }
+
+  /// Ends the server with that id: fast, or after the patience immediately, then by force.
+  ///
+  /// @return whether it ended by the fast shutdown
+  boolean end(long pid, Duration patience) {
     Processes.signal(pid, "INT");
-    if (Processes.awaitGone(pid, data, FAST_SHUTDOWN)) {
-      return;
+    if (Processes.awaitGone(pid, data().toString(), patience)) {
+      return true;
     }
     log.warn(
         "PostgreSQL {} still has clients: it is ended at once, and recovers at its next start",
         pid);
     endImmediately(pid);
+    return false;
   }
 
   void endImmediately(long pid) {

@@ -64,6 +64,6 @@ final class PostgresConfiguration {
   }
 
   private static String quoted(String value) {
-    return "'" + value.replace("'", "''") + "'";
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'";
   }
 }

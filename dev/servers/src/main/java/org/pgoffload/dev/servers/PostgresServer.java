@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,12 +43,23 @@ public final class PostgresServer implements AutoCloseable {
   }
 
   static PostgresServer start(PostgresOptions options, ServerAccount account) {
+    return start(options, account, (_, _) -> {});
+  }
+
+  /// Prepares the files of a cluster whose directory is locked and whose server does not run.
+  interface Preparation {
+    void prepare(PostgresCluster cluster, ServerAccount account);
+  }
+
+  static PostgresServer start(
+      PostgresOptions options, ServerAccount account, Preparation preparation) {
     Directories.create(options.directory());
     var lock = DirectoryLock.acquire(options.directory());
     try (var start = new ChildStart()) {
       var binaries = PostgresBinaries.of(options.version());
       var cluster = new PostgresCluster(options.directory());
       cluster.endOrphan();
+      preparation.prepare(cluster, account);
       cluster.initialise(options, binaries, account, start);
       var server = launch(options, cluster, binaries, account, lock, start);
       start.handOver();
@@ -213,6 +225,18 @@ public final class PostgresServer implements AutoCloseable {
             ? server -> cluster.end(server.pid())
             // without writing what is removed next
             : server -> cluster.endImmediately(server.pid()));
+  }
+
+  /// Ends the server by a fast shutdown: clients are broken off, and a standby that is connected
+  /// gets all WAL, the shutdown's checkpoint included. A logical walsender may hold that up until
+  /// its client has confirmed everything. The data stay until [#close()], and the directory is free
+  /// for another start.
+  ///
+  /// @return false if the server took longer, and was ended as by [#stopImmediately()]
+  public boolean stop(Duration patience) {
+    var orderly = new AtomicBoolean();
+    process.end(server -> orderly.set(cluster.end(server.pid(), patience)));
+    return orderly.get();
   }
 
   /// Ends the server at once, as a crash would, but with its processes gone when this returns; the

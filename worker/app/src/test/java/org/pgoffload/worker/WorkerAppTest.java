@@ -14,10 +14,14 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.stream.Collectors;
+import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -227,6 +231,43 @@ final class WorkerAppTest {
       assertThat(first.calls() + second.calls()).isEqualTo(asked.size());
       assertThat(second.calls()).isPositive();
     }
+  }
+
+  @Test
+  void sharesItsGroupWithAWorkerOfAnEarlierVersion() throws Exception {
+    installation.newTopics(2);
+    // which consumes by Kafka's newer protocol
+    Map<String, Object> earlier =
+        Map.of(
+            "bootstrap.servers",
+            Objects.requireNonNull(installation.kafka().get("bootstrap.servers")),
+            "group.id",
+            installation.topics().workersOf(installation.topics().llmRequests()),
+            "group.protocol",
+            "consumer",
+            "enable.auto.commit",
+            false,
+            "auto.offset.reset",
+            "earliest");
+    var provider = new FakeProvider();
+    try (var other =
+        new KafkaConsumer<>(earlier, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+      other.subscribe(List.of(installation.topics().llmRequests()));
+      await().atMost(PATIENCE).until(() -> partitionsOf(other) == 2);
+      try (var _ = start(provider, configuration("w", 20, 1 << 20))) {
+        await().atMost(PATIENCE).until(() -> partitionsOf(other) == 1);
+        installation.askMany(20);
+        await().atMost(PATIENCE).until(() -> partitionsOf(other) == 1 && provider.calls() > 0);
+        other.unsubscribe();
+        awaitAnswers(20);
+      }
+    }
+    assertThat(provider.calls()).isEqualTo(20);
+  }
+
+  private static int partitionsOf(Consumer<?, ?> consumer) {
+    consumer.poll(Duration.ofMillis(10));
+    return consumer.assignment().size();
   }
 
   @Test

@@ -3,8 +3,12 @@ package org.pgoffload.worker;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -92,6 +96,47 @@ final class WorkerFaultsTest {
       await().atMost(PATIENCE).until(() -> installation.committed() == 2);
     }
     assertThat(provider.calls()).isEqualTo(2);
+  }
+
+  @Test
+  void noThreadIsBusyWithoutKafkaAndNothingIsExecutedTwiceAfterwards() throws Exception {
+    var provider = new FakeProvider().hold("during");
+    try (var _ =
+        WorkerApp.start(
+            installation.configuration("w"), LlmProviders.of(provider), Telemetry.none())) {
+      long during = installation.ask("during");
+      await().atMost(PATIENCE).until(() -> provider.running() == 1);
+      installation.killKafka();
+      try {
+        // a busy thread takes all that the machine leaves it
+        await().atMost(PATIENCE).until(() -> shareOfBusiestThread(Duration.ofSeconds(2)) < 0.1);
+      } finally {
+        installation.startKafka();
+      }
+      long after = installation.ask("after");
+      await()
+          .atMost(PATIENCE)
+          .untilAsserted(() -> assertThat(installation.answeredIds()).containsExactly(after));
+      provider.release("during");
+      await().atMost(PATIENCE).until(() -> installation.committed() == 2);
+      assertThat(installation.answeredIds()).containsExactlyInAnyOrder(during, after);
+    }
+    assertThat(provider.calls()).isEqualTo(2);
+  }
+
+  /// Of one processor.
+  private static double shareOfBusiestThread(Duration time) throws InterruptedException {
+    var threads = ManagementFactory.getThreadMXBean();
+    var before = new HashMap<Long, Long>();
+    for (long id : threads.getAllThreadIds()) {
+      before.put(id, threads.getThreadCpuTime(id));
+    }
+    new CountDownLatch(1).await(time.toMillis(), TimeUnit.MILLISECONDS);
+    long most = 0;
+    for (long id : threads.getAllThreadIds()) {
+      most = Math.max(most, threads.getThreadCpuTime(id) - before.getOrDefault(id, 0L));
+    }
+    return (double) most / time.toNanos();
   }
 
   @Test

@@ -45,13 +45,7 @@ final class BrokerSettings {
 
       # Waits for further members of a new group; tests and a single launcher only lose the time.
       group.initial.rebalance.delay.ms=0
-      # The new protocol: a dead worker's partitions move after 3 s instead of 45 s.
-      group.consumer.min.session.timeout.ms=3000
-      group.consumer.session.timeout.ms=3000
-      group.consumer.min.heartbeat.interval.ms=500
-      group.consumer.heartbeat.interval.ms=1000
-      # The classic protocol, which Kafka Streams speaks, chooses its own timeout: let it be as
-      # short.
+      # The parts choose the time after which the partitions of a killed one move: let it be short.
       group.min.session.timeout.ms=3000
 
       # The cleaner's table, 8 MB, is allocated at once: 128 MB by default, half of the heap.

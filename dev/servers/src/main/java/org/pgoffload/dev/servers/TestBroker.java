@@ -45,7 +45,7 @@ public final class TestBroker implements AutoCloseable {
   }
 
   private static BrokerOptions options() {
-    // a consumer that joins learns its partitions with its next heartbeat
+    // a consumer of the newer protocol learns its partitions with its next heartbeat
     return BrokerOptions.temporary()
         .withSettings(
             Map.of(

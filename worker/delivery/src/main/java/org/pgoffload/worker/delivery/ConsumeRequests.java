@@ -4,6 +4,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -30,7 +31,6 @@ final class ConsumeRequests implements Runnable {
   private static final Duration POLL_WHILE_UNDECIDED = Duration.ofMillis(2);
   private static final Duration POLL_WITHOUT_DATABASE = Duration.ofMillis(50);
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
-  private static final Duration PAUSE_WITHOUT_KAFKA = Duration.ofMillis(50);
 
   /// Records of unknown keys may be garbage: they must not make the database busy.
   private static final Duration BETWEEN_KEY_READS = Duration.ofMillis(500);
@@ -40,16 +40,19 @@ final class ConsumeRequests implements Runnable {
   private final DeliverySettings settings;
   private final RequestQueue queue;
   private final DeliverRequests<?> deliver;
-  private final Consumer<byte[], byte[]> consumer;
+  private final Supplier<Consumer<byte[], byte[]>> open;
   private final JudgeRecord judge;
-  private final CommitOffsets offsets;
   private final int most = PendingRequests.most();
 
-  private final BrokerConnections connections;
+  private Consumer<byte[], byte[]> consumer;
+  private CommitOffsets offsets;
+  private volatile BrokerConnections connections;
 
   private final List<Undecided> undecided = new ArrayList<>();
   private long undecidedBytes;
   private volatile boolean closing;
+  private volatile boolean reopening;
+  private boolean drained;
   private long nextKeyRead = System.nanoTime();
   private final Complaint complaint = new Complaint(LOG);
 
@@ -59,16 +62,18 @@ final class ConsumeRequests implements Runnable {
   /// A record whose key is not known until the keys have been read again.
   private record Undecided(ConsumerRecord<byte[], byte[]> record, Runnable finish) {}
 
+  /// @param open opens a consumer: at once, and again whenever the last one was given up
   ConsumeRequests(
       DeliverySettings settings,
       DeliverRequests<?> deliver,
-      Consumer<byte[], byte[]> consumer,
+      Supplier<Consumer<byte[], byte[]>> open,
       JudgeRecord judge) {
     this.settings = settings;
     this.deliver = deliver;
     this.queue = deliver.queue();
-    this.consumer = consumer;
+    this.open = open;
     this.judge = judge;
+    this.consumer = open.get();
     this.offsets = new CommitOffsets(consumer, deliver::lost);
     this.connections = BrokerConnections.of(consumer.metrics().values());
   }
@@ -76,9 +81,34 @@ final class ConsumeRequests implements Runnable {
   /// Works until it is closed. A fault of Kafka, of the database or of its own is waited out.
   @Override
   public void run() {
+    do {
+      consume();
+    } while (openAgain());
+  }
+
+  /// @return false if it was closed meanwhile
+  private boolean openAgain() {
+    while (!closing) {
+      try {
+        consumer = open.get();
+        offsets = new CommitOffsets(consumer, deliver::lost);
+        connections = BrokerConnections.of(consumer.metrics().values());
+        return true;
+      } catch (KafkaException e) {
+        complaint.of("No consumer of requests could be opened: " + KafkaFault.words(e));
+        pauseAfterFault();
+      }
+    }
+    drain();
+    return false;
+  }
+
+  /// With one consumer, until it is to be closed.
+  private void consume() {
+    reopening = false;
     try {
       consumer.subscribe(List.of(queue.topic()), offsets);
-      while (!closing) {
+      while (!closing && !reopening) {
         try {
           var records = poll();
           for (var record : records) {
@@ -116,6 +146,13 @@ final class ConsumeRequests implements Runnable {
     closing = true;
   }
 
+  /// Gives the consumer up and opens another, which reads what the group has not committed. What
+  /// runs goes on, and is recognised when it is read again; what waits is forgotten and read again.
+  /// Returns at once.
+  void reopen() {
+    reopening = true;
+  }
+
   private ConsumerRecords<byte[], byte[]> poll() {
     boolean atTheEdge = atTheEdge();
     // only what changes: each call waits for the consumer's own thread
@@ -125,12 +162,6 @@ final class ConsumeRequests implements Runnable {
       }
     } else if (!consumer.paused().containsAll(consumer.assignment())) {
       consumer.pause(consumer.assignment());
-    }
-    if (isCutOff()) {
-      // while no broker answers, a poll that waits would keep a processor busy (KAFKA-20854), which
-      // the broker may need for its start
-      pause(PAUSE_WITHOUT_KAFKA);
-      return consumer.poll(Duration.ZERO);
     }
     var whileWaiting = deliver.pollWhileWaiting();
     if (!atTheEdge && whileWaiting.isEmpty() && undecided.isEmpty()) {
@@ -143,11 +174,7 @@ final class ConsumeRequests implements Runnable {
 
   /// Whether it consumes: a broker answers, and the database too if it had to be asked.
   public boolean works() {
-    return works && !isCutOff();
-  }
-
-  private boolean isCutOff() {
-    return connections.none();
+    return works && !connections.none();
   }
 
   private boolean atTheEdge() {
@@ -215,13 +242,27 @@ final class ConsumeRequests implements Runnable {
     }
   }
 
+  private void drain() {
+    if (!drained) {
+      drained = true;
+      deliver.drain(settings.drain());
+    }
+  }
+
   private void end() {
-    deliver.drain(settings.drain());
+    works = false;
+    if (closing || !reopening) {
+      drain();
+    }
     offsets.commitNow();
     try {
       consumer.close(CloseOptions.timeout(CLOSE));
     } catch (KafkaException e) {
       LOG.info("The consumer did not leave its group in order: {}", e.toString());
     }
+    // it has told so, unless it was closed while no broker answered
+    offsets.loseAll();
+    undecided.clear();
+    undecidedBytes = 0;
   }
 }

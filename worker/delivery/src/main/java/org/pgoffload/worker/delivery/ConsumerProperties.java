@@ -3,6 +3,7 @@ package org.pgoffload.worker.delivery;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.GroupProtocol;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
@@ -14,8 +15,21 @@ public final class ConsumerProperties {
   static Map<String, Object> requests(DeliverySettings settings, RequestQueue queue) {
     var properties = all(settings, queue.name());
     properties.put(ConsumerConfig.GROUP_ID_CONFIG, settings.topics().workersOf(queue.topic()));
-    // the new protocol rebalances without stopping anybody
-    properties.put(ConsumerConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CONSUMER.name());
+    // The consumer of the new protocol keeps two threads busy while its coordinator is unknown
+    // (KAFKA-20854), of which a broker that starts again has need; and it leaves the session
+    // timeout
+    // to the broker, where it is 45 s.
+    properties.put(ConsumerConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CLASSIC.name());
+    // partitions that stay where they are go on being read while others move
+    properties.put(
+        ConsumerConfig.PARTITION_ASSIGNMENT_STRATEGY_CONFIG,
+        CooperativeStickyAssignor.class.getName());
+    // the least that brokers take by default: how long the partitions of a killed worker wait
+    properties.putIfAbsent(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, 6_000);
+    // how soon a worker learns that partitions move
+    properties.putIfAbsent(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, 1_000);
+    // with it the group learns of new partitions
+    properties.putIfAbsent(ConsumerConfig.METADATA_MAX_AGE_CONFIG, 30_000);
     // a group without offsets begins with what was asked before the first worker came
     properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
     // what is polled counts as unfinished, whether it has begun or not

@@ -147,7 +147,7 @@ public final class Delivery implements RunningPart {
         new ConsumeRequests(
             settings,
             new DeliverRequests<>(handler, pending, run, measure, readAgain, settings.topics()),
-            new KafkaConsumer<byte[], byte[]>(ConsumerProperties.requests(settings, queue)),
+            () -> new KafkaConsumer<>(ConsumerProperties.requests(settings, queue)),
             judge);
     var name = "pgoffload-" + queue.name() + "-requests";
     loops.add(

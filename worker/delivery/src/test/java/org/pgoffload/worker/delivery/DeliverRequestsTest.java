@@ -1,6 +1,7 @@
 package org.pgoffload.worker.delivery;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -12,7 +13,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.Consumer;
@@ -39,9 +42,10 @@ import org.pgoffload.worker.delivery.trust.VerifyRequest;
 
 /// In which order requests are claimed whose records are not all in memory.
 final class DeliverRequestsTest {
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final TopicNames TOPICS = new TopicNames("deliver");
   private static final RequestQueue QUEUE =
-      new RequestQueue("test", "deliver.again", RequestChannel.LLM, 100, 1 << 20);
+      new RequestQueue("test", TOPICS.llmRequests(), RequestChannel.LLM, 100, 1 << 20);
 
   @AutoClose private static final WorkerDatabase server = new WorkerDatabase();
   @AutoClose private static final TestBroker broker = TestBroker.shared();
@@ -124,6 +128,38 @@ final class DeliverRequestsTest {
     assertThat(handler.refusals).containsEntry(1L, DeadLetterReason.GONE);
   }
 
+  @Test
+  void aConsumerThatIsOpenedAgainReadsWhatIsNotCommittedAndNothingIsClaimedTwice()
+      throws Exception {
+    var opened = new AtomicInteger();
+    var consume =
+        new ConsumeRequests(
+            settings(),
+            deliver(DeliverRequestsTest::consumer),
+            () -> {
+              opened.incrementAndGet();
+              return new KafkaConsumer<>(ConsumerProperties.requests(settings(), QUEUE));
+            },
+            judge());
+    handler.room = 0;
+    var thread = Thread.ofPlatform().start(consume);
+    sent(envelope(2001));
+    await().atMost(PATIENCE).until(() -> pending.waits(2001));
+    consume.reopen();
+    await().atMost(PATIENCE).until(() -> opened.get() == 2);
+    handler.room = 100;
+    sent(envelope(2002));
+    await().atMost(PATIENCE).until(() -> handler.claimed.containsAll(List.of(2001L, 2002L)));
+    // both run here and are read again
+    consume.reopen();
+    await().atMost(PATIENCE).until(() -> opened.get() == 3);
+    sent(envelope(2003));
+    await().atMost(PATIENCE).until(() -> handler.claimed.contains(2003L));
+    consume.close();
+    thread.join();
+    assertThat(handler.claimed).doesNotHaveDuplicates();
+  }
+
   private void roundUntilClaimed(DeliverRequests<?> deliver, int count) {
     var until = Instant.now().plusSeconds(60);
     while (handler.claimed.size() < count && Instant.now().isBefore(until)) {
@@ -133,21 +169,26 @@ final class DeliverRequestsTest {
 
   private DeliverRequests<Begun> deliver(Supplier<Consumer<byte[], byte[]>> consumer)
       throws Exception {
-    var verify = new VerifyRequest(new SigningKeyCache(server.worker()), Instant::now);
-    var judge = new JudgeRecord(verify, run, RequestChannel.LLM);
     return new DeliverRequests<>(
         handler,
         pending,
         run,
         measure,
-        new ReadAgain(pending, new ReadRecords(consumer), judge),
+        new ReadAgain(pending, new ReadRecords(consumer), judge()),
         TOPICS);
   }
 
+  private JudgeRecord judge() throws Exception {
+    var verify = new VerifyRequest(new SigningKeyCache(server.worker()), Instant::now);
+    return new JudgeRecord(verify, run, RequestChannel.LLM);
+  }
+
+  private static DeliverySettings settings() {
+    return new DeliverySettings("w", "test", TOPICS, broker.address(), 100, 1 << 20, Duration.ZERO);
+  }
+
   private static Consumer<byte[], byte[]> consumer() {
-    var settings =
-        new DeliverySettings("w", "test", TOPICS, broker.address(), 100, 1 << 20, Duration.ZERO);
-    return new KafkaConsumer<>(ConsumerProperties.again(settings, QUEUE));
+    return new KafkaConsumer<>(ConsumerProperties.again(settings(), QUEUE));
   }
 
   private static String envelope(long id) throws Exception {
@@ -189,10 +230,10 @@ final class DeliverRequestsTest {
   private static final class Handler implements RequestHandler<Begun> {
     private final RequestScheduler<String> scheduler =
         new RequestScheduler<>(new AnyNumber(), RequestScheduler.KeyOrder.UNTIL_IT_HAS_BEGUN);
-    private final List<Long> claimed = new ArrayList<>();
+    private final List<Long> claimed = new CopyOnWriteArrayList<>();
     private final List<String> events = new ArrayList<>();
     private final Map<Long, DeadLetterReason> refusals = new HashMap<>();
-    private int room = 100;
+    private volatile int room = 100;
 
     private Consumer<byte[], byte[]> noConsumer() {
       events.add("ask Kafka");

@@ -65,6 +65,20 @@ public final class Scene {
     notes.add(words);
   }
 
+  /// Notes the share of a processor that each part takes during this time.
+  void noteProcessor(Duration time) {
+    var parts = installation.parts();
+    var before = parts.stream().map(each -> each.process().processorTime()).toList();
+    pause(time);
+    var shares = new ArrayList<String>();
+    for (int i = 0; i < parts.size(); i++) {
+      var taken = parts.get(i).process().processorTime().minus(before.get(i));
+      shares.add(
+          "%s %.2f".formatted(parts.get(i).name(), (double) taken.toMillis() / time.toMillis()));
+    }
+    note("of a processor meanwhile: " + String.join(", ", shares));
+  }
+
   /// Notes a problem that the books do not show.
   void problem(String words) {
     problems.add(words);

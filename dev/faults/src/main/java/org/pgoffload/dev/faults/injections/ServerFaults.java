@@ -50,6 +50,16 @@ final class ServerFaults {
               restartKafka(scene);
             }),
         Fault.of(
+                "kafka-down",
+                "SIGKILL of the broker, which stays away for 30 s",
+                scene -> {
+                  scene.installation().servers().broker().kill();
+                  scene.pause(Duration.ofSeconds(20));
+                  scene.noteProcessor(Duration.ofSeconds(10));
+                  restartKafka(scene);
+                })
+            .lasting(Duration.ofSeconds(40)),
+        Fault.of(
             "kafka-killed-while-starting",
             "SIGKILL of the broker, and again twice while it starts",
             scene -> {

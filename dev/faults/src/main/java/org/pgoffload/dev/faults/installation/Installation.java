@@ -143,7 +143,8 @@ public final class Installation implements AutoCloseable {
     return List.of(worker1, worker2);
   }
 
-  List<Part> parts() {
+  /// All parts.
+  public List<Part> parts() {
     return List.of(producer, results, worker1, worker2);
   }
 
@@ -231,6 +232,8 @@ public final class Installation implements AutoCloseable {
                 login.parameters())
             .uri());
     environment.put("KAFKA_BOOTSTRAP_SERVERS", servers.bootstrapServers());
+    // the least that this broker takes: a killed worker's partitions move sooner
+    environment.put("KAFKA_SESSION_TIMEOUT_MS", "3000");
     environment.put("PGOFFLOAD_STATE_DIR", directory.resolve("results-state").toString());
     environment.put("LLM_PROVIDER", "openai");
     environment.put("OPENAI_API_KEY", StubVendor.KEY);

@@ -47,6 +47,11 @@ public final class PartProcess {
     return process.pid();
   }
 
+  /// What it has taken of the processors since its start.
+  public Duration processorTime() {
+    return process.info().totalCpuDuration().orElse(Duration.ZERO);
+  }
+
   /// Whether it has written that text.
   public boolean says(String text) {
     return output().contains(text);

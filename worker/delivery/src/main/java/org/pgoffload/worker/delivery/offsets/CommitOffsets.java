@@ -141,6 +141,11 @@ public final class CommitOffsets implements ConsumerRebalanceListener {
     onPartitionsLost(partitions);
   }
 
+  /// The consumer is closed.
+  public void loseAll() {
+    onPartitionsLost(List.copyOf(watermarks.keySet()));
+  }
+
   @Override
   public void onPartitionsLost(Collection<TopicPartition> partitions) {
     partitions.forEach(watermarks::remove);

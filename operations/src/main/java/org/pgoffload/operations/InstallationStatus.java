@@ -89,8 +89,10 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
         select name, pgoffload.worker_is_alive(name, epoch) as alive, provider, model, version,
                in_flight, extract(epoch from clock_timestamp() - heartbeat_at)::float8 as heartbeat_age,
                doing::text as doing
-        from pgoffload.worker
+        from pgoffload.worker w
         where heartbeat_at > clock_timestamp() - interval '1 day'
+          and (pgoffload.worker_is_alive(name, epoch)
+               or not exists (select from pgoffload.worker n where n.name = w.name and n.epoch > w.epoch))
         order by alive desc, name
         """,
         row ->

@@ -50,8 +50,9 @@ final class LlmCacheTest extends OnPostgresVersions {
                     """
                     select result ->> 'status', result ->> 'kind', result ->> 'embeddings', result ->> 'model',
                            result ->> 'input_tokens', result ->> 'finished_at'
-                    from pgoffload.consult_cache('second', 1, ?, sha256('k'), '1000 years')
+                    from pgoffload.consult_cache('second', ?, ?, sha256('k'), '1000 years')
                     """,
+                    second.epoch(),
                     claimed(second, "app")))
         .containsExactly(
             "succeeded|embed|[[1, 0.1], [2, 3]]|echo-1|12|2026-01-02T03:04:05.6+00:00");
@@ -90,7 +91,9 @@ final class LlmCacheTest extends OnPostgresVersions {
             first
                 .session()
                 .refused(
-                    "select pgoffload.consult_cache('first', 1, ?, sha256('k'), '1 h')", leader)
+                    "select pgoffload.consult_cache('first', ?, ?, sha256('k'), '1 h')",
+                    first.epoch(),
+                    leader)
                 .state())
         .isEqualTo("PO001");
   }
@@ -164,7 +167,10 @@ final class LlmCacheTest extends OnPostgresVersions {
     assertThat(
             first
                 .session()
-                .refused("select pgoffload.consult_cache('first', 1, ?, sha256('k'), '1 h')", id)
+                .refused(
+                    "select pgoffload.consult_cache('first', ?, ?, sha256('k'), '1 h')",
+                    first.epoch(),
+                    id)
                 .state())
         .isEqualTo("55000");
   }

@@ -49,6 +49,10 @@ public final class PlayedSqlWorker implements AutoCloseable {
     return session;
   }
 
+  public long epoch() {
+    return epoch;
+  }
+
   /// What the claim of one request says.
   public JsonNode claim(SentRequest request) {
     return claim(request.id(), request.envelope().immediate() ? request.text() : null);

@@ -41,7 +41,7 @@ final class RequestLifeTest extends OnPostgresVersions {
       assertThat(status(id)).isEqualTo("queued");
       assertThat(second.claim(request)).containsExactly("claimed|2");
       assertThat(status(id)).isEqualTo("running");
-      database.letLeasesExpire();
+      database.letLeasesExpire("second");
       assertThat(status(id)).isEqualTo("queued");
       database.record(database.answered(id, "app", "a"));
       assertThat(status(id)).isEqualTo("succeeded");
@@ -279,11 +279,12 @@ final class RequestLifeTest extends OnPostgresVersions {
     try (var one = database.worker("one");
         var two = database.worker("two")) {
       assertThat(app.value("select llm_provider()")).isEqualTo("echo");
+      two.releaseLease();
       two.session().run("select pgoffload.register_worker('two', 'openai', 'm', '0.1.0')");
       assertThat(app.value("select llm_provider()")).isEqualTo("echo, openai");
       one.releaseLease();
       assertThat(app.value("select llm_provider()")).isEqualTo("openai");
-      database.letLeasesExpire();
+      database.letLeasesExpire("one", "two");
       assertThat(app.refused("select llm_provider()").state()).isEqualTo("55000");
     }
   }

@@ -167,7 +167,8 @@ public final class TestDatabase implements AutoCloseable {
   public <T> CompletableFuture<T> beginWaiting(
       Session session, String waitEvent, Supplier<T> call) {
     var pid = session.number("select pg_catalog.pg_backend_pid()");
-    var result = CompletableFuture.supplyAsync(call);
+    // several may wait at once
+    var result = CompletableFuture.supplyAsync(call, Thread::startVirtualThread);
     Awaitility.await()
         .pollInterval(Duration.ofMillis(10))
         .until(() ->
@@ -181,15 +182,18 @@ public final class TestDatabase implements AutoCloseable {
     admin.run("grant create on database " + address.database() + " to " + role);
   }
 
-  /// Lets every lease look as old as if its worker had been killed a while ago.
-  public void letLeasesExpire() {
-    admin.run("update pgoffload.worker set heartbeat_at = heartbeat_at - interval '1 hour'");
+  /// Lets the leases of workers look as old as if these had been killed a while ago.
+  public void letLeasesExpire(String... names) {
+    admin.run(
+        "update pgoffload.worker set heartbeat_at = heartbeat_at - interval '1 hour' where name = any (?)",
+        (Object) names);
     // no lease counts as expired while the server has only just started
     Awaitility.await()
         .atMost(Duration.ofSeconds(20))
         .until(() ->
             admin.number(
-                    "select count(*) from pgoffload.worker w where pgoffload.worker_is_alive(w.name, w.epoch)")
+                    "select count(*) from pgoffload.worker w where w.name = any (?) and pgoffload.worker_is_alive(w.name, w.epoch)",
+                    (Object) names)
                 == 0);
   }
 

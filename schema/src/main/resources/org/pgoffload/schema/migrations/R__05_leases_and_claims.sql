@@ -1,7 +1,31 @@
 -- Which worker lives, and which worker may run what: leases and claims. What workers call here is for the role
 -- pgoffload_worker alone.
 
--- API: Private, for workers. Registers a worker process; returns the epoch of its lease.
+-- API: Private. Since when workers have been able to renew their leases on this server. Becomes part of the queries that
+-- name it, so that it has no SET clause.
+create or replace function pgoffload.server_since() returns timestamptz
+language sql stable
+as $$
+  select pg_catalog.pg_postmaster_start_time()
+$$;
+
+-- API: Private. Removes the leases of the dead: those that a later registration of the name has replaced at once, others
+-- after a day, for llm_worker to show. A claim without a lease is a dead worker's. A lease that a claim under way holds
+-- stays. Runs within its callers' rights and search_path.
+create or replace function pgoffload.remove_dead_leases() returns void
+language sql volatile
+as $$
+  delete from pgoffload.worker w
+  where w.ctid = any (array(
+    select o.ctid from pgoffload.worker o
+    where coalesce(o.released_at, o.heartbeat_at) < clock_timestamp()
+        - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after')
+        - case when exists (select from pgoffload.worker n where n.name = o.name and n.epoch > o.epoch)
+               then interval '1 minute' else interval '1 day' end
+    for update skip locked))
+$$;
+
+-- API: Private, for workers. Registers a worker process; returns the epoch of its lease, which no other has had.
 create or replace function pgoffload.register_worker(
   worker_name text,     -- unique to the process
   provider text,        -- what it resolved: openai, anthropic, …
@@ -11,16 +35,15 @@ returns bigint
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  insert into pgoffload.worker as w (name, epoch, provider, model, version)
-  values (worker_name, 1, provider, model, version)
-  on conflict (name) do update
-    set epoch = w.epoch + 1, provider = excluded.provider, model = excluded.model, version = excluded.version,
-        started_at = clock_timestamp(), heartbeat_at = clock_timestamp(), released_at = null, doing = '{}'
+  select pgoffload.remove_dead_leases();
+  insert into pgoffload.worker (name, provider, model, version)
+  values (worker_name, provider, model, version)
   returning epoch
 $$;
 
--- API: Private, for workers. Renews a lease and says what the worker does; false when the lease is another epoch's by
--- now.
+-- API: Private, for workers. Renews a lease and says what the worker does; false when the lease was released, or
+-- removed. Renewals come every second. One that comes so late that the last renewal of another worker, cut off at the same
+-- moment, may be worker_dead_after ago follows a gap.
 create or replace function pgoffload.renew_lease(
   worker_name text, worker_epoch bigint, in_flight integer,
   doing jsonb)          -- numbers by name: see the columns of llm_worker
@@ -30,7 +53,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   update pgoffload.worker w
-  set heartbeat_at = clock_timestamp(), in_flight = renew_lease.in_flight, doing = renew_lease.doing
+  set heartbeat_at = clock_timestamp(), in_flight = renew_lease.in_flight, doing = renew_lease.doing,
+      returned_at = case when w.heartbeat_at < clock_timestamp() - greatest(interval '2 s', (
+                           select s.value::interval - interval '1500 ms'
+                           from pgoffload.setting s where s.name = 'worker_dead_after'))
+                         then clock_timestamp() else w.returned_at end
   where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null;
   return found;
 end
@@ -55,7 +82,7 @@ as $$
     select from pgoffload.worker w
     where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null
       -- no worker could renew while the server was down: that alone makes none dead
-      and greatest(w.heartbeat_at, least(pg_postmaster_start_time(), clock_timestamp())) > clock_timestamp()
+      and greatest(w.heartbeat_at, least(pgoffload.server_since(), clock_timestamp())) > clock_timestamp()
           - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after'))
 $$;
 
@@ -79,17 +106,105 @@ begin
 end
 $$;
 
--- API: Private. Whether a worker is dead, and will be until this transaction ends: one that wakes up renews its lease
--- after that, and then finds what was taken from it. Runs within its callers' rights and search_path.
-create or replace function pgoffload.may_be_taken_over(worker_name text, worker_epoch bigint) returns boolean
+-- API: Private. Holds the caller's lease until this transaction ends, so that no takeover comes between this check and
+-- the claim's commit; renewals go on beside it. Raises PO001 as require_lease does. Runs within its callers' rights and
+-- search_path.
+create or replace function pgoffload.hold_lease(worker_name text, worker_epoch bigint) returns void
 language plpgsql volatile
 as $$
+begin
+  perform from pgoffload.worker w where w.name = worker_name and w.epoch = worker_epoch for key share;
+  perform pgoffload.require_lease(worker_name, worker_epoch);
+end
+$$;
+
+-- API: Private. Whether a worker may take others for dead: after a gap in its own renewals others may have had the same
+-- one, and be about to renew theirs. Runs within its callers' rights and search_path.
+create or replace function pgoffload.judges(worker_name text, worker_epoch bigint) returns boolean
+language sql stable
+as $$
+  select not exists (
+    select from pgoffload.worker w
+    where w.name = worker_name and w.epoch = worker_epoch
+      and w.returned_at > clock_timestamp()
+          - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after'))
+$$;
+
+drop function if exists pgoffload.may_be_taken_over(text, bigint);
+
+-- API: Private. Whether a worker is dead, and will be until this transaction ends: one that wakes up renews its lease
+-- after that, and then finds what was taken from it. False while a claim or a renewal of it is under way: the caller
+-- looks again. Runs within its callers' rights and search_path.
+create or replace function pgoffload.may_be_taken_over(
+  worker_name text, worker_epoch bigint,
+  by_name text, by_epoch bigint)      -- who asks; of one that may not judge others: whether the lease was released
+returns boolean
+language plpgsql volatile
+as $$
+declare
+  released boolean;
 begin
   if pgoffload.worker_is_alive(worker_name, worker_epoch) then
     return false;
   end if;
-  perform from pgoffload.worker w where w.name = worker_name and w.epoch = worker_epoch for share;
-  return not pgoffload.worker_is_alive(worker_name, worker_epoch);
+  select w.released_at is not null into released
+  from pgoffload.worker w where w.name = worker_name and w.epoch = worker_epoch for update skip locked;
+  if not found then
+    return not exists (select from pgoffload.worker w where w.name = worker_name and w.epoch = worker_epoch);
+  end if;
+  return (released or pgoffload.judges(by_name, by_epoch)) and not pgoffload.worker_is_alive(worker_name, worker_epoch);
+end
+$$;
+
+-- API: Private, for workers. The transactions that have held a dead worker's lease for worker_dead_after, and so keep its
+-- claims from being taken over: claims of that worker that are stalled, and not takeovers, which hold a live worker's
+-- lease as well. Some may have ended.
+create or replace function pgoffload.stalled_claims() returns setof xid
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  lease record;
+  dead xid[] := '{}';
+  alive xid[] := '{}';
+  holders xid[];
+begin
+  for lease in
+    select w.xmax as holder, w.released_at is null and greatest(w.heartbeat_at, pgoffload.server_since())
+        > clock_timestamp() - 2 * (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after') as alive
+    from pgoffload.worker w where w.xmax <> '0'::xid
+  loop
+    begin
+      holders := lease.holder || array(select m.xid from pg_get_multixact_members(lease.holder) m);
+    exception when internal_error or data_corrupted or invalid_parameter_value then
+      holders := array[lease.holder];  -- one transaction, and no group
+    end;
+    if lease.alive then
+      alive := alive || holders;
+    else
+      dead := dead || holders;
+    end if;
+  end loop;
+  return query select d from unnest(dead) d where d <> all (alive);
+end
+$$;
+
+-- API: Private, for workers. Ends the sessions of the caller's own login whose claims have been under way since before
+-- their worker died; returns how many. A commit that waits for a standby is decided: it is left alone, and a takeover
+-- would wait for the same.
+create or replace function pgoffload.end_stalled_claims() returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  stalled constant xid[] := array(select pgoffload.stalled_claims());
+begin
+  return case when stalled = '{}' then 0 else (
+    select count(pg_terminate_backend(a.pid)) from pg_stat_activity a
+    where a.backend_xid = any (stalled) and a.usesysid = quote_ident(session_user)::regrole
+      and a.wait_event is distinct from 'SyncRep'
+      and a.xact_start < clock_timestamp()
+          - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after')) end;
 end
 $$;
 
@@ -115,12 +230,12 @@ $$;
 --   claimed   the caller has it, as this attempt
 --   answered  it has its result
 --   own       this very lease has claimed it before: the reply to that claim was lost
---   held      another live worker has it: ask again until it is answered or its holder is dead
+--   held      another worker has it that lives, or may live: ask again until it is answered or its holder is dead
 --   missing   of SQL alone: nothing is recorded of it (any more)
 --
 -- The caller has to hold its lease. A claim of a dead worker is taken over under two locks, which are held until this
--- transaction ends. The lock of the dead worker's lease: a worker that wakes up renews its lease after that, and then
--- finds what was taken from it. The lock of the dead worker's claim: this worker may be about to end a task, or to mark
+-- transaction ends. The lock of the dead worker's lease, which no claim of that worker that is under way lets go before
+-- its commit: a worker that wakes up renews its lease after that, and then finds what was taken from it. The lock of the dead worker's claim: this worker may be about to end a task, or to mark
 -- that the task's outcome may become unknown, and the second of the two sees what the first has done. A caller
 -- therefore looks at sessions in a later statement. Runs within its callers' rights and search_path.
 create or replace function pgoffload.claim_requests(
@@ -133,7 +248,7 @@ language plpgsql volatile
 as $$
 #variable_conflict use_column
 begin
-  perform pgoffload.require_lease(worker_name, worker_epoch);
+  perform pgoffload.hold_lease(worker_name, worker_epoch);
   return query
   with asked as materialized (
     -- lateral with a limit: one look into the index for each request, never a scan of all results
@@ -153,7 +268,7 @@ begin
   ), dead as materialized (
     select h.worker, h.epoch
     from (select distinct a.worker, a.epoch from asked a where not a.answered and a.attempt is not null) h
-    where pgoffload.may_be_taken_over(h.worker, h.epoch)
+    where pgoffload.may_be_taken_over(h.worker, h.epoch, worker_name, worker_epoch)
   ), taken_over as materialized (
     select c.id
     from asked a
@@ -411,6 +526,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
+  perform from pgoffload.worker w where w.name = worker_name and w.epoch = worker_epoch for key share;  -- as hold_lease
   if pgoffload.worker_is_alive(worker_name, worker_epoch)
      and pgoffload.is_last_attempt(claim_sql_again.id, lost_attempt)
      and not exists (select from pgoffload.sql_result r where r.id = claim_sql_again.id) then

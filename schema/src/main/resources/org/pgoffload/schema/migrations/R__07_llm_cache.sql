@@ -49,7 +49,7 @@ begin
           result := to_jsonb(answer);
           exit;
         end if;
-      elsif pgoffload.is_held(leader.id) then
+      elsif pgoffload.is_held(leader.id) or not pgoffload.judges(worker_name, worker_epoch) then
         outcome := 'follow';
         exit;
       end if;

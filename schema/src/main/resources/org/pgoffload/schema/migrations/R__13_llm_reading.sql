@@ -373,8 +373,8 @@ left join lateral (
   where x.id = q.id order by x.attempt desc limit 1) e on true
 where not exists (select from pgoffload.llm_result r where r.id = q.id);
 
--- API: Public. The workers that have registered, whether they are alive, what they have to do and what they have done
--- since their start.
+-- API: Public. The workers, whether they are alive, what they have to do and what they have done since their start. Of
+-- one that has registered several times, the registrations that are alive, and the newest.
 create or replace view ${public_schema}.llm_worker with (security_invoker) as
 select w.name, w.provider, w.model, w.version, w.started_at, w.heartbeat_at, w.in_flight,
        pgoffload.worker_is_alive(w.name, w.epoch) as alive,
@@ -389,4 +389,6 @@ select w.name, w.provider, w.model, w.version, w.started_at, w.heartbeat_at, w.i
        (w.doing ->> 'input_tokens')::bigint as input_tokens,
        (w.doing ->> 'output_tokens')::bigint as output_tokens,
        (w.doing ->> 'dead_letters')::bigint as dead_letters
-from pgoffload.worker w;
+from pgoffload.worker w
+where pgoffload.worker_is_alive(w.name, w.epoch)
+   or not exists (select from pgoffload.worker n where n.name = w.name and n.epoch > w.epoch);

@@ -231,7 +231,7 @@ end
 $$;
 
 -- API: Private, for the owner. Removes old rows of the tables that are not partitioned: leaders in the cache whose
--- answer is gone, sums of usage, workers, and backends that have ended. A thousand at a time, so that no transaction is long; returns whether
+-- answer is gone, sums of usage, leases of the dead, and backends that have ended. A thousand at a time, so that no transaction is long; returns whether
 -- there may be more.
 create or replace function pgoffload.remove_old_rows() returns boolean
 language plpgsql volatile security definer
@@ -269,12 +269,7 @@ begin
   get diagnostics removed = row_count;
   more := more or removed = at_most;
 
-  -- only once all that it may have claimed is gone: of the same name, it would begin with the same epoch again
-  delete from pgoffload.worker w
-  where w.ctid = any (array(
-    select o.ctid from pgoffload.worker o
-    where coalesce(o.released_at, o.heartbeat_at) < (select min(r.begun_at) from pgoffload.id_range r) limit at_most));
-  get diagnostics removed = row_count;
-  return more or removed = at_most;
+  perform pgoffload.remove_dead_leases();
+  return more;
 end
 $$;

@@ -52,11 +52,11 @@ grant execute on function
   to pgbackground_role;
 grant execute on function
   pgoffload.answered_llm, pgoffload.cancel_llm, pgoffload.claim_llm, pgoffload.claim_sql, pgoffload.claim_sql_again,
-  pgoffload.consult_cache, pgoffload.end_sql, pgoffload.is_copy, pgoffload.live_workers, pgoffload.mark_autocommit,
+  pgoffload.consult_cache, pgoffload.end_sql, pgoffload.end_stalled_claims, pgoffload.is_copy, pgoffload.live_workers, pgoffload.mark_autocommit,
   pgoffload.pid_of, pgoffload.record_cancellations, pgoffload.record_llm_requests, pgoffload.record_progress,
   pgoffload.record_sql_requests, pgoffload.record_wait, pgoffload.register_worker, pgoffload.release_lease,
   pgoffload.renew_lease, pgoffload.sessions_gone, pgoffload.signing_keys, pgoffload.sql_result_message, pgoffload.still_claimed,
-  pgoffload.store_rows, pgoffload.sweep_large_answers,
+  pgoffload.stalled_claims, pgoffload.store_rows, pgoffload.sweep_large_answers,
   pgoffload.worker_is_alive
   to pgoffload_worker;
 grant execute on function pgoffload.is_copy, pgoffload.write_back to pgoffload_results;

@@ -154,7 +154,8 @@ final class ClaimRequestsTest {
     await()
         .during(Duration.ofMillis(1500))
         .atMost(Duration.ofSeconds(30))
-        .until(() -> query("select pgoffload.worker_is_alive('closed', 1)").equals("f"));
+        .until(() ->
+            query("select pgoffload.worker_is_alive('closed', " + lease.epoch() + ")").equals("f"));
   }
 
   @Test

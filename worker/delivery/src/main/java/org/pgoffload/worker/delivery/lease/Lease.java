@@ -12,8 +12,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// This process's lease in the database, renewed every second by the database's clock. When it is
-/// lost to another process of its name, it registers anew with the next epoch. What it had claimed
-/// before it stood still may have been taken over by then.
+/// gone from there, it registers anew, with another epoch: what it had claimed before is judged by
+/// the lease that is gone, and is another's.
 ///
 /// By a clock that goes on while the process stands still, it knows for how long nobody can have
 /// counted it as dead: while it is fresh, and no lapse was counted since a claim, that claim is
@@ -139,7 +139,7 @@ public final class Lease implements AutoCloseable, WorkerLease {
 
   /// What to do when the lease was found to be lost: one that has only run out, because the
   /// database or this process stood still, is renewed with its epoch, so that what runs here stays
-  /// claimed. Otherwise this registers with the next epoch.
+  /// claimed. Otherwise this registers anew.
   ///
   /// @param lost the epoch that was found to be lost; nothing is done if it is no longer this one
   @Override

@@ -12,7 +12,7 @@ import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallSchema;
 
-/// Installs the schema, the slot and the topics. Idempotent.
+/// Installs the schema, the slot and the topics, and records the primary. Idempotent.
 ///
 /// @param database a login that may create roles, schemas and replication slots
 /// @param publicSchema where the public tables and functions go
@@ -51,6 +51,10 @@ public record Install(
   /// @param say takes a line when the installation begins to wait
   /// @return one line for each thing that changed
   public List<String> run(Consumer<String> say) {
+    if (topics != null) {
+      // neither a slot nor a topic is changed for a server that is not the primary
+      RecordPrimary.requireOwn(database, topics.client, topics.names);
+    }
     var changes = new ArrayList<>(runInDatabase(say));
     changes.addAll(runInKafka());
     return changes;
@@ -82,9 +86,10 @@ public record Install(
     }
     // also what an interrupted installation has planned
     RecordCaptureBreak.complete(database).ifPresent(changes::add);
-    if (topicChanges != null) {
+    if (topics != null && topicChanges != null) {
       TopicSettings.recordRequests(database, topicChanges.requests());
       TopicSettings.recordDeviations(database, List.of());
+      RecordPrimary.install(database, topics.client, topics.names).ifPresent(changes::add);
     }
     return changes;
   }

@@ -2,6 +2,7 @@ package org.pgoffload.operations;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -124,7 +125,7 @@ public final class InstallTopics {
         topics.all().stream()
             .filter(topic -> !existing.contains(topic))
             .map(topic ->
-                new NewTopic(topic, partitions, replicationFactor)
+                new NewTopic(topic, partitionsOf(topics, topic, partitions), replicationFactor)
                     .configs(
                         TopicRequirement.ofNew(topics, topic, settings).stream()
                             .collect(
@@ -150,18 +151,44 @@ public final class InstallTopics {
           "these topics cannot be created:\n  - " + String.join("\n  - ", refused), null);
     }
     return missing.stream()
-        .map(topic -> "created topic " + topic.name() + " with " + partitions + " partitions")
+        .map(topic ->
+            "created topic "
+                + topic.name()
+                + (topic.numPartitions() == 1
+                    ? " with 1 partition"
+                    : " with " + topic.numPartitions() + " partitions"))
         .toList();
+  }
+
+  /// The records of the topic control have one order.
+  private static int partitionsOf(TopicNames topics, String topic, int partitions) {
+    return topic.equals(topics.control()) ? 1 : partitions;
   }
 
   private static String ids(Admin admin, TopicNames topics)
       throws ExecutionException, InterruptedException, TimeoutException {
-    return TopicOffsets.get(admin.describeTopics(topics.requests()).allTopicNames())
-        .values()
-        .stream()
-        .map(topic -> topic.name() + "=" + topic.topicId())
-        .sorted()
-        .collect(Collectors.joining(","));
+    return new TreeMap<>(idsOf(admin, topics))
+        .entrySet().stream()
+            .map(topic -> topic.getKey() + "=" + topic.getValue())
+            .collect(Collectors.joining(","));
+  }
+
+  private static Map<String, String> idsOf(Admin admin, TopicNames topics)
+      throws ExecutionException, InterruptedException, TimeoutException {
+    var ids = new HashMap<String, String>();
+    TopicOffsets.get(admin.describeTopics(topics.requests()).allTopicNames())
+        .forEach((name, topic) -> ids.put(name, topic.topicId().toString()));
+    return ids;
+  }
+
+  /// The ids of the topics of requests, by their names.
+  ///
+  /// @throws InstallException if the topics are not there, or Kafka does not say
+  static Map<String, String> ids(Map<String, Object> client, TopicNames topics) {
+    return AskKafka.ask(
+        client,
+        "the topics cannot be described; pgoffload install makes them",
+        admin -> onceKnown(admin, asked -> idsOf(asked, topics)));
   }
 
   private static <T> T onceKnown(Admin admin, AskKafka.Question<T> question)

@@ -41,7 +41,7 @@ public record KafkaRights(
 
   /// The principals that need rights.
   public enum Part {
-    /// Makes topics and sets their settings.
+    /// Makes topics and sets their settings, and writes the record of the primary: also `promote`.
     INSTALL,
     /// Publishes what was captured; after a break it looks how far the others have come.
     PRODUCER,
@@ -74,16 +74,23 @@ public record KafkaRights(
   public static List<KafkaRights> of(Part part, TopicNames topics) {
     return switch (part) {
       case INSTALL ->
-          List.of(
-              new KafkaRights(
-                  TOPIC,
-                  topics.prefix() + ".",
-                  PREFIXED,
-                  List.of(CREATE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS)));
+          Stream.of(
+                  List.of(
+                      new KafkaRights(
+                          TOPIC,
+                          topics.prefix() + ".",
+                          PREFIXED,
+                          List.of(CREATE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS))),
+                  control(topics),
+                  primary(topics))
+              .flatMap(List::stream)
+              .toList();
       case PRODUCER ->
           Stream.of(
                   topics(captured(topics), WRITE),
                   topics(List.of(topics.deferred(), topics.results()), DESCRIBE),
+                  control(topics),
+                  primary(topics),
                   groups(workers(topics), DESCRIBE),
                   groups(List.of(topics.writeBack()), DESCRIBE))
               .flatMap(List::stream)
@@ -101,6 +108,7 @@ public record KafkaRights(
                       List.of(topics.llmRequests(), topics.sqlRequests(), topics.commands()), READ),
                   topics(List.of(topics.deferred(), topics.results()), READ, WRITE),
                   topics(List.of(topics.pieces(), topics.deadLetters()), WRITE),
+                  control(topics),
                   groups(workers(topics), READ),
                   groups(List.of(topics.writeBack()), DESCRIBE))
               .flatMap(List::stream)
@@ -110,6 +118,7 @@ public record KafkaRights(
                   topics(List.of(topics.results(), topics.pieces()), READ),
                   topics(List.of(topics.usage()), READ, WRITE),
                   topics(List.of(topics.deadLetters()), WRITE),
+                  control(topics),
                   groups(List.of(topics.writeBack(), topics.usage()), READ),
                   List.of(
                       new KafkaRights(
@@ -125,6 +134,7 @@ public record KafkaRights(
           Stream.of(
                   topics(topics.requests(), DELETE),
                   topics(topics.all(), DESCRIBE, DESCRIBE_CONFIGS),
+                  topics(List.of(topics.control()), READ),
                   topics(List.of(topics.heartbeats()), DESCRIBE, DESCRIBE_CONFIGS),
                   groups(workers(topics), DESCRIBE),
                   groups(List.of(topics.writeBack(), topics.usage()), DESCRIBE))
@@ -151,6 +161,16 @@ public record KafkaRights(
                           GROUP, topics.prefix() + "-downstream", PREFIXED, List.of(READ))))
               .toList();
     };
+  }
+
+  /// Of a part that follows the record of the primary, and says that it has found its server.
+  private static List<KafkaRights> control(TopicNames topics) {
+    return topics(List.of(topics.control()), READ, WRITE);
+  }
+
+  /// Of those that write the record of the primary, one after another.
+  private static List<KafkaRights> primary(TopicNames topics) {
+    return List.of(new KafkaRights(TRANSACTIONAL_ID, topics.control(), LITERAL, List.of(WRITE)));
   }
 
   private static List<String> captured(TopicNames topics) {

@@ -17,6 +17,7 @@ public record TopicRequirement(String name, String value, Rule rule) {
   private static final Duration SEGMENT = TopicNames.KEPT_LONGER;
 
   private static final Duration COMMANDS_KEPT = Duration.ofDays(1);
+  private static final Duration CONTROL_SEGMENT = Duration.ofMinutes(10);
   private static final String FOREVER = "-1";
 
   /// How a value is meant.
@@ -56,7 +57,7 @@ public record TopicRequirement(String name, String value, Rule rule) {
     all.add(
         exactly(
             TopicConfig.CLEANUP_POLICY_CONFIG,
-            topic.equals(topics.usage())
+            topic.equals(topics.usage()) || topic.equals(topics.control())
                 ? TopicConfig.CLEANUP_POLICY_COMPACT
                 : TopicConfig.CLEANUP_POLICY_DELETE));
     if (topic.equals(topics.heartbeats())) {
@@ -79,6 +80,10 @@ public record TopicRequirement(String name, String value, Rule rule) {
     } else if (topic.equals(topics.usage())) {
       // a reader that is slower would take a total of an aborted transaction for one that counts
       all.add(atLeast(TopicConfig.DELETE_RETENTION_MS_CONFIG, Duration.ofDays(1).toMillis()));
+    } else if (topic.equals(topics.control())) {
+      // a part reads it from its beginning when it starts: what is written each second is compacted
+      // once its segment is closed
+      all.add(exactly(TopicConfig.SEGMENT_MS_CONFIG, millis(CONTROL_SEGMENT)));
     } else if (topic.equals(topics.commands())) {
       all.add(exactly(TopicConfig.RETENTION_MS_CONFIG, millis(COMMANDS_KEPT)));
     } else {

@@ -23,7 +23,11 @@ class KafkaRightsTest {
         .containsExactly(
             "--add --allow-principal User:installer --operation Create --operation Describe"
                 + " --operation DescribeConfigs --operation AlterConfigs --topic shop."
-                + " --resource-pattern-type prefixed");
+                + " --resource-pattern-type prefixed",
+            "--add --allow-principal User:installer --operation Read --operation Write --topic"
+                + " shop.control",
+            "--add --allow-principal User:installer --operation Write --transactional-id"
+                + " shop.control");
     assertThat(KafkaRights.of(Part.RESULTS, TOPICS))
         .extracting(right -> right.arguments("User:r"))
         .contains(
@@ -46,9 +50,17 @@ class KafkaRightsTest {
   }
 
   @ParameterizedTest
-  @EnumSource(names = {"INSTALL", "MAINTAIN", "UNINSTALL", "DEAD_LETTERS", "DOWNSTREAM"})
+  @EnumSource(names = {"MAINTAIN", "UNINSTALL", "DEAD_LETTERS", "DOWNSTREAM"})
   void letsOnlyThePartsOnTheWayWrite(Part part) {
     assertThat(KafkaRights.of(part, TOPICS))
         .noneMatch(right -> right.operations().contains(AclOperation.WRITE));
+  }
+
+  @Test
+  void letsInstallWriteTheRecordOfThePrimaryAlone() {
+    assertThat(KafkaRights.of(Part.INSTALL, TOPICS))
+        .filteredOn(right -> right.operations().contains(AclOperation.WRITE))
+        .extracting(KafkaRights::name)
+        .containsOnly(TOPICS.control());
   }
 }

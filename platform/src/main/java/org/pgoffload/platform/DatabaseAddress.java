@@ -158,6 +158,11 @@ public record DatabaseAddress(
     return new DatabaseAddress(servers, database, otherUser, otherPassword, parameters);
   }
 
+  /// The same database and login, on one server alone.
+  public DatabaseAddress at(DatabaseServer server) {
+    return new DatabaseAddress(List.of(server), database, user, password, parameters);
+  }
+
   /// The same servers and login, another database.
   public DatabaseAddress in(String otherDatabase) {
     return new DatabaseAddress(servers, otherDatabase, user, password, parameters);
@@ -255,6 +260,20 @@ public record DatabaseAddress(
       String applicationName, Duration silence, Duration statementTimeout) throws SQLException {
     var properties = partProperties(applicationName, statementTimeout);
     properties.setProperty("socketTimeout", Long.toString(silence.toSeconds()));
+    return connectAsPart(properties);
+  }
+
+  /// Opens a session in which the server takes the commands of its replication protocol as well.
+  ///
+  /// @param silence of the server after which the session is given up
+  public Connection connectForReplication(String applicationName, Duration silence)
+      throws SQLException {
+    var properties = partProperties(applicationName, Duration.ZERO);
+    properties.setProperty("socketTimeout", Long.toString(silence.toSeconds()));
+    properties.setProperty("replication", "database");
+    // the driver asks for nothing that such a session has not, and only in the simple protocol
+    properties.setProperty("assumeMinServerVersion", "15");
+    properties.setProperty("preferQueryMode", "simple");
     return connectAsPart(properties);
   }
 

@@ -119,6 +119,11 @@ public record TaskDatabase(
     return new DatabaseAddress(servers, database, role, null, withOptions);
   }
 
+  /// The same database on one server alone.
+  public TaskDatabase at(DatabaseServer server) {
+    return new TaskDatabase(List.of(server), database, parameters);
+  }
+
   /// The libpq URI.
   public String uri() {
     return DatabaseUri.text(servers, database, null, null, parameters);

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.pgoffload.platform.Complaint;
+import org.pgoffload.platform.primary.FollowPrimary;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
@@ -26,13 +27,16 @@ public final class CaptureSidecar implements RunningPart {
   private static final Duration SILENCE = Duration.ofSeconds(10);
 
   private final ProducerConfiguration configuration;
+  private final FollowPrimary primary;
   private final WatchSlot watchSlot;
   private final CountDownLatch closing = new CountDownLatch(1);
   private final Thread thread;
 
   private CaptureSidecar(ProducerConfiguration configuration, Telemetry telemetry) {
     this.configuration = configuration;
-    this.watchSlot = new WatchSlot(configuration, telemetry.metrics());
+    this.primary = ProducerApp.follow(configuration);
+    primary.tellPositionWhile(() -> true);
+    this.watchSlot = new WatchSlot(primary, configuration, telemetry.metrics());
     this.thread = Thread.ofPlatform().name("pgoffload-attend").unstarted(this::run);
   }
 
@@ -58,15 +62,26 @@ public final class CaptureSidecar implements RunningPart {
   private void run() {
     var watch = Thread.ofVirtual().name("pgoffload-watch-slot").start(watchSlot);
     var sweep =
-        Thread.ofVirtual().name("pgoffload-sweep-requests").start(new SweepRequests(configuration));
+        Thread.ofVirtual()
+            .name("pgoffload-sweep-requests")
+            .start(new SweepRequests(primary, configuration));
     try {
       LOG.info(
           "Watching replication slot {} of {}, from which others capture",
           configuration.slot(),
           configuration.database());
-      int version = awaitVersion();
-      try (var _ = FlushMessages.startIfNeeded(configuration.database(), version)) {
-        closing.await();
+      var accept = new AcceptPromotion(configuration, primary, closing);
+      int version = awaitVersion(accept);
+      try (var _ = FlushMessages.startIfNeeded(primary, version)) {
+        var complaint = new Complaint(LOG);
+        while (!closing.await(BETWEEN_TRIES.toMillis(), TimeUnit.MILLISECONDS)) {
+          var refused = accept.acceptFound();
+          if (refused.isEmpty()) {
+            complaint.end();
+          } else {
+            complaint.of(refused);
+          }
+        }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -76,14 +91,15 @@ public final class CaptureSidecar implements RunningPart {
     }
   }
 
-  private int awaitVersion() throws InterruptedException {
+  private int awaitVersion(AcceptPromotion accept) throws InterruptedException {
     var complaint = new Complaint(LOG);
     while (true) {
-      try (var connection =
-          configuration.database().connectAsPart("pgoffload producer attend", SILENCE)) {
+      try (var connection = primary.connect("pgoffload producer attend", SILENCE)) {
         return 10_000 * connection.getMetaData().getDatabaseMajorVersion();
       } catch (SQLException e) {
-        complaint.of("The database cannot be asked: " + e.getMessage());
+        var refused = accept.acceptFound();
+        complaint.of(
+            "The database cannot be asked: " + (refused.isEmpty() ? e.getMessage() : refused));
       }
       if (closing.await(BETWEEN_TRIES.toMillis(), TimeUnit.MILLISECONDS)) {
         throw new InterruptedException("it is being closed");
@@ -102,5 +118,6 @@ public final class CaptureSidecar implements RunningPart {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+    primary.close();
   }
 }

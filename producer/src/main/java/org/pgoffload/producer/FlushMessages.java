@@ -9,7 +9,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Query;
 import org.slf4j.Logger;
@@ -43,13 +43,13 @@ final class FlushMessages implements AutoCloseable {
   /// A server that has vanished must not hold the next flush, or the end, for ever.
   private static final Duration SILENCE = Duration.ofSeconds(10);
 
-  private final DatabaseAddress database;
+  private final ConnectAsPart database;
   private final @Nullable ScheduledExecutorService timer;
   private @Nullable Connection connection;
   private long busyUntil = System.nanoTime();
   private boolean refused;
 
-  private FlushMessages(DatabaseAddress database, boolean needed) {
+  private FlushMessages(ConnectAsPart database, boolean needed) {
     this.database = database;
     this.timer =
         needed
@@ -61,7 +61,7 @@ final class FlushMessages implements AutoCloseable {
     }
   }
 
-  static FlushMessages startIfNeeded(DatabaseAddress database, int serverVersion) {
+  static FlushMessages startIfNeeded(ConnectAsPart database, int serverVersion) {
     return new FlushMessages(database, serverVersion < FIRST_THAT_FLUSHES);
   }
 
@@ -81,7 +81,7 @@ final class FlushMessages implements AutoCloseable {
     var pause = LONGEST;
     try {
       if (connection == null || connection.isClosed()) {
-        connection = database.connectAsPart("pgoffload producer flush", SILENCE);
+        connection = database.connect("pgoffload producer flush", SILENCE);
       }
       pause = refused ? flush(connection) : look(connection);
     } catch (SQLException | RuntimeException e) {

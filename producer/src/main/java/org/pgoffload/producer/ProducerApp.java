@@ -5,6 +5,7 @@ import java.util.Map;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.pgoffload.platform.ProducerProperties;
+import org.pgoffload.platform.primary.FollowPrimary;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
@@ -16,10 +17,12 @@ import org.slf4j.LoggerFactory;
 public final class ProducerApp implements RunningPart {
   private static final Logger LOG = LoggerFactory.getLogger(ProducerApp.class);
 
+  private final FollowPrimary primary;
   private final SuperviseCapture capture;
   private final Thread thread;
 
-  private ProducerApp(SuperviseCapture capture, Thread thread) {
+  private ProducerApp(FollowPrimary primary, SuperviseCapture capture, Thread thread) {
+    this.primary = primary;
     this.capture = capture;
     this.thread = thread;
   }
@@ -33,14 +36,20 @@ public final class ProducerApp implements RunningPart {
     var properties = kafkaProperties(configuration);
     // one for each run of the engine; the first now, so that bad properties are told at once
     new KafkaProducer<byte[], byte[]>(properties).close(Duration.ZERO);
+    var primary = follow(configuration);
     var capture =
         new SuperviseCapture(
-            configuration,
-            () -> new KafkaProducer<>(properties),
-            new WatchSlot(configuration, telemetry.metrics()),
-            telemetry);
+            configuration, primary, () -> new KafkaProducer<>(properties), telemetry);
     var thread = Thread.ofPlatform().name("pgoffload-capture").start(capture);
-    return new ProducerApp(capture, thread);
+    return new ProducerApp(primary, capture, thread);
+  }
+
+  static FollowPrimary follow(ProducerConfiguration configuration) {
+    return FollowPrimary.start(
+        configuration.database(),
+        configuration.kafka(),
+        configuration.topics(),
+        FollowPrimary.nameOf("producer"));
   }
 
   /// Waits until requests are being captured.
@@ -81,6 +90,7 @@ public final class ProducerApp implements RunningPart {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+    primary.close();
   }
 
   private static Map<String, Object> kafkaProperties(ProducerConfiguration configuration) {

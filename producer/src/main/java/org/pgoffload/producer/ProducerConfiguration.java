@@ -7,6 +7,7 @@ import org.pgoffload.connectors.CaptureConfiguration;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.DatabaseServer;
 import org.pgoffload.platform.PinnedSettings;
+import org.pgoffload.platform.primary.FollowPrimary;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
 
@@ -43,13 +44,38 @@ public record ProducerConfiguration(
     return pause.compareTo(Duration.ofMillis(1)) >= 0 && pause.compareTo(HEARTBEAT) <= 0;
   }
 
-  /// What Debezium is told, here or in a Connect cluster.
+  /// What Debezium is told in a Connect cluster.
   public CaptureConfiguration capture() {
     return capture(database, slot, topics, pause);
   }
 
+  /// What Debezium is told here: one server, and each of its sessions is refused unless it is with
+  /// the recorded primary.
+  CaptureConfiguration capture(FollowPrimary.Found primary) {
+    return capture(
+        database.at(primary.server()),
+        slot,
+        topics,
+        pause,
+        PinnedSettings.FIRST_STATEMENT
+            + "; select pgoffload.require_primary("
+            + primary.identity().timeline()
+            + ", '"
+            + primary.identity().token()
+            + "')");
+  }
+
   private static CaptureConfiguration capture(
       DatabaseAddress database, String slot, TopicNames topics, Duration pause) {
+    return capture(database, slot, topics, pause, PinnedSettings.FIRST_STATEMENT);
+  }
+
+  private static CaptureConfiguration capture(
+      DatabaseAddress database,
+      String slot,
+      TopicNames topics,
+      Duration pause,
+      String firstStatement) {
     var properties = database.partProperties("capture", Duration.ZERO);
     // Debezium gives its sessions names by what they are for
     properties.remove("ApplicationName");
@@ -65,7 +91,7 @@ public record ProducerConfiguration(
         database.database(),
         new CaptureConfiguration.Login(
             database.user(), password == null ? null : Secret.of(password)),
-        new CaptureConfiguration.Session(driver, PinnedSettings.FIRST_STATEMENT),
+        new CaptureConfiguration.Session(driver, firstStatement),
         slot,
         topics,
         new CaptureConfiguration.Pace(pause, HEARTBEAT));

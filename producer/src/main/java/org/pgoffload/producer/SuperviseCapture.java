@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -16,6 +17,8 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.connectors.SlotState;
 import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.KafkaFault;
+import org.pgoffload.platform.primary.FollowPrimary;
+import org.pgoffload.platform.primary.NotPrimaryException;
 import org.pgoffload.telemetry.BrokerConnections;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.Telemetry;
@@ -35,6 +38,8 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
 
   private final ProducerConfiguration configuration;
   private final Supplier<Producer<byte[], byte[]>> kafka;
+  private final FollowPrimary primary;
+  private final AcceptPromotion accept;
   private final WatchSlot watchSlot;
   private final Telemetry telemetry;
   private final CountDownLatch closing = new CountDownLatch(1);
@@ -48,16 +53,20 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
 
   SuperviseCapture(
       ProducerConfiguration configuration,
+      FollowPrimary primary,
       Supplier<Producer<byte[], byte[]>> kafka,
-      WatchSlot watchSlot,
       Telemetry telemetry) {
     this.configuration = configuration;
+    this.primary = primary;
+    this.accept = new AcceptPromotion(configuration, primary, closing);
     this.kafka = kafka;
-    this.watchSlot = watchSlot;
+    this.watchSlot = new WatchSlot(primary, configuration, telemetry.metrics());
     this.telemetry = telemetry;
     Gauge.builder("pgoffload.capturing", this, capture -> capture.isCapturing ? 1 : 0)
         .description("1 while requests are captured; 0 also for a producer that waits to take over")
         .register(telemetry.metrics());
+    primary.tellPositionWhile(() -> isCapturing);
+    primary.onChange(this::endRun);
   }
 
   @Override
@@ -80,6 +89,9 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
           case SlotState.Broken broken ->
               complain("capture stands still: " + broken.code() + ": " + broken.whatToDo());
         }
+      } catch (NotPrimaryException e) {
+        var refused = e.code() == NotPrimaryException.Code.NOT_ACCEPTED ? accept.acceptFound() : "";
+        complain("capture stands still: " + (refused.isEmpty() ? e.getMessage() : refused));
       } catch (SQLException e) {
         complain("capture stands still: the database cannot be asked: " + e.getMessage());
       } catch (RuntimeException e) {
@@ -93,9 +105,8 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
   }
 
   private SlotState slotState() throws SQLException {
-    var database = configuration.database();
-    try (var connection = database.connectAsPart("pgoffload producer guard", SILENCE)) {
-      return SlotState.read(connection, database.database(), configuration.slot());
+    try (var connection = primary.connect("pgoffload producer guard", SILENCE)) {
+      return SlotState.read(connection, configuration.database().database(), configuration.slot());
     }
   }
 
@@ -122,7 +133,9 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
 
   private void runEngine(int serverVersion) {
     var properties = new Properties();
-    properties.putAll(configuration.capture().properties());
+    // of the look at the slot
+    var server = primary.found().orElseThrow();
+    properties.putAll(configuration.capture(server).properties());
     properties.setProperty("name", "pgoffload");
     // The slot is the only position: with stored offsets a crash in the middle of a large
     // transaction loses rows, because many share one LSN.
@@ -140,8 +153,10 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
     health = Health.waiting("the capture is starting");
     // only who captures sweeps, so that no two do
     var sweep =
-        Thread.ofVirtual().name("pgoffload-sweep-requests").start(new SweepRequests(configuration));
-    try (var _ = FlushMessages.startIfNeeded(configuration.database(), serverVersion)) {
+        Thread.ofVirtual()
+            .name("pgoffload-sweep-requests")
+            .start(new SweepRequests(primary, configuration));
+    try (var _ = FlushMessages.startIfNeeded(primary, serverVersion)) {
       var started =
           DebeziumEngine.create(Connect.class)
               .using(properties)
@@ -150,7 +165,8 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
               .notifying(new PublishCaptured(producer, configuration.topics(), telemetry))
               .build();
       engine = started;
-      if (!isClosing()) {
+      // another one may have been recorded meanwhile
+      if (!isClosing() && primary.isRecorded(server)) {
         started.run();
       }
     } finally {
@@ -208,17 +224,39 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
   private void closeEngine() {
     try {
       do {
-        var running = engine;
-        if (running != null) {
-          try {
-            running.close();
-          } catch (IOException | RuntimeException e) {
-            LOG.debug("The engine is starting or ending already", e);
-          }
-        }
+        close(engine);
       } while (!ended.await(100, TimeUnit.MILLISECONDS));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /// Ends the engine that runs now; the supervisor looks again where the primary is.
+  private void endRun() {
+    var running = engine;
+    if (running != null) {
+      Thread.ofVirtual().name("pgoffload-capture-change").start(() -> endRun(running));
+    }
+  }
+
+  private void endRun(DebeziumEngine<?> running) {
+    try {
+      while (Objects.equals(engine, running)) {
+        close(running);
+        Thread.sleep(100);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static void close(@Nullable DebeziumEngine<?> running) {
+    if (running != null) {
+      try {
+        running.close();
+      } catch (IOException | RuntimeException e) {
+        LOG.debug("The engine is starting or ending already", e);
+      }
     }
   }
 

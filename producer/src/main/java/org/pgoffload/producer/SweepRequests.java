@@ -15,7 +15,7 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.pgoffload.platform.Complaint;
-import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.platform.Query;
 import org.pgoffload.platform.TopicOffsets;
@@ -46,12 +46,16 @@ final class SweepRequests implements Runnable {
   /// Longer than the workers need for what is on its way, shorter than a caller's patience.
   private static final Duration LONGEST_WAIT = Duration.ofMinutes(1);
 
+  private static final Duration SILENCE = Duration.ofSeconds(60);
+
   private static final int LOOK_AT = 50_000;
 
+  private final ConnectAsPart database;
   private final ProducerConfiguration configuration;
   private final Complaint complaint = new Complaint(LOG);
 
-  SweepRequests(ProducerConfiguration configuration) {
+  SweepRequests(ConnectAsPart database, ProducerConfiguration configuration) {
+    this.database = database;
     this.configuration = configuration;
   }
 
@@ -79,11 +83,12 @@ final class SweepRequests implements Runnable {
 
   private void sweepWhatIsDue()
       throws SQLException, ExecutionException, TimeoutException, InterruptedException {
-    try (var database = connect(configuration.database())) {
-      var due = next(database);
+    // a server that has vanished must not hold it for ever
+    try (var connection = database.connect("pgoffload producer sweep", SILENCE)) {
+      var due = next(connection);
       while (due.isPresent()) {
-        sweep(database, due.get());
-        due = next(database);
+        sweep(connection, due.get());
+        due = next(connection);
       }
     }
   }
@@ -216,10 +221,5 @@ final class SweepRequests implements Runnable {
         }
       }
     }
-  }
-
-  private static Connection connect(DatabaseAddress address) throws SQLException {
-    // a server that has vanished must not hold it for ever
-    return address.connectAsPart("pgoffload producer sweep", Duration.ofSeconds(60));
   }
 }

@@ -6,6 +6,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.telemetry.Health;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,6 +22,7 @@ final class WatchSlot implements Runnable {
 
   private static final List<String> STATES = List.of("ok", "warning", "error");
 
+  private final ConnectAsPart database;
   private final ProducerConfiguration configuration;
   private final Duration interval;
   private volatile double retainedBytes = Double.NaN;
@@ -30,11 +32,16 @@ final class WatchSlot implements Runnable {
   private volatile boolean looked;
   private String lastSaid = "oknull";
 
-  WatchSlot(ProducerConfiguration configuration, MeterRegistry metrics) {
-    this(configuration, metrics, INTERVAL);
+  WatchSlot(ConnectAsPart database, ProducerConfiguration configuration, MeterRegistry metrics) {
+    this(database, configuration, metrics, INTERVAL);
   }
 
-  WatchSlot(ProducerConfiguration configuration, MeterRegistry metrics, Duration interval) {
+  WatchSlot(
+      ConnectAsPart database,
+      ProducerConfiguration configuration,
+      MeterRegistry metrics,
+      Duration interval) {
+    this.database = database;
     this.configuration = configuration;
     this.interval = interval;
     Gauge.builder("pgoffload.slot.retained", this, watch -> watch.retainedBytes)
@@ -85,8 +92,7 @@ final class WatchSlot implements Runnable {
   }
 
   private void look() throws SQLException {
-    try (var connection =
-            configuration.database().connectAsPart("pgoffload producer watch", INTERVAL);
+    try (var connection = database.connect("pgoffload producer watch", INTERVAL);
         var statement =
             connection.prepareStatement(
                 "select state, detail, advice, retained_bytes::float8, keep_bytes::float8 from"

@@ -26,6 +26,7 @@ import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.dev.servers.TestBroker;
 import org.pgoffload.operations.InstallSlot;
 import org.pgoffload.operations.InstallTopics;
+import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RecordHeaders;
@@ -72,8 +73,15 @@ final class TestInstallation implements BeforeEachCallback, AfterAllCallback {
     broker.forgetTopics();
     topics = new TopicNames("test" + NEXT_PREFIX.incrementAndGet());
     InstallTopics.run(kafka(), topics, 2, (short) 1, MAX_REQUEST_BYTES, Duration.ofDays(7));
+    recordPrimary();
     dropSlot();
     InstallSlot.run(admin(), SLOT, Duration.ofSeconds(20), line -> {});
+  }
+
+  /// As install does for an installation that has no record yet.
+  private void recordPrimary() {
+    execute("update pgoffload.setting set value = '' where name = 'control_topic'");
+    RecordPrimary.install(admin(), kafka(), topics);
   }
 
   /// Also while it is being streamed from.

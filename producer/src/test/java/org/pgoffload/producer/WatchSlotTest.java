@@ -21,7 +21,12 @@ final class WatchSlotTest {
     var metrics = new SimpleMeterRegistry();
     var thread =
         Thread.ofVirtual()
-            .start(new WatchSlot(installation.configuration(), metrics, Duration.ofMillis(50)));
+            .start(
+                new WatchSlot(
+                    installation.producer()::connectAsPart,
+                    installation.configuration(),
+                    metrics,
+                    Duration.ofMillis(50)));
     try {
       // nobody reads from it
       await().atMost(PATIENCE).until(() -> state(metrics, "warning") == 1);

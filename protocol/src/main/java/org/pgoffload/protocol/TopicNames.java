@@ -66,6 +66,13 @@ public record TopicNames(String prefix) {
     return prefix + ".usage";
   }
 
+  /// Which server takes the installation's writes, and which parts have found it (compacted, one
+  /// partition); key: [ControlRecord#recordKey()]. Also the transactional id of those that write
+  /// the record of the primary.
+  public String control() {
+    return prefix + ".control";
+  }
+
   /// Empty records with which a Connect cluster stores how far it has captured. The producer needs
   /// no such topic, and the installer makes none.
   public String heartbeats() {
@@ -110,6 +117,7 @@ public record TopicNames(String prefix) {
         pieces(),
         commands(),
         deadLetters(),
-        usage());
+        usage(),
+        control());
   }
 }

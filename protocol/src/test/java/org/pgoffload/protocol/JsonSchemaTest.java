@@ -32,8 +32,10 @@ final class JsonSchemaTest {
   private static final Schema LLM_USAGE = schema("llm-usage");
   private static final Schema SQL_RESULT = schema("sql-result");
   private static final Schema SQL_ROWS = schema("sql-rows");
+  private static final Schema CONTROL = schema("control");
   private static final Map<String, Schema> SCHEMAS =
       Map.of(
+          "control", CONTROL,
           "request", REQUEST,
           "result", RESULT,
           "llm-piece", LLM_PIECE,
@@ -246,6 +248,13 @@ final class JsonSchemaTest {
     hasTheFieldsOf(SqlError.class, ofSql.get("error"));
     hasTheFieldsOf(SqlNotice.class, ofSql.get("notices").get("items"));
     hasTheFieldsOf(SqlRows.class, SQL_ROWS.getSchemaNode());
+    var control = CONTROL.getSchemaNode().get("oneOf");
+    hasTheFieldsOf(ControlRecord.Primary.class, control.get(0));
+    var server = control.get(0).get("properties").get("server");
+    hasTheFieldsOf(ControlRecord.Server.class, server);
+    hasTheFieldsOf(ControlRecord.Fork.class, server.get("properties").get("history").get("items"));
+    hasTheFieldsOf(ControlRecord.Position.class, control.get(1));
+    hasTheFieldsOf(ControlRecord.Part.class, control.get(2));
   }
 
   @Test

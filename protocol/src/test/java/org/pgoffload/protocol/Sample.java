@@ -20,7 +20,10 @@ enum Sample {
   CHUNKED("sql-result", text(Samples.CHUNKED.write()), ResultMessage::read),
   REFUSED("sql-result", text(Samples.REFUSED.write()), ResultMessage::read),
   ROWS("sql-rows", text(Samples.ROWS.write()), ResultMessage::read),
-  PIECE("sql-rows", text(Samples.PIECE.write()), ResultMessage::read);
+  PIECE("sql-rows", text(Samples.PIECE.write()), ResultMessage::read),
+  PRIMARY("control", text(Samples.PRIMARY.write()), ControlRecord::read),
+  POSITION("control", text(Samples.POSITION.write()), ControlRecord::read),
+  PART("control", text(Samples.PART.write()), ControlRecord::read);
 
   /// The name of its JSON schema.
   final String schema;

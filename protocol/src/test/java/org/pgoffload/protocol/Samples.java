@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 
 /// Messages that several tests read.
 final class Samples {
@@ -155,6 +156,23 @@ final class Samples {
     settings.put("search_path", "\"$user\", public");
     return settings;
   }
+
+  static final UUID TOKEN = UUID.fromString("5f4dcc3b-0000-4000-8000-000000000002");
+
+  static final ControlRecord.Primary PRIMARY =
+      new ControlRecord.Primary(
+          "5f4dcc3b-0000-4000-8000-000000000001",
+          new ControlRecord.Server(
+              -7L, 2, List.of(new ControlRecord.Fork(1, WalPosition.parse("16/B374D848")))),
+          TOKEN,
+          WalPosition.parse("16/B374D900"),
+          Map.of("pgoffload.requests.llm", "vwHo31i7TcKpVtQx"));
+
+  static final ControlRecord.Position POSITION =
+      new ControlRecord.Position(TOKEN, WalPosition.parse("FFFFFFFF/0"));
+
+  static final ControlRecord.Part PART =
+      new ControlRecord.Part("worker db-1", TOKEN, "1767323045.678901");
 
   private Samples() {}
 }

@@ -22,7 +22,8 @@ final class TopicNamesTest {
             "a.b_c-1.pieces",
             "a.b_c-1.commands",
             "a.b_c-1.dead-letters",
-            "a.b_c-1.usage");
+            "a.b_c-1.usage",
+            "a.b_c-1.control");
   }
 
   @ParameterizedTest

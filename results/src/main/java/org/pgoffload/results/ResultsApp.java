@@ -3,6 +3,7 @@ package org.pgoffload.results;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.pgoffload.platform.primary.FollowPrimary;
 import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
@@ -18,6 +19,7 @@ public final class ResultsApp implements RunningPart {
   private final WriteGroup groups;
   private final BuryRecords bury;
   private final UsageApp usage;
+  private final FollowPrimary primary;
   private final CountDownLatch closing;
   private final Thread thread;
 
@@ -27,12 +29,14 @@ public final class ResultsApp implements RunningPart {
       WriteGroup groups,
       BuryRecords bury,
       UsageApp usage,
+      FollowPrimary primary,
       CountDownLatch closing) {
     this.consume = consume;
     this.writeBack = writeBack;
     this.groups = groups;
     this.bury = bury;
     this.usage = usage;
+    this.primary = primary;
     this.closing = closing;
     this.thread = Thread.ofPlatform().name("pgoffload-write-back").start(this::run);
   }
@@ -41,14 +45,21 @@ public final class ResultsApp implements RunningPart {
   ///
   /// @param telemetry takes the measures and traces
   public static ResultsApp start(ResultsConfiguration configuration, Telemetry telemetry) {
-    var groups = new WriteGroup(configuration.database());
+    var primary =
+        FollowPrimary.start(
+            configuration.database(),
+            configuration.kafka(),
+            configuration.topics(),
+            FollowPrimary.nameOf("results"));
+    var groups = new WriteGroup(primary);
+    primary.onChange(groups::abort);
     var bury = new BuryRecords(configuration.kafka(), configuration.topics().deadLetters());
     var writeBack =
         new WriteBack(groups, bury, new CountDeadLetters(telemetry.metrics()), telemetry);
     var closing = new CountDownLatch(1);
     var consume = new ConsumeResults(configuration, writeBack, closing);
     var usage = UsageApp.start(configuration, consume.running(), telemetry.metrics());
-    return new ResultsApp(consume, writeBack, groups, bury, usage, closing);
+    return new ResultsApp(consume, writeBack, groups, bury, usage, primary, closing);
   }
 
   private void run() {
@@ -109,5 +120,6 @@ public final class ResultsApp implements RunningPart {
       Thread.currentThread().interrupt();
     }
     bury.close();
+    primary.close();
   }
 }

@@ -7,7 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.Query;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,10 +17,10 @@ import org.slf4j.LoggerFactory;
 final class WriteGroup {
   private static final Logger LOG = LoggerFactory.getLogger(WriteGroup.class);
 
-  private final DatabaseAddress database;
+  private final ConnectAsPart database;
   private volatile @Nullable Connection connection;
 
-  WriteGroup(DatabaseAddress database) {
+  WriteGroup(ConnectAsPart database) {
     this.database = database;
   }
 
@@ -80,9 +80,7 @@ final class WriteGroup {
     var open = connection;
     if (open == null) {
       // a server that has vanished is not waited for for ever; above the server's own timeout
-      open =
-          database.connectAsPart(
-              "pgoffload results", Duration.ofSeconds(75), Duration.ofSeconds(60));
+      open = database.connect("pgoffload results", Duration.ofSeconds(75), Duration.ofSeconds(60));
       connection = open;
     }
     return open;
@@ -101,7 +99,8 @@ final class WriteGroup {
     }
   }
 
-  /// Ends a statement that waits, for a lock say.
+  /// Ends a statement that waits, for a lock say, or that runs on a server that is not the primary
+  /// any more.
   void abort() {
     var open = connection;
     if (open != null) {

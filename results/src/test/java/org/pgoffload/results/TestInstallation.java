@@ -14,6 +14,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.dev.servers.TestBroker;
 import org.pgoffload.operations.InstallTopics;
+import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultHead;
@@ -59,6 +60,9 @@ final class TestInstallation {
     broker.forgetTopics();
     topics = new TopicNames("test" + NEXT_PREFIX.incrementAndGet());
     InstallTopics.run(kafka(), topics, 2, (short) 1, MAX_REQUEST_BYTES, Duration.ofDays(7));
+    // as install does for an installation that has no record yet
+    execute("update pgoffload.setting set value = '' where name = 'control_topic'");
+    RecordPrimary.install(admin(), kafka(), topics);
     return topics;
   }
 

@@ -578,7 +578,7 @@ final class WriteBackTest {
 
   /// The messages that a test has taken for a write-back, and the application that closes.
   private final class Writing implements WriteBack.Pause, AutoCloseable {
-    private final WriteGroup groups = new WriteGroup(installation.results());
+    private final WriteGroup groups = new WriteGroup(installation.results()::connectAsPart);
     private final CountDownLatch closing = new CountDownLatch(1);
     private final List<WaitingMessage> taken = new ArrayList<>();
     private final WriteBack writeBack;

@@ -55,14 +55,14 @@ grant execute on function
   pgoffload.consult_cache, pgoffload.end_sql, pgoffload.end_stalled_claims, pgoffload.is_copy, pgoffload.live_workers, pgoffload.mark_autocommit,
   pgoffload.pid_of, pgoffload.record_cancellations, pgoffload.record_llm_requests, pgoffload.record_progress,
   pgoffload.record_sql_requests, pgoffload.record_wait, pgoffload.register_worker, pgoffload.release_lease,
-  pgoffload.renew_lease, pgoffload.sessions_gone, pgoffload.signing_keys, pgoffload.sql_result_message, pgoffload.still_claimed,
+  pgoffload.renew_lease, pgoffload.server_identity, pgoffload.sessions_gone, pgoffload.signing_keys, pgoffload.sql_result_message, pgoffload.still_claimed,
   pgoffload.stalled_claims, pgoffload.store_rows, pgoffload.sweep_large_answers,
   pgoffload.worker_is_alive
   to pgoffload_worker;
-grant execute on function pgoffload.is_copy, pgoffload.write_back to pgoffload_results;
+grant execute on function pgoffload.is_copy, pgoffload.server_identity, pgoffload.write_back to pgoffload_results;
 grant execute on function
-  pgoffload.end_sweep, pgoffload.health, pgoffload.is_copy, pgoffload.next_sweep, pgoffload.send_again, pgoffload.slot_health,
-  pgoffload.slot_is_past
+  pgoffload.begin_timeline, pgoffload.end_sweep, pgoffload.failover_permitted_lag, pgoffload.health, pgoffload.is_copy, pgoffload.next_sweep, pgoffload.prepare_timeline,
+  pgoffload.require_primary, pgoffload.send_again, pgoffload.server_identity, pgoffload.slot_health, pgoffload.slot_is_past
   to pgoffload_producer;
 -- aggregates
 grant execute on routine pgoffload.emit_llm_request, pgoffload.emit_llm_prompts to llm_user;

@@ -7,12 +7,18 @@ import io.micrometer.core.instrument.MeterRegistry;
 import java.security.GeneralSecurityException;
 import java.sql.SQLException;
 import java.time.Duration;
+import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.DatabaseFault;
-import org.pgoffload.platform.PinnedSettings;
+import org.pgoffload.platform.primary.FollowPrimary;
+import org.pgoffload.platform.primary.NotPrimaryException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Opens the worker's own connections, once the database is there.
 final class OpenPool {
+  private static final Logger LOG = LoggerFactory.getLogger(OpenPool.class);
+
   private static final Duration PATIENCE_AT_START = Duration.ofSeconds(30);
 
   /// Claims are made by one thread, the lease is renewed by another, keys are read now and then.
@@ -43,16 +49,12 @@ final class OpenPool {
   /// Opens the pool of the worker's own connections.
   ///
   /// @throws WorkerStartException if there is no way in, with what to do
-  static HikariDataSource open(WorkerConfiguration configuration, MeterRegistry metrics) {
+  static HikariDataSource open(
+      WorkerConfiguration configuration, FollowPrimary primary, MeterRegistry metrics) {
     var pool = new HikariConfig();
     pool.setPoolName("pgoffload-worker");
     pool.setMetricRegistry(metrics);
-    pool.setJdbcUrl(configuration.database().jdbcUrl());
-    var properties =
-        configuration.database().partProperties(name(configuration), STATEMENT_TIMEOUT);
-    properties.setProperty("socketTimeout", Long.toString(SILENCE.toSeconds()));
-    pool.setDataSourceProperties(properties);
-    pool.setConnectionInitSql(PinnedSettings.FIRST_STATEMENT);
+    pool.setDataSource(primary.dataSource(name(configuration), SILENCE, STATEMENT_TIMEOUT));
     pool.setExceptionOverride(new DropReadOnly());
     pool.setMaximumPoolSize(configuration.sql() == null ? CONNECTIONS : CONNECTIONS_WITH_SQL);
     pool.setMinimumIdle(1);
@@ -60,22 +62,29 @@ final class OpenPool {
     pool.setValidationTimeout(Duration.ofSeconds(1).toMillis());
     // once it has been there, a database that is away is waited for by whoever needs it
     pool.setInitializationFailTimeout(-1);
-    awaitDatabase(configuration);
-    return new HikariDataSource(pool);
+    awaitDatabase(configuration, primary);
+    var opened = new HikariDataSource(pool);
+    // what is in use goes when it comes back
+    primary.onChange(() -> opened.getHikariPoolMXBean().softEvictConnections());
+    return opened;
   }
 
   private static String name(WorkerConfiguration configuration) {
     return "pgoffload worker " + configuration.delivery().name();
   }
 
-  /// Started together with its database, a worker waits for it, but not for a login or a database
-  /// that is not there, or a server that is not the right one.
-  private static void awaitDatabase(WorkerConfiguration configuration) {
+  /// Started together with its database, a worker waits for it, and for the record of the primary
+  /// as long as it takes; but not for a login or a database that is not there, or a server whose
+  /// certificate is not the right one.
+  private static void awaitDatabase(WorkerConfiguration configuration, FollowPrimary primary) {
     var address = configuration.database();
     long deadline = System.nanoTime() + PATIENCE_AT_START.toNanos();
+    var complaint = new Complaint(LOG);
     while (true) {
-      try (var _ = address.connectAsPart(name(configuration), SILENCE, STATEMENT_TIMEOUT)) {
+      try (var _ = primary.connect(name(configuration), SILENCE, STATEMENT_TIMEOUT)) {
         return;
+      } catch (NotPrimaryException e) {
+        complaint.of("The worker does not begin yet: " + e.getMessage());
       } catch (SQLException e) {
         if (DatabaseFault.isOfClass(e, "28", "3D")
             || isAnotherServer(e)

@@ -4,6 +4,7 @@ import java.sql.SQLException;
 import java.time.Clock;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import org.pgoffload.platform.primary.FollowPrimary;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
@@ -69,11 +70,18 @@ public final class WorkerApp implements RunningPart {
       throws SQLException {
     var settings = configuration.delivery();
     var provider = providers.primary();
+    var primary =
+        opened.add(
+            FollowPrimary.start(
+                configuration.database(),
+                settings.kafka(),
+                settings.topics(),
+                "worker " + settings.name()));
     var delivery =
         new Delivery(
             settings,
             opened,
-            opened.add(OpenPool.open(configuration, telemetry.metrics())),
+            opened.add(OpenPool.open(configuration, primary, telemetry.metrics())),
             telemetry,
             new Lease.Label(
                 settings.name(), settings.version(), provider.name(), provider.defaultModel()));
@@ -86,7 +94,7 @@ public final class WorkerApp implements RunningPart {
     if (sql == null) {
       delivery.measure().tell("tasks", () -> 0);
     } else {
-      commands.add(SqlRequests.open(delivery, sql, telemetry.metrics()));
+      commands.add(SqlRequests.open(delivery, sql, primary, telemetry.metrics()));
       LOG.info("Worker {} runs SQL in {}", settings.name(), sql.database());
     }
     delivery.obey(commands);

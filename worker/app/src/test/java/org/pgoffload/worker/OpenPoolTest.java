@@ -8,13 +8,21 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.platform.primary.FollowPrimary;
 
 final class OpenPoolTest {
   @AutoClose private static final TestInstallation installation = TestInstallation.start();
 
+  private static FollowPrimary follow() {
+    return FollowPrimary.start(
+        installation.worker(), installation.kafka(), installation.newTopics(1), "worker w");
+  }
+
   @Test
   void aSessionThatCannotWriteIsNotUsedAgain() throws SQLException {
-    try (var pool = OpenPool.open(installation.configuration("w"), new SimpleMeterRegistry())) {
+    try (var primary = follow();
+        var pool =
+            OpenPool.open(installation.configuration("w"), primary, new SimpleMeterRegistry())) {
       int first;
       try (var connection = pool.getConnection();
           var statement = connection.createStatement()) {
@@ -33,7 +41,9 @@ final class OpenPoolTest {
   void sessionsHaveTheirOwnSettings() throws SQLException {
     installation.execute("alter role pgoffload_worker set default_transaction_read_only = on");
     installation.execute("alter role pgoffload_worker set transaction_timeout = '30s'");
-    try (var pool = OpenPool.open(installation.configuration("w"), new SimpleMeterRegistry());
+    try (var primary = follow();
+        var pool =
+            OpenPool.open(installation.configuration("w"), primary, new SimpleMeterRegistry());
         var connection = pool.getConnection()) {
       assertThat(setting(connection, "default_transaction_read_only")).isEqualTo("off");
       assertThat(setting(connection, "transaction_timeout")).isEqualTo("0");

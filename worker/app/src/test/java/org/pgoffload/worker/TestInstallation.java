@@ -25,6 +25,7 @@ import org.apache.kafka.common.config.TopicConfig;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.dev.servers.TestBroker;
 import org.pgoffload.operations.InstallTopics;
+import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
@@ -81,6 +82,9 @@ public final class TestInstallation implements AutoCloseable {
     topics = new TopicNames("test" + NEXT_PREFIX.incrementAndGet());
     InstallTopics.run(
         kafka(), topics, partitions, (short) 1, MAX_REQUEST_BYTES, Duration.ofDays(7));
+    // as install does for an installation that has no record yet
+    execute("update pgoffload.setting set value = '' where name = 'control_topic'");
+    RecordPrimary.install(admin(), kafka(), topics);
     return topics;
   }
 

@@ -2,6 +2,7 @@ package org.pgoffload.worker.sql;
 
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
+import org.pgoffload.platform.primary.FollowPrimary;
 import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.worker.delivery.Delivery;
 import org.pgoffload.worker.delivery.RunRequests;
@@ -17,12 +18,15 @@ public final class SqlRequests {
   ///
   /// @return what obeys the commands to them
   public static CommandHandler open(
-      Delivery delivery, SqlSettings settings, MeterRegistry metrics) {
+      Delivery delivery, SqlSettings settings, FollowPrimary primary, MeterRegistry metrics) {
     var worker = delivery.settings().name();
     var topics = delivery.settings().topics();
     var records = new TaskRecords(delivery.database(), delivery.lease());
     var sessions =
-        delivery.opened(new TaskSessions(settings.database(), records, worker, settings.limits()));
+        delivery.opened(
+            new TaskSessions(
+                () -> primary.of(settings.database()), records, worker, settings.limits()));
+    primary.onChange(sessions::closeIdle);
     var tasks = delivery.opened(new RunningTasks(records));
     var handler =
         new SqlRequestHandler(

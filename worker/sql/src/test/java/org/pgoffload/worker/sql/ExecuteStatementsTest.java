@@ -57,7 +57,7 @@ final class ExecuteStatementsTest {
                 .withAuthentication(List.of("host all all 127.0.0.1/32 trust"), List.of()));
     sessions =
         new TaskSessions(
-            new TaskDatabase(postgres.host(), postgres.port(), "postgres", Map.of()),
+            () -> new TaskDatabase(postgres.host(), postgres.port(), "postgres", Map.of()),
             // the role that has made the cluster
             oid -> new TaskLogin(oid, "postgres", false, TaskDatabase.options(true)),
             "test",

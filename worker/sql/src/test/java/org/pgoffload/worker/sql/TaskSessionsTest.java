@@ -21,7 +21,7 @@ final class TaskSessionsTest {
   @AutoClose
   private final TaskSessions sessions =
       new TaskSessions(
-          database.tasks(), database.roles(), "w", new SqlLimits(3, 2, Duration.ofSeconds(60)));
+          database::tasks, database.roles(), "w", new SqlLimits(3, 2, Duration.ofSeconds(60)));
 
   private TaskSession borrow(String login, int depth) throws Exception {
     return sessions.borrow(database.oid(login), depth, Duration.ofSeconds(5)).orElseThrow();
@@ -62,7 +62,7 @@ final class TaskSessionsTest {
   void thatRestTooLongAreClosed() throws Exception {
     try (var impatient =
         new TaskSessions(
-            database.tasks(), database.roles(), "w", new SqlLimits(3, 2, Duration.ofMillis(100)))) {
+            database::tasks, database.roles(), "w", new SqlLimits(3, 2, Duration.ofMillis(100)))) {
       var session = impatient.borrow(database.oid("bob"), 0, Duration.ofSeconds(5)).orElseThrow();
       impatient.giveBack(session, 0);
       await()
@@ -138,7 +138,7 @@ final class TaskSessionsTest {
     var bob = database.oid("bob");
     try (var late =
         new TaskSessions(
-            database.tasks(),
+            database::tasks,
             oid -> new TaskLogin(oid, "alice", false, ""),
             "late",
             SqlLimits.DEFAULT)) {

@@ -32,7 +32,8 @@ final class TestWorker implements AutoCloseable {
   /// @param sessionsEvery how often the tasks' sessions are looked at
   TestWorker(TestDatabase database, TaskDatabase tasks, Duration sessionsEvery) {
     records = database.roles();
-    sessions = new TaskSessions(tasks, records, "w", new SqlLimits(8, 4, Duration.ofSeconds(30)));
+    sessions =
+        new TaskSessions(() -> tasks, records, "w", new SqlLimits(8, 4, Duration.ofSeconds(30)));
     running = new RunningTasks(records, sessionsEvery);
     run = new RunTask(sessions, records, topic, "w", Clock.systemUTC());
   }

@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 import org.apache.commons.pool2.BaseKeyedPooledObjectFactory;
 import org.apache.commons.pool2.PooledObject;
 import org.apache.commons.pool2.impl.DefaultPooledObject;
@@ -29,7 +30,7 @@ public final class TaskSessions implements AutoCloseable {
 
   private static final int VALIDATION_SECONDS = 5;
 
-  private final TaskDatabase database;
+  private final Supplier<TaskDatabase> database;
   private final TaskLogin.Roles roles;
   private final String worker;
   private final SqlLimits limits;
@@ -37,10 +38,11 @@ public final class TaskSessions implements AutoCloseable {
       new ConcurrentHashMap<>();
   private volatile boolean closed;
 
+  /// @param database where tasks run, asked before each login
   /// @param roles where the role of an oid is looked up before each login
   /// @param worker its name, shown as application_name between tasks
   public TaskSessions(
-      TaskDatabase database, TaskLogin.Roles roles, String worker, SqlLimits limits) {
+      Supplier<TaskDatabase> database, TaskLogin.Roles roles, String worker, SqlLimits limits) {
     this.database = database;
     this.roles = roles;
     this.worker = worker;
@@ -105,7 +107,7 @@ public final class TaskSessions implements AutoCloseable {
   /// @throws SQLException if the role cannot be logged in as
   public TaskSession open(long oid) throws SQLException {
     var login = roles.login(oid);
-    var address = database.as(login.name(), login.options());
+    var address = database.get().as(login.name(), login.options());
     var properties = address.properties("pgoffload worker " + worker);
     // rows are PostgreSQL's own text, whatever their type
     properties.setProperty("binaryTransfer", "false");
@@ -131,7 +133,7 @@ public final class TaskSessions implements AutoCloseable {
 
   /// The database that its sessions are of.
   public String databaseName() {
-    return database.database();
+    return database.get().database();
   }
 
   /// How many run a task.

@@ -1,0 +1,301 @@
+package org.pgoffload.operations;
+
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.stream.Collectors;
+import org.apache.kafka.common.KafkaException;
+import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.DatabaseServer;
+import org.pgoffload.platform.KafkaFault;
+import org.pgoffload.platform.Query;
+import org.pgoffload.platform.TopicOffsets;
+import org.pgoffload.platform.primary.ControlState;
+import org.pgoffload.platform.primary.NotPrimaryException;
+import org.pgoffload.platform.primary.NotPrimaryException.Code;
+import org.pgoffload.platform.primary.ReadControl;
+import org.pgoffload.platform.primary.ReplacePrimary;
+import org.pgoffload.platform.primary.ServerIdentity;
+import org.pgoffload.platform.primary.TimelineHistory;
+import org.pgoffload.protocol.ControlRecord.Fork;
+import org.pgoffload.protocol.ControlRecord.Primary;
+import org.pgoffload.protocol.ControlRecord.Server;
+import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.schema.InstallException;
+
+/// Writes the record of the primary, without which no part works: the first one of an installation,
+/// and one that an administrator answers for.
+public final class RecordPrimary {
+  private static final String REFUSED = "the record of the primary cannot be read or written";
+  private static final Duration SILENCE = Duration.ofSeconds(30);
+
+  private RecordPrimary() {}
+
+  /// A server beside the record of the primary.
+  ///
+  /// @param server as it was asked
+  /// @param state of the topic
+  /// @param refusal why parts do not write to the server; null if it is the recorded primary
+  public record Comparison(
+      ServerIdentity server, ControlState state, @Nullable NotPrimaryException refusal) {}
+
+  /// Compares the server with the record.
+  ///
+  /// @param database the owner's login, or one of a part
+  /// @param kafka Kafka's client properties
+  /// @throws InstallException if either cannot be asked
+  public static Comparison compare(
+      DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
+    var where = only(database);
+    try (var connection = database.at(where).connectAsPart("pgoffload promote")) {
+      var server = ServerIdentity.read(connection);
+      var state = read(kafka, topics);
+      return new Comparison(
+          server, state, state.refusal(server, where, topics.control()).orElse(null));
+    } catch (SQLException e) {
+      throw new InstallException("the server cannot be asked: " + e.getMessage(), e);
+    }
+  }
+
+  /// What is on the topic; nothing where there is no such topic.
+  ///
+  /// @throws InstallException if Kafka refuses or does not answer
+  public static ControlState read(Map<String, Object> kafka, TopicNames topics) {
+    return AskKafka.ask(
+        kafka,
+        REFUSED,
+        admin -> {
+          if (!TopicOffsets.get(admin.listTopics().names()).contains(topics.control())) {
+            return ControlState.none();
+          }
+          try (var read = new ReadControl(kafka, topics)) {
+            read.readToEnd();
+            return read.state();
+          } catch (KafkaException e) {
+            throw new InstallException(REFUSED + ": " + KafkaFault.words(e), e);
+          }
+        });
+  }
+
+  /// The one server that takes writes. An old primary that has returned takes them as well, and so
+  /// two have to be told apart by the administrator.
+  private static DatabaseServer only(DatabaseAddress database) {
+    var writable =
+        database.servers().stream().filter(server -> takesWrites(database.at(server))).toList();
+    if (writable.size() > 1) {
+      throw new InstallException(
+          "several servers take writes ("
+              + writable.stream().map(DatabaseServer::toString).collect(Collectors.joining(", "))
+              + "): name the one that is meant with --database-url",
+          null);
+    }
+    return writable.isEmpty() ? database.servers().getFirst() : writable.getFirst();
+  }
+
+  private static boolean takesWrites(DatabaseAddress one) {
+    try (var connection = one.connectAsPart("pgoffload promote", SILENCE)) {
+      return Query.row(
+          connection, "select not pg_catalog.pg_is_in_recovery()", row -> row.getBoolean(1));
+    } catch (SQLException e) {
+      return false;
+    }
+  }
+
+  /// Refuses to go on where the record names another server than this one.
+  ///
+  /// @throws InstallException with what to do
+  static void requireOwn(DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
+    var state = read(kafka, topics);
+    if (state.primary() == null && state.unreadable().isEmpty()) {
+      return;
+    }
+    try (var connection = database.connectAsPart("pgoffload install")) {
+      if (isInstalled(connection)) {
+        refuse(state, ServerIdentity.read(connection), database, topics);
+      }
+    } catch (SQLException e) {
+      throw new InstallException("the server cannot be asked: " + e.getMessage(), e);
+    }
+  }
+
+  private static boolean isInstalled(Connection connection) throws SQLException {
+    return Query.row(
+        connection,
+        "select pg_catalog.to_regprocedure('pgoffload.server_identity()') is not null",
+        row -> row.getBoolean(1));
+  }
+
+  private static void refuse(
+      ControlState state, ServerIdentity server, DatabaseAddress database, TopicNames topics) {
+    state
+        .refusal(server, database.servers().getFirst(), topics.control())
+        .filter(refusal -> refusal.code() != Code.NO_RECORD)
+        .ifPresent(refusal -> {
+          throw new InstallException(String.valueOf(refusal.getMessage()), refusal);
+        });
+  }
+
+  /// Writes the first record of an installation, or the ids of its topics into the one that is
+  /// there.
+  ///
+  /// @param database the owner's login
+  /// @param kafka Kafka's client properties
+  /// @return a line saying what changed, or empty
+  /// @throws InstallException if there was a record before and is none now, so that this may be a
+  ///   copy, or if the record is of another server
+  public static Optional<String> install(
+      DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
+    var ids = InstallTopics.ids(kafka, topics);
+    // a writer keeps others from writing: not where there is nothing to write
+    var before = read(kafka, topics).primary();
+    try (var connection = database.connectAsPart("pgoffload install")) {
+      var server = ServerIdentity.read(connection);
+      if (before != null) {
+        refuse(read(kafka, topics), server, database, topics);
+        if (before.topics().equals(ids)) {
+          return Optional.empty();
+        }
+      } else {
+        refuseWithoutRecord(connection, topics);
+      }
+      try (var replace = ReplacePrimary.begin(kafka, topics)) {
+        refuse(replace.state(), server, database, topics);
+        var present = replace.state().primary();
+        replace.write(
+            present == null
+                ? primary(server, history(database, server), token(server), ids)
+                : new Primary(
+                    present.installation(),
+                    present.server(),
+                    present.token(),
+                    present.position(),
+                    ids));
+        RecordSetting.run(database, "control_topic", topics.control());
+        return Optional.of(
+            present == null
+                ? "recorded the primary, on timeline "
+                    + server.timeline()
+                    + ", in topic "
+                    + topics.control()
+                : "recorded the ids of the topics in topic " + topics.control());
+      }
+    } catch (SQLException e) {
+      throw new InstallException(
+          "the primary could not be recorded; run pgoffload install again: " + e.getMessage(), e);
+    } catch (KafkaException e) {
+      throw new InstallException(REFUSED + ": " + KafkaFault.words(e), e);
+    }
+  }
+
+  /// A clone with a Kafka of its own looks just like an installation whose Kafka is gone.
+  private static void refuseWithoutRecord(Connection connection, TopicNames topics)
+      throws SQLException {
+    var refused =
+        Query.row(
+            connection,
+            "select (select s.value from pgoffload.setting s where s.name = 'control_topic') <> ''"
+                + " and ((select r.is_called from pgoffload.request_id r)"
+                + " or pgoffload.current_id_range() > 0)",
+            row -> row.getBoolean(1));
+    if (refused) {
+      throw new InstallException(
+          "no_record: the record of the primary is gone from topic "
+              + topics.control()
+              + ", or this is a copy of the database with a Kafka of its own. Nothing is executed"
+              + " until you say which: pgoffload promote --accept if this is the installation and"
+              + " its topics were lost, pgoffload adopt if it is a copy",
+          null);
+    }
+  }
+
+  /// The server that was accepted.
+  ///
+  /// @param server as it was asked
+  /// @param atWork the parts that were at work with the primary of before when this was asked
+  public record Accepted(ServerIdentity server, List<String> atWork) {}
+
+  /// Makes the server the recorded primary, whatever the record says: the administrator knows that
+  /// it is no copy. A break of the capture is recorded, and the parts of the primary of before
+  /// stop.
+  ///
+  /// @param database the owner's login
+  /// @param kafka Kafka's client properties
+  /// @throws InstallException if it is a copy by its own word, or of another installation, or
+  ///   either server refuses
+  public static Accepted accept(
+      DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
+    var where = database.at(only(database));
+    var ids = InstallTopics.ids(kafka, topics);
+    try (var connection = where.connectAsPart("pgoffload promote");
+        var replace = ReplacePrimary.begin(kafka, topics)) {
+      var server = ServerIdentity.read(connection);
+      replace
+          .state()
+          .refusal(server, where.servers().getFirst(), topics.control())
+          .filter(refusal ->
+              switch (refusal.code()) {
+                case COPIED_DATABASE, OTHER_INSTALLATION, UNKNOWN_VERSION -> true;
+                case NO_RECORD,
+                    OLD_TIMELINE,
+                    NOT_ACCEPTED,
+                    OTHER_FORK,
+                    BEHIND_RECORD,
+                    OTHER_SERVER ->
+                    false;
+              })
+          .ifPresent(refusal -> {
+            throw new InstallException(String.valueOf(refusal.getMessage()), refusal);
+          });
+      Query.execute(connection, "select pgoffload.prepare_timeline()");
+      var history = history(where, server);
+      var token =
+          Query.row(
+              connection,
+              "select pgoffload.begin_timeline(?, ?::pg_catalog.pg_lsn, 'accepted')",
+              row -> row.getObject(1, UUID.class),
+              server.timeline(),
+              history.isEmpty() ? null : history.getLast().switchedAt().toString());
+      // what follows has a range of ids of its own, and every range has its partitions
+      RemoveOldRequests.makePartitionsAhead(connection);
+      replace.write(primary(server, history, token, ids));
+      RecordSetting.run(where, "control_topic", topics.control());
+      return new Accepted(server, replace.state().parts().keySet().stream().sorted().toList());
+    } catch (SQLException e) {
+      throw new InstallException(
+          "the server could not be accepted; run pgoffload promote --accept again: "
+              + e.getMessage(),
+          e);
+    } catch (KafkaException e) {
+      throw new InstallException(REFUSED + ": " + KafkaFault.words(e), e);
+    }
+  }
+
+  private static Primary primary(
+      ServerIdentity server, List<Fork> history, UUID token, Map<String, String> topics) {
+    return new Primary(
+        server.installation(),
+        new Server(server.systemIdentifier(), server.timeline(), history),
+        token,
+        server.flushed(),
+        topics);
+  }
+
+  private static UUID token(ServerIdentity server) {
+    return Objects.requireNonNull(server.token(), "install has made the first");
+  }
+
+  /// Not known where the owner's login has no REPLICATION.
+  private static List<Fork> history(DatabaseAddress database, ServerIdentity server) {
+    try {
+      return TimelineHistory.read(database, server.timeline(), SILENCE);
+    } catch (SQLException e) {
+      return List.of();
+    }
+  }
+}

@@ -1,0 +1,120 @@
+-- Which server this is, and how a new timeline becomes the installation's own.
+
+-- API: Private. The timeline of the server's WAL. The control file would lag behind it until a checkpoint. Runs within
+-- its callers' rights and search_path.
+create or replace function pgoffload.current_timeline() returns integer
+language sql volatile
+as $$
+  select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::integer
+$$;
+
+-- API: Private, for the parts. Which server this is: what a part compares with the record of the primary in Kafka.
+create or replace function pgoffload.server_identity(
+  out system_identifier bigint,
+  out timeline integer,        -- of the server's WAL
+  out token uuid,              -- of the newest row of pgoffload.server_timeline
+  out flushed pg_lsn,          -- where the durable WAL ends
+  out installation text,
+  out copied boolean,          -- the database is a copy that was not adopted
+  out started text)            -- when the server was started, in seconds: no two servers have the same
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_variable
+begin
+  if pg_is_in_recovery() then
+    raise exception 'the server is a standby' using errcode = 'read_only_sql_transaction';
+  end if;
+  select i.id, s.system_identifier, pgoffload.current_timeline(), pg_current_wal_flush_lsn(), pgoffload.is_copy(),
+         extract(epoch from pg_postmaster_start_time())::text
+  into installation, system_identifier, timeline, flushed, copied, started
+  from pgoffload.installation i, pg_control_system() s;
+  token := pgoffload.current_token();
+end
+$$;
+
+-- API: Private. The token of the present timeline.
+create or replace function pgoffload.current_token() returns uuid
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select t.token from pgoffload.server_timeline t order by t.number desc limit 1
+$$;
+
+-- API: Private, for the parts. Raises 25006 unless the server writes on this timeline and has this token: each session
+-- of the capture begins with it, so that none reads from a server that was not compared with the record.
+create or replace function pgoffload.require_primary(timeline integer, token uuid) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if pg_is_in_recovery()
+     or require_primary.timeline <> pgoffload.current_timeline()
+     or require_primary.token is distinct from pgoffload.current_token() then
+    raise exception 'the server is not the recorded primary' using errcode = 'read_only_sql_transaction';
+  end if;
+end
+$$;
+
+-- API: Private, for the producer. How many bytes of WAL a promoted standby may lack of what the recorded primary is
+-- known to have had, and is still accepted without an administrator.
+create or replace function pgoffload.failover_permitted_lag() returns bigint
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select pg_size_bytes(s.value) from pgoffload.setting s where s.name = 'failover_permitted_lag'
+$$;
+
+-- API: Private, for the producer and the owner. Makes the partitions of the next range of ids, which
+-- pgoffload.begin_timeline begins. A transaction of its own has to commit them first.
+create or replace function pgoffload.prepare_timeline() returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select pgoffload.make_partitions(pgoffload.current_id_range() + 1)
+$$;
+
+-- API: Private, for the producer and the owner. Makes the server's timeline the installation's own, and returns its
+-- token. A break of the capture is recorded with it, which begins a new range of ids: no id of before is drawn again.
+--
+-- The producer may only promote, and a timeline only once: where the newest row has the server's timeline, its token
+-- comes back and nothing is written, since a producer that ended between the database and Kafka does it again.
+create or replace function pgoffload.begin_timeline(
+  timeline integer,      -- of the server: it must not have changed meanwhile
+  forked_at pg_lsn,      -- where it begins; null: not known
+  reason text)           -- promoted | accepted
+returns uuid
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  present record;
+  begun uuid;
+begin
+  -- one at a time, and the second sees the first
+  lock table pgoffload.server_timeline in share row exclusive mode;
+  if begin_timeline.timeline <> pgoffload.current_timeline() then
+    raise exception 'the server writes on timeline % and not on %', pgoffload.current_timeline(), begin_timeline.timeline
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if begin_timeline.reason <> 'promoted' and not pg_has_role(session_user, current_user, 'usage') then
+    raise exception 'only the owner of pgoffload may make a timeline % by hand', begin_timeline.timeline
+      using errcode = 'insufficient_privilege';
+  end if;
+  select t.timeline, t.token into present from pgoffload.server_timeline t order by t.number desc limit 1;
+  if begin_timeline.reason = 'promoted' and begin_timeline.timeline <= present.timeline then
+    if begin_timeline.timeline < present.timeline then
+      raise exception 'timeline % is not above %, which is the installation''s', begin_timeline.timeline, present.timeline
+        using errcode = 'object_not_in_prerequisite_state';
+    end if;
+    return present.token;
+  end if;
+  insert into pgoffload.server_timeline (timeline, forked_at, reason)
+  values (begin_timeline.timeline, begin_timeline.forked_at, begin_timeline.reason)
+  returning token into begun;
+  -- also where no request is known: the first ones may be among what the standby did not have
+  insert into pgoffload.capture_break (reason) values ('promoted');
+  perform pgoffload.record_capture_break();
+  return begun;
+end
+$$;

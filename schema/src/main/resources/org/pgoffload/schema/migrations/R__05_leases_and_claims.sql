@@ -6,7 +6,10 @@
 create or replace function pgoffload.server_since() returns timestamptz
 language sql stable
 as $$
-  select pg_catalog.pg_postmaster_start_time()
+  select greatest(
+    pg_catalog.pg_postmaster_start_time(),
+    (select t.accepted_at from pgoffload.server_timeline t
+     where t.reason in ('promoted', 'accepted') order by t.number desc limit 1))
 $$;
 
 -- API: Private. Removes the leases of the dead: those that a later registration of the name has replaced at once, others

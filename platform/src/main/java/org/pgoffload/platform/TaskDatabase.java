@@ -66,10 +66,17 @@ public record TaskDatabase(
   ///
   /// @param knowsTransactionTimeout whether the server has that setting, as PostgreSQL from 17 on:
   ///   one that it does not know ends the login
-  public static String options(boolean knowsTransactionTimeout) {
-    return Stream.concat(
+  /// @param checksClients whether the server can look for a client while a statement runs, as on
+  ///   Linux and macOS: a killed worker's sessions end with it then, and its tasks are taken over.
+  ///   The setting ends the login elsewhere
+  public static String options(boolean knowsTransactionTimeout, boolean checksClients) {
+    return Stream.of(
             SETTINGS.stream(),
-            knowsTransactionTimeout ? Stream.of("transaction_timeout=0") : Stream.empty())
+            knowsTransactionTimeout ? Stream.of("transaction_timeout=0") : Stream.<String>empty(),
+            checksClients
+                ? Stream.of("client_connection_check_interval=1s")
+                : Stream.<String>empty())
+        .flatMap(settings -> settings)
         .map("-c "::concat)
         .collect(Collectors.joining(" "));
   }

@@ -82,6 +82,10 @@ public final class PlayedSqlWorker implements AutoCloseable {
     return rows.isEmpty() ? JSON.nullNode() : json(rows.getFirst());
   }
 
+  public boolean renewLease() {
+    return "t".equals(session.value("select pgoffload.renew_lease(?, ?, 1, '{}')", name, epoch));
+  }
+
   public void releaseLease() {
     session.run("select pgoffload.release_lease(?, ?)", name, epoch);
   }

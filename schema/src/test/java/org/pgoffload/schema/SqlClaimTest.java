@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -140,6 +141,53 @@ final class SqlClaimTest extends OnPostgresVersions {
             .isEqualTo("t");
       }
     }
+  }
+
+  /// Its worker stands still, or is cut off: its session goes on in the database.
+  @Test
+  void leavesATaskWhoseSessionLivesToAWorkerThatMayComeBack() {
+    var request = launched();
+    setting("worker_dead_after", "4 s");
+    try (var task = first.begin(request)) {
+      database.letLeasesExpire("first");
+      setting("task_dead_after", "2 hours");
+      assertThat(claimAlive(request)).isEqualTo("held");
+      // it comes back, and nothing was repeated
+      assertThat(first.renewLease()).isTrue();
+      task.complete(SUCCESS.formatted("first"));
+    }
+    assertThat(claimAlive(request)).isEqualTo("answered");
+    var killed = launched();
+    first.begin(killed).close();
+    database.letLeasesExpire("first");
+    // its sessions have ended with it
+    Awaitility.await().until(() -> claimAlive(killed).equals("claimed"));
+    setting("task_dead_after", "30 s");
+  }
+
+  @Test
+  void takesATaskWhoseSessionLivesFromAWorkerThatDoesNotComeBack() {
+    setting("worker_dead_after", "4 s");
+    var waiting = launched();
+    first.claim(waiting);
+    var request = launched();
+    try (var _ = first.begin(request)) {
+      database.letLeasesExpire("first");
+      assertThat(claimAlive(request)).isEqualTo("claimed");
+      // and at once what it had not begun
+      setting("task_dead_after", "2 hours");
+      assertThat(claimAlive(waiting)).isEqualTo("claimed");
+    }
+    setting("task_dead_after", "30 s");
+  }
+
+  private String claimAlive(SentRequest request) {
+    assertThat(second.renewLease()).isTrue();
+    return second.claim(request).path("outcome").asText();
+  }
+
+  private void setting(String name, String value) {
+    database.admin().run("update pgoffload.setting set value = ? where name = ?", value, name);
   }
 
   @Test

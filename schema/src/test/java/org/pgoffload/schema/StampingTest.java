@@ -210,6 +210,7 @@ final class StampingTest extends OnPostgresVersions {
         "select pgoffload.hold_lease('w', 1)",
         "select pgoffload.judges('w', 1)",
         "select pgoffload.remove_dead_leases()",
+        "select pgoffload.task_goes_on(1, 1, 'w', 1)",
         "select pgoffload.stalled_claims()",
         "select pgoffload.end_stalled_claims()",
         "select pgoffload.used_up_budgets('{}')",

@@ -66,9 +66,11 @@ final class TaskDatabaseTest {
   }
 
   @Test
-  void namesATimeoutOnlyToAServerThatKnowsIt() {
-    assertThat(TaskDatabase.options(true))
-        .isEqualTo(TaskDatabase.options(false) + " -c transaction_timeout=0");
+  void namesASettingOnlyToAServerThatTakesIt() {
+    assertThat(TaskDatabase.options(true, false))
+        .isEqualTo(TaskDatabase.options(false, false) + " -c transaction_timeout=0");
+    assertThat(TaskDatabase.options(false, true))
+        .isEqualTo(TaskDatabase.options(false, false) + " -c client_connection_check_interval=1s");
   }
 
   @Test
@@ -120,7 +122,7 @@ final class TaskDatabaseTest {
     Files.writeString(file, place + "app:app\n" + place + "mallory:wrong\n", UTF_8);
     // the driver asks for it before the environment's PGPASSFILE
     System.setProperty("org.postgresql.pgpassfile", file.toString());
-    try (var connection = database.as("app", TaskDatabase.options(true)).connect("test");
+    try (var connection = database.as("app", TaskDatabase.options(true, true)).connect("test");
         var statement = connection.createStatement();
         var row = statement.executeQuery("select current_user")) {
       row.next();

@@ -75,7 +75,7 @@ public final class TestDatabase implements AutoCloseable {
 
   /// The settings that the session of a task is opened with.
   public String taskOptions() {
-    return TaskDatabase.options(isAtLeast(17));
+    return TaskDatabase.options(isAtLeast(17), true);
   }
 
   /// What was sent since the last call, in order, each with its signature verified.

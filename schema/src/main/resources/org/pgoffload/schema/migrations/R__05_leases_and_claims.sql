@@ -229,11 +229,31 @@ as $$
               then pg_has_role(by_oid, requested_by_oid, 'usage') else false end
 $$;
 
+-- API: Private. Whether the session of an attempt lives, and its worker's lease has run out not long ago: the worker may
+-- stand still and come back. The sessions of a killed worker end with it. Runs within its callers' rights and
+-- search_path.
+create or replace function pgoffload.task_goes_on(
+  id bigint, attempt integer, worker_name text, worker_epoch bigint)
+returns boolean
+language sql volatile
+as $$
+  select exists (
+    select from pgoffload.worker w
+    join pgoffload.sql_session s on s.id = task_goes_on.id and s.attempt = task_goes_on.attempt
+    where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null
+      and w.heartbeat_at > clock_timestamp()
+          - (select s.value::interval from pgoffload.setting s where s.name = 'task_dead_after')
+      -- one that the owner may not look at, as in pgoffload.sessions_gone
+      and exists (
+        select from pg_stat_get_activity(s.pid) a where a.backend_start = s.started or a.backend_start is null))
+$$;
+
 -- API: Private. Claims a batch of requests of one kind: what claim_llm and claim_sql share. Each comes back as
 --   claimed   the caller has it, as this attempt
 --   answered  it has its result
 --   own       this very lease has claimed it before: the reply to that claim was lost
---   held      another worker has it that lives, or may live: ask again until it is answered or its holder is dead
+--   held      another worker has it that lives, or may live, or its task's session does: ask again until it is answered
+--             or its holder is dead
 --   missing   of SQL alone: nothing is recorded of it (any more)
 --
 -- The caller has to hold its lease. A claim of a dead worker is taken over under two locks, which are held until this
@@ -277,7 +297,7 @@ begin
     from asked a
     join dead d on d.worker = a.worker and d.epoch = a.epoch
     join pgoffload.claim c on c.id = a.id and c.attempt = a.attempt
-    where not a.answered
+    where not a.answered and not (is_sql and pgoffload.task_goes_on(a.id, a.attempt, a.worker, a.epoch))
     order by c.id  -- two workers that claim the same requests must not wait for each other in a circle
     for update of c
   ), claimed as (

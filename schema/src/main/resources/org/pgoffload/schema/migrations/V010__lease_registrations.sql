@@ -11,3 +11,7 @@ comment on column pgoffload.worker.returned_at is
 select pg_catalog.setval(
   pg_catalog.pg_get_serial_sequence('pgoffload.worker', 'epoch'),
   (select coalesce(pg_catalog.max(w.epoch), 0) + 1 from pgoffload.worker w), false);
+
+insert into pgoffload.setting (name, value, description) values
+  ('task_dead_after', '30 s',
+   'A task whose session lives is left to its worker until the worker''s lease is older than this.');

@@ -356,7 +356,7 @@ class EndToEndTest extends OnSharedInstallation {
     assumeTrue(installation.hasCertificates(), "the worker logs in by a password file here");
     var tasks =
         Objects.requireNonNull(new Settings(installation.joiningEnvironment()).taskDatabase());
-    var options = TaskDatabase.options(true);
+    var options = TaskDatabase.options(true, true);
     try (var task = tasks.as(LocalInstallation.APPLICATION_ROLE, options).connect("test")) {
       assertThat(query(task, "select current_user || ' in ' || current_database()"))
           .containsExactly("app in app");

@@ -172,7 +172,8 @@ public final class TaskRecords implements TaskLogin.Roles {
             database,
             """
             select r.rolname, coalesce(r.rolvaliduntil < pg_catalog.clock_timestamp(), false),
-                   pg_catalog.current_setting('transaction_timeout', true) is not null
+                   pg_catalog.current_setting('transaction_timeout', true) is not null,
+                   pg_catalog.version() ~ 'linux|darwin|bsd'
             from pg_catalog.pg_roles r where r.oid = ?::pg_catalog.oid
             """,
             row ->
@@ -180,7 +181,7 @@ public final class TaskRecords implements TaskLogin.Roles {
                     oid,
                     row.getString(1),
                     row.getBoolean(2),
-                    TaskDatabase.options(row.getBoolean(3))),
+                    TaskDatabase.options(row.getBoolean(3), row.getBoolean(4))),
             oid)
         .orElseThrow(() ->
             new SQLException(

@@ -59,7 +59,7 @@ final class ExecuteStatementsTest {
         new TaskSessions(
             () -> new TaskDatabase(postgres.host(), postgres.port(), "postgres", Map.of()),
             // the role that has made the cluster
-            oid -> new TaskLogin(oid, "postgres", false, TaskDatabase.options(true)),
+            oid -> new TaskLogin(oid, "postgres", false, TaskDatabase.options(true, true)),
             "test",
             SqlLimits.DEFAULT);
   }

@@ -85,6 +85,28 @@ final class TaskSessionsTest {
     assertThat(borrow("alice", 0).identity()).isNotEqualTo(next.identity());
   }
 
+  /// As when the worker is killed: the kernel closes its connections.
+  @Test
+  void thatExecuteEndWithTheirWorker() throws Exception {
+    // whatever the server or the database has
+    database.execute(
+        "alter database "
+            + database.admin().database()
+            + " set client_connection_check_interval = 0");
+    var session = borrow("alice", 0);
+    var of = "pid = " + session.identity().pid();
+    Thread.startVirtualThread(() -> {
+      try (var statement = session.connection().createStatement()) {
+        statement.execute("select pg_sleep(600)");
+      } catch (SQLException e) {
+        // its connection is broken off
+      }
+    });
+    await().until(() -> count(of + " and wait_event = 'PgSleep'").equals("1"));
+    session.abort();
+    await().atMost(Duration.ofSeconds(30)).until(() -> count(of).equals("0"));
+  }
+
   @Test
   void thatDiedWhileTheyRestedAreReplaced() throws Exception {
     var session = borrow("alice", 0);

@@ -5,6 +5,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
@@ -117,8 +118,11 @@ public final class TestInstallation implements AutoCloseable {
     return database.as("pgoffload_worker");
   }
 
+  /// With a session that is shorter than Kafka's default heartbeat.
   public Map<String, Object> kafka() {
-    return broker.address();
+    var client = new HashMap<>(broker.address());
+    client.put("session.timeout.ms", 3000);
+    return client;
   }
 
   public WorkerConfiguration configuration(String name) {

@@ -24,10 +24,6 @@ public final class ConsumerProperties {
     properties.put(
         ConsumerConfig.PARTITION_ASSIGNMENT_STRATEGY_CONFIG,
         CooperativeStickyAssignor.class.getName());
-    // the least that brokers take by default: how long the partitions of a killed worker wait
-    properties.putIfAbsent(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, 6_000);
-    // how soon a worker learns that partitions move
-    properties.putIfAbsent(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, 1_000);
     // with it the group learns of new partitions
     properties.putIfAbsent(ConsumerConfig.METADATA_MAX_AGE_CONFIG, 30_000);
     // a group without offsets begins with what was asked before the first worker came
@@ -80,6 +76,11 @@ public final class ConsumerProperties {
     var properties = new HashMap<>(settings.kafka());
     properties.put(ConsumerConfig.KEY_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
     properties.put(ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
+    // the least that brokers take by default: how long the partitions of a killed worker wait
+    properties.putIfAbsent(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, 6_000);
+    // how soon a worker learns that partitions move; a client refuses one that is not below the
+    // session's
+    properties.putIfAbsent(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, 1_000);
     // only what is finished is committed
     properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
     // made by the installer, with their settings

@@ -61,6 +61,7 @@ public final class InstallCommand extends ConfiguredCommand {
       out.println("Give a role the right to ask: grant llm_user to <role>;");
     }
     ClientCheck.advice(install.database()).ifPresent(out::println);
+    install.topicsAdvice().ifPresent(out::println);
     out.flush();
     return 0;
   }

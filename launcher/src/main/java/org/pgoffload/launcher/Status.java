@@ -8,6 +8,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.InstallationStatus;
 import org.pgoffload.operations.TopicDeviation;
+import org.pgoffload.operations.TopicReplicas;
 import org.pgoffload.operations.TopicStatus;
 import org.pgoffload.operations.deadletters.Printable;
 import org.pgoffload.protocol.TopicNames;
@@ -61,6 +62,11 @@ record Status(
                 letters + (letters == 1 ? " is" : " are") + " kept on " + names.deadLetters(),
                 "Look at them with: pgoffload dead-letters list");
     return with(check, found);
+  }
+
+  /// With what Kafka says of the topics' replicas.
+  Status with(TopicReplicas replicas) {
+    return with(replicas.check(), topics);
   }
 
   /// With the present settings of the topics, instead of those that the database has recorded.

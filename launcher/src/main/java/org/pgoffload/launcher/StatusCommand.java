@@ -8,6 +8,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
 import org.pgoffload.operations.InstallationStatus;
 import org.pgoffload.operations.TopicDeviation;
+import org.pgoffload.operations.TopicReplicas;
 import org.pgoffload.operations.TopicSettings;
 import org.pgoffload.operations.TopicStatus;
 import org.pgoffload.platform.DatabaseAddress;
@@ -45,6 +46,7 @@ final class StatusCommand extends ConfiguredCommand {
     }
     if (kafka != null) {
       try (var admin = Admin.create(kafka)) {
+        status = status.with(TopicReplicas.find(admin, topics));
         status = status.with(TopicStatus.read(admin, topics), topics);
         status = withTopicSettings(status, admin, address, topics);
       } catch (ExecutionException | TimeoutException | KafkaException e) {

@@ -36,7 +36,8 @@ public record Install(
   ///
   /// @param client Kafka's client properties, which may hold a password
   /// @param partitions of topics that are created
-  /// @param replicationFactor of topics that are created; -1 for the broker's default
+  /// @param replicationFactor of topics that are created; -1 for 3 where there are three brokers,
+  ///   and the broker's default elsewhere
   public record Topics(
       Map<String, Object> client, TopicNames names, int partitions, short replicationFactor) {
     /// The names alone.
@@ -92,6 +93,12 @@ public record Install(
       RecordPrimary.install(database, topics.client, topics.names).ifPresent(changes::add);
     }
     return changes;
+  }
+
+  /// What an administrator should know of the topics' replicas; empty if there are enough, or if
+  /// the topics are left alone.
+  public Optional<String> topicsAdvice() {
+    return topics == null ? Optional.empty() : InstallTopics.advice(topics.client, topics.names);
   }
 
   private Optional<String> installSlot(Consumer<String> say) {

@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
@@ -61,7 +62,8 @@ public final class InstallTopics {
   /// @param client Kafka's client properties
   /// @param topics the names
   /// @param partitions of each topic that is created; an existing topic keeps its number
-  /// @param replicationFactor of each topic that is created; -1 for the broker's default
+  /// @param replicationFactor of each topic that is created; -1 for 3 where there are three
+  ///   brokers, and the broker's default elsewhere
   /// @param maxRequestBytes the database's setting max_request_bytes
   /// @param retention the database's setting retention: how long the topics of results, of pieces
   ///   and of dead letters keep a record
@@ -121,13 +123,17 @@ public final class InstallTopics {
       TopicSettings settings)
       throws ExecutionException, InterruptedException, TimeoutException {
     var existing = TopicOffsets.get(admin.listTopics().names());
+    short replicas =
+        replicationFactor == -1 && TopicReplicas.brokers(admin) >= TopicReplicas.WANTED
+            ? TopicReplicas.WANTED
+            : replicationFactor;
     var missing =
         topics.all().stream()
             .filter(topic -> !existing.contains(topic))
             .map(topic ->
-                new NewTopic(topic, partitionsOf(topics, topic, partitions), replicationFactor)
+                new NewTopic(topic, partitionsOf(topics, topic, partitions), replicas)
                     .configs(
-                        TopicRequirement.ofNew(topics, topic, settings).stream()
+                        TopicRequirement.ofNew(topics, topic, settings, replicas).stream()
                             .collect(
                                 Collectors.toMap(TopicRequirement::name, TopicRequirement::value))))
             .toList();
@@ -156,7 +162,8 @@ public final class InstallTopics {
                 + topic.name()
                 + (topic.numPartitions() == 1
                     ? " with 1 partition"
-                    : " with " + topic.numPartitions() + " partitions"))
+                    : " with " + topic.numPartitions() + " partitions")
+                + (replicas > 1 ? " of " + replicas + " replicas" : ""))
         .toList();
   }
 
@@ -253,6 +260,17 @@ public final class InstallTopics {
       }
       Thread.sleep(BETWEEN_TRIES);
     }
+  }
+
+  /// What an administrator should know of the number of replicas; empty if there are enough.
+  ///
+  /// @throws InstallException if Kafka does not answer
+  public static Optional<String> advice(Map<String, Object> client, TopicNames topics) {
+    return AskKafka.ask(
+            client,
+            "the topics cannot be described",
+            admin -> onceKnown(admin, asked -> TopicReplicas.find(asked, topics)))
+        .advice();
   }
 
   static int maxMessageBytes(int maxRequestBytes) {

@@ -50,7 +50,23 @@ public record TopicRequirement(String name, String value, Rule rule) {
   ///
   /// @param topic one of the names
   /// @param settings the database's
-  static List<TopicRequirement> ofNew(TopicNames topics, String topic, TopicSettings settings) {
+  /// @param replicas of its partitions; -1 if the broker decides
+  static List<TopicRequirement> ofNew(
+      TopicNames topics, String topic, TopicSettings settings, int replicas) {
+    var all = new ArrayList<>(ofAny(topics, topic, settings));
+    if (replicas > 1) {
+      all.add(inSync(replicas));
+    }
+    return List.copyOf(all);
+  }
+
+  /// What one broker alone has acknowledged is lost with it; of two replicas one may be away.
+  private static TopicRequirement inSync(int replicas) {
+    return atLeast(TopicConfig.MIN_IN_SYNC_REPLICAS_CONFIG, Math.max(1, Math.min(2, replicas - 1)));
+  }
+
+  private static List<TopicRequirement> ofAny(
+      TopicNames topics, String topic, TopicSettings settings) {
     var all = new ArrayList<TopicRequirement>();
     // a compacted topic loses the earlier records of an ordering key, a session or a request, and
     // takes none without a key
@@ -103,11 +119,9 @@ public record TopicRequirement(String name, String value, Rule rule) {
   /// @param replicas of the topic's partitions
   static List<TopicRequirement> of(
       TopicNames topics, String topic, TopicSettings settings, int replicas) {
-    var all = new ArrayList<>(ofNew(topics, topic, settings));
+    var all = new ArrayList<>(ofAny(topics, topic, settings));
     if (!topic.equals(topics.heartbeats())) {
-      // what one broker alone has acknowledged is lost with it; of two replicas one may be away
-      all.add(
-          atLeast(TopicConfig.MIN_IN_SYNC_REPLICAS_CONFIG, Math.max(1, Math.min(2, replicas - 1))));
+      all.add(inSync(replicas));
       // a replica that was not in sync has not all that was acknowledged
       all.add(exactly(TopicConfig.UNCLEAN_LEADER_ELECTION_ENABLE_CONFIG, "false"));
       // a batch that no segment takes is refused

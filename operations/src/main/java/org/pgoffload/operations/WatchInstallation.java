@@ -36,6 +36,8 @@ final class WatchInstallation implements Runnable {
   /// As it was logged last; its own thread's alone.
   private String settingsFault = "";
 
+  private String replicasFault = "";
+
   WatchInstallation(MaintenanceConfiguration configuration, MeterRegistry metrics) {
     this(configuration, metrics, INTERVAL);
   }
@@ -55,6 +57,7 @@ final class WatchInstallation implements Runnable {
           while (true) {
             lookAtDatabase();
             lookAtTopics(admin);
+            lookAtReplicas(admin);
             lookAtSettings(admin);
             Thread.sleep(interval);
           }
@@ -120,6 +123,33 @@ final class WatchInstallation implements Runnable {
       forget("pgoffload.dead.letters.kept");
       LOG.debug("Kafka cannot be asked how it does", e);
     }
+  }
+
+  private void lookAtReplicas(Admin admin) throws InterruptedException {
+    try {
+      var replicas = TopicReplicas.find(admin, configuration.topics());
+      showPartitions("offline", replicas.offline());
+      showPartitions("below_minimum", replicas.belowMinimum());
+      showPartitions("behind", replicas.behind());
+      var check = replicas.check();
+      var fault = check.state().equals("ok") ? "" : check.detail();
+      if (!fault.equals(replicasFault)) {
+        LOG.warn("Replicas of the topics: {}", check.detail());
+      }
+      replicasFault = fault;
+    } catch (ExecutionException | TimeoutException | KafkaException e) {
+      forget("pgoffload.partitions");
+      LOG.debug("Kafka cannot be asked for the topics' replicas", e);
+    }
+  }
+
+  private void showPartitions(String state, List<String> partitions) {
+    show(
+        "pgoffload.partitions",
+        "Partitions of the topics without a leader, without enough in-sync replicas to be written, or"
+            + " with a replica that is behind",
+        Tags.of("state", state),
+        partitions.size());
   }
 
   /// Records its findings for `llm_health`.

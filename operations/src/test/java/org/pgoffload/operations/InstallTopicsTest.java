@@ -9,6 +9,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.common.errors.PolicyViolationException;
 import org.apache.kafka.server.policy.AlterConfigPolicy;
@@ -142,6 +144,38 @@ final class InstallTopicsTest {
   }
 
   @Test
+  void oneBrokerIsToldOfAndItsReplicasAreInSync() throws Exception {
+    install();
+    var replicas = replicas();
+    assertThat(replicas)
+        .isEqualTo(new TopicReplicas(1, topics.all(), List.of(), List.of(), List.of()));
+    assertThat(replicas.check().state()).isEqualTo("ok");
+    assertThat(replicas.check().detail())
+        .contains("one broker", "can be lost with one of its disks, or when the power fails");
+    assertThat(InstallTopics.advice(client(), topics)).contains(replicas.check().detail());
+  }
+
+  @Test
+  void partitionsThatTakeNoRecordsAreInError() throws Exception {
+    install();
+    set(topics.results(), "min.insync.replicas", "2");
+    var check = replicas().check();
+    assertThat(check.state()).isEqualTo("error");
+    assertThat(check.detail())
+        .contains("nothing can be written", topics.results() + "-0")
+        .doesNotContain(topics.llmRequests());
+  }
+
+  @Test
+  void topicsWithFewReplicasOnThreeBrokersAreToldByName() {
+    var replicas =
+        new TopicReplicas(3, List.of("p.results"), List.of(), List.of(), List.of("p.results-1"));
+    assertThat(replicas.advice().orElseThrow())
+        .contains("3 brokers", "p.results", "kafka-reassign-partitions");
+    assertThat(replicas.check().detail()).contains("away or behind", "p.results-1");
+  }
+
+  @Test
   void ofThreeReplicasTwoHaveToBeInSyncAndOfTwoOne() {
     assertThat(inSync(3).value()).isEqualTo("2");
     assertThat(inSync(2).value()).isEqualTo("1");
@@ -165,6 +199,22 @@ final class InstallTopicsTest {
   private List<TopicDeviation> deviations() throws Exception {
     try (var admin = Admin.create(client())) {
       return TopicDeviation.find(admin, topics, SETTINGS);
+    }
+  }
+
+  private TopicReplicas replicas() throws Exception {
+    try (var admin = Admin.create(client())) {
+      return TopicReplicas.find(admin, topics);
+    }
+  }
+
+  private static void set(String topic, String name, String value) throws Exception {
+    var operation = new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
+    try (var admin = Admin.create(client())) {
+      admin
+          .incrementalAlterConfigs(Map.of(TopicDeviation.resource(topic), List.of(operation)))
+          .all()
+          .get();
     }
   }
 

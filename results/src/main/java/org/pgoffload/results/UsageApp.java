@@ -4,10 +4,9 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
-import java.util.Optional;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -41,6 +40,9 @@ final class UsageApp implements AutoCloseable {
   private static final Duration LONGEST_PAUSE = Duration.ofMinutes(1);
 
   private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(3);
+
+  private static final String MINIMUM =
+      StreamsConfig.topicPrefix(TopicConfig.MIN_IN_SYNC_REPLICAS_CONFIG);
 
   private final ResultsConfiguration configuration;
   private final CountDownLatch begin;
@@ -94,10 +96,7 @@ final class UsageApp implements AutoCloseable {
 
   private void countUntilItEnds() throws InterruptedException {
     var ended = new CountDownLatch(1);
-    var streams =
-        new KafkaStreams(
-            UsageTopology.of(configuration.topics(), skipped),
-            streamsProperties(configuration, prepare()));
+    var streams = new KafkaStreams(UsageTopology.of(configuration.topics(), skipped), prepare());
     try {
       streams.setUncaughtExceptionHandler(fault -> {
         complain(fault);
@@ -122,16 +121,27 @@ final class UsageApp implements AutoCloseable {
     }
   }
 
-  /// Returns a directory of the very results topic that is there: what was left by another of the
-  /// same name, on another Kafka or before everything was made anew, would be taken for its state.
-  private Path prepare() throws InterruptedException {
+  /// The properties with a directory of the very results topic that is there: what was left by
+  /// another of the same name, on another Kafka or before everything was made anew, would be taken
+  /// for its state.
+  private Properties prepare() throws InterruptedException {
     var results = configuration.topics().results();
     var admin = Admin.create(configuration.kafka());
     try {
-      makePartsTopic(admin);
       var described = admin.describeTopics(List.of(results)).allTopicNames().get();
-      var id = described.values().iterator().next().topicId();
-      return configuration.stateDirectory().resolve(id.toString());
+      var topic = described.values().iterator().next();
+      int replicas =
+          topic.partitions().stream()
+              .mapToInt(partition -> partition.replicas().size())
+              .min()
+              .orElse(1);
+      var properties =
+          streamsProperties(
+              configuration,
+              configuration.stateDirectory().resolve(topic.topicId().toString()),
+              replicas);
+      makePartsTopic(admin, properties);
+      return properties;
     } catch (ExecutionException e) {
       throw new IllegalStateException(e.getCause());
     } finally {
@@ -142,14 +152,19 @@ final class UsageApp implements AutoCloseable {
 
   /// Makes the topic between the two halves as Kafka Streams would, which first asks for it and
   /// warns that it is not there.
-  private void makePartsTopic(Admin admin) throws InterruptedException {
+  private void makePartsTopic(Admin admin, Properties properties) throws InterruptedException {
+    var configs = new HashMap<String, String>();
+    // Kafka Streams itself removes what it has read
+    configs.put(TopicConfig.RETENTION_MS_CONFIG, "-1");
+    if (properties.get(MINIMUM) instanceof String minimum) {
+      configs.put(TopicConfig.MIN_IN_SYNC_REPLICAS_CONFIG, minimum);
+    }
     var topic =
         new NewTopic(
                 applicationId(configuration) + "-" + UsageTopology.PARTS + "-repartition",
-                Optional.of(1),
-                Optional.empty())
-            // Kafka Streams itself removes what it has read
-            .configs(Map.of(TopicConfig.RETENTION_MS_CONFIG, "-1"));
+                1,
+                ((Number) properties.get(StreamsConfig.REPLICATION_FACTOR_CONFIG)).shortValue())
+            .configs(configs);
     try {
       admin.createTopics(List.of(topic)).all().get();
     } catch (ExecutionException e) {
@@ -198,7 +213,9 @@ final class UsageApp implements AutoCloseable {
     }
   }
 
-  static Properties streamsProperties(ResultsConfiguration configuration, Path stateDirectory) {
+  /// @param replicas of the results topic
+  static Properties streamsProperties(
+      ResultsConfiguration configuration, Path stateDirectory, int replicas) {
     var properties = new Properties();
     properties.putAll(configuration.kafka());
     properties.put(StreamsConfig.APPLICATION_ID_CONFIG, applicationId(configuration));
@@ -229,8 +246,12 @@ final class UsageApp implements AutoCloseable {
         StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, WallclockTimestampExtractor.class);
     // one thread counts thousands of results a second
     properties.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
-    // the internal topics follow the broker's default: one broker alone has no three replicas
-    properties.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, -1);
+    // what was counted is to be as safe as what is counted; one broker alone has no three replicas,
+    // and its default will do
+    properties.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, replicas < 3 ? -1 : replicas);
+    if (replicas >= 3) {
+      properties.put(MINIMUM, "2");
+    }
     // but not where it removes records that are not counted yet
     properties.put(StreamsConfig.topicPrefix(TopicConfig.RETENTION_BYTES_CONFIG), "-1");
     // The records between two commits are one transaction, with one record for each total. Usage

@@ -45,8 +45,15 @@ final class ClientPropertiesTest {
   }
 
   @Test
+  void theUsageHasAsManyReplicasAsTheResults() {
+    assertThat(UsageApp.streamsProperties(CONFIGURATION, Path.of("state"), 3))
+        .containsEntry("replication.factor", 3)
+        .containsEntry("topic.min.insync.replicas", "2");
+  }
+
+  @Test
   void pinsThoseOfTheUsage() {
-    assertThat(UsageApp.streamsProperties(CONFIGURATION, Path.of("state", "of-the-topic")))
+    assertThat(UsageApp.streamsProperties(CONFIGURATION, Path.of("state", "of-the-topic"), 1))
         .containsExactlyInAnyOrderEntriesOf(
             Map.ofEntries(
                 Map.entry("bootstrap.servers", "b:9092"),

@@ -46,7 +46,7 @@ final class UsageTopologyTest {
     driver =
         new TopologyTestDriver(
             UsageTopology.of(TOPICS, new SkippedRecords()),
-            UsageApp.streamsProperties(ClientPropertiesTest.CONFIGURATION, directory),
+            UsageApp.streamsProperties(ClientPropertiesTest.CONFIGURATION, directory, 1),
             START);
     results =
         driver.createInputTopic(

@@ -8,11 +8,11 @@ import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.schema.InstallException;
 
 /// Questions and orders of an administrator to Kafka. Their failures are told in words.
-final class AskKafka {
+public final class AskKafka {
   private AskKafka() {}
 
   /// A question to Kafka, or several.
-  interface Question<T> {
+  public interface Question<T> {
     T ask(Admin admin) throws ExecutionException, InterruptedException, TimeoutException;
   }
 
@@ -21,7 +21,7 @@ final class AskKafka {
   /// @param client Kafka's client properties
   /// @param refused what is said before Kafka's own words if it refuses
   /// @throws InstallException if Kafka refuses or does not answer
-  static <T> T ask(Map<String, Object> client, String refused, Question<T> question) {
+  public static <T> T ask(Map<String, Object> client, String refused, Question<T> question) {
     try (var admin = Admin.create(client)) {
       return question.ask(admin);
     } catch (ExecutionException e) {

@@ -140,7 +140,7 @@ public final class RemoveOldRequests {
   }
 
   /// The single number that a query returns.
-  static long number(Connection connection, String query) throws SQLException {
+  public static long number(Connection connection, String query) throws SQLException {
     return Query.row(connection, query, row -> row.getLong(1));
   }
 }

@@ -14,6 +14,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.operations.removal.RemoveSchema;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.EmptyDatabase;

@@ -11,8 +11,8 @@ import org.pgoffload.schema.TestServer;
 /// A server of one test, on which no superuser has made the roles before. Its administrator is as a
 /// managed server's: no superuser, but with CREATEROLE, REPLICATION and the ownership of the
 /// database.
-record ManagedServer(PostgresServer server) implements AutoCloseable {
-  static ManagedServer start(PostgresVersion version) {
+public record ManagedServer(PostgresServer server) implements AutoCloseable {
+  public static ManagedServer start(PostgresVersion version) {
     var server =
         PostgresServer.start(
             PostgresOptions.temporary("postgres")
@@ -27,12 +27,12 @@ record ManagedServer(PostgresServer server) implements AutoCloseable {
   }
 
   /// The vendor's own login.
-  DatabaseAddress superuser() {
+  public DatabaseAddress superuser() {
     return TestServer.address(server, "postgres", "postgres");
   }
 
   /// The administrator's, into the database `shop`.
-  DatabaseAddress manager() {
+  public DatabaseAddress manager() {
     return TestServer.address(server, "shop", "manager");
   }
 

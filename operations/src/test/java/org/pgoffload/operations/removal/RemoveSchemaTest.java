@@ -1,4 +1,4 @@
-package org.pgoffload.operations;
+package org.pgoffload.operations.removal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -7,6 +7,9 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.operations.InstallSlot;
+import org.pgoffload.operations.ManagedServer;
+import org.pgoffload.operations.RemoveOldRequests;
 import org.pgoffload.schema.ForPostgresVersions;
 import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.InstallSchema;

@@ -1,4 +1,4 @@
-package org.pgoffload.operations;
+package org.pgoffload.operations.removal;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -11,6 +11,7 @@ import org.apache.kafka.clients.admin.GroupListing;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.GroupNotEmptyException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.pgoffload.operations.AskKafka;
 import org.pgoffload.platform.TopicOffsets;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallException;

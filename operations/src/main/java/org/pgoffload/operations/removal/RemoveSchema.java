@@ -1,4 +1,4 @@
-package org.pgoffload.operations;
+package org.pgoffload.operations.removal;
 
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.pgoffload.operations.RemoveOldRequests;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Query;

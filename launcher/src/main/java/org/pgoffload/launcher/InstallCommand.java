@@ -12,6 +12,7 @@ import org.pgoffload.operations.ClientCheck;
 import org.pgoffload.operations.Install;
 import org.pgoffload.operations.InstallSlot;
 import org.pgoffload.operations.InstallTopics;
+import org.pgoffload.operations.StandbyCheck;
 import org.pgoffload.platform.Settings;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.InstallSchema;
@@ -62,6 +63,7 @@ public final class InstallCommand extends ConfiguredCommand {
     }
     ClientCheck.advice(install.database()).ifPresent(out::println);
     install.topicsAdvice().ifPresent(out::println);
+    StandbyCheck.advice(install.database(), install.slot()).ifPresent(out::println);
     out.flush();
     return 0;
   }

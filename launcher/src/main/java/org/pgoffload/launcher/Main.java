@@ -21,6 +21,7 @@ import picocli.CommandLine.Command;
       ResultsCommand.class,
       MaintainCommand.class,
       AdoptCommand.class,
+      PromoteCommand.class,
       RotateKeyCommand.class,
       AclsCommand.class,
       StatusCommand.class,

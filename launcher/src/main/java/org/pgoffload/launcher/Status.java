@@ -4,9 +4,11 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.InstallationStatus;
+import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.operations.TopicDeviation;
 import org.pgoffload.operations.TopicReplicas;
 import org.pgoffload.operations.TopicStatus;
@@ -27,6 +29,7 @@ record Status(
     @Nullable TopicStatus topics) {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final String ERROR = "error";
+  private static final String PRIMARY = "primary";
   private static final String TOPICS = "topics";
 
   Status {
@@ -83,6 +86,39 @@ record Status(
                         .map(TopicDeviation::text)
                         .collect(Collectors.joining("; ")),
                 "Run pgoffload install: it sets them, or says why they cannot be set."));
+  }
+
+  /// With what the record of the primary says of the server.
+  Status with(RecordPrimary.Comparison found) {
+    var refusal = found.refusal();
+    return with(
+        refusal == null
+            ? new InstallationStatus.Check(
+                PRIMARY, "ok", "the server is the recorded primary; " + followers(found), null)
+            : new InstallationStatus.Check(
+                PRIMARY,
+                ERROR,
+                refusal.getMessage() + "; " + followers(found),
+                "See what there is to choose with: pgoffload promote"),
+        topics);
+  }
+
+  /// With why the server cannot be compared with the record of the primary.
+  Status withoutPrimary(String fault) {
+    return with(
+        new InstallationStatus.Check(
+            PRIMARY,
+            "warning",
+            fault,
+            "Give this login the right to read topic control: pgoffload acls --part maintain."),
+        topics);
+  }
+
+  private static String followers(RecordPrimary.Comparison found) {
+    var names = found.state().parts().keySet();
+    return names.isEmpty()
+        ? "no part has said that it follows it"
+        : names.size() + " follow it: " + String.join(", ", new TreeSet<>(names));
   }
 
   /// With why the settings of the topics are not known.

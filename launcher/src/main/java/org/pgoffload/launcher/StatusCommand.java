@@ -1,12 +1,14 @@
 package org.pgoffload.launcher;
 
 import java.sql.SQLException;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
 import org.pgoffload.operations.InstallationStatus;
+import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.operations.TopicDeviation;
 import org.pgoffload.operations.TopicReplicas;
 import org.pgoffload.operations.TopicSettings;
@@ -49,6 +51,7 @@ final class StatusCommand extends ConfiguredCommand {
         status = status.with(TopicReplicas.find(admin, topics));
         status = status.with(TopicStatus.read(admin, topics), topics);
         status = withTopicSettings(status, admin, address, topics);
+        status = withPrimary(status, address, kafka, topics);
       } catch (ExecutionException | TimeoutException | KafkaException e) {
         status = status.withoutKafka(KafkaFault.words(e));
       }
@@ -57,6 +60,15 @@ final class StatusCommand extends ConfiguredCommand {
     out.print(json ? status.json() : status.text());
     out.flush();
     return status.isInError() ? 1 : 0;
+  }
+
+  private static Status withPrimary(
+      Status status, DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
+    try {
+      return status.with(RecordPrimary.compare(database, kafka, topics));
+    } catch (InstallException e) {
+      return status.withoutPrimary(String.valueOf(e.getMessage()));
+    }
   }
 
   private static Status withTopicSettings(

@@ -25,6 +25,7 @@ public final class MaintenanceApp implements RunningPart {
   private final CountDownLatch closing = new CountDownLatch(1);
   private final Thread thread;
   private final Thread watch;
+  private final Thread remake;
   private volatile Health health = Health.waiting("the first round is under way");
 
   private MaintenanceApp(MaintenanceConfiguration configuration, Telemetry telemetry) {
@@ -34,6 +35,10 @@ public final class MaintenanceApp implements RunningPart {
         Thread.ofVirtual()
             .name("pgoffload-watch-installation")
             .unstarted(new WatchInstallation(configuration, telemetry.metrics()));
+    this.remake =
+        Thread.ofVirtual()
+            .name("pgoffload-remake-slot")
+            .unstarted(new RemakeSlot(configuration.database()));
   }
 
   /// Begins at once, in the background. Faults are logged, and it is tried again the next time.
@@ -43,6 +48,7 @@ public final class MaintenanceApp implements RunningPart {
     var app = new MaintenanceApp(configuration, telemetry);
     app.thread.start();
     app.watch.start();
+    app.remake.start();
     return app;
   }
 
@@ -115,6 +121,7 @@ public final class MaintenanceApp implements RunningPart {
     closing.countDown();
     thread.interrupt();
     watch.interrupt();
+    remake.interrupt();
     try {
       if (!thread.join(java.time.Duration.ofSeconds(2))) {
         LOG.info("The maintenance ends with this process");

@@ -48,6 +48,51 @@ begin
 end
 $$;
 
+-- API: Private. Whether a standby could take this server's place with the slot, as far as this server can see, and what
+-- to do about it. Where there is no standby, there is nothing to say.
+create or replace function pgoffload.standby_health(slot text, out state text, out detail text, out advice text)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_variable
+declare
+  synchronises constant boolean := current_setting('server_version_num')::integer >= 170000;
+  physical constant text := (select string_agg(s.slot_name::text, ', ' order by s.slot_name) from pg_replication_slots s where s.slot_type = 'physical');
+  waited_for constant text := coalesce(nullif(current_setting('synchronous_standby_names'), ''), '');
+  attached constant boolean := exists (
+    select from pg_stat_replication r
+    where coalesce(r.state, 'streaming') in ('streaming', 'catchup')
+      and not exists (select from pg_replication_slots s where s.active_pid = r.pid and s.slot_type = 'logical'));
+begin
+  state := 'ok';
+  if physical is null and waited_for = '' and not attached then
+    detail := 'no standby is connected or configured';
+    return;
+  end if;
+  detail := case when waited_for = '' then 'no commit waits for a standby: what it has not got is lost with this server'
+    else 'commits wait for the standbys of synchronous_standby_names' end;
+  if not synchronises then
+    detail := detail || '; this version does not synchronise slots: after a promotion pgoffload maintain makes the slot anew';
+  elsif exists (select from pg_replication_slots s where s.slot_name = slot and to_jsonb(s) ->> 'failover' = 'false') then
+    state := 'warning';
+    detail := format('replication slot %s is not synchronised to standbys', slot);
+    advice := format('End the producer, and run over the replication protocol: ALTER_REPLICATION_SLOT %s (FAILOVER true).', slot);
+  elsif physical is null then
+    state := 'warning';
+    detail := 'a standby has no physical slot: replication slot ' || slot || ' cannot be synchronised to it';
+    advice := 'Make one (pg_create_physical_replication_slot), name it in the standby''s primary_slot_name, and set there sync_replication_slots and hot_standby_feedback to on.';
+  elsif coalesce(current_setting('synchronized_standby_slots', true), '') = '' then
+    state := 'warning';
+    detail := 'requests are captured before a standby has them: synchronized_standby_slots is empty';
+    advice := format('Set synchronized_standby_slots to the physical slot of the standby that is to take over (%s).', physical);
+  elsif exists (select from pg_replication_slots s where s.slot_type = 'physical' and s.active and s.xmin is null and s.catalog_xmin is null) then
+    state := 'warning';
+    detail := 'a standby does not say which rows it needs, without which it synchronises no slot';
+    advice := 'Set hot_standby_feedback (and sync_replication_slots) to on on the standby.';
+  end if;
+end
+$$;
+
 -- API: Private. How many requests wait for a worker, and for how long the oldest of them has. A look at all requests
 -- would take long, so it looks at the newest 10,000 of each table and of each half of the range. Where there are more,
 -- it says so, and looks at the oldest 10,000 of each table as well.
@@ -124,6 +169,22 @@ begin
 
   "check" := 'capture';
   select h.state, h.detail, h.advice into state, detail, advice from pgoffload.slot_health(setting ->> 'slot') h;
+  return next;
+
+  "check" := 'server';
+  select t.timeline, t.accepted_at, t.reason, t.timeline = pgoffload.current_timeline() as is_present
+  into broken from pgoffload.server_timeline t order by t.number desc limit 1;
+  state := case when broken.is_present then 'ok' else 'error' end;
+  detail := case when broken.is_present
+      then format('timeline %s was made the installation''s own at %s (%s)', broken.timeline, date_trunc('second', broken.accepted_at), broken.reason)
+    else format('the server was promoted to timeline %s, and timeline %s is the installation''s: nothing is captured or executed',
+                pgoffload.current_timeline(), broken.timeline) end;
+  advice := case when not broken.is_present
+    then 'A running producer accepts it by itself, or its log says why not: so does pgoffload promote, which shows what there is to choose.' end;
+  return next;
+
+  "check" := 'standby';
+  select h.state, h.detail, h.advice into state, detail, advice from pgoffload.standby_health(setting ->> 'slot') h;
   return next;
 
   "check" := 'topics';

@@ -1,0 +1,33 @@
+package org.pgoffload.operations;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.sql.SQLException;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.Test;
+import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.schema.InstalledDatabase;
+
+final class RemakeSlotTest {
+  @AutoClose private final InstalledDatabase database = new InstalledDatabase(PostgresVersion.V16);
+
+  private final RemakeSlot remake = new RemakeSlot(database.address());
+
+  @Test
+  void makesTheSlotAndTheBreakAfterAPromotionAndOnlyThen() throws SQLException {
+    database.execute("update pgoffload.setting set value = 'remade_test' where name = 'slot'");
+    database.query("insert into llm_request (prompt) values ('p') returning id");
+    // no promotion: an administrator is to know why there is no slot
+    assertThat(remake.once()).isEmpty();
+    database.query("select pgoffload.prepare_timeline()::text");
+    database.query("select pgoffload.begin_timeline(1, null, 'accepted')");
+    assertThat(remake.once()).contains("created replication slot remade_test");
+    assertThat(
+            database.query(
+                "select string_agg(reason, ' ' order by number) from pgoffload.capture_break"
+                    + " where first_id is not null"))
+        .isEqualTo("promoted slot_created");
+    assertThat(remake.once()).isEmpty();
+    database.query("select pg_drop_replication_slot('remade_test')::text");
+  }
+}

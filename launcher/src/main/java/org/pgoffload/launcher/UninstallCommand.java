@@ -89,7 +89,11 @@ final class UninstallCommand extends ConfiguredCommand {
     remove(database, slot, kafka, names);
     out.println("Removed pgoffload from " + database + ".");
     if (kafka == null) {
-      out.println("The topics " + names.prefix() + ".* are kept: --topics removes them.");
+      out.println(
+          "The topics "
+              + names.prefix()
+              + ".* are kept: --topics removes them. No other installation can use"
+              + " them.");
     }
     out.flush();
     return 0;

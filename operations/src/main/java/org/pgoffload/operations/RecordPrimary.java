@@ -111,13 +111,9 @@ public final class RecordPrimary {
   ///
   /// @throws InstallException with what to do
   static void requireOwn(DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
-    var state = read(kafka, topics);
-    if (state.primary() == null && state.unreadable().isEmpty()) {
-      return;
-    }
     try (var connection = database.connectAsPart("pgoffload install")) {
       if (isInstalled(connection)) {
-        refuse(state, ServerIdentity.read(connection), database, topics);
+        refuse(read(kafka, topics), ServerIdentity.read(connection), database, topics);
       }
     } catch (SQLException e) {
       throw new InstallException("the server cannot be asked: " + e.getMessage(), e);
@@ -282,7 +278,7 @@ public final class RecordPrimary {
         server.installation(),
         new Server(server.systemIdentifier(), server.timeline(), history),
         token,
-        server.flushed(),
+        server.confirmed(),
         topics);
   }
 

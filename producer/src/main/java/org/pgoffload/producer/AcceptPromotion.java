@@ -129,7 +129,7 @@ final class AcceptPromotion {
                 recorded.installation(),
                 new Server(recorded.server().systemIdentifier(), timeline, history),
                 token,
-                promoted.identity().flushed(),
+                promoted.identity().confirmed(),
                 recorded.topics()));
         LOG.info(
             "The server on {} was promoted to timeline {}, and is the recorded primary now: the"

@@ -34,7 +34,7 @@ public sealed interface ControlRecord {
   /// @param installation id of the installation
   /// @param server the recorded server
   /// @param token what the database has as well on this timeline and on no other
-  /// @param position where the server's WAL ended when the record was written
+  /// @param position up to which requests were captured from the server when the record was written
   /// @param topics ids of the topics of requests, by their names; may be empty
   record Primary(
       @JsonProperty("version") int version,
@@ -103,7 +103,7 @@ public sealed interface ControlRecord {
   ///
   /// @param kind `position`
   /// @param token of the primary
-  /// @param position where its durable WAL ended
+  /// @param position up to which requests are captured
   record Position(
       @JsonProperty("version") int version,
       @JsonProperty("kind") String kind,

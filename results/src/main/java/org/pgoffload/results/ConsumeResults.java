@@ -203,6 +203,11 @@ final class ConsumeResults implements Runnable {
     return running;
   }
 
+  /// Whether the database does not take what was consumed.
+  boolean waitsForDatabase() {
+    return writeBack.waits();
+  }
+
   /// Why it does not consume at this moment; empty if it does.
   String waitsFor() {
     var known = connections;

@@ -15,7 +15,6 @@ public final class ResultsApp implements RunningPart {
   private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(1);
 
   private final ConsumeResults consume;
-  private final WriteBack writeBack;
   private final WriteGroup groups;
   private final BuryRecords bury;
   private final UsageApp usage;
@@ -25,14 +24,12 @@ public final class ResultsApp implements RunningPart {
 
   private ResultsApp(
       ConsumeResults consume,
-      WriteBack writeBack,
       WriteGroup groups,
       BuryRecords bury,
       UsageApp usage,
       FollowPrimary primary,
       CountDownLatch closing) {
     this.consume = consume;
-    this.writeBack = writeBack;
     this.groups = groups;
     this.bury = bury;
     this.usage = usage;
@@ -59,7 +56,7 @@ public final class ResultsApp implements RunningPart {
     var closing = new CountDownLatch(1);
     var consume = new ConsumeResults(configuration, writeBack, closing);
     var usage = UsageApp.start(configuration, consume.running(), telemetry.metrics());
-    return new ResultsApp(consume, writeBack, groups, bury, usage, primary, closing);
+    return new ResultsApp(consume, groups, bury, usage, primary, closing);
   }
 
   private void run() {
@@ -92,7 +89,7 @@ public final class ResultsApp implements RunningPart {
     if (!waitsFor.isEmpty()) {
       return Health.waiting(waitsFor);
     }
-    return writeBack.waits()
+    return consume.waitsForDatabase()
         ? Health.waiting("the database does not take results; the log says why")
         : Health.ready("writes results back");
   }

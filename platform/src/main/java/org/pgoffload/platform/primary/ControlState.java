@@ -140,7 +140,8 @@ public record ControlState(
               + where
               + " of "
               + server.installation()
-              + ": give each topics of its own with PGOFFLOAD_TOPIC_PREFIX");
+              + ": give each topics of its own with PGOFFLOAD_TOPIC_PREFIX, or remove those of an"
+              + " installation that is gone (pgoffload uninstall --topics)");
     }
     int timeline = recorded.server().timeline();
     if (server.timeline() < timeline) {

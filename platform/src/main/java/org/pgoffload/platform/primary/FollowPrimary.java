@@ -140,10 +140,8 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
   @Override
   public Connection connect(String application, Duration silence, Duration statementTimeout)
       throws SQLException {
-    if (!awaitReading()) {
-      throw new NotPrimaryException(
-          Code.NO_RECORD, "topic " + topics.control() + " has not been read yet: " + notRead);
-    }
+    // a login that is refused is told also where Kafka does not answer
+    awaitReading();
     SQLException worst = null;
     for (var server : servers()) {
       try {
@@ -155,12 +153,11 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
     throw Objects.requireNonNull(worst);
   }
 
-  private boolean awaitReading() {
+  private void awaitReading() {
     try {
-      return wasRead.await(complaint.stands() ? 0 : PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+      var _ = wasRead.await(complaint.stands() ? 0 : PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return false;
     }
   }
 
@@ -213,6 +210,10 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
   }
 
   private void check(DatabaseServer server, ServerIdentity identity) throws NotPrimaryException {
+    if (wasRead.getCount() > 0) {
+      throw new NotPrimaryException(
+          Code.NO_RECORD, "topic " + topics.control() + " has not been read yet: " + notRead);
+    }
     var refusal =
         state
             .refusal(identity, server, topics.control())
@@ -405,7 +406,7 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
       var token = Objects.requireNonNull(identity.token());
       send(producer, new ControlRecord.Part(part, token, identity.started()));
       if (renewals++ % RENEWALS_OF_A_POSITION == 0 && tellsPosition.getAsBoolean()) {
-        send(producer, new ControlRecord.Position(token, identity.flushed()));
+        send(producer, new ControlRecord.Position(token, identity.confirmed()));
       }
       complaint.end("The recorded primary is " + server());
     } catch (SQLException e) {

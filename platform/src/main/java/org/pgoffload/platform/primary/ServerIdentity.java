@@ -13,7 +13,8 @@ import org.pgoffload.protocol.WalPosition;
 /// @param systemIdentifier of the cluster
 /// @param timeline of the server's WAL
 /// @param token of the present timeline, by the database; null if it has none
-/// @param flushed where the durable WAL ends
+/// @param flushed where the durable WAL ends, maybe within a record
+/// @param confirmed by the slot, which no crash undoes; the beginning where there is no slot
 /// @param installation the installation's id
 /// @param copied whether the database is a copy that was not adopted
 /// @param started when the server was started, in seconds since 1970
@@ -22,6 +23,7 @@ public record ServerIdentity(
     int timeline,
     @Nullable UUID token,
     WalPosition flushed,
+    WalPosition confirmed,
     String installation,
     boolean copied,
     String started) {
@@ -32,7 +34,8 @@ public record ServerIdentity(
     try {
       return Query.row(
           connection,
-          "select system_identifier, timeline, token, flushed::text, installation, copied, started"
+          "select system_identifier, timeline, token, flushed::text, confirmed::text, installation, copied,"
+              + " started"
               + " from pgoffload.server_identity()",
           row ->
               new ServerIdentity(
@@ -40,9 +43,10 @@ public record ServerIdentity(
                   row.getInt(2),
                   row.getObject(3, UUID.class),
                   WalPosition.parse(row.getString(4)),
-                  row.getString(5),
-                  row.getBoolean(6),
-                  row.getString(7)));
+                  WalPosition.parse(row.getString(5)),
+                  row.getString(6),
+                  row.getBoolean(7),
+                  row.getString(8)));
     } catch (SQLException e) {
       if (DatabaseFault.is(e, DatabaseFault.UNDEFINED_FUNCTION)) {
         throw new SQLException(

@@ -13,7 +13,8 @@ create or replace function pgoffload.server_identity(
   out system_identifier bigint,
   out timeline integer,        -- of the server's WAL
   out token uuid,              -- of the newest row of pgoffload.server_timeline
-  out flushed pg_lsn,          -- where the durable WAL ends
+  out flushed pg_lsn,          -- where the durable WAL ends, maybe within a record
+  out confirmed pg_lsn,        -- of the slot: after a crash, too, the WAL goes on from here or later
   out installation text,
   out copied boolean,          -- the database is a copy that was not adopted
   out started text)            -- when the server was started, in seconds: no two servers have the same
@@ -30,6 +31,9 @@ begin
   into installation, system_identifier, timeline, flushed, copied, started
   from pgoffload.installation i, pg_control_system() s;
   token := pgoffload.current_token();
+  confirmed := coalesce(
+    (select r.confirmed_flush_lsn from pg_replication_slots r, pgoffload.setting s
+     where s.name = 'slot' and r.slot_name = s.value and r.database = current_database()), '0/0');
 end
 $$;
 

@@ -2,6 +2,7 @@ package org.pgoffload.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
@@ -141,6 +142,40 @@ final class SqlClaimTest extends OnPostgresVersions {
             .isEqualTo("t");
       }
     }
+  }
+
+  @Test
+  void fencesTheSessionsOfAnEarlierRegistrationOfAName() {
+    var request = launched();
+    try (var task = first.begin(request)) {
+      var again = closedAfterTheTest(database.sqlWorker("first"));
+      assertThat(again.claim(request).path("outcome").asText()).isEqualTo("held");
+      first.releaseLease();
+      assertThat(again.claim(request).path("attempt").asInt()).isEqualTo(2);
+      assertThat(first.markAutocommit(request.id(), 1)).isFalse();
+      assertThat(first.end(request.id(), 1, SUCCESS.formatted("first"))).isFalse();
+      try (var next = PlayedTask.begin(database, request, again.claim(request))) {
+        next.complete(SUCCESS.formatted("again"));
+      }
+      assertThat(
+              task.session()
+                  .refused(
+                      "select pgoffload.complete_sql(?, 1, ?::uuid, ?, null)",
+                      request.id(),
+                      task.token(),
+                      SUCCESS.formatted("first"))
+                  .state())
+          .isEqualTo("PO002");
+      try (var late = PlayedTask.login(database, request, json(task))) {
+        assertThat(late.refusedToEnter()).isEqualTo("PO002");
+      }
+    }
+  }
+
+  /// The claim under which a task has begun.
+  private static JsonNode json(PlayedTask task) {
+    return PlayedSqlWorker.json(
+        "{\"attempt\": %d, \"token\": \"%s\"}".formatted(task.attempt(), task.token()));
   }
 
   /// Its worker stands still, or is cut off: its session goes on in the database.

@@ -1,8 +1,8 @@
 -- Which worker lives, and which worker may run what: leases and claims. What workers call here is for the role
 -- pgoffload_worker alone.
 
--- API: Private. Since when workers have been able to renew their leases on this server. Becomes part of the queries that
--- name it, so that it has no SET clause.
+-- API: Private. Since when workers have been able to renew their leases on this server. Runs within its
+-- callers' rights and search_path.
 create or replace function pgoffload.server_since() returns timestamptz
 language sql stable
 as $$
@@ -84,9 +84,11 @@ as $$
   select exists (
     select from pgoffload.worker w
     where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null
-      -- no worker could renew while the server was down: that alone makes none dead
-      and greatest(w.heartbeat_at, least(pgoffload.server_since(), clock_timestamp())) > clock_timestamp()
-          - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after'))
+      and (w.heartbeat_at > clock_timestamp()
+               - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after')
+           -- no worker could renew while the server was down: that alone makes none dead
+           or least(pgoffload.server_since(), clock_timestamp()) > clock_timestamp()
+               - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after')))
 $$;
 
 -- API: Private, for workers. How many workers live, by which limits that they share are divided; at least 1.
@@ -115,9 +117,17 @@ $$;
 create or replace function pgoffload.hold_lease(worker_name text, worker_epoch bigint) returns void
 language plpgsql volatile
 as $$
+declare
+  renewed timestamptz;
+  dead_after interval;
 begin
-  perform from pgoffload.worker w where w.name = worker_name and w.epoch = worker_epoch for key share;
-  perform pgoffload.require_lease(worker_name, worker_epoch);
+  select w.heartbeat_at, (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after')
+  into renewed, dead_after
+  from pgoffload.worker w where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null for key share;
+  -- in a statement of its own: what that one computes, it computes before it has the lock
+  if not found or renewed <= clock_timestamp() - dead_after then
+    perform pgoffload.require_lease(worker_name, worker_epoch);
+  end if;
 end
 $$;
 

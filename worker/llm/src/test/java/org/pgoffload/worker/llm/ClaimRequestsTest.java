@@ -18,6 +18,8 @@ import org.pgoffload.worker.delivery.Claim;
 import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.TestRequests;
 import org.pgoffload.worker.delivery.WorkerDatabase;
+import org.pgoffload.worker.delivery.lease.ClaimFence;
+import org.pgoffload.worker.delivery.lease.ClaimLostException;
 import org.pgoffload.worker.delivery.lease.Lease;
 
 /// What the worker asks of the database: claims and leases. All as the role pgoffload_worker.
@@ -144,6 +146,27 @@ final class ClaimRequestsTest {
           .isInstanceOfSatisfying(
               Claim.Claimed.class, claimed -> assertThat(claimed.attempt().attempt()).isEqualTo(2));
       assertThat(lease.epoch()).isEqualTo(epoch + 1);
+    }
+  }
+
+  @Test
+  void nothingBeginsUnderAClaimOfAnEarlierRegistration() throws Exception {
+    try (var lease = lease("fenced")) {
+      var claims = new ClaimRequests(database, lease);
+      var request = request();
+      long lapses = lease.leaseLapses();
+      claims.claim(List.of(request), ClaimRequestsTest::isInserted);
+      var fenced = new ClaimFence(database, lease).fence(request.id(), 1, lapses);
+      assertThat(fenced.confirm(Duration.ofSeconds(30))).isTrue();
+      long epoch = lease.epoch();
+      execute("delete from pgoffload.worker where name = 'fenced'");
+      lease.recover(epoch);
+      assertThat(lease.epoch()).isGreaterThan(epoch);
+      assertThatThrownBy(() -> fenced.confirm(Duration.ofSeconds(30)))
+          .isInstanceOf(ClaimLostException.class);
+      assertThat(claims.claim(List.of(request), ClaimRequestsTest::isInserted).get(request.id()))
+          .isInstanceOfSatisfying(
+              Claim.Claimed.class, claimed -> assertThat(claimed.attempt().attempt()).isEqualTo(2));
     }
   }
 

@@ -45,8 +45,7 @@ as $$
 $$;
 
 -- API: Private, for workers. Renews a lease and says what the worker does; false when the lease was released, or
--- removed. Renewals come every second. One that comes so late that the last renewal of another worker, cut off at the same
--- moment, may be worker_dead_after ago follows a gap.
+-- removed. Renewals come every second. One that comes later than worker_dead_after after the one before follows a gap.
 create or replace function pgoffload.renew_lease(
   worker_name text, worker_epoch bigint, in_flight integer,
   doing jsonb)          -- numbers by name: see the columns of llm_worker
@@ -58,8 +57,7 @@ begin
   update pgoffload.worker w
   set heartbeat_at = clock_timestamp(), in_flight = renew_lease.in_flight, doing = renew_lease.doing,
       returned_at = case when w.heartbeat_at < clock_timestamp() - greatest(interval '2 s', (
-                           select s.value::interval - interval '1500 ms'
-                           from pgoffload.setting s where s.name = 'worker_dead_after'))
+                           select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after'))
                          then clock_timestamp() else w.returned_at end
   where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null;
   return found;

@@ -17,7 +17,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /// A consumer of pgoffload's results, as docs/consuming-results.md asks it to be: it reads version 1,
-/// takes the first result of an id and leaves the others out, puts the rows of SQL together from
+/// takes the first result of an id that is not withdrawn and leaves the others out, puts the rows of SQL together from
 /// their chunks, and commits what it has handled.
 ///
 /// One file, on a JDK of 22 or newer, with kafka-clients and jackson-databind on the class path:
@@ -26,15 +26,15 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 final class ConsumeResults {
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /// How many ids are remembered. A duplicate comes within seconds of a fault as a rule, and at the
+  /// The offset of the result that counts, of each id; how many are remembered. A duplicate comes within seconds of a fault as a rule, and at the
   /// latest when a request is sent again. Where it matters for longer, and over a restart of yours,
   /// make the id a primary key where you write to, and let it decide.
   private static final int REMEMBERED = 1_000_000;
 
-  private final Map<Long, Boolean> handled =
+  private final Map<Long, Long> handled =
       new LinkedHashMap<>() {
         @Override
-        protected boolean removeEldestEntry(Map.Entry<Long, Boolean> eldest) {
+        protected boolean removeEldestEntry(Map.Entry<Long, Long> eldest) {
           return size() > REMEMBERED;
         }
       };
@@ -137,15 +137,21 @@ final class ConsumeResults {
         }
       }
       case "sql" -> {
-        if (first(id)) {
+        if (first(id, record)) {
           sql(id, message);
         }
         // those of attempts that came to nothing
         chunks.keySet().removeIf(attempt -> attempt.startsWith(id + "/"));
       }
+      case "withdrawn" -> {
+        // the database that had it was lost: undo what was done with it, another one may follow
+        if (handled.remove(id, message.path("offset").asLong())) {
+          System.out.println(id + " withdrawn");
+        }
+      }
       // ask, embed, and kinds that come later, which have the same fields
       default -> {
-        if (first(id)) {
+        if (first(id, record)) {
           answer(id, message);
         }
       }
@@ -153,8 +159,8 @@ final class ConsumeResults {
   }
 
   /// Whether it is the first result of its id: all of an id are in one partition, in one order.
-  private boolean first(long id) {
-    return handled.putIfAbsent(id, true) == null;
+  private boolean first(long id, ConsumerRecord<?, ?> record) {
+    return handled.putIfAbsent(id, record.offset()) == null;
   }
 
   private static void answer(long id, JsonNode result) {

@@ -3,6 +3,7 @@ package org.pgoffload.producer;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,8 +31,9 @@ import org.slf4j.LoggerFactory;
 /// second time that is merely queued:
 ///
 /// 1. the slot is past where the WAL was when the sweep began: what was captured is on its topic;
-/// 2. the workers have committed all that was then on the topics of requests;
-/// 3. the write-back has committed all that was then on the topic of results.
+/// 2. consumers that went back after a fail-over are where they were again;
+/// 3. the workers have committed all that was then on the topics of requests;
+/// 4. the write-back has committed all that was then on the topic of results.
 ///
 /// What still has no result then never arrived, or runs. Each break is swept once.
 ///
@@ -104,7 +106,9 @@ final class SweepRequests implements Runnable {
     }
     boolean workedOff;
     try (var admin = Admin.create(configuration.kafka())) {
-      workedOff = isWorkedOff(admin, System.nanoTime() + LONGEST_WAIT.toNanos());
+      long deadline = System.nanoTime() + LONGEST_WAIT.toNanos();
+      boolean repeated = isRepeated(database, deadline);
+      workedOff = isWorkedOff(admin, deadline) && repeated;
     }
     long sent = sendAgain(database, due);
     Query.execute(database, "select pgoffload.end_sweep(?, ?, ?)", due.number, sent, workedOff);
@@ -113,6 +117,27 @@ final class SweepRequests implements Runnable {
         due.number,
         sent,
         workedOff ? "" : ", those among them that the workers have not come to yet");
+  }
+
+  /// Waits until consumers that went back after a fail-over have come again to where they were:
+  /// until then what they have committed says nothing.
+  ///
+  /// @return whether they had, by the deadline
+  private boolean isRepeated(Connection database, long deadline)
+      throws SQLException, InterruptedException {
+    var topics = new ArrayList<>(configuration.topics().requests());
+    topics.add(configuration.topics().results());
+    while (!Query.row(
+        database,
+        "select pgoffload.is_repeated(?)",
+        row -> row.getBoolean(1),
+        Query.array("text", topics))) {
+      if (System.nanoTime() - deadline > 0) {
+        return false;
+      }
+      Thread.sleep(BETWEEN_STEPS);
+    }
+    return true;
   }
 
   /// Waits until what is on the topics now has been worked off.

@@ -7,12 +7,13 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Optional;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /// A request as the database wrote and signed it. The bytes travel unchanged from the database to
 /// the worker, which reads them as this. The JSON schema is `request.v1.schema.json`.
 ///
-/// @param id the request id
+/// @param key which request it is
 /// @param kind the wire name of its [RequestKind]
 /// @param orderingKey the key of order, or null. Tasks of background SQL with the same key run one
 ///   after another. LLM requests with the same key stand in one partition in their order, but run
@@ -24,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 /// @param requestedBy the requester
 /// @param payload the fields of its kind
 public record Envelope(
-    long id,
+    RequestKey key,
     String kind,
     @Nullable String orderingKey,
     boolean immediate,
@@ -77,7 +78,8 @@ public record Envelope(
       var signedAt = instant(required(json, "signed_at_us"));
       var createdAt = json.get("created_at_us");
       return new Envelope(
-          required(json, "id").asLong(),
+          new RequestKey(
+              required(json, "id").asLong(), UUID.fromString(required(json, "nonce").asText())),
           required(json, "kind").asText(),
           orderingKey == null || orderingKey.isNull() ? null : orderingKey.asText(),
           required(json, "immediate").asBoolean(),
@@ -134,6 +136,10 @@ public record Envelope(
     }
   }
 
+  public long id() {
+    return key.id();
+  }
+
   /// When the answer is no longer wanted; empty if it always is.
   public Optional<Instant> deadline() {
     return Optional.ofNullable(times.timeout).map(times.createdAt::plus);
@@ -154,7 +160,7 @@ public record Envelope(
   /// Names the request without its content.
   @Override
   public String toString() {
-    return "Envelope[id=" + id + ", kind=" + kind + "]";
+    return "Envelope[id=" + id() + ", kind=" + kind + "]";
   }
 
   private static Instant instant(JsonNode micros) {

@@ -1,6 +1,7 @@
 package org.pgoffload.protocol;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /// The fields of the terminal results of both kinds, for reading, as in [FlatResult].
@@ -24,6 +25,9 @@ abstract class FlatTerminalResult {
   @JsonProperty("requested_by_oid")
   long requestedByOid;
 
+  @JsonProperty("nonce")
+  @Nullable UUID nonce;
+
   @JsonProperty("queued_ms")
   @Nullable Double queuedMs;
 
@@ -37,6 +41,6 @@ abstract class FlatTerminalResult {
   String finishedAt;
 
   final ResultHead head() {
-    return new ResultHead(version, id, kind, status, requestedBy, requestedByOid);
+    return new ResultHead(version, id, kind, status, requestedBy, requestedByOid, nonce);
   }
 }

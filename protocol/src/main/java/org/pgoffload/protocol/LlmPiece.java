@@ -1,6 +1,9 @@
 package org.pgoffload.protocol;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 
 /// A piece of an answer while the model writes it, as it stands on the pieces topic and in its
 /// table: the JSON's field names are the table's column names. The JSON schema is
@@ -17,6 +20,8 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 /// @param reset whether the text begins anew with this piece: the call before was cut, or another
 ///   worker makes it again
 /// @param text the next words
+/// @param nonce the request's; null in a piece of a worker of an earlier version
+@JsonInclude(JsonInclude.Include.NON_NULL)
 public record LlmPiece(
     @JsonProperty("version") int version,
     @JsonProperty("id") long id,
@@ -24,7 +29,8 @@ public record LlmPiece(
     @JsonProperty("attempt") int attempt,
     @JsonProperty("seq") long seq,
     @JsonProperty("reset") boolean reset,
-    @JsonProperty("text") String text) {
+    @JsonProperty("text") String text,
+    @JsonProperty("nonce") @Nullable UUID nonce) {
   /// The major version this code writes and reads.
   public static final int VERSION = 1;
 

@@ -6,10 +6,11 @@ import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /// A record on the results topic. Its field `kind` says which message it holds: `sql` and
-/// `sql_rows` belong to background SQL, every other value is the kind of an LLM request.
+/// `sql_rows` belong to background SQL, `withdrawn` takes a result back, every other value is the
+/// kind of an LLM request.
 ///
 /// All messages of a request have the same key, and so stand in the order in which they were sent.
-public sealed interface ResultMessage permits Result, SqlResult, SqlRows {
+public sealed interface ResultMessage permits Result, SqlResult, SqlRows, Withdrawal {
   /// The request id.
   long id();
 
@@ -30,15 +31,21 @@ public sealed interface ResultMessage permits Result, SqlResult, SqlRows {
     if (SqlResult.KIND.equals(kind)) {
       return SqlResult.read(bytes);
     }
+    if (Withdrawal.KIND.equals(kind)) {
+      return Withdrawal.read(bytes);
+    }
     return SqlRows.KIND.equals(kind) ? SqlRows.read(bytes) : Result.read(bytes);
   }
 
-  /// Whether a record's value is of background SQL, by its kind alone: it may be a broken one.
+  /// Whether a record's value is the result of an LLM request, by its kind alone: it may be a
+  /// broken one.
   ///
   /// @throws MalformedMessageException if the bytes are no JSON object
-  static boolean isOfSql(byte[] bytes) {
+  static boolean isOfLlm(byte[] bytes) {
     var kind = kind(bytes);
-    return SqlResult.KIND.equals(kind) || SqlRows.KIND.equals(kind);
+    return !SqlResult.KIND.equals(kind)
+        && !SqlRows.KIND.equals(kind)
+        && !Withdrawal.KIND.equals(kind);
   }
 
   /// The kind, which stands at the front, without parsing what may be large behind it.

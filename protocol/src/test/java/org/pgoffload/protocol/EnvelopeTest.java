@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -17,7 +18,7 @@ final class EnvelopeTest {
     assertThat(Envelope.read(bytes(Samples.ASK)))
         .isEqualTo(
             new Envelope(
-                42,
+                new RequestKey(42, UUID.fromString("1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed")),
                 "ask",
                 "customer-7",
                 false,
@@ -92,8 +93,21 @@ final class EnvelopeTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "version", "id", "kind", "immediate", "installation", "signed_at_us", "timeout_ms",
-        "requested_by", "user", "user_oid", "session_user", "session_user_oid", "role", "payload"
+        "version",
+        "id",
+        "kind",
+        "immediate",
+        "installation",
+        "nonce",
+        "signed_at_us",
+        "timeout_ms",
+        "requested_by",
+        "user",
+        "user_oid",
+        "session_user",
+        "session_user_oid",
+        "role",
+        "payload"
       })
   void namesTheFieldThatIsMissing(String field) {
     assertThatThrownBy(

@@ -33,6 +33,7 @@ final class JsonSchemaTest {
   private static final Schema SQL_RESULT = schema("sql-result");
   private static final Schema SQL_ROWS = schema("sql-rows");
   private static final Schema CONTROL = schema("control");
+  private static final Schema WITHDRAWAL = schema("withdrawal");
   private static final Map<String, Schema> SCHEMAS =
       Map.of(
           "control", CONTROL,
@@ -41,7 +42,8 @@ final class JsonSchemaTest {
           "llm-piece", LLM_PIECE,
           "llm-usage", LLM_USAGE,
           "sql-result", SQL_RESULT,
-          "sql-rows", SQL_ROWS);
+          "sql-rows", SQL_ROWS,
+          "withdrawal", WITHDRAWAL);
 
   @ParameterizedTest
   @ValueSource(

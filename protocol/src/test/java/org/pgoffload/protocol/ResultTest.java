@@ -24,7 +24,7 @@ final class ResultTest {
         .isEqualTo(
             """
             {"version":1,"id":43,"kind":"ask","status":"expired","requested_by":"app",\
-            "requested_by_oid":16400,"error_code":"deadline_passed","error_message":"ask again",\
+            "requested_by_oid":16400,"nonce":"1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed","error_code":"deadline_passed","error_message":"ask again",\
             "attempts":0,"finished_at":"2026-01-02T03:04:06Z"}\
             """);
   }
@@ -54,7 +54,7 @@ final class ResultTest {
     assertThat(Samples.ANSWERED.withFailure("too_large", "it is too large"))
         .isEqualTo(
             new Result(
-                new ResultHead(1, 42, "ask", Result.FAILED, "app", 16_400),
+                new ResultHead(1, 42, "ask", Result.FAILED, "app", 16_400, Samples.NONCE),
                 Result.Outcome.error("too_large", "it is too large"),
                 Samples.ANSWERED.origin(),
                 Samples.ANSWERED.tokens(),
@@ -101,7 +101,7 @@ final class ResultTest {
 
   private static Result failed(String after) {
     return new Result(
-        new ResultHead(1, 42, "ask", Result.FAILED, "app", 1),
+        new ResultHead(1, 42, "ask", Result.FAILED, "app", 1, null),
         new Result.Outcome("a" + after, "c" + after, "m" + after, "f" + after),
         new Result.Origin("p" + after, "o" + after, "r" + after),
         Result.Tokens.UNKNOWN,
@@ -112,7 +112,7 @@ final class ResultTest {
 
   private static Result ended(String status, @Nullable String errorCode) {
     return Result.withoutCalls(
-        new ResultHead(1, 42, "ask", status, "app", 1),
+        new ResultHead(1, 42, "ask", status, "app", 1, null),
         new Result.Outcome(null, errorCode, null, null),
         Result.Run.of(1, "2026-01-02T03:04:06Z"));
   }

@@ -23,7 +23,8 @@ enum Sample {
   PIECE("sql-rows", text(Samples.PIECE.write()), ResultMessage::read),
   PRIMARY("control", text(Samples.PRIMARY.write()), ControlRecord::read),
   POSITION("control", text(Samples.POSITION.write()), ControlRecord::read),
-  PART("control", text(Samples.PART.write()), ControlRecord::read);
+  PART("control", text(Samples.PART.write()), ControlRecord::read),
+  WITHDRAWAL("withdrawal", text(Samples.WITHDRAWAL.write()), ResultMessage::read);
 
   /// The name of its JSON schema.
   final String schema;

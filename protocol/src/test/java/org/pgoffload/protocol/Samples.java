@@ -8,6 +8,9 @@ import java.util.UUID;
 
 /// Messages that several tests read.
 final class Samples {
+  static final UUID NONCE = UUID.fromString("1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed");
+  static final Withdrawal WITHDRAWAL = Withdrawal.of(42, NONCE, 7);
+
   /// As the database writes it: routing fields first, payload last.
   static final String ASK =
       """
@@ -66,7 +69,7 @@ final class Samples {
 
   static final Result ANSWERED =
       new Result(
-          new ResultHead(1, 42, "ask", Result.SUCCEEDED, "app", 16_400),
+          new ResultHead(1, 42, "ask", Result.SUCCEEDED, "app", 16_400, NONCE),
           new Result.Outcome("Rayleigh scattering.", null, null, "stop"),
           new Result.Origin("openai", "a-model", "req_1"),
           new Result.Tokens(12L, 3L, 5L, 0L),
@@ -76,12 +79,12 @@ final class Samples {
 
   static final Result EXPIRED =
       Result.withoutCalls(
-          new ResultHead(1, 43, "ask", Result.EXPIRED, "app", 16_400),
+          new ResultHead(1, 43, "ask", Result.EXPIRED, "app", 16_400, NONCE),
           Result.Outcome.error("deadline_passed", "ask again"),
           Result.Run.of(0, "2026-01-02T03:04:06Z"));
 
   static final LlmPiece LLM_PIECE =
-      new LlmPiece(1, 42, 16_400, 2, LlmPiece.seqBefore(2) + 1, true, "Ray\ud83d\ude00");
+      new LlmPiece(1, 42, 16_400, 2, LlmPiece.seqBefore(2) + 1, true, "Ray\ud83d\ude00", NONCE);
 
   static final LlmUsage USAGE =
       new LlmUsage(
@@ -92,7 +95,7 @@ final class Samples {
 
   static final SqlResult RETURNED =
       new SqlResult(
-          new ResultHead(1, 44, "sql", Result.SUCCEEDED, "app", 16_400),
+          new ResultHead(1, 44, "sql", Result.SUCCEEDED, "app", 16_400, NONCE),
           1,
           List.of("INSERT 0 1", "SELECT 2"),
           new SqlResult.Returned(
@@ -112,7 +115,7 @@ final class Samples {
 
   static final SqlResult CHUNKED =
       new SqlResult(
-          new ResultHead(1, 45, "sql", Result.SUCCEEDED, "app", 16_400),
+          new ResultHead(1, 45, "sql", Result.SUCCEEDED, "app", 16_400, NONCE),
           2,
           List.of("SELECT 4000000000"),
           new SqlResult.Returned(
@@ -129,7 +132,7 @@ final class Samples {
 
   static final SqlResult REFUSED =
       new SqlResult(
-          new ResultHead(1, 46, "sql", Result.FAILED, "app", 16_400),
+          new ResultHead(1, 46, "sql", Result.FAILED, "app", 16_400, NONCE),
           1,
           List.of(),
           SqlResult.Returned.count(null),

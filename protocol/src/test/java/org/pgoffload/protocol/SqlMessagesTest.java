@@ -24,7 +24,8 @@ final class SqlMessagesTest {
         Samples.CHUNKED,
         Samples.REFUSED,
         Samples.ROWS,
-        Samples.PIECE);
+        Samples.PIECE,
+        Samples.WITHDRAWAL);
   }
 
   @ParameterizedTest
@@ -43,8 +44,8 @@ final class SqlMessagesTest {
   @ParameterizedTest
   @MethodSource("messages")
   void areToldFromThoseOfLlmsByTheirKind(ResultMessage message) {
-    assertThat(ResultMessage.isOfSql(message.write())).isEqualTo(!(message instanceof Result));
-    assertThatThrownBy(() -> ResultMessage.isOfSql("[1]".getBytes(UTF_8)))
+    assertThat(ResultMessage.isOfLlm(message.write())).isEqualTo(message instanceof Result);
+    assertThatThrownBy(() -> ResultMessage.isOfLlm("[1]".getBytes(UTF_8)))
         .isInstanceOf(MalformedMessageException.class);
   }
 
@@ -60,8 +61,8 @@ final class SqlMessagesTest {
         .isEqualTo(
             """
             {"version":1,"id":46,"kind":"sql","status":"failed","requested_by":"app",\
-            "requested_by_oid":16400,"attempt":1,"tags":[],"chunks":0,"split":false,\
-            "error":{"sqlstate":"23505","message":"a secret is not unique",\
+            "requested_by_oid":16400,"nonce":"1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed","attempt":1,\
+            "tags":[],"chunks":0,"split":false,"error":{"sqlstate":"23505","message":"a secret is not unique",\
             "detail":"the key is there","hint":"take another","context":"line 1",\
             "schema":"public","table":"t","column":"c","datatype":"text","constraint":"t_c_key",\
             "position":17},"finished_at":"2026-01-02T03:04:06Z"}\

@@ -3,8 +3,10 @@ package org.pgoffload.results;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
@@ -36,7 +38,9 @@ final class CommitWritten implements ConsumerRebalanceListener {
   private boolean underWay;
   private long lastCommit = System.nanoTime();
   private boolean assigned;
-  private boolean hold;
+
+  /// Partitions of which it is not known yet where to begin.
+  private final Set<TopicPartition> undecided = new HashSet<>();
 
   CommitWritten(Consumer<byte[], byte[]> consumer) {
     this.consumer = consumer;
@@ -98,18 +102,22 @@ final class CommitWritten implements ConsumerRebalanceListener {
     return assigned;
   }
 
-  /// Whether partitions that come are paused.
-  void holdAssigned(boolean hold) {
-    this.hold = hold;
+  /// The partitions that have come and are paused until it is known where to begin.
+  Set<TopicPartition> undecided() {
+    return Set.copyOf(undecided);
+  }
+
+  /// It is known of these.
+  void decided(Set<TopicPartition> partitions) {
+    undecided.removeAll(partitions);
   }
 
   @Override
   public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
     assigned = true;
     LOG.debug("Reading from {}", partitions);
-    if (hold) {
-      consumer.pause(partitions);
-    }
+    undecided.addAll(partitions);
+    consumer.pause(partitions);
   }
 
   @Override
@@ -120,6 +128,7 @@ final class CommitWritten implements ConsumerRebalanceListener {
 
   @Override
   public void onPartitionsLost(Collection<TopicPartition> partitions) {
+    undecided.removeAll(partitions);
     taken.keySet().removeAll(partitions);
     written.keySet().removeAll(partitions);
   }

@@ -1,8 +1,10 @@
 package org.pgoffload.results;
 
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -40,18 +42,31 @@ final class ConsumeResults implements Runnable {
   private final ResultsConfiguration configuration;
   private final ReadRecord read;
   private final WriteBack writeBack;
+  private final WriteGroup database;
+  private final WithdrawResults withdraw;
   private final CountDownLatch closing;
   private final CountDownLatch running = new CountDownLatch(1);
   private final Complaint complaint = new Complaint(LOG);
+  private final Complaint undecidedFor = new Complaint(LOG);
 
   /// Of the present consumer; null while there is none.
   private volatile @Nullable BrokerConnections connections;
 
+  /// The consumer is to be opened again.
+  private volatile boolean reopening;
+
   /// @param closing opens when it is to end
-  ConsumeResults(ResultsConfiguration configuration, WriteBack writeBack, CountDownLatch closing) {
+  ConsumeResults(
+      ResultsConfiguration configuration,
+      WriteBack writeBack,
+      WriteGroup database,
+      WithdrawResults withdraw,
+      CountDownLatch closing) {
     this.configuration = configuration;
     this.read = new ReadRecord(configuration.topics());
     this.writeBack = writeBack;
+    this.database = database;
+    this.withdraw = withdraw;
     this.closing = closing;
   }
 
@@ -79,7 +94,14 @@ final class ConsumeResults implements Runnable {
     }
   }
 
+  /// Gives the consumer up and opens another, which goes back to where the database knows it to
+  /// have come. Returns at once.
+  void reopen() {
+    reopening = true;
+  }
+
   private void consume() {
+    reopening = false;
     var consumer = new KafkaConsumer<byte[], byte[]>(WriterProperties.of(configuration));
     try {
       connections = BrokerConnections.of(consumer.metrics().values());
@@ -92,7 +114,8 @@ final class ConsumeResults implements Runnable {
               configuration.topics().usage()),
           offsets);
       boolean written = true;
-      while (written && !isClosing()) {
+      while (written && !isClosing() && !reopening) {
+        decide(consumer, offsets);
         var records = consumer.poll(POLL);
         if (offsets.isAssigned()) {
           runs();
@@ -103,11 +126,30 @@ final class ConsumeResults implements Runnable {
           offsets.written();
           offsets.commitIfDue();
         }
+        withdraw.withdrawIfDue();
       }
       offsets.commitNow();
     } finally {
       // leaves the group, so that the next one begins at once rather than after the session timeout
       consumer.close(CloseOptions.timeout(CLOSE));
+    }
+  }
+
+  /// While the database cannot be asked where to begin, nothing of these partitions is consumed.
+  private void decide(Consumer<?, ?> consumer, CommitWritten offsets) {
+    var undecided = offsets.undecided();
+    if (undecided.isEmpty()) {
+      return;
+    }
+    try {
+      database.goBack(consumer, undecided);
+      offsets.decided(undecided);
+      consumer.resume(undecided);
+      undecidedFor.end();
+    } catch (SQLException e) {
+      database.disconnect();
+      undecidedFor.of("Results wait, because the database cannot be asked: " + e.getMessage());
+      await(PAUSE_AFTER_FAULT);
     }
   }
 
@@ -131,7 +173,10 @@ final class ConsumeResults implements Runnable {
         continue;
       }
       try {
-        messages.add(read.of(record));
+        var message = read.of(record);
+        if (message != null) {
+          messages.add(message);
+        }
       } catch (MalformedMessageException e) {
         letters.add(letter(record, e.reason(), String.valueOf(e.getMessage())));
       } catch (RuntimeException e) {
@@ -166,7 +211,6 @@ final class ConsumeResults implements Runnable {
 
     @Override
     public void pause(Duration duration) {
-      offsets.holdAssigned(true);
       consumer.pause(consumer.assignment());
       long until = System.nanoTime() + duration.toNanos();
       var tooEarly = consumer.poll(duration);
@@ -174,8 +218,9 @@ final class ConsumeResults implements Runnable {
       tooEarly
           .partitions()
           .forEach(each -> consumer.seek(each, tooEarly.records(each).getFirst().offset()));
-      offsets.holdAssigned(false);
-      consumer.resume(consumer.paused());
+      var decided = new HashSet<>(consumer.paused());
+      decided.removeAll(offsets.undecided());
+      consumer.resume(decided);
       await(Duration.ofNanos(until - System.nanoTime()));
     }
 

@@ -13,6 +13,7 @@ import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.protocol.TopicNames;
+import org.pgoffload.protocol.Withdrawal;
 
 /// Reads records of the topics, and checks of results what the tables insist on, so that all
 /// readers of the topic agree on what a result is.
@@ -28,10 +29,11 @@ final class ReadRecord {
     return record.headers().lastHeader(RecordHeaders.STORED) != null;
   }
 
-  /// The message of a record of any of the topics of the write-back.
+  /// The message of a record of any of the topics of the write-back; null if it tells other readers
+  /// alone something.
   ///
   /// @throws MalformedMessageException if it is none
-  WaitingMessage of(ConsumerRecord<byte[], byte[]> record) {
+  @Nullable WaitingMessage of(ConsumerRecord<byte[], byte[]> record) {
     byte @Nullable [] sent = record.value();
     byte[] value = sent == null ? new byte[0] : sent;
     if (record.topic().equals(topics.pieces())) {
@@ -45,7 +47,8 @@ final class ReadRecord {
     return result(value, record);
   }
 
-  private static WaitingMessage result(byte[] value, ConsumerRecord<byte[], byte[]> record) {
+  private static @Nullable WaitingMessage result(
+      byte[] value, ConsumerRecord<byte[], byte[]> record) {
     return switch (ResultMessage.read(value)) {
       case Result result -> {
         check(result);
@@ -53,15 +56,17 @@ final class ReadRecord {
       }
       // messages of SQL check themselves
       case SqlRows rows -> new WaitingMessage.SqlChunk(rows.id(), record);
-      case SqlResult result -> new WaitingMessage.SqlEnded(result.id(), record);
+      case SqlResult result ->
+          new WaitingMessage.SqlEnded(result.id(), result.head().nonce(), record);
+      case Withdrawal _ -> null;
     };
   }
 
-  /// The result of an LLM request; null if the record is of SQL, which is not read then.
+  /// The result of an LLM request; null if the record is no such result, which is not read then.
   ///
   /// @throws MalformedMessageException if it is none
   static @Nullable Result ofLlm(byte[] value) {
-    if (ResultMessage.isOfSql(value)) {
+    if (!ResultMessage.isOfLlm(value)) {
       return null;
     }
     var result = Result.read(value);

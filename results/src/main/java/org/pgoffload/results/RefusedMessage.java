@@ -83,7 +83,8 @@ final class RefusedMessage {
             refused.kind(),
             Result.FAILED,
             refused.requestedBy(),
-            refused.requestedByOid()),
+            refused.requestedByOid(),
+            refused.head().nonce()),
         Result.Outcome.error(
             "result_not_storable",
             "the database refused the result with " + fault + "; the results topic has it"),

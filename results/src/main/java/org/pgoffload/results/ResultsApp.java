@@ -16,7 +16,7 @@ public final class ResultsApp implements RunningPart {
 
   private final ConsumeResults consume;
   private final WriteGroup groups;
-  private final BuryRecords bury;
+  private final LazyProducer producer;
   private final UsageApp usage;
   private final FollowPrimary primary;
   private final CountDownLatch closing;
@@ -25,13 +25,13 @@ public final class ResultsApp implements RunningPart {
   private ResultsApp(
       ConsumeResults consume,
       WriteGroup groups,
-      BuryRecords bury,
+      LazyProducer producer,
       UsageApp usage,
       FollowPrimary primary,
       CountDownLatch closing) {
     this.consume = consume;
     this.groups = groups;
-    this.bury = bury;
+    this.producer = producer;
     this.usage = usage;
     this.primary = primary;
     this.closing = closing;
@@ -49,14 +49,26 @@ public final class ResultsApp implements RunningPart {
             configuration.topics(),
             FollowPrimary.nameOf("results"));
     var groups = new WriteGroup(primary);
-    primary.onChange(groups::abort);
-    var bury = new BuryRecords(configuration.kafka(), configuration.topics().deadLetters());
+    var producer = new LazyProducer(configuration.kafka());
+    var bury = new BuryRecords(producer, configuration.topics().deadLetters());
     var writeBack =
         new WriteBack(groups, bury, new CountDeadLetters(telemetry.metrics()), telemetry);
     var closing = new CountDownLatch(1);
-    var consume = new ConsumeResults(configuration, writeBack, closing);
+    var consume =
+        new ConsumeResults(
+            configuration,
+            writeBack,
+            groups,
+            new WithdrawResults(groups, producer, configuration.topics()),
+            closing);
     var usage = UsageApp.start(configuration, consume.running(), telemetry.metrics());
-    return new ResultsApp(consume, groups, bury, usage, primary, closing);
+    primary.onChange(() -> {
+      // again when the session is gone: with that one it would not have gone back
+      consume.reopen();
+      groups.abort();
+      consume.reopen();
+    });
+    return new ResultsApp(consume, groups, producer, usage, primary, closing);
   }
 
   private void run() {
@@ -109,14 +121,14 @@ public final class ResultsApp implements RunningPart {
       if (!thread.join(PATIENCE_AT_CLOSE)) {
         // a statement that waits, for a lock say, or a dead letter that no broker takes
         groups.abort();
-        bury.close();
+        producer.close();
       }
       thread.join();
       usageEnding.join();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    bury.close();
+    producer.close();
     primary.close();
   }
 }

@@ -1,7 +1,9 @@
 package org.pgoffload.results;
 
 import java.nio.charset.StandardCharsets;
+import java.util.UUID;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.jspecify.annotations.Nullable;
 
 /// A message that waits for the write-back: a record that was read and found to be one. Its JSON
 /// goes to the database as it came.
@@ -30,5 +32,6 @@ sealed interface WaitingMessage {
   record SqlChunk(long id, ConsumerRecord<byte[], byte[]> record) implements WaitingMessage {}
 
   /// A request whose chunks have all come before it. Its result was recorded by the worker.
-  record SqlEnded(long id, ConsumerRecord<byte[], byte[]> record) implements WaitingMessage {}
+  record SqlEnded(long id, @Nullable UUID nonce, ConsumerRecord<byte[], byte[]> record)
+      implements WaitingMessage {}
 }

@@ -5,10 +5,17 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
+import java.util.TreeMap;
+import java.util.UUID;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.ConnectAsPart;
+import org.pgoffload.platform.ConsumerPositions;
 import org.pgoffload.platform.Query;
+import org.pgoffload.platform.RepeatedRecords;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -18,23 +25,45 @@ final class WriteGroup {
   private static final Logger LOG = LoggerFactory.getLogger(WriteGroup.class);
 
   private final ConnectAsPart database;
+  private final RepeatedRecords repeated = new RepeatedRecords();
   private volatile @Nullable Connection connection;
 
   WriteGroup(ConnectAsPart database) {
     this.database = database;
   }
 
-  /// Writes a group in one transaction.
+  /// Writes a group in one transaction, with the positions behind it.
   ///
   /// @param wake whether callers that listen are notified
   /// @return the messages without a claim, of which nothing was written
   List<WaitingMessage> write(List<WaitingMessage> group, boolean wake) throws SQLException {
     var open = connected();
+    if (group.stream().noneMatch(each -> repeated.contains(each.record()))) {
+      return write(open, group, wake);
+    }
+    open.setAutoCommit(false);
+    try {
+      var unclaimed = write(open, group, wake);
+      keep(open, unclaimed);
+      open.commit();
+      unclaimed.removeIf(each -> repeated.contains(each.record()));
+      return unclaimed;
+    } catch (SQLException | RuntimeException e) {
+      open.rollback();
+      throw e;
+    } finally {
+      open.setAutoCommit(true);
+    }
+  }
+
+  private static List<WaitingMessage> write(
+      Connection open, List<WaitingMessage> group, boolean wake) throws SQLException {
     var llmResults = new ArrayList<WaitingMessage>();
     var pieces = new ArrayList<WaitingMessage>();
     var usage = new ArrayList<WaitingMessage>();
     var sqlChunks = new ArrayList<WaitingMessage>();
     var sqlEnded = new ArrayList<WaitingMessage.SqlEnded>();
+    var nextOffsets = new TreeMap<TopicPartition, Long>(ConsumerPositions.ORDER);
     for (var each : group) {
       switch (each) {
         case WaitingMessage.LlmResult result -> llmResults.add(result);
@@ -44,11 +73,13 @@ final class WriteGroup {
         case WaitingMessage.SqlChunk chunk -> sqlChunks.add(chunk);
         case WaitingMessage.SqlEnded ended -> sqlEnded.add(ended);
       }
+      var record = each.record();
+      nextOffsets.put(new TopicPartition(record.topic(), record.partition()), record.offset() + 1);
     }
     return Query.row(
         open,
         "select unclaimed_results, unclaimed_pieces, unclaimed_chunks, unclaimed_ended"
-            + " from pgoffload.write_back(?, ?, ?, ?, ?, ?)",
+            + " from pgoffload.write_results(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         row -> {
           var unclaimed = new ArrayList<WaitingMessage>();
           addUnclaimed(row.getArray(1), llmResults, unclaimed);
@@ -62,7 +93,70 @@ final class WriteGroup {
         Query.array("text", usage, WaitingMessage::json),
         Query.array("text", sqlChunks, WaitingMessage::json),
         Query.array("bigint", sqlEnded, WaitingMessage.SqlEnded::id),
-        wake);
+        Query.array("uuid", sqlEnded, WaitingMessage.SqlEnded::nonce),
+        wake,
+        Query.array("text", nextOffsets.keySet(), TopicPartition::topic),
+        Query.array("integer", nextOffsets.keySet(), TopicPartition::partition),
+        Query.array("bigint", nextOffsets.values()));
+  }
+
+  /// Keeps results that may have come before the last fail-over: their claims may be lost. Pieces
+  /// and chunks of rows without a claim are nobody's any more.
+  private void keep(Connection open, List<WaitingMessage> unclaimed) throws SQLException {
+    var results =
+        unclaimed.stream()
+            .filter(each -> repeated.contains(each.record()))
+            .filter(each ->
+                each instanceof WaitingMessage.LlmResult
+                    || each instanceof WaitingMessage.ReplacedResult
+                    || each instanceof WaitingMessage.SqlEnded)
+            .toList();
+    if (!results.isEmpty()) {
+      Query.execute(
+          open,
+          "select pgoffload.keep_unclaimed_results(?, ?, ?, ?, ?)",
+          // all are of the topic of results
+          results.getFirst().record().topic(),
+          Query.array("integer", results, each -> each.record().partition()),
+          Query.array("bigint", results, each -> each.record().offset()),
+          Query.array("text", results, WaitingMessage::json),
+          Query.array("boolean", results, each -> each instanceof WaitingMessage.SqlEnded));
+    }
+  }
+
+  /// Has the consumer of newly assigned partitions go back, where the database was failed over.
+  void goBack(Consumer<?, ?> consumer, Collection<TopicPartition> assigned) throws SQLException {
+    repeated.below(ConsumerPositions.goBack(connected(), consumer, assigned));
+  }
+
+  /// A result on the topic that stands for nothing in the database any more.
+  record Withdrawn(TopicPartition partition, long offset, long id, @Nullable UUID nonce) {}
+
+  /// The results that readers of the topic are to be told of, some of them.
+  ///
+  /// @param requestTopics of LLM requests: what was before the last fail-over has to be worked off
+  List<Withdrawn> toWithdraw(List<String> requestTopics, int most) throws SQLException {
+    return Query.rows(
+        connected(),
+        "select topic, partition, record_offset, id, nonce from pgoffload.results_to_withdraw(?, ?)",
+        row ->
+            new Withdrawn(
+                new TopicPartition(row.getString(1), row.getInt(2)),
+                row.getLong(3),
+                row.getLong(4),
+                row.getObject(5, UUID.class)),
+        Query.array("text", requestTopics),
+        most);
+  }
+
+  /// Readers of the topic have been told.
+  void withdrawn(List<Withdrawn> results) throws SQLException {
+    Query.execute(
+        connected(),
+        "select pgoffload.end_withdrawal(?, ?, ?)",
+        Query.array("text", results, each -> each.partition.topic()),
+        Query.array("integer", results, each -> each.partition.partition()),
+        Query.array("bigint", results, Withdrawn::offset));
   }
 
   /// @param places from 1, or null for none

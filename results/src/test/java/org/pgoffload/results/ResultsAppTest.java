@@ -356,7 +356,8 @@ final class ResultsAppTest {
   }
 
   private static LlmPiece piece(long id, int attempt, int number, boolean reset, String text) {
-    return new LlmPiece(1, id, 10, attempt, LlmPiece.seqBefore(attempt) + number, reset, text);
+    return new LlmPiece(
+        1, id, 10, attempt, LlmPiece.seqBefore(attempt) + number, reset, text, null);
   }
 
   private List<ConsumerRecord<byte[], byte[]>> letters(String key) {

@@ -153,7 +153,7 @@ final class TestInstallation {
 
   static Result result(long id, String answer) {
     return new Result(
-        new ResultHead(1, id, "ask", "succeeded", "postgres", 10),
+        new ResultHead(1, id, "ask", "succeeded", "postgres", 10, null),
         new Result.Outcome(answer, null, null, "stop"),
         new Result.Origin("fake", "fake-1", null),
         new Result.Tokens(1L, 0L, 1L, 0L),

@@ -190,7 +190,7 @@ final class UsageAppTest {
             new TokenCounts(10, 0, 5, 0));
     // ids of three roles, which lie in the same partitions
     return new Result(
-        new ResultHead(1, id, "ask", Result.SUCCEEDED, "role" + id % 3, 10 + id % 3),
+        new ResultHead(1, id, "ask", Result.SUCCEEDED, "role" + id % 3, 10 + id % 3, null),
         new Result.Outcome("answer", null, null, "stop"),
         new Result.Origin("fake", "fake-1", null),
         new Result.Tokens(10L, 0L, 5L, 0L),

@@ -316,7 +316,7 @@ final class UsageTopologyTest {
   private static Result result(
       long id, int attempt, String finishedAt, long oid, String name, Call... calls) {
     return new Result(
-        new ResultHead(1, id, "ask", Result.SUCCEEDED, name, oid),
+        new ResultHead(1, id, "ask", Result.SUCCEEDED, name, oid, null),
         new Result.Outcome("answer", null, null, "stop"),
         new Result.Origin("openai", "gpt", null),
         // the sums of the calls, which are not to be counted again
@@ -334,7 +334,7 @@ final class UsageTopologyTest {
       @Nullable Long cachedFrom,
       @Nullable List<Call> calls) {
     return new Result(
-        new ResultHead(1, id, "ask", status, "app", 10),
+        new ResultHead(1, id, "ask", status, "app", 10, null),
         new Result.Outcome(null, status.equals(Result.SUCCEEDED) ? null : "c", null, null),
         new Result.Origin(provider, model, null),
         new Result.Tokens(0L, 0L, 0L, 0L),

@@ -39,6 +39,7 @@ import org.pgoffload.protocol.SqlColumn;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
 import org.pgoffload.protocol.TokenCounts;
+import org.pgoffload.protocol.Withdrawal;
 import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.Telemetry;
 import org.postgresql.PGConnection;
@@ -135,8 +136,11 @@ final class WriteBackTest {
       // nobody has claimed it for this role
       write(writeBack, forRole(result(another, "another role's"), 11));
       write(writeBack, piece(another, 1, "claimed"));
-      write(writeBack, new LlmPiece(1, another, 10, 3, LlmPiece.seqBefore(3) + 1, false, "t"));
-      write(writeBack, new LlmPiece(1, early.id(), 10, 1, LlmPiece.seqBefore(1) + 1, false, "e"));
+      write(
+          writeBack, new LlmPiece(1, another, 10, 3, LlmPiece.seqBefore(3) + 1, false, "t", null));
+      write(
+          writeBack,
+          new LlmPiece(1, early.id(), 10, 1, LlmPiece.seqBefore(1) + 1, false, "e", null));
       write(writeBack, rows);
       write(writeBack, SqlRows.of(another, 3, 1, 10, List.of(List.of("v"))));
       write(writeBack, SqlRows.of(another, 1, 1, 11, List.of(List.of("v"))));
@@ -201,9 +205,10 @@ final class WriteBackTest {
         IntStream.range(0, 1000)
             .mapToObj(i -> new Letter(record("r" + i, new byte[1]), DeadLetterReason.MALFORMED, ""))
             .collect(Collectors.toCollection(ArrayDeque::new));
-    try (var dead =
-        new BuryRecords(Map.of("bootstrap.servers", "localhost:1", "max.block.ms", 200), "dead")) {
-      assertThatThrownBy(() -> dead.bury(letters)).isInstanceOf(TimeoutException.class);
+    try (var producer =
+        new LazyProducer(Map.of("bootstrap.servers", "localhost:1", "max.block.ms", 200))) {
+      assertThatThrownBy(() -> new BuryRecords(producer, "dead").bury(letters))
+          .isInstanceOf(TimeoutException.class);
     }
     assertThat(letters).hasSize(1000);
   }
@@ -468,7 +473,7 @@ final class WriteBackTest {
   }
 
   private static LlmPiece piece(long id, int number, String text) {
-    return new LlmPiece(1, id, 10, 1, LlmPiece.seqBefore(1) + number, false, text);
+    return new LlmPiece(1, id, 10, 1, LlmPiece.seqBefore(1) + number, false, text, null);
   }
 
   private static LlmUsage usage(String minute, long each) {
@@ -545,7 +550,7 @@ final class WriteBackTest {
 
   private static SqlResult ended(long id) {
     return new SqlResult(
-        new ResultHead(SqlResult.VERSION, id, SqlResult.KIND, Result.SUCCEEDED, "app", 10),
+        new ResultHead(SqlResult.VERSION, id, SqlResult.KIND, Result.SUCCEEDED, "app", 10, null),
         2,
         List.of("SELECT 2"),
         new SqlResult.Returned(
@@ -628,7 +633,9 @@ final class WriteBackTest {
         switch (message) {
           case Result result -> new WaitingMessage.LlmResult(result.id(), record);
           case SqlRows rows -> new WaitingMessage.SqlChunk(rows.id(), record);
-          case SqlResult result -> new WaitingMessage.SqlEnded(result.id(), record);
+          case SqlResult result ->
+              new WaitingMessage.SqlEnded(result.id(), result.head().nonce(), record);
+          case Withdrawal _ -> throw new IllegalArgumentException("nothing to write");
         });
   }
 

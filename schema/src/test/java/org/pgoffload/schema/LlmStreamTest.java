@@ -168,12 +168,19 @@ final class LlmStreamTest extends OnPostgresVersions {
     database.record(
         List.of(
             new LlmPiece(
-                LlmPiece.VERSION, id, database.oid("app"), (int) (seq / FIRST), seq, reset, text)),
+                LlmPiece.VERSION,
+                id,
+                database.oid("app"),
+                (int) (seq / FIRST),
+                seq,
+                reset,
+                text,
+                null)),
         List.of());
   }
 
   private LlmPiece piece(long of, long seq, String text) {
-    return new LlmPiece(LlmPiece.VERSION, of, database.oid("app"), 1, seq, false, text);
+    return new LlmPiece(LlmPiece.VERSION, of, database.oid("app"), 1, seq, false, text, null);
   }
 
   private List<String> read(long afterSeq) {

@@ -121,7 +121,7 @@ public record PlayedTask(
     var by = request.envelope().requestedBy();
     return new SqlResult(
         new ResultHead(
-            SqlResult.VERSION, request.id(), SqlResult.KIND, status, by.user(), by.userOid()),
+            SqlResult.VERSION, request.id(), SqlResult.KIND, status, by.user(), by.userOid(), null),
         attempt,
         tags,
         new SqlResult.Returned(

@@ -32,6 +32,26 @@ public final class PlayedWorker implements AutoCloseable {
     return session.rows(CLAIM, arguments(requests));
   }
 
+  /// `outcome|attempt` of each, in the order of the ids, of records that came before a fail-over.
+  public List<String> claimRepeated(SentRequest... requests) {
+    return claimByNonce(true, requests);
+  }
+
+  /// The same by id and nonce.
+  public List<String> claimByNonce(boolean repeated, SentRequest... requests) {
+    var arguments = Arrays.copyOf(arguments(requests), 7);
+    arguments[5] = Arrays.stream(requests).map(PlayedWorker::nonce).toArray(String[]::new);
+    arguments[6] = Arrays.stream(requests).map(_ -> "" + repeated).toArray(String[]::new);
+    return session.rows(
+        "select outcome, attempt from pgoffload.claim_llm_requests(?, ?, ?, ?::oid[], ?, ?::uuid[], ?::boolean[])"
+            + " order by id",
+        arguments);
+  }
+
+  private static String nonce(SentRequest request) {
+    return request.envelope().key().nonce().toString();
+  }
+
   /// What the claim says of the one request.
   public @Nullable String detail(SentRequest request) {
     return session.value(

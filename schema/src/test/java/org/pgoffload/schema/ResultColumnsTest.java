@@ -13,8 +13,8 @@ import org.pgoffload.protocol.Result;
 /// The table of results takes every field of the message: the write-back fills columns by their
 /// names, and would leave out a field that has none.
 final class ResultColumnsTest extends OnPostgresVersions {
-  /// Fields that say what the message is, or repeat the claim.
-  private static final Set<String> OF_THE_MESSAGE = Set.of("version", "requested_by");
+  /// Fields that say what the message is, or repeat the request and its claim.
+  private static final Set<String> OF_THE_MESSAGE = Set.of("version", "requested_by", "nonce");
 
   @Test
   void areTheFieldsOfTheMessage() throws IOException {

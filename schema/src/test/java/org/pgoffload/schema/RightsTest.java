@@ -107,6 +107,7 @@ final class RightsTest extends OnPostgresVersions {
           pgoffload_worker | select pgoffload.adopt()
           pgoffload_worker | update pgoffload.setting set value = '1 year' where name = 'retention'
           pgoffload_worker | select written from pgoffload.write_back('{}', '{}', '{}', '{}', '{}', true)
+          pgoffload_worker | select pgoffload.keep_unclaimed_results('t', '{0}', '{9}', '{"{}"}', '{f}')
           pgoffload_worker | insert into pgoffload.llm_result (id) values (1)
           pgoffload_worker | select pgoffload.next_sweep()
           pgoffload_worker | select pgoffload.end_sweep(1, 1, true)
@@ -125,6 +126,7 @@ final class RightsTest extends OnPostgresVersions {
           pgoffload_results | select pgoffload.next_sweep()
           pgoffload_results | select answer from pgoffload.llm_result
           pgoffload_results | select prompt from llm_request
+          pgoffload_results | select result from pgoffload.unclaimed_result
           pgoffload_results | select value from pgoffload.setting
           pgoffload_results | delete from pgoffload.llm_result
           pgoffload_results | insert into llm_request (prompt) values ('p')
@@ -132,8 +134,10 @@ final class RightsTest extends OnPostgresVersions {
           llm_user | select * from pgoffload.signing_keys()
           llm_user | select pgoffload.claim_llm('w', 1, '{1}', '{1}', '{null}')
           llm_user | select written from pgoffload.write_back('{}', '{}', '{}', '{}', '{}', true)
+          llm_user | select pgoffload.record_positions('{t}', '{0}', '{9}')
+          llm_user | select pgoffload.keep_unclaimed_results('t', '{0}', '{9}', '{"{}"}', '{f}')
           llm_user | select setval('pgoffload.request_id', 1)
-          llm_user | select pgoffload.send_envelope(1, 'ask', null, null, true, null, true, 'a', 1, '')
+          llm_user | select pgoffload.send_envelope(1, 'ask', null, null, true, null, true, 'a', 1, '', null)
           llm_user | select pg_background_launch('select 1')
           pgbackground_role | select * from pgoffload.signing_keys()
           pgbackground_role | select pgoffload.claim_sql('w', 1, '{1}', '{null}')

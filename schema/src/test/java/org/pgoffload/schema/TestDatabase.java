@@ -275,7 +275,7 @@ public final class TestDatabase implements AutoCloseable {
 
   public Result embedded(long id, String role, float[]... embeddings) {
     return result(
-        new ResultHead(1, id, "embed", Result.SUCCEEDED, role, oid(role)),
+        new ResultHead(1, id, "embed", Result.SUCCEEDED, role, oid(role), null),
         new Result.Outcome(null, null, null, null),
         List.of(embeddings),
         Result.Provenance.NONE);
@@ -283,7 +283,7 @@ public final class TestDatabase implements AutoCloseable {
 
   public Result ended(long id, String role, String status, String code, String message) {
     return result(
-        new ResultHead(1, id, "ask", status, role, oid(role)),
+        new ResultHead(1, id, "ask", status, role, oid(role), null),
         Result.Outcome.error(code, message),
         null,
         Result.Provenance.NONE);
@@ -291,7 +291,7 @@ public final class TestDatabase implements AutoCloseable {
 
   private Result answered(long id, String role, String answer, Result.Provenance provenance) {
     return result(
-        new ResultHead(1, id, "ask", Result.SUCCEEDED, role, oid(role)),
+        new ResultHead(1, id, "ask", Result.SUCCEEDED, role, oid(role), null),
         new Result.Outcome(answer, null, null, "stop"),
         null,
         provenance);

@@ -216,7 +216,7 @@ final class VisibilityTest extends OnPostgresVersions {
                     select obj_description('llm_status(bigint)'::regprocedure) union all
                     select obj_description('llm_queue'::regclass) union all
                     select obj_description('pgoffload.request_status(bigint)'::regprocedure) union all
-                    select obj_description('pgoffload.claim_llm(text, bigint, bigint[], oid[], text[])'::regprocedure)
+                    select obj_description('pgoffload.claim_llm_requests(text, bigint, bigint[], oid[], text[], uuid[], boolean[])'::regprocedure)
                     """))
         .containsExactly(
             "The state of a request: queued, running, succeeded, failed, cancelled or expired.",

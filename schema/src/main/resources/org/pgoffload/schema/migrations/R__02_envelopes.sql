@@ -15,6 +15,7 @@ create or replace function pgoffload.send_envelope(
   requested_by name,
   requested_by_oid oid,
   payload text,            -- the fields of a JSON object, without its braces
+  nonce uuid,              -- tells it from another request of its id; null: one is made
   asked_at timestamptz default null)  -- of one that is sent again, with this transaction: when it was sent first
 returns void
 language plpgsql volatile
@@ -39,7 +40,7 @@ begin
     ',"ordering_key":', coalesce(to_json(ordering_key)::text, 'null'),
     ',"immediate":', case when immediate then 'true' else 'false' end,
     ',"installation":"', signer.installation,
-    '","nonce":"', gen_random_uuid(),
+    '","nonce":"', coalesce(nonce, gen_random_uuid()),
     '","signed_at_us":', (extract(epoch from clock_timestamp()) * 1000000)::bigint,
     ',"created_at_us":' || (extract(epoch from asked_at) * 1000000)::bigint,
     ',"timeout_ms":', coalesce(ceil(extract(epoch from
@@ -80,13 +81,15 @@ end
 $$;
 
 -- API: Private. An id for an immediate request. A READ ONLY transaction may not call nextval: it takes a
--- random one from the upper half of the current partition's range, which the sequence never reaches.
+-- random one from the upper half of the current partition's range, which the sequence never reaches. So does a request
+-- on a server that was promoted a moment ago.
 create or replace function pgoffload.next_request_id() returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   drawn bigint;
+  accepted_timeline constant integer := (select t.timeline from pgoffload.server_timeline t order by t.number desc limit 1);
 begin
   -- it would be lost, and its caller's transaction might be what the making of the slot waits for
   if exists (select from pgoffload.capture_break b
@@ -94,7 +97,9 @@ begin
     raise exception 'nothing captures requests at this moment: the replication slot is being made anew, or the signing key is being revoked'
       using errcode = 'PO003', detail = 'Nothing was sent.', hint = 'Ask again in a few seconds.';
   end if;
-  if current_setting('transaction_read_only') = 'off' then
+  -- A server that was just promoted may not have got the last ids that were drawn: until its timeline is accepted, which
+  -- begins a new range, the sequence would draw them again.
+  if current_setting('transaction_read_only') = 'off' and pgoffload.current_timeline() = accepted_timeline then
     return nextval('pgoffload.request_id');
   end if;
   loop

@@ -325,7 +325,7 @@ begin
 
   perform pgoffload.send_envelope(
     request.id, request.kind, null, request.ordering_key, request.immediate, request.timeout, true,
-    request.requested_by, request.requested_by_oid, payload);
+    request.requested_by, request.requested_by_oid, payload, request.nonce);
   return request.id;
 end
 $$;

@@ -343,7 +343,7 @@ begin
   ignored := pgoffload.send_envelope(
     request.id, 'sql', share_group, request.ordering_key, request.immediate, request.timeout, false,
     request.requested_by, request.requested_by_oid,
-    pgoffload.sql_payload(request, max_workers, depth, large_object));
+    pgoffload.sql_payload(request, max_workers, depth, large_object), request.nonce);
 end
 $$;
 
@@ -477,6 +477,9 @@ begin
   else
     select c.id, c.ordinal into request.id, request.parent_ordinal from pgoffload.next_child_id(executing.task) c;
     request.parent := executing.task;
+    -- launched again by a task that is executed again, it is the same request
+    select md5(concat_ws('/', q.nonce, request.id))::uuid into request.nonce
+    from ${public_schema}.sql_request q where q.id = executing.task;
   end if;
   request.immediate := true;
   ignored := pgoffload.send_sql_request(

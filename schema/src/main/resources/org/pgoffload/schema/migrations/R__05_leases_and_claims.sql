@@ -263,6 +263,8 @@ $$;
 --   held      another worker has it that lives, or may live, or its task's session does: ask again until it is answered
 --             or its holder is dead
 --   missing   of SQL alone: nothing is recorded of it (any more)
+--   unasked   what the server knows under its id is another request, or its row was lost in a fail-over: as if it had
+--             never been asked
 --
 -- The caller has to hold its lease. A claim of a dead worker is taken over under two locks, which are held until this
 -- transaction ends. The lock of the dead worker's lease, which no claim of that worker that is under way lets go before
@@ -273,6 +275,8 @@ create or replace function pgoffload.claim_requests(
   worker_name text, worker_epoch bigint,
   ids bigint[],               -- distinct
   requested_by_oids oid[],    -- of LLM requests; those of SQL are recorded by then
+  nonces uuid[],              -- null: of a worker of an earlier version
+  repeated boolean[],         -- whether its record may have come before a fail-over
   is_sql boolean)             -- which kind; a claim of SQL has a token
 returns table (id bigint, requested_by_oid oid, outcome text, attempt integer, claimed_at timestamptz, token uuid)
 language plpgsql volatile
@@ -283,37 +287,46 @@ begin
   return query
   with asked as materialized (
     -- lateral with a limit: one look into the index for each request, never a scan of all results
-    select a.id, coalesce(a.requested_by_oid, q.requested_by_oid) as requested_by_oid,
+    select a.id, coalesce(a.requested_by_oid, q.requested_by_oid) as requested_by_oid, a.nonce,
            latest.attempt, latest.worker, latest.epoch, latest.claimed_at, latest.token,
-           coalesce(llm.found, sql.found, false) as answered
-    from unnest(ids, requested_by_oids) a (id, requested_by_oid)
+           coalesce(llm.found, sql.found, false) as answered,
+           -- The row of a request is visible a moment after its record has come. Of one whose record came before a
+           -- fail-over it is visible or lost.
+           coalesce(a.nonce <> coalesce(q.nonce, l.nonce, latest.nonce), false)
+             or coalesce(a.repeated, false) and coalesce(q.requested_by_oid, l.requested_by_oid) is null as unasked
+    from unnest(ids, requested_by_oids, nonces, repeated) a (id, requested_by_oid, nonce, repeated)
     left join lateral (
-      select r.requested_by_oid from ${public_schema}.sql_request r where is_sql and r.id = a.id limit 1) q on true
+      select r.requested_by_oid, r.nonce from ${public_schema}.sql_request r where is_sql and r.id = a.id limit 1) q on true
+    left join lateral (
+      select r.requested_by_oid, r.nonce from ${public_schema}.llm_request r
+      where not is_sql and a.repeated and r.id = a.id limit 1) l on true
     left join lateral (
       select true as found from pgoffload.llm_result r where not is_sql and r.id = a.id limit 1) llm on true
     left join lateral (
       select true as found from pgoffload.sql_result r where is_sql and r.id = a.id limit 1) sql on true
     left join lateral (
-      select c.attempt, c.worker, c.epoch, c.claimed_at, c.token from pgoffload.claim c
+      select c.attempt, c.worker, c.epoch, c.claimed_at, c.token, c.nonce from pgoffload.claim c
       where c.id = a.id order by c.attempt desc limit 1) latest on true
   ), dead as materialized (
     select h.worker, h.epoch
-    from (select distinct a.worker, a.epoch from asked a where not a.answered and a.attempt is not null) h
+    from (select distinct a.worker, a.epoch from asked a where not a.answered and not a.unasked and a.attempt is not null) h
     where pgoffload.may_be_taken_over(h.worker, h.epoch, worker_name, worker_epoch)
   ), taken_over as materialized (
     select c.id
     from asked a
     join dead d on d.worker = a.worker and d.epoch = a.epoch
     join pgoffload.claim c on c.id = a.id and c.attempt = a.attempt
-    where not a.answered and not (is_sql and pgoffload.task_goes_on(a.id, a.attempt, a.worker, a.epoch))
+    where not a.answered and not a.unasked
+      and not (is_sql and pgoffload.task_goes_on(a.id, a.attempt, a.worker, a.epoch))
     order by c.id  -- two workers that claim the same requests must not wait for each other in a circle
     for update of c
   ), claimed as (
-    insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, token)
-    select a.id, coalesce(a.attempt, 0) + 1, worker_name, worker_epoch, a.requested_by_oid, case when is_sql then gen_random_uuid() end
+    insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, token, nonce)
+    select a.id, coalesce(a.attempt, 0) + 1, worker_name, worker_epoch, a.requested_by_oid,
+           case when is_sql then gen_random_uuid() end, a.nonce
     from asked a
     -- the array comes first, so that all locks are taken before the first row is inserted
-    where not a.answered and (a.id = any (array(select t.id from taken_over t)) or a.attempt is null)
+    where not a.answered and not a.unasked and (a.id = any (array(select t.id from taken_over t)) or a.attempt is null)
       and a.requested_by_oid is not null
     order by a.id  -- as above
     on conflict do nothing
@@ -321,6 +334,7 @@ begin
   )
   select a.id, a.requested_by_oid,
          case when c.id is not null then 'claimed'
+              when a.unasked then 'unasked'
               when a.requested_by_oid is null then 'missing'
               when a.answered then 'answered'
               when a.worker = worker_name and a.epoch = worker_epoch then 'own'
@@ -334,20 +348,21 @@ $$;
 create or replace function pgoffload.record_llm_requests(envelopes text[]) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm
+-- as in pgoffload.claim_llm_requests
 set plan_cache_mode = force_generic_plan
 as $$
 begin
   insert into ${public_schema}.llm_request (
     id, kind, prompt, system, messages, model, options, timeout, ordering_key, tags, provider, response_schema,
-    inputs, retry_of, requested_by, requested_by_oid, created_at, immediate)
+    inputs, retry_of, requested_by, requested_by_oid, created_at, immediate, nonce)
   select (e ->> 'id')::bigint, e ->> 'kind', p ->> 'prompt', p ->> 'system', p -> 'messages', p ->> 'model',
          p -> 'options', make_interval(secs => (e ->> 'timeout_ms')::double precision / 1000),
          e ->> 'ordering_key', p -> 'tags', p ->> 'provider', p -> 'response_schema',
          case when p ? 'inputs' then array(select jsonb_array_elements_text(p -> 'inputs')) end,
          (p ->> 'retry_of')::bigint,
          e #>> '{requested_by,user}', (e #>> '{requested_by,user_oid}')::oid,
-         timestamptz 'epoch' + coalesce(e ->> 'created_at_us', e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
+         timestamptz 'epoch' + coalesce(e ->> 'created_at_us', e ->> 'signed_at_us')::bigint * interval '1 microsecond', true,
+         (e ->> 'nonce')::uuid
   from unnest(envelopes) envelope,
        lateral (select envelope::jsonb as e offset 0) parsed,  -- once, not for each of the fields
        lateral (select e -> 'payload' as p) payload
@@ -356,17 +371,43 @@ begin
 end
 $$;
 
+-- API: Private. Writes results that came again after a fail-over before their requests did: they were paid for.
+create or replace function pgoffload.take_unclaimed_results(ids bigint[], requested_by_oids oid[], nonces uuid[])
+returns void
+language sql volatile
+as $$
+  with taken as (
+    delete from pgoffload.unclaimed_result u
+    using unnest(ids, requested_by_oids, nonces) a (id, requested_by_oid, nonce)
+    where u.id = a.id and u.requested_by_oid = a.requested_by_oid and u.nonce = a.nonce and u.result is not null
+      -- the row of a request that was inserted is another's, or there: the second is written back without a claim
+      and not exists (
+        select from ${public_schema}.llm_request q where q.id = a.id and q.nonce <> a.nonce)
+    returning u.topic, u.partition, u.record_offset, u.result
+  ), written as (
+    insert into pgoffload.llm_result
+    select r.*
+    from taken t, lateral json_populate_record(null::pgoffload.llm_result, t.result) r
+    order by t.topic, t.partition, t.record_offset  -- the first one wins
+    on conflict (id) do nothing
+    returning id
+  )
+  select pg_notify('llm_done', w.id::text) from written w
+$$;
+
 -- API: Private, for workers. Claims a batch of LLM requests in one statement. Each comes back as
 -- pgoffload.claim_requests says, or as
 --   cancelled    the caller's, but not to be run: detail says who has cancelled it
 --   over_budget  the caller's, but not to be run: detail says which budget is used up, and until when
 --
 -- An immediate request (with an envelope) is recorded with its claim: its caller inserted no row.
-create or replace function pgoffload.claim_llm(
+create or replace function pgoffload.claim_llm_requests(
   worker_name text, worker_epoch bigint,
   ids bigint[],               -- distinct
   requested_by_oids oid[],
-  envelopes text[])           -- of immediate requests; null for inserted ones
+  envelopes text[],           -- of immediate requests; null for inserted ones
+  nonces uuid[],              -- as in pgoffload.claim_requests
+  repeated boolean[])         -- likewise
 returns table (id bigint, outcome text, attempt integer, claimed_at timestamptz, detail text)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -382,6 +423,9 @@ declare
 begin
   if cardinality(array_remove(envelopes, null)) > 0 then
     perform pgoffload.record_llm_requests(envelopes);
+  end if;
+  if exists (select from pgoffload.unclaimed_result) then
+    perform pgoffload.take_unclaimed_results(ids, requested_by_oids, nonces);
   end if;
 
   -- Where there are no cancellations of these requests and no budgets, this is a look into either table. A cancellation
@@ -405,8 +449,18 @@ begin
          coalesce(c.attempt, 1),
          case c.outcome when 'claimed' then c.claimed_at else clock_timestamp() end,
          coalesce(cancelled ->> c.id::text, case c.outcome when 'claimed' then used_up ->> c.requested_by_oid::text end)
-  from pgoffload.claim_requests(worker_name, worker_epoch, ids, requested_by_oids, false) c;
+  from pgoffload.claim_requests(worker_name, worker_epoch, ids, requested_by_oids, nonces, repeated, false) c;
 end
+$$;
+
+-- API: Private, for workers. The same for a worker of an earlier version, which compares no nonces.
+create or replace function pgoffload.claim_llm(
+  worker_name text, worker_epoch bigint, ids bigint[], requested_by_oids oid[], envelopes text[])
+returns table (id bigint, outcome text, attempt integer, claimed_at timestamptz, detail text)
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select * from pgoffload.claim_llm_requests(worker_name, worker_epoch, ids, requested_by_oids, envelopes, null, null)
 $$;
 
 -- API: Private, for workers. Which of these LLM requests are still the caller's: its attempt is the newest, under this
@@ -418,7 +472,7 @@ create or replace function pgoffload.still_claimed(
 returns setof bigint
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm
+-- as in pgoffload.claim_llm_requests
 set enable_seqscan = off
 as $$
   select a.id
@@ -434,7 +488,7 @@ $$;
 create or replace function pgoffload.answered_llm(ids bigint[]) returns setof bigint
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm
+-- as in pgoffload.claim_llm_requests
 set enable_seqscan = off
 as $$
   select r.id from pgoffload.llm_result r where r.id = any (ids)
@@ -447,13 +501,14 @@ set search_path = pg_catalog, pg_temp
 as $$
   insert into ${public_schema}.sql_request (
     id, command, label, timeout, ordering_key, tags, queue_size, requested_by, requested_by_oid, login_oid, settings,
-    session, submitted, parent, parent_ordinal, large_object, created_at, immediate)
+    session, submitted, parent, parent_ordinal, large_object, created_at, immediate, nonce)
   select (e ->> 'id')::bigint, p ->> 'command', p ->> 'label',
          make_interval(secs => (e ->> 'timeout_ms')::double precision / 1000), e ->> 'ordering_key', p -> 'tags',
          (p ->> 'queue_size')::integer, e #>> '{requested_by,user}', (e #>> '{requested_by,user_oid}')::oid,
          (p ->> 'login_oid')::oid, p -> 'settings', p ->> 'session', (p ->> 'submitted')::boolean,
          (p ->> 'parent')::bigint, (p ->> 'parent_ordinal')::integer, (p ->> 'large_object')::oid,
-         timestamptz 'epoch' + coalesce(e ->> 'created_at_us', e ->> 'signed_at_us')::bigint * interval '1 microsecond', true
+         timestamptz 'epoch' + coalesce(e ->> 'created_at_us', e ->> 'signed_at_us')::bigint * interval '1 microsecond', true,
+         (e ->> 'nonce')::uuid
   from unnest(envelopes) envelope,
        lateral (select envelope::jsonb as e offset 0) parsed,  -- once, not for each of the fields
        lateral (select e -> 'payload' as p) payload
@@ -464,10 +519,12 @@ $$;
 -- API: Private, for workers. Claims a batch of SQL requests. Each comes back as pgoffload.claim_requests says. A
 -- claimed one, or one of the caller's own, is ended with what `ending` has, if there is something, instead of being
 -- run.
-create or replace function pgoffload.claim_sql(
+create or replace function pgoffload.claim_sql_requests(
   worker_name text, worker_epoch bigint,
   ids bigint[],               -- distinct
-  envelopes text[])           -- of immediate requests that are not recorded yet; otherwise null
+  envelopes text[],           -- of immediate requests that are not recorded yet; otherwise null
+  nonces uuid[],              -- as in pgoffload.claim_requests
+  repeated boolean[])         -- likewise
 returns table (
   id bigint, outcome text, attempt integer, claimed_at timestamptz, token uuid,
   login text, role text,      -- what the roles are called: of no weight, since a name may pass to another role
@@ -490,7 +547,7 @@ begin
   select array_agg(c.id) as ids, array_agg(c.outcome) as outcomes, array_agg(c.attempt) as attempts,
          array_agg(c.claimed_at) as times, array_agg(c.token) as tokens
   into claims
-  from pgoffload.claim_requests(worker_name, worker_epoch, ids, null, true) c;
+  from pgoffload.claim_requests(worker_name, worker_epoch, ids, null, nonces, repeated, true) c;
 
   return query
   select c.id, c.outcome,
@@ -534,6 +591,17 @@ begin
 end
 $$;
 
+-- API: Private, for workers. The same for a worker of an earlier version, which compares no nonces.
+create or replace function pgoffload.claim_sql(worker_name text, worker_epoch bigint, ids bigint[], envelopes text[])
+returns table (
+  id bigint, outcome text, attempt integer, claimed_at timestamptz, token uuid,
+  login text, role text, ending jsonb, sessions jsonb)
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select * from pgoffload.claim_sql_requests(worker_name, worker_epoch, ids, envelopes, null, null)
+$$;
+
 -- API: Private. Whether an attempt is the last one, and will be until this transaction ends.
 create or replace function pgoffload.is_last_attempt(id bigint, attempt integer) returns boolean
 language plpgsql volatile
@@ -562,8 +630,8 @@ begin
      and pgoffload.is_last_attempt(claim_sql_again.id, lost_attempt)
      and not exists (select from pgoffload.sql_result r where r.id = claim_sql_again.id) then
     return query
-      insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, token)
-      select c.id, lost_attempt + 1, worker_name, worker_epoch, c.requested_by_oid, gen_random_uuid()
+      insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, token, nonce)
+      select c.id, lost_attempt + 1, worker_name, worker_epoch, c.requested_by_oid, gen_random_uuid(), c.nonce
       from pgoffload.claim c
       where c.id = claim_sql_again.id and c.attempt = lost_attempt and c.worker = worker_name and c.epoch = worker_epoch
       returning x.attempt, x.claimed_at, x.token;

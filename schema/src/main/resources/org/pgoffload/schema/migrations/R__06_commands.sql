@@ -37,7 +37,8 @@ begin
   perform pgoffload.send_envelope(
     request.id, request.command, null, null, true, null, false, request.requested_by, request.requested_by_oid,
     case request.command when 'cancel' then '' else concat_ws(',',
-      '"pct":' || request.queue_size, '"message":' || to_json(left(request.label, 1000)), '"pid":' || pg_backend_pid()) end);
+      '"pct":' || request.queue_size, '"message":' || to_json(left(request.label, 1000)), '"pid":' || pg_backend_pid()) end,
+    null::uuid);
   return request.id;
 end
 $$;
@@ -96,17 +97,18 @@ $$;
 --   unknown  nothing is recorded of it: if it comes later, its claim obeys
 --
 -- Of several commands to one request, one comes back as claimed.
-create or replace function pgoffload.cancel_llm(
+create or replace function pgoffload.cancel_llm_requests(
   worker_name text, worker_epoch bigint,
   ids bigint[],
   by_oids oid[])             -- who wants it, of each
 returns table (
   number bigint, id bigint, outcome text, kind text,
   attempt integer, claimed_at timestamptz,     -- of the claim, if there is one
-  created_at timestamptz, requested_by name, requested_by_oid oid)
+  created_at timestamptz, requested_by name, requested_by_oid oid,
+  nonce uuid)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm
+-- as in pgoffload.claim_llm_requests
 set enable_seqscan = off
 as $$
 declare
@@ -126,18 +128,20 @@ begin
 
   return query
   with asked as materialized (
-    select a.number, a.id, q.kind, q.created_at, q.requested_by, q.requested_by_oid,
+    select a.number, a.id, q.kind, q.created_at, q.requested_by, q.requested_by_oid, q.nonce,
            case when q.kind is not null then pgoffload.may_act_for(a.by_oid, q.requested_by_oid) end as allowed
     from unnest(ids, by_oids) with ordinality a (id, by_oid, number)
     left join lateral (
-      select r.kind, r.created_at, r.requested_by, r.requested_by_oid
+      select r.kind, r.created_at, r.requested_by, r.requested_by_oid, r.nonce
       from ${public_schema}.llm_request r where r.id = a.id limit 1) q on true
   ), first as materialized (
-    select a.id, a.requested_by_oid, min(a.number) as number from asked a where a.allowed group by a.id, a.requested_by_oid
+    select a.id, a.requested_by_oid, a.nonce, min(a.number) as number
+    from asked a where a.allowed group by a.id, a.requested_by_oid, a.nonce
   ), claims as materialized (
     select c.id, c.outcome, c.attempt, c.claimed_at
-    from (select array_agg(f.id) as ids, array_agg(f.requested_by_oid) as requested_by_oids from first f) f
-    cross join lateral pgoffload.claim_requests(worker_name, worker_epoch, f.ids, f.requested_by_oids, false) c
+    from (select array_agg(f.id) as ids, array_agg(f.requested_by_oid) as requested_by_oids, array_agg(f.nonce) as nonces
+          from first f) f
+    cross join lateral pgoffload.claim_requests(worker_name, worker_epoch, f.ids, f.requested_by_oids, f.nonces, null, false) c
   )
   select a.number, a.id,
          case when not a.allowed then 'denied'
@@ -145,7 +149,8 @@ begin
               when c.outcome = 'answered' then 'ended'
               when c.outcome = 'claimed' and f.number = a.number then 'claimed'
               else 'held' end,
-         a.kind, c.attempt, c.claimed_at, a.created_at, a.requested_by, a.requested_by_oid
+         a.kind, c.attempt, c.claimed_at, a.created_at, a.requested_by, a.requested_by_oid,
+         coalesce(a.nonce, gen_random_uuid())  -- a row of an earlier version has none
   from asked a
   left join first f on a.allowed and f.id = a.id
   left join claims c on a.allowed and c.id = a.id
@@ -153,12 +158,24 @@ begin
 end
 $$;
 
+-- API: Private, for workers. An older name: pgoffload.cancel_llm_requests.
+create or replace function pgoffload.cancel_llm(worker_name text, worker_epoch bigint, ids bigint[], by_oids oid[])
+returns table (
+  number bigint, id bigint, outcome text, kind text, attempt integer, claimed_at timestamptz,
+  created_at timestamptz, requested_by name, requested_by_oid oid)
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select c.number, c.id, c.outcome, c.kind, c.attempt, c.claimed_at, c.created_at, c.requested_by, c.requested_by_oid
+  from pgoffload.cancel_llm_requests(worker_name, worker_epoch, ids, by_oids) c
+$$;
+
 -- API: Private, for workers. Remembers cancellations of SQL requests. Returns the ids of the requests that have not
 -- ended and that the role may cancel: the worker that runs them interrupts them then.
 create or replace function pgoffload.record_cancellations(ids bigint[], by_oids oid[]) returns setof bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm
+-- as in pgoffload.claim_llm_requests
 set enable_seqscan = off
 as $$
 begin

@@ -15,7 +15,7 @@ create or replace function pgoffload.consult_cache(
 returns table (outcome text, leader_id bigint, result jsonb)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm
+-- as in pgoffload.claim_llm_requests
 set enable_seqscan = off
 as $$
 declare

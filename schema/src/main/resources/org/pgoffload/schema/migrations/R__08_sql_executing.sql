@@ -129,7 +129,7 @@ language sql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select (jsonb_build_object('version', 1, 'kind', 'sql', 'requested_by', q.requested_by)
-          || jsonb_strip_nulls(to_jsonb(r))
+          || jsonb_strip_nulls(to_jsonb(r) || jsonb_build_object('nonce', q.nonce))
           || jsonb_build_object('finished_at', to_char(r.finished_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))::text
   from pgoffload.sql_result r
   join ${public_schema}.sql_request q on q.id = r.id
@@ -158,7 +158,7 @@ create or replace function pgoffload.record_task_session(
 returns oid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm
+-- as in pgoffload.claim_llm_requests
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -363,7 +363,7 @@ $$;
 create or replace function pgoffload.complete_sql(id bigint, attempt integer, token uuid, result text, read_under jsonb) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm
+-- as in pgoffload.claim_llm_requests
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
 as $$

@@ -59,13 +59,17 @@ $$;
 -- A message is only written if its request has a claim for the same requester. A claim is committed before anything of
 -- its request is published, so that an intruder who could write to the topics once cannot have left an answer to a
 -- request of later. Messages without a claim are named by their places in the arrays, for the dead letters.
-create or replace function pgoffload.write_back(
+create or replace function pgoffload.write_results(
   llm_results text[],   -- JSON objects whose fields are columns of pgoffload.llm_result
   llm_pieces text[],    -- JSON objects whose fields are columns of pgoffload.llm_piece
   llm_usage text[],     -- JSON objects whose fields are columns of pgoffload.llm_usage_minute
   sql_chunks text[],    -- JSON objects whose fields are columns of pgoffload.sql_chunk
   sql_ended bigint[],   -- requests whose result, and all of its chunks, have come
+  sql_nonces uuid[],    -- and the nonce of each; null: of a worker of an earlier version
   wake boolean,         -- whether to notify; false when the server's notification queue is full
+  topics text[],        -- of the partitions that the messages come from
+  partitions integer[],
+  next_offsets bigint[],  -- of each partition, behind the last of these messages; null: not known
   out written integer,  -- how many of the results were new
   out unclaimed_results integer[],
   out unclaimed_pieces integer[],
@@ -73,7 +77,7 @@ create or replace function pgoffload.write_back(
   out unclaimed_ended integer[])
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm: planning takes twice as long as writing a result
+-- as in pgoffload.claim_llm_requests: planning takes twice as long as writing a result
 set plan_cache_mode = force_generic_plan
 -- a plan that was made while the tables were small must look into the indexes when they have grown
 set enable_seqscan = off
@@ -99,7 +103,7 @@ begin
            lateral jsonb_populate_record(null::pgoffload.llm_piece, '{"reset": false}'::jsonb || message::jsonb) r,
            lateral (select from pgoffload.claim c
                     where c.id = r.id and c.attempt = r.attempt and c.requested_by_oid = r.requested_by_oid
-                      and c.token is null limit 1) claim
+                      and c.token is null and coalesce(c.nonce = (message::json ->> 'nonce')::uuid, true) limit 1) claim
       on conflict do nothing
       returning id
     )
@@ -120,7 +124,8 @@ begin
          lateral json_populate_record(null::pgoffload.llm_result, message::json) r,
          -- any attempt: the first result wins, whichever attempt's it is
          lateral (select from pgoffload.claim c
-                  where c.id = r.id and c.requested_by_oid = r.requested_by_oid and c.token is null limit 1) claim
+                  where c.id = r.id and c.requested_by_oid = r.requested_by_oid and c.token is null
+                    and coalesce(c.nonce = (message::json ->> 'nonce')::uuid, true) limit 1) claim
     on conflict (id) do nothing
     returning id
   )
@@ -130,8 +135,10 @@ begin
     unclaimed_results := array(
       select m.place::integer
       from unnest(llm_results) with ordinality m (message, place),
-           lateral (select (m.message::json ->> 'id')::bigint as id) r
-      where not exists (select from pgoffload.llm_result l where l.id = r.id));
+           lateral (select (m.message::json ->> 'id')::bigint as id, (m.message::json ->> 'nonce')::uuid as nonce) r
+      where not exists (select from pgoffload.llm_result l where l.id = r.id)
+         -- the result that is there is another request's
+         or exists (select from ${public_schema}.llm_request q where q.id = r.id and q.nonce <> r.nonce));
   end if;
 
   if cardinality(llm_usage) > 0 then
@@ -159,8 +166,10 @@ begin
 
   if cardinality(sql_ended) > 0 then
     ended := array(
-      select e.id from unnest(sql_ended) e (id),
-                  lateral (select from pgoffload.sql_result r where r.id = e.id limit 1) result);
+      select e.id
+      from unnest(sql_ended, sql_nonces) e (id, nonce),
+           lateral (select from pgoffload.sql_result r where r.id = e.id limit 1) result
+      where not exists (select from ${public_schema}.sql_request q where q.id = e.id and q.nonce <> e.nonce));
     if cardinality(ended) < cardinality(sql_ended) then
       unclaimed_ended := array(
         select e.place::integer from unnest(sql_ended) with ordinality e (id, place) where e.id <> all (ended));
@@ -172,10 +181,27 @@ begin
                   where r.id = e.id and r.large_object is not null limit 1) q;
   end if;
 
+  if cardinality(topics) > 0 then
+    perform pgoffload.record_positions(topics, partitions, next_offsets);
+  end if;
+
   if wake then
     perform pg_notify('llm_stream', i::text) from unnest(streamed) i;
     perform pg_notify('llm_done', i::text) from unnest(new_ids) i;
     perform pg_notify('sql_done', i::text) from unnest(ended) i;
   end if;
 end
+$$;
+
+-- API: Private, for the results application. The same for one of an earlier version, which compares no nonces of SQL and
+-- records no positions.
+create or replace function pgoffload.write_back(
+  llm_results text[], llm_pieces text[], llm_usage text[], sql_chunks text[], sql_ended bigint[], wake boolean,
+  out written integer,
+  out unclaimed_results integer[], out unclaimed_pieces integer[], out unclaimed_chunks integer[], out unclaimed_ended integer[])
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select w.* from pgoffload.write_results(
+    llm_results, llm_pieces, llm_usage, sql_chunks, sql_ended, null, wake, '{}', '{}', '{}') w
 $$;

@@ -103,7 +103,7 @@ create or replace function pgoffload.send_again(
   out last_id bigint)        -- the last that was looked at; null: there are no more
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm
+-- as in pgoffload.claim_llm_requests
 set enable_seqscan = off
 as $$
 declare
@@ -201,7 +201,7 @@ begin
   select q.* into strict request from ${public_schema}.llm_request q where q.id = request_id;
   perform pgoffload.send_envelope(
     request.id, request.kind, null, request.ordering_key, request.immediate, request.timeout, true,
-    request.requested_by, request.requested_by_oid, pgoffload.llm_payload(request), request.created_at);
+    request.requested_by, request.requested_by_oid, pgoffload.llm_payload(request), request.nonce, request.created_at);
 end
 $$;
 
@@ -228,7 +228,7 @@ begin
     request.immediate, request.timeout, false, request.requested_by, request.requested_by_oid,
     -- what the session's own limit was is not recorded: the usual one
     pgoffload.sql_payload(request, case when request.immediate then 16 end, depth, request.large_object),
-    request.created_at);
+    request.nonce, request.created_at);
 end
 $$;
 

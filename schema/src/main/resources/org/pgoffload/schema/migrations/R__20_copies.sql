@@ -75,7 +75,7 @@ create or replace function pgoffload.end_copied(
   out last_id bigint)        -- the last that was looked at; null: there are no more
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm
+-- as in pgoffload.claim_llm_requests
 set enable_seqscan = off
 as $$
 declare

@@ -103,7 +103,7 @@ create or replace function pgoffload.queue_depth(
   out at_least boolean) -- whether there are requests that were not looked at, of which some may wait as well
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm
+-- as in pgoffload.claim_llm_requests
 set enable_seqscan = off
 as $$
 declare
@@ -148,7 +148,7 @@ create or replace function pgoffload.health()
 returns table ("check" text, state text, detail text, advice text)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- as in pgoffload.claim_llm
+-- as in pgoffload.claim_llm_requests
 set enable_seqscan = off
 as $$
 #variable_conflict use_column

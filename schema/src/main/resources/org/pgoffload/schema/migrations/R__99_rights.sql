@@ -51,18 +51,26 @@ grant execute on function
   pgoffload.unrecorded_tasks, pgoffload.with_declared_modifier
   to pgbackground_role;
 grant execute on function
-  pgoffload.answered_llm, pgoffload.cancel_llm, pgoffload.claim_llm, pgoffload.claim_sql, pgoffload.claim_sql_again,
-  pgoffload.consult_cache, pgoffload.end_sql, pgoffload.end_stalled_claims, pgoffload.is_copy, pgoffload.live_workers, pgoffload.mark_autocommit,
-  pgoffload.pid_of, pgoffload.record_cancellations, pgoffload.record_llm_requests, pgoffload.record_progress,
+  pgoffload.answered_llm, pgoffload.begin_to_repeat, pgoffload.cancel_llm, pgoffload.cancel_llm_requests,
+  pgoffload.claim_llm, pgoffload.claim_llm_requests, pgoffload.claim_sql, pgoffload.claim_sql_again,
+  pgoffload.claim_sql_requests, pgoffload.consult_cache, pgoffload.end_sql, pgoffload.end_stalled_claims,
+  pgoffload.is_copy, pgoffload.live_workers, pgoffload.mark_autocommit, pgoffload.pid_of, pgoffload.positions_of,
+  pgoffload.positions_to_repeat, pgoffload.prepare_timeline, pgoffload.record_cancellations,
+  pgoffload.record_kafka_loss, pgoffload.record_llm_requests, pgoffload.record_positions, pgoffload.record_progress,
   pgoffload.record_sql_requests, pgoffload.record_wait, pgoffload.register_worker, pgoffload.release_lease,
   pgoffload.renew_lease, pgoffload.server_identity, pgoffload.sessions_gone, pgoffload.signing_keys, pgoffload.sql_result_message, pgoffload.still_claimed,
   pgoffload.stalled_claims, pgoffload.store_rows, pgoffload.sweep_large_answers,
   pgoffload.worker_is_alive
   to pgoffload_worker;
-grant execute on function pgoffload.is_copy, pgoffload.server_identity, pgoffload.write_back to pgoffload_results;
 grant execute on function
-  pgoffload.begin_timeline, pgoffload.end_sweep, pgoffload.failover_permitted_lag, pgoffload.health, pgoffload.is_copy, pgoffload.next_sweep, pgoffload.prepare_timeline,
-  pgoffload.require_primary, pgoffload.send_again, pgoffload.server_identity, pgoffload.slot_health, pgoffload.slot_is_past
+  pgoffload.begin_to_repeat, pgoffload.end_withdrawal, pgoffload.is_copy, pgoffload.keep_unclaimed_results,
+  pgoffload.positions_to_repeat, pgoffload.prepare_timeline, pgoffload.record_kafka_loss, pgoffload.results_to_withdraw,
+  pgoffload.server_identity, pgoffload.write_back, pgoffload.write_results
+  to pgoffload_results;
+grant execute on function
+  pgoffload.begin_timeline, pgoffload.end_sweep, pgoffload.failover_permitted_lag, pgoffload.health, pgoffload.is_copy,
+  pgoffload.is_repeated, pgoffload.next_sweep, pgoffload.prepare_timeline, pgoffload.require_primary,
+  pgoffload.send_again, pgoffload.server_identity, pgoffload.slot_health, pgoffload.slot_is_past
   to pgoffload_producer;
 -- aggregates
 grant execute on routine pgoffload.emit_llm_request, pgoffload.emit_llm_prompts to llm_user;

@@ -98,6 +98,7 @@ public final class WorkerApp implements RunningPart {
       LOG.info("Worker {} runs SQL in {}", settings.name(), sql.database());
     }
     delivery.obey(commands);
+    primary.onChange(delivery::goBack);
     delivery.start();
     return delivery;
   }

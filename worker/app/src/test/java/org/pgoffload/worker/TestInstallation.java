@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -177,7 +178,7 @@ public final class TestInstallation implements AutoCloseable {
       throws SQLException {
     return """
     {"version": 1, "id": %d, "kind": "%s", "ordering_key": null, "immediate": false,
-     "installation": "%s", "nonce": "n", "signed_at_us": %d, "timeout_ms": %d,
+     "installation": "%s", "nonce": "%s", "signed_at_us": %d, "timeout_ms": %d,
      "requested_by": {"user": "postgres", "user_oid": 10, "session_user": "postgres",
                       "session_user_oid": 10, "role": "none"},
      "payload": {"prompt": "%s"}}\
@@ -186,6 +187,7 @@ public final class TestInstallation implements AutoCloseable {
             id,
             kind,
             query("select id from pgoffload.installation"),
+            new UUID(0, id),
             signedAt.toEpochMilli() * 1000,
             timeout.toMillis(),
             prompt);

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.TaskDatabase;
@@ -167,7 +168,7 @@ final class TestLaunches {
     envelope.putNull("ordering_key");
     envelope.put("immediate", true);
     envelope.put("installation", installationId);
-    envelope.put("nonce", "n");
+    envelope.put("nonce", new UUID(0, id).toString());
     envelope.put("signed_at_us", Instant.now().toEpochMilli() * 1000);
     envelope.putNull("timeout_ms");
     var by = envelope.putObject("requested_by");

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -181,13 +182,14 @@ class DeadLettersTest extends OnSharedInstallation {
     var oid = value(admin, "select 'app'::regrole::oid");
     return """
     {"version":1,"id":%d,"kind":"%s","ordering_key":null,"immediate":true,"installation":"%s",\
-    "nonce":"n","signed_at_us":%d,"timeout_ms":60000,"requested_by":{"user":"app","user_oid":%s,\
+    "nonce":"%s","signed_at_us":%d,"timeout_ms":60000,"requested_by":{"user":"app","user_oid":%s,\
     "session_user":"app","session_user_oid":%s,"role":"none"},"payload":%s}\
     """
         .formatted(
             id,
             kind,
             value(admin, "select id from pgoffload.installation"),
+            new UUID(0, id),
             signedAt.toEpochMilli() * 1000,
             oid,
             oid,

@@ -23,6 +23,10 @@ public sealed interface Claim<A extends Attempt> {
   /// Another live worker has the request: it is watched until it is answered or its holder is dead.
   record Held<A extends Attempt>() implements Claim<A> {}
 
+  /// The database has lost the request in a fail-over, or has another one under its id: as if it
+  /// had never been asked.
+  record Unasked<A extends Attempt>() implements Claim<A> {}
+
   /// The database has no record of the request: it was removed, or is not visible yet.
   record Missing<A extends Attempt>() implements Claim<A> {}
 }

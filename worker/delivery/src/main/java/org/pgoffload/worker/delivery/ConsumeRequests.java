@@ -14,6 +14,7 @@ import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.telemetry.BrokerConnections;
 import org.pgoffload.worker.delivery.offsets.CommitOffsets;
+import org.pgoffload.worker.delivery.offsets.KeepPositions;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,6 +45,9 @@ final class ConsumeRequests implements Runnable {
   private final JudgeRecord judge;
   private final int most = PendingRequests.most();
 
+  private final Supplier<KeepPositions> keep;
+
+  private KeepPositions positions;
   private Consumer<byte[], byte[]> consumer;
   private CommitOffsets offsets;
   private volatile BrokerConnections connections;
@@ -63,18 +67,22 @@ final class ConsumeRequests implements Runnable {
   private record Undecided(ConsumerRecord<byte[], byte[]> record, Runnable finish) {}
 
   /// @param open opens a consumer: at once, and again whenever the last one was given up
+  /// @param keep keeps the positions of one consumer in the database
   ConsumeRequests(
       DeliverySettings settings,
       DeliverRequests<?> deliver,
       Supplier<Consumer<byte[], byte[]>> open,
-      JudgeRecord judge) {
+      JudgeRecord judge,
+      Supplier<KeepPositions> keep) {
     this.settings = settings;
     this.deliver = deliver;
     this.queue = deliver.queue();
     this.open = open;
     this.judge = judge;
+    this.keep = keep;
     this.consumer = open.get();
-    this.offsets = new CommitOffsets(consumer, deliver::lost);
+    this.positions = keep.get();
+    this.offsets = new CommitOffsets(consumer, positions, deliver::lost);
     this.connections = BrokerConnections.of(consumer.metrics().values());
   }
 
@@ -91,7 +99,8 @@ final class ConsumeRequests implements Runnable {
     while (!closing) {
       try {
         consumer = open.get();
-        offsets = new CommitOffsets(consumer, deliver::lost);
+        positions = keep.get();
+        offsets = new CommitOffsets(consumer, positions, deliver::lost);
         connections = BrokerConnections.of(consumer.metrics().values());
         return true;
       } catch (KafkaException e) {
@@ -154,6 +163,9 @@ final class ConsumeRequests implements Runnable {
   }
 
   private ConsumerRecords<byte[], byte[]> poll() {
+    if (!positions.decide(consumer)) {
+      return consumer.poll(POLL_WITHOUT_DATABASE);
+    }
     boolean atTheEdge = atTheEdge();
     // only what changes: each call waits for the consumer's own thread
     if (!atTheEdge) {

@@ -13,11 +13,14 @@ import org.pgoffload.protocol.Envelope;
 /// @param finish tells the partition's watermark that the record needs nothing any more; idempotent
 /// @param refusal why it is not executed but ends as failed once it is claimed; null if it is
 ///   executed
+/// @param repeated whether its record may have come before the last fail-over: another server may
+///   have had its claim and its result
 public record ConsumedRequest(
     Envelope envelope,
     ConsumerRecord<byte[], byte[]> record,
     Runnable finish,
-    @Nullable Refusal refusal) {
+    @Nullable Refusal refusal,
+    boolean repeated) {
   /// Why a request is not executed.
   public record Refusal(DeadLetterReason reason, String detail) {
     /// In words, with what to do.
@@ -31,7 +34,7 @@ public record ConsumedRequest(
 
   public ConsumedRequest(
       Envelope envelope, ConsumerRecord<byte[], byte[]> record, Runnable finish) {
-    this(envelope, record, finish, null);
+    this(envelope, record, finish, null, false);
   }
 
   /// Whether the database can record it as it was signed.
@@ -41,6 +44,11 @@ public record ConsumedRequest(
 
   public long id() {
     return envelope.id();
+  }
+
+  /// Whether the database has lost it in a fail-over unless it has a row of it.
+  public boolean mayBeLost() {
+    return repeated && isReadable();
   }
 
   public int size() {

@@ -296,6 +296,7 @@ final class DeliverRequests<A extends Attempt> {
                   () -> pending.finish(request.id()));
         }
         case Claim.Held<A> _ -> pending.heldElsewhere(request);
+        case Claim.Unasked<A> _ -> unasked(request);
         case Claim.Missing<A> _ -> {
           measure.claim(channel, "missing");
           try (var _ = LogRequest.of(request.id())) {
@@ -308,6 +309,16 @@ final class DeliverRequests<A extends Attempt> {
             throw new IllegalStateException("no claim came back for request " + request.id());
       }
     }
+  }
+
+  private void unasked(ConsumedRequest request) {
+    measure.claim(queue().channel(), "unasked");
+    try (var _ = LogRequest.of(request.id())) {
+      LOG.warn(
+          "Request {} was lost with the server that had it, and is as if it had never been asked",
+          request.id());
+    }
+    pending.finish(request.id());
   }
 
   private void begin(ConsumedRequest request, A attempt) {
@@ -340,6 +351,7 @@ final class DeliverRequests<A extends Attempt> {
         case Claim.Refused<A>(var attempt) -> end(request, attempt, new EndReason.Refused());
         case Claim.Held<A> _ -> pending.heldElsewhere(request);
         case Claim.Answered<A> _ -> pending.finish(request.id());
+        case Claim.Unasked<A> _ -> unasked(request);
         case Claim.Missing<A> _ -> pending.finish(request.id());
       }
     } catch (SQLException e) {

@@ -9,6 +9,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.IntConsumer;
 import javax.sql.DataSource;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.pgoffload.platform.RepeatedRecords;
 import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
@@ -18,6 +19,7 @@ import org.pgoffload.worker.delivery.commands.ListenToCommands;
 import org.pgoffload.worker.delivery.lease.CountWorkers;
 import org.pgoffload.worker.delivery.lease.DatabaseClock;
 import org.pgoffload.worker.delivery.lease.Lease;
+import org.pgoffload.worker.delivery.offsets.KeepPositions;
 import org.pgoffload.worker.delivery.trust.SigningKeyCache;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
 
@@ -43,7 +45,7 @@ public final class Delivery implements RunningPart {
   /// What works until it is told to end.
   ///
   /// @param works whether it does, just now
-  private record Loop(Thread thread, Runnable end, BooleanSupplier works) {}
+  private record Loop(Thread thread, Runnable end, Runnable reopen, BooleanSupplier works) {}
 
   /// Registers the worker. Nothing is consumed yet.
   ///
@@ -135,7 +137,8 @@ public final class Delivery implements RunningPart {
       RequestHandler<A> handler, PendingRequests pending, RunRequests run) {
     var queue = handler.queue();
     measure.watch(queue.name(), pending, clock);
-    var judge = new JudgeRecord(verify, run, queue.channel());
+    var repeated = new RepeatedRecords();
+    var judge = new JudgeRecord(verify, run, queue.channel(), repeated);
     var readAgain =
         parts.add(
             new ReadAgain(
@@ -148,11 +151,15 @@ public final class Delivery implements RunningPart {
             settings,
             new DeliverRequests<>(handler, pending, run, measure, readAgain, settings.topics()),
             () -> new KafkaConsumer<>(ConsumerProperties.requests(settings, queue)),
-            judge);
+            judge,
+            () -> new KeepPositions(database, repeated));
     var name = "pgoffload-" + queue.name() + "-requests";
     loops.add(
         new Loop(
-            Thread.ofPlatform().name(name).unstarted(consume), consume::close, consume::works));
+            Thread.ofPlatform().name(name).unstarted(consume),
+            consume::close,
+            consume::reopen,
+            consume::works));
   }
 
   /// Will hand commands to these handlers, in this order.
@@ -167,7 +174,14 @@ public final class Delivery implements RunningPart {
         new Loop(
             Thread.ofPlatform().name("pgoffload-commands").unstarted(listen),
             listen::close,
+            () -> {},
             () -> true));
+  }
+
+  /// Has the consumers of requests go back to where the database knows them to have come: it was
+  /// failed over. What runs goes on.
+  public void goBack() {
+    loops.forEach(loop -> loop.reopen.run());
   }
 
   /// Begins to consume.

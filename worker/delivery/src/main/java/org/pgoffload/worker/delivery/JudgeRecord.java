@@ -3,9 +3,11 @@ package org.pgoffload.worker.delivery;
 import java.sql.SQLException;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.RepeatedRecords;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestChannel;
+import org.pgoffload.protocol.RequestKey;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
 
@@ -17,12 +19,15 @@ final class JudgeRecord {
   private final VerifyRequest verify;
   private final RunRequests run;
   private final RequestChannel channel;
+  private final RepeatedRecords repeated;
 
   /// @param channel which kinds of requests belong here
-  JudgeRecord(VerifyRequest verify, RunRequests run, RequestChannel channel) {
+  JudgeRecord(
+      VerifyRequest verify, RunRequests run, RequestChannel channel, RepeatedRecords repeated) {
     this.verify = verify;
     this.run = run;
     this.channel = channel;
+    this.repeated = repeated;
   }
 
   /// Verifies a record. Does not throw.
@@ -45,8 +50,8 @@ final class JudgeRecord {
   }
 
   /// Whether this worker has published the result of a request.
-  boolean isPublished(long id) {
-    return run.hasPublished(id);
+  boolean isPublished(RequestKey request) {
+    return run.hasPublished(request);
   }
 
   /// The request of a trusted record.
@@ -65,11 +70,11 @@ final class JudgeRecord {
           finish);
       return null;
     }
-    if (isPublished(envelope.id())) {
+    if (isPublished(envelope.key())) {
       finish.run();
       return null;
     }
-    return new ConsumedRequest(envelope, record, finish);
+    return new ConsumedRequest(envelope, record, finish, null, repeated.contains(record));
   }
 
   /// Sends a refused record to the dead letters.
@@ -84,7 +89,7 @@ final class JudgeRecord {
     if (ours == null
         || RequestKind.ofWireName(ours.kind()).isEmpty()
         || isMisplaced(ours)
-        || isPublished(ours.id())) {
+        || isPublished(ours.key())) {
       run.refuse(record, refused, finish);
       return null;
     }
@@ -94,7 +99,8 @@ final class JudgeRecord {
         ours,
         record,
         both::second,
-        new ConsumedRequest.Refusal(refused.reason(), refused.detail()));
+        new ConsumedRequest.Refusal(refused.reason(), refused.detail()),
+        repeated.contains(record));
   }
 
   private boolean isMisplaced(Envelope envelope) {

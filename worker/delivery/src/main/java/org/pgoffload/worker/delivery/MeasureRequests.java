@@ -154,7 +154,7 @@ public final class MeasureRequests implements Lease.Doing {
 
   /// What else came of a claim.
   ///
-  /// @param outcome `answered`, `refused` or `missing`
+  /// @param outcome `answered`, `refused`, `missing` or `unasked`
   public void claim(RequestChannel channel, String outcome) {
     metrics
         .counter(

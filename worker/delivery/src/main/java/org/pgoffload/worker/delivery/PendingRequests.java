@@ -70,6 +70,9 @@ public final class PendingRequests {
     /// Of repeated deliveries.
     private List<Runnable> again = List.of();
 
+    /// Another request of the same id, which waits until this one has left.
+    private @Nullable ConsumedRequest next;
+
     /// Whether this worker has seen to it that the database has its row.
     private boolean recorded;
 
@@ -94,6 +97,14 @@ public final class PendingRequests {
           && delivery.refusal() == null
           && (request == null || request.refusal() == null)
           && delivery.envelope().signedAt().toEpochMilli() > reference.signedAt();
+    }
+
+    /// Whether a delivery is of another request, to which the id was given after a fail-over: it
+    /// must not end with this one. What waits, such a delivery replaces.
+    private boolean isFollowedBy(ConsumedRequest delivery) {
+      return state != State.WAITING
+          && !delivery.envelope().key().equals(reference.key())
+          && delivery.envelope().signedAt().toEpochMilli() >= reference.signedAt();
     }
 
     /// Whether its record can be read again to the same end.
@@ -131,6 +142,10 @@ public final class PendingRequests {
         if (same.again.isEmpty()) {
           same.again = new ArrayList<>(1);
         }
+        if (same.isFollowedBy(request)) {
+          same.next = request;
+          return false;
+        }
         if (same.isReplacedBy(request)) {
           replace(same, request);
         } else {
@@ -163,6 +178,7 @@ public final class PendingRequests {
     if (entry == oldest) {
       oldest = null;
     }
+    entry.recorded &= request.envelope().key().equals(entry.reference.key());
     entry.reference = reference(request);
     keep(entry, request);
     if (request.envelope().immediate() && !entry.recorded) {
@@ -359,8 +375,9 @@ public final class PendingRequests {
     // in this order: from then on the same request may be received anew, and must not lose its
     // place
     listener.finished(id);
+    Entry entry;
     synchronized (this) {
-      var entry = all.remove(id);
+      entry = all.remove(id);
       if (entry == null) {
         return Optional.empty();
       }
@@ -371,8 +388,11 @@ public final class PendingRequests {
       if (entry.request != null) {
         bytes -= entry.reference.bytes();
       }
-      return Optional.of(entry.finishAll());
     }
+    if (entry.next != null) {
+      var _ = received(entry.next);
+    }
+    return Optional.of(entry.finishAll());
   }
 
   public synchronized int count() {

@@ -11,6 +11,7 @@ import org.pgoffload.platform.HeaderText;
 import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.RequestKey;
 import org.pgoffload.telemetry.LogRequest;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
 import org.slf4j.Logger;
@@ -81,7 +82,7 @@ final class ReadAgain implements AutoCloseable {
       if (without == null) {
         continue;
       }
-      if (judge.isPublished(id)) {
+      if (judge.isPublished(without.reference().key())) {
         pending.finish(id);
         continue;
       }
@@ -137,13 +138,15 @@ final class ReadAgain implements AutoCloseable {
   /// @return null if its record is seen to
   private @Nullable ConsumedRequest judged(
       PendingRequests.Unread unread, ConsumerRecord<byte[], byte[]> record) {
-    long id = unread.reference().id();
+    var key = unread.reference().key();
     return switch (judge.verdict(record, true)) {
       case VerifyRequest.Verdict.Trusted(var envelope) ->
-          envelope.id() == id ? judge.trusted(record, envelope, unread.finish()) : gone(unread);
+          envelope.key().equals(key)
+              ? judge.trusted(record, envelope, unread.finish())
+              : gone(unread);
       case VerifyRequest.Verdict.Refused refused -> {
         var ours = refused.ours();
-        yield (ours == null ? names(record, id) : ours.id() == id)
+        yield (ours == null ? names(record, key) : ours.key().equals(key))
             ? judge.refused(record, refused, unread.finish())
             : gone(unread);
       }
@@ -154,10 +157,10 @@ final class ReadAgain implements AutoCloseable {
 
   /// Whether a record that is not trusted says that it is of this request. It may well be: its key
   /// was revoked since.
-  private static boolean names(ConsumerRecord<byte[], byte[]> record, long id) {
+  private static boolean names(ConsumerRecord<byte[], byte[]> record, RequestKey key) {
     return record.value() != null
         && Envelope.readWithoutPayload(record.value())
-            .filter(envelope -> envelope.id() == id)
+            .filter(envelope -> envelope.key().equals(key))
             .isPresent();
   }
 

@@ -7,6 +7,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.Identity;
+import org.pgoffload.protocol.RequestKey;
 
 /// What is known of a request whose record is not in memory: where the record lies, and what its
 /// end needs should it not lie there any more. Kept small, because a million of them may wait.
@@ -18,7 +19,7 @@ import org.pgoffload.protocol.Identity;
 /// @param bytes of the record's value
 /// @param head what many requests have in common
 record RequestReference(
-    long id,
+    RequestKey key,
     TopicPartition partition,
     long offset,
     long signedAt,
@@ -29,10 +30,14 @@ record RequestReference(
   /// What the requests of one requester have in common.
   record Head(String kind, boolean immediate, String installation, Identity requestedBy) {}
 
+  long id() {
+    return key.id();
+  }
+
   static RequestReference to(ConsumedRequest request, TopicPartition partition, Head head) {
     var timeout = request.envelope().timeout();
     return new RequestReference(
-        request.id(),
+        request.envelope().key(),
         partition,
         request.record().offset(),
         request.envelope().signedAt().toEpochMilli(),
@@ -51,7 +56,7 @@ record RequestReference(
   Envelope envelope() {
     @Nullable Duration timeout = timeoutMillis < 0 ? null : Duration.ofMillis(timeoutMillis);
     return new Envelope(
-        id,
+        key,
         head.kind,
         null,
         head.immediate,

@@ -10,6 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.pgoffload.protocol.RequestKey;
 import org.pgoffload.telemetry.LogRequest;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
 import org.slf4j.Logger;
@@ -31,7 +32,7 @@ public final class RunRequests {
 
   private final PublishRecords publish;
   private final MeasureRequests measure;
-  private final RecentIds published = new RecentIds(REMEMBERED);
+  private final RecentRequests<RequestKey> published = new RecentRequests<>(REMEMBERED);
   private final AtomicInteger refused = new AtomicInteger();
   private final AtomicLong refusedBytes = new AtomicLong();
   private final ExecutorService running;
@@ -47,13 +48,13 @@ public final class RunRequests {
 
   /// Whether this worker has published the result of a request: delivered again, it needs nothing,
   /// even while the database does not have the result yet.
-  public boolean hasPublished(long id) {
-    return published.contains(id);
+  public boolean hasPublished(RequestKey request) {
+    return published.contains(request);
   }
 
   /// Its result is published: to be said before anything forgets that it ran.
-  public void published(long id) {
-    published.add(id);
+  public void published(RequestKey request) {
+    published.add(request);
   }
 
   /// Executes a request; then counts it as finished, or watches it if another worker has it.
@@ -68,7 +69,7 @@ public final class RunRequests {
           switch (execution.run()) {
             case FINISHED -> {
               // in this order: between the two the request is both, never neither
-              published.add(request.id());
+              published.add(request.envelope().key());
               pending.finish(request.id());
             }
             case HELD -> pending.heldElsewhere(request);
@@ -77,13 +78,13 @@ public final class RunRequests {
   }
 
   /// Ends a request that was never received here: if it comes, it needs nothing.
-  public void begin(long id, Ending ending) {
+  public void begin(RequestKey request, Ending ending) {
     execute(
-        id,
+        request.id(),
         Context.root(),
         () -> {
           ending.run();
-          published.add(id);
+          published.add(request);
         });
   }
 

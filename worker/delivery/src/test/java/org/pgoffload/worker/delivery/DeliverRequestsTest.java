@@ -28,12 +28,14 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.dev.servers.TestBroker;
+import org.pgoffload.platform.RepeatedRecords;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.worker.delivery.offsets.KeepPositions;
 import org.pgoffload.worker.delivery.scheduling.Places;
 import org.pgoffload.worker.delivery.scheduling.RequestScheduler;
 import org.pgoffload.worker.delivery.scheduling.Turn;
@@ -140,7 +142,8 @@ final class DeliverRequestsTest {
               opened.incrementAndGet();
               return new KafkaConsumer<>(ConsumerProperties.requests(settings(), QUEUE));
             },
-            judge());
+            judge(),
+            () -> new KeepPositions(server.worker(), new RepeatedRecords()));
     handler.room = 0;
     var thread = Thread.ofPlatform().start(consume);
     sent(envelope(2001));
@@ -180,7 +183,7 @@ final class DeliverRequestsTest {
 
   private JudgeRecord judge() throws Exception {
     var verify = new VerifyRequest(new SigningKeyCache(server.worker()), Instant::now);
-    return new JudgeRecord(verify, run, RequestChannel.LLM);
+    return new JudgeRecord(verify, run, RequestChannel.LLM, new RepeatedRecords());
   }
 
   private static DeliverySettings settings() {

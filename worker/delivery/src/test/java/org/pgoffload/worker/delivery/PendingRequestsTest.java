@@ -7,6 +7,7 @@ import static org.pgoffload.worker.delivery.TestRequests.received;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.UUID;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.Test;
@@ -53,6 +54,28 @@ final class PendingRequestsTest {
   }
 
   @Test
+  void anotherRequestOfTheSameIdDoesNotEndWithTheFirst() {
+    var finished = new ArrayList<String>();
+    var first = received(1, () -> finished.add("first"));
+    var later =
+        received(
+            envelope(1, "ask", "{}", 1000)
+                .replace(first.envelope().key().nonce().toString(), UUID.randomUUID().toString())
+                .replace("\"signed_at_us\": 1000000", "\"signed_at_us\": 2000000"),
+            () -> finished.add("later"));
+    unfinished.received(first);
+    unfinished.running(1);
+    assertThat(unfinished.received(later)).isFalse();
+    unfinished.finish(1);
+    assertThat(finished).containsExactly("first");
+    assertThat(unfinished.waitingOf(1)).contains(later);
+    unfinished.finish(1);
+    assertThat(finished).containsExactly("first", "later");
+    assertThat(unfinished.count()).isZero();
+    assertThat(unfinished.bytes()).isZero();
+  }
+
+  @Test
   void recordsAreKeptUntilTheDatabaseHasTheirRequests() {
     var atOnce =
         received(
@@ -63,7 +86,8 @@ final class PendingRequestsTest {
             received(2, () -> {}).envelope(),
             received(2, () -> {}).record(),
             () -> {},
-            new ConsumedRequest.Refusal(DeadLetterReason.TOO_OLD, "old"));
+            new ConsumedRequest.Refusal(DeadLetterReason.TOO_OLD, "old"),
+            false);
     unfinished.received(atOnce);
     unfinished.received(refused);
     assertThat(unfinished.unrecorded(10)).containsExactly(atOnce);

@@ -3,6 +3,7 @@ package org.pgoffload.worker.delivery;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.util.HexFormat;
+import java.util.UUID;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -35,12 +36,12 @@ public final class TestRequests {
   public static String envelope(long id, String kind, String payload, long timeoutMillis) {
     return """
     {"version": 1, "id": %d, "kind": "%s", "immediate": false, "installation": "i",
-     "signed_at_us": 1000000, "timeout_ms": %d,
+     "nonce": "%s", "signed_at_us": 1000000, "timeout_ms": %d,
      "requested_by": {"user": "alice", "user_oid": 10, "session_user": "alice",
                       "session_user_oid": 10, "role": "none"},
      "payload": %s}\
     """
-        .formatted(id, kind, timeoutMillis, payload);
+        .formatted(id, kind, new UUID(0, id), timeoutMillis, payload);
   }
 
   /// Signs an envelope as the database would.

@@ -77,13 +77,15 @@ final class ClaimRequests {
     var claims = new HashMap<Long, Claim<LlmAttempt>>();
     Query.each(
         database,
-        "select id, outcome, attempt, claimed_at, detail from pgoffload.claim_llm(?, ?, ?, ?::oid[], ?)",
+        "select id, outcome, attempt, claimed_at, detail from pgoffload.claim_llm_requests(?, ?, ?, ?::oid[], ?, ?, ?)",
         row -> claims.put(row.getLong(1), claim(row, leaseLapses)),
         lease.worker(),
         lease.epoch(),
         Query.array("bigint", requests, ConsumedRequest::id),
         Query.array("bigint", requests, request -> request.envelope().requestedBy().userOid()),
-        Query.array("text", requests, envelope));
+        Query.array("text", requests, envelope),
+        Query.array("uuid", requests, request -> request.envelope().key().nonce()),
+        Query.array("boolean", requests, ConsumedRequest::mayBeLost));
     return claims;
   }
 
@@ -94,13 +96,14 @@ final class ClaimRequests {
       case "answered" -> new Claim.Answered<>();
       case "own" -> new Claim.Own<>(attempt(row, leaseLapses, null));
       case "held" -> new Claim.Held<>();
+      case "unasked" -> new Claim.Unasked<>();
       case "cancelled" ->
           new Claim.Refused<>(attempt(row, leaseLapses, LlmAttempt.Reason.CANCELLED));
       case "over_budget" ->
           new Claim.Refused<>(attempt(row, leaseLapses, LlmAttempt.Reason.OVER_BUDGET));
       default ->
           throw new SQLException(
-              "pgoffload.claim_llm returned '" + outcome + "': upgrade this worker");
+              "pgoffload.claim_llm_requests returned '" + outcome + "': upgrade this worker");
     };
   }
 

@@ -61,9 +61,8 @@ final class DescribeAnswer {
   Result cancelled(ObeyCancellations.CancelledRequest request) {
     var ending = RequestOutcome.cancelled("");
     return result(
-        new ResultHead(
-            Result.VERSION,
-            request.id(),
+        ResultHead.of(
+            request.key(),
             request.kind(),
             ending.status(),
             request.requestedBy(),
@@ -106,9 +105,8 @@ final class DescribeAnswer {
   private Result result(
       Envelope envelope, LlmAttempt claim, RequestOutcome ending, List<Call> calls, double ranMs) {
     return result(
-        new ResultHead(
-            Result.VERSION,
-            envelope.id(),
+        ResultHead.of(
+            envelope.key(),
             envelope.kind(),
             ending.status(),
             envelope.requestedBy().user(),

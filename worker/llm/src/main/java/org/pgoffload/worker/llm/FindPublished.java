@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -22,19 +23,24 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.Complaint;
+import org.pgoffload.platform.ConsumerPositions;
 import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.MalformedMessageException;
+import org.pgoffload.protocol.RequestKey;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultMessage;
+import org.pgoffload.protocol.SqlResult;
+import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.protocol.Withdrawal;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Finds out whether the worker that a request was taken over from had published its result, which
 /// the results application has not written back yet: it was paid for, and is not called for again.
 ///
-/// Reads what the results application has not committed, once for all that are asked for at a time,
-/// on a thread of its own that lives only as long as somebody asks. A fault of Kafka or of the
-/// database is waited out.
+/// Reads what the results application has not written back, once for all that are asked for at a
+/// time, on a thread of its own that lives only as long as somebody asks. A fault of Kafka or of
+/// the database is waited out.
 ///
 /// Safe to share between threads; made to be called on virtual threads.
 final class FindPublished implements AutoCloseable {
@@ -53,7 +59,12 @@ final class FindPublished implements AutoCloseable {
   private final Complaint complaint = new Complaint(LOG);
 
   /// @param requestedByOid for whom: another role's result is not written back
-  private record Asked(long requestedByOid, CompletableFuture<Boolean> answer) {}
+  private record Asked(UUID nonce, long requestedByOid, CompletableFuture<Boolean> answer) {
+    private boolean isAnsweredBy(Result result) {
+      return result.requestedByOid() == requestedByOid
+          && (result.head().nonce() == null || nonce.equals(result.head().nonce()));
+    }
+  }
 
   /// @param topic of results
   /// @param open makes a consumer with the group id of the results application, which it never
@@ -67,14 +78,16 @@ final class FindPublished implements AutoCloseable {
   /// Whether a request that was taken over has its result. Blocks until that is known.
   ///
   /// @throws InterruptedException if the worker is closing
-  boolean isPublished(long id, long requestedByOid) throws InterruptedException {
+  boolean isPublished(RequestKey request, long requestedByOid) throws InterruptedException {
     CompletableFuture<Boolean> answer;
     synchronized (this) {
       if (closed) {
         throw new InterruptedException("closing");
       }
       answer =
-          asked.computeIfAbsent(id, _ -> new Asked(requestedByOid, new CompletableFuture<>()))
+          asked.computeIfAbsent(
+                  request.id(),
+                  _ -> new Asked(request.nonce(), requestedByOid, new CompletableFuture<>()))
               .answer;
       if (reader == null) {
         reader =
@@ -156,37 +169,68 @@ final class FindPublished implements AutoCloseable {
     }
 
     /// Which of these requests have a result there.
-    Set<Long> among(Map<Long, Asked> requests) {
+    Set<Long> among(Map<Long, Asked> requests) throws SQLException {
       var partitions =
           consumer.partitionsFor(topic).stream()
               .map(partition -> new TopicPartition(topic, partition.partition()))
               .toList();
       consumer.assign(partitions);
-      var committed = consumer.committed(Set.copyOf(partitions));
+      // what is below is in the database
+      var written = writtenBack(partitions);
       for (var partition : partitions) {
-        var offset = committed.get(partition);
+        var offset = written.get(partition);
         if (offset == null) {
           consumer.seekToBeginning(List.of(partition));
         } else {
-          consumer.seek(partition, offset.offset());
+          consumer.seek(partition, offset);
         }
       }
       // their workers are dead: what comes later is nobody's whom they were taken from
       var ends = consumer.endOffsets(partitions);
-      var published = new HashSet<Long>();
+      var published = new HashMap<Long, Long>();
       while (!closed
           && partitions.stream()
               .anyMatch(partition ->
                   consumer.position(partition) < Objects.requireNonNull(ends.get(partition)))) {
         for (var record : consumer.poll(POLL)) {
-          long id = id(record);
-          var request = requests.get(id);
-          if (request != null && isResultOf(id, request.requestedByOid, record)) {
-            published.add(id);
+          var request = requests.get(id(record));
+          if (request != null) {
+            note(record, request, published);
           }
         }
       }
-      return published;
+      return new HashSet<>(published.keySet());
+    }
+
+    /// @param published the offset of each result, by the id
+    private static void note(
+        ConsumerRecord<byte[], byte[]> record, Asked request, Map<Long, Long> published) {
+      try {
+        switch (ResultMessage.read(record.value())) {
+          case Result result when result.id() == id(record) && request.isAnsweredBy(result) ->
+              published.putIfAbsent(result.id(), record.offset());
+          case Withdrawal withdrawal ->
+              published.remove(withdrawal.id(), (Long) withdrawal.offset());
+          case Result _, SqlResult _, SqlRows _ -> {}
+        }
+      } catch (MalformedMessageException e) {
+        LOG.debug("It will not be written back either", e);
+      }
+    }
+
+    /// Up to where the results application has written the partitions back.
+    private Map<TopicPartition, Long> writtenBack(List<TopicPartition> partitions)
+        throws SQLException {
+      var written = ConsumerPositions.of(database, topic);
+      // of an application of an earlier version only Kafka knows
+      consumer
+          .committed(Set.copyOf(partitions))
+          .forEach((partition, offset) -> {
+            if (offset != null) {
+              written.putIfAbsent(partition, offset.offset());
+            }
+          });
+      return written;
     }
 
     private static long id(ConsumerRecord<byte[], byte[]> record) {
@@ -197,17 +241,6 @@ final class FindPublished implements AutoCloseable {
         return Long.parseLong(new String(record.key(), StandardCharsets.UTF_8));
       } catch (NumberFormatException e) {
         return -1;
-      }
-    }
-
-    private static boolean isResultOf(
-        long id, long requestedByOid, ConsumerRecord<byte[], byte[]> record) {
-      try {
-        return ResultMessage.read(record.value()) instanceof Result result
-            && result.id() == id
-            && result.requestedByOid() == requestedByOid;
-      } catch (MalformedMessageException e) {
-        return false; // it will not be written back either
       }
     }
 

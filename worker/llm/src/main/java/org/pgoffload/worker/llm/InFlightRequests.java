@@ -11,7 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.PendingRequests;
-import org.pgoffload.worker.delivery.RecentIds;
+import org.pgoffload.worker.delivery.RecentRequests;
 import org.pgoffload.worker.delivery.lease.ClaimFence;
 
 /// Every LLM request that this worker has claimed and not ended, whether its record is still
@@ -23,7 +23,7 @@ final class InFlightRequests {
   private static final int EARLY = 10_000;
 
   private final Map<Long, InFlightRequest> byId = new LinkedHashMap<>();
-  private final RecentIds cancelledEarly = new RecentIds(EARLY);
+  private final RecentRequests<Long> cancelledEarly = new RecentRequests<>(EARLY);
   private final Set<Long> ending = new HashSet<>();
   private final Map<String, ModelShare> shares = new HashMap<>();
   private final ChooseTarget targets;

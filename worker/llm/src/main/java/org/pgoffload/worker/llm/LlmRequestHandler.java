@@ -8,7 +8,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.pgoffload.platform.DatabaseFault;
-import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.FaultPlace;
 import org.pgoffload.worker.delivery.Claim;
@@ -180,7 +179,7 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
 
   private Execution ended(ConsumedRequest request, LlmAttempt claim, Supplier<Result> result) {
     return () -> {
-      if (!isPublished(request.envelope(), claim)) {
+      if (!isPublished(request, claim)) {
         shared.work.publish.result(result.get());
       }
       return RequestEnd.FINISHED;
@@ -194,6 +193,11 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
     var found = shared.inFlight.find(id);
     if (found.isPresent()) {
       var running = found.get();
+      if (!running.request().envelope().key().equals(request.envelope().key())) {
+        // another one of its id, which was lost in a fail-over: this one waits for its end
+        pending.heldElsewhere(request);
+        return true;
+      }
       if (deferral == InFlightRequest.Deferral.POSSIBLE && running.isDeferred()) {
         // its record is in the other topic: this one needs nothing
         pending.finish(id);
@@ -208,7 +212,7 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
       pending.heldElsewhere(request);
       return true;
     }
-    if (shared.run.hasPublished(id)) {
+    if (shared.run.hasPublished(request.envelope().key())) {
       // asked second: it is published before it stops ending
       pending.finish(id);
       return true;
@@ -228,11 +232,11 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
   private RequestEnd execute(InFlightRequest begun, LlmAttempt claim) throws InterruptedException {
     boolean left = false;
     try {
-      if (!isPublished(begun.request().envelope(), claim)) {
+      if (!isPublished(begun.request(), claim)) {
         shared.work.publish.result(result(begun, claim));
       }
       // before it is forgotten: between the two the request is both, never neither
-      shared.run.published(begun.id());
+      shared.run.published(begun.request().envelope().key());
     } catch (ClaimLostException e) {
       LOG.info("{}: no call is made for it here any more", e.getMessage());
       left = true;
@@ -251,9 +255,11 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
 
   /// A request that was begun before may have its result, which its worker did not live to commit.
   /// Nothing of it is done before that is known, and a cancellation waits as well.
-  private boolean isPublished(Envelope envelope, LlmAttempt claim) throws InterruptedException {
-    return claim.isTakeover()
-        && shared.work.find.isPublished(envelope.id(), envelope.requestedBy().userOid());
+  private boolean isPublished(ConsumedRequest request, LlmAttempt claim)
+      throws InterruptedException {
+    return (claim.isTakeover() || request.repeated())
+        && shared.work.find.isPublished(
+            request.envelope().key(), request.envelope().requestedBy().userOid());
   }
 
   private Result result(InFlightRequest begun, LlmAttempt claim) throws InterruptedException {

@@ -103,13 +103,16 @@ public final class LlmRequests {
     shared
         .run()
         .begin(
-            id,
+            cancelled.key(),
             () -> {
               if (cancelled.attempt() == 1
-                  || !shared.work().find().isPublished(id, cancelled.requestedByOid())) {
+                  || !shared
+                      .work()
+                      .find()
+                      .isPublished(cancelled.key(), cancelled.requestedByOid())) {
                 shared.work().publish().result(shared.work().describe().cancelled(cancelled));
               }
-              shared.run().published(id);
+              shared.run().published(cancelled.key());
               pending.forEach(each -> each.finish(id));
               shared.inFlight().endEnding(id);
             });

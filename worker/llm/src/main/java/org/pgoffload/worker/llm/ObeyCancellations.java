@@ -6,9 +6,11 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.UUID;
 import javax.sql.DataSource;
 import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.RequestKey;
 import org.pgoffload.worker.delivery.commands.CommandHandler;
 import org.pgoffload.worker.delivery.lease.Lease;
 import org.slf4j.Logger;
@@ -33,13 +35,17 @@ final class ObeyCancellations implements CommandHandler {
 
   /// A request that is ended without ever having been received here.
   record CancelledRequest(
-      long id,
+      RequestKey key,
       String kind,
       int attempt,
       Instant claimedAt,
       Instant createdAt,
       String requestedBy,
-      long requestedByOid) {}
+      long requestedByOid) {
+    long id() {
+      return key.id();
+    }
+  }
 
   ObeyCancellations(DataSource database, Lease lease, InFlightRequests asked, EndCancelled end) {
     this.database = database;
@@ -68,7 +74,7 @@ final class ObeyCancellations implements CommandHandler {
     Query.each(
         database,
         "select number, id, outcome, kind, attempt, claimed_at, created_at, requested_by,"
-            + " requested_by_oid from pgoffload.cancel_llm(?, ?, ?, ?::oid[])",
+            + " requested_by_oid, nonce from pgoffload.cancel_llm_requests(?, ?, ?, ?::oid[])",
         row -> {
           long id = row.getLong(2);
           switch (row.getString(3)) {
@@ -77,7 +83,7 @@ final class ObeyCancellations implements CommandHandler {
               claimed.add(id);
               end.end(
                   new CancelledRequest(
-                      id,
+                      new RequestKey(id, row.getObject(10, UUID.class)),
                       row.getString(4),
                       row.getInt(5),
                       row.getTimestamp(6).toInstant(),

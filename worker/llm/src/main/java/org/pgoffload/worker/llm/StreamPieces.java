@@ -10,6 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.LlmPiece;
+import org.pgoffload.protocol.RequestKey;
 import org.pgoffload.worker.models.PieceListener;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,7 +27,7 @@ final class StreamPieces implements PieceListener {
 
   private final Function<LlmPiece, Future<?>> publish;
   private final ScheduledExecutorService timer;
-  private final long id;
+  private final RequestKey request;
   private final long requestedByOid;
   private final int attempt;
 
@@ -48,7 +49,7 @@ final class StreamPieces implements PieceListener {
       int attempt) {
     this.publish = publish;
     this.timer = timer;
-    this.id = request.id();
+    this.request = request.key();
     this.requestedByOid = request.requestedBy().userOid();
     this.attempt = attempt;
     this.seq = LlmPiece.seqBefore(attempt);
@@ -96,12 +97,13 @@ final class StreamPieces implements PieceListener {
         publish.apply(
             new LlmPiece(
                 LlmPiece.VERSION,
-                id,
+                request.id(),
                 requestedByOid,
                 attempt,
                 seq,
                 reset,
-                gathered.substring(0, characters))));
+                gathered.substring(0, characters),
+                request.nonce())));
     reset = false;
     gathered.delete(0, characters);
     lastSent = System.nanoTime();
@@ -127,7 +129,10 @@ final class StreamPieces implements PieceListener {
         each.get();
       } catch (ExecutionException e) {
         // a reader of the stream gets the rest from the answer
-        LOG.warn("A piece of the answer to request {} was not published: {}", id, e.getCause());
+        LOG.warn(
+            "A piece of the answer to request {} was not published: {}",
+            request.id(),
+            e.getCause());
       }
     }
     return last;

@@ -10,6 +10,7 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -70,7 +71,7 @@ final class AnswerRequestTest {
         .ignoringFieldsMatchingRegexes("provenance.*ranMs")
         .isEqualTo(
             new Result(
-                new ResultHead(1, 9, "ask", "succeeded", "alice", 10),
+                new ResultHead(1, 9, "ask", "succeeded", "alice", 10, new UUID(0, 9)),
                 new Result.Outcome("why?", null, null, "stop"),
                 new Result.Origin("fake", "fake-1", "call-1"),
                 new Result.Tokens(3L, 2L, 1L, 0L),

@@ -121,13 +121,8 @@ final class DescribeResult {
       @Nullable List<SqlNotice> notices) {
     var queued = Duration.between(task.createdAt(), claim.claimedAt()).toNanos() / 1e6;
     return new SqlResult(
-        new ResultHead(
-            SqlResult.VERSION,
-            task.id(),
-            SqlResult.KIND,
-            status,
-            task.launcher().user(),
-            task.launcher().userOid()),
+        ResultHead.of(
+            task.key(), SqlResult.KIND, status, task.launcher().user(), task.launcher().userOid()),
         claim.attempt(),
         tags,
         returned,

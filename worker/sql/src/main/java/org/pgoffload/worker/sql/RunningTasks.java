@@ -9,7 +9,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import org.pgoffload.worker.delivery.RecentIds;
+import org.pgoffload.worker.delivery.RecentRequests;
 import org.pgoffload.worker.sql.sessions.RunningTask;
 import org.pgoffload.worker.sql.sessions.SqlTask;
 import org.slf4j.Logger;
@@ -31,7 +31,7 @@ public final class RunningTasks implements AutoCloseable {
   private static final int MOST_CANCELLED = 10_000;
 
   private final Map<Long, RunningTask> running = new ConcurrentHashMap<>();
-  private final RecentIds cancelled = new RecentIds(MOST_CANCELLED);
+  private final RecentRequests<Long> cancelled = new RecentRequests<>(MOST_CANCELLED);
   private final ScheduledExecutorService watch =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("pgoffload-sql-watch").daemon().factory());
@@ -75,8 +75,8 @@ public final class RunningTasks implements AutoCloseable {
   }
 
   /// It runs here no longer.
-  public void end(long id) {
-    running.remove(id);
+  public void end(SqlTask task, RunningTask ended) {
+    running.remove(task.id(), ended);
   }
 
   /// The task of this id, if it runs here.

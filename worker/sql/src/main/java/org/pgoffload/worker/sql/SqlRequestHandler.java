@@ -132,7 +132,7 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
       try {
         return runTask.run(task, claim, running);
       } finally {
-        tasks.end(task.id());
+        tasks.end(task, running);
       }
     });
   }
@@ -187,7 +187,9 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
 
   private TaskRecords.ToClaim toClaim(ConsumedRequest request) {
     return new TaskRecords.ToClaim(
-        request.id(), pending.isRecorded(request) ? null : request.signedText());
+        request.envelope().key(),
+        pending.isRecorded(request) ? null : request.signedText(),
+        request.mayBeLost());
   }
 
   private static SqlClaim endedBy(ConsumedRequest.Refusal refusal, SqlClaim claim) {

@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Query;
 import org.pgoffload.platform.TaskDatabase;
+import org.pgoffload.protocol.RequestKey;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.worker.delivery.Claim;
 import org.pgoffload.worker.delivery.lease.WorkerLease;
@@ -53,7 +54,8 @@ public final class TaskRecords implements TaskLogin.Roles {
   /// A request to be claimed.
   ///
   /// @param envelope as it was signed, if the database does not have the request yet, or null
-  public record ToClaim(long id, @Nullable String envelope) {}
+  /// @param mayBeLost whether the database has lost it unless it has a row of it
+  public record ToClaim(RequestKey request, @Nullable String envelope, boolean mayBeLost) {}
 
   /// Records immediate requests that cannot begin yet, so that they can be listed and cancelled.
   public void recordRequests(Collection<String> envelopes) throws SQLException {
@@ -71,12 +73,14 @@ public final class TaskRecords implements TaskLogin.Roles {
       Query.each(
           database,
           "select id, outcome, attempt, claimed_at, token, ending, sessions"
-              + " from pgoffload.claim_sql(?, ?, ?, ?)",
+              + " from pgoffload.claim_sql_requests(?, ?, ?, ?, ?, ?)",
           row -> claims.put(row.getLong(1), claim(row)),
           lease.worker(),
           lease.epoch(),
-          Query.array("bigint", requests, ToClaim::id),
-          Query.array("text", requests, ToClaim::envelope));
+          Query.array("bigint", requests, each -> each.request.id()),
+          Query.array("text", requests, ToClaim::envelope),
+          Query.array("uuid", requests, each -> each.request.nonce()),
+          Query.array("boolean", requests, ToClaim::mayBeLost));
       return claims;
     });
   }
@@ -217,9 +221,10 @@ public final class TaskRecords implements TaskLogin.Roles {
       case "answered" -> new Claim.Answered<>();
       case "held" -> new Claim.Held<>();
       case "missing" -> new Claim.Missing<>();
+      case "unasked" -> new Claim.Unasked<>();
       default ->
           throw new SQLException(
-              "pgoffload.claim_sql returned '" + outcome + "': upgrade this worker");
+              "pgoffload.claim_sql_requests returned '" + outcome + "': upgrade this worker");
     };
   }
 
@@ -245,7 +250,7 @@ public final class TaskRecords implements TaskLogin.Roles {
     try {
       return JSON.treeToValue(json, SqlError.class);
     } catch (JsonProcessingException e) {
-      throw new SQLException("pgoffload.claim_sql returned an error of another form", e);
+      throw new SQLException("pgoffload.claim_sql_requests returned an error of another form", e);
     }
   }
 
@@ -253,7 +258,7 @@ public final class TaskRecords implements TaskLogin.Roles {
     try {
       return text == null ? JSON.nullNode() : JSON.readTree(text);
     } catch (JsonProcessingException e) {
-      throw new SQLException("pgoffload.claim_sql returned no JSON", e);
+      throw new SQLException("pgoffload.claim_sql_requests returned no JSON", e);
     }
   }
 }

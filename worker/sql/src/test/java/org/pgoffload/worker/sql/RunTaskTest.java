@@ -648,7 +648,7 @@ final class RunTaskTest {
   void aResultThatStandsIsPublishedAgain() throws Exception {
     var task = database.launch("alice", "", "select 1 as one");
     run(task);
-    assertThat(worker.records.claim(List.of(new TaskRecords.ToClaim(task.id(), null))))
+    assertThat(worker.records.claim(List.of(new TaskRecords.ToClaim(task.key(), null, false))))
         .isEqualTo(Map.of(task.id(), new Claim.Answered<SqlClaim>()));
     assertThat(worker.run.publishStanding(task.id())).isEqualTo(RequestEnd.FINISHED);
     assertThat(worker.topic.results()).hasSize(2);
@@ -658,8 +658,8 @@ final class RunTaskTest {
   /// As if the role had launched it.
   private static SqlTask launchFor(String role) throws SQLException {
     database.execute(
-        "insert into sql_request (command, requested_by, requested_by_oid, login_oid, settings, session)"
-            + " select 'select 1', '%1$s', '%1$s'::regrole, '%1$s'::regrole, '{}', 's'"
+        "insert into sql_request (command, requested_by, requested_by_oid, login_oid, settings, session, nonce)"
+            + " select 'select 1', '%1$s', '%1$s'::regrole, '%1$s'::regrole, '{}', 's', null"
                 .formatted(role));
     long id = Long.parseLong(database.query("select max(id) from sql_request"));
     return TestTasks.task(id, database.oid(role), "select 1", 65_536);

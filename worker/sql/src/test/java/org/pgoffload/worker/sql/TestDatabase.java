@@ -5,11 +5,13 @@ import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.util.Map;
+import java.util.UUID;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.TaskDatabase;
+import org.pgoffload.protocol.RequestKey;
 import org.pgoffload.schema.InstalledDatabase;
 import org.pgoffload.worker.delivery.lease.WorkerLease;
 import org.pgoffload.worker.sql.sessions.SqlTask;
@@ -112,7 +114,8 @@ final class TestDatabase implements AutoCloseable, WorkerLease {
         id = row.getLong(1);
       }
       return new SqlTask(
-          id,
+          new RequestKey(
+              id, UUID.fromString(query("select nonce from sql_request where id = " + id))),
           new SqlTask.Launcher(
               role,
               Long.parseLong(query("select requested_by_oid from sql_request where id = " + id)),

@@ -1,7 +1,9 @@
 package org.pgoffload.worker.sql;
 
 import java.time.Instant;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.RequestKey;
 import org.pgoffload.worker.sql.sessions.SqlTask;
 
 /// Tasks without a database behind them.
@@ -21,7 +23,7 @@ public final class TestTasks {
 
   public static SqlTask task(long id, long role, String command, int queueSize) {
     return new SqlTask(
-        id,
+        new RequestKey(id, new UUID(0, id)),
         new SqlTask.Launcher("alice", role, role),
         new SqlTask.Command(command, null, "{}"),
         new SqlTask.Rows(queueSize, true),
@@ -48,6 +50,6 @@ public final class TestTasks {
   private static SqlTask with(
       SqlTask task, SqlTask.Rows rows, SqlTask.Scheduling scheduling, @Nullable Instant until) {
     return new SqlTask(
-        task.id(), task.launcher(), task.command(), rows, scheduling, task.createdAt(), until);
+        task.key(), task.launcher(), task.command(), rows, scheduling, task.createdAt(), until);
   }
 }

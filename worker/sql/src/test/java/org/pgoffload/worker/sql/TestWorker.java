@@ -39,15 +39,16 @@ final class TestWorker implements AutoCloseable {
   }
 
   SqlClaim claim(SqlTask task) throws SQLException {
-    var claims = records.claim(List.of(new TaskRecords.ToClaim(task.id(), null)));
+    var claims = records.claim(List.of(new TaskRecords.ToClaim(task.key(), null, false)));
     return ((Claim.Claimed<SqlClaim>) requireNonNull(claims.get(task.id()))).attempt();
   }
 
   RequestEnd runClaimed(SqlTask task, SqlClaim claim) throws InterruptedException {
+    var begun = running.begin(task, claim.claimedAt());
     try {
-      return run.run(task, claim, running.begin(task, claim.claimedAt()));
+      return run.run(task, claim, begun);
     } finally {
-      running.end(task.id());
+      running.end(task, begun);
     }
   }
 

@@ -3,6 +3,7 @@ package org.pgoffload.dev.faults.books;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -17,6 +18,7 @@ import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlResult;
 import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.protocol.Withdrawal;
 
 /// Reads a topic from a moment on, as a downstream consumer would. For one thread.
 public final class ReadTopic implements AutoCloseable {
@@ -70,24 +72,43 @@ public final class ReadTopic implements AutoCloseable {
     return records;
   }
 
-  /// Adds the first terminal record of each id that has none yet.
+  /// Adds the first terminal record of each id that has none yet, but for those that were
+  /// withdrawn.
   public void addFirstEndings(Map<Long, String> endings) {
-    for (var record : records()) {
-      ending(record.value()).ifPresent(ending -> endings.putIfAbsent(ending.id(), ending.status()));
+    var records = records();
+    var withdrawn = new HashSet<Place>();
+    for (var record : records) {
+      if (message(record.value()).orElse(null) instanceof Withdrawal withdrawal) {
+        withdrawn.add(new Place(record.partition(), withdrawal.offset()));
+      }
+    }
+    for (var record : records) {
+      if (!withdrawn.contains(new Place(record.partition(), record.offset()))) {
+        ending(record.value())
+            .ifPresent(ending -> endings.putIfAbsent(ending.id(), ending.status()));
+      }
     }
   }
+
+  private record Place(int partition, long offset) {}
 
   private record Ended(long id, String status) {}
 
   private static Optional<Ended> ending(byte[] value) {
+    return switch (message(value).orElse(null)) {
+      case Result result -> Optional.of(new Ended(result.id(), result.status()));
+      case SqlResult result -> Optional.of(new Ended(result.id(), result.status()));
+      case SqlRows _, Withdrawal _ -> Optional.empty();
+      case null -> Optional.empty();
+    };
+  }
+
+  /// Empty for garbage that a fault has written.
+  private static Optional<ResultMessage> message(byte[] value) {
     try {
-      return switch (ResultMessage.read(value)) {
-        case Result result -> Optional.of(new Ended(result.id(), result.status()));
-        case SqlResult result -> Optional.of(new Ended(result.id(), result.status()));
-        case SqlRows _ -> Optional.empty();
-      };
+      return Optional.of(ResultMessage.read(value));
     } catch (MalformedMessageException e) {
-      return Optional.empty(); // garbage that a fault has written
+      return Optional.empty();
     }
   }
 

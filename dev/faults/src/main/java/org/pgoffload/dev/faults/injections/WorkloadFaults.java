@@ -148,7 +148,7 @@ final class WorkloadFaults {
         + (1_000_000_000L + number)
         + ",\"kind\":\""
         + kind
-        + "\",\"ordering_key\":null,\"immediate\":true,\"installation\":\"forged\",\"nonce\":\"0\","
+        + "\",\"ordering_key\":null,\"immediate\":true,\"installation\":\"forged\",\"nonce\":\"1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed\","
         + "\"signed_at_us\":1790000000000000,\"timeout_ms\":null,\"requested_by\":{\"user\":\"app\","
         + "\"user_oid\":10,\"session_user\":\"app\",\"session_user_oid\":10,\"role\":\"none\"},"
         + "\"payload\":"

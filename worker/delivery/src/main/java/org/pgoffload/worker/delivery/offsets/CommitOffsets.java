@@ -25,16 +25,20 @@ public final class CommitOffsets implements ConsumerRebalanceListener {
   private static final Duration PATIENCE = Duration.ofSeconds(1);
 
   private final Consumer<byte[], byte[]> consumer;
+  private final KeepPositions positions;
   private final java.util.function.Consumer<Collection<TopicPartition>> lost;
   private final Map<TopicPartition, OffsetWatermark> watermarks = new HashMap<>();
   private boolean underWay;
   private long lastCommit = System.nanoTime();
 
+  /// @param positions where the database keeps them
   /// @param lost is told the partitions that other workers read from now on
   public CommitOffsets(
       Consumer<byte[], byte[]> consumer,
+      KeepPositions positions,
       java.util.function.Consumer<Collection<TopicPartition>> lost) {
     this.consumer = consumer;
+    this.positions = positions;
     this.lost = lost;
   }
 
@@ -64,6 +68,7 @@ public final class CommitOffsets implements ConsumerRebalanceListener {
 
   /// Asks for a commit, unless the last one was a moment ago or is still under way.
   public void commitIfDue() {
+    positions.recordIfDue(this::finished);
     if (underWay || System.nanoTime() - lastCommit < INTERVAL.toNanos()) {
       return;
     }
@@ -106,6 +111,12 @@ public final class CommitOffsets implements ConsumerRebalanceListener {
     }
   }
 
+  private Map<TopicPartition, Long> finished() {
+    var finished = new HashMap<TopicPartition, Long>();
+    watermarks.forEach((partition, watermark) -> finished.put(partition, watermark.committable()));
+    return finished;
+  }
+
   private Map<TopicPartition, OffsetAndMetadata> committable(
       Collection<TopicPartition> partitions) {
     var offsets = new HashMap<TopicPartition, OffsetAndMetadata>();
@@ -131,6 +142,8 @@ public final class CommitOffsets implements ConsumerRebalanceListener {
   @Override
   public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
     LOG.info("Reading from {}", partitions);
+    consumer.pause(partitions);
+    positions.assigned(partitions);
   }
 
   /// What runs goes on when its partition moves to another worker, which sees it as held. What
@@ -149,6 +162,7 @@ public final class CommitOffsets implements ConsumerRebalanceListener {
   @Override
   public void onPartitionsLost(Collection<TopicPartition> partitions) {
     partitions.forEach(watermarks::remove);
+    positions.lost(partitions);
     lost.accept(partitions);
   }
 }

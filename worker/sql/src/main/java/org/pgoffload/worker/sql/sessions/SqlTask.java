@@ -5,15 +5,16 @@ import java.time.Instant;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.RequestKey;
 
 /// What a signed request for background SQL asks for.
 ///
-/// @param id the request id
+/// @param key which request it is
 /// @param launcher the role that asked
 /// @param createdAt when it was asked, by the database's clock
 /// @param until when it is no longer wanted, or null for as long as it takes
 public record SqlTask(
-    long id,
+    RequestKey key,
     Launcher launcher,
     Command command,
     Rows rows,
@@ -59,7 +60,7 @@ public record SqlTask(
     var maxWorkers = payload.path("max_workers");
     var settings = payload.path("settings");
     return new SqlTask(
-        envelope.id(),
+        envelope.key(),
         new Launcher(
             envelope.requestedBy().user(),
             envelope.requestedBy().userOid(),
@@ -80,6 +81,10 @@ public record SqlTask(
         envelope.deadline().orElse(null));
   }
 
+  public long id() {
+    return key.id();
+  }
+
   /// When it is no longer wanted.
   public Optional<Instant> deadline() {
     return Optional.ofNullable(until);
@@ -87,7 +92,7 @@ public record SqlTask(
 
   /// The number by which the launching session knows the task, as the database counts it.
   public int pid() {
-    int low = (int) (id & Integer.MAX_VALUE);
+    int low = (int) (id() & Integer.MAX_VALUE);
     return low == 0 ? Integer.MAX_VALUE : low;
   }
 
@@ -99,6 +104,6 @@ public record SqlTask(
   /// Names the request without its content.
   @Override
   public String toString() {
-    return "SqlTask[id=" + id + "]";
+    return "SqlTask[id=" + id() + "]";
   }
 }

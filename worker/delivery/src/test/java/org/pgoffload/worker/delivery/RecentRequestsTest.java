@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import org.junit.jupiter.api.Test;
 
-final class RecentIdsTest {
+final class RecentRequestsTest {
   @Test
   void forgetsTheOldestBeyondItsCapacity() {
-    var ids = new RecentIds(2);
+    var ids = new RecentRequests<Integer>(2);
     ids.add(1);
     ids.add(2);
     ids.add(2);

@@ -1,0 +1,152 @@
+-- How far the consumers have come, and what a fail-over to a standby that had not got everything leaves to be done.
+
+-- API: Private, for workers and the results application. Records how far partitions are worked off. A consumer that has
+-- not gone back since the last fail-over records nothing.
+create or replace function pgoffload.record_positions(topics text[], partitions integer[], next_offsets bigint[])
+returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into pgoffload.consumer_position as p (topic, partition, next_offset, token)
+  select a.topic, a.partition, a.next_offset, t.token
+  from unnest(topics, partitions, next_offsets) a (topic, partition, next_offset),
+       lateral (select pgoffload.current_token() as token) t
+  where t.token is not null
+  order by a.topic, a.partition  -- two writers must not wait for each other in a circle
+  on conflict (topic, partition) do update
+    set next_offset = excluded.next_offset, recorded_at = clock_timestamp()
+    where p.token = excluded.token;
+end
+$$;
+
+-- API: Private, for workers and the results application. Where the consumer of newly assigned partitions begins, by
+-- their place in the arrays: those that are not among the rows begin where the group has committed.
+--   next_offset     where to go back to
+--   repeated_below  records below may have come before the last fail-over; null: pgoffload.begin_to_repeat is to be
+--                   told where the partition ends
+create or replace function pgoffload.positions_to_repeat(topics text[], partitions integer[])
+returns table (place integer, next_offset bigint, repeated_below bigint)
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select a.place::integer, p.next_offset, case when p.token = pgoffload.current_token() then p.repeated_below end
+  from unnest(topics, partitions) with ordinality a (topic, partition, place)
+  join pgoffload.consumer_position p on p.topic = a.topic and p.partition = a.partition
+  where p.token <> pgoffload.current_token() or p.next_offset < p.repeated_below
+$$;
+
+-- API: Private, for workers and the results application. Notes that consumers go back after a fail-over, and where their
+-- partitions end: until then records may come a second time.
+create or replace function pgoffload.begin_to_repeat(topics text[], partitions integer[], ends bigint[]) returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update pgoffload.consumer_position p
+  set token = pgoffload.current_token(), repeated_below = a.ends_at, next_offset = least(p.next_offset, a.ends_at),
+      recorded_at = clock_timestamp()
+  from unnest(topics, partitions, ends) a (topic, partition, ends_at)
+  where p.topic = a.topic and p.partition = a.partition and p.token <> pgoffload.current_token()
+$$;
+
+-- API: Private, for workers and the results application. Records that Kafka has lost records that were worked off: a
+-- sweep sends again what has no result. As with pgoffload.record_capture_break, the partitions of the next range have to
+-- be there.
+create or replace function pgoffload.record_kafka_loss() returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select pgoffload.record_capture_break('kafka_lost')
+$$;
+
+-- API: Private, for workers. How far each partition of a topic is worked off.
+create or replace function pgoffload.positions_of(topic text) returns table (partition integer, next_offset bigint)
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select p.partition, p.next_offset from pgoffload.consumer_position p where p.topic = positions_of.topic
+$$;
+
+-- API: Private, for the producer and the results application. Whether consumers have worked off again what may have come
+-- before the last fail-over, of these topics.
+create or replace function pgoffload.is_repeated(topics text[]) returns boolean
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select not exists (
+    select from pgoffload.consumer_position p
+    where p.topic = any (topics)
+      and (p.token <> pgoffload.current_token() or p.next_offset < p.repeated_below))
+$$;
+
+-- API: Private, for the results application. Takes results that came again after a fail-over and have no claim. Of an
+-- LLM request whose row is here, the result is written: requester and nonce are the row's. Others wait: an immediate
+-- request has no row before it is claimed again.
+create or replace function pgoffload.keep_unclaimed_results(
+  topic text, partitions integer[], record_offsets bigint[],
+  messages text[],      -- results of either kind, as they are on the topic
+  is_sql boolean[])
+returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_llm_requests
+set enable_seqscan = off
+as $$
+begin
+  with told as materialized (
+    select m.partition, m.record_offset, m.is_sql, m.message, t.id, t.nonce, t.requested_by_oid
+    from unnest(partitions, record_offsets, messages, is_sql) m (partition, record_offset, message, is_sql),
+         lateral json_to_record(m.message::json) t (id bigint, nonce uuid, requested_by_oid oid)
+  ), of_rows as materialized (
+    select t.*
+    from told t,
+         lateral (select from ${public_schema}.llm_request q
+                  where q.id = t.id and q.requested_by_oid = t.requested_by_oid and q.nonce = t.nonce limit 1) request
+    where not t.is_sql
+  ), written as (
+    insert into pgoffload.llm_result
+    select r.*
+    from of_rows t, lateral json_populate_record(null::pgoffload.llm_result, t.message::json) r
+    order by t.partition, t.record_offset  -- the first one wins
+    on conflict (id) do nothing
+    returning id
+  ), notified as materialized (
+    select pg_notify('llm_done', w.id::text) from written w
+  )
+  insert into pgoffload.unclaimed_result (topic, partition, record_offset, id, nonce, requested_by_oid, result)
+  select keep_unclaimed_results.topic, t.partition, t.record_offset, t.id, t.nonce, t.requested_by_oid,
+         case when not t.is_sql then t.message::json end
+  from told t
+  where (select count(*) from notified) is not null
+    and not exists (select from of_rows o where o.partition = t.partition and o.record_offset = t.record_offset)
+  on conflict do nothing;
+end
+$$;
+
+-- API: Private, for the results application. Results that stand for nothing on this server, and that nothing will stand
+-- for any more: readers of the topic are told. Of SQL at once, because a task that is executed again has another result;
+-- of LLM requests when everything of before the fail-over has been worked off.
+create or replace function pgoffload.results_to_withdraw(
+  request_topics text[],  -- of LLM requests
+  most integer)
+returns table (topic text, partition integer, record_offset bigint, id bigint, nonce uuid)
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select u.topic, u.partition, u.record_offset, u.id, u.nonce
+  from pgoffload.unclaimed_result u
+  where u.result is null or pgoffload.is_repeated(request_topics)
+  order by u.topic, u.partition, u.record_offset
+  limit most
+$$;
+
+-- API: Private, for the results application. Readers of the topic have been told.
+create or replace function pgoffload.end_withdrawal(topics text[], partitions integer[], record_offsets bigint[])
+returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  delete from pgoffload.unclaimed_result u
+  using unnest(topics, partitions, record_offsets) a (topic, partition, record_offset)
+  where u.topic = a.topic and u.partition = a.partition and u.record_offset = a.record_offset
+$$;

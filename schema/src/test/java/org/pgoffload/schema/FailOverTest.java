@@ -1,0 +1,276 @@
+package org.pgoffload.schema;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.UUID;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultHead;
+
+/// What a server knows that was promoted without the last commits of the one before, played by
+/// removing these.
+final class FailOverTest extends OnPostgresVersions {
+  private static final String TOPIC = "pgoffload.results";
+  private static final String REQUESTS = "pgoffload.requests.llm";
+
+  @BeforeEach
+  void forgetFailOvers() {
+    database.admin().run("delete from pgoffload.unclaimed_result");
+    database.admin().run("delete from pgoffload.consumer_position");
+  }
+
+  /// As the acceptance of a promotion does.
+  private void failOver() {
+    database
+        .admin()
+        .run(
+            "insert into pgoffload.server_timeline (timeline, reason) select timeline, 'promoted'"
+                + " from pgoffload.server_timeline");
+  }
+
+  private void lose(String table, long id) {
+    database.admin().run("delete from " + table + " where id = " + id);
+  }
+
+  private static String result(Envelope of, String answer) {
+    return new String(
+        Result.withoutCalls(
+                ResultHead.of(
+                    of.key(),
+                    "ask",
+                    Result.SUCCEEDED,
+                    of.requestedBy().user(),
+                    of.requestedBy().userOid()),
+                Result.Outcome.answered(answer, "stop"),
+                Result.Run.of(1, "2026-01-02T03:04:05Z"))
+            .write(),
+        StandardCharsets.UTF_8);
+  }
+
+  private List<String> writeBack(String... results) {
+    var unclaimed = new java.util.ArrayList<String>();
+    database.asResults(session ->
+        unclaimed.addAll(
+            session.rows(
+                "select unnest(unclaimed_results) from pgoffload.write_results(?, '{}', '{}', '{}',"
+                    + " '{}', null, false, '{}', '{}', '{}')",
+                (Object) results)));
+    return unclaimed;
+  }
+
+  private void keep(int offset, String message, boolean isSql) {
+    database.asResults(session ->
+        session.run(
+            "select pgoffload.keep_unclaimed_results(?, '{0}', array[?::bigint], ?, array[?::boolean])",
+            TOPIC, offset, new String[] {message}, "" + isSql));
+  }
+
+  private List<String> toWithdraw() {
+    var due = new java.util.ArrayList<String>();
+    database.asResults(session ->
+        due.addAll(
+            session.rows(
+                "select topic, partition, record_offset, id, nonce"
+                    + " from pgoffload.results_to_withdraw(?, 10)",
+                (Object) new String[] {REQUESTS})));
+    return due;
+  }
+
+  private void record(String topic, long nextOffset) {
+    try (var worker = database.worker("records")) {
+      worker
+          .session()
+          .run(
+              "select pgoffload.record_positions(?, '{0}', array[?::bigint])",
+              new String[] {topic}, nextOffset);
+    }
+  }
+
+  @Test
+  void aRequestWhoseRowWasLostIsAsIfItHadNeverBeenAsked() {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    lose("llm_request", id);
+    try (var worker = database.worker("w")) {
+      assertThat(worker.claimRepeated(request)).containsExactly("unasked|1");
+      // a row is visible only a moment after its record has come, when there was no fail-over
+      assertThat(worker.claimByNonce(false, request)).containsExactly("claimed|1");
+    }
+  }
+
+  @Test
+  void aRequestWhoseClaimWasLostIsClaimedAgain() {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    try (var worker = database.worker("w")) {
+      worker.claimByNonce(false, request);
+      lose("pgoffload.claim", id);
+      assertThat(worker.claimRepeated(request)).containsExactly("claimed|1");
+      assertThat(database.admin().rows("select nonce from pgoffload.claim where id = " + id))
+          .containsExactly(request.envelope().key().nonce().toString());
+    }
+  }
+
+  @Test
+  void anIdThatIsDrawnAgainIsAnotherRequest() {
+    var id = database.inserted("app");
+    var lost = database.onlySent();
+    lose("llm_request", id);
+    database.admin().run("select setval('pgoffload.request_id', " + (id - 1) + ")");
+    assertThat(database.inserted("app")).isEqualTo(id);
+    var anew = database.onlySent();
+    try (var worker = database.worker("w")) {
+      assertThat(worker.claimRepeated(lost)).containsExactly("unasked|1");
+      assertThat(worker.claimByNonce(false, anew)).containsExactly("claimed|1");
+      // and when the new one's claim is what is known
+      assertThat(worker.claimByNonce(false, lost)).containsExactly("unasked|1");
+      assertThat(writeBack(result(lost.envelope(), "old"))).containsExactly("1");
+      assertThat(writeBack(result(anew.envelope(), "new"))).isEmpty();
+      assertThat(writeBack(result(lost.envelope(), "old"))).containsExactly("1");
+      keep(5, result(lost.envelope(), "old"), false);
+      assertThat(worker.claimByNonce(false, anew)).containsExactly("answered|1");
+    }
+    try (var app = database.open("app")) {
+      assertThat(app.value("select llm_result(" + id + ")")).isEqualTo("new");
+    }
+  }
+
+  @Test
+  void aResultIsWrittenWithoutItsClaimWhereTheRowIsThere() {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    assertThat(writeBack(result(request.envelope(), "paid for"))).containsExactly("1");
+    keep(0, result(request.envelope(), "paid for"), false);
+    try (var app = database.open("app");
+        var worker = database.worker("w")) {
+      assertThat(app.value("select llm_result(" + id + ")")).isEqualTo("paid for");
+      assertThat(worker.claimRepeated(request)).containsExactly("answered|1");
+    }
+    assertThat(database.admin().number("select count(*) from pgoffload.unclaimed_result")).isZero();
+  }
+
+  @Test
+  void aResultOfAnotherRoleOrNonceIsNotWrittenWithoutAClaim() {
+    var id = database.inserted("app");
+    var envelope = database.onlySent().envelope();
+    var forged =
+        result(envelope, "forged")
+            .replace(envelope.key().nonce().toString(), UUID.randomUUID().toString());
+    keep(0, forged, false);
+    var anothers =
+        result(envelope, "another's")
+            .replace(
+                "\"requested_by_oid\":" + envelope.requestedBy().userOid(),
+                "\"requested_by_oid\":10");
+    keep(1, anothers, false);
+    assertThat(database.admin().rows("select id from pgoffload.llm_result where id = " + id))
+        .isEmpty();
+    try (var worker = database.worker("w")) {
+      assertThat(worker.claimRepeated(database.sent().toArray(SentRequest[]::new))).isEmpty();
+    }
+  }
+
+  @Test
+  void theResultOfAnImmediateRequestWaitsForItsClaim() {
+    long id;
+    try (var app = database.open("app")) {
+      id =
+          app.number(
+              "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null,"
+                  + " null, null, null, null)");
+    }
+    var request = database.awaitSent();
+    keep(0, result(request.envelope(), "paid for"), false);
+    record(REQUESTS, 10);
+    failOver();
+    assertThat(toWithdraw()).isEmpty();
+    try (var worker = database.worker("w");
+        var app = database.open("app")) {
+      assertThat(worker.claimRepeated(request)).containsExactly("answered|1");
+      assertThat(app.value("select llm_result(" + id + ")")).isEqualTo("paid for");
+    }
+    assertThat(database.admin().number("select count(*) from pgoffload.unclaimed_result")).isZero();
+  }
+
+  @Test
+  void aResultThatNothingAccountsForIsWithdrawnWhenEverythingIsWorkedOff() {
+    var id = database.inserted("app");
+    var envelope = database.onlySent().envelope();
+    lose("llm_request", id);
+    record(REQUESTS, 10);
+    failOver();
+    keep(7, result(envelope, "of nothing"), false);
+    // a task that is executed again has another result
+    var task = "{\"id\": 77, \"requested_by_oid\": 10}";
+    keep(8, task, true);
+    assertThat(toWithdraw()).containsExactly(TOPIC + "|0|8|77|null");
+    try (var worker = database.worker("w")) {
+      assertThat(
+              worker
+                  .session()
+                  .rows(
+                      "select * from pgoffload.positions_to_repeat(?, '{0}')",
+                      (Object) new String[] {REQUESTS}))
+          .containsExactly("1|10|null");
+      worker
+          .session()
+          .run(
+              "select pgoffload.begin_to_repeat(?, '{0}', '{20}')",
+              (Object) new String[] {REQUESTS});
+      assertThat(toWithdraw()).hasSize(1);
+      assertThat(
+              worker
+                  .session()
+                  .rows(
+                      "select * from pgoffload.positions_to_repeat(?, '{0}')",
+                      (Object) new String[] {REQUESTS}))
+          .containsExactly("1|10|20");
+    }
+    record(REQUESTS, 20);
+    assertThat(toWithdraw())
+        .containsExactly(
+            TOPIC + "|0|7|" + id + "|" + envelope.key().nonce(), TOPIC + "|0|8|77|null");
+    database.asResults(session ->
+        session.run(
+            "select pgoffload.end_withdrawal(array[?, ?], '{0,0}', '{7,8}')", TOPIC, TOPIC));
+    assertThat(toWithdraw()).isEmpty();
+  }
+
+  @Test
+  void aConsumerThatHasNotGoneBackRecordsNoPosition() {
+    record(REQUESTS, 10);
+    failOver();
+    record(REQUESTS, 30);
+    assertThat(
+            database
+                .admin()
+                .rows(
+                    "select next_offset from pgoffload.consumer_position where topic = ?",
+                    REQUESTS))
+        .containsExactly("10");
+  }
+
+  @Test
+  void immediateRequestsHaveOtherIdsUntilAPromotionIsAccepted() {
+    database.admin().run("update pgoffload.server_timeline set timeline = 0");
+    try (var app = database.open("app")) {
+      var id =
+          app.number(
+              "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null,"
+                  + " null, null, null, null)");
+      assertThat(id & (1L << 35)).isNotZero();
+    }
+  }
+
+  @Test
+  void whatIsSentAgainIsTheSameRequest() {
+    var id = database.inserted("app");
+    var nonce = database.onlySent().envelope().key().nonce();
+    database.admin().run("select pgoffload.send_llm_again(" + id + ")");
+    assertThat(database.onlySent().envelope().key().nonce()).isEqualTo(nonce);
+  }
+}

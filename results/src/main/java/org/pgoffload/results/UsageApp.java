@@ -41,8 +41,7 @@ final class UsageApp implements AutoCloseable {
 
   private static final Duration PATIENCE_AT_CLOSE = Duration.ofSeconds(3);
 
-  private static final String MINIMUM =
-      StreamsConfig.topicPrefix(TopicConfig.MIN_IN_SYNC_REPLICAS_CONFIG);
+  private static final String IN_SYNC_OF_THREE = "2";
 
   private final ResultsConfiguration configuration;
   private final CountDownLatch begin;
@@ -140,7 +139,7 @@ final class UsageApp implements AutoCloseable {
               configuration,
               configuration.stateDirectory().resolve(topic.topicId().toString()),
               replicas);
-      makePartsTopic(admin, properties);
+      makePartsTopic(admin, replicas);
       return properties;
     } catch (ExecutionException e) {
       throw new IllegalStateException(e.getCause());
@@ -152,24 +151,30 @@ final class UsageApp implements AutoCloseable {
 
   /// Makes the topic between the two halves as Kafka Streams would, which first asks for it and
   /// warns that it is not there.
-  private void makePartsTopic(Admin admin, Properties properties) throws InterruptedException {
+  private void makePartsTopic(Admin admin, int replicas) throws InterruptedException {
     var configs = new HashMap<String, String>();
     // Kafka Streams itself removes what it has read
     configs.put(TopicConfig.RETENTION_MS_CONFIG, "-1");
-    if (properties.get(MINIMUM) instanceof String minimum) {
-      configs.put(TopicConfig.MIN_IN_SYNC_REPLICAS_CONFIG, minimum);
+    if (replicas >= 3) {
+      configs.put(TopicConfig.MIN_IN_SYNC_REPLICAS_CONFIG, IN_SYNC_OF_THREE);
     }
     var topic =
         new NewTopic(
                 applicationId(configuration) + "-" + UsageTopology.PARTS + "-repartition",
                 1,
-                ((Number) properties.get(StreamsConfig.REPLICATION_FACTOR_CONFIG)).shortValue())
+                (short) ownReplicas(replicas))
             .configs(configs);
     try {
       admin.createTopics(List.of(topic)).all().get();
     } catch (ExecutionException e) {
       LOG.debug("It is there already, or else Kafka Streams says what is wrong", e);
     }
+  }
+
+  /// Of the internal topics: what was counted is to be as safe as what is counted. One broker alone
+  /// has no three replicas, and its default will do.
+  private static int ownReplicas(int ofResults) {
+    return ofResults < 3 ? -1 : ofResults;
   }
 
   private static String applicationId(ResultsConfiguration configuration) {
@@ -246,11 +251,10 @@ final class UsageApp implements AutoCloseable {
         StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, WallclockTimestampExtractor.class);
     // one thread counts thousands of results a second
     properties.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
-    // what was counted is to be as safe as what is counted; one broker alone has no three replicas,
-    // and its default will do
-    properties.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, replicas < 3 ? -1 : replicas);
+    properties.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, ownReplicas(replicas));
     if (replicas >= 3) {
-      properties.put(MINIMUM, "2");
+      properties.put(
+          StreamsConfig.topicPrefix(TopicConfig.MIN_IN_SYNC_REPLICAS_CONFIG), IN_SYNC_OF_THREE);
     }
     // but not where it removes records that are not counted yet
     properties.put(StreamsConfig.topicPrefix(TopicConfig.RETENTION_BYTES_CONFIG), "-1");

@@ -2,6 +2,7 @@ package org.pgoffload.dev.servers;
 
 import java.nio.file.Path;
 import java.util.Map;
+import org.apache.kafka.common.Uuid;
 
 /// What a [KafkaBroker] is started with. Immutable; the `with` methods return a copy.
 ///
@@ -9,8 +10,28 @@ import java.util.Map;
 /// @param port for clients on 127.0.0.1, or 0 for a free one
 /// @param controllerPort on which the broker talks to its own controller, or 0 for a free one
 /// @param settings of the broker, which win over the module's own
+/// @param place in its cluster
 public record BrokerOptions(
-    ServerHome home, int port, int controllerPort, Map<String, String> settings) {
+    ServerHome home, int port, int controllerPort, Map<String, String> settings, Place place) {
+
+  /// A broker's place in its cluster.
+  ///
+  /// @param nodeId of the broker
+  /// @param clusterId that its storage gets when it is new
+  /// @param controllerPorts of all brokers of the cluster, by node id, or none if it is alone
+  record Place(int nodeId, String clusterId, Map<Integer, Integer> controllerPorts) {
+    Place {
+      controllerPorts = Map.copyOf(controllerPorts);
+    }
+
+    static Place alone() {
+      return new Place(1, Uuid.randomUuid().toString(), Map.of());
+    }
+
+    boolean isAlone() {
+      return controllerPorts.isEmpty();
+    }
+  }
 
   /// The largest batch of records that topics accept unless they say otherwise, 32 MiB: above the
   /// largest prompt or chunk of rows that pgoffload publishes.
@@ -39,22 +60,28 @@ public record BrokerOptions(
   }
 
   private static BrokerOptions of(ServerHome home) {
-    return new BrokerOptions(home, 0, 0, Map.of());
+    return new BrokerOptions(home, 0, 0, Map.of(), Place.alone());
   }
 
   /// A copy with other ports, 0 for free ones.
   public BrokerOptions withPorts(int port, int controllerPort) {
-    return new BrokerOptions(home, port, controllerPort, settings);
+    return new BrokerOptions(home, port, controllerPort, settings, place);
   }
 
   /// A copy with these settings instead.
   public BrokerOptions withSettings(Map<String, String> settings) {
-    return new BrokerOptions(home, port, controllerPort, settings);
+    return new BrokerOptions(home, port, controllerPort, settings, place);
+  }
+
+  /// A copy at another place.
+  BrokerOptions withPlace(Place place) {
+    return new BrokerOptions(home, port, controllerPort, settings, place);
   }
 
   /// A copy that is or is not ended by a shutdown hook.
   public BrokerOptions withEndWithJvm(boolean endWithJvm) {
-    return new BrokerOptions(home.withEndWithJvm(endWithJvm), port, controllerPort, settings);
+    return new BrokerOptions(
+        home.withEndWithJvm(endWithJvm), port, controllerPort, settings, place);
   }
 
   /// A copy with a free port wherever it said 0.

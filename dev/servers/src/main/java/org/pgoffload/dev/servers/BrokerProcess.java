@@ -142,6 +142,12 @@ public final class BrokerProcess implements KafkaBroker {
     process.close(BrokerProcess::endOrderly);
   }
 
+  /// Ends the broker in an orderly way: its partitions get other leaders where there are any. The
+  /// data stay until [#close()], and the directory is free for another start.
+  public void stop() {
+    process.end(BrokerProcess::endOrderly);
+  }
+
   /// Kills the broker with SIGKILL and returns when it is gone; the directory is free for another
   /// start. For tests.
   public void kill() {

@@ -39,7 +39,7 @@ final class BrokerReadiness {
             false);
     try (var admin = Admin.create(configuration)) {
       while (process.isAlive() && System.nanoTime() - deadline < 0) {
-        if (isDescribed(admin)) {
+        if (isDescribed(admin, options.place().nodeId())) {
           return true;
         }
         Processes.awaitExit(process, Duration.ofMillis(20));
@@ -48,9 +48,10 @@ final class BrokerReadiness {
     return false;
   }
 
-  private static boolean isDescribed(Admin admin) {
+  private static boolean isDescribed(Admin admin, int nodeId) {
     try {
-      return !admin.describeCluster().nodes().get(3, TimeUnit.SECONDS).isEmpty();
+      return admin.describeCluster().nodes().get(3, TimeUnit.SECONDS).stream()
+          .anyMatch(node -> node.id() == nodeId);
     } catch (ExecutionException | TimeoutException e) {
       return false;
     } catch (InterruptedException e) {

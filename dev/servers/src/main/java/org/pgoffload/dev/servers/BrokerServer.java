@@ -8,7 +8,6 @@ import java.nio.file.Path;
 import java.util.Properties;
 import kafka.server.KafkaConfig;
 import kafka.server.KafkaRaftServer;
-import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.utils.Time;
 import org.apache.kafka.metadata.storage.Formatter;
 import org.apache.kafka.server.common.MetadataVersion;
@@ -24,7 +23,10 @@ final class BrokerServer {
 
   /// Formats the storage if it is new, and starts; returns once the broker takes requests.
   static BrokerServer start(Properties settings) {
-    format(Path.of(settings.getProperty("log.dirs")));
+    format(
+        Path.of(settings.getProperty("log.dirs")),
+        Integer.parseInt(settings.getProperty("node.id")),
+        settings.getProperty(BrokerSettings.CLUSTER_ID));
     var server = new KafkaRaftServer(new KafkaConfig(settings, false), Time.SYSTEM);
     var started = false;
     try {
@@ -38,17 +40,17 @@ final class BrokerServer {
     }
   }
 
-  /// A new cluster with an id of its own. The file that says so is the last one to be written: what
-  /// was interrupted is formatted again.
-  private static void format(Path directory) {
+  /// The file that names the cluster is the last one to be written: what was interrupted is
+  /// formatted again.
+  private static void format(Path directory, int nodeId, String clusterId) {
     if (Files.exists(directory.resolve("meta.properties"))) {
       return;
     }
     try (var silence = new PrintStream(OutputStream.nullOutputStream())) {
       new Formatter()
           .setPrintStream(silence)
-          .setClusterId(Uuid.randomUuid().toString())
-          .setNodeId(BrokerSettings.NODE_ID)
+          .setClusterId(clusterId)
+          .setNodeId(nodeId)
           .setControllerListenerName(BrokerSettings.CONTROLLER_LISTENER)
           .setReleaseVersion(MetadataVersion.latestProduction())
           .addDirectory(directory.toString())

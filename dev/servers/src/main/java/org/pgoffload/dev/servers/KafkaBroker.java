@@ -1,8 +1,8 @@
 package org.pgoffload.dev.servers;
 
-/// A real Kafka broker, alone in its cluster, that listens in plain text on 127.0.0.1 only. One
-/// broker at a time runs on a directory; started again on it, it has its topics and records.
-/// Thread-safe.
+/// A real Kafka broker, alone in its cluster or one of a [KafkaCluster], that listens in plain text
+/// on 127.0.0.1 only. One broker at a time runs on a directory; started again on it, it has its
+/// topics and records. Thread-safe.
 public sealed interface KafkaBroker extends AutoCloseable permits BrokerProcess, BrokerInJvm {
 
   /// Options that start the same broker again, with its present ports.

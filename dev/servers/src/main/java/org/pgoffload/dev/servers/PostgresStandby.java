@@ -119,6 +119,20 @@ public record PostgresStandby(String name, int port) {
             text(session, "select pg_last_wal_replay_lsn() >= '" + written + "'").equals("t"));
   }
 
+  /// Whether a logical slot of the primary is synchronised to the standby, and outlives a
+  /// promotion.
+  public static boolean hasSlot(PostgresServer standby, String slot) {
+    return inSession(
+        standby,
+        session ->
+            text(
+                    session,
+                    "select exists (select from pg_replication_slots where slot_name = '"
+                        + slot
+                        + "' and synced and not temporary and invalidation_reason is null)")
+                .equals("t"));
+  }
+
   /// The timeline that a server writes, or a standby replays. The control file would name it only
   /// after a checkpoint.
   public static int timeline(PostgresServer server) {

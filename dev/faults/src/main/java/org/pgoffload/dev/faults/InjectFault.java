@@ -3,7 +3,6 @@ package org.pgoffload.dev.faults;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -49,7 +48,7 @@ record InjectFault(Installation installation, int requests, Random random) {
     installation.heal();
     var journal = new Journal(run);
     var scene = new Scene(installation, journal, random, requests);
-    var reading = new ReadTables(installation.admin(), run, lastId());
+    var reading = new ReadTables(installation::admin, run, lastId());
     try (var topic =
         ReadTopic.fromEnd(
             installation.servers().bootstrapServers(), installation.topics().results())) {
@@ -57,7 +56,7 @@ record InjectFault(Installation installation, int requests, Random random) {
       var spread = spread(fault);
       var load =
           Load.start(
-              installation.application(),
+              installation::application,
               journal,
               Mix.of(requests),
               spread,
@@ -74,11 +73,10 @@ record InjectFault(Installation installation, int requests, Random random) {
       }
       installation.heal();
       long healed = System.nanoTime();
-      var published = new HashMap<Long, String>();
       Balance balance;
       boolean over;
       do {
-        balance = balance(fault, scene, reading, topic, published);
+        balance = balance(fault, scene, reading, topic);
         over = System.nanoTime() - healed > PATIENCE.toNanos();
         if (!balance.balances() && !over) {
           Await.pause(PAUSE);
@@ -116,11 +114,15 @@ record InjectFault(Installation installation, int requests, Random random) {
     }
   }
 
-  private Balance balance(
-      Fault fault, Scene scene, ReadTables reading, ReadTopic topic, Map<Long, String> published)
+  private Balance balance(Fault fault, Scene scene, ReadTables reading, ReadTopic topic)
       throws SQLException {
-    topic.addFirstEndings(published);
+    var published = topic.firstEndings(reading.after());
     var tables = reading.read();
+    var rows = tables.numbers();
+    var journal =
+        scene.journal().all().stream()
+            .map(asked -> scene.survivors().judge(asked, rows.contains(asked.number())))
+            .toList();
     var found =
         new Found(
             tables.requests(),
@@ -128,7 +130,7 @@ record InjectFault(Installation installation, int requests, Random random) {
             tables.effects(),
             published,
             installation.stub().ledger().of(reading.run()));
-    return CheckBooks.check(scene.journal().all(), found, scene.repeatable(), mayRefuse(fault));
+    return CheckBooks.check(journal, found, scene.repeatable(), mayRefuse(fault));
   }
 
   private String recovery(Scene scene) throws SQLException {

@@ -16,6 +16,7 @@ import org.pgoffload.dev.faults.injections.RandomMix;
 import org.pgoffload.dev.faults.installation.FaultsException;
 import org.pgoffload.dev.faults.installation.Installation;
 import org.pgoffload.dev.faults.installation.PartCommand;
+import org.pgoffload.dev.faults.installation.Shape;
 import org.pgoffload.dev.faults.installation.SmallDisk;
 
 /// Injects the faults of a plan one after another into an installation under load, each followed by
@@ -78,14 +79,14 @@ public final class RunFaults implements AutoCloseable {
   }
 
   private FaultOutcome run(Fault fault, String run) throws SQLException {
-    if (!fault.needs().contains(Fault.Need.OWN_INSTALLATION)) {
+    if (!fault.isAlone()) {
       return inject(shared(), fault, run);
     }
     boolean smallPostgres = fault.needs().contains(Fault.Need.SMALL_POSTGRES_DISK);
     boolean smallKafka = fault.needs().contains(Fault.Need.SMALL_KAFKA_DISK);
     var directory = created(plan.directory().resolve(fault.name()));
     if (!smallPostgres && !smallKafka) {
-      return alone(Installation.Place.in(directory), fault, run);
+      return alone(Installation.Place.in(directory, fault.shape()), fault, run);
     }
     // below the installation's directory, so that it is removed with it
     var mounted = SmallDisk.mount(directory.resolve("disk"));
@@ -128,7 +129,7 @@ public final class RunFaults implements AutoCloseable {
     var present = shared;
     if (present == null) {
       var directory = plan.directory().resolve("shared-" + System.nanoTime());
-      present = start(Installation.Place.in(created(directory)));
+      present = start(Installation.Place.in(created(directory), Shape.USUAL));
       synchronized (this) {
         shared = present;
       }

@@ -43,6 +43,9 @@ public record Asked(int number, Kind kind, Fate fate) {
     /// The connection broke before the caller was told: either way is right.
     UNCERTAIN,
     /// An immediate call ended with a clear error, so that either way is right.
-    REFUSED
+    REFUSED,
+    /// A standby took over that had not got the request: it counts as never asked. A call may have
+    /// been made for it.
+    UNREPLICATED
   }
 }

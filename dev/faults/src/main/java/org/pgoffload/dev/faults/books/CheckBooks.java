@@ -14,7 +14,8 @@ import org.pgoffload.dev.faults.installation.CallLedger;
 /// left nothing at all; of what the caller was not told, either is right. A succeeded task has left
 /// its trace once, another one none, and a command outside a transaction that was broken off at
 /// most one. The first record of each id on the topic says what the table says. Calls that were
-/// answered in vain are no more than could be under way when something was killed.
+/// answered in vain are no more than could be under way when something was killed. What a standby
+/// had not got when it took over has no row, no result and no effect, and the topic says so.
 public final class CheckBooks {
   private final Found found;
   private final boolean mayRefuse;
@@ -44,6 +45,7 @@ public final class CheckBooks {
     var books = new CheckBooks(found, mayRefuse);
     journal.forEach(books::check);
     books.checkStrangers(journal);
+    books.checkTopic();
     if (books.repeatedCalls > repeatable) {
       books.duplicated.add(
           books.repeatedCalls
@@ -73,10 +75,13 @@ public final class CheckBooks {
           case ROLLED_BACK -> false;
           case UNCERTAIN -> !present.isEmpty();
           case REFUSED -> !mayRefuse || !present.isEmpty();
+          case UNREPLICATED -> false;
         };
     if (!accepted) {
       checkNothingIsThere(asked, present);
-      if (asked.fate() != Asked.Fate.ROLLED_BACK && asked.kind().isImmediate()) {
+      if (asked.fate() == Asked.Fate.UNREPLICATED) {
+        endings.merge("not replicated", 1, Integer::sum);
+      } else if (asked.fate() != Asked.Fate.ROLLED_BACK && asked.kind().isImmediate()) {
         told++;
       }
     } else if (present.isEmpty()) {
@@ -93,7 +98,7 @@ public final class CheckBooks {
     if (found.effects().getOrDefault(asked.number(), 0) > 0) {
       duplicated.add(asked + " has taken effect");
     }
-    if (calls(asked).came() > 0) {
+    if (calls(asked).came() > 0 && asked.fate() != Asked.Fate.UNREPLICATED) {
       duplicated.add(asked + " was asked of the model");
     }
   }
@@ -123,6 +128,9 @@ public final class CheckBooks {
   private void checkCalls(Asked asked, Found.Ending ending) {
     int answered = calls(asked).answered();
     int needed = ending.succeeded() ? 1 : 0;
+    if (ending.answers() >= 0 && ending.answers() != asked.number()) {
+      duplicated.add(asked + " has the answer to number " + ending.answers());
+    }
     if (answered < needed) {
       duplicated.add(asked + " succeeded without an answer of the model");
     }
@@ -157,6 +165,18 @@ public final class CheckBooks {
     found.calls().keySet().stream()
         .filter(number -> !known.containsKey(number))
         .forEach(number -> duplicated.add("number " + number + " was called unasked"));
+  }
+
+  /// Results that are on the topic alone. What the tables do not know any more after a fail-over is
+  /// withdrawn there.
+  private void checkTopic() {
+    found
+        .published()
+        .forEach((id, status) -> {
+          if (!found.results().containsKey(id)) {
+            disagreeing.add("request " + id + " is " + status + " on the topic alone");
+          }
+        });
   }
 
   private CallLedger.Calls calls(Asked asked) {

@@ -9,7 +9,7 @@ import org.pgoffload.dev.faults.installation.CallLedger;
 /// @param requests every row that bears the run's tag
 /// @param results by request id: those of both tables
 /// @param effects by number: how many traces a task has left
-/// @param published by request id: the first terminal record on the topic
+/// @param published by request id: the first terminal record on the topic that was not withdrawn
 /// @param calls by number: what the stub counted
 public record Found(
     List<Row> requests,
@@ -32,7 +32,8 @@ public record Found(
   ///
   /// @param code SQLSTATE or error code; empty when it succeeded
   /// @param failedCalls of an LLM request: calls that its worker has given up or seen fail
-  record Ending(String status, String code, int failedCalls) {
+  /// @param answers the number of the request that the answer belongs to, or -1 if it names none
+  record Ending(String status, String code, int failedCalls, int answers) {
     boolean succeeded() {
       return status.equals("succeeded");
     }

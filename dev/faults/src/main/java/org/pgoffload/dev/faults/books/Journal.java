@@ -25,6 +25,11 @@ public final class Journal {
     return new Tag(run, next.getAndIncrement());
   }
 
+  /// How many numbers have been given.
+  public int size() {
+    return next.get();
+  }
+
   public void write(Tag tag, Asked.Kind kind, Asked.Fate fate) {
     asked.put(tag.number(), new Asked(tag.number(), kind, fate));
   }

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.dev.faults.installation.Await;
 import org.pgoffload.dev.faults.installation.FaultsException;
@@ -23,23 +24,24 @@ public final class Load {
   private static final int ASKING_SESSIONS = 6;
   private static final Duration RECONNECT = Duration.ofMillis(50);
 
-  private final DatabaseAddress database;
+  private final Supplier<DatabaseAddress> database;
   private final TakeStep takeStep;
   private final long begun = System.nanoTime();
   private final List<Thread> sessions = new ArrayList<>();
   private volatile boolean abandoned;
 
-  private Load(DatabaseAddress database, Journal journal, Duration patience) {
+  private Load(Supplier<DatabaseAddress> database, Journal journal, Duration patience) {
     this.database = database;
     this.takeStep = new TakeStep(journal, patience);
   }
 
   /// Starts the steps of the load.
   ///
+  /// @param database asked for each connection: the server that takes writes changes
   /// @param spread over which time the steps begin
   /// @param patience of an llm_ask
   public static Load start(
-      DatabaseAddress database,
+      Supplier<DatabaseAddress> database,
       Journal journal,
       Mix mix,
       Duration spread,
@@ -114,7 +116,7 @@ public final class Load {
     var present = connection;
     while (present == null && !abandoned) {
       try {
-        present = database.connect("faults load");
+        present = database.get().connect("faults load");
       } catch (SQLException e) {
         Await.pause(RECONNECT);
       }

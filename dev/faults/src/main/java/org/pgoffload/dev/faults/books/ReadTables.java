@@ -7,22 +7,31 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.pgoffload.dev.faults.installation.Tag;
 import org.pgoffload.platform.DatabaseAddress;
 
 /// Reads the tables of one run.
 ///
-/// @param database the superuser's address
+/// @param database the superuser's address, asked before each reading
 /// @param run whose tags are read
 /// @param after the last request id before the run
-public record ReadTables(DatabaseAddress database, String run, long after) {
+public record ReadTables(Supplier<DatabaseAddress> database, String run, long after) {
   /// The contents of the tables.
   ///
   /// @param requests the rows of both request tables that bear the run's tag
   /// @param results by request id, of all kinds
   /// @param effects by number
   public record Tables(
-      List<Found.Row> requests, Map<Long, Found.Ending> results, Map<Integer, Integer> effects) {}
+      List<Found.Row> requests, Map<Long, Found.Ending> results, Map<Integer, Integer> effects) {
+    /// The numbers of the requests that have a row.
+    public Set<Integer> numbers() {
+      return requests.stream().map(Found.Row::number).collect(Collectors.toSet());
+    }
+  }
 
   private static final String REQUESTS =
       """
@@ -33,14 +42,15 @@ public record ReadTables(DatabaseAddress database, String run, long after) {
   private static final String RESULTS =
       """
       select id, status, error_code,
-             (select count(*) from jsonb_array_elements(calls) c where c ->> 'error_code' is not null)
+             (select count(*) from jsonb_array_elements(calls) c where c ->> 'error_code' is not null),
+             answer
       from pgoffload.llm_result where id > ?
       union all
-      select id, status, error ->> 'sqlstate', 0 from pgoffload.sql_result where id > ?\
+      select id, status, error ->> 'sqlstate', 0, null from pgoffload.sql_result where id > ?\
       """;
 
   public Tables read() throws SQLException {
-    try (var connection = database.connect("faults books")) {
+    try (var connection = database.get().connect("faults books")) {
       var requests = new ArrayList<Found.Row>();
       try (var statement = connection.prepareStatement(REQUESTS);
           var rows = statement(statement).executeQuery()) {
@@ -59,7 +69,13 @@ public record ReadTables(DatabaseAddress database, String run, long after) {
           var code = rows.getString(3);
           results.put(
               rows.getLong(1),
-              new Found.Ending(rows.getString(2), code == null ? "" : code, rows.getInt(4)));
+              new Found.Ending(
+                  rows.getString(2),
+                  code == null ? "" : code,
+                  rows.getInt(4),
+                  Tag.in(Objects.requireNonNullElse(rows.getString(5), ""))
+                      .map(Tag::number)
+                      .orElse(-1)));
         }
       }
       return new Tables(requests, results, effects(connection));

@@ -3,10 +3,11 @@ package org.pgoffload.dev.faults.books;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
@@ -26,6 +27,9 @@ public final class ReadTopic implements AutoCloseable {
 
   private final KafkaConsumer<byte[], byte[]> consumer;
   private final List<TopicPartition> partitions;
+
+  /// By request id, all of which have one partition, and by offset.
+  private final Map<Long, SortedMap<Long, String>> endings = new HashMap<>();
 
   private ReadTopic(KafkaConsumer<byte[], byte[]> consumer, String topic) {
     this.consumer = consumer;
@@ -72,25 +76,27 @@ public final class ReadTopic implements AutoCloseable {
     return records;
   }
 
-  /// Adds the first terminal record of each id that has none yet, but for those that were
-  /// withdrawn.
-  public void addFirstEndings(Map<Long, String> endings) {
-    var records = records();
-    var withdrawn = new HashSet<Place>();
-    for (var record : records) {
+  /// The first terminal record, until now, of each id above one: of those that were not withdrawn.
+  public Map<Long, String> firstEndings(long after) {
+    for (var record : records()) {
       if (message(record.value()).orElse(null) instanceof Withdrawal withdrawal) {
-        withdrawn.add(new Place(record.partition(), withdrawal.offset()));
-      }
-    }
-    for (var record : records) {
-      if (!withdrawn.contains(new Place(record.partition(), record.offset()))) {
+        endings.getOrDefault(withdrawal.id(), new TreeMap<>()).remove(withdrawal.offset());
+      } else {
         ending(record.value())
-            .ifPresent(ending -> endings.putIfAbsent(ending.id(), ending.status()));
+            .ifPresent(ending ->
+                endings
+                    .computeIfAbsent(ending.id(), _ -> new TreeMap<>())
+                    .put(record.offset(), ending.status()));
       }
     }
+    var first = new HashMap<Long, String>();
+    endings.forEach((id, all) -> {
+      if (id > after && !all.isEmpty()) {
+        first.put(id, all.firstEntry().getValue());
+      }
+    });
+    return first;
   }
-
-  private record Place(int partition, long offset) {}
 
   private record Ended(long id, String status) {}
 

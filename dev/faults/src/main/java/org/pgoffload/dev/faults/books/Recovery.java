@@ -10,6 +10,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 import org.pgoffload.dev.faults.installation.Await;
 import org.pgoffload.dev.faults.installation.FaultsException;
 import org.pgoffload.dev.faults.installation.Sql;
@@ -71,7 +72,9 @@ public sealed interface Recovery {
     private static final Duration PATIENCE = Duration.ofMinutes(3);
 
     /// Begins to ask now.
-    public static Answer measure(String what, DatabaseAddress database, Journal journal) {
+    ///
+    /// @param database asked before each try: the server that takes writes changes
+    public static Answer measure(String what, Supplier<DatabaseAddress> database, Journal journal) {
       var answered = new CompletableFuture<Duration>();
       long begun = System.nanoTime();
       Thread.ofVirtual()
@@ -79,7 +82,7 @@ public sealed interface Recovery {
           .start(() -> {
             while (System.nanoTime() - begun < PATIENCE.toNanos()) {
               try {
-                if (ask(database, journal)) {
+                if (ask(database.get(), journal)) {
                   answered.complete(Duration.ofNanos(System.nanoTime() - begun));
                   return;
                 }

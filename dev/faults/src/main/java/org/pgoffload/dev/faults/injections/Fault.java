@@ -2,6 +2,7 @@ package org.pgoffload.dev.faults.injections;
 
 import java.time.Duration;
 import java.util.Set;
+import org.pgoffload.dev.faults.installation.Shape;
 
 /// Something that goes wrong.
 ///
@@ -9,9 +10,15 @@ import java.util.Set;
 /// @param description one sentence
 /// @param needs what it wants of its installation
 /// @param spread how long the load lasts at least; the fault begins after a quarter of this time
+/// @param shape of the installation; another than the usual one is an installation of its own
 /// @param injection makes it happen, and ends what it began or leaves it to the healing afterwards
 public record Fault(
-    String name, String description, Set<Need> needs, Duration spread, Injection injection) {
+    String name,
+    String description,
+    Set<Need> needs,
+    Duration spread,
+    Shape shape,
+    Injection injection) {
   public Fault {
     if (!name.matches("[a-z0-9-]+")) {
       throw new IllegalArgumentException("no name of a fault: " + name);
@@ -43,11 +50,22 @@ public record Fault(
   }
 
   static Fault of(String name, String description, Injection injection, Need... needs) {
-    return new Fault(name, description, Set.of(needs), Duration.ofSeconds(10), injection);
+    return new Fault(
+        name, description, Set.of(needs), Duration.ofSeconds(10), Shape.USUAL, injection);
   }
 
   /// The same with a load that lasts longer.
   Fault lasting(Duration longer) {
-    return new Fault(name, description, needs, longer, injection);
+    return new Fault(name, description, needs, longer, shape, injection);
+  }
+
+  /// The same in an installation with other servers.
+  Fault in(Shape other) {
+    return new Fault(name, description, needs, spread, other, injection);
+  }
+
+  /// Whether the fault has its installation for itself.
+  public boolean isAlone() {
+    return needs.contains(Need.OWN_INSTALLATION) || !shape.equals(Shape.USUAL);
   }
 }

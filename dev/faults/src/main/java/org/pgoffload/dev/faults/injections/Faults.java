@@ -12,6 +12,10 @@ public final class Faults {
     var all = new ArrayList<Fault>();
     all.addAll(PartFaults.all());
     all.addAll(ServerFaults.all());
+    all.addAll(LeaseFaults.all());
+    all.addAll(RollingFaults.all());
+    all.addAll(FailOverFaults.all());
+    all.addAll(BrokersFaults.all());
     all.addAll(WorkloadFaults.all());
     all.addAll(StubFaults.all());
     all.addAll(NetworkFaults.all());

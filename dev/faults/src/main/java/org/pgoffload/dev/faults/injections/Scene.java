@@ -13,7 +13,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.pgoffload.dev.faults.books.Journal;
+import org.pgoffload.dev.faults.books.ReadTables;
 import org.pgoffload.dev.faults.books.Recovery;
+import org.pgoffload.dev.faults.books.Survivors;
 import org.pgoffload.dev.faults.installation.Await;
 import org.pgoffload.dev.faults.installation.FaultsException;
 import org.pgoffload.dev.faults.installation.Installation;
@@ -35,6 +37,7 @@ public final class Scene {
   private final List<String> notes = new ArrayList<>();
   private final List<String> problems = new ArrayList<>();
   private final AtomicInteger repeatable = new AtomicInteger();
+  private Survivors survivors = Survivors.ALL;
 
   public Scene(Installation installation, Journal journal, Random random, int requests) {
     this.installation = installation;
@@ -185,9 +188,29 @@ public final class Scene {
             .formatted(worker.identity()));
   }
 
+  /// What a standby had when it took over.
+  public Survivors survivors() {
+    return survivors;
+  }
+
+  /// Lets the standby take the place of the primary, which is gone, with everything that it had.
+  void promote() {
+    measureRecovery("promotion");
+    installation.servers().databases().promote();
+  }
+
+  /// The same, for a standby that may lack what came last.
+  void promoteWithLoss() throws SQLException {
+    int asked = journal.size();
+    promote();
+    survivors =
+        new Survivors(
+            asked, new ReadTables(installation::admin, journal.run(), 0).read().numbers());
+  }
+
   /// Measures from now until the first request that is asked after now has its result.
   void measureRecovery(String what) {
-    var recovery = Recovery.Answer.measure(what, installation.application(), journal);
+    var recovery = Recovery.Answer.measure(what, installation::application, journal);
     recoveries.add(recovery);
   }
 

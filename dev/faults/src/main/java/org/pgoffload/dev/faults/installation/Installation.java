@@ -11,6 +11,7 @@ import java.util.UUID;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.DatabaseServer;
 import org.pgoffload.platform.TaskDatabase;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.protocol.TopicNames;
@@ -45,14 +46,7 @@ public final class Installation implements AutoCloseable {
     this.place = place;
     this.directory = place.directory();
     this.command = command;
-    this.servers =
-        new Servers(
-            place.postgres(),
-            place.kafka(),
-            directory.resolve("certificates"),
-            password.reveal(),
-            place.settings(),
-            stub.port());
+    this.servers = new Servers(place, password.reveal(), stub.port());
     producer = part("producer", "producer", List.of("Capturing from"));
     results = part("results", "results", List.of("Writing results"));
     worker1 = worker("worker-a");
@@ -64,25 +58,20 @@ public final class Installation implements AutoCloseable {
   /// @param directory of outputs and certificates
   /// @param postgres PostgreSQL's directory
   /// @param kafka the broker's directory
-  /// @param settings of PostgreSQL
-  public record Place(Path directory, Path postgres, Path kafka, Map<String, String> settings) {
-    /// Where a fault makes commits wait for a standby, those of the role that asks alone wait.
-    private static final Map<String, String> LOCAL_COMMITS = Map.of("synchronous_commit", "local");
-
+  /// @param shape the servers
+  public record Place(Path directory, Path postgres, Path kafka, Shape shape) {
     /// With one of the servers on a disk of its own.
     public static Place onDisk(Path directory, Path disk, boolean postgres) {
       return new Place(
           directory,
           (postgres ? disk : directory).resolve("postgres"),
           (postgres ? directory : disk).resolve("kafka"),
-          // the data directory has to fit
-          Map.of("max_wal_size", "64MB", "min_wal_size", "32MB"));
+          Shape.small());
     }
 
-    /// With both servers below one directory.
-    public static Place in(Path directory) {
-      return new Place(
-          directory, directory.resolve("postgres"), directory.resolve("kafka"), LOCAL_COMMITS);
+    /// With all servers below one directory.
+    public static Place in(Path directory, Shape shape) {
+      return new Place(directory, directory.resolve("postgres"), directory.resolve("kafka"), shape);
     }
   }
 
@@ -96,8 +85,10 @@ public final class Installation implements AutoCloseable {
       installation.createDatabase();
       installation.install();
       installation.createRoles();
+      installation.servers.databases().startStandby();
       say.accept("PostgreSQL and Kafka run in " + place.directory());
       installation.heal();
+      installation.servers.databases().awaitStandby();
       say.accept("producer, results and two workers run");
       return installation;
     } catch (SQLException | RuntimeException e) {
@@ -162,10 +153,27 @@ public final class Installation implements AutoCloseable {
     return place.kafka();
   }
 
-  /// The superuser's address, past all links.
+  /// The superuser's address, past all links: that of the server that takes writes now.
   public DatabaseAddress admin() {
+    return adminOf(servers.databases().primaryPort());
+  }
+
+  /// The superuser's address on one of the servers.
+  public DatabaseAddress adminOf(int port) {
+    return new DatabaseAddress("127.0.0.1", port, DATABASE, "postgres", password, UNENCRYPTED);
+  }
+
+  /// As the parts know it: all servers, of which they find the one that takes writes.
+  private DatabaseAddress allServers() {
+    var admin = admin();
     return new DatabaseAddress(
-        "127.0.0.1", servers.postgresPort(), DATABASE, "postgres", password, UNENCRYPTED);
+        hosts("127.0.0.1"), admin.database(), admin.user(), admin.password(), admin.parameters());
+  }
+
+  private List<DatabaseServer> hosts(String host) {
+    return servers.databases().ports().stream()
+        .map(port -> new DatabaseServer(host, port))
+        .toList();
   }
 
   /// The address of the role that asks, past all links.
@@ -217,7 +225,7 @@ public final class Installation implements AutoCloseable {
   private Map<String, String> environment() {
     var environment = new TreeMap<String, String>();
     var links = links();
-    environment.put("DATABASE_URL", admin().uri());
+    environment.put("DATABASE_URL", allServers().uri());
     environment.put(
         "PGOFFLOAD_PRODUCER_DATABASE_URL", login("producer", links.producerToPostgres()));
     environment.put("PGOFFLOAD_WORKER_DATABASE_URL", login("worker", links.workersToPostgres()));
@@ -226,8 +234,9 @@ public final class Installation implements AutoCloseable {
     environment.put(
         "PGOFFLOAD_SQL_DATABASE_URL",
         new TaskDatabase(
-                login.host(),
-                linked ? links.tasksToPostgres().port() : servers.postgresPort(),
+                linked
+                    ? List.of(new DatabaseServer(login.host(), links.tasksToPostgres().port()))
+                    : hosts(login.host()),
                 DATABASE,
                 login.parameters())
             .uri());
@@ -262,7 +271,7 @@ public final class Installation implements AutoCloseable {
   }
 
   private String login(String part, Link link) {
-    var role = admin().as("pgoffload_" + part, password);
+    var role = allServers().as("pgoffload_" + part, password);
     return (linked
             ? new DatabaseAddress(
                 role.host(),
@@ -276,10 +285,7 @@ public final class Installation implements AutoCloseable {
   }
 
   private void createDatabase() throws SQLException {
-    var maintenance =
-        new DatabaseAddress(
-            "127.0.0.1", servers.postgresPort(), "postgres", "postgres", password, UNENCRYPTED);
-    try (var connection = maintenance.connect("faults")) {
+    try (var connection = admin().in("postgres").connect("faults")) {
       Sql.execute(connection, "create database " + DATABASE);
     }
   }

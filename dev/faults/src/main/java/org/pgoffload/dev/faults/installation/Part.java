@@ -21,6 +21,7 @@ public final class Part {
   private final Supplier<Map<String, String>> environment;
   private @Nullable PartProcess process;
   private int starts;
+  private int identities;
 
   /// @param verb the command that starts it
   /// @param ready what its output says, all of it, once it does its work
@@ -46,11 +47,17 @@ public final class Part {
 
   /// The name of its present process, under which a worker claims.
   public synchronized String identity() {
-    return name + "-" + starts;
+    return name + "-" + identities;
   }
 
   /// Starts a process without waiting for it; the one before must have ended.
   public synchronized void start() {
+    identities++;
+    startUnderItsName();
+  }
+
+  /// The same, under the name of the process before.
+  public synchronized void startUnderItsName() {
     if (process != null && process.isAlive()) {
       throw new IllegalStateException(name + " runs already");
     }
@@ -58,7 +65,8 @@ public final class Part {
     var whole = new TreeMap<>(environment.get());
     whole.put("PGOFFLOAD_WORKER_NAME", identity());
     process =
-        PartProcess.start(command, List.of(verb), whole, directory.resolve(identity() + ".log"));
+        PartProcess.start(
+            command, List.of(verb), whole, directory.resolve(name + "-" + starts + ".log"));
   }
 
   /// Waits until the present process does its work.

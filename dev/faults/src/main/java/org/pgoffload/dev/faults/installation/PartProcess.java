@@ -108,7 +108,7 @@ public final class PartProcess {
   }
 
   /// Sends a signal for which Java has no word.
-  static void signal(String name, long pid) {
+  public static void signal(String name, long pid) {
     try {
       new ProcessBuilder("sh", "-c", "kill -" + name + " " + pid).start().waitFor();
     } catch (IOException e) {

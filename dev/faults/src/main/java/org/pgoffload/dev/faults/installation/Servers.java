@@ -8,53 +8,63 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.stream.Stream;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.dev.servers.BrokerOptions;
 import org.pgoffload.dev.servers.BrokerProcess;
 import org.pgoffload.dev.servers.EmbeddedException;
+import org.pgoffload.dev.servers.KafkaCluster;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.WorkerLogin;
 import org.pgoffload.operations.credentials.Certificates;
 
-/// PostgreSQL and the broker of an installation, which come back at the same address with the same
+/// PostgreSQL and the brokers of an installation, which come back at the same address with the same
 /// data. Thread-safe.
 public final class Servers implements AutoCloseable {
   /// The broker's listeners through which the parts reach it when they go through links.
   private static final List<String> LINKED = List.of("PRODUCER", "WORKERS", "RESULTS");
 
-  private final PostgresOptions postgresOptions;
-  private final BrokerOptions brokerOptions;
+  private final Databases databases;
+  private final List<BrokerOptions> brokerOptions;
   private final WorkerLogin login;
   private final List<Integer> linkedKafkaPorts;
   private final Links links;
-  private @Nullable PostgresServer postgres;
   private @Nullable BrokerProcess broker;
+  private @Nullable KafkaCluster cluster;
 
-  /// @param settings of PostgreSQL, beside the usual ones
-  Servers(
-      Path postgresDirectory,
-      Path kafkaDirectory,
-      Path certificates,
-      String superuserPassword,
-      Map<String, String> settings,
-      int stubPort) {
-    var ports = Ports.free(6);
-    linkedKafkaPorts = ports.subList(3, 6);
-    login = WorkerLogin.with(Certificates.in(certificates).directory());
-    postgresOptions =
-        login.allowedBy(
-            PostgresOptions.kept(postgresDirectory, superuserPassword)
-                .withPort(ports.get(0))
-                .withSettings(settings)
-                .withEndWithJvm(false));
+  Servers(Installation.Place place, String superuserPassword, int stubPort) {
+    var shape = place.shape();
+    var ports = Ports.free(7);
+    linkedKafkaPorts = ports.subList(4, 7);
+    login =
+        WorkerLogin.with(Certificates.in(place.directory().resolve("certificates")).directory());
+    var directories =
+        shape.standby() == Shape.Standby.NONE
+            ? List.of(place.postgres())
+            : List.of(place.postgres(), place.postgres().resolveSibling("postgres-standby"));
+    databases =
+        new Databases(
+            shape,
+            IntStream.range(0, directories.size())
+                .mapToObj(server ->
+                    login.allowedBy(
+                        PostgresOptions.kept(directories.get(server), superuserPassword)
+                            .withVersion(shape.version())
+                            .withPort(ports.get(server))
+                            .withSettings(shape.settings())
+                            .withEndWithJvm(false)))
+                .toList());
     links = Links.to(ports.get(0), login.address(), linkedKafkaPorts, stubPort);
     brokerOptions =
-        BrokerOptions.kept(kafkaDirectory)
-            .withPorts(ports.get(1), ports.get(2))
-            .withSettings(listeners(ports.get(1), ports.get(2)))
-            .withEndWithJvm(false);
+        (shape.brokers() == 1
+                ? List.of(
+                    BrokerOptions.kept(place.kafka())
+                        .withPorts(ports.get(2), ports.get(3))
+                        .withSettings(listeners(ports.get(2), ports.get(3))))
+                : KafkaCluster.kept(place.kafka()))
+            .stream().map(options -> options.withEndWithJvm(false)).toList();
   }
 
   /// A listener for each part, which tells it to come through its link.
@@ -85,21 +95,22 @@ public final class Servers implements AutoCloseable {
     return login;
   }
 
-  int postgresPort() {
-    return postgresOptions.port();
+  public Databases databases() {
+    return databases;
   }
 
   public String bootstrapServers() {
-    return "127.0.0.1:" + brokerOptions.port();
+    return brokerOptions.stream()
+        .map(options -> "127.0.0.1:" + options.port())
+        .collect(Collectors.joining(","));
   }
 
-  public synchronized PostgresServer postgres() {
-    if (postgres == null) {
-      throw new IllegalStateException("PostgreSQL was never started");
-    }
-    return postgres;
+  /// PostgreSQL, or the primary of two.
+  public PostgresServer postgres() {
+    return databases.primary();
   }
 
+  /// The broker that is alone.
   public synchronized BrokerProcess broker() {
     if (broker == null) {
       throw new IllegalStateException("the broker was never started");
@@ -107,38 +118,50 @@ public final class Servers implements AutoCloseable {
     return broker;
   }
 
-  public synchronized void startPostgres() {
-    if (postgres != null && postgres.isRunning()) {
-      return;
+  /// The three brokers.
+  public synchronized KafkaCluster cluster() {
+    if (cluster == null) {
+      throw new IllegalStateException("there are no three brokers");
     }
-    if (postgres != null) {
-      postgres.close();
-    }
-    postgres = PostgresServer.start(postgresOptions);
+    return cluster;
   }
 
+  public void startPostgres() {
+    databases.startPrimary();
+  }
+
+  /// Starts the broker, or those of the three that do not run.
   public synchronized void startBroker() {
+    if (brokerOptions.size() > 1) {
+      if (cluster == null) {
+        cluster = KafkaCluster.start(brokerOptions);
+      } else {
+        cluster.startStopped();
+      }
+      return;
+    }
     if (broker != null && broker.isRunning()) {
       return;
     }
     if (broker != null) {
       broker.close();
     }
-    broker = BrokerProcess.start(brokerOptions);
+    broker = BrokerProcess.start(brokerOptions.getFirst());
   }
 
   /// Starts PostgreSQL and kills it as soon as its process is there for that long.
   ///
   /// @return whether it was killed before it was ready
   public boolean killPostgresWhileItStarts(Duration after) {
-    return killWhileItStarts(this::startPostgres, postgresOptions.directory(), after, "QUIT");
+    return killWhileItStarts(this::startPostgres, databases.primaryDirectory(), after, "QUIT");
   }
 
   /// Starts the broker and kills it as soon as its process is there for that long.
   ///
   /// @return whether it was killed before it was ready
   public boolean killBrokerWhileItStarts(Duration after) {
-    return killWhileItStarts(this::startBroker, brokerOptions.directory(), after, "KILL");
+    return killWhileItStarts(
+        this::startBroker, brokerOptions.getFirst().directory(), after, "KILL");
   }
 
   private static boolean killWhileItStarts(
@@ -182,14 +205,12 @@ public final class Servers implements AutoCloseable {
   @Override
   public synchronized void close() {
     links.close();
-    Stream.of(Optional.ofNullable(broker), Optional.ofNullable(postgres))
-        .flatMap(Optional::stream)
-        .forEach(server -> {
-          if (server instanceof BrokerProcess kafka) {
-            kafka.close();
-          } else if (server instanceof PostgresServer database) {
-            database.close();
-          }
-        });
+    if (broker != null) {
+      broker.close();
+    }
+    if (cluster != null) {
+      cluster.close();
+    }
+    databases.close();
   }
 }

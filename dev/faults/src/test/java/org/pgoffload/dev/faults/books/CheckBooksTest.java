@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.dev.faults.books.Asked.Fate;
 import org.pgoffload.dev.faults.books.Asked.Kind;
@@ -14,8 +15,8 @@ import org.pgoffload.dev.faults.installation.CallLedger.Calls;
 
 /// Books that balance, and what tampering with them shows.
 class CheckBooksTest {
-  private static final Ending SUCCEEDED = new Ending("succeeded", "", 0);
-  private static final Ending UNKNOWN = new Ending("failed", "08006", 0);
+  private static final Ending SUCCEEDED = new Ending("succeeded", "", 0, -1);
+  private static final Ending UNKNOWN = new Ending("failed", "08006", 0, -1);
 
   /// 0 LLM, 1 SQL, 2 rolled back, 3 autocommit of unknown outcome, 4 a commit nobody knows of.
   private static final List<Asked> JOURNAL =
@@ -103,7 +104,7 @@ class CheckBooksTest {
 
   @Test
   void countsAnEffectOfAFailedTaskAsDuplicated() {
-    results.put(11L, new Ending("failed", "57014", 0));
+    results.put(11L, new Ending("failed", "57014", 0, -1));
     published.put(11L, "failed");
     assertThat(check().duplicated()).hasSize(1);
   }
@@ -133,7 +134,7 @@ class CheckBooksTest {
   @Test
   void countsNoCallThatItsWorkerTellsToHaveGivenUp() {
     calls.put(0, new Calls(2, 2));
-    results.put(10L, new Ending("succeeded", "", 1));
+    results.put(10L, new Ending("succeeded", "", 1, -1));
     assertThat(check().balances()).isTrue();
   }
 
@@ -166,5 +167,47 @@ class CheckBooksTest {
     var nothing = new Found(List.of(), Map.of(), Map.of(), Map.of(), Map.of());
     assertThat(CheckBooks.check(journal, nothing, 0, true).told()).isEqualTo(1);
     assertThat(CheckBooks.check(journal, nothing, 0, false).lost()).hasSize(1);
+  }
+
+  @Test
+  void seesAResultThatIsOnTheTopicAlone() {
+    published.put(99L, "succeeded");
+    assertThat(check().disagreeing()).hasSize(1);
+  }
+
+  @Test
+  void seesTheAnswerToAnotherRequest() {
+    results.put(10L, new Ending("succeeded", "", 0, 4));
+    assertThat(check().duplicated()).hasSize(1);
+  }
+
+  @Test
+  void takesWhatAStandbyHadNotGotForNeverAsked() {
+    var survivors = new Survivors(2, Set.of(0));
+    var journal =
+        List.of(
+            survivors.judge(new Asked(0, Kind.LLM_INSERTED, Fate.ACCEPTED), true),
+            survivors.judge(new Asked(1, Kind.LLM_INSERTED, Fate.ACCEPTED), false),
+            survivors.judge(new Asked(2, Kind.SQL_LAUNCHED, Fate.ACCEPTED), false));
+    assertThat(journal)
+        .extracting(Asked::fate)
+        .containsExactly(Fate.ACCEPTED, Fate.UNREPLICATED, Fate.ACCEPTED);
+
+    // it was called before the fail-over, and must not come back
+    var called = Map.of(1, new Calls(1, 1));
+    var vanished = journal.subList(1, 2);
+    assertThat(
+            CheckBooks.check(
+                vanished, new Found(List.of(), Map.of(), Map.of(), Map.of(), called), 0, false))
+        .matches(Balance::balances)
+        .returns(Map.of("not replicated", 1), Balance::endings);
+    assertThat(
+            CheckBooks.check(
+                    vanished,
+                    new Found(List.of(new Row(11, 1)), Map.of(), Map.of(1, 1), Map.of(), called),
+                    0,
+                    false)
+                .duplicated())
+        .hasSize(2);
   }
 }

@@ -18,7 +18,10 @@ public final class RepeatedRecords {
   }
 
   public boolean contains(ConsumerRecord<byte[], byte[]> record) {
-    return record.offset()
-        < below.getOrDefault(new TopicPartition(record.topic(), record.partition()), 0L);
+    return contains(new TopicPartition(record.topic(), record.partition()), record.offset());
+  }
+
+  public boolean contains(TopicPartition partition, long offset) {
+    return offset < below.getOrDefault(partition, 0L);
   }
 }

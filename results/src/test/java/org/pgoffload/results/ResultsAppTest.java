@@ -1,6 +1,7 @@
 package org.pgoffload.results;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 import static org.awaitility.Awaitility.await;
 import static org.pgoffload.results.TestInstallation.result;
 import static org.pgoffload.results.TestInstallation.results;
@@ -12,7 +13,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.UUID;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.serialization.Serdes;
@@ -27,7 +30,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.protocol.LlmPiece;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.Result;
+import org.pgoffload.protocol.ResultMessage;
 import org.pgoffload.protocol.SqlRows;
+import org.pgoffload.protocol.Withdrawal;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.Telemetry;
 import org.postgresql.PGConnection;
@@ -101,6 +106,75 @@ final class ResultsAppTest {
       awaitWritten(during, 50);
       await().atMost(PATIENCE).until(() -> installation.committed() == 50);
     }
+  }
+
+  @Test
+  void writesAgainWhatAFailOverHasLostAndWithdrawsWhatStandsForNothing() throws Exception {
+    long kept = TestInstallation.unclaimedId();
+    long gone = TestInstallation.unclaimedId();
+    long task = TestInstallation.unclaimedId();
+    var nonce = new UUID(0, kept);
+    for (long id : List.of(kept, gone)) {
+      installation.claim(id, 1, 10);
+    }
+    installation.execute(
+        "insert into pgoffload.sql_result (id, status, requested_by_oid, attempt, finished_at) values ("
+            + task
+            + ", 'succeeded', 10, 1, now())");
+    installation.execute(
+        "insert into llm_request (id, prompt, requested_by, requested_by_oid, nonce, created_xid)"
+            + " values (%d, 'p', 'postgres', 10, '%s', '3')".formatted(kept, nonce));
+    try (var _ = start()) {
+      for (long id : List.of(kept, gone)) {
+        var result = TestInstallation.result(id, "answer " + id);
+        var told = new String(result.write(), StandardCharsets.UTF_8);
+        installation.send(
+            result.recordKey(),
+            told.replaceFirst("\\{", "{\"nonce\":\"" + new UUID(0, id) + "\",")
+                .getBytes(StandardCharsets.UTF_8));
+      }
+      installation.send(
+          Long.toString(task),
+          ("{\"version\":1,\"id\":%d,\"kind\":\"sql\",\"status\":\"succeeded\",\"requested_by\":\"postgres\","
+                  + "\"requested_by_oid\":10,\"attempt\":1,\"tags\":[],\"chunks\":0,\"split\":false,"
+                  + "\"finished_at\":\"2026-01-02T03:04:05Z\"}")
+              .formatted(task)
+              .getBytes(StandardCharsets.UTF_8));
+      await().atMost(PATIENCE).until(() -> installation.committed() == 3);
+      installation.execute(
+          "delete from pgoffload.llm_result where id in (%d, %d)".formatted(kept, gone));
+      installation.execute(
+          "delete from pgoffload.claim where id in (%d, %d)".formatted(kept, gone));
+      installation.execute("delete from pgoffload.sql_result where id = " + task);
+
+      installation.failOver();
+
+      await().atMost(PATIENCE).until(() -> withdrawn().size() == 2);
+      assertThat(withdrawn())
+          .extracting(Withdrawal::id, Withdrawal::nonce)
+          .containsExactlyInAnyOrder(tuple(gone, new UUID(0, gone)), tuple(task, null));
+      assertThat(installation.query("select answer from pgoffload.llm_result where id = " + kept))
+          .isEqualTo("answer " + kept);
+      // nothing of it is a dead letter, and what comes afterwards is written
+      assertThat(installation.read(installation.topics().deadLetters())).isEmpty();
+      var after = results(1);
+      installation.send(after);
+      awaitWritten(after, 1);
+    }
+    assertThat(installation.query("select count(*) from pgoffload.unclaimed_result"))
+        .isEqualTo("0");
+  }
+
+  private List<Withdrawal> withdrawn() {
+    return installation.read(installation.topics().results()).stream()
+        .flatMap(record -> {
+          if (ResultMessage.read(record.value()) instanceof Withdrawal withdrawal) {
+            assertThat(record.offset()).isGreaterThan(withdrawal.offset());
+            return Stream.of(withdrawal);
+          }
+          return Stream.empty();
+        })
+        .toList();
   }
 
   /// Kafka Streams, by which results were written before, and a plain consumer are never members of

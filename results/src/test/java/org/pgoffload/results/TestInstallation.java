@@ -66,6 +66,13 @@ final class TestInstallation {
     return topics;
   }
 
+  /// The server is another one from now on, as far as the parts can tell, and knows nothing of what
+  /// was written back.
+  void failOver() {
+    execute("update pgoffload.consumer_position set next_offset = 0");
+    RecordPrimary.accept(admin(), kafka(), topics);
+  }
+
   TopicNames topics() {
     return topics;
   }

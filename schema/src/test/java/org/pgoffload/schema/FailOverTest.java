@@ -25,11 +25,10 @@ final class FailOverTest extends OnPostgresVersions {
 
   /// As the acceptance of a promotion does.
   private void failOver() {
+    database.admin().run("select pgoffload.prepare_timeline()");
     database
         .admin()
-        .run(
-            "insert into pgoffload.server_timeline (timeline, reason) select timeline, 'promoted'"
-                + " from pgoffload.server_timeline");
+        .run("select pgoffload.begin_timeline(pgoffload.current_timeline(), null, 'accepted')");
   }
 
   private void lose(String table, long id) {
@@ -95,10 +94,29 @@ final class FailOverTest extends OnPostgresVersions {
     var id = database.inserted("app");
     var request = database.onlySent();
     lose("llm_request", id);
-    try (var worker = database.worker("w")) {
+    try (var worker = database.worker("w");
+        var committing = database.open("app")) {
+      committing.run("begin");
+      committing.run("insert into llm_request (prompt) values ('p')");
+      failOver();
+      // its commit may be waited for by a standby: then it is there, and not visible yet
+      assertThat(worker.claimRepeated(request)).containsExactly("held|1");
+      committing.run("rollback");
       assertThat(worker.claimRepeated(request)).containsExactly("unasked|1");
       // a row is visible only a moment after its record has come, when there was no fail-over
       assertThat(worker.claimByNonce(false, request)).containsExactly("claimed|1");
+      lose("pgoffload.claim", id);
+    }
+  }
+
+  @Test
+  void aRequestThatWasAskedAfterTheFailOverIsNotLostBecauseItsRowIsNotVisibleYet() {
+    failOver();
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    lose("llm_request", id);
+    try (var worker = database.worker("w")) {
+      assertThat(worker.claimRepeated(request)).containsExactly("claimed|1");
     }
   }
 

@@ -667,7 +667,7 @@ final class SqlIdentityTest extends OnPostgresVersions {
         "select pgoffload.next_child_id(1)",
         "select pgoffload.login_refusal(1, 1)",
         "select pgoffload.check_sql_request(null)",
-        "select pgoffload.send_envelope(1, 'sql', null, null, true, null, false, 'ann', 1, '')",
+        "select pgoffload.send_envelope(1, 'sql', null, null, true, null, false, 'ann', 1, '', null)",
         "select pgoffload.record_sql_requests('{}')",
         "select * from pgoffload.claim_sql('w', 1, '{}', '{}')",
         "select * from pgoffload.claim_sql_again('w', 1, 1, 1)",

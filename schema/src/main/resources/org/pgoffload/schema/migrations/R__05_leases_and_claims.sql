@@ -282,18 +282,25 @@ returns table (id bigint, requested_by_oid oid, outcome text, attempt integer, c
 language plpgsql volatile
 as $$
 #variable_conflict use_column
+declare
+  accepted record;
 begin
   perform pgoffload.hold_lease(worker_name, worker_epoch);
+  -- Of a request of before a fail-over: its row is here or lost, once all that was under way at the acceptance has ended.
+  select null::bigint as first_id, false as settled into accepted;
+  if true = any (repeated) then
+    select t.first_id, pg_snapshot_xmin(pg_current_snapshot()) > t.accepted_xid as settled into accepted
+    from pgoffload.server_timeline t order by t.number desc limit 1;
+  end if;
   return query
   with asked as materialized (
     -- lateral with a limit: one look into the index for each request, never a scan of all results
     select a.id, coalesce(a.requested_by_oid, q.requested_by_oid) as requested_by_oid, a.nonce,
            latest.attempt, latest.worker, latest.epoch, latest.claimed_at, latest.token,
            coalesce(llm.found, sql.found, false) as answered,
-           -- The row of a request is visible a moment after its record has come. Of one whose record came before a
-           -- fail-over it is visible or lost.
-           coalesce(a.nonce <> coalesce(q.nonce, l.nonce, latest.nonce), false)
-             or coalesce(a.repeated, false) and coalesce(q.requested_by_oid, l.requested_by_oid) is null as unasked
+           coalesce(a.nonce <> coalesce(q.nonce, l.nonce, latest.nonce), false) as is_another,
+           coalesce(a.repeated and a.id < accepted.first_id, false)
+             and coalesce(q.requested_by_oid, l.requested_by_oid) is null as is_missing
     from unnest(ids, requested_by_oids, nonces, repeated) a (id, requested_by_oid, nonce, repeated)
     left join lateral (
       select r.requested_by_oid, r.nonce from ${public_schema}.sql_request r where is_sql and r.id = a.id limit 1) q on true
@@ -307,26 +314,27 @@ begin
     left join lateral (
       select c.attempt, c.worker, c.epoch, c.claimed_at, c.token, c.nonce from pgoffload.claim c
       where c.id = a.id order by c.attempt desc limit 1) latest on true
+  ), claimable as materialized (
+    select a.* from asked a where not a.answered and not a.is_another and not a.is_missing
   ), dead as materialized (
     select h.worker, h.epoch
-    from (select distinct a.worker, a.epoch from asked a where not a.answered and not a.unasked and a.attempt is not null) h
+    from (select distinct a.worker, a.epoch from claimable a where a.attempt is not null) h
     where pgoffload.may_be_taken_over(h.worker, h.epoch, worker_name, worker_epoch)
   ), taken_over as materialized (
     select c.id
-    from asked a
+    from claimable a
     join dead d on d.worker = a.worker and d.epoch = a.epoch
     join pgoffload.claim c on c.id = a.id and c.attempt = a.attempt
-    where not a.answered and not a.unasked
-      and not (is_sql and pgoffload.task_goes_on(a.id, a.attempt, a.worker, a.epoch))
+    where not (is_sql and pgoffload.task_goes_on(a.id, a.attempt, a.worker, a.epoch))
     order by c.id  -- two workers that claim the same requests must not wait for each other in a circle
     for update of c
   ), claimed as (
     insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, token, nonce)
     select a.id, coalesce(a.attempt, 0) + 1, worker_name, worker_epoch, a.requested_by_oid,
            case when is_sql then gen_random_uuid() end, a.nonce
-    from asked a
+    from claimable a
     -- the array comes first, so that all locks are taken before the first row is inserted
-    where not a.answered and not a.unasked and (a.id = any (array(select t.id from taken_over t)) or a.attempt is null)
+    where (a.id = any (array(select t.id from taken_over t)) or a.attempt is null)
       and a.requested_by_oid is not null
     order by a.id  -- as above
     on conflict do nothing
@@ -334,7 +342,8 @@ begin
   )
   select a.id, a.requested_by_oid,
          case when c.id is not null then 'claimed'
-              when a.unasked then 'unasked'
+              when a.is_another or a.is_missing and accepted.settled then 'unasked'
+              when a.is_missing then 'held'
               when a.requested_by_oid is null then 'missing'
               when a.answered then 'answered'
               when a.worker = worker_name and a.epoch = worker_epoch then 'own'

@@ -113,12 +113,13 @@ begin
     end if;
     return present.token;
   end if;
-  insert into pgoffload.server_timeline (timeline, forked_at, reason)
-  values (begin_timeline.timeline, begin_timeline.forked_at, begin_timeline.reason)
-  returning token into begun;
   -- also where no request is known: the first ones may be among what the standby did not have
   insert into pgoffload.capture_break (reason) values ('promoted');
   perform pgoffload.record_capture_break();
+  insert into pgoffload.server_timeline (timeline, forked_at, reason, first_id, accepted_xid)
+  values (begin_timeline.timeline, begin_timeline.forked_at, begin_timeline.reason,
+          pgoffload.current_id_range() << 36, pg_current_xact_id())
+  returning token into begun;
   return begun;
 end
 $$;

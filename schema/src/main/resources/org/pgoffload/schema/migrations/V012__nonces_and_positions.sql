@@ -15,6 +15,13 @@ alter table pgoffload.claim add column nonce uuid;
 comment on column pgoffload.claim.nonce is 'The request''s; null in a claim of a worker of an earlier version.';
 -- not to the results, which every waiting caller holds: the nonce of a result is its request's
 
+-- Which requests may have been lost with the server before: those below this id whose row is not here when every
+-- transaction that was under way at the acceptance has ended.
+alter table pgoffload.server_timeline add column first_id bigint, add column accepted_xid xid8;
+comment on column pgoffload.server_timeline.first_id is
+  'Every request of before has an id below it; null: nothing was lost, because pgoffload was installed then.';
+comment on column pgoffload.server_timeline.accepted_xid is 'The transaction that has accepted it.';
+
 -- How far consumers have come, as the database knows it: of the topics of requests, everything below is finished, and
 -- its claims are in this database; of the topics that are written back, everything below is written. Updated in place;
 -- its few rows stay on one page.

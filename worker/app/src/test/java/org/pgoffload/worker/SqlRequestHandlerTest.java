@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
+import java.util.UUID;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
@@ -360,10 +361,12 @@ final class SqlRequestHandlerTest {
       assertThat(installation.committed("sql")).isZero();
       installation.execute(
           "insert into sql_request (id, command, requested_by, requested_by_oid, login_oid, settings,"
-              + " session, created_xid, immediate) select "
+              + " session, created_xid, immediate, nonce) select "
               + early
               + ", 'insert into trace values (''early'')', 'alice', 'alice'::regrole, 'alice'::regrole,"
-              + " '{}', 's', '3', true");
+              + " '{}', 's', '3', true, '"
+              + new UUID(0, early)
+              + "'");
       assertThat(awaitResult(early).status()).isEqualTo("succeeded");
       await().atMost(PATIENCE).until(() -> installation.committed("sql") == 2);
     }

@@ -90,6 +90,13 @@ public final class TestInstallation implements AutoCloseable {
     return topics;
   }
 
+  /// The server is another one from now on, as far as the parts can tell, and knows nothing of what
+  /// consumers have done.
+  public void failOver() {
+    execute("update pgoffload.consumer_position set next_offset = 0");
+    RecordPrimary.accept(admin(), kafka(), topics);
+  }
+
   /// Has a topic keep the time that its records name, in place of the one at which it got them.
   public void letRecordsNameTheirTime(String topic) throws Exception {
     var createTime = new ConfigEntry(TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG, "CreateTime");

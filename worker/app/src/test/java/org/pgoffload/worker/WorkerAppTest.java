@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.UUID;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -124,9 +125,9 @@ final class WorkerAppTest {
     try (var _ = start(provider, configuration("lost-reply", Duration.ofSeconds(5)))) {
       // what the worker's own claim would have left, had the connection broken after its commit
       installation.execute(
-          "insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid) values ("
+          "insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid) select "
               + id
-              + ", 1, 'lost-reply', 1, 10)");
+              + ", 1, w.name, w.epoch, 10 from pgoffload.worker w where w.name = 'lost-reply'");
       installation.ask(id, "why?");
       awaitAnswers(1);
     }
@@ -231,6 +232,62 @@ final class WorkerAppTest {
       assertThat(first.calls() + second.calls()).isEqualTo(asked.size());
       assertThat(second.calls()).isPositive();
     }
+  }
+
+  @Test
+  void comesBackToWhatAFailOverHasLostAndCallsForNothingTwice() throws Exception {
+    var provider = new FakeProvider();
+    try (var _ = start(provider)) {
+      long inserted = installation.ask("inserted");
+      long lost = installation.ask("lost");
+      long immediate = installation.askAtOnce("ask", "{\"prompt\": \"immediate\"}");
+      awaitAnswers(3);
+      await().atMost(PATIENCE).until(() -> position("next_offset").equals("3"));
+      installation.execute(
+          "insert into llm_request (id, prompt, requested_by, requested_by_oid, nonce, created_xid)"
+              + " values (%d, 'inserted', 'postgres', 10, '%s', '3')"
+                  .formatted(inserted, new UUID(0, inserted)));
+      installation.execute(
+          "delete from pgoffload.claim where id in (%d, %d, %d)"
+              .formatted(inserted, lost, immediate));
+      installation.execute("delete from llm_request where id = " + immediate);
+
+      installation.failOver();
+
+      await()
+          .atMost(PATIENCE)
+          .until(() ->
+              installation
+                  .query(
+                      "select string_agg(id::text, ' ' order by id) from pgoffload.claim"
+                          + " where id in (%d, %d, %d)".formatted(inserted, lost, immediate))
+                  .equals(inserted + " " + immediate));
+      await().atMost(PATIENCE).until(() -> position("next_offset = repeated_below").equals("t"));
+      // another process, which has published nothing itself
+      installation.execute(
+          "delete from pgoffload.claim where id in (%d, %d)".formatted(inserted, immediate));
+    }
+    installation.failOver();
+    var next = new FakeProvider();
+    try (var _ = start(next)) {
+      long after = Long.parseLong(installation.query("select nextval('pgoffload.request_id')"));
+      installation.ask(after, "after");
+      await().atMost(PATIENCE).until(() -> installation.answeredIds().contains(after));
+      await().atMost(PATIENCE).until(() -> position("next_offset").equals("4"));
+    }
+    assertThat(provider.calls()).isEqualTo(3);
+    assertThat(next.calls()).isEqualTo(1);
+    assertThat(installation.answeredIds()).hasSize(4).doesNotHaveDuplicates();
+  }
+
+  private String position(String what) throws SQLException {
+    return String.valueOf(
+        installation.query(
+            "select max(("
+                + what
+                + ")::text) from pgoffload.consumer_position where topic = '"
+                + installation.topics().llmRequests()
+                + "'"));
   }
 
   @Test

@@ -2,6 +2,7 @@ package org.pgoffload.worker.delivery;
 
 import java.sql.SQLException;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.RepeatedRecords;
 import org.pgoffload.protocol.DeadLetterReason;
@@ -49,9 +50,16 @@ final class JudgeRecord {
     verify.readKeysAgain();
   }
 
-  /// Whether this worker has published the result of a request.
-  boolean isPublished(RequestKey request) {
-    return run.hasPublished(request);
+  /// Whether this worker has published the result of a request. After a fail-over that is not
+  /// enough: the database may have lost the request's claim, without which the result is not
+  /// written back.
+  boolean isPublished(RequestKey request, TopicPartition partition, long offset) {
+    return run.hasPublished(request) && !repeated.contains(partition, offset);
+  }
+
+  private boolean isPublished(RequestKey request, ConsumerRecord<byte[], byte[]> record) {
+    return isPublished(
+        request, new TopicPartition(record.topic(), record.partition()), record.offset());
   }
 
   /// The request of a trusted record.
@@ -70,7 +78,7 @@ final class JudgeRecord {
           finish);
       return null;
     }
-    if (isPublished(envelope.key())) {
+    if (isPublished(envelope.key(), record)) {
       finish.run();
       return null;
     }
@@ -89,7 +97,7 @@ final class JudgeRecord {
     if (ours == null
         || RequestKind.ofWireName(ours.kind()).isEmpty()
         || isMisplaced(ours)
-        || isPublished(ours.key())) {
+        || isPublished(ours.key(), record)) {
       run.refuse(record, refused, finish);
       return null;
     }

@@ -82,11 +82,12 @@ final class ReadAgain implements AutoCloseable {
       if (without == null) {
         continue;
       }
-      if (judge.isPublished(without.reference().key())) {
+      var reference = without.reference();
+      if (judge.isPublished(reference.key(), reference.partition(), reference.offset())) {
         pending.finish(id);
         continue;
       }
-      bytes += without.reference().bytes();
+      bytes += reference.bytes();
       if (bytes <= MOST_BYTES || unread.isEmpty()) {
         unread.add(without);
       }

@@ -17,6 +17,8 @@ import org.pgoffload.protocol.TopicNames;
 
 /// How an installation does, for people and for programs.
 ///
+/// Longer than 300 lines because it has both forms of every check, the text and the JSON.
+///
 /// @param database its place, without a password
 /// @param checks those of the database, and of Kafka if it was asked
 /// @param queue null if the database was not asked

@@ -2,7 +2,7 @@ package org.pgoffload.launcher;
 
 import java.io.PrintWriter;
 import java.time.temporal.ChronoUnit;
-import org.pgoffload.operations.RotateKeys;
+import org.pgoffload.operations.keys.RotateKeys;
 import org.pgoffload.platform.DatabaseAddress;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;

@@ -75,7 +75,7 @@ public final class MaintenanceApp implements RunningPart {
     var changes = new ArrayList<>(trimmed.changes());
     changes.addAll(
         RemoveOldRequests.run(configuration.database(), trimmed.oldUnfinished().isEmpty()));
-    changes.addAll(RotateKeys.removeOld(configuration.database()));
+    changes.addAll(RemoveOldKeys.run(configuration.database()));
     return List.copyOf(changes);
   }
 

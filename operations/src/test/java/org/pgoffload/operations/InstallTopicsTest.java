@@ -19,9 +19,9 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.pgoffload.dev.servers.BrokerInJvm;
-import org.pgoffload.dev.servers.BrokerOptions;
-import org.pgoffload.dev.servers.KafkaBroker;
+import org.pgoffload.dev.servers.kafka.BrokerInJvm;
+import org.pgoffload.dev.servers.kafka.BrokerOptions;
+import org.pgoffload.dev.servers.kafka.KafkaBroker;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallException;
 

@@ -11,6 +11,7 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.operations.keys.RotateKeys;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.OnPostgresVersions;

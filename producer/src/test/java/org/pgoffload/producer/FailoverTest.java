@@ -22,7 +22,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresStandby;
-import org.pgoffload.dev.servers.TestBroker;
+import org.pgoffload.dev.servers.kafka.TestBroker;
 import org.pgoffload.operations.AdoptCopy;
 import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.platform.DatabaseServer;

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresVersion;
-import org.pgoffload.dev.servers.TestBroker;
+import org.pgoffload.dev.servers.kafka.TestBroker;
 import org.pgoffload.operations.InstallSlot;
 import org.pgoffload.operations.InstallTopics;
 import org.pgoffload.operations.RecordPrimary;

@@ -14,7 +14,7 @@ import org.awaitility.Awaitility;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresStandby;
-import org.pgoffload.dev.servers.TestBroker;
+import org.pgoffload.dev.servers.kafka.TestBroker;
 import org.pgoffload.operations.Install;
 import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.platform.DatabaseAddress;

@@ -12,7 +12,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.pgoffload.dev.servers.PostgresVersion;
-import org.pgoffload.dev.servers.TestBroker;
+import org.pgoffload.dev.servers.kafka.TestBroker;
 import org.pgoffload.operations.InstallTopics;
 import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.platform.DatabaseAddress;

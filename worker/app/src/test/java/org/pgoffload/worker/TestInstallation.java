@@ -25,7 +25,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.TopicConfig;
 import org.pgoffload.dev.servers.PostgresVersion;
-import org.pgoffload.dev.servers.TestBroker;
+import org.pgoffload.dev.servers.kafka.TestBroker;
 import org.pgoffload.operations.InstallTopics;
 import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.platform.DatabaseAddress;

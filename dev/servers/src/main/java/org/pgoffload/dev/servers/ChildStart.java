@@ -10,11 +10,11 @@ import org.jspecify.annotations.Nullable;
 /// start has failed. A JVM that ends in between ends the child: nobody else knows it yet.
 ///
 /// One child at a time. Thread-safe.
-final class ChildStart implements AutoCloseable {
+public final class ChildStart implements AutoCloseable {
 
   /// Bounds a start that hangs. The recovery after a crash is no hang, and takes long beside
   /// clients that keep a small machine busy.
-  static final Duration TIMEOUT = Duration.ofMinutes(3);
+  public static final Duration TIMEOUT = Duration.ofMinutes(3);
 
   /// With the rest below the five seconds in which a server ends.
   private static final Duration ORDERLY = Duration.ofSeconds(3);
@@ -27,7 +27,7 @@ final class ChildStart implements AutoCloseable {
   /// Watches over the children to come.
   ///
   /// @throws EmbeddedException with START_FAILED if the JVM is ending already
-  ChildStart() {
+  public ChildStart() {
     this.hook = ShutdownHook.register("end-what-is-starting", this::endWithJvm);
   }
 
@@ -63,7 +63,7 @@ final class ChildStart implements AutoCloseable {
   /// Hands the child over to its new owner.
   ///
   /// @throws EmbeddedException with START_FAILED if the JVM is ending by now, and the child with it
-  synchronized void handOver() {
+  public synchronized void handOver() {
     if (!hook.remove()) {
       endChild();
       throw ShutdownHook.tooLate();

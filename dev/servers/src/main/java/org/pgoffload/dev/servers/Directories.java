@@ -16,7 +16,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Makes and removes the directories in which servers live.
-final class Directories {
+public final class Directories {
 
   private static final Logger log = LoggerFactory.getLogger(Directories.class);
 
@@ -29,7 +29,7 @@ final class Directories {
   private Directories() {}
 
   /// Creates the directory, with its parents, unless it is there.
-  static void create(Path directory) {
+  public static void create(Path directory) {
     try {
       Files.createDirectories(directory);
     } catch (IOException e) {
@@ -59,7 +59,7 @@ final class Directories {
   }
 
   /// Removes the directory with its contents; a missing file is no error.
-  static void delete(Path directory) {
+  public static void delete(Path directory) {
     try {
       Files.walkFileTree(
           directory,
@@ -118,7 +118,7 @@ final class Directories {
   }
 
   /// Keeps one older generation of a log and begins a new one, so that it cannot grow for ever.
-  static void rotate(Path log) {
+  public static void rotate(Path log) {
     try {
       if (Files.exists(log)) {
         Files.move(
@@ -131,7 +131,7 @@ final class Directories {
     }
   }
 
-  static EmbeddedException unusable(Path path, String what, IOException cause) {
+  public static EmbeddedException unusable(Path path, String what, IOException cause) {
     return new EmbeddedException(
         EmbeddedException.Code.DIRECTORY_UNUSABLE, path + " " + what + ": " + reason(cause), cause);
   }

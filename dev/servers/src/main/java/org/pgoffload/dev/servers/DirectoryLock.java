@@ -12,7 +12,7 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /// The right to run a server on a directory: one process at a time, given back by the kernel
 /// whenever and however that process ends. Thread-safe.
-final class DirectoryLock implements AutoCloseable {
+public final class DirectoryLock implements AutoCloseable {
 
   static final String FILE = "pgoffload.lock";
 
@@ -30,7 +30,7 @@ final class DirectoryLock implements AutoCloseable {
   }
 
   /// Takes the lock of an existing directory, or says which process has it.
-  static DirectoryLock acquire(Path directory) {
+  public static DirectoryLock acquire(Path directory) {
     try {
       var real = directory.toRealPath();
       if (!HELD.add(real)) {

@@ -20,11 +20,11 @@ public final class EmbeddedException extends RuntimeException {
 
   private final Code code;
 
-  EmbeddedException(Code code, String message) {
+  public EmbeddedException(Code code, String message) {
     this(code, message, null);
   }
 
-  EmbeddedException(Code code, String message, @Nullable Throwable cause) {
+  public EmbeddedException(Code code, String message, @Nullable Throwable cause) {
     super(message, cause);
     this.code = code;
   }

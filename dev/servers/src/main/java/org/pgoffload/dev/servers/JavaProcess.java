@@ -14,7 +14,8 @@ public final class JavaProcess {
 
   /// Prepares `java <options> <main> <arguments>`. The class path travels in the environment, which
   /// has room for it and leaves the arguments readable in a list of processes.
-  static ProcessBuilder builder(List<String> options, Class<?> main, List<String> arguments) {
+  public static ProcessBuilder builder(
+      List<String> options, Class<?> main, List<String> arguments) {
     var command = new ArrayList<String>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(options);
@@ -40,7 +41,7 @@ public final class JavaProcess {
         .removeIf(name -> SERVICES.stream().anyMatch(name::startsWith) || name.contains("OPENAI"));
   }
 
-  static Process start(ProcessBuilder builder, ChildStart start) {
+  public static Process start(ProcessBuilder builder, ChildStart start) {
     try {
       return start.spawn(builder);
     } catch (IOException e) {

@@ -19,7 +19,7 @@ import java.util.concurrent.TimeUnit;
 
 /// The operating system's services for this module: short commands, signals, free ports, and
 /// whether a recorded process is still the one that was recorded.
-final class Processes {
+public final class Processes {
 
   /// How a short command ended, with what it wrote to either stream.
   record Outcome(int exitCode, String output) {}
@@ -70,13 +70,13 @@ final class Processes {
 
   /// Sends a signal that Java has no word for. The shell's own `kill` is everywhere; the command of
   /// that name is missing from small containers.
-  static void signal(long pid, String signal) {
+  public static void signal(long pid, String signal) {
     run(List.of("sh", "-c", "kill -" + signal + " " + pid), Duration.ofSeconds(2));
   }
 
   /// The process of that id if it still runs and was started with that argument; a process that
   /// merely inherited the number, or a zombie, is not it.
-  static Optional<ProcessHandle> withArgument(long pid, String argument) {
+  public static Optional<ProcessHandle> withArgument(long pid, String argument) {
     return ProcessHandle.of(pid)
         .filter(ProcessHandle::isAlive)
         .filter(process ->
@@ -84,7 +84,7 @@ final class Processes {
   }
 
   /// Waits until no process of that id and argument is left; false if one is, after the timeout.
-  static boolean awaitGone(long pid, String argument, Duration timeout) {
+  public static boolean awaitGone(long pid, String argument, Duration timeout) {
     var deadline = System.nanoTime() + timeout.toNanos();
     while (withArgument(pid, argument).isPresent()) {
       if (System.nanoTime() - deadline > 0) {
@@ -96,7 +96,7 @@ final class Processes {
   }
 
   /// Waits for a child process; false if it still runs after the timeout.
-  static boolean awaitExit(Process process, Duration timeout) {
+  public static boolean awaitExit(Process process, Duration timeout) {
     try {
       return process.waitFor(timeout);
     } catch (InterruptedException e) {
@@ -105,7 +105,7 @@ final class Processes {
     }
   }
 
-  static void pause(Duration duration) {
+  public static void pause(Duration duration) {
     try {
       Thread.sleep(duration);
     } catch (InterruptedException e) {
@@ -121,7 +121,7 @@ final class Processes {
 
   /// A port that was free a moment ago. Another process may take it before it is used, so whoever
   /// asks has to be ready to ask again.
-  static int freePort() {
+  public static int freePort() {
     try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       return socket.getLocalPort();
     } catch (IOException e) {
@@ -131,7 +131,7 @@ final class Processes {
 
   /// Refuses a port on 127.0.0.1 that cannot be had. A port that was only just given back can be:
   /// its old connections may still be ending, and the servers do not mind them either.
-  static void requireFree(int port) {
+  public static void requireFree(int port) {
     try (var socket = new ServerSocket()) {
       socket.setReuseAddress(true);
       socket.bind(new InetSocketAddress(InetAddress.getByAddress(new byte[] {127, 0, 0, 1}), port));
@@ -149,7 +149,7 @@ final class Processes {
   }
 
   /// The last lines of a log, for the message of a failed start.
-  static String tail(Path log, int lines) {
+  public static String tail(Path log, int lines) {
     try {
       if (!Files.exists(log)) {
         return "(nothing was logged)";

@@ -9,28 +9,28 @@ import org.jspecify.annotations.Nullable;
 /// @param keepData whether the directory stays when the server is closed
 /// @param endWithJvm whether a shutdown hook ends the server, without an order among the hooks;
 ///   false for a caller that closes everything in its own order at exit
-record ServerHome(Path directory, boolean keepData, boolean endWithJvm) {
+public record ServerHome(Path directory, boolean keepData, boolean endWithJvm) {
 
-  ServerHome {
+  public ServerHome {
     directory = directory.toAbsolutePath().normalize();
   }
 
   /// A directory that outlives the server.
-  static ServerHome kept(Path directory) {
+  public static ServerHome kept(Path directory) {
     return new ServerHome(directory, true, true);
   }
 
   /// A new directory that is removed on close.
-  static ServerHome temporary(String prefix) {
+  public static ServerHome temporary(String prefix) {
     return new ServerHome(Directories.temporary(prefix), false, true);
   }
 
-  ServerHome withEndWithJvm(boolean endWithJvm) {
+  public ServerHome withEndWithJvm(boolean endWithJvm) {
     return new ServerHome(directory, keepData, endWithJvm);
   }
 
   /// The hook that closes the server when the JVM ends, if one is wanted.
-  @Nullable ShutdownHook shutdownHook(String name, Runnable close) {
+  public @Nullable ShutdownHook shutdownHook(String name, Runnable close) {
     return endWithJvm ? ShutdownHook.register(name, close) : null;
   }
 }

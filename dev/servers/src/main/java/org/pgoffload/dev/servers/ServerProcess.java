@@ -5,7 +5,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// The first process of a running server, which has its home for itself. Thread-safe.
-final class ServerProcess {
+public final class ServerProcess {
 
   private final Process process;
   private final DirectoryLock lock;
@@ -14,28 +14,28 @@ final class ServerProcess {
   private boolean ended;
   private boolean closed;
 
-  ServerProcess(Process process, DirectoryLock lock, ServerHome home) {
+  public ServerProcess(Process process, DirectoryLock lock, ServerHome home) {
     this.process = process;
     this.lock = lock;
     this.home = home;
   }
 
   /// Has the server closed when the JVM ends, where its home says so.
-  synchronized void endWithJvm(String name, Runnable close) {
+  public synchronized void endWithJvm(String name, Runnable close) {
     hook = home.shutdownHook(name, close);
   }
 
-  long id() {
+  public long id() {
     return process.pid();
   }
 
-  boolean isRunning() {
+  public boolean isRunning() {
     return process.isAlive();
   }
 
   /// Ends the process this way unless it has been ended before, and removes the directory unless
   /// the data are kept or another server runs on it by now. Idempotent.
-  synchronized void close(Consumer<Process> way) {
+  public synchronized void close(Consumer<Process> way) {
     if (closed) {
       return;
     }
@@ -53,7 +53,7 @@ final class ServerProcess {
 
   /// Ends the process this way. The data stay until [#close]; the directory is free for another
   /// start.
-  synchronized void end(Consumer<Process> way) {
+  public synchronized void end(Consumer<Process> way) {
     if (!ended) {
       end(way, false);
     }

@@ -1,7 +1,7 @@
 package org.pgoffload.dev.servers;
 
 /// Ends a server when the JVM ends normally, unless it was closed before.
-final class ShutdownHook {
+public final class ShutdownHook {
 
   private final Thread thread;
 
@@ -28,7 +28,7 @@ final class ShutdownHook {
   }
 
   /// Forgets the hook; false if the JVM is ending, when it can no longer be forgotten.
-  boolean remove() {
+  public boolean remove() {
     try {
       Runtime.getRuntime().removeShutdownHook(thread);
       return true;

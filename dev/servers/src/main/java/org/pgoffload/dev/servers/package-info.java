@@ -1,4 +1,7 @@
-/// A real PostgreSQL and a real Kafka broker in or under one JVM.
+/// A real PostgreSQL under one JVM, and what servers of any kind need: directories of their own,
+/// and processes that leave nothing behind.
+///
+/// Start reading at [PostgresServer].
 @NullMarked
 package org.pgoffload.dev.servers;
 

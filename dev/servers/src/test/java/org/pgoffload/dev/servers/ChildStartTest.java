@@ -40,7 +40,7 @@ final class ChildStartTest {
 
   @Test
   void leavesNoBrokerWhenItsJvmIsTerminated() throws Exception {
-    terminateOnceItRuns(StartingHolder.Broker.class, BrokerOrphan.settingsFile(directory));
+    terminateOnceItRuns(StartingHolder.Broker.class, directory.resolve("broker.properties"));
   }
 
   @Test

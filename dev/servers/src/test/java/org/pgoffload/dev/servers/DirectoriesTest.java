@@ -11,6 +11,8 @@ import java.nio.file.attribute.PosixFilePermissions;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.pgoffload.dev.servers.kafka.BrokerOptions;
+import org.pgoffload.dev.servers.kafka.BrokerProcess;
 
 final class DirectoriesTest {
 

@@ -9,10 +9,10 @@ import java.nio.file.Path;
 import java.util.List;
 
 /// Another JVM with a server on a directory; closing it ends that JVM normally.
-record Holder(Process process, long serverPid) implements AutoCloseable {
+public record Holder(Process process, long serverPid) implements AutoCloseable {
 
   /// Starts a main class that prints the id of the server's process when it runs.
-  Holder(Class<?> main, Path directory) throws IOException {
+  public Holder(Class<?> main, Path directory) throws IOException {
     this(builder(main, directory).start());
   }
 
@@ -29,7 +29,7 @@ record Holder(Process process, long serverPid) implements AutoCloseable {
   }
 
   /// Ends it as `kill -9` does.
-  void kill() {
+  public void kill() {
     process.destroyForcibly().onExit().join();
   }
 

@@ -1,6 +1,8 @@
 package org.pgoffload.dev.servers;
 
 import java.nio.file.Path;
+import org.pgoffload.dev.servers.kafka.BrokerOptions;
+import org.pgoffload.dev.servers.kafka.BrokerProcess;
 
 /// A JVM of its own that starts a server which its hooks would not end once it has started: what
 /// ends it while it is starting is the start itself.

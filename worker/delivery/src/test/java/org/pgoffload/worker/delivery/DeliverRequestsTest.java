@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.pgoffload.dev.servers.TestBroker;
+import org.pgoffload.dev.servers.kafka.TestBroker;
 import org.pgoffload.platform.RepeatedRecords;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;

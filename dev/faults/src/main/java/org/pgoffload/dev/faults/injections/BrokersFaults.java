@@ -3,7 +3,7 @@ package org.pgoffload.dev.faults.injections;
 import java.time.Duration;
 import java.util.List;
 import org.pgoffload.dev.faults.installation.Shape;
-import org.pgoffload.dev.servers.KafkaCluster;
+import org.pgoffload.dev.servers.kafka.KafkaCluster;
 
 /// Three brokers, of which some are away.
 final class BrokersFaults {

@@ -11,13 +11,13 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.dev.servers.BrokerOptions;
-import org.pgoffload.dev.servers.BrokerProcess;
 import org.pgoffload.dev.servers.EmbeddedException;
-import org.pgoffload.dev.servers.KafkaCluster;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.WorkerLogin;
+import org.pgoffload.dev.servers.kafka.BrokerOptions;
+import org.pgoffload.dev.servers.kafka.BrokerProcess;
+import org.pgoffload.dev.servers.kafka.KafkaCluster;
 import org.pgoffload.operations.credentials.Certificates;
 
 /// PostgreSQL and the brokers of an installation, which come back at the same address with the same

@@ -1,4 +1,4 @@
-package org.pgoffload.dev.servers;
+package org.pgoffload.dev.servers.kafka;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -14,6 +14,8 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.Uuid;
+import org.pgoffload.dev.servers.EmbeddedException;
+import org.pgoffload.dev.servers.Processes;
 
 /// Three brokers as child processes, each of them also a controller, which are stopped, killed and
 /// started again one by one. Topics have three replicas of which two must be in sync, unless they

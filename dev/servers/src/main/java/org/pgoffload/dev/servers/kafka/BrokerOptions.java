@@ -1,8 +1,10 @@
-package org.pgoffload.dev.servers;
+package org.pgoffload.dev.servers.kafka;
 
 import java.nio.file.Path;
 import java.util.Map;
 import org.apache.kafka.common.Uuid;
+import org.pgoffload.dev.servers.Processes;
+import org.pgoffload.dev.servers.ServerHome;
 
 /// What a [KafkaBroker] is started with. Immutable; the `with` methods return a copy.
 ///

@@ -1,4 +1,4 @@
-package org.pgoffload.dev.servers;
+package org.pgoffload.dev.servers.kafka;
 
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Properties;
+import org.pgoffload.dev.servers.Processes;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -1,4 +1,4 @@
-package org.pgoffload.operations;
+package org.pgoffload.operations.keys;
 
 import java.time.Instant;
 import org.jspecify.annotations.Nullable;

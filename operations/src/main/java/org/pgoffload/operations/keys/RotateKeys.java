@@ -1,25 +1,23 @@
-package org.pgoffload.operations;
+package org.pgoffload.operations.keys;
 
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.time.OffsetDateTime;
-import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.operations.RecordCaptureBreak;
+import org.pgoffload.operations.RemoveOldRequests;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 
-/// Changes the key with which the database signs requests, and removes keys that are no longer
-/// needed. Works with the owner's login.
+/// Changes the key with which the database signs requests. Works with the owner's login.
+/// [RemoveOldKeys] removes those that are no longer needed.
 public final class RotateKeys {
   /// The break of the capture whose sweep signs again what was committed, and ends the rest.
   private static final String REVOKED = "key_revoked";
-
-  /// The one for what was committed after that, by transactions that had begun before.
-  private static final String SEALED = "key_sealed";
 
   private RotateKeys() {}
 
@@ -81,36 +79,6 @@ public final class RotateKeys {
     } catch (SQLException e) {
       throw failed(e);
     }
-  }
-
-  /// Seals keys that sign no more, and removes keys that are no longer needed.
-  ///
-  /// @return one line for each thing that changed
-  /// @throws SQLException if the database could not be asked
-  static List<String> removeOld(DatabaseAddress database) throws SQLException {
-    var changes = new ArrayList<String>();
-    try (var connection = connect(database)) {
-      connection.setAutoCommit(false);
-      if (RemoveOldRequests.number(connection, "select pgoffload.seal_keys()") > 0) {
-        // with the sealing or not at all: it is said once
-        Query.execute(connection, "select pgoffload.plan_capture_break(?)", SEALED);
-      }
-      connection.commit();
-      connection.setAutoCommit(true);
-      // also by a round that was interrupted before it could complete what it had planned
-      if (Query.exists(
-          connection,
-          "select from pgoffload.capture_break where first_id is null and reason = ?",
-          SEALED)) {
-        RecordCaptureBreak.complete(database).ifPresent(changes::add);
-      }
-      changes.addAll(
-          Query.rows(
-              connection,
-              "select * from pgoffload.remove_old_keys()",
-              row -> "removed signing key " + row.getInt(1)));
-    }
-    return changes;
   }
 
   private static Connection connect(DatabaseAddress database) throws SQLException {

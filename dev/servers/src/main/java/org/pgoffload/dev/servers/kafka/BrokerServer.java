@@ -1,4 +1,4 @@
-package org.pgoffload.dev.servers;
+package org.pgoffload.dev.servers.kafka;
 
 import java.io.IOException;
 import java.io.OutputStream;
@@ -11,6 +11,7 @@ import kafka.server.KafkaRaftServer;
 import org.apache.kafka.common.utils.Time;
 import org.apache.kafka.metadata.storage.Formatter;
 import org.apache.kafka.server.common.MetadataVersion;
+import org.pgoffload.dev.servers.Directories;
 
 /// Kafka's server in this JVM, with its storage prepared. A fatal fault in it halts the JVM.
 final class BrokerServer {

@@ -1,4 +1,4 @@
-package org.pgoffload.dev.servers;
+package org.pgoffload.dev.servers.kafka;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -6,6 +6,13 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.OptionalLong;
+import org.pgoffload.dev.servers.ChildStart;
+import org.pgoffload.dev.servers.Directories;
+import org.pgoffload.dev.servers.DirectoryLock;
+import org.pgoffload.dev.servers.EmbeddedException;
+import org.pgoffload.dev.servers.JavaProcess;
+import org.pgoffload.dev.servers.Processes;
+import org.pgoffload.dev.servers.ServerProcess;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -1,4 +1,4 @@
-package org.pgoffload.dev.servers;
+package org.pgoffload.dev.servers.kafka;
 
 /// A real Kafka broker, alone in its cluster or one of a [KafkaCluster], that listens in plain text
 /// on 127.0.0.1 only. One broker at a time runs on a directory; started again on it, it has its

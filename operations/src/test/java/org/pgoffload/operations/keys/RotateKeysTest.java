@@ -1,4 +1,4 @@
-package org.pgoffload.operations;
+package org.pgoffload.operations.keys;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -8,6 +8,7 @@ import java.util.concurrent.Executors;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.operations.RemoveOldKeys;
 import org.pgoffload.schema.OnPostgresVersions;
 import org.pgoffload.schema.PlayedTask;
 import org.pgoffload.schema.SentRequest;
@@ -54,7 +55,7 @@ final class RotateKeysTest extends OnPostgresVersions {
       int key = (int) admin.number("select key_id from pgoffload.signer");
       RotateKeys.rotate(database.address());
       old.run("insert into llm_request (prompt) values ('of before')");
-      RotateKeys.removeOld(database.address());
+      RemoveOldKeys.run(database.address());
       assertThat(sealed(key)).isFalse();
       old.run("commit");
       var sent = database.onlySent();
@@ -65,9 +66,9 @@ final class RotateKeysTest extends OnPostgresVersions {
           key);
       admin.run("update pgoffload.id_range set begun_at = clock_timestamp() - interval '40 days'");
       // what it has signed is kept
-      assertThat(RotateKeys.removeOld(database.address())).isEmpty();
+      assertThat(RemoveOldKeys.run(database.address())).isEmpty();
       admin.run("update pgoffload.id_range set begun_at = clock_timestamp()");
-      assertThat(RotateKeys.removeOld(database.address())).contains("removed signing key " + key);
+      assertThat(RemoveOldKeys.run(database.address())).contains("removed signing key " + key);
       assertThat(database.signingKeys().knows(key)).isFalse();
       assertThat(insertAndSee().signature().keyId()).isGreaterThan(key);
     }
@@ -211,7 +212,7 @@ final class RotateKeysTest extends OnPostgresVersions {
   private void seal(int key) {
     Awaitility.await()
         .until(() -> {
-          RotateKeys.removeOld(database.address());
+          RemoveOldKeys.run(database.address());
           return sealed(key);
         });
   }

@@ -1,7 +1,11 @@
-package org.pgoffload.dev.servers;
+package org.pgoffload.dev.servers.kafka;
 
 import java.net.BindException;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.dev.servers.Directories;
+import org.pgoffload.dev.servers.DirectoryLock;
+import org.pgoffload.dev.servers.EmbeddedException;
+import org.pgoffload.dev.servers.ShutdownHook;
 
 /// A broker in this JVM, for tests: ready sooner than a process and seen by a debugger. A fatal
 /// fault in the broker halts the whole JVM, so nothing else should run this way.

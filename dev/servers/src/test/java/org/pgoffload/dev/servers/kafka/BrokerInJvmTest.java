@@ -1,4 +1,4 @@
-package org.pgoffload.dev.servers;
+package org.pgoffload.dev.servers.kafka;
 
 final class BrokerInJvmTest extends KafkaBrokerConformance {
 

@@ -1,10 +1,12 @@
-package org.pgoffload.dev.servers;
+package org.pgoffload.dev.servers.kafka;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.OptionalLong;
+import org.pgoffload.dev.servers.Directories;
+import org.pgoffload.dev.servers.Processes;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -1,4 +1,4 @@
-package org.pgoffload.dev.servers;
+package org.pgoffload.dev.servers.kafka;
 
 import java.time.Duration;
 import java.util.ArrayList;

@@ -24,8 +24,8 @@ import org.pgoffload.schema.InstallException;
 
 /// Creates the topics with all their settings, and sets those of topics that are there. Idempotent.
 ///
-/// Longer than 300 lines because creating, comparing and setting a topic, and its replicas, share the
-/// same description of it.
+/// Longer than 300 lines because creating, comparing and setting a topic, and its replicas, share
+/// the same description of it.
 public final class InstallTopics {
   /// How many partitions a topic gets when none are configured.
   public static final int DEFAULT_PARTITIONS = 6;

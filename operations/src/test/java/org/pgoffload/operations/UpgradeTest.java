@@ -97,6 +97,8 @@ final class UpgradeTest {
         var queuedSent = database.onlySent();
         var task = ann.number("insert into sql_request (command) values ('select 7') returning id");
         var taskSent = database.onlySent();
+        // it waits for as long as the newer version is being installed
+        asking.run("set statement_timeout = '60 s'");
         var asked =
             CompletableFuture.supplyAsync(
                 () -> asking.value("select llm_ask('p', timeout => '60 s')"), threads);

@@ -215,6 +215,45 @@ final class FailOverTest extends OnPostgresVersions {
   }
 
   @Test
+  void theResultOfALostRequestIsNotWrittenByItsClaim() {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    lose("llm_request", id);
+    failOver();
+    keep(9, result(request.envelope(), "of nothing"), false);
+    try (var worker = database.worker("w")) {
+      assertThat(worker.claimRepeated(request)).containsExactly("unasked|1");
+    }
+    assertThat(database.admin().rows("select id from pgoffload.llm_result where id = " + id))
+        .isEmpty();
+    assertThat(toWithdraw()).hasSize(1);
+  }
+
+  @Test
+  void aResultThatWasKeptWhileItsRequestWasClaimedIsWrittenAndNotWithdrawn() {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    failOver();
+    try (var worker = database.worker("w")) {
+      assertThat(worker.claimRepeated(request)).containsExactly("claimed|1");
+    }
+    database
+        .admin()
+        .run(
+            "insert into pgoffload.unclaimed_result (topic, partition, record_offset, id, nonce,"
+                + " requested_by_oid, result) values (?, 0, 3, ?, ?::uuid, ?::text::oid, ?::json)",
+            TOPIC,
+            id,
+            request.envelope().key().nonce().toString(),
+            "" + request.envelope().requestedBy().userOid(),
+            result(request.envelope(), "paid for"));
+    assertThat(toWithdraw()).isEmpty();
+    try (var app = database.open("app")) {
+      assertThat(app.value("select llm_result(" + id + ")")).isEqualTo("paid for");
+    }
+  }
+
+  @Test
   void aResultThatNothingAccountsForIsWithdrawnWhenEverythingIsWorkedOff() {
     var id = database.inserted("app");
     var envelope = database.onlySent().envelope();

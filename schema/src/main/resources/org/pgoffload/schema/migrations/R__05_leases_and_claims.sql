@@ -389,9 +389,8 @@ as $$
     delete from pgoffload.unclaimed_result u
     using unnest(ids, requested_by_oids, nonces) a (id, requested_by_oid, nonce)
     where u.id = a.id and u.requested_by_oid = a.requested_by_oid and u.nonce = a.nonce and u.result is not null
-      -- the row of a request that was inserted is another's, or there: the second is written back without a claim
-      and not exists (
-        select from ${public_schema}.llm_request q where q.id = a.id and q.nonce <> a.nonce)
+      -- an immediate request is recorded by now; the row of one that was inserted may be lost, and with it its result
+      and exists (select from ${public_schema}.llm_request q where q.id = a.id and q.nonce = a.nonce)
     returning u.topic, u.partition, u.record_offset, u.result
   ), written as (
     insert into pgoffload.llm_result

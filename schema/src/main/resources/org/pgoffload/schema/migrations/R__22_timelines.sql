@@ -116,9 +116,12 @@ begin
   -- also where no request is known: the first ones may be among what the standby did not have
   insert into pgoffload.capture_break (reason) values ('promoted');
   perform pgoffload.record_capture_break();
-  insert into pgoffload.server_timeline (timeline, forked_at, reason, first_id, accepted_xid)
-  values (begin_timeline.timeline, begin_timeline.forked_at, begin_timeline.reason,
-          pgoffload.current_id_range() << 36, pg_current_xact_id())
+  -- under the lock the number needs no sequence, which a restored or promoted server may have at another value
+  insert into pgoffload.server_timeline (number, timeline, forked_at, reason, first_id, accepted_xid)
+  overriding system value
+  select max(t.number) + 1, begin_timeline.timeline, begin_timeline.forked_at, begin_timeline.reason,
+         pgoffload.current_id_range() << 36, pg_current_xact_id()
+  from pgoffload.server_timeline t
   returning token into begun;
   return begun;
 end

@@ -15,7 +15,9 @@ begin
   where t.token is not null
   order by a.topic, a.partition  -- two writers must not wait for each other in a circle
   on conflict (topic, partition) do update
-    set next_offset = excluded.next_offset, recorded_at = clock_timestamp()
+    set next_offset = excluded.next_offset, recorded_at = clock_timestamp(),
+        -- the consumer is where it was: nothing comes again any more
+        repeated_below = case when excluded.next_offset < p.repeated_below then p.repeated_below end
     where p.token = excluded.token;
 end
 $$;
@@ -130,14 +132,25 @@ create or replace function pgoffload.results_to_withdraw(
   request_topics text[],  -- of LLM requests
   most integer)
 returns table (topic text, partition integer, record_offset bigint, id bigint, nonce uuid)
-language sql stable security definer
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
+begin
+  -- a claim may have been made while the result was about to be kept
+  perform pgoffload.take_unclaimed_results(array_agg(u.id), array_agg(u.requested_by_oid), array_agg(u.nonce))
+  from pgoffload.unclaimed_result u,
+       lateral (select from pgoffload.claim c
+                where c.id = u.id and c.requested_by_oid = u.requested_by_oid and c.nonce = u.nonce limit 1) claim
+  where u.result is not null
+  having count(*) > 0;
+  return query
   select u.topic, u.partition, u.record_offset, u.id, u.nonce
   from pgoffload.unclaimed_result u
   where u.result is null or pgoffload.is_repeated(request_topics)
   order by u.topic, u.partition, u.record_offset
-  limit most
+  limit most;
+end
 $$;
 
 -- API: Private, for the results application. Readers of the topic have been told.

@@ -40,6 +40,7 @@ import org.pgoffload.dev.launcher.Part;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
 import org.pgoffload.launcher.ConnectorConfigCommand;
 import org.pgoffload.launcher.ReadConfiguration;
+import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.platform.Settings;
 import org.pgoffload.platform.TopicOffsets;
 import org.pgoffload.platform.hosting.Version;
@@ -159,6 +160,14 @@ class KafkaConnectTest {
           .all()
           .get();
     }
+    // as for an installation that has no record of its primary yet
+    var control = value(admin, "select value from pgoffload.setting where name = 'control_topic'");
+    execute(admin, "update pgoffload.setting set value = '' where name = 'control_topic'");
+    RecordPrimary.install(
+        database.admin(), Map.of("bootstrap.servers", database.servers().kafkaBootstrap()), others);
+    execute(
+        admin,
+        "update pgoffload.setting set value = '" + control + "' where name = 'control_topic'");
     var environment = new TreeMap<>(database.environment());
     environment.put("PGOFFLOAD_TOPIC_PREFIX", others.prefix());
     environment.put("PGOFFLOAD_SLOT", "compared");

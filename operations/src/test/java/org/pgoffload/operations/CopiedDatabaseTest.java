@@ -70,6 +70,22 @@ final class CopiedDatabaseTest extends OnPostgresVersions {
     }
   }
 
+  @Test
+  void isAdoptedAlsoWhereTheOriginalHasFailedOver() {
+    database.admin().run("select pgoffload.prepare_timeline()");
+    database
+        .admin()
+        .run("select pgoffload.begin_timeline(pgoffload.current_timeline(), null, 'accepted')");
+
+    database.admin().run("select pgoffload.adopt()");
+
+    assertThat(
+            database
+                .admin()
+                .rows("select reason from pgoffload.server_timeline order by number desc limit 2"))
+        .containsExactly("adopted", "accepted");
+  }
+
   private String isCopy() {
     try (var worker = database.open("worker_login")) {
       return String.valueOf(worker.value("select pgoffload.is_copy()"));

@@ -4,7 +4,6 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,11 +21,6 @@ import org.slf4j.LoggerFactory;
 /// Stateless; safe to share between threads.
 public final class ConsumerPositions {
   private static final Logger LOG = LoggerFactory.getLogger(ConsumerPositions.class);
-
-  /// The order in which rows of positions are written, so that two writers do not wait for each
-  /// other in a circle.
-  public static final Comparator<TopicPartition> ORDER =
-      Comparator.comparing(TopicPartition::topic).thenComparingInt(TopicPartition::partition);
 
   private ConsumerPositions() {}
 

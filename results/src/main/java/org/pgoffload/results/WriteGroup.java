@@ -6,8 +6,8 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
-import java.util.TreeMap;
 import java.util.UUID;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.common.TopicPartition;
@@ -63,7 +63,7 @@ final class WriteGroup {
     var usage = new ArrayList<WaitingMessage>();
     var sqlChunks = new ArrayList<WaitingMessage>();
     var sqlEnded = new ArrayList<WaitingMessage.SqlEnded>();
-    var nextOffsets = new TreeMap<TopicPartition, Long>(ConsumerPositions.ORDER);
+    var nextOffsets = new HashMap<TopicPartition, Long>();
     for (var each : group) {
       switch (each) {
         case WaitingMessage.LlmResult result -> llmResults.add(result);

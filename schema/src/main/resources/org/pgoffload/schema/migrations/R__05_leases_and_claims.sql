@@ -268,9 +268,10 @@ $$;
 --
 -- The caller has to hold its lease. A claim of a dead worker is taken over under two locks, which are held until this
 -- transaction ends. The lock of the dead worker's lease, which no claim of that worker that is under way lets go before
--- its commit: a worker that wakes up renews its lease after that, and then finds what was taken from it. The lock of the dead worker's claim: this worker may be about to end a task, or to mark
--- that the task's outcome may become unknown, and the second of the two sees what the first has done. A caller
--- therefore looks at sessions in a later statement. Runs within its callers' rights and search_path.
+-- its commit: a worker that wakes up renews its lease after that, and then finds what was taken from it. The lock of the
+-- dead worker's claim: this worker may be about to end a task, or to mark that the task's outcome may become unknown, and
+-- the second of the two sees what the first has done. A caller therefore looks at sessions in a later statement. Runs
+-- within its callers' rights and search_path.
 create or replace function pgoffload.claim_requests(
   worker_name text, worker_epoch bigint,
   ids bigint[],               -- distinct

@@ -34,7 +34,7 @@ begin
   execute format('alter table ${public_schema}.sql_request alter column installation set default %L', adopted);
   perform pgoffload.rotate_key();
   -- no record in Kafka is of this installation: the next install writes the first
-  insert into pgoffload.server_timeline (timeline, reason) values (pgoffload.current_timeline(), 'adopted');
+  perform pgoffload.record_timeline(null, 'adopted', null);
   update pgoffload.setting s set value = '' where s.name = 'control_topic';
   return adopted;
 end

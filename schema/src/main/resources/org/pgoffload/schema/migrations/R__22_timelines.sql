@@ -78,6 +78,30 @@ as $$
   select pgoffload.make_partitions(pgoffload.current_id_range() + 1)
 $$;
 
+-- API: Private. Makes the server's present timeline the newest of the installation's, and returns its token. Runs
+-- within its callers' rights and search_path.
+create or replace function pgoffload.record_timeline(
+  forked_at pg_lsn,
+  reason text,
+  first_id bigint)       -- every request that may have been lost has an id below it; null: none was
+returns uuid
+language plpgsql volatile
+as $$
+declare
+  begun uuid;
+begin
+  lock table pgoffload.server_timeline in share row exclusive mode;
+  -- under the lock the number needs no sequence, which a restored or promoted server may have at another value
+  insert into pgoffload.server_timeline (number, timeline, forked_at, reason, first_id, accepted_xid)
+  overriding system value
+  select max(t.number) + 1, pgoffload.current_timeline(), record_timeline.forked_at, record_timeline.reason,
+         record_timeline.first_id, case when record_timeline.first_id is not null then pg_current_xact_id() end
+  from pgoffload.server_timeline t
+  returning token into begun;
+  return begun;
+end
+$$;
+
 -- API: Private, for the producer and the owner. Makes the server's timeline the installation's own, and returns its
 -- token. A break of the capture is recorded with it, which begins a new range of ids: no id of before is drawn again.
 --
@@ -93,7 +117,6 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   present record;
-  begun uuid;
 begin
   -- one at a time, and the second sees the first
   lock table pgoffload.server_timeline in share row exclusive mode;
@@ -116,13 +139,6 @@ begin
   -- also where no request is known: the first ones may be among what the standby did not have
   insert into pgoffload.capture_break (reason) values ('promoted');
   perform pgoffload.record_capture_break();
-  -- under the lock the number needs no sequence, which a restored or promoted server may have at another value
-  insert into pgoffload.server_timeline (number, timeline, forked_at, reason, first_id, accepted_xid)
-  overriding system value
-  select max(t.number) + 1, begin_timeline.timeline, begin_timeline.forked_at, begin_timeline.reason,
-         pgoffload.current_id_range() << 36, pg_current_xact_id()
-  from pgoffload.server_timeline t
-  returning token into begun;
-  return begun;
+  return pgoffload.record_timeline(begin_timeline.forked_at, begin_timeline.reason, pgoffload.current_id_range() << 36);
 end
 $$;

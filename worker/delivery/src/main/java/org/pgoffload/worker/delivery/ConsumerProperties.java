@@ -16,9 +16,8 @@ public final class ConsumerProperties {
     var properties = all(settings, queue.name());
     properties.put(ConsumerConfig.GROUP_ID_CONFIG, settings.topics().workersOf(queue.topic()));
     // The consumer of the new protocol keeps two threads busy while its coordinator is unknown
-    // (KAFKA-20854), of which a broker that starts again has need; and it leaves the session
-    // timeout
-    // to the broker, where it is 45 s.
+    // (KAFKA-20854), of which a broker that starts again has need; and it leaves the
+    // session timeout to the broker, where it is 45 s.
     properties.put(ConsumerConfig.GROUP_PROTOCOL_CONFIG, GroupProtocol.CLASSIC.name());
     // partitions that stay where they are go on being read while others move
     properties.put(

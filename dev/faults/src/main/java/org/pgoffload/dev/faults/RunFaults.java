@@ -18,6 +18,7 @@ import org.pgoffload.dev.faults.installation.Installation;
 import org.pgoffload.dev.faults.installation.PartCommand;
 import org.pgoffload.dev.faults.installation.Shape;
 import org.pgoffload.dev.faults.installation.SmallDisk;
+import org.pgoffload.dev.servers.EmbeddedException;
 
 /// Injects the faults of a plan one after another into an installation under load, each followed by
 /// a look at the books. One installation serves many faults; those that ruin it have their own.
@@ -106,6 +107,11 @@ public final class RunFaults implements AutoCloseable {
     try (var installation = start(place)) {
       own = installation;
       return inject(installation, fault, run);
+    } catch (EmbeddedException e) {
+      if (e.code() == EmbeddedException.Code.BINARIES_MISSING) {
+        return FaultOutcome.skipped(fault.name(), String.valueOf(e.getMessage()));
+      }
+      throw e;
     } finally {
       own = null;
     }

@@ -4,14 +4,15 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import org.pgoffload.dev.faults.installation.Await;
+import org.pgoffload.dev.faults.installation.FaultsException;
 import org.pgoffload.dev.faults.installation.PartProcess;
 import org.pgoffload.dev.faults.installation.Sql;
 
 /// Leases that end while something is under way.
 final class LeaseFaults {
   private static final Duration PAST_THE_LEASE = Duration.ofSeconds(6);
-  private static final int TRIES = 3000;
 
   private LeaseFaults() {}
 
@@ -37,11 +38,7 @@ final class LeaseFaults {
 
   private static void stallClaim(Scene scene) throws SQLException {
     try (var session = scene.installation().admin().connect("faults")) {
-      long stalled = stallAnyClaim(session);
-      if (stalled == 0) {
-        scene.problem("no session was met in the middle of a claim");
-        return;
-      }
+      long stalled = stallAnyClaim(scene, session);
       try {
         var name =
             Sql.query(
@@ -51,7 +48,7 @@ final class LeaseFaults {
         // the claim's own worker: its session is the one that stands still
         for (var worker : scene.installation().workers()) {
           if (name.contains(worker.identity())) {
-            scene.killWorker(worker);
+            scene.killWorkerAtOnce(worker);
           }
         }
         scene.pause(PAST_THE_LEASE);
@@ -63,49 +60,39 @@ final class LeaseFaults {
     }
   }
 
-  /// Stops a session that has written a claim and not committed it.
+  /// Has a session wait in the middle of a claim, for a lock, and stops it while it waits: it
+  /// stands still there when the lock is given back.
   ///
-  /// @return its process, or 0 if none was met
-  private static long stallAnyClaim(Connection session) throws SQLException {
-    for (int i = 0; i < TRIES; i++) {
-      var met = Sql.query(session, claims(""));
-      if (met.isEmpty()) {
-        Await.pause(Duration.ofMillis(1));
-        continue;
-      }
-      long pid = Long.parseLong(met.getFirst());
-      PartProcess.signal("STOP", pid);
-      // still in the middle of it, and it holds nothing that others need to go on
-      if (!Sql.query(session, claims(" and pid = " + pid)).isEmpty() && othersCommit(session)) {
-        return pid;
-      }
-      PartProcess.signal("CONT", pid);
+  /// @return its process
+  private static long stallAnyClaim(Scene scene, Connection session) throws SQLException {
+    try (var lock = scene.installation().admin().connect("faults lock")) {
+      Sql.execute(lock, "begin");
+      Sql.execute(lock, "lock table pgoffload.claim in share mode");
+      var waiting = new AtomicLong();
+      Await.until(
+          () -> {
+            waiting.set(waitingClaim(session));
+            return waiting.get() > 0;
+          },
+          Duration.ofSeconds(15),
+          () -> "no worker claims anything");
+      PartProcess.signal("STOP", waiting.get());
+      Sql.execute(lock, "rollback");
+      return waiting.get();
     }
-    return 0;
   }
 
-  private static String claims(String which) {
-    return """
-    select pid from pg_stat_activity
-    where usename = 'pgoffload_worker' and state = 'active' and backend_xid is not null
-      and query ~ 'claim_(llm|sql)'\
-    """
-        + which;
-  }
-
-  private static boolean othersCommit(Connection session) {
+  private static long waitingClaim(Connection session) {
     try {
-      Sql.execute(session, "set statement_timeout = '300ms'");
-      Sql.execute(session, "select pg_current_xact_id()");
-      return true;
+      return Sql.number(
+          session,
+          """
+          select coalesce(min(pid), 0) from pg_stat_activity
+          where usename = 'pgoffload_worker' and wait_event_type = 'Lock'
+            and query ~ 'claim_(llm|sql)'\
+          """);
     } catch (SQLException e) {
-      return false;
-    } finally {
-      try {
-        Sql.execute(session, "set statement_timeout = 0");
-      } catch (SQLException e) {
-        // the next statement says so
-      }
+      throw new FaultsException("the sessions cannot be read", e);
     }
   }
 }

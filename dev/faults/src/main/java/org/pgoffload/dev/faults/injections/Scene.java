@@ -140,6 +140,11 @@ public final class Scene {
   /// SIGKILL of a worker, whose claims another one has to take over.
   void killWorker(Part worker) {
     awaitBusy(worker);
+    killWorkerAtOnce(worker);
+  }
+
+  /// The same, whether or not it has claimed something that others can see.
+  void killWorkerAtOnce(Part worker) {
     var killed = Instant.now();
     endWithCalls(worker::kill);
     recoveries.add(new Recovery.Takeover(worker.identity(), killed));

@@ -83,20 +83,18 @@ public final class RunFaults implements AutoCloseable {
     if (!fault.isAlone()) {
       return inject(shared(), fault, run);
     }
-    boolean smallPostgres = fault.needs().contains(Fault.Need.SMALL_POSTGRES_DISK);
-    boolean smallKafka = fault.needs().contains(Fault.Need.SMALL_KAFKA_DISK);
-    var directory = created(plan.directory().resolve(fault.name()));
-    if (!smallPostgres && !smallKafka) {
-      return alone(Installation.Place.in(directory, fault.shape()), fault, run);
+    var place =
+        Installation.Place.in(created(plan.directory().resolve(fault.name())), fault.shape());
+    var small = fault.smallDisk(place);
+    if (small.isEmpty()) {
+      return alone(place, fault, run);
     }
-    // below the installation's directory, so that it is removed with it
-    var mounted = SmallDisk.mount(directory.resolve("disk"));
+    var mounted = SmallDisk.mount(small.get());
     if (mounted.isEmpty()) {
       return FaultOutcome.skipped(fault.name(), "this user may not mount a tmpfs");
     }
-    try (var disk = mounted.get()) {
-      return alone(
-          Installation.Place.onDisk(directory, disk.directory(), smallPostgres), fault, run);
+    try (var _ = mounted.get()) {
+      return alone(place, fault, run);
     }
   }
 

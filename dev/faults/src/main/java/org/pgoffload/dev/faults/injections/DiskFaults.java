@@ -7,6 +7,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import org.pgoffload.dev.faults.installation.Await;
+import org.pgoffload.dev.faults.installation.Shape;
+import org.pgoffload.dev.servers.kafka.BrokerProcess;
 
 /// Disks that are full.
 final class DiskFaults {
@@ -28,22 +30,39 @@ final class DiskFaults {
                 },
                 Fault.Need.OWN_INSTALLATION,
                 Fault.Need.SMALL_POSTGRES_DISK)
+            .in(Shape.small())
             .lasting(Duration.ofSeconds(15)),
         Fault.of(
                 "kafka-disk-full",
                 "the broker's disk is full for 8 s, then has room again",
                 scene -> {
                   fill(scene, scene.installation().kafkaDirectory());
-                  boolean ended = !scene.installation().servers().broker().isRunning();
-                  scene.note("the broker " + (ended ? "had ended" : "went on"));
-                  scene.installation().servers().broker().kill();
-                  scene.installation().servers().startBroker();
-                  scene.measureRecovery("Kafka");
-                  scene.awaitRecovery();
+                  restart(scene, scene.installation().servers().broker(), "Kafka");
                 },
                 Fault.Need.OWN_INSTALLATION,
                 Fault.Need.SMALL_KAFKA_DISK)
-            .lasting(Duration.ofSeconds(15)));
+            .in(Shape.small())
+            .lasting(Duration.ofSeconds(15)),
+        Fault.of(
+                "broker-of-three-disk-full",
+                "the disk of one of three brokers is full for 8 s, then has room again",
+                scene -> {
+                  fill(scene, scene.installation().kafkaDirectory());
+                  scene.measureRecovery("without broker 1");
+                  scene.awaitRecovery();
+                  restart(scene, scene.installation().servers().cluster().broker(1), "broker 1");
+                },
+                Fault.Need.SMALL_KAFKA_DISK)
+            .in(Shape.ofThreeBrokers())
+            .lasting(Duration.ofSeconds(25)));
+  }
+
+  private static void restart(Scene scene, BrokerProcess broker, String name) {
+    scene.note("the broker " + (broker.isRunning() ? "went on" : "had ended"));
+    broker.kill();
+    scene.installation().servers().startBroker();
+    scene.measureRecovery(name);
+    scene.awaitRecovery();
   }
 
   /// Fills the disk of a directory with a file, for some time.

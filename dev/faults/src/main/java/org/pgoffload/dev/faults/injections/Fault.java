@@ -1,7 +1,10 @@
 package org.pgoffload.dev.faults.injections;
 
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Set;
+import org.pgoffload.dev.faults.installation.Installation;
 import org.pgoffload.dev.faults.installation.Shape;
 
 /// Something that goes wrong.
@@ -34,7 +37,7 @@ public record Fault(
     OWN_INSTALLATION,
     /// A small disk of its own below PostgreSQL's data.
     SMALL_POSTGRES_DISK,
-    /// A small disk of its own below the broker's records.
+    /// A small disk of its own below the records of the broker, or of the first of three.
     SMALL_KAFKA_DISK,
     /// Immediate calls may end with a clear error.
     TELLS_CALLERS
@@ -62,6 +65,16 @@ public record Fault(
   /// The same in an installation with other servers.
   Fault in(Shape other) {
     return new Fault(name, description, needs, spread, other, injection);
+  }
+
+  /// The directory that is to be on a small disk.
+  public Optional<Path> smallDisk(Installation.Place place) {
+    if (needs.contains(Need.SMALL_POSTGRES_DISK)) {
+      return Optional.of(place.postgres());
+    }
+    return needs.contains(Need.SMALL_KAFKA_DISK)
+        ? Optional.of(place.brokers().getFirst())
+        : Optional.empty();
   }
 
   /// Whether the fault has its installation for itself.

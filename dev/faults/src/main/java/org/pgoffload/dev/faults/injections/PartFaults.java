@@ -12,6 +12,9 @@ final class PartFaults {
   private static final Duration PAST_THE_LEASE = Duration.ofSeconds(6);
   private static final Duration PERIOD = Duration.ofSeconds(3);
 
+  /// What a producer says that waits until another has given the slot back.
+  static final String STANDS_BY = "waiting to take over";
+
   private PartFaults() {}
 
   static List<Fault> all() {
@@ -125,7 +128,7 @@ final class PartFaults {
     var second = scene.installation().part("producer-b", "producer", List.of("Capturing from"));
     second.start();
     Await.until(
-        () -> second.process().says("waiting to take over"),
+        () -> second.process().says(STANDS_BY),
         Duration.ofMinutes(1),
         () -> "the second producer does not wait: " + second.process().output());
     var first = scene.installation().producer();

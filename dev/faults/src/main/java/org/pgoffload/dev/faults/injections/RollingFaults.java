@@ -16,7 +16,8 @@ import org.pgoffload.dev.faults.installation.Part;
 import org.pgoffload.dev.faults.installation.Sql;
 import org.pgoffload.platform.DatabaseAddress;
 
-/// All parts are restarted one after another, by SIGTERM, under a steady load of requests.
+/// All parts are replaced one after another under a steady load of requests: a successor starts,
+/// and once it is ready, or waits for the slot, the one before is ended by SIGTERM.
 final class RollingFaults {
   private static final int A_SECOND = 200;
 
@@ -31,7 +32,7 @@ final class RollingFaults {
     return List.of(
         Fault.of(
             "parts-rolled",
-            "all parts restarted one after another under 200 requests a second: none waits for 5 s",
+            "all parts replaced one after another under 200 requests a second: none waits for 5 s",
             RollingFaults::roll));
   }
 
@@ -59,10 +60,8 @@ final class RollingFaults {
   }
 
   private static void roll(Scene scene, Part part) {
-    part.terminate();
-    part.start();
-    part.awaitReady();
-    scene.pause(Duration.ofSeconds(1));
+    part.replace(PartFaults.STANDS_BY);
+    scene.pause(Duration.ofSeconds(2));
   }
 
   /// Inserts so many requests a second until it is closed, or its connection breaks.

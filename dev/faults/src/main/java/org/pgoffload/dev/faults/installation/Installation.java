@@ -10,6 +10,8 @@ import java.util.TreeMap;
 import java.util.UUID;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.pgoffload.dev.servers.kafka.BrokerOptions;
+import org.pgoffload.dev.servers.kafka.KafkaCluster;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.DatabaseServer;
 import org.pgoffload.platform.TaskDatabase;
@@ -57,21 +59,19 @@ public final class Installation implements AutoCloseable {
   ///
   /// @param directory of outputs and certificates
   /// @param postgres PostgreSQL's directory
-  /// @param kafka the broker's directory
+  /// @param kafka the broker's directory, or that above all of them
   /// @param shape the servers
   public record Place(Path directory, Path postgres, Path kafka, Shape shape) {
-    /// With one of the servers on a disk of its own.
-    public static Place onDisk(Path directory, Path disk, boolean postgres) {
-      return new Place(
-          directory,
-          (postgres ? disk : directory).resolve("postgres"),
-          (postgres ? directory : disk).resolve("kafka"),
-          Shape.small());
-    }
-
     /// With all servers below one directory.
     public static Place in(Path directory, Shape shape) {
       return new Place(directory, directory.resolve("postgres"), directory.resolve("kafka"), shape);
+    }
+
+    /// The directory of each broker.
+    public List<Path> brokers() {
+      return shape.brokers() == 1
+          ? List.of(kafka)
+          : KafkaCluster.kept(kafka).stream().map(BrokerOptions::directory).toList();
     }
   }
 
@@ -148,9 +148,9 @@ public final class Installation implements AutoCloseable {
     return place.postgres();
   }
 
-  /// Where the broker's files are.
+  /// Where the files of the broker are, or of the first of three.
   public Path kafkaDirectory() {
-    return place.kafka();
+    return place.brokers().getFirst();
   }
 
   /// The superuser's address, past all links: that of the server that takes writes now.

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -69,13 +70,39 @@ public final class Part {
             command, List.of(verb), whole, directory.resolve(name + "-" + starts + ".log"));
   }
 
+  /// Starts a successor beside the present process, which is ended by SIGTERM once the successor is
+  /// ready, or says that it stands by; returns when the successor does its work.
+  ///
+  /// @param standsBy what a successor says that waits for the end of the one before
+  public void replace(String standsBy) {
+    PartProcess former;
+    PartProcess successor;
+    synchronized (this) {
+      former = process();
+      process = null;
+      start();
+      successor = process();
+    }
+    awaitOutput(successor, () -> isReady(successor) || successor.says(standsBy));
+    former.terminate();
+    awaitReady();
+  }
+
   /// Waits until the present process does its work.
   ///
   /// @throws FaultsException if it has ended, or is not ready after 90 s
   public void awaitReady() {
     var present = process();
+    awaitOutput(present, () -> isReady(present));
+  }
+
+  private boolean isReady(PartProcess present) {
+    return ready.stream().allMatch(present::says);
+  }
+
+  private void awaitOutput(PartProcess present, BooleanSupplier wanted) {
     Await.until(
-        () -> ready.stream().allMatch(present::says) || !present.isAlive(),
+        () -> wanted.getAsBoolean() || !present.isAlive(),
         START,
         () -> name + " is not ready; its output ends with:\n" + tail(present.output()));
     if (!present.isAlive()) {

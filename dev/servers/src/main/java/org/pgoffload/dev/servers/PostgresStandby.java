@@ -4,6 +4,7 @@ import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.util.HashMap;
+import java.util.function.Function;
 
 /// How a standby follows its primary. The standby is a [PostgresServer] like any other: it is
 /// stopped, killed, and started again with its options, and goes on as a standby until it is
@@ -47,16 +48,12 @@ public record PostgresStandby(String name, int port) {
   /// @param options of the standby, with a directory of its own; version and password are those of
   ///   the primary
   public PostgresServer copy(PostgresServer primary, PostgresOptions options) {
-    return inSession(
+    return start(
         primary,
-        session -> {
-          keepWal(session);
-          return PostgresServer.start(
-              following(primary, options),
-              ServerAccount.detect(),
-              (cluster, account) ->
-                  new PostgresCopy(primary.dataDirectory(), cluster, account).make(session, name));
-        });
+        options,
+        session ->
+            (cluster, account) ->
+                new PostgresCopy(primary.dataDirectory(), cluster, account).make(session, name));
   }
 
   /// Starts a former primary as a standby of the server that has taken its place. Its last WAL must
@@ -64,19 +61,28 @@ public record PostgresStandby(String name, int port) {
   ///
   /// @param options of the stopped server
   public PostgresServer rejoin(PostgresServer primary, PostgresOptions options) {
+    return start(
+        primary,
+        options,
+        _ ->
+            (cluster, account) -> {
+              // a slot of the former primary's own would keep its namesake from being synchronised
+              Directories.empty(cluster.data().resolve("pg_replslot"));
+              cluster.beStandby(account);
+            });
+  }
+
+  /// Starts a server that follows the primary, on files that are prepared in a session there.
+  private PostgresServer start(
+      PostgresServer primary,
+      PostgresOptions options,
+      Function<Connection, PostgresServer.Preparation> preparation) {
     return inSession(
         primary,
         session -> {
           keepWal(session);
           return PostgresServer.start(
-              following(primary, options),
-              ServerAccount.detect(),
-              (cluster, account) -> {
-                // a slot of the former primary's own would keep its namesake from being
-                // synchronised
-                Directories.empty(cluster.data().resolve("pg_replslot"));
-                cluster.beStandby(account);
-              });
+              following(primary, options), ServerAccount.detect(), preparation.apply(session));
         });
   }
 

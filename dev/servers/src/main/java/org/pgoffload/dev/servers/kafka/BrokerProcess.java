@@ -32,7 +32,9 @@ public final class BrokerProcess implements KafkaBroker {
           // Kafka's compression libraries are native, and say so on every start otherwise.
           "--enable-native-access=ALL-UNNAMED",
           "--sun-misc-unsafe-memory-access=allow",
-          "-Dlogback.configurationFile=org/pgoffload/embedded/broker-logback.xml");
+          "-Dlogback.configurationFile="
+              + BrokerProcess.class.getPackageName().replace('.', '/')
+              + "/broker-logback.xml");
 
   private final BrokerOptions options;
   private final ServerProcess process;

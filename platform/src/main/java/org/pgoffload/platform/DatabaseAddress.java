@@ -21,7 +21,7 @@ import org.postgresql.jdbcurlresolver.PgPassParser;
 /// Where a PostgreSQL database is and as whom to log in. Immutable; its text form has no password.
 ///
 /// Every part connects by this class: the whole address reaches the driver, and the settings that a
-/// part's session depends on are pinned ([PinnedSettings]).
+/// part's session depends on are pinned ([PinnedSettings]). A pooler is refused ([DirectLogin]).
 ///
 /// @param servers if there are several, the server that takes writes is connected to
 /// @param database database name
@@ -278,9 +278,11 @@ public record DatabaseAddress(
   }
 
   private Connection connectAsPart(Properties properties) throws SQLException {
-    var connection = DriverManager.getConnection(jdbcUrl(), properties);
-    try (var statement = connection.createStatement()) {
-      statement.execute(PinnedSettings.FIRST_STATEMENT);
+    var connection = DirectLogin.open(this, properties);
+    try (var statement = connection.createStatement();
+        var rows = statement.executeQuery(PinnedSettings.FIRST_STATEMENT)) {
+      rows.next();
+      DirectLogin.check(connection, rows.getInt(1), this);
       return connection;
     } catch (SQLException e) {
       connection.close();

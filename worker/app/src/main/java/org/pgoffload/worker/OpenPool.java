@@ -10,6 +10,7 @@ import java.time.Duration;
 import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.platform.PoolerException;
 import org.pgoffload.platform.primary.FollowPrimary;
 import org.pgoffload.platform.primary.NotPrimaryException;
 import org.slf4j.Logger;
@@ -74,8 +75,8 @@ final class OpenPool {
   }
 
   /// Started together with its database, a worker waits for it, and for the record of the primary
-  /// as long as it takes; but not for a login or a database that is not there, or a server whose
-  /// certificate is not the right one.
+  /// as long as it takes; but not for a login or a database that is not there, a pooler, or a
+  /// server whose certificate is not the right one.
   private static void awaitDatabase(WorkerConfiguration configuration, FollowPrimary primary) {
     var address = configuration.database();
     long deadline = System.nanoTime() + PATIENCE_AT_START.toNanos();
@@ -87,6 +88,7 @@ final class OpenPool {
         complaint.of("The worker does not begin yet: " + e.getMessage());
       } catch (SQLException e) {
         if (DatabaseFault.isOfClass(e, "28", "3D")
+            || e instanceof PoolerException
             || isAnotherServer(e)
             || System.nanoTime() > deadline) {
           throw new WorkerStartException(

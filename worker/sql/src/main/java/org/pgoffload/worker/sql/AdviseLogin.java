@@ -2,6 +2,7 @@ package org.pgoffload.worker.sql;
 
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.PoolerException;
 import org.pgoffload.worker.sql.sessions.TaskLogin;
 
 /// Says what an administrator grants or alters, so that a worker is let in as a role. The server
@@ -18,6 +19,9 @@ final class AdviseLogin {
   /// @param role as it is now, or null if it could not be looked up
   /// @param database that it was to be logged in to
   static String hint(SQLException refusal, @Nullable TaskLogin role, String database) {
+    if (refusal instanceof PoolerException) {
+      return "Have an administrator set PGOFFLOAD_SQL_DATABASE_URL of the workers.";
+    }
     var server = DescribeError.server(refusal);
     var routine = server == null ? "" : String.valueOf(server.getRoutine());
     var name = role == null ? "…" : quoted(role.name());

@@ -1,6 +1,5 @@
 package org.pgoffload.worker.sql.sessions;
 
-import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.NoSuchElementException;
@@ -12,6 +11,7 @@ import org.apache.commons.pool2.PooledObject;
 import org.apache.commons.pool2.impl.DefaultPooledObject;
 import org.apache.commons.pool2.impl.GenericKeyedObjectPool;
 import org.apache.commons.pool2.impl.GenericKeyedObjectPoolConfig;
+import org.pgoffload.platform.DirectLogin;
 import org.pgoffload.platform.TaskDatabase;
 import org.postgresql.jdbc.PgConnection;
 import org.slf4j.Logger;
@@ -121,10 +121,11 @@ public final class TaskSessions implements AutoCloseable {
     properties.setProperty("loginTimeout", "15");
     // cancelling must not outlast its repetition for long
     properties.setProperty("cancelSignalTimeout", "5");
-    var connection =
-        DriverManager.getConnection(address.jdbcUrl(), properties).unwrap(PgConnection.class);
+    var connection = DirectLogin.open(address, properties).unwrap(PgConnection.class);
     try {
-      return new TaskSession(login, connection);
+      var session = new TaskSession(login, connection);
+      DirectLogin.check(connection, session.identity().pid(), address);
+      return session;
     } catch (SQLException e) {
       connection.close();
       throw e;

@@ -1,5 +1,29 @@
 -- How the installation does: what llm_health shows.
 
+-- API: Private. The standbys in synchronized_standby_slots, for which a slot waits that is synchronised to them: it
+-- delivers nothing that one of them has not got. None where the slot does not wait. Runs within its callers' rights and
+-- search_path.
+create or replace function pgoffload.awaited_standbys(slot text)
+returns table (
+  name text,             -- of the standby's physical slot
+  fault text,            -- why it never gets anything; null: it is being read
+  says_what_it_needs boolean)
+language sql volatile
+as $$
+  select n.name,
+         case when p.slot_name is null then format('there is no slot %s', n.name)
+              when p.slot_type <> 'physical' then format('slot %s is no standby''s', n.name)
+              when p.wal_status = 'lost' then format('slot %s is lost', n.name)
+              when p.active_pid is null then format('no standby reads from slot %s', n.name) end,
+         coalesce(p.xmin, p.catalog_xmin) is not null
+  from pg_replication_slots l
+  cross join lateral (
+    select lower(btrim(s, ' "')) as name
+    from string_to_table(current_setting('synchronized_standby_slots', true), ',') s) n
+  left join pg_replication_slots p on p.slot_name = n.name
+  where l.slot_name = slot and to_jsonb(l) ->> 'failover' = 'true' and n.name <> ''
+$$;
+
 -- API: Private. How a replication slot does, and what to do about it.
 create or replace function pgoffload.slot_health(
   slot text, out state text, out detail text, out advice text, out retained_bytes bigint, out keep_bytes bigint)
@@ -10,6 +34,7 @@ as $$
 declare
   -- megabytes without a unit
   setting constant text := current_setting('max_slot_wal_keep_size');
+  awaited constant text := (select string_agg(w.fault, ', ' order by w.name) from pgoffload.awaited_standbys(slot) w);
   found_slot record;
 begin
   keep_bytes := case when setting <> '-1' then pg_size_bytes(setting) end;
@@ -19,7 +44,7 @@ begin
   if not found then
     state := 'error';
     detail := format('there is no replication slot %s: nothing is captured', slot);
-    advice := 'Run pgoffload install: it makes a new one, and what was committed meanwhile is sent again.';
+    advice := 'Run pgoffload install: it makes a new one, and what was committed meanwhile is sent again. After a promotion a running pgoffload maintain does so, or its log says why not.';
     return;
   end if;
   retained_bytes := found_slot.retained;
@@ -28,6 +53,10 @@ begin
     detail := format('replication slot %s is lost%s: the server has removed WAL that it needs, and nothing is captured',
                      slot, coalesce(' (' || found_slot.reason || ')', ''));
     advice := format('Drop it (select pg_drop_replication_slot(%L)) and run pgoffload install: what was committed meanwhile is sent again.', slot);
+  elsif awaited is not null then
+    state := 'error';
+    detail := format('replication slot %s delivers nothing: it waits for each standby in synchronized_standby_slots, and %s', slot, awaited);
+    advice := 'Start that standby with that primary_slot_name, or take the name out of synchronized_standby_slots (alter system, then select pg_reload_conf()): then requests are captured before that standby has them.';
   elsif keep_bytes is not null and (retained_bytes > keep_bytes * 0.5 or found_slot.wal_status = 'unreserved') then
     state := case when retained_bytes > keep_bytes * 0.8 or found_slot.wal_status = 'unreserved' then 'error' else 'warning' end;
     detail := format('replication slot %s retains %s of WAL; beyond max_slot_wal_keep_size = %s it is lost',
@@ -49,7 +78,7 @@ end
 $$;
 
 -- API: Private. Whether a standby could take this server's place with the slot, as far as this server can see, and what
--- to do about it. Where there is no standby, there is nothing to say.
+-- to do about it. Where there is no standby, there is nothing to say: what only receives WAL, as a backup does, is none.
 create or replace function pgoffload.standby_health(slot text, out state text, out detail text, out advice text)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -57,15 +86,25 @@ as $$
 #variable_conflict use_variable
 declare
   synchronises constant boolean := current_setting('server_version_num')::integer >= 170000;
-  physical constant text := (select string_agg(s.slot_name::text, ', ' order by s.slot_name) from pg_replication_slots s where s.slot_type = 'physical');
   waited_for constant text := coalesce(nullif(current_setting('synchronous_standby_names'), ''), '');
-  attached constant boolean := exists (
-    select from pg_stat_replication r
-    where coalesce(r.state, 'streaming') in ('streaming', 'catchup')
-      and not exists (select from pg_replication_slots s where s.active_pid = r.pid and s.slot_type = 'logical'));
+  captured_after constant text := coalesce(current_setting('synchronized_standby_slots', true), '');
+  attached boolean;
+  physical text;
+  awaited record;
 begin
+  -- a standby replays, and says so; to an owner without pg_read_all_stats only its slot tells, by the rows that it needs
+  select count(*) > 0, string_agg(f.slot_name::text, ', ' order by f.slot_name) into attached, physical
+  from (select case when not s.temporary then s.slot_name end as slot_name
+        from pg_stat_replication r left join pg_replication_slots s on s.active_pid = r.pid
+        where r.replay_lsn is not null and s.slot_type is distinct from 'logical'
+        union
+        select s.slot_name from pg_replication_slots s
+        where s.slot_type = 'physical' and s.active_pid is not null and not s.temporary
+          and coalesce(s.xmin, s.catalog_xmin) is not null) f;
+  select string_agg(w.fault, ', ' order by w.name) as faults, bool_or(not w.says_what_it_needs) as are_silent
+  into awaited from pgoffload.awaited_standbys(slot) w;
   state := 'ok';
-  if physical is null and waited_for = '' and not attached then
+  if not attached and waited_for = '' and captured_after = '' then
     detail := 'no standby is connected or configured';
     return;
   end if;
@@ -73,19 +112,23 @@ begin
     else 'commits wait for the standbys of synchronous_standby_names' end;
   if not synchronises then
     detail := detail || '; this version does not synchronise slots: after a promotion pgoffload maintain makes the slot anew';
+  elsif awaited.faults is not null then
+    state := 'error';
+    detail := format('nothing is captured until each standby in synchronized_standby_slots has it, and %s', awaited.faults);
+    advice := 'Start that standby with that primary_slot_name, or take the name out of synchronized_standby_slots (alter system, then select pg_reload_conf()).';
   elsif exists (select from pg_replication_slots s where s.slot_name = slot and to_jsonb(s) ->> 'failover' = 'false') then
     state := 'warning';
     detail := format('replication slot %s is not synchronised to standbys', slot);
     advice := format('End the producer, and run over the replication protocol: ALTER_REPLICATION_SLOT %s (FAILOVER true).', slot);
-  elsif physical is null then
+  elsif attached and physical is null then
     state := 'warning';
     detail := 'a standby has no physical slot: replication slot ' || slot || ' cannot be synchronised to it';
     advice := 'Make one (pg_create_physical_replication_slot), name it in the standby''s primary_slot_name, and set there sync_replication_slots and hot_standby_feedback to on.';
-  elsif coalesce(current_setting('synchronized_standby_slots', true), '') = '' then
+  elsif attached and captured_after = '' then
     state := 'warning';
     detail := 'requests are captured before a standby has them: synchronized_standby_slots is empty';
-    advice := format('Set synchronized_standby_slots to the physical slot of the standby that is to take over (%s).', physical);
-  elsif exists (select from pg_replication_slots s where s.slot_type = 'physical' and s.active and s.xmin is null and s.catalog_xmin is null) then
+    advice := format('Set synchronized_standby_slots to the physical slot of the standby that is to take over (%s), and only while that standby runs: nothing is captured without it.', physical);
+  elsif awaited.are_silent then
     state := 'warning';
     detail := 'a standby does not say which rows it needs, without which it synchronises no slot';
     advice := 'Set hot_standby_feedback (and sync_replication_slots) to on on the standby.';
@@ -201,7 +244,7 @@ begin
     else format('the capture was interrupted at %s (%s): what was lost is about to be sent again', broken.broken_at, broken.reason) end;
   advice := case when state = 'ok' then null
     when broken.first_id is null and broken.reason ~ '^key_' then 'Run pgoffload rotate-key --revoke again: it was interrupted.'
-    when broken.first_id is null then 'Run pgoffload install: it was interrupted while it made a slot or a topic.'
+    when broken.first_id is null then 'A slot or a topic is being made. If nothing is making it: run pgoffload install, which was interrupted.'
     else 'Have producer, workers and results running: the sweep waits until what reached Kafka has been worked off.' end;
   return next;
 

@@ -1,0 +1,159 @@
+package org.pgoffload.operations;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Properties;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.pgoffload.dev.servers.PostgresOptions;
+import org.pgoffload.dev.servers.PostgresServer;
+import org.pgoffload.dev.servers.PostgresStandby;
+import org.pgoffload.schema.InstallSchema;
+import org.pgoffload.schema.Session;
+import org.pgoffload.schema.TestServer;
+import org.postgresql.PGConnection;
+import org.postgresql.PGProperty;
+import org.postgresql.replication.LogSequenceNumber;
+
+/// What a primary says of its standbys, on a server of its own, whose settings change.
+@Timeout(180)
+final class StandbyHealthTest {
+  private static final String NONE = "ok|no standby is connected or configured|null";
+
+  private static final String DELIVERED =
+      """
+      select count(*) from pg_logical_slot_peek_binary_changes(
+        'own', null, null, 'proto_version', '1', 'publication_names', 'pgoffload', 'messages', 'true')
+      """;
+
+  @AutoClose private final PostgresServer primary = PostgresServer.start(options());
+
+  @AutoClose private Session admin;
+
+  @BeforeEach
+  void install() {
+    var address = TestServer.address(primary, "postgres", "postgres");
+    InstallSchema.run(address, "public");
+    InstallSlot.run(address, "own", Duration.ofSeconds(30), _ -> {});
+    InstallSlot.record(address, "own");
+    admin = Session.open(address);
+  }
+
+  @Test
+  void saysThatNothingIsCapturedWhileTheSlotWaitsForAStandbyThatDoesNotCome() {
+    admin.run("select pg_create_physical_replication_slot('away', true)");
+    admin.run("select pg_create_logical_replication_slot('another', 'pgoutput')");
+    for (var awaited :
+        List.of(
+            "missing|there is no slot missing",
+            "another|slot another is no standby's",
+            "Away, \"missing\"|no standby reads from slot away, there is no slot missing")) {
+      var names = awaited.split("\\|", 2);
+      waitFor(names[0]);
+      admin.run("select pg_logical_emit_message(false, 'test', 'x', true)");
+      assertThat(check("capture"))
+          .startsWith("error|replication slot own delivers nothing")
+          .contains(names[1], "take the name out of synchronized_standby_slots");
+      assertThat(check("standby")).startsWith("error|nothing is captured").contains(names[1]);
+      assertThat(StandbyCheck.advice(TestServer.address(primary, "postgres", "postgres"), "own"))
+          .hasValueSatisfying(advice -> assertThat(advice).contains(names[1]));
+      // the server waits until it is told that it need not
+      admin.run("set statement_timeout = '1s'");
+      assertThat(admin.refused(DELIVERED).state()).isEqualTo("57014");
+      admin.run("reset statement_timeout");
+    }
+    waitFor("");
+    assertThat(check("capture")).startsWith("warning|nobody reads");
+    assertThat(check("standby")).isEqualTo(NONE);
+    assertThat(admin.number(DELIVERED)).isPositive();
+  }
+
+  @Test
+  void takesNoBackupForAStandby() throws SQLException {
+    admin.run("select pg_create_physical_replication_slot('backup', true)");
+    assertThat(check("standby")).isEqualTo(NONE);
+    var properties = new Properties();
+    PGProperty.USER.set(properties, "postgres");
+    PGProperty.REPLICATION.set(properties, "true");
+    PGProperty.ASSUME_MIN_SERVER_VERSION.set(properties, "15");
+    PGProperty.PREFER_QUERY_MODE.set(properties, "simple");
+    // as pg_receivewal does
+    try (var connection =
+            DriverManager.getConnection(
+                primary.jdbcUrl("postgres", "postgres", "postgres"), properties);
+        var stream =
+            connection
+                .unwrap(PGConnection.class)
+                .getReplicationAPI()
+                .replicationStream()
+                .physical()
+                .withSlotName("backup")
+                .withStartPosition(
+                    LogSequenceNumber.valueOf(admin.value("select pg_current_wal_lsn()")))
+                .start()) {
+      stream.setFlushedLSN(stream.getLastReceiveLSN());
+      stream.forceUpdateStatus();
+      await()
+          .until(() ->
+              admin.number("select count(*) from pg_stat_replication where flush_lsn is not null")
+                  == 1);
+      assertThat(check("standby")).isEqualTo(NONE);
+    }
+  }
+
+  @Test
+  void saysWhatAStandbyNeedsUntilItHasIt() throws SQLException {
+    var following = PostgresStandby.of(primary, "standby");
+    try (var standby = following.copy(primary, options());
+        var onStandby = Session.open(TestServer.address(standby, "postgres", "postgres"))) {
+      await().until(() -> check("standby").contains("synchronized_standby_slots is empty"));
+      assertThat(check("standby")).startsWith("warning|").contains("(standby)");
+      following.awaitBySlots(primary);
+      await().until(() -> check("standby").startsWith("ok|no commit waits for a standby"));
+      set(onStandby, "hot_standby_feedback", "off");
+      // the standby tells it every 10 s
+      await()
+          .atMost(Duration.ofSeconds(30))
+          .until(() -> check("standby").contains("Set hot_standby_feedback"));
+      set(onStandby, "hot_standby_feedback", "on");
+      following.awaitByCommits(primary);
+      await().until(() -> check("standby").startsWith("ok|commits wait for the standbys"));
+
+      set(onStandby, "primary_slot_name", "");
+      await().until(() -> check("standby").contains("no standby reads from slot standby"));
+      waitFor("");
+      await().until(() -> check("standby").contains("a standby has no physical slot"));
+      PostgresStandby.awaitNobody(primary);
+    }
+  }
+
+  private static PostgresOptions options() {
+    return PostgresOptions.temporary("postgres")
+        .withAuthentication(
+            List.of("host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust"),
+            List.of());
+  }
+
+  private void waitFor(String standbys) {
+    set(admin, "synchronized_standby_slots", standbys);
+    await().until(() -> standbys.equals(admin.value("show synchronized_standby_slots")));
+  }
+
+  private static void set(Session session, String setting, String value) {
+    session.run("alter system set " + setting + " = '" + value + "'");
+    session.run("select pg_reload_conf()");
+  }
+
+  private String check(String name) {
+    return admin
+        .rows("select state, detail, advice from llm_health where \"check\" = ?", name)
+        .getFirst();
+  }
+}

@@ -49,7 +49,8 @@ final class RemakeSlot implements Runnable {
         } catch (SQLException e) {
           LOG.debug("The slot cannot be looked at", e);
         } catch (InstallException e) {
-          complaint.of("After a promotion the slot is missing: " + e.getMessage());
+          complaint.of(
+              "After a promotion the slot is missing, and is tried again: " + e.getMessage());
         }
         Thread.sleep(BETWEEN_LOOKS);
       }
@@ -58,7 +59,8 @@ final class RemakeSlot implements Runnable {
     }
   }
 
-  /// Makes the slot if it is missing after a promotion.
+  /// Makes the slot if it is missing after a promotion. Where that fails the break stays planned,
+  /// and immediate requests are refused instead of lost, until another try.
   ///
   /// @return a line saying what changed, or empty
   Optional<String> once() throws SQLException {

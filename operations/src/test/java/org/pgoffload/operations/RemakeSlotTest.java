@@ -1,11 +1,13 @@
 package org.pgoffload.operations;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.sql.SQLException;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.InstalledDatabase;
 
 final class RemakeSlotTest {
@@ -21,6 +23,12 @@ final class RemakeSlotTest {
     assertThat(remake.once()).isEmpty();
     database.query("select pgoffload.prepare_timeline()::text");
     database.query("select pgoffload.begin_timeline(1, null, 'accepted')");
+    // however often it is tried in vain, it is one break, and one sweep
+    database.execute("update pgoffload.setting set value = 'no name' where name = 'slot'");
+    for (int attempt = 0; attempt < 3; attempt++) {
+      assertThatThrownBy(remake::once).isInstanceOf(InstallException.class);
+    }
+    database.execute("update pgoffload.setting set value = 'remade_test' where name = 'slot'");
     assertThat(remake.once()).contains("created replication slot remade_test");
     assertThat(
             database.query(

@@ -2,7 +2,8 @@
 
 -- API: Private, for the owner. Announces that a slot or a topic is about to be made anew. From now on, for two minutes
 -- at most, immediate requests are refused, and callers who wait for one that is not recorded are told: what they wait
--- for needs the slot, whose making waits for their transactions. False where no request was ever made.
+-- for needs the slot, whose making waits for their transactions. One that is announced already is so again, from now on:
+-- it has one sweep. False where no request was ever made.
 create or replace function pgoffload.plan_capture_break(
   reason text)           -- slot_created | topics_created | …
 returns boolean
@@ -13,7 +14,11 @@ begin
   if not (select s.is_called from pgoffload.request_id s) and pgoffload.current_id_range() = 0 then
     return false;
   end if;
-  insert into pgoffload.capture_break (reason) values (plan_capture_break.reason);
+  update pgoffload.capture_break b set broken_at = clock_timestamp()
+  where b.first_id is null and b.reason = plan_capture_break.reason;
+  if not found then
+    insert into pgoffload.capture_break (reason) values (plan_capture_break.reason);
+  end if;
   return true;
 end
 $$;

@@ -92,6 +92,24 @@ final class LeaseTest extends OnPostgresVersions {
   }
 
   @Test
+  void removesNoLeaseThatCouldNotBeRenewedWhileTheServerWasDown() {
+    var again = named("first");
+    database.letLeasesExpire("first");
+    var admin = database.admin();
+    admin.run("select pgoffload.prepare_timeline()");
+    admin.run("begin");
+    try {
+      admin.run("select pgoffload.begin_timeline(pgoffload.current_timeline(), null, 'accepted')");
+      admin.run("select pgoffload.remove_dead_leases()");
+      assertThat(leases("first")).containsExactlyInAnyOrder(first.epoch(), again.epoch());
+    } finally {
+      admin.run("rollback");
+    }
+    admin.run("select pgoffload.remove_dead_leases()");
+    assertThat(leases("first")).containsExactly(again.epoch());
+  }
+
+  @Test
   void neverGivesAnEpochTwice() {
     database.admin().run("delete from pgoffload.worker");
     assertThat(named("first").epoch()).isGreaterThan(second.epoch());
@@ -187,6 +205,60 @@ final class LeaseTest extends OnPostgresVersions {
       assertThat(first.session().refused("select 1").state()).isEqualTo("57P01");
       assertThat(other.refused("select 1").state()).isEqualTo("57P01");
     }
+  }
+
+  /// A transaction and a group of transactions may have the same number.
+  @Test
+  void endsNoSessionThatSharesOnlyANumberWithAStalledClaim() {
+    var request = inserted(1).getFirst();
+    try (var innocent = database.open("worker_login");
+        var watching = database.open("worker_login")) {
+      innocent.run("begin");
+      var bystander = innocent.value("select pg_current_xact_id()");
+      makeGroupsWith(innocent);
+      first.session().run("begin");
+      var claiming = first.session().value("select pg_current_xact_id()");
+      assertThat(watching.rows("select xid from pg_get_multixact_members(?::text::xid)", claiming))
+          .contains(bystander);
+      assertThat(first.claim(request)).containsExactly("claimed|1");
+      letFirstDie();
+      Awaitility.await().until(() -> watching.number("select pgoffload.end_stalled_claims()") > 0);
+      assertThat(first.session().refused("select 1").state()).isEqualTo("57P01");
+      assertThat(innocent.value("select pg_current_xact_id()")).isEqualTo(bystander);
+    }
+  }
+
+  /// Groups of lockers with all numbers up to that of the next transaction, of which each has the
+  /// session's transaction.
+  private void makeGroupsWith(Session session) {
+    var admin = database.admin();
+    admin.run("checkpoint");
+    long side =
+        admin.number(
+            "select 10 + ceil(sqrt(greatest(0, pg_current_xact_id()::text::bigint - next_multixact_id::text::bigint)))"
+                + " from pg_control_checkpoint()");
+    admin.run(
+        "create table grouped as select x, y from generate_series(1, ?) x, generate_series(1, ?) y",
+        side,
+        side);
+    admin.run("grant select, update on grouped to pgoffload_worker");
+    session.run("select count(*) from (select from grouped for key share) l");
+    try (var columns = Session.open(database.address());
+        var rows = Session.open(database.address())) {
+      lock(columns, "x", side);
+      lock(rows, "y", side);
+    }
+  }
+
+  /// In as many subtransactions.
+  private static void lock(Session session, String column, long side) {
+    session.run("begin");
+    session.run(
+        "do $$ begin for n in 1.."
+            + side
+            + " loop begin perform from grouped where "
+            + column
+            + " = n for key share; exception when division_by_zero then null; end; end loop; end $$");
   }
 
   @Test

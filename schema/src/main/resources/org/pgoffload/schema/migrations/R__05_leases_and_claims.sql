@@ -12,6 +12,22 @@ as $$
      where t.reason in ('promoted', 'accepted') order by t.number desc limit 1))
 $$;
 
+-- API: Private. Whether the worker that holds this lease lives, by the database's clock: its lease is fresh, or could
+-- not be renewed because the server has just started.
+create or replace function pgoffload.worker_is_alive(worker_name text, worker_epoch bigint) returns boolean
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select from pgoffload.worker w
+    where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null
+      and (w.heartbeat_at > clock_timestamp()
+               - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after')
+           -- no worker could renew while the server was down: that alone makes none dead
+           or least(pgoffload.server_since(), clock_timestamp()) > clock_timestamp()
+               - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after')))
+$$;
+
 -- API: Private. Removes the leases of the dead: those that a later registration of the name has replaced at once, others
 -- after a day, for llm_worker to show. A claim without a lease is a dead worker's. A lease that a claim under way holds
 -- stays. Runs within its callers' rights and search_path.
@@ -25,6 +41,8 @@ as $$
         - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after')
         - case when exists (select from pgoffload.worker n where n.name = o.name and n.epoch > o.epoch)
                then interval '1 minute' else interval '1 day' end
+      -- an old lease is a live worker's still when the server was down for long
+      and not pgoffload.worker_is_alive(o.name, o.epoch)
     for update skip locked))
 $$;
 
@@ -71,22 +89,6 @@ set search_path = pg_catalog, pg_temp
 as $$
   update pgoffload.worker set released_at = clock_timestamp(), in_flight = 0
   where name = worker_name and epoch = worker_epoch
-$$;
-
--- API: Private. Whether the worker that holds this lease lives, by the database's clock: its lease is fresh, or could
--- not be renewed because the server has just started.
-create or replace function pgoffload.worker_is_alive(worker_name text, worker_epoch bigint) returns boolean
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-as $$
-  select exists (
-    select from pgoffload.worker w
-    where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null
-      and (w.heartbeat_at > clock_timestamp()
-               - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after')
-           -- no worker could renew while the server was down: that alone makes none dead
-           or least(pgoffload.server_since(), clock_timestamp()) > clock_timestamp()
-               - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after')))
 $$;
 
 -- API: Private, for workers. How many workers live, by which limits that they share are divided; at least 1.
@@ -169,7 +171,8 @@ $$;
 
 -- API: Private, for workers. The transactions that have held a dead worker's lease for worker_dead_after, and so keep its
 -- claims from being taken over: claims of that worker that are stalled, and not takeovers, which hold a live worker's
--- lease as well. Some may have ended.
+-- lease as well. Some may have ended, and some be others: a number is that of a transaction and that of a group of
+-- transactions, and SQL does not tell which of both a row names.
 create or replace function pgoffload.stalled_claims() returns setof xid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -201,7 +204,8 @@ end
 $$;
 
 -- API: Private, for workers. Ends the sessions of the caller's own login whose claims have been under way since before
--- their worker died; returns how many. A commit that waits for a standby is decided: it is left alone, and a takeover
+-- their worker died; returns how many. A session that has locked no lease has none of these, whatever its number. A
+-- commit that waits for a standby is decided: it is left alone, and a takeover
 -- would wait for the same.
 create or replace function pgoffload.end_stalled_claims() returns bigint
 language plpgsql volatile
@@ -214,6 +218,8 @@ begin
     select count(pg_terminate_backend(a.pid)) from pg_stat_activity a
     where a.backend_xid = any (stalled) and a.usesysid = quote_ident(session_user)::regrole
       and a.wait_event is distinct from 'SyncRep'
+      and exists (select from pg_locks l
+                  where l.pid = a.pid and l.relation = 'pgoffload.worker'::regclass and l.mode = 'RowShareLock')
       and a.xact_start < clock_timestamp()
           - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after')) end;
 end

@@ -60,6 +60,8 @@ public record TaskDatabase(
           "lock_timeout=0",
           "idle_in_transaction_session_timeout=0",
           "idle_session_timeout=0",
+          // the session is the worker's, whatever the role's own come through
+          "pgoffload.pooling=session",
           "log_parameter_max_length_on_error=0");
 
   /// The settings that the session of a task is opened with, as the `options` of libpq.

@@ -61,15 +61,29 @@ begin
 end
 $$;
 
--- API: Private. Names the session for as long as its requests are kept: a pid alone comes again. Rights do not depend
--- on it.
+-- API: Private. Whether the session of the server serves another client after each transaction, as behind a pooler in its
+-- transaction mode: pgoffload.pooling says so. What would be the session's is then the transaction's, and nothing of it is
+-- left to the next client. Names everything with its schema instead of having a SET clause, so that it is inlined.
+create or replace function pgoffload.is_pooled() returns boolean
+language sql stable parallel safe
+as $$
+  select coalesce(
+    pg_catalog.current_setting('pgoffload.pooling', true) operator(pg_catalog.<>) all (array['', 'session']), false)
+$$;
+
+-- API: Private. Names the session, or of a pooled one the transaction, for as long as its requests are kept: a pid alone
+-- comes again. Rights do not depend on it.
 create or replace function pgoffload.session_key() returns text
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  known text := current_setting('pgoffload.session', true);
+  known text;
 begin
+  if pgoffload.is_pooled() then
+    return concat(pg_backend_pid(), '.', (extract(epoch from transaction_timestamp()) * 1000000)::bigint);
+  end if;
+  known := current_setting('pgoffload.session', true);
   if split_part(known, '.', 1) = pg_backend_pid()::text then
     return known;
   end if;
@@ -79,6 +93,28 @@ begin
   perform set_config('pgoffload.session', known, false);
   return known;
 end
+$$;
+
+-- API: Private. Whether an id was given out lately, and may be that of an immediate request which no worker has heard of.
+-- Ids of READ ONLY callers and of tasks, in the upper half of a range, may be at any time.
+create or replace function pgoffload.may_be_on_its_way(id bigint) returns boolean
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select id >> 35 & 1 = 1
+    or id between pg_sequence_last_value('pgoffload.request_id') - 100000 and pg_sequence_last_value('pgoffload.request_id')
+$$;
+
+-- API: Private. Whether another transaction of the client, behind a pooler, may have launched this task, of which no worker
+-- has heard yet.
+create or replace function pgoffload.may_be_launched(id bigint) returns boolean
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select pgoffload.is_pooled() and pgoffload.may_be_on_its_way(id)
+    and not exists (select from ${public_schema}.llm_request q where q.id = may_be_launched.id)
+    and not exists (select from ${public_schema}.sql_request q where q.id = may_be_launched.id)
+    and not exists (select from pgoffload.claim c where c.id = may_be_launched.id)
 $$;
 
 do $$

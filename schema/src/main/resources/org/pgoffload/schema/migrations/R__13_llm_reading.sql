@@ -240,7 +240,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if exists (select from ${public_schema}.sql_request q where q.id = request_status.id)
-     or pgoffload.is_launched_here(id) then
+     or pgoffload.is_launched_here(id) or pgoffload.await_recording(id) then
     return ${public_schema}.sql_status(id);
   end if;
   return ${public_schema}.llm_status(id);

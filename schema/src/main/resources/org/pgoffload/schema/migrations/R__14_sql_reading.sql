@@ -11,6 +11,31 @@ as $$
       or coalesce(current_setting('pgoffload.left', true) ~ format('=%s/', id), false)
 $$;
 
+-- API: Private. Waits, behind a pooler, until a launch of another transaction is recorded, which takes a moment; a second
+-- at most. Whether the caller sees it.
+create or replace function pgoffload.await_recording(id bigint) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  since constant timestamptz := clock_timestamp();
+begin
+  if not pgoffload.is_pooled() or pgoffload.may_be_on_its_way(id) is not true
+     or current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
+     or exists (select from ${public_schema}.llm_request q where q.id = await_recording.id) then
+    return false;
+  end if;
+  loop
+    if exists (select from ${public_schema}.sql_request q where q.id = await_recording.id) then
+      return true;
+    end if;
+    exit when clock_timestamp() > since + interval '1 s';
+    perform pgoffload.pause_polling(since);
+  end loop;
+  return false;
+end
+$$;
+
 -- API: Private. The handle of a request id.
 create or replace function pgoffload.handle_of(id bigint) returns pgoffload.attachment
 language sql volatile
@@ -418,10 +443,11 @@ begin
     return outcome.status;
   end if;
   if not exists (select from ${public_schema}.sql_request q where q.id = sql_status.id) then
-    if not pgoffload.is_launched_here(id) then
+    if pgoffload.is_launched_here(id) then
+      return 'queued';
+    elsif not pgoffload.await_recording(id) then
       perform pgoffload.raise_unknown_request('sql', id);
     end if;
-    return 'queued';
   end if;
   return case when pgoffload.is_running(id) then 'running' else 'queued' end;
 end
@@ -690,7 +716,11 @@ set lc_monetary = 'C'$settings$;
   end if;$find$;
   found constant text := $find$
   ignored := pgoffload.refuse_results_of_submitted(handle.id, pid);
-  result := pgoffload.await_outcome(handle, null);$find$ || format(taken, 'c');
+  result := pgoffload.await_outcome(handle, null);
+  if pgoffload.is_pooled() then
+    -- it may have been recorded meanwhile
+    ignored := pgoffload.refuse_results_of_submitted(handle.id, pid);
+  end if;$find$ || format(taken, 'c');
   run constant text := $find$
   if sql is null then
     return;

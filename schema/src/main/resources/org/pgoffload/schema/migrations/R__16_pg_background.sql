@@ -1,11 +1,13 @@
 -- The functions of pg_background, on top of sql_request. A task's pid is a number that is handy within a
 -- session, its cookie is the request id. The names are those of 2.x; the older ones are a table at the end.
 --
--- The session's settings remember which tasks it has attached, read and detached; a rollback takes this back:
+-- The session's settings remember which tasks it has attached, read and detached; a rollback takes this back. Of a pooled
+-- session they are the transaction's (pgoffload.is_pooled), and a handle is resolved by its cookie:
 --   pgoffload.attached    ,pid=id/large/oid of the launcher   for each launch, and /label in hex, if it has one
 --   pgoffload.left        ,pid=id/c or /d                     for each one read (c) or detached (d), the latest
 --   pgoffload.timed_out   how many tasks a run has cancelled because their time was up
---   pgoffload.queued_ms   milliseconds/when: how long the last task that was waited for was queued
+--   pgoffload.queued_ms   milliseconds/when: how long the last task that was waited for was queued. A pause of 50 ms at most
+--                         depends on it, for a second, so that it is the session's also behind a pooler
 --   pgoffload.launched    id/when, in milliseconds of the epoch, of the last launch
 
 -- pg_background_launch(text, integer) returns something else in the other version of pg_background, and cannot be
@@ -52,9 +54,9 @@ begin
   ignored := set_config('pgoffload.attached',
     concat(current_setting('pgoffload.attached', true), ',', pid, '=', id, '/',
       (current_setting('transaction_isolation') not in ('read committed', 'read uncommitted'))::integer, '/',
-      quote_ident(current_user)::regrole::oid, '/' || nullif(encode(convert_to(label, 'UTF8'), 'hex'), '')), false);
+      quote_ident(current_user)::regrole::oid, '/' || nullif(encode(convert_to(label, 'UTF8'), 'hex'), '')), pgoffload.is_pooled());
   ignored := set_config('pgoffload.launched',
-    concat(id, '/', (date_part('epoch', clock_timestamp()) * 1000)::bigint), false);
+    concat(id, '/', (date_part('epoch', clock_timestamp()) * 1000)::bigint), pgoffload.is_pooled());
   return pid;
 end
 $$;
@@ -73,14 +75,14 @@ declare
 begin
   if strpos(attached, entry) > 0 then
     ignored := set_config('pgoffload.attached',
-      replace(attached, entry || split_part(split_part(attached, entry, 2), ',', 1), ''), false);
+      replace(attached, entry || split_part(split_part(attached, entry, 2), ',', 1), ''), pgoffload.is_pooled());
   end if;
   left_behind := replace(replace(left_behind, entry || 'c', ''), entry || 'd', '');
   -- a session that reads thousands of tasks does not come back to the first of them
   if octet_length(left_behind) > 50000 then
     left_behind := regexp_replace(right(left_behind, 40000), '^[^,]*', '');
   end if;
-  ignored := set_config('pgoffload.left', concat(left_behind, entry, how), false);
+  ignored := set_config('pgoffload.left', concat(left_behind, entry, how), pgoffload.is_pooled());
 end
 $$;
 
@@ -119,10 +121,7 @@ begin
   -- which takes a moment, a second at most. Only an id that has been drawn, and by this session if only its pid is
   -- known, can still be on its way; those of READ ONLY callers and of tasks, in the upper half, may have been.
   if cookie is not null then
-    on_its_way := pgoffload.pid_of(cookie) = pid
-      and (cookie >> 35 & 1 = 1
-           or cookie between pg_sequence_last_value('pgoffload.request_id') - 100000
-                         and pg_sequence_last_value('pgoffload.request_id'));
+    on_its_way := pgoffload.pid_of(cookie) = pid and pgoffload.may_be_on_its_way(cookie);
   else
     begin
       on_its_way := pgoffload.pid_of(currval('pgoffload.request_id')) between pid and pid::bigint + 100000;
@@ -143,6 +142,8 @@ begin
     end if;
     if found_id is not null then
       return row (found_id, false);
+    elsif on_its_way and pgoffload.may_be_launched(cookie) then
+      return row (cookie, false);
     end if;
     exit when clock_timestamp() > since + interval '1 s'
       or current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
@@ -151,7 +152,8 @@ begin
   end loop;
   raise exception 'PID % is not attached to this session', pid
     using errcode = 'undefined_object',
-          hint = 'It was never launched by this session, or its result was read, or it was detached.';
+          hint = 'It was never launched by this session, or its result was read, or it was detached. '
+              'Behind a pooler a pid is of its transaction: the handle (pid, cookie) is good in all of them.';
 end
 $$;
 
@@ -245,7 +247,8 @@ begin
   end if;
   id := (select pgoffload.emit_sql_request(sql, queue_size, label, true));
   perform pg_catalog.set_config('pgoffload.submitted',
-    pg_catalog.concat(pg_catalog.right(pg_catalog.current_setting('pgoffload.submitted', true), 4000), ',', id, ','), false);
+    pg_catalog.concat(pg_catalog.right(pg_catalog.current_setting('pgoffload.submitted', true), 4000), ',', id, ','),
+    pgoffload.is_pooled());
   return row (pgoffload.attach(id, label), id);
 end
 $$;
@@ -523,6 +526,10 @@ begin
   if not found then
     select t.state, t.consumed, t.label into outcome.state, outcome.consumed, outcome.label
     from pgoffload.task t where t.cookie = p_cookie;
+    -- launched by another transaction, behind a pooler
+    if not found and r.id is null then
+      outcome.state := 'starting';
+    end if;
   end if;
   outcome.completed := r.id is not null;
   outcome.has_error := r.error is not null;
@@ -557,7 +564,7 @@ begin
     return true;
   end if;
   perform ${public_schema}.pg_background_cancel(pid, cookie, 1000);
-  perform set_config('pgoffload.timed_out', ((${public_schema}.pg_background_stats()).workers_timed_out + 1)::text, false);
+  perform set_config('pgoffload.timed_out', ((${public_schema}.pg_background_stats()).workers_timed_out + 1)::text, pgoffload.is_pooled());
   return false;
 end
 $$;
@@ -677,13 +684,14 @@ begin
 end
 $$;
 
--- API: Private. What this session has launched and neither read nor detached.
+-- API: Private. What this session has launched with a role of the caller's, and neither read nor detached.
 create or replace function pgoffload.attached_handles() returns setof ${public_schema}.pg_background_handle
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
   select m[1]::integer, m[2]::bigint
-  from regexp_matches(current_setting('pgoffload.attached', true), ',([0-9]+)=([0-9]+)/', 'g') m
+  from regexp_matches(current_setting('pgoffload.attached', true), ',([0-9]+)=([0-9]+)/[0-9]/([0-9]+)', 'g') m
+  where pg_has_role(m[3]::oid, 'usage')
   union
   -- launched in a transaction that was rolled back
   select t.pid, t.cookie from pgoffload.task t where t.session = (select pgoffload.session_key()) and not t.consumed

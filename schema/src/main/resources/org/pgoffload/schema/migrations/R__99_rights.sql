@@ -31,7 +31,8 @@ grant execute on function
   pgoffload.is_blank, pgoffload.price_at, pgoffload.raise_llm_failure, pgoffload.succeeded_llm
   to llm_user;
 grant execute on function
-  pgoffload.await_llm, pgoffload.count_ended, pgoffload.handle_of, pgoffload.has_all_chunks, pgoffload.health, pgoffload.is_launched_here,
+  pgoffload.await_llm, pgoffload.await_recording, pgoffload.count_ended, pgoffload.handle_of, pgoffload.has_all_chunks,
+  pgoffload.health, pgoffload.is_launched_here, pgoffload.is_pooled, pgoffload.may_be_on_its_way,
   pgoffload.is_running, pgoffload.pause, pgoffload.pause_polling, pgoffload.pause_polling_until, pgoffload.polling_pause, pgoffload.queue_depth,
   pgoffload.raise_if_lost, pgoffload.raise_unknown_request, pgoffload.recent_from, pgoffload.refuse_to_wait_on_old_snapshot,
   pgoffload.remember_ms, pgoffload.remembered_ms,
@@ -42,7 +43,8 @@ grant execute on function
   pgoffload.begin_sql_session, pgoffload.begin_task, pgoffload.cast_rows, pgoffload.columns_hint, pgoffload.complete_sql,
   pgoffload.current_task, pgoffload.enter_task,
   pgoffload.finish_run, pgoffload.finish_task, pgoffload.integer_setting, pgoffload.known, pgoffload.large_rows,
-  pgoffload.last_progress, pgoffload.leave, pgoffload.leave_task, pgoffload.login_oid, pgoffload.memberships,
+  pgoffload.last_progress, pgoffload.leave, pgoffload.leave_task, pgoffload.login_oid, pgoffload.may_be_launched,
+  pgoffload.memberships,
   pgoffload.parse_worker_timeout, pgoffload.pid_of, pgoffload.raise_notice, pgoffload.raise_notices,
   pgoffload.raise_task_error, pgoffload.raise_task_failure, pgoffload.record_task_session,
   pgoffload.refuse_results_of_submitted, pgoffload.resolve,

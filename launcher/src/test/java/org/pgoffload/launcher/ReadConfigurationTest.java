@@ -40,7 +40,8 @@ class ReadConfigurationTest {
           "LLM_PROVIDER", "echo");
   private static final DatabaseAddress DATABASE =
       new DatabaseAddress("db.example", 5433, "d", "u", Secret.of("p"), Map.of());
-  private static final Map<String, Object> KAFKA = Map.of("bootstrap.servers", "k:9092");
+  private static final Map<String, Object> KAFKA =
+      Map.of("bootstrap.servers", "k:9092", "request.timeout.ms", "10000");
 
   @Test
   void theProducerHasDefaults() {
@@ -58,6 +59,7 @@ class ReadConfigurationTest {
             "DATABASE_URL", "postgresql://somebody@else/where",
             "KAFKA_BOOTSTRAP_SERVERS", "k:9092",
             "KAFKA_SECURITY_PROTOCOL", "SSL",
+            "KAFKA_REQUEST_TIMEOUT_MS", "20000",
             "PGOFFLOAD_SLOT", "s",
             "PGOFFLOAD_CAPTURE_PAUSE", "20ms",
             "PGOFFLOAD_TOPIC_PREFIX", "t");
@@ -67,8 +69,22 @@ class ReadConfigurationTest {
                 DATABASE,
                 "s",
                 new TopicNames("t"),
-                Map.of("bootstrap.servers", "k:9092", "security.protocol", "SSL"),
+                Map.of(
+                    "bootstrap.servers",
+                    "k:9092",
+                    "request.timeout.ms",
+                    "20000",
+                    "security.protocol",
+                    "SSL"),
                 Duration.ofMillis(20)));
+  }
+
+  @Test
+  void aTimeoutOfWholeCallsToKafkaIsNotCutShortByThatOfOneRequest() {
+    var environment = new HashMap<>(LEAST);
+    environment.put("KAFKA_DEFAULT_API_TIMEOUT_MS", "5000");
+    assertThat(ReadConfiguration.producer(new Settings(environment)).kafka())
+        .doesNotContainKey("request.timeout.ms");
   }
 
   @ParameterizedTest

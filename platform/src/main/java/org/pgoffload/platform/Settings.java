@@ -131,6 +131,10 @@ public final class Settings extends Environment {
         }
       }
     }
+    if (!properties.containsKey("default.api.timeout.ms")) {
+      // A broker that has vanished without a word is given up after 10 s; by default after 30 s.
+      properties.putIfAbsent("request.timeout.ms", "10000");
+    }
     if (!properties.containsKey("bootstrap.servers")) {
       problem("no Kafka: set KAFKA_BOOTSTRAP_SERVERS to host:port of one or more brokers");
     } else if (!String.valueOf(properties.get("bootstrap.servers"))

@@ -134,6 +134,85 @@ final class FailOverTest extends OnPostgresVersions {
   }
 
   @Test
+  void whatALivingWorkerHadEndedIsAnothersWhenItsResultWasLost() {
+    database.inserted("app");
+    var ended = database.onlySent();
+    try (var worker = database.worker("lives");
+        var next = database.worker("next")) {
+      worker.claimByNonce(false, ended);
+      failOver();
+      // as far as anybody knows it runs there
+      assertThat(next.claimRepeated(ended)).containsExactly("held|1");
+      assertThat(worker.registerAnew(token(), 1)).isEmpty();
+      assertThat(next.claimRepeated(ended)).containsExactly("claimed|2");
+    }
+  }
+
+  @Test
+  void whatRunsOnStaysItsWorkersAlsoWhenItsClaimOrRowWasLost() {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    var claimLost = database.inserted("app");
+    var second = database.onlySent();
+    var rowLost = database.inserted("app");
+    var third = database.onlySent();
+    var takenOver = database.inserted("app");
+    var fourth = database.onlySent();
+    try (var app = database.open("app")) {
+      app.number(
+          "select pgoffload.emit_llm_request('ask', 'p', null, null, null, null, null, null,"
+              + " null, null, null, null)");
+    }
+    var immediate = database.awaitSent();
+    try (var worker = database.worker("lives");
+        var next = database.worker("next")) {
+      worker.claimByNonce(false, request, second, third, fourth, immediate);
+      for (var lost : List.of(claimLost, rowLost, takenOver, immediate.envelope().id())) {
+        lose("pgoffload.claim", lost);
+      }
+      lose("llm_request", rowLost);
+      lose("llm_request", immediate.envelope().id());
+      failOver();
+      assertThat(next.claimRepeated(fourth)).containsExactly("claimed|1");
+      assertThat(worker.registerAnew(token(), 1, request, second, third, fourth, immediate))
+          .containsExactly(id + "|2", claimLost + "|1", immediate.envelope().id() + "|1");
+      assertThat(next.claimRepeated(request, second, third, immediate))
+          .containsExactly("held|2", "held|1", "unasked|1", "held|1");
+      assertThat(worker.stillClaimed(List.of(id), 2)).hasSize(1);
+      // others may not have found the server yet
+      assertThat(
+              database
+                  .admin()
+                  .number(
+                      "select count(*) from pgoffload.worker where returned_at is not null and epoch = "
+                          + worker.epoch()))
+          .isEqualTo(1);
+    }
+  }
+
+  @Test
+  void aWorkerRegistersAnewOnTheServerThatItKnowsAlone() {
+    var before = token();
+    failOver();
+    try (var worker = database.worker("w")) {
+      assertThat(
+              worker
+                  .session()
+                  .refused(
+                      "select pgoffload.register_worker_anew('w', ?, 'echo', 'echo-1', '0', ?::uuid,"
+                          + " '{}', '{}', '{}', '{}', '{}')",
+                      worker.epoch(),
+                      before)
+                  .state())
+          .isEqualTo("25006");
+    }
+  }
+
+  private String token() {
+    return String.valueOf(database.admin().value("select pgoffload.current_token()"));
+  }
+
+  @Test
   void anIdThatIsDrawnAgainIsAnotherRequest() {
     var id = database.inserted("app");
     var lost = database.onlySent();

@@ -9,7 +9,7 @@ public final class PlayedWorker implements AutoCloseable {
   private final SessionPool.Borrowed borrowed;
   private final Session session;
   private final String name;
-  private final long epoch;
+  private long epoch;
 
   PlayedWorker(SessionPool.Borrowed borrowed, String name) {
     this.borrowed = borrowed;
@@ -113,6 +113,32 @@ public final class PlayedWorker implements AutoCloseable {
 
   public void releaseLease() {
     session.run("select pgoffload.release_lease(?, ?)", name, epoch);
+  }
+
+  /// Registers anew after a fail-over.
+  ///
+  /// @param token of the timeline
+  /// @param running what was claimed as this attempt and runs on
+  /// @return `id|attempt` of what is its own still
+  public List<String> registerAnew(String token, int attempt, SentRequest... running) {
+    var envelopes = Arrays.stream(running).map(SentRequest::envelope).toList();
+    var kept =
+        session.rows(
+            "select epoch, k.* from pgoffload.register_worker_anew(?, ?, 'echo', 'echo-1', '0.1.0',"
+                + " ?::uuid, ?, ?::integer[], ?::oid[], ?::uuid[], ?::boolean[]),"
+                + " unnest(kept || null::bigint, kept_attempts || null::integer) k order by 2",
+            name,
+            epoch,
+            token,
+            envelopes.stream().map(e -> e.id()).toArray(Long[]::new),
+            envelopes.stream().map(_ -> "" + attempt).toArray(String[]::new),
+            envelopes.stream().map(e -> e.requestedBy().userOid()).toArray(Long[]::new),
+            Arrays.stream(running).map(PlayedWorker::nonce).toArray(String[]::new),
+            envelopes.stream().map(e -> "" + e.immediate()).toArray(String[]::new));
+    epoch = Long.parseLong(kept.getLast().replaceFirst("[|].*", ""));
+    return kept.subList(0, kept.size() - 1).stream()
+        .map(each -> each.replaceFirst("^[0-9]*[|]", ""))
+        .toList();
   }
 
   public boolean renewLease(int inFlight) {

@@ -298,8 +298,8 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
   }
 
   /// The token of the recorded primary; empty while there is no record.
-  public Optional<String> token() {
-    return state.token().map(UUID::toString);
+  public Optional<UUID> token() {
+    return state.token();
   }
 
   /// Calls the listener, on the thread that follows, after another timeline was made the

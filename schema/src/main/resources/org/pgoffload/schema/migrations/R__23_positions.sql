@@ -1,5 +1,61 @@
 -- How far the consumers have come, and what a fail-over to a standby that had not got everything leaves to be done.
 
+-- API: Private, for workers. Registers a worker anew after a fail-over, and releases its lease of before. What runs there
+-- goes over to the new lease, also where its claim was lost. All else that was claimed under the old lease is a dead
+-- worker's: it is executed again where its result was lost. Raises 25006 where the server has another token.
+create or replace function pgoffload.register_worker_anew(
+  worker_name text, worker_epoch bigint,      -- the lease of before
+  provider text, model text, version text,    -- as in pgoffload.register_worker
+  token uuid,                                 -- of the timeline that the worker knows
+  ids bigint[],                               -- of the LLM requests that run there
+  attempts integer[],                         -- as which each was claimed
+  requested_by_oids oid[], nonces uuid[],
+  immediate boolean[],                        -- its row may be lost: it is recorded when it is claimed
+  out epoch bigint,                           -- of the new lease
+  out kept bigint[],                          -- those that are the worker's; another worker has, or the server has lost,
+                                              -- the others
+  out kept_attempts integer[])
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_llm_requests
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  begun bigint;
+begin
+  if register_worker_anew.token is distinct from pgoffload.current_token() then
+    raise exception 'the server is not the recorded primary' using errcode = 'read_only_sql_transaction';
+  end if;
+  -- until this commits, a takeover finds the old lease locked and looks again
+  update pgoffload.worker w set released_at = clock_timestamp(), in_flight = 0
+  where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null;
+  begun := pgoffload.register_worker(worker_name, provider, model, version);
+  -- others may not have found this server yet
+  update pgoffload.worker w set returned_at = clock_timestamp() where w.name = worker_name and w.epoch = begun;
+  epoch := begun;
+  with running as (
+    insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, nonce)
+    select a.id, greatest(a.attempt, latest.attempt + 1), worker_name, begun, a.requested_by_oid, a.nonce
+    from unnest(ids, attempts, requested_by_oids, nonces, immediate)
+      a (id, attempt, requested_by_oid, nonce, immediate)
+    left join lateral (
+      select c.attempt, c.worker, c.epoch, c.nonce from pgoffload.claim c
+      where c.id = a.id order by c.attempt desc limit 1) latest on true
+    where not exists (select from pgoffload.llm_result r where r.id = a.id)
+      and case when latest.attempt is not null
+            then latest.worker = worker_name and latest.epoch = worker_epoch and coalesce(latest.nonce = a.nonce, true)
+            else a.immediate or exists (
+              select from ${public_schema}.llm_request q
+              where q.id = a.id and q.requested_by_oid = a.requested_by_oid and coalesce(q.nonce = a.nonce, true)) end
+    order by a.id  -- as in pgoffload.claim_requests
+    on conflict do nothing
+    returning x.id, x.attempt
+  )
+  select array_agg(r.id), array_agg(r.attempt) into kept, kept_attempts from running r;
+end
+$$;
+
 -- API: Private, for workers and the results application. Records how far partitions are worked off. A consumer that has
 -- not gone back since the last fail-over records nothing.
 create or replace function pgoffload.record_positions(topics text[], partitions integer[], next_offsets bigint[])

@@ -59,7 +59,8 @@ grant execute on function
   pgoffload.is_copy, pgoffload.live_workers, pgoffload.mark_autocommit, pgoffload.pid_of, pgoffload.positions_of,
   pgoffload.positions_to_repeat, pgoffload.prepare_timeline, pgoffload.record_cancellations,
   pgoffload.record_kafka_loss, pgoffload.record_llm_requests, pgoffload.record_positions, pgoffload.record_progress,
-  pgoffload.record_sql_requests, pgoffload.record_wait, pgoffload.register_worker, pgoffload.release_lease,
+  pgoffload.record_sql_requests, pgoffload.record_wait, pgoffload.register_worker, pgoffload.register_worker_anew,
+  pgoffload.release_lease,
   pgoffload.renew_lease, pgoffload.server_identity, pgoffload.sessions_gone, pgoffload.signing_keys, pgoffload.sql_result_message, pgoffload.still_claimed,
   pgoffload.stalled_claims, pgoffload.store_rows, pgoffload.sweep_large_answers,
   pgoffload.worker_is_alive

@@ -98,7 +98,7 @@ public final class WorkerApp implements RunningPart {
       LOG.info("Worker {} runs SQL in {}", settings.name(), sql.database());
     }
     delivery.obey(commands);
-    primary.onChange(delivery::goBack);
+    primary.onChange(() -> primary.token().ifPresent(delivery::goBack));
     delivery.start();
     return delivery;
   }

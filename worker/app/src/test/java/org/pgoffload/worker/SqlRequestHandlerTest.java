@@ -109,6 +109,36 @@ final class SqlRequestHandlerTest {
   }
 
   @Test
+  void whatAFailOverHasLostTakesEffectOnceMore() throws Exception {
+    try (var _ = start("w");
+        var gate = closed(1)) {
+      long ended = launches.launch("alice", "insert into trace values ('ended')");
+      awaitResult(ended);
+      long running = launches.launch("alice", gate(1) + "; insert into trace values ('running')");
+      awaitRunning(1);
+      awaitQuery(
+          "select max(next_offset) from pgoffload.consumer_position where topic = '"
+              + installation.topics().sqlRequests()
+              + "'",
+          "1");
+      // its claim has survived, and its worker lives
+      installation.execute(
+          "delete from trace; delete from pgoffload.sql_result where id = " + ended);
+
+      installation.failOver();
+
+      awaitQuery("select string_agg(what, ' ') from trace", "ended");
+      gate.open();
+      awaitQuery("select string_agg(what, ' ') from trace", "ended running");
+      awaitResult(running);
+      awaitQuery(
+          "select string_agg(concat_ws(' ', id, attempt), ', ' order by id) from pgoffload.sql_result",
+          ended + " 2, " + running + " 2");
+      await().atMost(PATIENCE).until(() -> installation.committed("sql") == 2);
+    }
+  }
+
+  @Test
   void aWrongClockOfTheMachineDecidesNothing() throws Exception {
     for (int hours : List.of(-1, 1)) {
       try (var _ =

@@ -280,6 +280,41 @@ final class WorkerAppTest {
     assertThat(installation.answeredIds()).hasSize(4).doesNotHaveDuplicates();
   }
 
+  @Test
+  void aCallThatRunsAcrossAFailOverStaysItsWorkersAndIsMadeOnce() throws Exception {
+    var provider = new FakeProvider().hold("runs").hold("unclaimed");
+    try (var _ = start(provider)) {
+      long runs = installation.ask("runs");
+      long unclaimed = installation.askAtOnce("ask", "{\"prompt\": \"unclaimed\"}");
+      await().atMost(PATIENCE).until(() -> provider.running() == 2);
+      await().atMost(PATIENCE).until(() -> position("next_offset").equals("0"));
+      installation.execute("delete from pgoffload.claim where id = " + unclaimed);
+      var before = epochs("released_at is null");
+
+      installation.failOver();
+
+      // of another registration, so that whoever reads their records leaves them to it
+      await().atMost(PATIENCE).until(() -> epochs("released_at is not null").contains(before));
+      var now = epochs("released_at is null");
+      assertThat(
+              installation.query(
+                  "select string_agg(concat_ws(' ', id, attempt), ', ' order by id)"
+                      + " from pgoffload.claim where epoch = "
+                      + now))
+          .isEqualTo(runs + " 2, " + unclaimed + " 1");
+      provider.release("runs");
+      provider.release("unclaimed");
+      awaitAnswers(2);
+      await().atMost(PATIENCE).until(() -> position("repeated_below is null").equals("true"));
+    }
+    assertThat(provider.calls()).isEqualTo(2);
+  }
+
+  private static String epochs(String which) {
+    return installation.query(
+        "select string_agg(epoch::text, ' ') from pgoffload.worker where name = 'w' and " + which);
+  }
+
   private String position(String what) throws SQLException {
     return String.valueOf(
         installation.query(

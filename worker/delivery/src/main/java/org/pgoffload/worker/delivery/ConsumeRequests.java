@@ -114,7 +114,10 @@ final class ConsumeRequests implements Runnable {
 
   /// With one consumer, until it is to be closed.
   private void consume() {
-    reopening = false;
+    if (reopening) {
+      reopening = false;
+      deliver.failedOver();
+    }
     try {
       consumer.subscribe(List.of(queue.topic()), offsets);
       while (!closing && !reopening) {
@@ -155,9 +158,9 @@ final class ConsumeRequests implements Runnable {
     closing = true;
   }
 
-  /// Gives the consumer up and opens another, which reads what the group has not committed. What
-  /// runs goes on, and is recognised when it is read again; what waits is forgotten and read again.
-  /// Returns at once.
+  /// Gives the consumer up and opens another, because the database was failed over: it goes back to
+  /// where the database knows it to have come. What runs goes on, and what waits is forgotten and
+  /// read again. Returns at once.
   void reopen() {
     reopening = true;
   }

@@ -37,6 +37,11 @@ public record ConsumedRequest(
     this(envelope, record, finish, null, false);
   }
 
+  /// The same, whose record may have come before the last fail-over.
+  ConsumedRequest asRepeated() {
+    return repeated ? this : new ConsumedRequest(envelope, record, finish, refusal, true);
+  }
+
   /// Whether the database can record it as it was signed.
   public boolean isReadable() {
     return refusal == null || refusal.reason() == DeadLetterReason.TOO_OLD;

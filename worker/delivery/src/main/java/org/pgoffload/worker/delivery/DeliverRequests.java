@@ -84,6 +84,12 @@ final class DeliverRequests<A extends Attempt> {
     pending.forgetWaiting(partitions);
   }
 
+  /// The database was failed over.
+  void failedOver() {
+    run.failedOver();
+    pending.failedOver();
+  }
+
   /// How many records are unfinished.
   int count() {
     return pending.count() + run.refused();

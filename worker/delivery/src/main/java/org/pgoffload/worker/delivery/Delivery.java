@@ -3,6 +3,7 @@ package org.pgoffload.worker.delivery;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.UUID;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.BooleanSupplier;
@@ -152,7 +153,7 @@ public final class Delivery implements RunningPart {
             new DeliverRequests<>(handler, pending, run, measure, readAgain, settings.topics()),
             () -> new KafkaConsumer<>(ConsumerProperties.requests(settings, queue)),
             judge,
-            () -> new KeepPositions(database, repeated));
+            () -> new KeepPositions(database, repeated, () -> !lease.isOutdated()));
     var name = "pgoffload-" + queue.name() + "-requests";
     loops.add(
         new Loop(
@@ -178,9 +179,12 @@ public final class Delivery implements RunningPart {
             () -> true));
   }
 
-  /// Has the consumers of requests go back to where the database knows them to have come: it was
-  /// failed over. What runs goes on.
-  public void goBack() {
+  /// The database was failed over. The worker registers anew, and the consumers of requests go back
+  /// to where the database knows them to have come. What runs goes on.
+  ///
+  /// @param token of the timeline
+  public void goBack(UUID token) {
+    lease.failedOver(token);
     loops.forEach(loop -> loop.reopen.run());
   }
 

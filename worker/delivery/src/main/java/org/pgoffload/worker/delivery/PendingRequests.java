@@ -70,11 +70,15 @@ public final class PendingRequests {
     /// Of repeated deliveries.
     private List<Runnable> again = List.of();
 
-    /// Another request of the same id, which waits until this one has left.
-    private @Nullable ConsumedRequest next;
+    /// Deliveries that wait until this one has left: of another request of the same id, or of this
+    /// one after a fail-over.
+    private List<ConsumedRequest> next = List.of();
 
     /// Whether this worker has seen to it that the database has its row.
     private boolean recorded;
+
+    /// Whether the database was failed over since it came, or was claimed.
+    private boolean failedOver;
 
     private Entry(RequestReference reference, Runnable finish) {
       this.reference = reference;
@@ -99,12 +103,14 @@ public final class PendingRequests {
           && delivery.envelope().signedAt().toEpochMilli() > reference.signedAt();
     }
 
-    /// Whether a delivery is of another request, to which the id was given after a fail-over: it
-    /// must not end with this one. What waits, such a delivery replaces.
+    /// Whether a delivery must not end with this one. It may be of another request, to which the id
+    /// was given after a fail-over; what waits, such a delivery replaces. Or what runs may have
+    /// begun on the server before, and its claim or result may be lost.
     private boolean isFollowedBy(ConsumedRequest delivery) {
-      return state != State.WAITING
-          && !delivery.envelope().key().equals(reference.key())
-          && delivery.envelope().signedAt().toEpochMilli() >= reference.signedAt();
+      return delivery.envelope().key().equals(reference.key())
+          ? state == State.RUNNING && failedOver
+          : state != State.WAITING
+              && delivery.envelope().signedAt().toEpochMilli() >= reference.signedAt();
     }
 
     /// Whether its record can be read again to the same end.
@@ -139,17 +145,14 @@ public final class PendingRequests {
     synchronized (this) {
       var same = all.get(request.id());
       if (same != null) {
-        if (same.again.isEmpty()) {
-          same.again = new ArrayList<>(1);
-        }
         if (same.isFollowedBy(request)) {
-          same.next = request;
+          same.next = append(same.next, request);
           return false;
         }
         if (same.isReplacedBy(request)) {
           replace(same, request);
         } else {
-          same.again.add(request.finish());
+          same.again = append(same.again, request.finish());
         }
         return false;
       }
@@ -169,8 +172,15 @@ public final class PendingRequests {
     return true;
   }
 
+  /// Most entries have none: then there is no list of them.
+  private static <T> List<T> append(List<T> to, T added) {
+    var list = to.isEmpty() ? new ArrayList<T>(1) : to;
+    list.add(added);
+    return list;
+  }
+
   private void replace(Entry entry, ConsumedRequest request) {
-    entry.again.add(entry.finish);
+    entry.again = append(entry.again, entry.finish);
     if (entry.request != null) {
       bytes -= entry.reference.bytes();
       waitingBytes -= entry.reference.bytes();
@@ -202,7 +212,7 @@ public final class PendingRequests {
   }
 
   private void keep(Entry entry, ConsumedRequest request) {
-    entry.request = request;
+    entry.request = entry.failedOver ? request.asRepeated() : request;
     entry.finish = request.finish();
     bytes += entry.reference.bytes();
     waitingBytes += entry.reference.bytes();
@@ -278,6 +288,26 @@ public final class PendingRequests {
     forgotten.forEach(this::remove);
   }
 
+  /// The database was failed over: what it knew of these requests may be lost. Those that do not
+  /// run are claimed as if they had come again, and those that run are followed by their records.
+  synchronized void failedOver() {
+    for (var entry : all.values()) {
+      entry.failedOver = true;
+      entry.recorded = false;
+      if (!entry.next.isEmpty()) {
+        entry.next.replaceAll(ConsumedRequest::asRepeated);
+      }
+      if (entry.request != null) {
+        entry.request = entry.request.asRepeated();
+        if (entry.state == State.WAITING
+            && entry.reference.head().immediate()
+            && entry.request.isReadable()) {
+          unrecorded.put(entry.reference.id(), entry);
+        }
+      }
+    }
+  }
+
   /// Up to this many that wait and that the database has no row of yet.
   synchronized List<ConsumedRequest> unrecorded(int atMost) {
     return unrecorded.values().stream()
@@ -324,6 +354,9 @@ public final class PendingRequests {
       var entry = all.get(id);
       if (entry != null) {
         leave(entry);
+        if (entry.state != State.RUNNING) {
+          entry.failedOver = false;
+        }
         entry.state = State.RUNNING;
       }
     }
@@ -389,9 +422,7 @@ public final class PendingRequests {
         bytes -= entry.reference.bytes();
       }
     }
-    if (entry.next != null) {
-      var _ = received(entry.next);
-    }
+    entry.next.forEach(this::received);
     return Optional.of(entry.finishAll());
   }
 

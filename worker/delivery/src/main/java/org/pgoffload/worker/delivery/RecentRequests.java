@@ -20,6 +20,11 @@ public final class RecentRequests<K> {
     }
   }
 
+  /// Forgets all.
+  public synchronized void clear() {
+    keys.clear();
+  }
+
   public synchronized boolean contains(K key) {
     return keys.contains(key);
   }

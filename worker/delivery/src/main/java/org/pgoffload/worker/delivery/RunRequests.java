@@ -33,6 +33,7 @@ public final class RunRequests {
   private final PublishRecords publish;
   private final MeasureRequests measure;
   private final RecentRequests<RequestKey> published = new RecentRequests<>(REMEMBERED);
+  private final AtomicInteger failOvers = new AtomicInteger();
   private final AtomicInteger refused = new AtomicInteger();
   private final AtomicLong refusedBytes = new AtomicLong();
   private final ExecutorService running;
@@ -52,6 +53,13 @@ public final class RunRequests {
     return published.contains(request);
   }
 
+  /// The database was failed over: it may have lost what was published, and decides anew of what is
+  /// delivered again.
+  void failedOver() {
+    failOvers.incrementAndGet();
+    published.clear();
+  }
+
   /// Its result is published: to be said before anything forgets that it ran.
   public void published(RequestKey request) {
     published.add(request);
@@ -62,6 +70,7 @@ public final class RunRequests {
   /// @param pending where it counts as unfinished
   void begin(PendingRequests pending, ConsumedRequest request, RequestHandler.Execution execution) {
     pending.running(request.id());
+    int begunAfter = failOvers.get();
     execute(
         request.id(),
         measure.begin(request),
@@ -69,7 +78,9 @@ public final class RunRequests {
           switch (execution.run()) {
             case FINISHED -> {
               // in this order: between the two the request is both, never neither
-              published.add(request.envelope().key());
+              if (begunAfter == failOvers.get()) {
+                published.add(request.envelope().key());
+              }
               pending.finish(request.id());
             }
             case HELD -> pending.heldElsewhere(request);

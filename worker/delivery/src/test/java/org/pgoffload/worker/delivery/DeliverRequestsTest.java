@@ -143,7 +143,7 @@ final class DeliverRequestsTest {
               return new KafkaConsumer<>(ConsumerProperties.requests(settings(), QUEUE));
             },
             judge(),
-            () -> new KeepPositions(server.worker(), new RepeatedRecords()));
+            () -> new KeepPositions(server.worker(), new RepeatedRecords(), () -> true));
     handler.room = 0;
     var thread = Thread.ofPlatform().start(consume);
     sent(envelope(2001));

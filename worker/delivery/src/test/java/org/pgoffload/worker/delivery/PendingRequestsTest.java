@@ -162,6 +162,42 @@ final class PendingRequestsTest {
   }
 
   @Test
+  void whatComesAgainAfterAFailOverDoesNotEndWithWhatHasBegunBeforeIt() {
+    unfinished.received(received(1, () -> finished.add("on the server before")));
+    unfinished.running(1);
+    unfinished.failedOver();
+    unfinished.received(received(1, () -> finished.add("came again")));
+    unfinished.received(received(1, () -> finished.add("was sent again")));
+    unfinished.finish(1);
+    assertThat(finished).containsExactly("on the server before");
+    // it is claimed once more, and what is delivered from now on ends with it
+    assertThat(unfinished.waiting()).isEqualTo(1);
+    unfinished.running(1);
+    unfinished.received(received(1, () -> finished.add("delivered twice")));
+    unfinished.finish(1);
+    assertThat(finished)
+        .containsExactly("on the server before", "came again", "was sent again", "delivered twice");
+  }
+
+  @Test
+  void whatIsKnownOfRequestsIsForgottenAfterAFailOver() {
+    var atOnce =
+        envelope(1, "ask", "{}", 1000).replace("\"immediate\": false", "\"immediate\": true");
+    var held = received(atOnce.replace("\"id\": 1,", "\"id\": 2,"), () -> {});
+    unfinished.received(received(atOnce, () -> finished.add("first")));
+    unfinished.received(received(atOnce, () -> finished.add("second")));
+    unfinished.received(held);
+    unfinished.recorded(1);
+    unfinished.recorded(2);
+    unfinished.heldElsewhere(held);
+    unfinished.failedOver();
+    assertThat(unfinished.waitingOf(1)).map(ConsumedRequest::mayBeLost).contains(true);
+    assertThat(unfinished.held()).singleElement().matches(ConsumedRequest::mayBeLost);
+    assertThat(unfinished.isRecorded(held)).isFalse();
+    assertThat(unfinished.unrecorded(10)).singleElement().matches(each -> each.id() == 1);
+  }
+
+  @Test
   void whatWasSignedLastIsKnownOfARequestThatWaits() {
     unfinished.received(at(7, 1_000_000, "first"));
     unfinished.forgetRecords(0, 0);

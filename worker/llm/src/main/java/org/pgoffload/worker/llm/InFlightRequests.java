@@ -62,7 +62,7 @@ final class InFlightRequests {
             deferral,
             DeferredHeaders.calls(request.record().headers()),
             clock,
-            fence.fence(request.id(), claim.attempt(), claim.leaseLapses()));
+            fence.fence(request.envelope(), claim.attempt(), claim.leaseLapses()));
     add(asked);
     return asked;
   }

@@ -156,7 +156,7 @@ final class ClaimRequestsTest {
       var request = request();
       long lapses = lease.leaseLapses();
       claims.claim(List.of(request), ClaimRequestsTest::isInserted);
-      var fenced = new ClaimFence(database, lease).fence(request.id(), 1, lapses);
+      var fenced = new ClaimFence(database, lease).fence(request.envelope(), 1, lapses);
       assertThat(fenced.confirm(Duration.ofSeconds(30))).isTrue();
       long epoch = lease.epoch();
       execute("delete from pgoffload.worker where name = 'fenced'");

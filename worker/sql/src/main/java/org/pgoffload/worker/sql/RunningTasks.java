@@ -95,6 +95,11 @@ public final class RunningTasks implements AutoCloseable {
     running.values().forEach(task -> task.stop(RunningTask.Stop.CLOSING));
   }
 
+  /// The database was failed over: what the sessions of before do is lost.
+  public void loseSessions() {
+    running.values().forEach(task -> task.use().ifPresent(use -> use.session().abort()));
+  }
+
   /// Whether it was cancelled, as far back as is remembered.
   public boolean isCancelled(long id) {
     return cancelled.contains(id);

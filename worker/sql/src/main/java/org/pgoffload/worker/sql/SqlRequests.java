@@ -28,6 +28,7 @@ public final class SqlRequests {
                 () -> primary.of(settings.database()), records, worker, settings.limits()));
     primary.onChange(sessions::closeIdle);
     var tasks = delivery.opened(new RunningTasks(records));
+    primary.onChange(tasks::loseSessions);
     var handler =
         new SqlRequestHandler(
             delivery.queue("sql", topics.sqlRequests(), RequestChannel.SQL),

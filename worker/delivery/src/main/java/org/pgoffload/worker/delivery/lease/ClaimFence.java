@@ -4,11 +4,13 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import javax.sql.DataSource;
 import org.pgoffload.platform.Query;
+import org.pgoffload.protocol.Envelope;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +35,7 @@ public final class ClaimFence {
   public ClaimFence(DataSource database, Lease lease) {
     this.database = database;
     this.lease = lease;
+    lease.handsOver(this::handOver);
   }
 
   /// A claim that may turn out to be another worker's.
@@ -51,16 +54,26 @@ public final class ClaimFence {
     default void close() {}
   }
 
-  private final class Fenced implements FencedClaim {
-    private final long id;
-    private final int attempt;
+  private final class Fenced implements FencedClaim, Lease.RunningClaim {
+    private final Envelope request;
+    private volatile int attempt;
     private volatile long confirmedAfter;
     private volatile boolean revoked;
 
-    private Fenced(long id, int attempt, long confirmedAfter) {
-      this.id = id;
+    private Fenced(Envelope request, int attempt, long confirmedAfter) {
+      this.request = request;
       this.attempt = attempt;
       this.confirmedAfter = confirmedAfter;
+    }
+
+    @Override
+    public Envelope request() {
+      return request;
+    }
+
+    @Override
+    public int attempt() {
+      return attempt;
     }
 
     @Override
@@ -77,12 +90,12 @@ public final class ClaimFence {
           ask(this);
         } catch (SQLException e) {
           // as with claims: while the database cannot be asked, nothing is begun
-          LOG.debug("Request {} waits for its claim to be confirmed", id, e);
+          LOG.debug("Request {} waits for its claim to be confirmed", request.id(), e);
           Thread.sleep(PAUSE_MILLIS);
         }
         if (revoked) {
           throw new ClaimLostException(
-              "Request " + id + " was taken over while this worker stood still");
+              "Request " + request.id() + " is not this worker's any more");
         }
       }
     }
@@ -101,8 +114,8 @@ public final class ClaimFence {
   /// Fences a claim, until it is closed.
   ///
   /// @param leaseLapses the lapses of the lease that were counted before the claim
-  public FencedClaim fence(long id, int attempt, long leaseLapses) {
-    var claim = new Fenced(id, attempt, leaseLapses);
+  public FencedClaim fence(Envelope request, int attempt, long leaseLapses) {
+    var claim = new Fenced(request, attempt, leaseLapses);
     fenced.add(claim);
     return claim;
   }
@@ -124,7 +137,7 @@ public final class ClaimFence {
           .forEach(doubtful::add);
       var claimed = stillClaimed(doubtful);
       for (var each : doubtful) {
-        if (claimed.contains(each.id)) {
+        if (claimed.contains(each.request.id())) {
           each.confirmedAfter = leaseLapses;
         } else {
           each.revoke();
@@ -140,13 +153,35 @@ public final class ClaimFence {
     }
   }
 
+  /// The lease is one of another registration from now on: what it keeps are later attempts.
+  private void handOver(Lease.Registration register) throws SQLException {
+    // who asks meanwhile would ask for the one with the other
+    asking.lock();
+    try {
+      var running = List.copyOf(fenced);
+      Map<Long, Integer> kept = register.with(running);
+      long leaseLapses = lease.leaseLapses();
+      for (var each : running) {
+        var attempt = kept.get(each.request.id());
+        if (attempt == null) {
+          each.revoke();
+        } else {
+          each.attempt = attempt;
+          each.confirmedAfter = leaseLapses;
+        }
+      }
+    } finally {
+      asking.unlock();
+    }
+  }
+
   private Set<Long> stillClaimed(List<Fenced> claims) throws SQLException {
     return Query.ids(
         database,
         "select pgoffload.still_claimed(?, ?, ?, ?)",
         lease.worker(),
         lease.epoch(),
-        Query.array("bigint", claims, claim -> claim.id),
+        Query.array("bigint", claims, claim -> claim.request.id()),
         Query.array("integer", claims, claim -> claim.attempt));
   }
 }

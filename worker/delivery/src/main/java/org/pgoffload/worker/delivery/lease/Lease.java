@@ -1,13 +1,22 @@
 package org.pgoffload.worker.delivery.lease;
 
+import java.sql.Array;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.Query;
+import org.pgoffload.protocol.Envelope;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -47,6 +56,11 @@ public final class Lease implements AutoCloseable, WorkerLease {
   private volatile long freshNanos;
   private final AtomicLong leaseLapses = new AtomicLong();
 
+  /// Of the timeline that it is to be registered on; null while it is.
+  private final AtomicReference<@Nullable UUID> outdated = new AtomicReference<>();
+
+  private volatile HandsOver handsOver = registration -> registration.with(List.of());
+
   /// How `llm_worker` names the worker.
   ///
   /// @param name unique to this process
@@ -62,6 +76,28 @@ public final class Lease implements AutoCloseable, WorkerLease {
 
     /// The rest, as JSON.
     String summary();
+  }
+
+  /// A claim of a request that runs here.
+  interface RunningClaim {
+    Envelope request();
+
+    int attempt();
+  }
+
+  /// Registers the worker anew.
+  @FunctionalInterface
+  interface Registration {
+    /// @param running what goes over to the new registration
+    /// @return as which attempt, by the id, of those that are this worker's still
+    /// @throws SQLException if the database could not be asked: nothing has changed then
+    Map<Long, Integer> with(List<? extends RunningClaim> running) throws SQLException;
+  }
+
+  /// Knows what runs here.
+  @FunctionalInterface
+  interface HandsOver {
+    void handOver(Registration registration) throws SQLException;
   }
 
   /// Registers and begins to renew.
@@ -83,6 +119,30 @@ public final class Lease implements AutoCloseable, WorkerLease {
   @Override
   public long epoch() {
     return epoch;
+  }
+
+  /// Whose claims go over when the worker registers anew.
+  void handsOver(HandsOver claims) {
+    handsOver = claims;
+  }
+
+  /// The database was failed over. The worker registers anew as soon as it can be asked: what was
+  /// claimed before and does not run here may have lost its result, and is to be taken over.
+  /// Returns at once.
+  ///
+  /// @param token of the timeline
+  public void failedOver(UUID token) {
+    outdated.set(token);
+    try {
+      timer.execute(this::renew);
+    } catch (RejectedExecutionException e) {
+      LOG.debug("The lease is given up", e);
+    }
+  }
+
+  /// Whether the database was failed over, and this has not registered anew yet.
+  public boolean isOutdated() {
+    return outdated.get() != null;
   }
 
   /// How often this process may have been counted as dead. What was claimed before the last time
@@ -144,7 +204,10 @@ public final class Lease implements AutoCloseable, WorkerLease {
   /// @param lost the epoch that was found to be lost; nothing is done if it is no longer this one
   @Override
   public synchronized void recover(long lost) throws SQLException {
-    if (lost == epoch && !renewed()) {
+    var token = outdated.get();
+    if (token != null) {
+      handsOver.handOver(running -> registerAnew(token, running));
+    } else if (lost == epoch && !renewed()) {
       LOG.warn("The lease of worker {} is gone; registering again", label.name());
       register();
     }
@@ -163,6 +226,53 @@ public final class Lease implements AutoCloseable, WorkerLease {
         label.provider(),
         label.model(),
         label.version());
+  }
+
+  private Map<Long, Integer> registerAnew(UUID token, List<? extends RunningClaim> running)
+      throws SQLException {
+    long before = System.nanoTime();
+    var kept =
+        Query.row(
+            database,
+            "select epoch, kept, kept_attempts, "
+                + DEAD_AFTER_MILLIS
+                + " from pgoffload.register_worker_anew(?, ?, ?, ?, ?, ?, ?, ?, ?::oid[], ?, ?)",
+            row -> {
+              epoch = row.getLong(1);
+              renewedAt(before, row.getDouble(4), true);
+              return kept(row.getArray(2), row.getArray(3));
+            },
+            label.name(),
+            epoch,
+            label.provider(),
+            label.model(),
+            label.version(),
+            token,
+            Query.array("bigint", running, each -> each.request().id()),
+            Query.array("integer", running, RunningClaim::attempt),
+            Query.array("bigint", running, each -> each.request().requestedBy().userOid()),
+            Query.array("uuid", running, each -> each.request().key().nonce()),
+            Query.array("boolean", running, each -> each.request().immediate()));
+    outdated.compareAndSet(token, null);
+    LOG.info(
+        "Worker {} is registered anew after the fail-over; of {} requests that run here, {} are"
+            + " its own still",
+        label.name(),
+        running.size(),
+        kept.size());
+    return kept;
+  }
+
+  private static Map<Long, Integer> kept(@Nullable Array ids, @Nullable Array attempts)
+      throws SQLException {
+    var kept = new HashMap<Long, Integer>();
+    if (ids != null && attempts != null) {
+      var of = (Integer[]) attempts.getArray();
+      for (var id : (Long[]) ids.getArray()) {
+        kept.put(id, of[kept.size()]);
+      }
+    }
+    return kept;
   }
 
   private void renew() {

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.apache.kafka.clients.consumer.Consumer;
@@ -30,6 +31,7 @@ public final class KeepPositions {
 
   private final DataSource database;
   private final RepeatedRecords repeated;
+  private final BooleanSupplier mayBegin;
   private final Set<TopicPartition> undecided = new HashSet<>();
   private final Map<TopicPartition, Long> recorded = new HashMap<>();
   private final Complaint complaint = new Complaint(LOG);
@@ -37,9 +39,11 @@ public final class KeepPositions {
   private long nextRecord = System.nanoTime();
 
   /// @param repeated learns which records may have come before the last fail-over
-  public KeepPositions(DataSource database, RepeatedRecords repeated) {
+  /// @param mayBegin whether the worker has its lease
+  public KeepPositions(DataSource database, RepeatedRecords repeated, BooleanSupplier mayBegin) {
     this.database = database;
     this.repeated = repeated;
+    this.mayBegin = mayBegin;
   }
 
   /// These have come, and are paused.
@@ -60,7 +64,7 @@ public final class KeepPositions {
     if (undecided.isEmpty()) {
       return true;
     }
-    if (System.nanoTime() - nextDecision < 0) {
+    if (System.nanoTime() - nextDecision < 0 || !mayBegin.getAsBoolean()) {
       return false;
     }
     try (var connection = database.getConnection()) {

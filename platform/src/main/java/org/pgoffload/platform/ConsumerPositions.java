@@ -2,12 +2,12 @@ package org.pgoffload.platform;
 
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.UUID;
 import javax.sql.DataSource;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.common.TopicPartition;
@@ -24,75 +24,114 @@ public final class ConsumerPositions {
 
   private ConsumerPositions() {}
 
-  private record Position(TopicPartition partition, long nextOffset, long repeatedBelow) {
+  /// What the consumer of newly assigned partitions has to know.
+  ///
+  /// @param token of the database's timeline
+  /// @param repeatedBelow the offset below which records may have come before, of each partition
+  ///   that goes back
+  public record Begun(UUID token, Map<TopicPartition, Long> repeatedBelow) {}
+
+  /// @param nextOffset -1 if none is recorded
+  /// @param repeatedBelow -1 if it is not known yet
+  private record Position(
+      TopicPartition partition, UUID token, long nextOffset, boolean goesBack, long repeatedBelow) {
     private static final long UNKNOWN = -1;
   }
 
   /// Has the consumer of newly assigned partitions begin where the database knows it to have come,
   /// where there was a fail-over since. Otherwise it begins where its group has committed. Where
-  /// Kafka has lost what was worked off, a sweep of the requests is asked for.
+  /// Kafka has lost what was worked off, the partition is read from its beginning, and a sweep of
+  /// the requests is asked for.
   ///
-  /// @return the offset below which records may have come before the last fail-over, of each
-  ///   partition that goes back
   /// @throws SQLException if the database cannot be asked: nothing may be consumed then
-  public static Map<TopicPartition, Long> goBack(
+  public static Begun goBack(
       Connection database, Consumer<?, ?> consumer, Collection<TopicPartition> assigned)
       throws SQLException {
     var partitions = List.copyOf(assigned);
-    var positions =
-        Query.rows(
-            database,
-            "select place, next_offset, coalesce(repeated_below, -1)"
-                + " from pgoffload.positions_to_repeat(?, ?)",
-            row -> new Position(partitions.get(row.getInt(1) - 1), row.getLong(2), row.getLong(3)),
-            Query.array("text", partitions, TopicPartition::topic),
-            Query.array("integer", partitions, TopicPartition::partition));
-    var first = positions.stream().filter(each -> each.repeatedBelow == Position.UNKNOWN).toList();
-    var repeatedBelow = new HashMap<TopicPartition, Long>();
+    var positions = positions(database, partitions);
+    var ends = consumer.endOffsets(partitions);
+    var lost = positions.stream().filter(each -> each.nextOffset > end(ends, each)).toList();
+    if (!lost.isEmpty()) {
+      LOG.error(
+          "Kafka has lost records of {}: what has no result is sent again",
+          lost.stream().map(Position::partition).toList());
+      Query.execute(database, "select pgoffload.prepare_timeline()");
+      Query.execute(database, "select pgoffload.record_kafka_loss()");
+    }
+    var back = positions.stream().filter(each -> each.goesBack || lost.contains(each)).toList();
+    var first =
+        back.stream()
+            .filter(each -> each.repeatedBelow == Position.UNKNOWN || lost.contains(each))
+            .toList();
     if (!first.isEmpty()) {
-      var ends = consumer.endOffsets(first.stream().map(Position::partition).toList());
-      if (first.stream().anyMatch(each -> each.nextOffset > end(ends, each.partition))) {
-        LOG.error("Kafka has lost records of {}: what has no result is sent again", ends.keySet());
-        Query.execute(database, "select pgoffload.prepare_timeline()");
-        Query.execute(database, "select pgoffload.record_kafka_loss()");
-      }
-      begin(database, ends);
-      repeatedBelow.putAll(ends);
+      Query.execute(
+          database,
+          "select pgoffload.begin_to_repeat(?, ?, ?)",
+          Query.array("text", first, each -> each.partition.topic()),
+          Query.array("integer", first, each -> each.partition.partition()),
+          Query.array("bigint", first, each -> end(ends, each)));
     }
-    for (var each : positions) {
-      long below = repeatedBelow.merge(each.partition, each.repeatedBelow, Math::max);
-      LOG.info(
-          "{} is read again from {} to {}: the database was failed over",
-          each.partition,
-          each.nextOffset,
-          below);
-      consumer.seek(each.partition, Math.min(each.nextOffset, below));
+    var repeatedBelow = new HashMap<TopicPartition, Long>();
+    for (var each : back) {
+      long from = lost.contains(each) ? 0 : each.nextOffset;
+      long below = first.contains(each) ? end(ends, each) : each.repeatedBelow;
+      LOG.info("{} is read again from {} to {}", each.partition, from, below);
+      repeatedBelow.put(each.partition, below);
+      // one that was removed by now is followed by the first that is there
+      consumer.seek(each.partition, from);
     }
-    return repeatedBelow;
+    recordFirst(database, consumer, positions);
+    return new Begun(positions.getFirst().token, repeatedBelow);
   }
 
-  private static long end(Map<TopicPartition, Long> ends, TopicPartition of) {
-    return Objects.requireNonNull(ends.get(of), "asked for");
-  }
-
-  private static void begin(Connection database, Map<TopicPartition, Long> ends)
+  private static List<Position> positions(Connection database, List<TopicPartition> partitions)
       throws SQLException {
-    var partitions = List.copyOf(ends.keySet());
-    Query.execute(
+    var place = partitions.iterator();
+    return Query.rows(
         database,
-        "select pgoffload.begin_to_repeat(?, ?, ?)",
+        "select token, coalesce(next_offset, -1), goes_back, coalesce(repeated_below, -1)"
+            + " from pgoffload.positions_at_begin(?, ?)",
+        row ->
+            new Position(
+                place.next(),
+                row.getObject(1, UUID.class),
+                row.getLong(2),
+                row.getBoolean(3),
+                row.getLong(4)),
         Query.array("text", partitions, TopicPartition::topic),
-        Query.array("integer", partitions, TopicPartition::partition),
-        Query.array("bigint", partitions, each -> end(ends, each)));
+        Query.array("integer", partitions, TopicPartition::partition));
+  }
+
+  /// A fail-over may come before anything of a partition is worked off.
+  private static void recordFirst(
+      Connection database, Consumer<?, ?> consumer, List<Position> positions) throws SQLException {
+    var offsets = new HashMap<TopicPartition, Long>();
+    for (var each : positions) {
+      if (each.nextOffset == Position.UNKNOWN) {
+        offsets.put(each.partition, consumer.position(each.partition));
+      }
+    }
+    if (!offsets.isEmpty()) {
+      var _ = record(database, positions.getFirst().token, offsets);
+    }
+  }
+
+  private static long end(Map<TopicPartition, Long> ends, Position of) {
+    return Objects.requireNonNull(ends.get(of.partition), "asked for");
   }
 
   /// Records how far partitions are worked off.
-  public static void record(DataSource database, Map<TopicPartition, Long> nextOffsets)
-      throws SQLException {
-    var partitions = new ArrayList<>(nextOffsets.keySet());
-    Query.execute(
+  ///
+  /// @param token of the timeline on which their consumer has begun
+  /// @return false if the database was failed over since: the consumer has to go back
+  public static boolean record(
+      Connection database, UUID token, Map<TopicPartition, Long> nextOffsets) throws SQLException {
+    var partitions = List.copyOf(nextOffsets.keySet());
+    return Query.row(
         database,
-        "select pgoffload.record_positions(?, ?, ?)",
+        "select pgoffload.record_positions_since(?, ?, ?, ?)",
+        row -> row.getBoolean(1),
+        token,
         Query.array("text", partitions, TopicPartition::topic),
         Query.array("integer", partitions, TopicPartition::partition),
         Query.array(

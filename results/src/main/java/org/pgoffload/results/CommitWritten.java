@@ -53,9 +53,14 @@ final class CommitWritten implements ConsumerRebalanceListener {
   }
 
   /// All that was taken is written.
-  void written() {
+  ///
+  /// @return up to where
+  Map<TopicPartition, Long> written() {
+    var offsets = new HashMap<TopicPartition, Long>();
+    taken.forEach((partition, next) -> offsets.put(partition, next.offset()));
     written.putAll(taken);
     taken.clear();
+    return offsets;
   }
 
   /// Asks for a commit, unless the last one was a moment ago or is still under way.

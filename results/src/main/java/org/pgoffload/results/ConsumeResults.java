@@ -102,6 +102,7 @@ final class ConsumeResults implements Runnable {
 
   private void consume() {
     reopening = false;
+    database.begin();
     var consumer = new KafkaConsumer<byte[], byte[]>(WriterProperties.of(configuration));
     try {
       connections = BrokerConnections.of(consumer.metrics().values());
@@ -114,7 +115,7 @@ final class ConsumeResults implements Runnable {
               configuration.topics().usage()),
           offsets);
       boolean written = true;
-      while (written && !isClosing() && !reopening) {
+      while (written && !isEnding()) {
         decide(consumer, offsets);
         var records = consumer.poll(POLL);
         if (offsets.isAssigned()) {
@@ -123,7 +124,7 @@ final class ConsumeResults implements Runnable {
         offsets.taken(records);
         written = write(records, pause);
         if (written) {
-          offsets.written();
+          database.written(offsets.written());
           offsets.commitIfDue();
         }
         withdraw.withdrawIfDue();
@@ -226,7 +227,8 @@ final class ConsumeResults implements Runnable {
 
     @Override
     public boolean isClosing() {
-      return ConsumeResults.this.isClosing();
+      // what was lost in a fail-over must not be looked for before the consumer has gone back
+      return isEnding();
     }
   }
 
@@ -241,6 +243,11 @@ final class ConsumeResults implements Runnable {
 
   private boolean isClosing() {
     return closing.getCount() == 0;
+  }
+
+  /// Whether this consumer is to end.
+  private boolean isEnding() {
+    return isClosing() || reopening || database.isOutdated();
   }
 
   /// Opens once results are being written.

@@ -8,12 +8,14 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.ConsumerPositions;
+import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Query;
 import org.pgoffload.platform.RepeatedRecords;
 import org.slf4j.Logger;
@@ -24,40 +26,46 @@ import org.slf4j.LoggerFactory;
 final class WriteGroup {
   private static final Logger LOG = LoggerFactory.getLogger(WriteGroup.class);
 
+  private static final Duration BETWEEN_RECORDS = Duration.ofSeconds(1);
+
   private final ConnectAsPart database;
   private final RepeatedRecords repeated = new RepeatedRecords();
   private volatile @Nullable Connection connection;
+
+  /// Of the timeline on which the consumer has begun; null before.
+  private @Nullable UUID token;
+
+  private boolean failedOver;
+
+  /// Up to where partitions are written, also past records of which nothing is written, and up to
+  /// where the database knows it.
+  private final Map<TopicPartition, Long> passed = new HashMap<>();
+
+  private final Map<TopicPartition, Long> recorded = new HashMap<>();
+  private long nextRecord = System.nanoTime();
 
   WriteGroup(ConnectAsPart database) {
     this.database = database;
   }
 
-  /// Writes a group in one transaction, with the positions behind it.
+  /// Writes a group in one transaction, with the positions behind it. Where some are unclaimed, the
+  /// positions are left to the next group.
   ///
   /// @param wake whether callers that listen are notified
   /// @return the messages without a claim, of which nothing was written
   List<WaitingMessage> write(List<WaitingMessage> group, boolean wake) throws SQLException {
     var open = connected();
-    if (group.stream().noneMatch(each -> repeated.contains(each.record()))) {
-      return write(open, group, wake);
-    }
-    open.setAutoCommit(false);
     try {
       var unclaimed = write(open, group, wake);
-      keep(open, unclaimed);
-      open.commit();
-      unclaimed.removeIf(each -> repeated.contains(each.record()));
-      return unclaimed;
-    } catch (SQLException | RuntimeException e) {
-      open.rollback();
+      return unclaimed.isEmpty() ? unclaimed : take(open, unclaimed);
+    } catch (SQLException e) {
+      failedOver |= DatabaseFault.is(e, DatabaseFault.READ_ONLY_TRANSACTION);
       throw e;
-    } finally {
-      open.setAutoCommit(true);
     }
   }
 
-  private static List<WaitingMessage> write(
-      Connection open, List<WaitingMessage> group, boolean wake) throws SQLException {
+  private List<WaitingMessage> write(Connection open, List<WaitingMessage> group, boolean wake)
+      throws SQLException {
     var llmResults = new ArrayList<WaitingMessage>();
     var pieces = new ArrayList<WaitingMessage>();
     var usage = new ArrayList<WaitingMessage>();
@@ -76,57 +84,124 @@ final class WriteGroup {
       var record = each.record();
       nextOffsets.put(new TopicPartition(record.topic(), record.partition()), record.offset() + 1);
     }
-    return Query.row(
-        open,
-        "select unclaimed_results, unclaimed_pieces, unclaimed_chunks, unclaimed_ended"
-            + " from pgoffload.write_results(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        row -> {
-          var unclaimed = new ArrayList<WaitingMessage>();
-          addUnclaimed(row.getArray(1), llmResults, unclaimed);
-          addUnclaimed(row.getArray(2), pieces, unclaimed);
-          addUnclaimed(row.getArray(3), sqlChunks, unclaimed);
-          addUnclaimed(row.getArray(4), sqlEnded, unclaimed);
-          return unclaimed;
-        },
-        Query.array("text", llmResults, WaitingMessage::json),
-        Query.array("text", pieces, WaitingMessage::json),
-        Query.array("text", usage, WaitingMessage::json),
-        Query.array("text", sqlChunks, WaitingMessage::json),
-        Query.array("bigint", sqlEnded, WaitingMessage.SqlEnded::id),
-        Query.array("uuid", sqlEnded, WaitingMessage.SqlEnded::nonce),
-        wake,
-        Query.array("text", nextOffsets.keySet(), TopicPartition::topic),
-        Query.array("integer", nextOffsets.keySet(), TopicPartition::partition),
-        Query.array("bigint", nextOffsets.values()));
+    var unclaimed =
+        Query.row(
+            open,
+            "select unclaimed_results, unclaimed_pieces, unclaimed_chunks, unclaimed_ended"
+                + " from pgoffload.write_messages(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row -> {
+              var without = new ArrayList<WaitingMessage>();
+              addUnclaimed(row.getArray(1), llmResults, without);
+              addUnclaimed(row.getArray(2), pieces, without);
+              addUnclaimed(row.getArray(3), sqlChunks, without);
+              addUnclaimed(row.getArray(4), sqlEnded, without);
+              return without;
+            },
+            Query.array("text", llmResults, WaitingMessage::json),
+            Query.array("text", pieces, WaitingMessage::json),
+            Query.array("text", usage, WaitingMessage::json),
+            Query.array("text", sqlChunks, WaitingMessage::json),
+            Query.array("bigint", sqlEnded, WaitingMessage.SqlEnded::id),
+            Query.array("uuid", sqlEnded, WaitingMessage.SqlEnded::nonce),
+            wake,
+            Query.array("text", nextOffsets.keySet(), TopicPartition::topic),
+            Query.array("integer", nextOffsets.keySet(), TopicPartition::partition),
+            Query.array("bigint", nextOffsets.values()),
+            token);
+    if (unclaimed.isEmpty()) {
+      recorded.putAll(nextOffsets);
+    }
+    return unclaimed;
   }
 
-  /// Keeps results that may have come before the last fail-over: their claims may be lost. Pieces
-  /// and chunks of rows without a claim are nobody's any more.
-  private void keep(Connection open, List<WaitingMessage> unclaimed) throws SQLException {
-    var results =
-        unclaimed.stream()
-            .filter(each -> repeated.contains(each.record()))
-            .filter(each ->
-                each instanceof WaitingMessage.LlmResult
-                    || each instanceof WaitingMessage.ReplacedResult
-                    || each instanceof WaitingMessage.SqlEnded)
-            .toList();
-    if (!results.isEmpty()) {
-      Query.execute(
-          open,
-          "select pgoffload.keep_unclaimed_results(?, ?, ?, ?, ?)",
-          // all are of the topic of results
-          results.getFirst().record().topic(),
-          Query.array("integer", results, each -> each.record().partition()),
-          Query.array("bigint", results, each -> each.record().offset()),
-          Query.array("text", results, WaitingMessage::json),
-          Query.array("boolean", results, each -> each instanceof WaitingMessage.SqlEnded));
+  /// Has results taken whose claims may be lost in a fail-over, here or with the records that came
+  /// before it.
+  ///
+  /// @return the rest; pieces and chunks of rows of before it are nobody's any more
+  private List<WaitingMessage> take(Connection open, List<WaitingMessage> unclaimed)
+      throws SQLException {
+    var left = new ArrayList<WaitingMessage>();
+    var results = new ArrayList<WaitingMessage>();
+    for (var each : unclaimed) {
+      switch (each) {
+        case WaitingMessage.LlmResult _,
+            WaitingMessage.ReplacedResult _,
+            WaitingMessage.SqlEnded _ ->
+            results.add(each);
+        case WaitingMessage.Piece _, WaitingMessage.Usage _, WaitingMessage.SqlChunk _ -> {
+          if (!repeated.contains(each.record())) {
+            left.add(each);
+          }
+        }
+      }
     }
+    if (!results.isEmpty()) {
+      var taken =
+          Query.rows(
+              open,
+              "select pgoffload.take_results(?, ?, ?, ?, ?, ?)",
+              row -> row.getInt(1),
+              // all are of the topic of results
+              results.getFirst().record().topic(),
+              Query.array("integer", results, each -> each.record().partition()),
+              Query.array("bigint", results, each -> each.record().offset()),
+              Query.array("text", results, WaitingMessage::json),
+              Query.array("boolean", results, each -> each instanceof WaitingMessage.SqlEnded),
+              Query.array("boolean", results, each -> repeated.contains(each.record())));
+      for (int i = 0; i < results.size(); i++) {
+        if (!taken.contains(i + 1)) {
+          left.add(results.get(i));
+        }
+      }
+    }
+    return left;
   }
 
   /// Has the consumer of newly assigned partitions go back, where the database was failed over.
   void goBack(Consumer<?, ?> consumer, Collection<TopicPartition> assigned) throws SQLException {
-    repeated.below(ConsumerPositions.goBack(connected(), consumer, assigned));
+    var begun = ConsumerPositions.goBack(connected(), consumer, assigned);
+    failedOver |= token != null && !token.equals(begun.token());
+    token = begun.token();
+    passed.keySet().removeAll(assigned);
+    recorded.keySet().removeAll(assigned);
+    repeated.below(begun.repeatedBelow());
+  }
+
+  /// Another consumer begins.
+  void begin() {
+    token = null;
+    failedOver = false;
+    passed.clear();
+    recorded.clear();
+  }
+
+  /// Whether the database was failed over after the consumer had begun: it has to go back.
+  boolean isOutdated() {
+    return failedOver;
+  }
+
+  /// All records before these offsets are written, or are dead letters. What the database does not
+  /// know by then is recorded now and then: the last records of a partition may be such that
+  /// nothing of them is written.
+  void written(Map<TopicPartition, Long> nextOffsets) {
+    passed.putAll(nextOffsets);
+    var since = token;
+    if (since == null
+        || System.nanoTime() - nextRecord < 0
+        || recorded.entrySet().containsAll(passed.entrySet())) {
+      return;
+    }
+    nextRecord = System.nanoTime() + BETWEEN_RECORDS.toNanos();
+    try {
+      if (ConsumerPositions.record(connected(), since, passed)) {
+        recorded.putAll(passed);
+      } else {
+        failedOver = true;
+      }
+    } catch (SQLException e) {
+      disconnect();
+      LOG.debug("Positions could not be recorded", e);
+    }
   }
 
   /// A result on the topic that stands for nothing in the database any more.

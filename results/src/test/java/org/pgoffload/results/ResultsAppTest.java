@@ -165,6 +165,50 @@ final class ResultsAppTest {
         .isEqualTo("0");
   }
 
+  @Test
+  void whatIsBeingWrittenWhileTheDatabaseFailsOverIsNoDeadLetter() throws Exception {
+    long id = TestInstallation.unclaimedId();
+    installation.claim(id, 1, 10);
+    installation.execute(
+        "insert into llm_request (id, prompt, requested_by, requested_by_oid, nonce, created_xid)"
+            + " values (%d, 'p', 'postgres', 10, '%s', '3')".formatted(id, new UUID(0, id)));
+    try (var _ = start();
+        var holder = installation.admin().connect("holder")) {
+      var before = results(1);
+      installation.send(before);
+      awaitWritten(before, 1);
+      holder.setAutoCommit(false);
+      try (var statement = holder.createStatement()) {
+        statement.execute(
+            "insert into pgoffload.llm_result (id, kind, status, requested_by_oid, attempts, finished_at)"
+                + " values (%d, 'ask', 'succeeded', 10, 1, now())".formatted(id));
+        installation.send(
+            Long.toString(id),
+            new String(TestInstallation.result(id, "paid for").write(), StandardCharsets.UTF_8)
+                .replaceFirst("\\{", "{\"nonce\":\"" + new UUID(0, id) + "\",")
+                .getBytes(StandardCharsets.UTF_8));
+        await()
+            .atMost(PATIENCE)
+            .until(() ->
+                installation
+                    .query(
+                        "select count(*) from pg_stat_activity where application_name ="
+                            + " 'pgoffload results' and wait_event_type = 'Lock'")
+                    .equals("1"));
+        installation.execute("delete from pgoffload.claim where id = " + id);
+        installation.failOver();
+        holder.rollback();
+      }
+      await()
+          .atMost(PATIENCE)
+          .until(() ->
+              installation
+                  .query("select max(answer) from pgoffload.llm_result where id = " + id)
+                  .equals("paid for"));
+    }
+    assertThat(installation.read(installation.topics().deadLetters())).isEmpty();
+  }
+
   private List<Withdrawal> withdrawn() {
     return installation.read(installation.topics().results()).stream()
         .flatMap(record -> {

@@ -25,6 +25,7 @@ import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -52,6 +53,12 @@ final class WriteBackTest {
   private final List<String> buried = new CopyOnWriteArrayList<>();
 
   private final AtomicInteger pauses = new AtomicInteger();
+
+  /// Another test's, whose application ended before all was worked off.
+  @BeforeEach
+  void endFailOvers() {
+    installation.execute("delete from pgoffload.consumer_position");
+  }
 
   @Test
   void writesEveryFieldAndWakesThoseWhoListen() throws Exception {

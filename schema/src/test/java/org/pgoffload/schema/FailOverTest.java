@@ -68,6 +68,17 @@ final class FailOverTest extends OnPostgresVersions {
             TOPIC, offset, new String[] {message}, "" + isSql));
   }
 
+  /// `true` if it is taken.
+  private boolean take(int offset, String message, boolean repeated) {
+    var taken = new java.util.ArrayList<String>();
+    database.asResults(session ->
+        taken.addAll(
+            session.rows(
+                "select pgoffload.take_results(?, '{0}', array[?::bigint], ?, '{f}', ?::boolean[])",
+                TOPIC, offset, new String[] {message}, new String[] {"" + repeated})));
+    return !taken.isEmpty();
+  }
+
   private List<String> toWithdraw() {
     var due = new java.util.ArrayList<String>();
     database.asResults(session ->
@@ -251,6 +262,70 @@ final class FailOverTest extends OnPostgresVersions {
   }
 
   @Test
+  void theResultOfACallThatRanAcrossTheFailOverIsTakenWheneverItComes() {
+    var id = database.inserted("app");
+    var inserted = database.onlySent();
+    var gone = database.inserted("app");
+    var lost = database.onlySent();
+    lose("llm_request", gone);
+    record(TOPIC, 10);
+    failOver();
+    assertThat(take(20, result(inserted.envelope(), "paid for"), false)).isTrue();
+    // while the rest is worked off, its request may be claimed again
+    assertThat(take(21, result(lost.envelope(), "of nothing"), false)).isTrue();
+    database.admin().run("delete from pgoffload.consumer_position");
+    assertThat(take(22, result(lost.envelope(), "of nothing"), false)).isFalse();
+    var after = database.inserted("app");
+    var next = database.onlySent();
+    assertThat(take(23, result(next.envelope(), "unclaimed"), false)).isFalse();
+    assertThat(
+            database
+                .admin()
+                .rows("select id from pgoffload.llm_result where id in (?, ?, ?)", id, gone, after))
+        .containsExactly("" + id);
+    assertThat(database.admin().rows("select record_offset from pgoffload.unclaimed_result"))
+        .containsExactly("21");
+  }
+
+  @Test
+  void aResultThatNoTableTakesIsRefusedBeforeItIsKept() {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    lose("llm_request", id);
+    var spoilt = result(request.envelope(), "a").replace("succeeded", "of no status");
+    database.asResults(session ->
+        assertThat(
+                session
+                    .refused(
+                        "select pgoffload.take_results(?, '{0}', '{1}', ?, '{f}', '{t}')",
+                        TOPIC, new String[] {spoilt})
+                    .state())
+            .isEqualTo("23514"));
+    assertThat(database.admin().number("select count(*) from pgoffload.unclaimed_result")).isZero();
+  }
+
+  @Test
+  void aKeptResultIsKnownToWhoeverTakesItsRequestOver() {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    lose("llm_request", id);
+    assertThat(take(0, result(request.envelope(), "paid for"), true)).isTrue();
+    try (var worker = database.worker("w")) {
+      assertThat(
+              worker
+                  .session()
+                  .rows(
+                      "select pgoffload.known_results(?, ?::oid[], ?::uuid[])",
+                      new Long[] {id, id},
+                      new Long[] {request.envelope().requestedBy().userOid(), 10L},
+                      new String[] {
+                        request.envelope().key().nonce().toString(), new UUID(0, 1).toString()
+                      }))
+          .containsExactly("" + id);
+    }
+  }
+
+  @Test
   void aResultOfAnotherRoleOrNonceIsNotWrittenWithoutAClaim() {
     var id = database.inserted("app");
     var envelope = database.onlySent().envelope();
@@ -377,17 +452,62 @@ final class FailOverTest extends OnPostgresVersions {
   }
 
   @Test
-  void aConsumerThatHasNotGoneBackRecordsNoPosition() {
+  void aConsumerThatHasNotGoneBackRecordsNoPositionAndWritesNothing() {
     record(REQUESTS, 10);
+    var before = token();
     failOver();
     record(REQUESTS, 30);
-    assertThat(
-            database
-                .admin()
-                .rows(
-                    "select next_offset from pgoffload.consumer_position where topic = ?",
-                    REQUESTS))
-        .containsExactly("10");
+    try (var worker = database.worker("w")) {
+      // another has gone back with the partition
+      worker
+          .session()
+          .run(
+              "select pgoffload.begin_to_repeat(?, '{0}', '{20}')",
+              (Object) new String[] {REQUESTS});
+      assertThat(recordSince(worker, before, 30)).isEqualTo("f");
+      assertThat(positions(worker)).containsExactly(token() + "|10|t|20");
+      assertThat(recordSince(worker, token(), 20)).isEqualTo("t");
+      assertThat(positions(worker)).containsExactly(token() + "|20|f|null");
+    }
+    database.asResults(session ->
+        assertThat(
+                session
+                    .refused(
+                        "select pgoffload.write_messages('{}', '{}', '{}', '{}', '{}', '{}', false,"
+                            + " '{}', '{}', '{}', ?::uuid)",
+                        before)
+                    .state())
+            .isEqualTo("25006"));
+  }
+
+  @Test
+  void aPartitionThatEndsBeforeItsPositionIsReadFromItsBeginning() {
+    record(REQUESTS, 10);
+    try (var worker = database.worker("w")) {
+      worker
+          .session()
+          .run(
+              "select pgoffload.begin_to_repeat(?, '{0}', '{4}')",
+              (Object) new String[] {REQUESTS});
+      assertThat(positions(worker)).containsExactly(token() + "|0|t|4");
+    }
+  }
+
+  private static String recordSince(PlayedWorker worker, String token, long nextOffset) {
+    return String.valueOf(
+        worker
+            .session()
+            .value(
+                "select pgoffload.record_positions_since(?::uuid, ?, '{0}', array[?::bigint])",
+                token, new String[] {REQUESTS}, nextOffset));
+  }
+
+  private static List<String> positions(PlayedWorker worker) {
+    return worker
+        .session()
+        .rows(
+            "select * from pgoffload.positions_at_begin(?, '{0}')",
+            (Object) new String[] {REQUESTS});
   }
 
   @Test

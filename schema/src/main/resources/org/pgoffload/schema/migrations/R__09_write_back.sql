@@ -59,7 +59,7 @@ $$;
 -- A message is only written if its request has a claim for the same requester. A claim is committed before anything of
 -- its request is published, so that an intruder who could write to the topics once cannot have left an answer to a
 -- request of later. Messages without a claim are named by their places in the arrays, for the dead letters.
-create or replace function pgoffload.write_results(
+create or replace function pgoffload.write_messages(
   llm_results text[],   -- JSON objects whose fields are columns of pgoffload.llm_result
   llm_pieces text[],    -- JSON objects whose fields are columns of pgoffload.llm_piece
   llm_usage text[],     -- JSON objects whose fields are columns of pgoffload.llm_usage_minute
@@ -69,7 +69,9 @@ create or replace function pgoffload.write_results(
   wake boolean,         -- whether to notify; false when the server's notification queue is full
   topics text[],        -- of the partitions that the messages come from
   partitions integer[],
-  next_offsets bigint[],  -- of each partition, behind the last of these messages; null: not known
+  next_offsets bigint[],  -- of each partition, behind the last of these messages; not recorded where some are unclaimed:
+                          -- what becomes of those comes first
+  token uuid,           -- of the timeline that the consumer has gone back on; raises 25006 on any other. Null: not known
   out written integer,  -- how many of the results were new
   out unclaimed_results integer[],
   out unclaimed_pieces integer[],
@@ -90,6 +92,9 @@ declare
   ended bigint[];
   inserted integer;
 begin
+  if write_messages.token <> pgoffload.current_token() then
+    raise exception 'the database was failed over since the consumer began' using errcode = 'read_only_sql_transaction';
+  end if;
   -- Each look for a claim is lateral with a limit: one look into the index, never a scan of all claims. A message that
   -- was not inserted has no claim, or was there before: which of the two is only asked where there is one. A claim of
   -- SQL has a token, and no model answers it.
@@ -181,7 +186,8 @@ begin
                   where r.id = e.id and r.large_object is not null limit 1) q;
   end if;
 
-  if cardinality(topics) > 0 then
+  if cardinality(topics) > 0
+     and coalesce(cardinality(unclaimed_results || unclaimed_pieces || unclaimed_chunks || unclaimed_ended), 0) = 0 then
     perform pgoffload.record_positions(topics, partitions, next_offsets);
   end if;
 
@@ -193,8 +199,21 @@ begin
 end
 $$;
 
--- API: Private, for the results application. The same for one of an earlier version, which compares no nonces of SQL and
--- records no positions.
+-- API: Private, for the results application. The same for one of an earlier version, which does not know the timeline.
+create or replace function pgoffload.write_results(
+  llm_results text[], llm_pieces text[], llm_usage text[], sql_chunks text[], sql_ended bigint[], sql_nonces uuid[], wake boolean,
+  topics text[], partitions integer[], next_offsets bigint[],
+  out written integer,
+  out unclaimed_results integer[], out unclaimed_pieces integer[], out unclaimed_chunks integer[], out unclaimed_ended integer[])
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select w.* from pgoffload.write_messages(
+    llm_results, llm_pieces, llm_usage, sql_chunks, sql_ended, sql_nonces, wake, topics, partitions, next_offsets, null) w
+$$;
+
+-- API: Private, for the results application. The same for one of a version before that, which compares no nonces of SQL
+-- and records no positions.
 create or replace function pgoffload.write_back(
   llm_results text[], llm_pieces text[], llm_usage text[], sql_chunks text[], sql_ended bigint[], wake boolean,
   out written integer,
@@ -202,6 +221,6 @@ create or replace function pgoffload.write_back(
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select w.* from pgoffload.write_results(
-    llm_results, llm_pieces, llm_usage, sql_chunks, sql_ended, null, wake, '{}', '{}', '{}') w
+  select w.* from pgoffload.write_messages(
+    llm_results, llm_pieces, llm_usage, sql_chunks, sql_ended, null, wake, '{}', '{}', '{}', null) w
 $$;

@@ -78,6 +78,23 @@ begin
 end
 $$;
 
+-- API: Private, for workers and the results application. The same for a consumer that knows the token of the timeline on
+-- which it has gone back. False: it is another's by now, nothing is recorded, and the consumer has to go back.
+create or replace function pgoffload.record_positions_since(
+  token uuid, topics text[], partitions integer[], next_offsets bigint[])
+returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if record_positions_since.token is distinct from pgoffload.current_token() then
+    return false;
+  end if;
+  perform pgoffload.record_positions(topics, partitions, next_offsets);
+  return true;
+end
+$$;
+
 -- API: Private, for workers and the results application. Where the consumer of newly assigned partitions begins, by
 -- their place in the arrays: those that are not among the rows begin where the group has committed.
 --   next_offset     where to go back to
@@ -94,17 +111,37 @@ as $$
   where p.token <> pgoffload.current_token() or p.next_offset < p.repeated_below
 $$;
 
--- API: Private, for workers and the results application. Notes that consumers go back after a fail-over, and where their
--- partitions end: until then records may come a second time.
+-- API: Private, for workers and the results application. The position of each partition, in the order of the arrays, with
+-- the token of the present timeline.
+--   next_offset     null: none is recorded yet
+--   goes_back       whether the consumer begins there, and not where the group has committed
+--   repeated_below  as of pgoffload.positions_to_repeat
+create or replace function pgoffload.positions_at_begin(topics text[], partitions integer[])
+returns table (token uuid, next_offset bigint, goes_back boolean, repeated_below bigint)
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select t.token, p.next_offset, coalesce(p.token <> t.token or p.next_offset < p.repeated_below, false),
+         case when p.token = t.token then p.repeated_below end
+  from (select pgoffload.current_token() as token) t
+  cross join unnest(topics, partitions) with ordinality a (topic, partition, place)
+  left join pgoffload.consumer_position p on p.topic = a.topic and p.partition = a.partition
+  order by a.place
+$$;
+
+-- API: Private, for workers and the results application. Notes that consumers go back, and where their partitions end:
+-- until then records may come a second time. After a fail-over they go back to their positions. Where a partition ends
+-- before its position, Kafka has lost records, and may have others in their place: it is read from its beginning.
 create or replace function pgoffload.begin_to_repeat(topics text[], partitions integer[], ends bigint[]) returns void
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
   update pgoffload.consumer_position p
-  set token = pgoffload.current_token(), repeated_below = a.ends_at, next_offset = least(p.next_offset, a.ends_at),
-      recorded_at = clock_timestamp()
+  set token = pgoffload.current_token(), repeated_below = a.ends_at,
+      next_offset = case when p.next_offset > a.ends_at then 0 else p.next_offset end, recorded_at = clock_timestamp()
   from unnest(topics, partitions, ends) a (topic, partition, ends_at)
-  where p.topic = a.topic and p.partition = a.partition and p.token <> pgoffload.current_token()
+  where p.topic = a.topic and p.partition = a.partition
+    and (p.token <> pgoffload.current_token() or p.next_offset > a.ends_at)
 $$;
 
 -- API: Private, for workers and the results application. Records that Kafka has lost records that were worked off: a
@@ -137,48 +174,109 @@ as $$
       and (p.token <> pgoffload.current_token() or p.next_offset < p.repeated_below))
 $$;
 
--- API: Private, for the results application. Takes results that came again after a fail-over and have no claim. Of an
--- LLM request whose row is here, the result is written: requester and nonce are the row's. Others wait: an immediate
--- request has no row before it is claimed again.
-create or replace function pgoffload.keep_unclaimed_results(
+-- API: Private, for the results application. Takes results without a claim. Of an LLM request of before the last
+-- fail-over whose row is here, the result is written: requester and nonce are the row's. Others are kept, if they may
+-- have come before the fail-over, or come while its consequences are worked off: an immediate request has no row before
+-- it is claimed again. Returns the places of those that were taken.
+create or replace function pgoffload.take_results(
   topic text, partitions integer[], record_offsets bigint[],
   messages text[],      -- results of either kind, as they are on the topic
-  is_sql boolean[])
-returns void
+  is_sql boolean[],
+  repeated boolean[])   -- whether it may have come before the last fail-over
+returns setof integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- as in pgoffload.claim_llm_requests
 set enable_seqscan = off
 as $$
+#variable_conflict use_column
+declare
+  before_id constant bigint := (
+    select t.first_id from pgoffload.server_timeline t where t.first_id is not null order by t.number desc limit 1);
+  under_way constant boolean := exists (
+    select from pgoffload.consumer_position p
+    where (p.next_offset < p.repeated_below or p.token <> pgoffload.current_token())
+      -- not those of an earlier prefix, whose topics nothing reads any more
+      and starts_with(p.topic, regexp_replace(take_results.topic, '[^.]*$', '')));
+  taken integer[];
+  kept integer[];
 begin
+  select coalesce(array_agg(m.place), '{}') into kept
+  from unnest(messages, repeated) with ordinality m (message, repeated, place),
+       lateral json_to_record(m.message::json) t (id bigint)
+  where m.repeated or under_way and t.id < before_id;
+
   with told as materialized (
-    select m.partition, m.record_offset, m.is_sql, m.message, t.id, t.nonce, t.requested_by_oid
-    from unnest(partitions, record_offsets, messages, is_sql) m (partition, record_offset, message, is_sql),
+    select m.place, m.message, t.id, t.nonce, t.requested_by_oid
+    from unnest(messages, is_sql, repeated) with ordinality m (message, is_sql, repeated, place),
          lateral json_to_record(m.message::json) t (id bigint, nonce uuid, requested_by_oid oid)
+    where not m.is_sql and (m.repeated or t.id < before_id)
   ), of_rows as materialized (
     select t.*
     from told t,
          lateral (select from ${public_schema}.llm_request q
                   where q.id = t.id and q.requested_by_oid = t.requested_by_oid and q.nonce = t.nonce limit 1) request
-    where not t.is_sql
   ), written as (
     insert into pgoffload.llm_result
     select r.*
     from of_rows t, lateral json_populate_record(null::pgoffload.llm_result, t.message::json) r
-    order by t.partition, t.record_offset  -- the first one wins
+    order by t.place  -- the first one wins
     on conflict (id) do nothing
     returning id
   ), notified as materialized (
     select pg_notify('llm_done', w.id::text) from written w
   )
-  insert into pgoffload.unclaimed_result (topic, partition, record_offset, id, nonce, requested_by_oid, result)
-  select keep_unclaimed_results.topic, t.partition, t.record_offset, t.id, t.nonce, t.requested_by_oid,
-         case when not t.is_sql then t.message::json end
-  from told t
-  where (select count(*) from notified) is not null
-    and not exists (select from of_rows o where o.partition = t.partition and o.record_offset = t.record_offset)
-  on conflict do nothing;
+  select coalesce(array_agg(o.place), '{}') into taken from of_rows o where (select count(*) from notified) is not null;
+
+  kept := array(select k from unnest(kept) k where k <> all (taken));
+  if kept <> '{}' then
+    begin
+      -- what no table takes is refused now, and not when it is claimed
+      insert into pgoffload.llm_result
+      select r.*
+      from unnest(kept) k, lateral json_populate_record(null::pgoffload.llm_result, messages[k]::json) r
+      where not is_sql[k]
+      on conflict (id) do nothing;
+      raise exception 'all can be taken' using errcode = 'PO009';
+    exception when sqlstate 'PO009' then
+      null;
+    end;
+    insert into pgoffload.unclaimed_result (topic, partition, record_offset, id, nonce, requested_by_oid, result)
+    select take_results.topic, partitions[k], record_offsets[k], t.id, t.nonce, t.requested_by_oid,
+           case when not is_sql[k] then messages[k]::json end
+    from unnest(kept) k, lateral json_to_record(messages[k]::json) t (id bigint, nonce uuid, requested_by_oid oid)
+    on conflict do nothing;
+  end if;
+  return query select unnest(taken || kept);
 end
+$$;
+
+-- API: Private, for the results application. The same for one of an earlier version, which takes results of before a
+-- fail-over alone.
+create or replace function pgoffload.keep_unclaimed_results(
+  topic text, partitions integer[], record_offsets bigint[], messages text[], is_sql boolean[])
+returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select pgoffload.take_results(
+    topic, partitions, record_offsets, messages, is_sql, array_fill(true, array[cardinality(messages)]))
+$$;
+
+-- API: Private, for workers. Which of these LLM requests have a result here: in the table, or kept until a claim takes it.
+create or replace function pgoffload.known_results(ids bigint[], requested_by_oids oid[], nonces uuid[])
+returns setof bigint
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+-- as in pgoffload.claim_llm_requests
+set enable_seqscan = off
+as $$
+  select a.id
+  from unnest(ids, requested_by_oids, nonces) a (id, requested_by_oid, nonce)
+  where exists (select from pgoffload.llm_result r where r.id = a.id)
+     or exists (
+       select from pgoffload.unclaimed_result u
+       where u.id = a.id and u.requested_by_oid = a.requested_by_oid and u.nonce = a.nonce and u.result is not null)
 $$;
 
 -- API: Private, for the results application. Results that stand for nothing on this server, and that nothing will stand

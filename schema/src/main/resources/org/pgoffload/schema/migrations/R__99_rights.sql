@@ -56,10 +56,10 @@ grant execute on function
   pgoffload.answered_llm, pgoffload.begin_to_repeat, pgoffload.cancel_llm, pgoffload.cancel_llm_requests,
   pgoffload.claim_llm, pgoffload.claim_llm_requests, pgoffload.claim_sql, pgoffload.claim_sql_again,
   pgoffload.claim_sql_requests, pgoffload.consult_cache, pgoffload.end_sql, pgoffload.end_stalled_claims,
-  pgoffload.is_copy, pgoffload.live_workers, pgoffload.mark_autocommit, pgoffload.pid_of, pgoffload.positions_of,
-  pgoffload.positions_to_repeat, pgoffload.prepare_timeline, pgoffload.record_cancellations,
-  pgoffload.record_kafka_loss, pgoffload.record_llm_requests, pgoffload.record_positions, pgoffload.record_progress,
-  pgoffload.record_sql_requests, pgoffload.record_wait, pgoffload.register_worker, pgoffload.register_worker_anew,
+  pgoffload.is_copy, pgoffload.known_results, pgoffload.live_workers, pgoffload.mark_autocommit, pgoffload.pid_of,
+  pgoffload.positions_at_begin, pgoffload.positions_of, pgoffload.positions_to_repeat, pgoffload.prepare_timeline, pgoffload.record_cancellations,
+  pgoffload.record_kafka_loss, pgoffload.record_llm_requests, pgoffload.record_positions,
+  pgoffload.record_positions_since, pgoffload.record_progress, pgoffload.record_sql_requests, pgoffload.record_wait, pgoffload.register_worker, pgoffload.register_worker_anew,
   pgoffload.release_lease,
   pgoffload.renew_lease, pgoffload.server_identity, pgoffload.sessions_gone, pgoffload.signing_keys, pgoffload.sql_result_message, pgoffload.still_claimed,
   pgoffload.stalled_claims, pgoffload.store_rows, pgoffload.sweep_large_answers,
@@ -67,8 +67,9 @@ grant execute on function
   to pgoffload_worker;
 grant execute on function
   pgoffload.begin_to_repeat, pgoffload.end_withdrawal, pgoffload.is_copy, pgoffload.keep_unclaimed_results,
-  pgoffload.positions_to_repeat, pgoffload.prepare_timeline, pgoffload.record_kafka_loss, pgoffload.results_to_withdraw,
-  pgoffload.server_identity, pgoffload.write_back, pgoffload.write_results
+  pgoffload.positions_at_begin, pgoffload.positions_to_repeat, pgoffload.prepare_timeline, pgoffload.record_kafka_loss,
+  pgoffload.record_positions_since, pgoffload.results_to_withdraw, pgoffload.server_identity, pgoffload.take_results,
+  pgoffload.write_back, pgoffload.write_messages, pgoffload.write_results
   to pgoffload_results;
 grant execute on function
   pgoffload.begin_timeline, pgoffload.end_sweep, pgoffload.failover_permitted_lag, pgoffload.health, pgoffload.is_copy,

@@ -68,7 +68,9 @@ final class SqlRequestHandlerTest {
   }
 
   private static void awaitQuery(String sql, String row) {
-    await().atMost(PATIENCE).until(() -> installation.query(sql).equals(row));
+    await()
+        .atMost(PATIENCE)
+        .untilAsserted(() -> assertThat(installation.query(sql)).isEqualTo(row));
   }
 
   /// A command that waits until it is released.

@@ -130,6 +130,7 @@ final class ConsumeRequests implements Runnable {
           decide();
           deliver.round();
           offsets.commitIfDue();
+          reopening |= positions.isOutdated();
           complaint.end();
           works = deliver.hasDatabase();
         } catch (KafkaException e) {

@@ -3,7 +3,6 @@ package org.pgoffload.worker.llm;
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -112,7 +111,7 @@ final class FindPublished implements AutoCloseable {
             return;
           }
           var published = results.among(answering);
-          published.addAll(writtenBack(answering.keySet()));
+          published.addAll(known(answering));
           if (closed) {
             break; // it may have stopped reading for that
           }
@@ -155,9 +154,16 @@ final class FindPublished implements AutoCloseable {
     return taken;
   }
 
-  /// What was written back since it was claimed, and may have been committed before we read.
-  private Set<Long> writtenBack(Collection<Long> ids) throws SQLException {
-    return Query.ids(database, "select pgoffload.answered_llm(?)", Query.array("bigint", ids));
+  /// What was written back since it was claimed, and may have been committed before we read; also
+  /// what the database keeps after a fail-over until the request's claim takes it.
+  private Set<Long> known(Map<Long, Asked> answering) throws SQLException {
+    var requests = List.copyOf(answering.entrySet());
+    return Query.ids(
+        database,
+        "select pgoffload.known_results(?, ?::oid[], ?)",
+        Query.array("bigint", requests, Map.Entry::getKey),
+        Query.array("bigint", requests, each -> each.getValue().requestedByOid),
+        Query.array("uuid", requests, each -> each.getValue().nonce));
   }
 
   /// The part of the results topic that may not be in the database yet.

@@ -7,11 +7,13 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.common.TopicPartition;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.ConsumerPositions;
 import org.pgoffload.platform.RepeatedRecords;
@@ -37,6 +39,11 @@ public final class KeepPositions {
   private final Complaint complaint = new Complaint(LOG);
   private long nextDecision = System.nanoTime();
   private long nextRecord = System.nanoTime();
+
+  /// Of the timeline on which the consumer has begun; null before.
+  private @Nullable UUID token;
+
+  private boolean failedOver;
 
   /// @param repeated learns which records may have come before the last fail-over
   /// @param mayBegin whether the worker has its lease
@@ -68,7 +75,10 @@ public final class KeepPositions {
       return false;
     }
     try (var connection = database.getConnection()) {
-      repeated.below(ConsumerPositions.goBack(connection, consumer, undecided));
+      var begun = ConsumerPositions.goBack(connection, consumer, undecided);
+      failedOver |= token != null && !token.equals(begun.token());
+      token = begun.token();
+      repeated.below(begun.repeatedBelow());
       consumer.resume(undecided);
       undecided.clear();
       complaint.end();
@@ -80,6 +90,11 @@ public final class KeepPositions {
       nextDecision = System.nanoTime() + PAUSE_AFTER_FAULT.toNanos();
       return false;
     }
+  }
+
+  /// Whether the database was failed over after the consumer had begun: it has to go back.
+  public boolean isOutdated() {
+    return failedOver;
   }
 
   /// Records how far the partitions are finished, unless that was done a moment ago, or nothing has
@@ -95,10 +110,17 @@ public final class KeepPositions {
     if (finished.equals(recorded)) {
       return;
     }
-    try {
-      ConsumerPositions.record(database, finished);
-      recorded.clear();
-      recorded.putAll(finished);
+    var since = token;
+    if (since == null) {
+      return;
+    }
+    try (var connection = database.getConnection()) {
+      if (ConsumerPositions.record(connection, since, finished)) {
+        recorded.clear();
+        recorded.putAll(finished);
+      } else {
+        failedOver = true;
+      }
     } catch (SQLException e) {
       LOG.debug("Positions could not be recorded", e);
     }

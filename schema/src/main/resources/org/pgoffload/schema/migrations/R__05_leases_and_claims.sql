@@ -499,7 +499,8 @@ as $$
     and not exists (select from pgoffload.llm_result r where r.id = a.id)
 $$;
 
--- API: Private, for workers. Which of these LLM requests have their result in the table.
+-- API: Private, for workers. Which of these LLM requests have their result in the table; asked by workers of an earlier
+-- version.
 create or replace function pgoffload.answered_llm(ids bigint[]) returns setof bigint
 language sql stable security definer
 set search_path = pg_catalog, pg_temp

@@ -95,8 +95,8 @@ begin
 end
 $$;
 
--- API: Private, for workers and the results application. Where the consumer of newly assigned partitions begins, by
--- their place in the arrays: those that are not among the rows begin where the group has committed.
+-- API: Private, for workers and the results application. Older ones ask where the consumer of newly assigned partitions
+-- begins, by their place in the arrays: those that are not among the rows begin where the group has committed.
 --   next_offset     where to go back to
 --   repeated_below  records below may have come before the last fail-over; null: pgoffload.begin_to_repeat is to be
 --                   told where the partition ends

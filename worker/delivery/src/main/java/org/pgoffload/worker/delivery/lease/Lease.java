@@ -88,6 +88,8 @@ public final class Lease implements AutoCloseable, WorkerLease {
   /// Registers the worker anew.
   @FunctionalInterface
   interface Registration {
+    /// Registers it in one transaction.
+    ///
     /// @param running what goes over to the new registration
     /// @return as which attempt, by the id, of those that are this worker's still
     /// @throws SQLException if the database could not be asked: nothing has changed then

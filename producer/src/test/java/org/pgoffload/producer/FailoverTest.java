@@ -237,9 +237,7 @@ final class FailoverTest {
         installation.owner(server), installation.broker.address(), installation.topics);
 
     awaitServer(installation.part("worker u", server), server);
-    await()
-        .atMost(PATIENCE)
-        .until(() -> running.token().equals(installation.control().token().map(Object::toString)));
+    await().atMost(PATIENCE).until(() -> running.token().equals(installation.control().token()));
     assertThat(installation.install(server, installation.topics).run(line -> {})).isEmpty();
   }
 

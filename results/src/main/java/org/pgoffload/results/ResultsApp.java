@@ -48,7 +48,7 @@ public final class ResultsApp implements RunningPart {
             configuration.kafka(),
             configuration.topics(),
             FollowPrimary.nameOf("results"));
-    var groups = new WriteGroup(primary);
+    var groups = new WriteGroup(primary, WriteGroup.LEAST_PATIENCE);
     var producer = new LazyProducer(configuration.kafka());
     var bury = new BuryRecords(producer, configuration.topics().deadLetters());
     var writeBack =

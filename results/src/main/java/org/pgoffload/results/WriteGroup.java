@@ -6,6 +6,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,7 +29,15 @@ final class WriteGroup {
 
   private static final Duration BETWEEN_RECORDS = Duration.ofSeconds(1);
 
+  /// The server's time for a statement, at first and at most. A server that has vanished without a
+  /// word is given up soon, and a group that needs more gets twice as much in its next try.
+  static final Duration LEAST_PATIENCE = Duration.ofSeconds(10);
+
+  private static final Duration MOST_PATIENCE = Duration.ofSeconds(60);
+
   private final ConnectAsPart database;
+  private final Duration leastPatience;
+  private Duration patience;
   private final RepeatedRecords repeated = new RepeatedRecords();
   private volatile @Nullable Connection connection;
 
@@ -44,8 +53,11 @@ final class WriteGroup {
   private final Map<TopicPartition, Long> recorded = new HashMap<>();
   private long nextRecord = System.nanoTime();
 
-  WriteGroup(ConnectAsPart database) {
+  /// @param leastPatience the usual one, and less for tests
+  WriteGroup(ConnectAsPart database, Duration leastPatience) {
     this.database = database;
+    this.leastPatience = leastPatience;
+    this.patience = leastPatience;
   }
 
   /// Writes a group in one transaction, with the positions behind it. Where some are unclaimed, the
@@ -55,10 +67,15 @@ final class WriteGroup {
   /// @return the messages without a claim, of which nothing was written
   List<WaitingMessage> write(List<WaitingMessage> group, boolean wake) throws SQLException {
     var open = connected();
+    long begun = System.nanoTime();
     try {
       var unclaimed = write(open, group, wake);
+      patience = leastPatience;
       return unclaimed.isEmpty() ? unclaimed : take(open, unclaimed);
     } catch (SQLException e) {
+      if (System.nanoTime() - begun >= patience.toNanos()) {
+        patience = Collections.min(List.of(patience.multipliedBy(2), MOST_PATIENCE));
+      }
       failedOver |= DatabaseFault.is(e, DatabaseFault.READ_ONLY_TRANSACTION);
       throw e;
     }
@@ -248,8 +265,7 @@ final class WriteGroup {
   private Connection connected() throws SQLException {
     var open = connection;
     if (open == null) {
-      // a server that has vanished is not waited for for ever; above the server's own timeout
-      open = database.connect("pgoffload results", Duration.ofSeconds(75), Duration.ofSeconds(60));
+      open = database.connect("pgoffload results", patience.plusSeconds(2), patience);
       connection = open;
     }
     return open;

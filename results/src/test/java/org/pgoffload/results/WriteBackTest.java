@@ -274,6 +274,23 @@ final class WriteBackTest {
   }
 
   @Test
+  void aGroupThatStandsStillIsTriedAgainWithMoreTime() throws Exception {
+    var result = result("42");
+    try (var writeBack = new Writing(letters -> {}, Duration.ofMillis(500));
+        var blocker = installation.admin().connect("test");
+        var statement = blocker.createStatement()) {
+      blocker.setAutoCommit(false);
+      statement.execute("lock table pgoffload.llm_result");
+      write(writeBack, result);
+      var flushed = CompletableFuture.supplyAsync(writeBack::flush);
+      await().until(() -> pauses.get() >= 2);
+      blocker.rollback();
+      assertThat(flushed.get()).isTrue();
+    }
+    assertThat(installation.written(List.of(result))).isEqualTo(1);
+  }
+
+  @Test
   void aConnectionThatBreaksInTheMiddleOfAGroupLosesNothingOfIt() throws Exception {
     var results = results(500);
     try (var writeBack = open();
@@ -585,17 +602,18 @@ final class WriteBackTest {
   }
 
   private Writing open(WriteBack.Bury bury) {
-    return new Writing(bury);
+    return new Writing(bury, WriteGroup.LEAST_PATIENCE);
   }
 
   /// The messages that a test has taken for a write-back, and the application that closes.
   private final class Writing implements WriteBack.Pause, AutoCloseable {
-    private final WriteGroup groups = new WriteGroup(installation.results()::connectAsPart);
+    private final WriteGroup groups;
     private final CountDownLatch closing = new CountDownLatch(1);
     private final List<WaitingMessage> taken = new ArrayList<>();
     private final WriteBack writeBack;
 
-    Writing(WriteBack.Bury bury) {
+    Writing(WriteBack.Bury bury, Duration patience) {
+      this.groups = new WriteGroup(installation.results()::connectAsPart, patience);
       this.writeBack =
           new WriteBack(
               groups, bury, new CountDeadLetters(Telemetry.none().metrics()), Telemetry.none());

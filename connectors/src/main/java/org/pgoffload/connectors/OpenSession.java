@@ -5,6 +5,7 @@ import io.debezium.jdbc.JdbcConnection.ConnectionFactory;
 import java.sql.Connection;
 import java.sql.SQLException;
 import org.postgresql.Driver;
+import org.postgresql.PGConnection;
 
 /// Opens Debezium's connections, for Debezium, which makes it by its name.
 ///
@@ -12,6 +13,9 @@ import org.postgresql.Driver;
 /// `+` or `%` would not be one any more, an address of version six would be no host, and there
 /// would be no second server. Here the driver is given each as a property, and what
 /// [CaptureConfiguration] says besides.
+///
+/// A pooler is refused, as the parts do it (`DirectLogin`): it tells a process number of its own,
+/// and the settings of the login have not arrived.
 ///
 /// Stateless; safe to share between threads.
 public final class OpenSession implements ConnectionFactory {
@@ -25,6 +29,10 @@ public final class OpenSession implements ConnectionFactory {
   static final String PORTS = "PGPORT";
 
   private static final String DATABASE = "PGDBNAME";
+
+  private static final String PROCESS =
+      "select pg_catalog.pg_backend_pid(), (select s.source from pg_catalog.pg_settings s"
+          + " where s.name = 'default_transaction_deferrable')";
 
   @Override
   public Connection connect(JdbcConfiguration config) throws SQLException {
@@ -43,6 +51,16 @@ public final class OpenSession implements ConnectionFactory {
     }
     try (var statement = connection.createStatement()) {
       statement.execute(first);
+      try (var row = statement.executeQuery(PROCESS)) {
+        row.next();
+        if (row.getInt(1) != connection.unwrap(PGConnection.class).getBackendPID()
+            && !"client".equals(row.getString(2))) {
+          throw new SQLException(
+              "pooled_connection: a pooler, such as PgBouncer, answers for PostgreSQL: give the"
+                  + " connector the address of the server itself",
+              "0A000");
+        }
+      }
       return connection;
     } catch (SQLException e) {
       connection.close();

@@ -1,21 +1,27 @@
 package org.pgoffload.producer;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.awaitility.Awaitility.await;
 
+import io.debezium.jdbc.JdbcConfiguration;
 import java.net.InetAddress;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.pgoffload.connectors.OpenSession;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.DatabaseServer;
+import org.pgoffload.platform.PinnedSettings;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.schema.AnsweringProxy;
 import org.pgoffload.telemetry.Telemetry;
 
 /// The capture finds its database whatever the database, its login and its servers are called.
@@ -54,6 +60,26 @@ final class CaptureAnywhereTest {
   void capturesFromAnAddressOfVersionSix() throws Exception {
     assumeThat(InetAddress.ofLiteral("::1").isReachable(1000)).isTrue();
     captures(at(List.of(new DatabaseServer("::1", installation.admin().port())), Map.of()));
+  }
+
+  /// Also in Kafka Connect, where nothing else has looked at the server before.
+  @Test
+  void noSessionOfDebeziumsIsAPoolers() throws Exception {
+    try (var pooler = AnsweringProxy.pooler(installation.admin())) {
+      var address = pooler.address();
+      var login =
+          JdbcConfiguration.create()
+              .withHostname(address.host())
+              .withPort(address.port())
+              .withDatabase(address.database())
+              .withUser(address.user())
+              .withPassword(Objects.requireNonNull(address.password()).reveal())
+              .with("first.statement", PinnedSettings.FIRST_STATEMENT)
+              .with("options", "-c default_transaction_deferrable=off")
+              .build();
+      assertThatThrownBy(() -> new OpenSession().connect(login))
+          .hasMessageStartingWith("pooled_connection: ");
+    }
   }
 
   /// A standby answers before the primary does, and a port where nobody listens before both.

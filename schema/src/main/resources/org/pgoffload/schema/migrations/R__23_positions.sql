@@ -237,8 +237,8 @@ begin
       from unnest(kept) k, lateral json_populate_record(null::pgoffload.llm_result, messages[k]::json) r
       where not is_sql[k]
       on conflict (id) do nothing;
-      raise exception 'all can be taken' using errcode = 'PO009';
-    exception when sqlstate 'PO009' then
+      raise exception 'all can be taken' using errcode = 'PO005';
+    exception when sqlstate 'PO005' then
       null;
     end;
     insert into pgoffload.unclaimed_result (topic, partition, record_offset, id, nonce, requested_by_oid, result)

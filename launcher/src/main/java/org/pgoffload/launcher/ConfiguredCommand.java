@@ -4,6 +4,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.Settings;
 import picocli.CommandLine.Option;
@@ -49,6 +50,18 @@ abstract class ConfiguredCommand extends PgoffloadCommand {
     var database = settings.database(null);
     settings.check();
     return Objects.requireNonNull(database);
+  }
+
+  /// The address of the server that a command may write to: where Kafka is configured, the recorded
+  /// primary alone.
+  final DatabaseAddress primary() {
+    var settings = settings();
+    var database = settings.database(null);
+    var topics = settings.topics();
+    var kafka = settings.secret("KAFKA_BOOTSTRAP_SERVERS") == null ? null : settings.kafka();
+    settings.check();
+    var address = Objects.requireNonNull(database);
+    return kafka == null ? address : RecordPrimary.own(address, kafka, topics);
   }
 
   private Map<String, String> over(Map<String, String> environment) {

@@ -6,7 +6,6 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -63,9 +62,8 @@ final class ReplayDeadLetters extends ConfiguredCommand {
   public Integer call() {
     check();
     var settings = settings();
-    var database = settings.database(null);
     try (var letters = DeadLettersCommand.open(settings);
-        var connection = Objects.requireNonNull(database).connectAsPart("pgoffload dead-letters")) {
+        var connection = primary().connectAsPart("pgoffload dead-letters")) {
       if (all) {
         letters.all(
             null,

@@ -33,16 +33,15 @@ final class RotateKeyCommand extends ConfiguredCommand {
 
   @Override
   public Integer call() {
-    var database = database();
     var out = out();
     if (instead.list) {
-      list(out, database);
+      list(out, database());
     } else if (instead.revoke) {
-      revoke(out, database);
+      revoke(out, primary());
     } else {
       out.println(
           "Key "
-              + RotateKeys.rotate(database)
+              + RotateKeys.rotate(primary())
               + " signs from now on. What older keys have signed is executed as before.");
     }
     out.flush();

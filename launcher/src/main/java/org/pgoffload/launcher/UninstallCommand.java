@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.InstallSlot;
+import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.operations.TopicSettings;
 import org.pgoffload.operations.deadletters.Printable;
 import org.pgoffload.operations.removal.RemoveSchema;
@@ -66,6 +67,8 @@ final class UninstallCommand extends ConfiguredCommand {
       // after an interrupted removal nothing is recorded any more
       if (plan.slot().isPresent()) {
         refuseOthersTopics(database, names);
+        // a copy, or an old primary that has returned, has the names of the running installation's
+        RecordPrimary.own(database, kafka, names);
       }
       removes.addAll(RemoveTopics.find(kafka, names).lines());
     }

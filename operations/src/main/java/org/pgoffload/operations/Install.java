@@ -52,13 +52,15 @@ public record Install(
   /// @param say takes a line when the installation begins to wait
   /// @return one line for each thing that changed
   public List<String> run(Consumer<String> say) {
-    if (topics != null) {
-      // neither a slot nor a topic is changed for a server that is not the primary
-      RecordPrimary.requireOwn(database, topics.client, topics.names);
-    }
-    var changes = new ArrayList<>(runInDatabase(say));
-    changes.addAll(runInKafka());
+    // neither a slot nor a topic is changed for a server that is not the primary
+    var own = topics == null ? this : at(RecordPrimary.own(database, topics.client, topics.names));
+    var changes = new ArrayList<>(own.runInDatabase(say));
+    changes.addAll(own.runInKafka());
     return changes;
+  }
+
+  private Install at(DatabaseAddress own) {
+    return new Install(own, publicSchema, pgBackgroundApi, slot, patience, logins, topics);
   }
 
   /// Installs the schema, the logins and the slot. [#runInKafka()] has to follow.

@@ -7,7 +7,7 @@ import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
@@ -34,9 +34,9 @@ public final class InstallSlot {
   /// @return a line saying what changed, or empty
   /// @throws InstallException if it cannot be created, or exists for another database or plugin
   public static Optional<String> run(
-      DatabaseAddress database, String slot, Duration patience, Consumer<String> say) {
+      ConnectAsPart database, String slot, Duration patience, Consumer<String> say) {
     try (var connection = database.connectAsPart("pgoffload install")) {
-      if (exists(connection, database, slot)) {
+      if (exists(connection, slot)) {
         return Optional.empty();
       }
       try (var watcher = Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().factory())) {
@@ -72,9 +72,9 @@ public final class InstallSlot {
   ///
   /// @throws InstallException if it exists for another database or plugin, is lost, or the database
   ///   cannot be asked
-  public static boolean isMissing(DatabaseAddress database, String slot) {
+  public static boolean isMissing(ConnectAsPart database, String slot) {
     try (var connection = database.connectAsPart("pgoffload install")) {
-      return !exists(connection, database, slot);
+      return !exists(connection, slot);
     } catch (SQLException e) {
       throw new InstallException("the slots cannot be looked at: " + e.getMessage(), e);
     }
@@ -85,7 +85,7 @@ public final class InstallSlot {
   /// @param database a superuser or a login with REPLICATION
   /// @return a line saying what was removed, or empty
   /// @throws InstallException if the slot is in use, or may not be dropped
-  public static Optional<String> remove(DatabaseAddress database, String slot) {
+  public static Optional<String> remove(ConnectAsPart database, String slot) {
     try (var connection = database.connectAsPart("pgoffload uninstall")) {
       return Query.first(
           connection,
@@ -110,7 +110,7 @@ public final class InstallSlot {
   /// Whether the slot is there and is this database's.
   ///
   /// @throws InstallException if the slots cannot be looked at
-  public static boolean isOfThisDatabase(DatabaseAddress database, String slot) {
+  public static boolean isOfThisDatabase(ConnectAsPart database, String slot) {
     try (var connection = database.connectAsPart("pgoffload uninstall")) {
       return Query.exists(
           connection,
@@ -126,12 +126,11 @@ public final class InstallSlot {
   ///
   /// @param database the owner's login
   /// @throws InstallException if it cannot be recorded
-  public static void record(DatabaseAddress database, String slot) {
+  public static void record(ConnectAsPart database, String slot) {
     RecordSetting.run(database, "slot", slot);
   }
 
-  private static boolean exists(Connection connection, DatabaseAddress database, String slot)
-      throws SQLException {
+  private static boolean exists(Connection connection, String slot) throws SQLException {
     try (var statement =
         connection.prepareStatement(
             "select database, plugin, coalesce(wal_status, '') from pg_catalog.pg_replication_slots where slot_name = ?")) {
@@ -140,7 +139,8 @@ public final class InstallSlot {
       if (!row.next()) {
         return false;
       }
-      if (!database.database().equals(row.getString(1)) || !"pgoutput".equals(row.getString(2))) {
+      if (!connection.getCatalog().equals(row.getString(1))
+          || !"pgoutput".equals(row.getString(2))) {
         throw new InstallException(
             "replication slot "
                 + slot
@@ -178,7 +178,7 @@ public final class InstallSlot {
         slot);
   }
 
-  private static void sayWhoIsWaitedFor(DatabaseAddress database, Consumer<String> say) {
+  private static void sayWhoIsWaitedFor(ConnectAsPart database, Consumer<String> say) {
     try (var connection = database.connectAsPart("pgoffload install")) {
       Query.rows(
               connection,

@@ -7,7 +7,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.Query;
 
 /// How an installation does, as the database knows it.
@@ -60,7 +60,7 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
   /// @param database a login that may see `llm_health` and `llm_worker`: a member of llm_user, or
   ///   the owner
   /// @throws SQLException if it does not answer, or refuses
-  public static InstallationStatus read(DatabaseAddress database) throws SQLException {
+  public static InstallationStatus read(ConnectAsPart database) throws SQLException {
     try (var connection = database.connectAsPart("pgoffload status")) {
       Query.execute(connection, "set statement_timeout = '20s'");
       return new InstallationStatus(checks(connection), queue(connection), workers(connection));

@@ -8,6 +8,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.common.KafkaException;
+import org.pgoffload.platform.primary.FollowPrimary;
 import org.pgoffload.schema.InstallException;
 import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
@@ -22,6 +23,7 @@ public final class MaintenanceApp implements RunningPart {
   private static final Logger LOG = LoggerFactory.getLogger(MaintenanceApp.class);
 
   private final MaintenanceConfiguration configuration;
+  private final FollowPrimary primary;
   private final CountDownLatch closing = new CountDownLatch(1);
   private final Thread thread;
   private final Thread watch;
@@ -30,15 +32,14 @@ public final class MaintenanceApp implements RunningPart {
 
   private MaintenanceApp(MaintenanceConfiguration configuration, Telemetry telemetry) {
     this.configuration = configuration;
+    this.primary = follow(configuration);
     this.thread = Thread.ofPlatform().name("pgoffload-maintenance").unstarted(this::run);
     this.watch =
         Thread.ofVirtual()
             .name("pgoffload-watch-installation")
-            .unstarted(new WatchInstallation(configuration, telemetry.metrics()));
+            .unstarted(new WatchInstallation(configuration, primary, telemetry.metrics()));
     this.remake =
-        Thread.ofVirtual()
-            .name("pgoffload-remake-slot")
-            .unstarted(new RemakeSlot(configuration.database()));
+        Thread.ofVirtual().name("pgoffload-remake-slot").unstarted(new RemakeSlot(primary));
   }
 
   /// Begins at once, in the background. Faults are logged, and it is tried again the next time.
@@ -52,7 +53,12 @@ public final class MaintenanceApp implements RunningPart {
     return app;
   }
 
-  /// Does once what is due.
+  private static FollowPrimary follow(MaintenanceConfiguration configuration) {
+    return FollowPrimary.watch(
+        configuration.database(), configuration.kafka(), configuration.topics());
+  }
+
+  /// Does once what is due, on the recorded primary.
   ///
   /// @return one line for each thing that changed
   /// @throws SQLException if the database could not be asked
@@ -60,11 +66,16 @@ public final class MaintenanceApp implements RunningPart {
   /// @throws TimeoutException if Kafka does not answer
   public static List<String> once(MaintenanceConfiguration configuration)
       throws SQLException, ExecutionException, InterruptedException, TimeoutException {
+    try (var primary = follow(configuration)) {
+      return once(configuration, primary);
+    }
+  }
+
+  private static List<String> once(MaintenanceConfiguration configuration, FollowPrimary primary)
+      throws SQLException, ExecutionException, InterruptedException, TimeoutException {
     var trimmed =
         TrimRequestTopics.run(
-            configuration.kafka(),
-            configuration.topics(),
-            TopicSettings.read(configuration.database()).retention());
+            configuration.kafka(), configuration.topics(), TopicSettings.read(primary).retention());
     trimmed
         .oldUnfinished()
         .ifPresent(partition ->
@@ -73,9 +84,8 @@ public final class MaintenanceApp implements RunningPart {
                     + " no requests are removed meanwhile",
                 partition));
     var changes = new ArrayList<>(trimmed.changes());
-    changes.addAll(
-        RemoveOldRequests.run(configuration.database(), trimmed.oldUnfinished().isEmpty()));
-    changes.addAll(RemoveOldKeys.run(configuration.database()));
+    changes.addAll(RemoveOldRequests.run(primary, trimmed.oldUnfinished().isEmpty()));
+    changes.addAll(RemoveOldKeys.run(primary));
     return List.copyOf(changes);
   }
 
@@ -83,7 +93,7 @@ public final class MaintenanceApp implements RunningPart {
     try {
       do {
         try {
-          once(configuration).forEach(change -> LOG.info("{}", change));
+          once(configuration, primary).forEach(change -> LOG.info("{}", change));
           health = Health.ready("looks every " + configuration.interval());
         } catch (SQLException
             | ExecutionException
@@ -129,5 +139,6 @@ public final class MaintenanceApp implements RunningPart {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+    primary.close();
   }
 }

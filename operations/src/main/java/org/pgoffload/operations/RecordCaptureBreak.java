@@ -2,7 +2,7 @@ package org.pgoffload.operations;
 
 import java.sql.SQLException;
 import java.util.Optional;
-import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 
@@ -20,14 +20,14 @@ public final class RecordCaptureBreak {
   /// @param database the owner's login
   /// @param reason why, one word
   /// @throws InstallException if it cannot be planned
-  public static void plan(DatabaseAddress database, String reason) {
+  public static void plan(ConnectAsPart database, String reason) {
     call(database, "select pgoffload.plan_capture_break(?)", reason);
   }
 
   /// Forgets a plan: nothing was made.
   ///
   /// @throws InstallException if it cannot be forgotten
-  public static void forget(DatabaseAddress database, String reason) {
+  public static void forget(ConnectAsPart database, String reason) {
     call(database, "select pgoffload.forget_planned_break(?)", reason);
   }
 
@@ -35,7 +35,7 @@ public final class RecordCaptureBreak {
   ///
   /// @return a line saying what changed, or empty if nothing was planned
   /// @throws InstallException if it cannot be recorded; the plan stays
-  public static Optional<String> complete(DatabaseAddress database) {
+  public static Optional<String> complete(ConnectAsPart database) {
     try (var connection = database.connectAsPart("pgoffload install")) {
       if (RemoveOldRequests.number(
               connection, "select count(*) from pgoffload.capture_break where first_id is null")
@@ -56,7 +56,7 @@ public final class RecordCaptureBreak {
     }
   }
 
-  private static void call(DatabaseAddress database, String function, String reason) {
+  private static void call(ConnectAsPart database, String function, String reason) {
     try (var connection = database.connectAsPart("pgoffload install")) {
       Query.execute(connection, function, reason);
     } catch (SQLException e) {

@@ -3,6 +3,7 @@ package org.pgoffload.operations;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -30,7 +31,8 @@ import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallException;
 
 /// Writes the record of the primary, without which no part works: the first one of an installation,
-/// and one that an administrator answers for.
+/// and one that an administrator answers for. Longer than 300 lines because what is refused when
+/// the record is written is what is refused when a command looks for its server.
 public final class RecordPrimary {
   private static final String REFUSED = "the record of the primary cannot be read or written";
   private static final Duration SILENCE = Duration.ofSeconds(30);
@@ -86,8 +88,7 @@ public final class RecordPrimary {
   /// The one server that takes writes. An old primary that has returned takes them as well, and so
   /// two have to be told apart by the administrator.
   private static DatabaseServer only(DatabaseAddress database) {
-    var writable =
-        database.servers().stream().filter(server -> takesWrites(database.at(server))).toList();
+    var writable = writable(database);
     if (writable.size() > 1) {
       throw new InstallException(
           "several servers take writes ("
@@ -95,7 +96,14 @@ public final class RecordPrimary {
               + "): name the one that is meant with --database-url",
           null);
     }
-    return writable.isEmpty() ? database.servers().getFirst() : writable.getFirst();
+    return writable.getFirst();
+  }
+
+  /// The servers that take writes; the first one where none answers.
+  private static List<DatabaseServer> writable(DatabaseAddress database) {
+    var writable =
+        database.servers().stream().filter(server -> takesWrites(database.at(server))).toList();
+    return writable.isEmpty() ? List.of(database.servers().getFirst()) : writable;
   }
 
   private static boolean takesWrites(DatabaseAddress one) {
@@ -107,17 +115,37 @@ public final class RecordPrimary {
     }
   }
 
-  /// Refuses to go on where the record names another server than this one.
+  /// The server that a command may write to, alone: the recorded primary, or the one that takes
+  /// writes where there is no record.
   ///
-  /// @throws InstallException with what to do
-  static void requireOwn(DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
-    try (var connection = database.connectAsPart("pgoffload install")) {
-      if (isInstalled(connection)) {
-        refuse(read(kafka, topics), ServerIdentity.read(connection), database, topics);
-      }
+  /// @param database the owner's login
+  /// @param kafka Kafka's client properties
+  /// @throws InstallException with what to do, if the record names another server
+  public static DatabaseAddress own(
+      DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
+    // its words, before Kafka's
+    try (var connection = database.connectAsPart("pgoffload install", SILENCE)) {
+      connection.setReadOnly(true);
     } catch (SQLException e) {
       throw new InstallException("the server cannot be asked: " + e.getMessage(), e);
     }
+    var state = read(kafka, topics);
+    var servers = state.primary() == null ? List.of(only(database)) : writable(database);
+    var refusals = new ArrayList<InstallException>();
+    for (var server : servers) {
+      var one = database.at(server);
+      try (var connection = one.connectAsPart("pgoffload install", SILENCE)) {
+        if (servers.size() > 1 || isInstalled(connection)) {
+          refuse(state, ServerIdentity.read(connection), one, topics);
+        }
+        return one;
+      } catch (InstallException e) {
+        refusals.add(e);
+      } catch (SQLException e) {
+        refusals.add(new InstallException("the server cannot be asked: " + e.getMessage(), e));
+      }
+    }
+    throw refusals.getFirst();
   }
 
   private static boolean isInstalled(Connection connection) throws SQLException {

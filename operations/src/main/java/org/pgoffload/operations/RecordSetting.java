@@ -1,7 +1,7 @@
 package org.pgoffload.operations;
 
 import java.sql.SQLException;
-import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 
@@ -12,7 +12,7 @@ final class RecordSetting {
 
   /// @param database the owner's login
   /// @throws InstallException if it cannot be recorded
-  static void run(DatabaseAddress database, String name, String value) {
+  static void run(ConnectAsPart database, String name, String value) {
     try (var connection = database.connectAsPart("pgoffload install")) {
       Query.execute(
           connection,

@@ -4,7 +4,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Optional;
 import org.pgoffload.platform.Complaint;
-import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;
 import org.slf4j.Logger;
@@ -32,10 +32,10 @@ final class RemakeSlot implements Runnable {
         and not exists (select from pg_catalog.pg_replication_slots r where r.slot_name = s.value)
       """;
 
-  private final DatabaseAddress database;
+  private final ConnectAsPart database;
   private final Complaint complaint = new Complaint(LOG);
 
-  RemakeSlot(DatabaseAddress database) {
+  RemakeSlot(ConnectAsPart database) {
     this.database = database;
   }
 

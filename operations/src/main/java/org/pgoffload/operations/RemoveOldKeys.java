@@ -3,7 +3,7 @@ package org.pgoffload.operations;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
-import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.Query;
 
 /// Seals signing keys that sign no more, and removes those that are no longer needed. Works with
@@ -19,7 +19,7 @@ public final class RemoveOldKeys {
   ///
   /// @return one line for each thing that changed
   /// @throws SQLException if the database could not be asked
-  public static List<String> run(DatabaseAddress database) throws SQLException {
+  public static List<String> run(ConnectAsPart database) throws SQLException {
     var changes = new ArrayList<String>();
     try (var connection = database.connectAsPart("pgoffload rotate-key")) {
       connection.setAutoCommit(false);

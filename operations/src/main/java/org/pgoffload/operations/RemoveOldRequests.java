@@ -5,7 +5,7 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Query;
 import org.slf4j.Logger;
@@ -34,7 +34,7 @@ public final class RemoveOldRequests {
   /// @return one line for each thing that changed; empty when nothing did
   /// @throws SQLException if the database cannot be asked, or a lock was not to be had: to be
   ///   called again
-  public static List<String> run(DatabaseAddress database, boolean mayRemove) throws SQLException {
+  public static List<String> run(ConnectAsPart database, boolean mayRemove) throws SQLException {
     try (var connection = database.connectAsPart("pgoffload maintain")) {
       Query.execute(connection, PATIENCE);
       var changes = new ArrayList<String>();

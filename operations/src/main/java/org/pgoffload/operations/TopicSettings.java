@@ -5,7 +5,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallException;
@@ -20,7 +20,7 @@ public record TopicSettings(int maxRequestBytes, Duration retention, String requ
   /// Reads them.
   ///
   /// @throws InstallException if they cannot be read
-  public static TopicSettings read(DatabaseAddress database) {
+  public static TopicSettings read(ConnectAsPart database) {
     try (var connection = database.connectAsPart("pgoffload install")) {
       return Query.row(
           connection,
@@ -50,7 +50,7 @@ public record TopicSettings(int maxRequestBytes, Duration retention, String requ
   ///
   /// @param database the owner's login
   /// @throws InstallException if they cannot be recorded
-  public static void recordRequests(DatabaseAddress database, String requests) {
+  public static void recordRequests(ConnectAsPart database, String requests) {
     RecordSetting.run(database, "request_topics", requests);
   }
 
@@ -59,7 +59,7 @@ public record TopicSettings(int maxRequestBytes, Duration retention, String requ
   /// @param database the owner's login
   /// @param deviations all that there are; none if everything is in order
   /// @throws InstallException if they cannot be recorded
-  public static void recordDeviations(DatabaseAddress database, List<TopicDeviation> deviations) {
+  public static void recordDeviations(ConnectAsPart database, List<TopicDeviation> deviations) {
     RecordSetting.run(
         database,
         "topic_faults",

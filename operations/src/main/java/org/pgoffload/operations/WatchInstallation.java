@@ -14,6 +14,7 @@ import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.schema.InstallException;
 import org.slf4j.Logger;
@@ -29,8 +30,8 @@ final class WatchInstallation implements Runnable {
   private static final Duration INTERVAL = Duration.ofSeconds(15);
 
   private final MaintenanceConfiguration configuration;
+  private final ConnectAsPart database;
   private final MeterRegistry metrics;
-  private final Duration interval;
   private final Map<String, Double> values = new ConcurrentHashMap<>();
 
   /// As it was logged last; its own thread's alone.
@@ -38,15 +39,12 @@ final class WatchInstallation implements Runnable {
 
   private String replicasFault = "";
 
-  WatchInstallation(MaintenanceConfiguration configuration, MeterRegistry metrics) {
-    this(configuration, metrics, INTERVAL);
-  }
-
+  /// @param database the recorded primary, with the owner's login
   WatchInstallation(
-      MaintenanceConfiguration configuration, MeterRegistry metrics, Duration interval) {
+      MaintenanceConfiguration configuration, ConnectAsPart database, MeterRegistry metrics) {
     this.configuration = configuration;
+    this.database = database;
     this.metrics = metrics;
-    this.interval = interval;
   }
 
   @Override
@@ -59,12 +57,12 @@ final class WatchInstallation implements Runnable {
             lookAtTopics(admin);
             lookAtReplicas(admin);
             lookAtSettings(admin);
-            Thread.sleep(interval);
+            Thread.sleep(INTERVAL);
           }
         } catch (RuntimeException e) {
           LOG.warn("The installation cannot be watched; trying again: {}", KafkaFault.words(e));
         }
-        Thread.sleep(interval);
+        Thread.sleep(INTERVAL);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -73,7 +71,7 @@ final class WatchInstallation implements Runnable {
 
   private void lookAtDatabase() {
     try {
-      var status = InstallationStatus.read(configuration.database());
+      var status = InstallationStatus.read(database);
       for (var check : status.checks()) {
         show(
             "pgoffload.health",
@@ -156,7 +154,6 @@ final class WatchInstallation implements Runnable {
   private void lookAtSettings(Admin admin) throws InterruptedException {
     String fault;
     try {
-      var database = configuration.database();
       var deviations =
           TopicDeviation.find(admin, configuration.topics(), TopicSettings.read(database));
       TopicSettings.recordDeviations(database, deviations);

@@ -101,8 +101,7 @@ final class PinnedSettingsTest extends OnPostgresVersions {
     outside(
         "alter role results_login in database %s reset %s -- %s", "session_replication_role", "");
     for (var login : List.of(database.address(), database.as("results_login"))) {
-      try (var connection =
-              login.connectAsPart("test", Duration.ofSeconds(30), Duration.ofSeconds(7));
+      try (var connection = login.connect("test", Duration.ofSeconds(30), Duration.ofSeconds(7));
           var statement = connection.createStatement()) {
         var expected = new TreeMap<String, String>();
         SETTINGS.forEach((setting, value) -> expected.put(setting.getFirst(), value));

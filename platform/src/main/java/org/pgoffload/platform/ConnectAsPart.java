@@ -21,4 +21,9 @@ public interface ConnectAsPart {
   default Connection connect(String application, Duration silence) throws SQLException {
     return connect(application, silence, Duration.ZERO);
   }
+
+  /// As above, for statements that may take long.
+  default Connection connectAsPart(String application) throws SQLException {
+    return connect(application, Duration.ZERO);
+  }
 }

@@ -35,7 +35,8 @@ public record DatabaseAddress(
     String database,
     String user,
     @Nullable Secret password,
-    Map<String, String> parameters) {
+    Map<String, String> parameters)
+    implements ConnectAsPart {
 
   /// The variables in which libpq finds what an address leaves out.
   public static final Set<String> VARIABLES = ConnectionParameters.VARIABLES.keySet();
@@ -242,6 +243,7 @@ public record DatabaseAddress(
   }
 
   /// Opens a session of a part or a command, with its pinned settings.
+  @Override
   public Connection connectAsPart(String applicationName) throws SQLException {
     return connectAsPart(partProperties(applicationName, Duration.ZERO));
   }
@@ -250,14 +252,12 @@ public record DatabaseAddress(
   ///
   /// @param silence of the server after which the session is given up
   public Connection connectAsPart(String applicationName, Duration silence) throws SQLException {
-    return connectAsPart(applicationName, silence, Duration.ZERO);
+    return connect(applicationName, silence);
   }
 
-  /// As above.
-  ///
-  /// @param statementTimeout of each statement; zero for none
-  public Connection connectAsPart(
-      String applicationName, Duration silence, Duration statementTimeout) throws SQLException {
+  @Override
+  public Connection connect(String applicationName, Duration silence, Duration statementTimeout)
+      throws SQLException {
     var properties = partProperties(applicationName, statementTimeout);
     properties.setProperty("socketTimeout", Long.toString(silence.toSeconds()));
     return connectAsPart(properties);

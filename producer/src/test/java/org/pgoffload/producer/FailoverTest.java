@@ -24,6 +24,7 @@ import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresStandby;
 import org.pgoffload.dev.servers.kafka.TestBroker;
 import org.pgoffload.operations.AdoptCopy;
+import org.pgoffload.operations.MaintenanceApp;
 import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.platform.DatabaseServer;
 import org.pgoffload.platform.primary.FollowPrimary;
@@ -86,6 +87,19 @@ final class FailoverTest {
     awaitServer(installation.part("worker first", returned, promoted), promoted);
     awaitServer(installation.part("worker second", promoted, returned), promoted);
     assertThat(installation.producer(returned).health().ready()).isFalse();
+
+    assertThatThrownBy(() -> MaintenanceApp.once(installation.maintenance(returned)))
+        .isInstanceOf(InstallException.class)
+        .hasMessageContaining("old_timeline");
+    assertThatThrownBy(() -> installation.own(returned))
+        .isInstanceOf(InstallException.class)
+        .hasMessageContaining("old_timeline");
+    assertThat(installation.own(returned, promoted)).isEqualTo(installation.owner(promoted));
+    // of two that take writes, the recorded one is maintained
+    execute(promoted, "update pgoffload.setting set value = '0 s' where name = 'id_range_lasts'");
+    assertThat(MaintenanceApp.once(installation.maintenance(returned, promoted)))
+        .contains("began range 2 of ids");
+    assertThat(query(returned, "select pgoffload.current_id_range()")).isEqualTo("0");
   }
 
   @Test

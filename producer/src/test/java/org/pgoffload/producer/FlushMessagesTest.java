@@ -18,7 +18,7 @@ final class FlushMessagesTest {
 
   @Test
   void flushesWithoutAnybodyElsesCommit() throws Exception {
-    try (var _ = FlushMessages.startIfNeeded(installation.producer()::connectAsPart, 150_000)) {
+    try (var _ = FlushMessages.startIfNeeded(installation.producer(), 150_000)) {
       for (int i = 0; i < 3; i++) {
         awaitFlushOfAMessage();
       }
@@ -30,7 +30,7 @@ final class FlushMessagesTest {
   @Test
   void flushesWhereTheServerDoesNotTellWhatWaits() throws Exception {
     installation.execute("revoke execute on function pg_current_wal_flush_lsn() from public");
-    try (var _ = FlushMessages.startIfNeeded(installation.producer()::connectAsPart, 150_000)) {
+    try (var _ = FlushMessages.startIfNeeded(installation.producer(), 150_000)) {
       awaitFlushOfAMessage();
     } finally {
       installation.execute("grant execute on function pg_current_wal_flush_lsn() to public");
@@ -39,7 +39,7 @@ final class FlushMessagesTest {
 
   @Test
   void writesNothingWhileNothingWaits() throws Exception {
-    try (var _ = FlushMessages.startIfNeeded(installation.producer()::connectAsPart, 150_000)) {
+    try (var _ = FlushMessages.startIfNeeded(installation.producer(), 150_000)) {
       await().atMost(PATIENCE).until(() -> flushers().equals("1"));
       // the server itself may write something in one of these seconds
       await()
@@ -65,14 +65,14 @@ final class FlushMessagesTest {
 
   @Test
   void isNotNeededFromSeventeenOn() throws Exception {
-    try (var _ = FlushMessages.startIfNeeded(installation.producer()::connectAsPart, 170_000)) {
+    try (var _ = FlushMessages.startIfNeeded(installation.producer(), 170_000)) {
       await().during(Duration.ofMillis(200)).atMost(PATIENCE).until(() -> flushers().equals("0"));
     }
   }
 
   @Test
   void connectsAgainAfterItsConnectionBroke() throws Exception {
-    try (var _ = FlushMessages.startIfNeeded(installation.producer()::connectAsPart, 150_000)) {
+    try (var _ = FlushMessages.startIfNeeded(installation.producer(), 150_000)) {
       await().atMost(PATIENCE).until(() -> flushers().equals("1"));
       var broken =
           installation.query(

@@ -16,6 +16,7 @@ import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresStandby;
 import org.pgoffload.dev.servers.kafka.TestBroker;
 import org.pgoffload.operations.Install;
+import org.pgoffload.operations.MaintenanceConfiguration;
 import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.DatabaseServer;
@@ -123,6 +124,16 @@ final class TwoServers implements AutoCloseable {
                 broker.address(),
                 ProducerConfiguration.DEFAULT_PAUSE),
             Telemetry.none()));
+  }
+
+  MaintenanceConfiguration maintenance(PostgresServer... servers) {
+    return new MaintenanceConfiguration(
+        address("postgres", servers), topics, broker.address(), Duration.ofMinutes(1));
+  }
+
+  /// The server to which a command may write.
+  DatabaseAddress own(PostgresServer... servers) {
+    return RecordPrimary.own(address("postgres", servers), broker.address(), topics);
   }
 
   ControlState control() {

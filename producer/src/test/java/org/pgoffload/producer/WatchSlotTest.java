@@ -23,7 +23,7 @@ final class WatchSlotTest {
         Thread.ofVirtual()
             .start(
                 new WatchSlot(
-                    installation.producer()::connectAsPart,
+                    installation.producer(),
                     installation.configuration(),
                     metrics,
                     Duration.ofMillis(50)));

@@ -613,7 +613,7 @@ final class WriteBackTest {
     private final WriteBack writeBack;
 
     Writing(WriteBack.Bury bury, Duration patience) {
-      this.groups = new WriteGroup(installation.results()::connectAsPart, patience);
+      this.groups = new WriteGroup(installation.results(), patience);
       this.writeBack =
           new WriteBack(
               groups, bury, new CountDeadLetters(Telemetry.none().metrics()), Telemetry.none());

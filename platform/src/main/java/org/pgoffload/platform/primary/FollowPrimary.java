@@ -77,6 +77,10 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
   private final Map<String, Object> kafka;
   private final TopicNames topics;
   private final String part;
+
+  /// The key of the part's record; null if the topic is not told of it.
+  private final @Nullable String recordKey;
+
   private final Complaint complaint = new Complaint(LOG);
   private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
   private final CountDownLatch closing = new CountDownLatch(1);
@@ -100,11 +104,16 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
   public record Found(DatabaseServer server, ServerIdentity identity) {}
 
   private FollowPrimary(
-      DatabaseAddress address, Map<String, Object> kafka, TopicNames topics, String part) {
+      DatabaseAddress address,
+      Map<String, Object> kafka,
+      TopicNames topics,
+      String part,
+      @Nullable String recordKey) {
     this.address = address;
     this.kafka = Map.copyOf(kafka);
     this.topics = topics;
     this.part = part;
+    this.recordKey = recordKey;
     this.thread =
         Thread.ofPlatform().name("pgoffload-primary " + part).daemon(true).unstarted(this::run);
   }
@@ -116,7 +125,15 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
   /// @param part a name that no other process has
   public static FollowPrimary start(
       DatabaseAddress address, Map<String, Object> kafka, TopicNames topics, String part) {
-    var follow = new FollowPrimary(address, kafka, topics, part);
+    var follow = new FollowPrimary(address, kafka, topics, part, ControlRecord.Part.key(part));
+    follow.thread.start();
+    return follow;
+  }
+
+  /// As above, for a login that may read the topic and not write it.
+  public static FollowPrimary watch(
+      DatabaseAddress address, Map<String, Object> kafka, TopicNames topics) {
+    var follow = new FollowPrimary(address, kafka, topics, nameOf("watch"), null);
     follow.thread.start();
     return follow;
   }
@@ -173,7 +190,7 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
   private Connection connect(
       DatabaseServer server, String application, Duration silence, Duration statementTimeout)
       throws SQLException {
-    var opened = at(server).connectAsPart(application, silence, statementTimeout);
+    var opened = at(server).connect(application, silence, statementTimeout);
     try {
       check(server, ServerIdentity.read(opened));
       return opened;
@@ -328,10 +345,10 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
     try {
       while (!isClosing()) {
         try (var read = open();
-            var producer = producer()) {
-          follow(read, producer);
-          if (isClosing()) {
-            send(producer, ControlRecord.Part.key(part), null);
+            var topic = new Announcements()) {
+          follow(read, topic);
+          if (isClosing() && recordKey != null) {
+            topic.send(recordKey, null);
           }
         } catch (KafkaException e) {
           notRead = KafkaFault.words(e);
@@ -362,7 +379,7 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
     return new KafkaProducer<>(properties);
   }
 
-  private void follow(ReadControl read, KafkaProducer<byte[], byte[]> producer) {
+  private void follow(ReadControl read, Announcements topic) {
     boolean isAtEnd = false;
     long due = System.nanoTime();
     long late = System.nanoTime() + PATIENCE.toNanos();
@@ -382,8 +399,8 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
       take(read.state());
       if (System.nanoTime() - due >= 0) {
         due = System.nanoTime() + BETWEEN_RENEWALS.toNanos();
-        renew(producer);
-        forgetKilled(producer);
+        renew(topic);
+        forgetKilled(topic);
       }
       pause(BETWEEN_LOOKS);
     }
@@ -400,13 +417,13 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
     }
   }
 
-  private void renew(KafkaProducer<byte[], byte[]> producer) {
+  private void renew(Announcements topic) {
     try {
       var identity = ask();
       var token = Objects.requireNonNull(identity.token());
-      send(producer, new ControlRecord.Part(part, token, identity.started()));
+      topic.send(new ControlRecord.Part(part, token, identity.started()));
       if (renewals++ % RENEWALS_OF_A_POSITION == 0 && tellsPosition.getAsBoolean()) {
-        send(producer, new ControlRecord.Position(token, identity.confirmed()));
+        topic.send(new ControlRecord.Position(token, identity.confirmed()));
       }
       complaint.end("The recorded primary is " + server());
     } catch (SQLException e) {
@@ -428,19 +445,35 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
     return identity;
   }
 
-  private void forgetKilled(KafkaProducer<byte[], byte[]> producer) {
+  private void forgetKilled(Announcements topic) {
     long since = System.nanoTime() - FORGOTTEN.toNanos();
     state.parts().values().stream()
         .filter(seen -> seen.readAt() - since < 0)
-        .forEach(seen -> send(producer, seen.part().recordKey(), null));
+        .forEach(seen -> topic.send(seen.part().recordKey(), null));
   }
 
-  private void send(KafkaProducer<byte[], byte[]> producer, ControlRecord record) {
-    send(producer, record.recordKey(), record.write());
-  }
+  /// What the topic is told; nothing of a part without a record.
+  private final class Announcements implements AutoCloseable {
+    private final @Nullable KafkaProducer<byte[], byte[]> producer =
+        recordKey == null ? null : producer();
 
-  private void send(KafkaProducer<byte[], byte[]> producer, String key, byte @Nullable [] value) {
-    var _ = producer.send(new ProducerRecord<>(topics.control(), 0, HeaderText.bytes(key), value));
+    void send(ControlRecord record) {
+      send(record.recordKey(), record.write());
+    }
+
+    void send(String key, byte @Nullable [] value) {
+      if (producer != null) {
+        var _ =
+            producer.send(new ProducerRecord<>(topics.control(), 0, HeaderText.bytes(key), value));
+      }
+    }
+
+    @Override
+    public void close() {
+      if (producer != null) {
+        producer.close();
+      }
+    }
   }
 
   private void disconnect() {
@@ -466,6 +499,11 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
       Thread.currentThread().interrupt();
       closing.countDown();
     }
+  }
+
+  @Override
+  public String toString() {
+    return address.toString();
   }
 
   /// Ends within seconds. Sessions that were opened stay open.

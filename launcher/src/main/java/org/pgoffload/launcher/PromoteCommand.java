@@ -41,8 +41,13 @@ final class PromoteCommand extends ConfiguredCommand {
 
   private boolean accept(
       PrintWriter out, DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
+    var found = RecordPrimary.compare(database, kafka, topics);
     if (!accept) {
-      return show(out, RecordPrimary.compare(database, kafka, topics), topics);
+      return show(out, found, topics);
+    }
+    if (found.refusal() == null && !found.state().namesAnotherServer(found.server())) {
+      out.println("The server is the recorded primary already. Nothing has changed.");
+      return true;
     }
     var accepted = RecordPrimary.accept(database, kafka, topics);
     out.println(

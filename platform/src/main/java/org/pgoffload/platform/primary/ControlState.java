@@ -140,8 +140,9 @@ public record ControlState(
               + where
               + " of "
               + server.installation()
-              + ": give each topics of its own with PGOFFLOAD_TOPIC_PREFIX, or remove those of an"
-              + " installation that is gone (pgoffload uninstall --topics)");
+              + ": make topics of its own with pgoffload install --topic-prefix, and give its parts"
+              + " PGOFFLOAD_TOPIC_PREFIX; or remove those of an installation that is gone (pgoffload"
+              + " uninstall --topics)");
     }
     int timeline = recorded.server().timeline();
     if (server.timeline() < timeline) {
@@ -190,6 +191,14 @@ public record ControlState(
               + " the primary again by pgoffload promote --accept");
     }
     return Optional.empty();
+  }
+
+  /// Whether a part was last at work with another server that has the same token.
+  public boolean namesAnotherServer(ServerIdentity server) {
+    return parts.values().stream()
+        .anyMatch(seen ->
+            seen.part.token().equals(server.token())
+                && !seen.part.started().equals(server.started()));
   }
 
   /// A part that works with another server than this one and says so still.

@@ -52,11 +52,7 @@ public final class ConsumerPositions {
     var ends = consumer.endOffsets(partitions);
     var lost = positions.stream().filter(each -> each.nextOffset > end(ends, each)).toList();
     if (!lost.isEmpty()) {
-      LOG.error(
-          "Kafka has lost records of {}: what has no result is sent again",
-          lost.stream().map(Position::partition).toList());
-      Query.execute(database, "select pgoffload.prepare_timeline()");
-      Query.execute(database, "select pgoffload.record_kafka_loss()");
+      lost(database, lost.stream().map(Position::partition).toList());
     }
     var back = positions.stream().filter(each -> each.goesBack || lost.contains(each)).toList();
     var first =
@@ -82,6 +78,16 @@ public final class ConsumerPositions {
     }
     recordFirst(database, consumer, positions);
     return new Begun(positions.getFirst().token, repeatedBelow);
+  }
+
+  /// Records that Kafka has lost records that were worked off: what has no result is sent again.
+  ///
+  /// @throws SQLException if the database cannot be asked; to be called again
+  public static void lost(Connection database, Collection<TopicPartition> partitions)
+      throws SQLException {
+    LOG.error("Kafka has lost records of {}: what has no result is sent again", partitions);
+    Query.execute(database, "select pgoffload.prepare_timeline()");
+    Query.execute(database, "select pgoffload.record_kafka_loss()");
   }
 
   private static List<Position> positions(Connection database, List<TopicPartition> partitions)

@@ -8,8 +8,10 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.common.TopicPartition;
@@ -51,6 +53,11 @@ final class WriteGroup {
   private final Map<TopicPartition, Long> passed = new HashMap<>();
 
   private final Map<TopicPartition, Long> recorded = new HashMap<>();
+
+  /// Partitions of which Kafka has lost records, as the database is to be told: their consumer has
+  /// begun them anew.
+  private final Set<TopicPartition> kafkaLost = new HashSet<>();
+
   private long nextRecord = System.nanoTime();
 
   /// @param leastPatience the usual one, and less for tests
@@ -201,15 +208,24 @@ final class WriteGroup {
   /// know by then is recorded now and then: the last records of a partition may be such that
   /// nothing of them is written.
   void written(Map<TopicPartition, Long> nextOffsets) {
-    passed.putAll(nextOffsets);
+    nextOffsets.forEach((partition, next) -> {
+      var before = passed.put(partition, next);
+      if (before != null && next < before) {
+        kafkaLost.add(partition);
+      }
+    });
     var since = token;
     if (since == null
         || System.nanoTime() - nextRecord < 0
-        || recorded.entrySet().containsAll(passed.entrySet())) {
+        || (recorded.entrySet().containsAll(passed.entrySet()) && kafkaLost.isEmpty())) {
       return;
     }
     nextRecord = System.nanoTime() + BETWEEN_RECORDS.toNanos();
     try {
+      if (!kafkaLost.isEmpty()) {
+        ConsumerPositions.lost(connected(), kafkaLost);
+        kafkaLost.clear();
+      }
       if (ConsumerPositions.record(connected(), since, passed)) {
         recorded.putAll(passed);
       } else {

@@ -294,9 +294,12 @@ declare
 begin
   perform pgoffload.hold_lease(worker_name, worker_epoch);
   -- Of a request of before a fail-over: its row is here or lost, once all that was under way at the acceptance has ended.
-  select null::bigint as first_id, false as settled into accepted;
+  select null::bigint as first_id, false as settled, 0 as attempts_before into accepted;
   if true = any (repeated) then
-    select t.first_id, pg_snapshot_xmin(pg_current_snapshot()) > t.accepted_xid as settled into accepted
+    select t.first_id, pg_snapshot_xmin(pg_current_snapshot()) > t.accepted_xid as settled,
+           -- more than a request of before has had: what a lost attempt has published is not taken for a later one's
+           (t.number - 1) * 100 as attempts_before
+    into accepted
     from pgoffload.server_timeline t order by t.number desc limit 1;
   end if;
   return query
@@ -306,9 +309,9 @@ begin
            latest.attempt, latest.worker, latest.epoch, latest.claimed_at, latest.token,
            coalesce(llm.found, sql.found, false) as answered,
            coalesce(a.nonce <> coalesce(q.nonce, l.nonce, latest.nonce), false) as is_another,
-           coalesce(a.repeated and a.id < accepted.first_id, false)
-             and coalesce(q.requested_by_oid, l.requested_by_oid) is null as is_missing
+           before.it as is_of_before, before.it and coalesce(q.requested_by_oid, l.requested_by_oid) is null as is_missing
     from unnest(ids, requested_by_oids, nonces, repeated) a (id, requested_by_oid, nonce, repeated)
+    cross join lateral (select coalesce(a.repeated and a.id < accepted.first_id, false) as it) before
     left join lateral (
       select r.requested_by_oid, r.nonce from ${public_schema}.sql_request r where is_sql and r.id = a.id limit 1) q on true
     left join lateral (
@@ -337,7 +340,8 @@ begin
     for update of c
   ), claimed as (
     insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, token, nonce)
-    select a.id, coalesce(a.attempt, 0) + 1, worker_name, worker_epoch, a.requested_by_oid,
+    select a.id, coalesce(a.attempt, case when a.is_of_before then accepted.attempts_before end, 0) + 1,
+           worker_name, worker_epoch, a.requested_by_oid,
            case when is_sql then gen_random_uuid() end, a.nonce
     from claimable a
     -- the array comes first, so that all locks are taken before the first row is inserted

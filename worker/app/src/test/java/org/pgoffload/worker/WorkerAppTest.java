@@ -310,6 +310,32 @@ final class WorkerAppTest {
     assertThat(provider.calls()).isEqualTo(2);
   }
 
+  @Test
+  void readsAPartitionFromItsBeginningWhereKafkaHasLostItsTail() throws Exception {
+    installation.ask("worked off");
+    try (var _ = start(new FakeProvider())) {
+      awaitAnswers(1);
+      await().atMost(PATIENCE).until(() -> position("next_offset").equals("1"));
+    }
+    installation.execute(
+        "update pgoffload.consumer_position set next_offset = 1000 where topic = '"
+            + installation.topics().llmRequests()
+            + "'");
+    var before = losses();
+    var provider = new FakeProvider();
+    try (var _ = start(provider)) {
+      await().atMost(PATIENCE).until(() -> position("next_offset").equals("1"));
+    }
+    assertThat(losses()).isEqualTo(before + 1);
+    assertThat(provider.calls()).isZero();
+  }
+
+  private static long losses() {
+    return Long.parseLong(
+        installation.query(
+            "select count(*) from pgoffload.capture_break where reason = 'kafka_lost'"));
+  }
+
   private static String epochs(String which) {
     return installation.query(
         "select string_agg(epoch::text, ' ') from pgoffload.worker where name = 'w' and " + which);

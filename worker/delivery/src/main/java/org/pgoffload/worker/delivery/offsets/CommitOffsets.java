@@ -47,7 +47,13 @@ public final class CommitOffsets implements ConsumerRebalanceListener {
   /// @return what to run, on any thread, once it needs nothing any more; idempotent
   public Runnable begin(ConsumerRecord<byte[], byte[]> record) {
     long offset = record.offset();
-    var watermark = watermark(new TopicPartition(record.topic(), record.partition()), offset);
+    var partition = new TopicPartition(record.topic(), record.partition());
+    var known = watermarks.get(partition);
+    if (known != null && known.isPast(offset)) {
+      watermarks.remove(partition);
+      positions.kafkaLost(partition);
+    }
+    var watermark = watermark(partition, offset);
     watermark.begin(offset);
     return () -> watermark.finish(offset);
   }

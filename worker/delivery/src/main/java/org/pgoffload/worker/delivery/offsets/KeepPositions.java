@@ -45,6 +45,9 @@ public final class KeepPositions {
 
   private boolean failedOver;
 
+  /// Partitions of which Kafka has lost records, as the database is to be told.
+  private final Set<TopicPartition> kafkaLost = new HashSet<>();
+
   /// @param repeated learns which records may have come before the last fail-over
   /// @param mayBegin whether the worker has its lease
   public KeepPositions(DataSource database, RepeatedRecords repeated, BooleanSupplier mayBegin) {
@@ -92,6 +95,11 @@ public final class KeepPositions {
     }
   }
 
+  /// Kafka has lost records of a partition, and the consumer has begun it anew.
+  void kafkaLost(TopicPartition partition) {
+    kafkaLost.add(partition);
+  }
+
   /// Whether the database was failed over after the consumer had begun: it has to go back.
   public boolean isOutdated() {
     return failedOver;
@@ -107,14 +115,15 @@ public final class KeepPositions {
     }
     nextRecord = System.nanoTime() + INTERVAL.toNanos();
     var finished = offsets.get();
-    if (finished.equals(recorded)) {
-      return;
-    }
     var since = token;
-    if (since == null) {
+    if (since == null || (finished.equals(recorded) && kafkaLost.isEmpty())) {
       return;
     }
     try (var connection = database.getConnection()) {
+      if (!kafkaLost.isEmpty()) {
+        ConsumerPositions.lost(connection, kafkaLost);
+        kafkaLost.clear();
+      }
       if (ConsumerPositions.record(connection, since, finished)) {
         recorded.clear();
         recorded.putAll(finished);

@@ -30,6 +30,12 @@ final class OffsetWatermark {
     next = offset + 1;
   }
 
+  /// Whether a record lies before what was received: Kafka has lost records, and the consumer has
+  /// begun anew.
+  synchronized boolean isPast(long offset) {
+    return offset < next;
+  }
+
   /// The consumer has gone on to a position without receiving what lies before it: the markers of
   /// transactions are no records.
   synchronized void passed(long position) {

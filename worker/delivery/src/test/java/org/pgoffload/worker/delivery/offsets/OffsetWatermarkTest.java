@@ -84,4 +84,13 @@ final class OffsetWatermarkTest {
     }
     return watermark;
   }
+
+  @Test
+  void knowsWhenItsConsumerHasBegunAnew() {
+    var watermark = new OffsetWatermark(5);
+    watermark.begin(5);
+    watermark.passed(8);
+    assertThat(watermark.isPast(8)).isFalse();
+    assertThat(watermark.isPast(0)).isTrue();
+  }
 }

@@ -21,6 +21,7 @@ import org.pgoffload.worker.delivery.lease.CountWorkers;
 import org.pgoffload.worker.delivery.lease.DatabaseClock;
 import org.pgoffload.worker.delivery.lease.Lease;
 import org.pgoffload.worker.delivery.offsets.KeepPositions;
+import org.pgoffload.worker.delivery.records.ReadRecords;
 import org.pgoffload.worker.delivery.trust.SigningKeyCache;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
 

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.worker.delivery.records.RequestReference;
 
 /// Every request that this worker has received and not finished: waiting to be claimed, running, or
 /// held by another worker.
@@ -203,11 +204,14 @@ public final class PendingRequests {
     if (heads.size() > MOST_HEADS) {
       heads.clear();
     }
-    var head = RequestReference.head(request.envelope());
+    var envelope = request.envelope();
+    var head = RequestReference.head(envelope);
     var partition = new TopicPartition(request.record().topic(), request.record().partition());
     return RequestReference.to(
-        request,
+        envelope,
         partitions.computeIfAbsent(partition, _ -> partition),
+        request.record().offset(),
+        request.size(),
         heads.computeIfAbsent(head, _ -> head));
   }
 

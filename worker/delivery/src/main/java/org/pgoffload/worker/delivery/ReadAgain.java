@@ -13,6 +13,7 @@ import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKey;
 import org.pgoffload.telemetry.LogRequest;
+import org.pgoffload.worker.delivery.records.ReadRecords;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;

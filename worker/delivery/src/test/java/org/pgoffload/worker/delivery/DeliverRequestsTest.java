@@ -36,6 +36,7 @@ import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.delivery.offsets.KeepPositions;
+import org.pgoffload.worker.delivery.records.ReadRecords;
 import org.pgoffload.worker.delivery.scheduling.Places;
 import org.pgoffload.worker.delivery.scheduling.RequestScheduler;
 import org.pgoffload.worker.delivery.scheduling.Turn;

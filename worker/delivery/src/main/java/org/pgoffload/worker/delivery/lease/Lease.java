@@ -28,7 +28,8 @@ import org.slf4j.LoggerFactory;
 /// counted it as dead: while it is fresh, and no lapse was counted since a claim, that claim is
 /// ours.
 ///
-/// Safe to share between threads.
+/// Safe to share between threads. Longer than 300 lines because renewal, loss and registering anew
+/// share the lease's state.
 public final class Lease implements AutoCloseable, WorkerLease {
   private static final Logger LOG = LoggerFactory.getLogger(Lease.class);
 

@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker.delivery.records;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.time.Duration;
@@ -18,7 +18,7 @@ import org.pgoffload.protocol.RequestKey;
 /// @param timeoutMillis -1 for none
 /// @param bytes of the record's value
 /// @param head what many requests have in common
-record RequestReference(
+public record RequestReference(
     RequestKey key,
     TopicPartition partition,
     long offset,
@@ -28,32 +28,34 @@ record RequestReference(
     int bytes,
     Head head) {
   /// What the requests of one requester have in common.
-  record Head(String kind, boolean immediate, String installation, Identity requestedBy) {}
+  public record Head(String kind, boolean immediate, String installation, Identity requestedBy) {}
 
-  long id() {
+  public long id() {
     return key.id();
   }
 
-  static RequestReference to(ConsumedRequest request, TopicPartition partition, Head head) {
-    var timeout = request.envelope().timeout();
+  /// @param bytes of the record's value
+  public static RequestReference to(
+      Envelope envelope, TopicPartition partition, long offset, int bytes, Head head) {
+    var timeout = envelope.timeout();
     return new RequestReference(
-        request.envelope().key(),
+        envelope.key(),
         partition,
-        request.record().offset(),
-        request.envelope().signedAt().toEpochMilli(),
-        request.envelope().createdAt().toEpochMilli(),
+        offset,
+        envelope.signedAt().toEpochMilli(),
+        envelope.createdAt().toEpochMilli(),
         timeout == null ? -1 : timeout.toMillis(),
-        request.size(),
+        bytes,
         head);
   }
 
-  static Head head(Envelope envelope) {
+  public static Head head(Envelope envelope) {
     return new Head(
         envelope.kind(), envelope.immediate(), envelope.installation(), envelope.requestedBy());
   }
 
   /// The envelope without its payload: enough to end the request.
-  Envelope envelope() {
+  public Envelope envelope() {
     @Nullable Duration timeout = timeoutMillis < 0 ? null : Duration.ofMillis(timeoutMillis);
     return new Envelope(
         key,

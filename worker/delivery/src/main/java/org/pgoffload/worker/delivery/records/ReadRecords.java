@@ -1,4 +1,4 @@
-package org.pgoffload.worker.delivery;
+package org.pgoffload.worker.delivery.records;
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 /// to no group. Opened with the first of them.
 ///
 /// For one thread.
-final class ReadRecords implements AutoCloseable {
+public final class ReadRecords implements AutoCloseable {
   /// What lies between two wanted records is read over, rather than fetched around, up to so many.
   private static final int READ_OVER = 200;
 
@@ -36,12 +36,12 @@ final class ReadRecords implements AutoCloseable {
   private @Nullable Consumer<byte[], byte[]> consumer;
 
   /// @param open opens a consumer that fails where it is out of range
-  ReadRecords(Supplier<Consumer<byte[], byte[]>> open) {
+  public ReadRecords(Supplier<Consumer<byte[], byte[]>> open) {
     this.open = open;
   }
 
   /// What became of a record.
-  sealed interface Reading {
+  public sealed interface Reading {
     record Found(ConsumerRecord<byte[], byte[]> record) implements Reading {}
 
     /// The topic does not have it any more.
@@ -52,7 +52,7 @@ final class ReadRecords implements AutoCloseable {
   ///
   /// @return by the id of the request; those that could not be read in time are missing
   /// @throws KafkaException if Kafka could not be asked
-  Map<Long, Reading> read(Collection<RequestReference> wanted) {
+  public Map<Long, Reading> read(Collection<RequestReference> wanted) {
     var left = new HashMap<TopicPartition, NavigableMap<Long, Long>>();
     for (var each : wanted) {
       left.computeIfAbsent(each.partition(), _ -> new TreeMap<>()).put(each.offset(), each.id());

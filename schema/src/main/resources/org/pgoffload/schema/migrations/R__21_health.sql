@@ -44,7 +44,9 @@ begin
   if not found then
     state := 'error';
     detail := format('there is no replication slot %s: nothing is captured', slot);
-    advice := 'Run pgoffload install: it makes a new one, and what was committed meanwhile is sent again. After a promotion a running pgoffload maintain does so, or its log says why not.';
+    advice := 'Run pgoffload install: it makes a new one, and what was committed meanwhile is sent again.'
+      || case when (select t.reason in ('promoted', 'accepted') from pgoffload.server_timeline t order by t.number desc limit 1)
+           then ' After a promotion a running pgoffload maintain does so, or its log says why not.' else '' end;
     return;
   end if;
   retained_bytes := found_slot.retained;
@@ -244,7 +246,9 @@ begin
     else format('the capture was interrupted at %s (%s): what was lost is about to be sent again', broken.broken_at, broken.reason) end;
   advice := case when state = 'ok' then null
     when broken.first_id is null and broken.reason ~ '^key_' then 'Run pgoffload rotate-key --revoke again: it was interrupted.'
-    when broken.first_id is null then 'A slot or a topic is being made. If nothing is making it: run pgoffload install, which was interrupted.'
+    when broken.first_id is null and broken.broken_at > clock_timestamp() - interval '2 min'
+      then 'Nothing: a slot or a topic is being made.'
+    when broken.first_id is null then 'Run pgoffload install: it was interrupted while it made a slot or a topic.'
     else 'Have producer, workers and results running: the sweep waits until what reached Kafka has been worked off.' end;
   return next;
 

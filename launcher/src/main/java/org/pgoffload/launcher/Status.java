@@ -76,7 +76,7 @@ record Status(
 
   /// With the present settings of the topics, instead of those that the database has recorded.
   Status withTopicSettings(List<TopicDeviation> deviations) {
-    return withTopicSettings(
+    return with(
         deviations.isEmpty()
             ? new InstallationStatus.Check(
                 TOPICS, "ok", "the topics have the settings that they need", null)
@@ -87,7 +87,8 @@ record Status(
                     + deviations.stream()
                         .map(TopicDeviation::text)
                         .collect(Collectors.joining("; ")),
-                "Run pgoffload install: it sets them, or says why they cannot be set."));
+                "Run pgoffload install: it sets them, or says why they cannot be set."),
+        topics);
   }
 
   /// With what the record of the primary says of the server.
@@ -125,19 +126,13 @@ record Status(
 
   /// With why the settings of the topics are not known.
   Status withoutTopicSettings(String fault) {
-    return withTopicSettings(
+    return with(
         new InstallationStatus.Check(
             TOPICS,
             "warning",
             "the settings of the topics cannot be looked at: " + fault,
-            "Give this login the right to describe them: pgoffload acls --part maintain."));
-  }
-
-  private Status withTopicSettings(InstallationStatus.Check check) {
-    var all = new ArrayList<>(checks);
-    all.removeIf(other -> other.name().equals(TOPICS));
-    all.add(check);
-    return new Status(database, all, queue, workers, topics);
+            "Give this login the right to describe them: pgoffload acls --part maintain."),
+        topics);
   }
 
   /// With why Kafka says nothing.
@@ -152,8 +147,10 @@ record Status(
         null);
   }
 
+  /// Instead of what the database has recorded.
   private Status with(InstallationStatus.Check check, @Nullable TopicStatus found) {
     var all = new ArrayList<>(checks);
+    all.removeIf(other -> other.name().equals(check.name()));
     all.add(check);
     return new Status(database, all, queue, workers, found);
   }

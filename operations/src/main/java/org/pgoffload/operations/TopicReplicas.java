@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartitionInfo;
@@ -29,6 +30,8 @@ public record TopicReplicas(
   /// How many replicas a topic has where there are so many brokers: one may be away, and what is
   /// acknowledged meanwhile is still on two.
   public static final int WANTED = 3;
+
+  private static final int SHOWN = 10;
 
   public TopicReplicas {
     fewReplicas = List.copyOf(fewReplicas);
@@ -113,6 +116,11 @@ public record TopicReplicas(
                 + " run pgoffload install again.");
   }
 
+  private static String some(List<String> partitions) {
+    return partitions.stream().limit(SHOWN).collect(Collectors.joining(", "))
+        + (partitions.size() > SHOWN ? " and " + (partitions.size() - SHOWN) + " more" : "");
+  }
+
   /// As a check of `status`.
   public InstallationStatus.Check check() {
     if (!offline.isEmpty()) {
@@ -120,7 +128,7 @@ public record TopicReplicas(
           "replicas",
           "error",
           "nothing can be read or written, and requests wait, for want of a leader: "
-              + String.join(", ", offline),
+              + some(offline),
           "Start the brokers that are away. Do not make the topics anew: what they hold would be lost.");
     }
     if (!belowMinimum.isEmpty()) {
@@ -128,7 +136,7 @@ public record TopicReplicas(
           "replicas",
           "error",
           "nothing can be written, and requests and results wait, for want of in-sync replicas: "
-              + String.join(", ", belowMinimum),
+              + some(belowMinimum),
           "Start the brokers that are away. Nothing is lost meanwhile; lowering min.insync.replicas"
               + " could lose what is acknowledged then.");
     }
@@ -136,7 +144,7 @@ public record TopicReplicas(
       return new InstallationStatus.Check(
           "replicas",
           "warning",
-          "replicas are away or behind, and all goes on: " + String.join(", ", behind),
+          "replicas are away or behind, and all goes on: " + some(behind),
           "Start the brokers that are away before another one goes.");
     }
     var advice = advice();

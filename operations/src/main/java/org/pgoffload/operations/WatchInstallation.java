@@ -1,5 +1,7 @@
 package org.pgoffload.operations;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
@@ -28,6 +30,8 @@ final class WatchInstallation implements Runnable {
   private static final Logger LOG = LoggerFactory.getLogger(WatchInstallation.class);
 
   private static final Duration INTERVAL = Duration.ofSeconds(15);
+
+  private static final ObjectMapper JSON = new ObjectMapper();
 
   private final MaintenanceConfiguration configuration;
   private final ConnectAsPart database;
@@ -123,6 +127,7 @@ final class WatchInstallation implements Runnable {
     }
   }
 
+  /// Records its findings for `llm_health`, as those of the settings.
   private void lookAtReplicas(Admin admin) throws InterruptedException {
     try {
       var replicas = TopicReplicas.find(admin, configuration.topics());
@@ -135,6 +140,9 @@ final class WatchInstallation implements Runnable {
         LOG.warn("Replicas of the topics: {}", check.detail());
       }
       replicasFault = fault;
+      RecordSetting.run(database, "topic_replicas", JSON.writeValueAsString(check));
+    } catch (InstallException | JsonProcessingException e) {
+      LOG.debug("The database cannot be told of the topics' replicas", e);
     } catch (ExecutionException | TimeoutException | KafkaException e) {
       forget("pgoffload.partitions");
       LOG.debug("Kafka cannot be asked for the topics' replicas", e);

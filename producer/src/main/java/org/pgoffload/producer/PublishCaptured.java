@@ -8,10 +8,12 @@ import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.StatusCode;
 import io.opentelemetry.api.trace.Tracer;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.apache.kafka.clients.producer.Producer;
@@ -54,6 +56,9 @@ final class PublishCaptured
 
   private static final int LONGEST_HEADER = 1024;
 
+  /// A broker that is taken over by another, or starts again, takes as long.
+  static final Duration LONG = Duration.ofSeconds(15);
+
   private final Producer<byte[], byte[]> kafka;
   private final TopicNames topics;
   private final long mostBytes;
@@ -70,6 +75,9 @@ final class PublishCaptured
   private final Map<String, Counter> captured = new HashMap<>();
   private final ArrayDeque<Sent> unacknowledged = new ArrayDeque<>();
   private long unacknowledgedBytes;
+
+  /// Since when the oldest has waited for Kafka, by `System.nanoTime`; 0 if none does.
+  private volatile long waitingSince;
 
   /// Set after what it tells of: thousands may be on their way, and are not looked through each
   /// time.
@@ -107,10 +115,26 @@ final class PublishCaptured
     acknowledge(committer);
   }
 
+  /// Why Kafka is to be looked at: it has not taken a record for long, nor refused it. Its client
+  /// tries again for minutes, and without a word while it waits for an id of its own.
+  Optional<String> isStuck(Duration patience) {
+    long since = waitingSince;
+    return since != 0 && System.nanoTime() - since > patience.toNanos()
+        ? Optional.of(
+            "Kafka has taken no captured request for more than "
+                + patience.toSeconds()
+                + " s, and is asked again: too few replicas may be in sync, as pgoffload status says"
+                + " (check replicas)")
+        : Optional.empty();
+  }
+
   private void send(ChangeEvent<SourceRecord, SourceRecord> event) {
     var captured = event.value();
     var sent = new Sent(event, captured.value() instanceof byte[] value ? value.length : 0);
     unacknowledged.add(sent);
+    if (waitingSince == 0) {
+      waitingSince = sent.at;
+    }
     unacknowledgedBytes += sent.size;
     if (captured.topic().equals(topics.heartbeats())) {
       sent.acknowledged = true;
@@ -268,6 +292,7 @@ final class PublishCaptured
       committer.markProcessed(sent.event);
       advanced = true;
     }
+    waitingSince = unacknowledged.isEmpty() ? 0 : unacknowledged.element().at;
     if (advanced) {
       committer.markBatchFinished();
     }
@@ -289,6 +314,7 @@ final class PublishCaptured
   private static final class Sent {
     final ChangeEvent<SourceRecord, SourceRecord> event;
     final int size;
+    final long at = System.nanoTime();
     Span span = Span.getInvalid();
     volatile boolean acknowledged;
     volatile @Nullable ProducerRecord<byte[], byte[]> tooLarge;

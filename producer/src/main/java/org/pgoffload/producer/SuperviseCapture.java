@@ -8,6 +8,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -48,6 +49,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
   private volatile @Nullable DebeziumEngine<?> engine;
   private volatile boolean isCapturing;
   private volatile BrokerConnections connections = BrokerConnections.of(List.of());
+  private volatile @Nullable PublishCaptured publish;
   private final Complaint complaint = new Complaint(LOG);
   private volatile Health health = Health.waiting("it is starting");
 
@@ -121,9 +123,13 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
     if (!isCapturing) {
       return health;
     }
+    var running = publish;
+    var stuck = running == null ? Optional.<String>empty() : running.isStuck(PublishCaptured.LONG);
     return connections.none()
         ? Health.waiting("no broker of Kafka answers")
-        : Health.ready("captures through replication slot " + configuration.slot());
+        : stuck.isPresent()
+            ? Health.waiting(stuck.get())
+            : Health.ready("captures through replication slot " + configuration.slot());
   }
 
   /// Why nothing is captured, or empty.
@@ -151,6 +157,8 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
     var producer = kafka.get();
     connections = BrokerConnections.of(producer.metrics().values());
     health = Health.waiting("the capture is starting");
+    var publishing = new PublishCaptured(producer, configuration.topics(), telemetry);
+    publish = publishing;
     // only who captures sweeps, so that no two do
     var sweep =
         Thread.ofVirtual()
@@ -162,7 +170,7 @@ final class SuperviseCapture implements Runnable, AutoCloseable {
               .using(properties)
               .using(new Callbacks())
               .using(this::completed)
-              .notifying(new PublishCaptured(producer, configuration.topics(), telemetry))
+              .notifying(publishing)
               .build();
       engine = started;
       // another one may have been recorded meanwhile

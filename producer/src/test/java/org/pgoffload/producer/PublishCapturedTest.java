@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import io.debezium.engine.ChangeEvent;
 import io.debezium.engine.DebeziumEngine;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -41,6 +42,17 @@ final class PublishCapturedTest {
     assertThat(sent.key()).isEqualTo(utf8("1"));
     assertThat(sent.value()).isEqualTo(utf8("envelope 1"));
     assertThat(sent.headers().lastHeader(RecordHeaders.SIGNATURE).value()).isEqualTo(utf8("of 1"));
+  }
+
+  @Test
+  void tellsWhenKafkaHasTakenNothingForLong() throws Exception {
+    assertThat(publish.isStuck(Duration.ZERO)).isEmpty();
+    handle(request("1"));
+    assertThat(publish.isStuck(Duration.ZERO)).isPresent();
+    assertThat(publish.isStuck(Duration.ofMinutes(1))).isEmpty();
+    kafka.completeNext();
+    handle(heartbeat());
+    assertThat(publish.isStuck(Duration.ZERO)).isEmpty();
   }
 
   @Test

@@ -239,6 +239,14 @@ begin
   advice := case state when 'error' then 'Run pgoffload install: it sets them, or says why they cannot be set.' end;
   return next;
 
+  "check" := 'replicas';
+  select r.s ->> 'state' as state, r.s ->> 'detail' as detail, r.s ->> 'advice' as advice into kept
+  from (select nullif(setting ->> 'topic_replicas', '')::jsonb as s) r;
+  state := coalesce(kept.state, 'ok');
+  detail := coalesce(kept.detail || ', when maintain last looked', 'maintain has not looked at the topics'' replicas yet');
+  advice := kept.advice;
+  return next;
+
   "check" := 'sweep';
   select b.reason, b.broken_at, b.first_id into broken from pgoffload.capture_break b where b.swept_at is null order by b.number limit 1;
   state := case when found then 'warning' else 'ok' end;

@@ -14,6 +14,7 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.pgoffload.platform.HeaderText;
+import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.platform.ProducerProperties;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.RecordHeaders;
@@ -160,7 +161,7 @@ public final class PublishRecords implements AutoCloseable {
         if (closed || interrupted) {
           throw new InterruptedException("closing, before the record was taken");
         }
-        complain(record.topic(), String.valueOf(fault));
+        complain(record.topic(), fault == null ? "" : KafkaFault.words(fault));
         Thread.sleep(PAUSE_AFTER_FAULT);
       }
     } finally {

@@ -95,14 +95,18 @@ begin
 end
 $$;
 
--- API: Private. Whether an id was given out lately, and may be that of an immediate request which no worker has heard of.
--- Ids of READ ONLY callers and of tasks, in the upper half of a range, may be at any time.
+-- API: Private. Whether an id may be that of an immediate request which no worker has heard of: it is of a range whose
+-- rows are kept, and not above what the sequence has drawn. Which ids an earlier range has drawn is not known, and ids of
+-- READ ONLY callers and of tasks, in the upper half of a range, are none of the sequence's.
 create or replace function pgoffload.may_be_on_its_way(id bigint) returns boolean
-language sql volatile
+language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select id >> 35 & 1 = 1
-    or id between pg_sequence_last_value('pgoffload.request_id') - 100000 and pg_sequence_last_value('pgoffload.request_id')
+  select (may_be_on_its_way.id >> 35 & 1 = 1 or may_be_on_its_way.id < s.last_value + s.is_called::integer)
+    -- the transaction that has begun the current range may be open, or was rolled back
+    and coalesce((select r.removing_since is null from pgoffload.id_range r where r.number = may_be_on_its_way.id >> 36),
+                 may_be_on_its_way.id >> 36 = s.last_value >> 36)
+  from pgoffload.request_id s
 $$;
 
 -- API: Private. Whether another transaction of the client, behind a pooler, may have launched this task, of which no worker

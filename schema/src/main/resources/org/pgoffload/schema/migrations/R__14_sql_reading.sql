@@ -36,6 +36,20 @@ begin
 end
 $$;
 
+-- API: Private. Whether a request may be one that the caller sees: launched here, recorded, or not recorded yet.
+create or replace function pgoffload.may_be_visible(id bigint) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if pgoffload.is_launched_here(id) or pgoffload.may_be_launched(id) then
+    return true;
+  end if;
+  -- a statement of its own, which sees what was recorded before the answer above
+  return exists (select from ${public_schema}.sql_request q where q.id = may_be_visible.id);
+end
+$$;
+
 -- API: Private. The handle of a request id.
 create or replace function pgoffload.handle_of(id bigint) returns pgoffload.attachment
 language sql volatile
@@ -172,6 +186,11 @@ begin
     due := clock_timestamp() >= next_look;
     if due then
       ignored := pgoffload.raise_if_lost(handle.id, began);
+      if not pgoffload.may_be_visible(handle.id) then
+        raise exception 'PID % is not attached to this session', number
+          using errcode = 'undefined_object',
+                hint = 'It was on its way when the wait began: another role has launched it, or it has been removed since.';
+      end if;
       next_look := clock_timestamp() + least(interval '10 s', (clock_timestamp() - began) / 2);
     end if;
     -- not before it is claimed: the worker must find the lock free

@@ -652,6 +652,7 @@ declare
   handle ${public_schema}.pg_background_handle;
   known pgoffload.attachment[];
   waited_for ${public_schema}.pg_background_handle[];
+  next_look timestamptz := since + interval '2 s';
 begin
   foreach handle in array coalesce(handles, '{}') loop
     continue when handle is null;
@@ -663,10 +664,14 @@ begin
     end;
   end loop;
   if cardinality(known) = 1 then
-    -- shows the server a task that waits for its caller
-    if pgoffload.await_sql(known[1], case when timeout_ms > 0 then since + timeout_ms * interval '1 ms' end) then
-      return waited_for[1];
-    end if;
+    begin
+      -- shows the server a task that waits for its caller
+      if pgoffload.await_sql(known[1], case when timeout_ms > 0 then since + timeout_ms * interval '1 ms' end) then
+        return waited_for[1];
+      end if;
+    exception when undefined_object then
+      null;  -- another role has launched it
+    end;
   elsif cardinality(known) > 1 then
     loop
       for i in 1 .. cardinality(known) loop
@@ -675,6 +680,10 @@ begin
         end if;
       end loop;
       exit when timeout_ms > 0 and clock_timestamp() >= since + timeout_ms * interval '1 ms';
+      if clock_timestamp() >= next_look then
+        exit when not exists (select from unnest(known) k where pgoffload.may_be_visible(k.id));
+        next_look := clock_timestamp() + least(interval '10 s', (clock_timestamp() - since) / 2);
+      end if;
       -- raises where no answer can be seen; otherwise a look at the first
       perform pgoffload.await_sql(known[1], clock_timestamp());
       perform pgoffload.pause_polling_until(since, case when timeout_ms > 0 then since + timeout_ms * interval '1 ms' end);

@@ -43,7 +43,7 @@ grant execute on function
   pgoffload.begin_sql_session, pgoffload.begin_task, pgoffload.cast_rows, pgoffload.columns_hint, pgoffload.complete_sql,
   pgoffload.current_task, pgoffload.enter_task,
   pgoffload.finish_run, pgoffload.finish_task, pgoffload.integer_setting, pgoffload.known, pgoffload.large_rows,
-  pgoffload.last_progress, pgoffload.leave, pgoffload.leave_task, pgoffload.login_oid, pgoffload.may_be_launched,
+  pgoffload.last_progress, pgoffload.leave, pgoffload.leave_task, pgoffload.login_oid, pgoffload.may_be_launched, pgoffload.may_be_visible,
   pgoffload.memberships,
   pgoffload.parse_worker_timeout, pgoffload.pid_of, pgoffload.raise_notice, pgoffload.raise_notices,
   pgoffload.raise_task_error, pgoffload.raise_task_failure, pgoffload.record_task_session,

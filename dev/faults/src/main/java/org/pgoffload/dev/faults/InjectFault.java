@@ -3,10 +3,12 @@ package org.pgoffload.dev.faults;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.pgoffload.dev.faults.books.Balance;
@@ -49,9 +51,11 @@ record InjectFault(Installation installation, int requests, Random random) {
     var journal = new Journal(run);
     var scene = new Scene(installation, journal, random, requests);
     var reading = new ReadTables(installation::admin, run, lastId());
-    try (var topic =
-        ReadTopic.fromEnd(
-            installation.servers().bootstrapServers(), installation.topics().results())) {
+    var topics = installation.topics();
+    try (var results = fromEnd(topics.results());
+        var llm = fromEnd(topics.llmRequests());
+        var sql = fromEnd(topics.sqlRequests())) {
+      var sent = new HashSet<Integer>();
       var problems = new ArrayList<String>();
       var spread = spread(fault);
       var load =
@@ -76,7 +80,9 @@ record InjectFault(Installation installation, int requests, Random random) {
       Balance balance;
       boolean over;
       do {
-        balance = balance(fault, scene, reading, topic);
+        sent.addAll(llm.numbers(run));
+        sent.addAll(sql.numbers(run));
+        balance = balance(fault, scene, reading, new Topics(results, sent));
         over = System.nanoTime() - healed > PATIENCE.toNanos();
         if (!balance.balances() && !over) {
           Await.pause(PAUSE);
@@ -99,6 +105,15 @@ record InjectFault(Installation installation, int requests, Random random) {
     }
   }
 
+  private ReadTopic fromEnd(String topic) {
+    return ReadTopic.fromEnd(installation.servers().bootstrapServers(), topic);
+  }
+
+  /// What a run has left in Kafka.
+  ///
+  /// @param sent the numbers of its requests that have a record
+  private record Topics(ReadTopic results, Set<Integer> sent) {}
+
   private static boolean mayRefuse(Fault fault) {
     return fault.needs().contains(Fault.Need.TELLS_CALLERS);
   }
@@ -114,14 +129,19 @@ record InjectFault(Installation installation, int requests, Random random) {
     }
   }
 
-  private Balance balance(Fault fault, Scene scene, ReadTables reading, ReadTopic topic)
+  private Balance balance(Fault fault, Scene scene, ReadTables reading, Topics topics)
       throws SQLException {
-    var published = topic.firstEndings(reading.after());
+    var published = topics.results.firstEndings(reading.after());
     var tables = reading.read();
     var rows = tables.numbers();
     var journal =
         scene.journal().all().stream()
-            .map(asked -> scene.survivors().judge(asked, rows.contains(asked.number())))
+            .map(asked ->
+                scene
+                    .survivors()
+                    .judge(
+                        asked,
+                        rows.contains(asked.number()) || topics.sent.contains(asked.number())))
             .toList();
     var found =
         new Found(
@@ -129,6 +149,7 @@ record InjectFault(Installation installation, int requests, Random random) {
             tables.results(),
             tables.effects(),
             published,
+            topics.sent,
             installation.stub().ledger().of(reading.run()));
     return CheckBooks.check(journal, found, scene.repeatable(), mayRefuse(fault));
   }

@@ -68,13 +68,15 @@ public final class CheckBooks {
     if (present.size() > 1) {
       duplicated.add(asked + " has " + present.size() + " rows");
     }
+    // an immediate call that has reached Kafka is executed, whatever became of its caller
+    boolean sent = asked.kind().isImmediate() && found.sent().contains(asked.number());
     boolean accepted =
         switch (asked.fate()) {
           // what was launched at once and only stood in the WAL: whoever reads it is told
-          case ACCEPTED -> !mayRefuse || !asked.kind().isImmediate() || !present.isEmpty();
+          case ACCEPTED -> !mayRefuse || !asked.kind().isImmediate() || sent || !present.isEmpty();
           case ROLLED_BACK -> false;
-          case UNCERTAIN -> !present.isEmpty();
-          case REFUSED -> !mayRefuse || !present.isEmpty();
+          case UNCERTAIN -> sent || !present.isEmpty();
+          case REFUSED -> !mayRefuse || sent || !present.isEmpty();
           case UNREPLICATED -> false;
         };
     if (!accepted) {

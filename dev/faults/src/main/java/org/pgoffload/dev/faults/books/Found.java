@@ -2,6 +2,7 @@ package org.pgoffload.dev.faults.books;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.pgoffload.dev.faults.installation.CallLedger;
 
 /// The findings after a run: in the tables, on the topic, and at the stub.
@@ -10,18 +11,21 @@ import org.pgoffload.dev.faults.installation.CallLedger;
 /// @param results by request id: those of both tables
 /// @param effects by number: how many traces a task has left
 /// @param published by request id: the first terminal record on the topic that was not withdrawn
+/// @param sent the numbers of requests that have a record on a topic of requests
 /// @param calls by number: what the stub counted
 public record Found(
     List<Row> requests,
     Map<Long, Ending> results,
     Map<Integer, Integer> effects,
     Map<Long, String> published,
+    Set<Integer> sent,
     Map<Integer, CallLedger.Calls> calls) {
   public Found {
     requests = List.copyOf(requests);
     results = Map.copyOf(results);
     effects = Map.copyOf(effects);
     published = Map.copyOf(published);
+    sent = Set.copyOf(sent);
     calls = Map.copyOf(calls);
   }
 

@@ -1,5 +1,6 @@
 package org.pgoffload.dev.faults.books;
 
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -118,12 +119,24 @@ public final class ReadTopic implements AutoCloseable {
     }
   }
 
+  /// The numbers of a run's requests among the records since the last time.
+  public List<Integer> numbers(String run) {
+    return records().stream()
+        .flatMap(record -> tag(record).stream())
+        .filter(tag -> tag.run().equals(run))
+        .map(Tag::number)
+        .toList();
+  }
+
+  private static Optional<Tag> tag(ConsumerRecord<byte[], byte[]> record) {
+    return Tag.in(new String(record.value(), StandardCharsets.UTF_8));
+  }
+
   /// How many records each id has among some of a request topic, by the envelope's id.
   public static Map<String, Integer> timesPublished(List<ConsumerRecord<byte[], byte[]>> records) {
     var times = new HashMap<String, Integer>();
     for (var record : records) {
-      Tag.in(new String(record.value(), java.nio.charset.StandardCharsets.UTF_8))
-          .ifPresent(tag -> times.merge(tag.toString(), 1, Integer::sum));
+      tag(record).ifPresent(tag -> times.merge(tag.toString(), 1, Integer::sum));
     }
     return times;
   }

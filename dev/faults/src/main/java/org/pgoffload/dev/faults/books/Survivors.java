@@ -16,14 +16,14 @@ public record Survivors(int asked, Set<Integer> inserted) {
   }
 
   /// The request with its fate after the fail-over. An immediate one has no row at first: it is
-  /// there if a worker has got it.
+  /// there if a worker has got it, or will.
   ///
-  /// @param hasRow whether it has one by now
-  public Asked judge(Asked request, boolean hasRow) {
+  /// @param isThere whether it has a row by now, or a record on its topic
+  public Asked judge(Asked request, boolean isThere) {
     boolean there =
         request.number() >= asked
             || request.fate() == Asked.Fate.ROLLED_BACK
-            || (request.kind().isImmediate() ? hasRow : inserted.contains(request.number()));
+            || (request.kind().isImmediate() ? isThere : inserted.contains(request.number()));
     return there ? request : new Asked(request.number(), request.kind(), Asked.Fate.UNREPLICATED);
   }
 }

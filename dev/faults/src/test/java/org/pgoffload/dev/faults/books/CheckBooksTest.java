@@ -39,7 +39,7 @@ class CheckBooksTest {
   private Balance check(int repeatable, boolean mayRefuse) {
     return CheckBooks.check(
         JOURNAL,
-        new Found(List.copyOf(rows.values()), results, effects, published, calls),
+        new Found(List.copyOf(rows.values()), results, effects, published, Set.of(), calls),
         repeatable,
         mayRefuse);
   }
@@ -153,7 +153,7 @@ class CheckBooksTest {
 
   @Test
   void takesALostLaunchOnlyWhereItMayBeLostAndNothingElse() {
-    var nothing = new Found(List.of(), Map.of(), Map.of(), Map.of(), Map.of());
+    var nothing = new Found(List.of(), Map.of(), Map.of(), Map.of(), Set.of(), Map.of());
     var launched = List.of(new Asked(0, Kind.SQL_LAUNCHED, Fate.ACCEPTED));
     var inserted = List.of(new Asked(0, Kind.SQL_INSERTED, Fate.ACCEPTED));
     assertThat(CheckBooks.check(launched, nothing, 0, true).told()).isEqualTo(1);
@@ -162,9 +162,18 @@ class CheckBooksTest {
   }
 
   @Test
+  void wantsAnImmediateCallExecutedThatHasReachedKafka() {
+    var sent = new Found(List.of(), Map.of(), Map.of(), Map.of(), Set.of(0), Map.of());
+    for (var fate : List.of(Fate.ACCEPTED, Fate.UNCERTAIN, Fate.REFUSED)) {
+      var journal = List.of(new Asked(0, Kind.LLM_ASKED, fate));
+      assertThat(CheckBooks.check(journal, sent, 0, true).lost()).hasSize(1);
+    }
+  }
+
+  @Test
   void takesARefusedImmediateCallOnlyWhereItMayBeRefused() {
     var journal = List.of(new Asked(0, Kind.LLM_ASKED, Fate.REFUSED));
-    var nothing = new Found(List.of(), Map.of(), Map.of(), Map.of(), Map.of());
+    var nothing = new Found(List.of(), Map.of(), Map.of(), Map.of(), Set.of(), Map.of());
     assertThat(CheckBooks.check(journal, nothing, 0, true).told()).isEqualTo(1);
     assertThat(CheckBooks.check(journal, nothing, 0, false).lost()).hasSize(1);
   }
@@ -198,13 +207,22 @@ class CheckBooksTest {
     var vanished = journal.subList(1, 2);
     assertThat(
             CheckBooks.check(
-                vanished, new Found(List.of(), Map.of(), Map.of(), Map.of(), called), 0, false))
+                vanished,
+                new Found(List.of(), Map.of(), Map.of(), Map.of(), Set.of(), called),
+                0,
+                false))
         .matches(Balance::balances)
         .returns(Map.of("not replicated", 1), Balance::endings);
     assertThat(
             CheckBooks.check(
                     vanished,
-                    new Found(List.of(new Row(11, 1)), Map.of(), Map.of(1, 1), Map.of(), called),
+                    new Found(
+                        List.of(new Row(11, 1)),
+                        Map.of(),
+                        Map.of(1, 1),
+                        Map.of(),
+                        Set.of(),
+                        called),
                     0,
                     false)
                 .duplicated())

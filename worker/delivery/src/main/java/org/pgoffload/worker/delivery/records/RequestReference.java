@@ -34,6 +34,8 @@ public record RequestReference(
     return key.id();
   }
 
+  /// What is kept of a request.
+  ///
   /// @param bytes of the record's value
   public static RequestReference to(
       Envelope envelope, TopicPartition partition, long offset, int bytes, Head head) {

@@ -17,6 +17,7 @@ import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.PostgresStandby;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.Session;
+import org.pgoffload.operations.checks.StandbyCheck;
 import org.pgoffload.schema.TestServer;
 import org.postgresql.PGConnection;
 import org.postgresql.PGProperty;

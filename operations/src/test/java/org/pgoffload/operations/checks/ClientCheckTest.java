@@ -1,4 +1,4 @@
-package org.pgoffload.operations;
+package org.pgoffload.operations.checks;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;

@@ -1,4 +1,4 @@
-package org.pgoffload.operations;
+package org.pgoffload.operations.checks;
 
 import java.sql.Connection;
 import java.sql.SQLException;

@@ -13,7 +13,7 @@ import picocli.CommandLine.Command;
 final class AdoptCommand extends ConfiguredCommand {
   @Override
   public Integer call() {
-    var database = database();
+    var database = copy();
     var out = out();
     var adopted = AdoptCopy.run(database);
     out.println("Adopted " + database + " as installation " + adopted.installation() + ".");

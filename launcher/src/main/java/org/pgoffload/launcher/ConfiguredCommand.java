@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.Settings;
+import org.pgoffload.protocol.TopicNames;
 import picocli.CommandLine.Option;
 
 /// A command that is configured by the environment. Its options stand for variables of the
@@ -52,16 +53,29 @@ abstract class ConfiguredCommand extends PgoffloadCommand {
     return Objects.requireNonNull(database);
   }
 
-  /// The address of the server that a command may write to: where Kafka is configured, the recorded
-  /// primary alone.
+  /// The address of the server that a command may write to, alone: where Kafka is configured, the
+  /// recorded primary.
   final DatabaseAddress primary() {
+    return server(RecordPrimary::own);
+  }
+
+  /// The address of the copy that is adopted, alone.
+  final DatabaseAddress copy() {
+    return server(RecordPrimary::copy);
+  }
+
+  private interface Choice {
+    DatabaseAddress of(DatabaseAddress database, Map<String, Object> kafka, TopicNames topics);
+  }
+
+  private DatabaseAddress server(Choice choice) {
     var settings = settings();
     var database = settings.database(null);
     var topics = settings.topics();
     var kafka = settings.secret("KAFKA_BOOTSTRAP_SERVERS") == null ? null : settings.kafka();
     settings.check();
     var address = Objects.requireNonNull(database);
-    return kafka == null ? address : RecordPrimary.own(address, kafka, topics);
+    return kafka == null ? RecordPrimary.only(address) : choice.of(address, kafka, topics);
   }
 
   private Map<String, String> over(Map<String, String> environment) {

@@ -8,10 +8,10 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.operations.checks.ClientCheck;
 import org.pgoffload.operations.Install;
 import org.pgoffload.operations.InstallSlot;
 import org.pgoffload.operations.InstallTopics;
+import org.pgoffload.operations.checks.ClientCheck;
 import org.pgoffload.operations.checks.StandbyCheck;
 import org.pgoffload.platform.Settings;
 import org.pgoffload.protocol.Secret;
@@ -48,8 +48,9 @@ public final class InstallCommand extends ConfiguredCommand {
   public Integer call() {
     var out = out();
     var settings = settings();
-    var install = install(settings, noTopics, pgBackgroundApi);
-    var changes = new ArrayList<>(install.run(out::println));
+    var install = install(settings, noTopics, pgBackgroundApi).onPrimary();
+    var changes = new ArrayList<>(install.runInDatabase(out::println));
+    changes.addAll(install.runInKafka());
     if (setClientCheck) {
       ClientCheck.set(install.database()).ifPresent(changes::add);
     }

@@ -53,9 +53,12 @@ final class UninstallCommand extends ConfiguredCommand {
     var configuredSlot = InstallCommand.slot(settings);
     Map<String, Object> kafka = withTopics ? settings.kafka() : null;
     settings.check();
-    var database = Objects.requireNonNull(given);
     var out = out();
 
+    // a copy, or an old primary that has returned, has the names of the running installation's
+    var address = Objects.requireNonNull(given);
+    var database =
+        kafka == null ? RecordPrimary.only(address) : RecordPrimary.own(address, kafka, names);
     var plan = RemoveSchema.plan(database);
     var slot = plan.slot().orElse(configuredSlot);
     var removes = new ArrayList<String>();
@@ -67,8 +70,6 @@ final class UninstallCommand extends ConfiguredCommand {
       // after an interrupted removal nothing is recorded any more
       if (plan.slot().isPresent()) {
         refuseOthersTopics(database, names);
-        // a copy, or an old primary that has returned, has the names of the running installation's
-        RecordPrimary.own(database, kafka, names);
       }
       removes.addAll(RemoveTopics.find(kafka, names).lines());
     }

@@ -52,14 +52,21 @@ public record Install(
   /// @param say takes a line when the installation begins to wait
   /// @return one line for each thing that changed
   public List<String> run(Consumer<String> say) {
-    // neither a slot nor a topic is changed for a server that is not the primary
-    var own = topics == null ? this : at(RecordPrimary.own(database, topics.client, topics.names));
+    var own = onPrimary();
     var changes = new ArrayList<>(own.runInDatabase(say));
     changes.addAll(own.runInKafka());
     return changes;
   }
 
-  private Install at(DatabaseAddress own) {
+  /// The same on the one server to install on: neither a slot nor a topic is changed for a server
+  /// that is not the primary. Where the topics are left alone, so is their record.
+  ///
+  /// @throws InstallException if the record names another server, or several take writes
+  public Install onPrimary() {
+    var own =
+        topics == null
+            ? RecordPrimary.only(database)
+            : RecordPrimary.toInstall(database, topics.client, topics.names);
     return new Install(own, publicSchema, pgBackgroundApi, slot, patience, logins, topics);
   }
 

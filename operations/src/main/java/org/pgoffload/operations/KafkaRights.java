@@ -143,6 +143,7 @@ public record KafkaRights(
       case UNINSTALL ->
           Stream.of(
                   topics(topics.all(), DESCRIBE, DELETE),
+                  topics(List.of(topics.control()), READ),
                   topics(List.of(topics.heartbeats()), DESCRIBE, DELETE),
                   List.of(
                       new KafkaRights(
@@ -151,7 +152,7 @@ public record KafkaRights(
                   groups(List.of(topics.writeBack(), topics.usage()), DESCRIBE, DELETE))
               .flatMap(List::stream)
               .toList();
-      case DEAD_LETTERS -> topics(List.of(topics.deadLetters()), READ);
+      case DEAD_LETTERS -> topics(List.of(topics.deadLetters(), topics.control()), READ);
       case DOWNSTREAM ->
           Stream.concat(
                   topics(List.of(topics.results(), topics.pieces(), topics.usage()), READ).stream(),

@@ -1,6 +1,7 @@
 package org.pgoffload.operations;
 
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -21,6 +22,9 @@ import org.slf4j.LoggerFactory;
 /// next: without it, everything is only kept longer.
 public final class MaintenanceApp implements RunningPart {
   private static final Logger LOG = LoggerFactory.getLogger(MaintenanceApp.class);
+
+  /// A single round is not tried again, so it waits as long for the record as Kafka's clients do.
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
 
   private final MaintenanceConfiguration configuration;
   private final FollowPrimary primary;
@@ -67,6 +71,7 @@ public final class MaintenanceApp implements RunningPart {
   public static List<String> once(MaintenanceConfiguration configuration)
       throws SQLException, ExecutionException, InterruptedException, TimeoutException {
     try (var primary = follow(configuration)) {
+      primary.awaitRecord(PATIENCE);
       return once(configuration, primary);
     }
   }
@@ -133,7 +138,7 @@ public final class MaintenanceApp implements RunningPart {
     watch.interrupt();
     remake.interrupt();
     try {
-      if (!thread.join(java.time.Duration.ofSeconds(2))) {
+      if (!thread.join(Duration.ofSeconds(2))) {
         LOG.info("The maintenance ends with this process");
       }
     } catch (InterruptedException e) {

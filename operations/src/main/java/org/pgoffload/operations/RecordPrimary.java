@@ -54,14 +54,16 @@ public final class RecordPrimary {
   /// @throws InstallException if either cannot be asked
   public static Comparison compare(
       DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
-    var where = only(database);
-    try (var connection = database.at(where).connectAsPart("pgoffload promote")) {
+    var one = only(database);
+    try (var connection = one.connectAsPart("pgoffload promote")) {
       var server = ServerIdentity.read(connection);
       var state = read(kafka, topics);
       return new Comparison(
-          server, state, state.refusal(server, where, topics.control()).orElse(null));
+          server,
+          state,
+          state.refusal(server, one.servers().getFirst(), topics.control()).orElse(null));
     } catch (SQLException e) {
-      throw new InstallException("the server cannot be asked: " + e.getMessage(), e);
+      throw notAsked(e);
     }
   }
 
@@ -85,9 +87,14 @@ public final class RecordPrimary {
         });
   }
 
-  /// The one server that takes writes. An old primary that has returned takes them as well, and so
-  /// two have to be told apart by the administrator.
-  private static DatabaseServer only(DatabaseAddress database) {
+  /// The address with the one server that takes writes. An old primary that has returned takes them
+  /// as well, and so two have to be told apart by the administrator.
+  ///
+  /// @throws InstallException if several take writes
+  public static DatabaseAddress only(DatabaseAddress database) {
+    if (database.servers().size() == 1) {
+      return database;
+    }
     var writable = writable(database);
     if (writable.size() > 1) {
       throw new InstallException(
@@ -96,7 +103,7 @@ public final class RecordPrimary {
               + "): name the one that is meant with --database-url",
           null);
     }
-    return writable.getFirst();
+    return database.at(writable.getFirst());
   }
 
   /// The servers that take writes; the first one where none answers.
@@ -116,21 +123,88 @@ public final class RecordPrimary {
   }
 
   /// The server that a command may write to, alone: the recorded primary, or the one that takes
-  /// writes where there is no record.
+  /// writes where nothing was recorded yet.
   ///
   /// @param database the owner's login
   /// @param kafka Kafka's client properties
-  /// @throws InstallException with what to do, if the record names another server
+  /// @param topics of a database that does not say where its primary is recorded
+  /// @throws InstallException with what to do, if the record names another server or is not there
   public static DatabaseAddress own(
       DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
-    // its words, before Kafka's
-    try (var connection = database.connectAsPart("pgoffload install", SILENCE)) {
-      connection.setReadOnly(true);
-    } catch (SQLException e) {
-      throw new InstallException("the server cannot be asked: " + e.getMessage(), e);
+    // asked before Kafka: its words come first
+    var recorded = recordedIn(database);
+    var names = recorded.orElse(topics);
+    var state = read(kafka, names);
+    if (recorded.isPresent() && state.primary() == null && state.unreadable().isEmpty()) {
+      throw new InstallException(
+          "no_record: the primary of this installation is recorded in topic "
+              + names.control()
+              + ", which is not there, has no record, or may not be read by this login. Nothing has"
+              + " changed. pgoffload install says what to do",
+          null);
     }
-    var state = read(kafka, topics);
-    var servers = state.primary() == null ? List.of(only(database)) : writable(database);
+    return own(database, state, names);
+  }
+
+  /// The same for `install`, which makes the topics that are missing and may give the installation
+  /// others.
+  static DatabaseAddress toInstall(
+      DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
+    recordedIn(database);
+    return own(database, read(kafka, topics), topics);
+  }
+
+  /// The copy that `adopt` is to make an installation of its own, alone.
+  ///
+  /// @param kafka Kafka's client properties
+  /// @throws InstallException if parts follow the server, or several take writes
+  public static DatabaseAddress copy(
+      DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
+    var one = only(database);
+    var state = read(kafka, recordedIn(one).orElse(topics));
+    try (var connection = one.connectAsPart("pgoffload adopt", SILENCE)) {
+      var followers =
+          isInstalled(connection)
+              ? state.followers(ServerIdentity.read(connection))
+              : List.<String>of();
+      if (!followers.isEmpty()) {
+        throw new InstallException(
+            "the server on "
+                + one.servers().getFirst()
+                + " is no copy: it is the primary that "
+                + String.join(", ", followers)
+                + " follow. Name the copy with --database-url, or end these parts first",
+            null);
+      }
+      return one;
+    } catch (SQLException e) {
+      throw notAsked(e);
+    }
+  }
+
+  /// The names of the topics with the record, as the database knows them; empty before the first
+  /// record.
+  private static Optional<TopicNames> recordedIn(DatabaseAddress database) {
+    try (var connection = database.connectAsPart("pgoffload install", SILENCE)) {
+      return isInstalled(connection)
+          ? Query.first(
+              connection,
+              "select pg_catalog.regexp_replace(s.value, '[.]control$', '')"
+                  + " from pgoffload.setting s where s.name = 'control_topic' and s.value <> ''",
+              row -> new TopicNames(row.getString(1)))
+          : Optional.empty();
+    } catch (SQLException e) {
+      throw notAsked(e);
+    }
+  }
+
+  private static InstallException notAsked(SQLException e) {
+    return new InstallException("the server cannot be asked: " + e.getMessage(), e);
+  }
+
+  private static DatabaseAddress own(
+      DatabaseAddress database, ControlState state, TopicNames topics) {
+    var servers = state.primary() == null ? only(database).servers() : writable(database);
     var refusals = new ArrayList<InstallException>();
     for (var server : servers) {
       var one = database.at(server);
@@ -142,7 +216,7 @@ public final class RecordPrimary {
       } catch (InstallException e) {
         refusals.add(e);
       } catch (SQLException e) {
-        refusals.add(new InstallException("the server cannot be asked: " + e.getMessage(), e));
+        refusals.add(notAsked(e));
       }
     }
     throw refusals.getFirst();
@@ -254,7 +328,7 @@ public final class RecordPrimary {
   ///   either server refuses
   public static Accepted accept(
       DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
-    var where = database.at(only(database));
+    var where = only(database);
     var ids = InstallTopics.ids(kafka, topics);
     try (var connection = where.connectAsPart("pgoffload promote");
         var replace = ReplacePrimary.begin(kafka, topics)) {

@@ -56,6 +56,15 @@ class KafkaRightsTest {
         .noneMatch(right -> right.operations().contains(AclOperation.WRITE));
   }
 
+  @ParameterizedTest
+  @EnumSource(names = {"MAINTAIN", "UNINSTALL", "DEAD_LETTERS"})
+  void letsCommandsThatFollowTheRecordOfThePrimaryReadIt(Part part) {
+    assertThat(KafkaRights.of(part, TOPICS))
+        .filteredOn(right -> right.operations().contains(AclOperation.READ))
+        .extracting(KafkaRights::name)
+        .contains(TOPICS.control());
+  }
+
   @Test
   void letsInstallWriteTheRecordOfThePrimaryAlone() {
     assertThat(KafkaRights.of(Part.INSTALL, TOPICS))

@@ -12,6 +12,8 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -25,6 +27,7 @@ import org.pgoffload.dev.servers.PostgresStandby;
 import org.pgoffload.dev.servers.kafka.TestBroker;
 import org.pgoffload.operations.AdoptCopy;
 import org.pgoffload.operations.MaintenanceApp;
+import org.pgoffload.operations.MaintenanceConfiguration;
 import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.platform.DatabaseServer;
 import org.pgoffload.platform.primary.FollowPrimary;
@@ -95,6 +98,9 @@ final class FailoverTest {
         .isInstanceOf(InstallException.class)
         .hasMessageContaining("old_timeline");
     assertThat(installation.own(returned, promoted)).isEqualTo(installation.owner(promoted));
+    var both = TwoServers.address("postgres", returned, promoted);
+    assertThat(installation.install(both, installation.topics).onPrimary().database())
+        .isEqualTo(installation.owner(promoted));
     // of two that take writes, the recorded one is maintained
     execute(promoted, "update pgoffload.setting set value = '0 s' where name = 'id_range_lasts'");
     assertThat(MaintenanceApp.once(installation.maintenance(returned, promoted)))
@@ -253,6 +259,34 @@ final class FailoverTest {
     awaitServer(installation.part("worker u", server), server);
     await().atMost(PATIENCE).until(() -> running.token().equals(installation.control().token()));
     assertThat(installation.install(server, installation.topics).run(line -> {})).isEmpty();
+  }
+
+  @Test
+  void aSingleRoundOfMaintenanceWaitsForASlowKafka() throws Exception {
+    var server = installation.primary();
+    try (var slow = new SlowKafka(installation.broker.address())) {
+      var round =
+          CompletableFuture.supplyAsync(() -> {
+            try {
+              return MaintenanceApp.once(
+                  new MaintenanceConfiguration(
+                      installation.owner(server),
+                      installation.topics,
+                      slow.address(),
+                      Duration.ofMinutes(1)));
+            } catch (Exception e) {
+              throw new CompletionException(e);
+            }
+          });
+      var part =
+          installation.open(
+              FollowPrimary.watch(installation.owner(server), slow.address(), installation.topics));
+      await().atMost(PATIENCE).until(() -> part.complaint().contains("Kafka does not answer"));
+
+      slow.answer();
+
+      assertThat(round.get(60, TimeUnit.SECONDS)).isNotNull();
+    }
   }
 
   @Test

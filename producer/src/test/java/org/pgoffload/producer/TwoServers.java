@@ -57,8 +57,12 @@ final class TwoServers implements AutoCloseable {
   }
 
   Install install(PostgresServer server, TopicNames names) {
+    return install(owner(server), names);
+  }
+
+  Install install(DatabaseAddress database, TopicNames names) {
     return new Install(
-        owner(server),
+        database,
         "public",
         null,
         SLOT,

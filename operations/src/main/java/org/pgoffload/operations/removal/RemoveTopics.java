@@ -1,5 +1,6 @@
 package org.pgoffload.operations.removal;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -8,17 +9,23 @@ import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.GroupListing;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.GroupNotEmptyException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.pgoffload.operations.AskKafka;
+import org.pgoffload.platform.KafkaFault;
 import org.pgoffload.platform.TopicOffsets;
+import org.pgoffload.platform.primary.ReadControl;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.schema.InstallException;
 
 /// Removes the topics of an installation, those that its results application has made for itself
 /// among them, and its parts' consumer groups. Idempotent.
 public final class RemoveTopics {
+  /// Renewals are a second apart, and may come late.
+  private static final Duration RENEWED = Duration.ofSeconds(3);
+
   private RemoveTopics() {}
 
   /// The topics and groups to remove.
@@ -39,9 +46,50 @@ public final class RemoveTopics {
 
   /// Looks, and changes nothing.
   ///
-  /// @throws InstallException if Kafka cannot be asked
+  /// @throws InstallException if Kafka cannot be asked, or parts run
   public static Found find(Map<String, Object> client, TopicNames topics) {
-    return ask(client, admin -> find(admin, topics));
+    var found = ask(client, admin -> find(admin, topics));
+    if (found.topics().contains(topics.control())) {
+      refuseRunningParts(client, topics);
+    }
+    return found;
+  }
+
+  /// A part that runs renews its record every second; the record of a killed one stays as it is.
+  private static void refuseRunningParts(Map<String, Object> client, TopicNames topics) {
+    try (var read = new ReadControl(client, topics)) {
+      read.readToEnd();
+      var before = read.state().parts();
+      if (before.isEmpty()) {
+        return;
+      }
+      Thread.sleep(RENEWED);
+      read.readToEnd();
+      var renewed =
+          read.state().parts().values().stream()
+              .filter(seen -> {
+                var last = before.get(seen.part().name());
+                return last == null || last.offset() != seen.offset();
+              })
+              .map(seen -> seen.part().name())
+              .sorted()
+              .toList();
+      if (!renewed.isEmpty()) {
+        throw new InstallException(
+            "parts of pgoffload still run on the topics "
+                + topics.prefix()
+                + ".*: "
+                + String.join(", ", renewed)
+                + ". End them first. Nothing has changed",
+            null);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InstallException("interrupted while Kafka was asked", e);
+    } catch (KafkaException e) {
+      throw new InstallException(
+          "topic " + topics.control() + " cannot be read: " + KafkaFault.words(e), e);
+    }
   }
 
   /// Removes what is there.

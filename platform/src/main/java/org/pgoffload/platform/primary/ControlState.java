@@ -2,6 +2,7 @@ package org.pgoffload.platform.primary;
 
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -141,8 +142,8 @@ public record ControlState(
               + " of "
               + server.installation()
               + ": make topics of its own with pgoffload install --topic-prefix, and give its parts"
-              + " PGOFFLOAD_TOPIC_PREFIX; or remove those of an installation that is gone (pgoffload"
-              + " uninstall --topics)");
+              + " PGOFFLOAD_TOPIC_PREFIX; or remove those of an installation that is gone: pgoffload"
+              + " uninstall, then pgoffload uninstall --topics");
     }
     int timeline = recorded.server().timeline();
     if (server.timeline() < timeline) {
@@ -199,6 +200,17 @@ public record ControlState(
         .anyMatch(seen ->
             seen.part.token().equals(server.token())
                 && !seen.part.started().equals(server.started()));
+  }
+
+  /// The names of the parts that were last at work with the server since it was started.
+  public List<String> followers(ServerIdentity server) {
+    return parts.values().stream()
+        .map(Seen::part)
+        .filter(
+            part -> part.token().equals(server.token()) && part.started().equals(server.started()))
+        .map(Part::name)
+        .sorted()
+        .toList();
   }
 
   /// A part that works with another server than this one and says so still.

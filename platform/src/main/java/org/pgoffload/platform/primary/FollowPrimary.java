@@ -171,8 +171,14 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
   }
 
   private void awaitReading() {
+    awaitRecord(complaint.stands() ? Duration.ZERO : PATIENCE);
+  }
+
+  /// Waits until the topic was read, but not longer than this. A session waits for three seconds by
+  /// itself.
+  public void awaitRecord(Duration atMost) {
     try {
-      var _ = wasRead.await(complaint.stands() ? 0 : PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+      var _ = wasRead.await(atMost.toMillis(), TimeUnit.MILLISECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

@@ -54,6 +54,7 @@ class PromoteCommandTest extends OnSharedInstallation {
       admin.deleteTopics(List.of("lost.control")).all().get();
 
       assertThat(run("lost", "install").errors()).contains("no_record");
+      assertThat(run("lost", "rotate-key").errors()).contains("no_record", "lost.control");
       var shown = run("lost", "promote");
       assertThat(shown.status()).isEqualTo(1);
       assertThat(shown.output()).contains("record    none in topic lost.control", "no_record");
@@ -83,6 +84,8 @@ class PromoteCommandTest extends OnSharedInstallation {
     assertThat(run("copy", "install").status()).isZero();
     assertThat(run("copy", "promote").status()).isZero();
     assertThat(run("copy", "rotate-key").status()).isZero();
+    // the database knows where its primary is recorded
+    assertThat(run("original", "rotate-key").status()).isZero();
   }
 
   private Command.Outcome run(String prefix, String... arguments) {

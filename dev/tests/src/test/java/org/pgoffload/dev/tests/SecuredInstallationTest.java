@@ -53,6 +53,7 @@ import org.pgoffload.operations.InstallTopics;
 import org.pgoffload.operations.KafkaRights.Part;
 import org.pgoffload.operations.MaintenanceApp;
 import org.pgoffload.operations.RecordCaptureBreak;
+import org.pgoffload.operations.RecordPrimary;
 import org.pgoffload.operations.TopicDeviation;
 import org.pgoffload.operations.TopicSettings;
 import org.pgoffload.operations.TopicStatus;
@@ -172,6 +173,10 @@ class SecuredInstallationTest {
     assertThat(install(servers.environment(Part.INSTALL))).isEmpty();
     assertThat(MaintenanceApp.once(ReadConfiguration.maintenance(settings(Part.MAINTAIN))))
         .noneMatch(change -> change.startsWith("removed"));
+    for (var part : List.of(Part.UNINSTALL, Part.DEAD_LETTERS)) {
+      assertThat(RecordPrimary.own(servers.owner(), settings(part).kafka(), SecuredServers.TOPICS))
+          .isEqualTo(servers.owner());
+    }
     try (var admin = Admin.create(settings(Part.MAINTAIN).kafka())) {
       assertThat(TopicStatus.read(admin, SecuredServers.TOPICS).lags()).isNotEmpty();
       assertThat(

@@ -16,7 +16,10 @@ import org.junit.jupiter.api.Test;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.DatabaseServer;
+import org.pgoffload.platform.primary.FollowPrimary;
 import org.pgoffload.protocol.Secret;
+import org.pgoffload.protocol.TopicNames;
 
 /// `pgoffload install` and its counterpart, as a user calls them: on a PostgreSQL of its own, since
 /// roles are the whole server's, and on topics of its own.
@@ -115,6 +118,60 @@ class UninstallTest extends OnSharedInstallation {
       }
       execute(other, "select pg_drop_replication_slot('taken')");
     }
+  }
+
+  @Test
+  void ofTwoServersTheRecordedOneIsMeantAndWhereNoneIsInstalledNoPartRuns() throws Exception {
+    assertThat(run("postgres", "install", "--topic-prefix", "two").status()).isZero();
+    try (var other = PostgresServer.start(PostgresOptions.temporary("postgres"))) {
+      var first = new DatabaseServer(other.host(), other.port());
+      var both =
+          new DatabaseAddress(
+              List.of(first, database("postgres").servers().getFirst()),
+              "postgres",
+              "postgres",
+              Secret.of("postgres"),
+              Map.of());
+      for (var command :
+          List.of(List.of("adopt"), List.of("install", "--no-topics"), List.of("uninstall"))) {
+        assertThat(run(both, command, "two").errors())
+            .as(command.toString())
+            .contains("several servers take writes");
+      }
+
+      var uninstall = List.of("uninstall", "--topics", "--yes");
+      try (var _ =
+          FollowPrimary.start(
+              database("postgres"),
+              Map.of("bootstrap.servers", installation.kafkaBootstrap()),
+              new TopicNames("two"),
+              "worker w")) {
+        await()
+            .atMost(PATIENCE)
+            .until(
+                () -> run("postgres", "promote", "--topic-prefix", "two").output(),
+                output -> output.contains("follows   worker w"));
+        assertThat(run("postgres", "adopt", "--topic-prefix", "two").errors())
+            .contains("is no copy: it is the primary that worker w follow");
+        assertThat(run(both.at(first), uninstall, "two").errors())
+            .contains("parts of pgoffload still run on the topics two.*: worker w");
+      }
+
+      var removed = run(both, uninstall, "two");
+      assertThat(removed.status()).as(removed.errors()).isZero();
+      assertThat(removed.output()).contains("Removed pgoffload from " + database("postgres"));
+      try (var postgres = database("postgres").connect("test")) {
+        assertThat(query(postgres, "select nspname from pg_namespace where nspname = 'pgoffload'"))
+            .isEmpty();
+      }
+    }
+  }
+
+  private Command.Outcome run(DatabaseAddress address, List<String> arguments, String prefix) {
+    var all = new ArrayList<>(arguments);
+    all.addAll(List.of("--database-url", address.uri()));
+    all.addAll(List.of("--kafka", installation.kafkaBootstrap(), "--topic-prefix", prefix));
+    return Command.run(all.toArray(String[]::new));
   }
 
   private Command.Outcome run(String database, String... arguments) {

@@ -5,7 +5,6 @@ import io.debezium.jdbc.JdbcConnection.ConnectionFactory;
 import java.sql.Connection;
 import java.sql.SQLException;
 import org.postgresql.Driver;
-import org.postgresql.PGConnection;
 
 /// Opens Debezium's connections, for Debezium, which makes it by its name.
 ///
@@ -14,8 +13,8 @@ import org.postgresql.PGConnection;
 /// would be no second server. Here the driver is given each as a property, and what
 /// [CaptureConfiguration] says besides.
 ///
-/// A pooler is refused, as the parts do it (`DirectLogin`): it tells a process number of its own,
-/// and the settings of the login have not arrived.
+/// A pooler is refused, as the parts do it (`DirectLogin`): the settings of the login have not
+/// arrived.
 ///
 /// Stateless; safe to share between threads.
 public final class OpenSession implements ConnectionFactory {
@@ -30,9 +29,9 @@ public final class OpenSession implements ConnectionFactory {
 
   private static final String DATABASE = "PGDBNAME";
 
-  private static final String PROCESS =
-      "select pg_catalog.pg_backend_pid(), (select s.source from pg_catalog.pg_settings s"
-          + " where s.name = 'default_transaction_deferrable')";
+  private static final String SOURCE_OF_A_SETTING =
+      "select s.source from pg_catalog.pg_settings s"
+          + " where s.name operator(pg_catalog.=) 'default_transaction_deferrable'";
 
   @Override
   public Connection connect(JdbcConfiguration config) throws SQLException {
@@ -51,10 +50,8 @@ public final class OpenSession implements ConnectionFactory {
     }
     try (var statement = connection.createStatement()) {
       statement.execute(first);
-      try (var row = statement.executeQuery(PROCESS)) {
-        row.next();
-        if (row.getInt(1) != connection.unwrap(PGConnection.class).getBackendPID()
-            && !"client".equals(row.getString(2))) {
+      try (var row = statement.executeQuery(SOURCE_OF_A_SETTING)) {
+        if (!row.next() || !"client".equals(row.getString(1))) {
           throw new SQLException(
               "pooled_connection: a pooler, such as PgBouncer, answers for PostgreSQL: give the"
                   + " connector the address of the server itself",

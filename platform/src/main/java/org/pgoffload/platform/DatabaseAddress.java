@@ -282,7 +282,7 @@ public record DatabaseAddress(
     try (var statement = connection.createStatement();
         var rows = statement.executeQuery(PinnedSettings.FIRST_STATEMENT)) {
       rows.next();
-      DirectLogin.check(connection, rows.getInt(1), this);
+      DirectLogin.check(rows.getString(1), this);
       return connection;
     } catch (SQLException e) {
       connection.close();

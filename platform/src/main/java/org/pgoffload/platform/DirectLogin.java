@@ -4,19 +4,21 @@ import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.util.Properties;
-import org.postgresql.PGConnection;
+import org.jspecify.annotations.Nullable;
 
 /// Logs in to a server, and refuses a pooler. Parts keep locks and settings in their sessions,
 /// listen, and read a replication slot: each session has to be one of the server's, in every mode
 /// of a pooler.
 ///
-/// A server tells its client the session's process at the login. A pooler makes a number up, or
-/// tells none, because its client has no process. A proxy may do so, too, and pass everything else
-/// on: then the settings of the login arrive, which a pooler refuses or drops.
+/// The settings that come with a login tell: a pooler refuses or drops them, because its sessions
+/// are there before its clients. The process number of the login tells nothing: a pooler may pass
+/// it on, and a proxy that passes on everything else may make one up.
 public final class DirectLogin {
-  /// Every session of a part or a task sends it with its login.
-  private static final String SOURCE_OF_A_SETTING =
-      "select s.source from pg_catalog.pg_settings s where s.name = 'default_transaction_deferrable'";
+  /// An expression for where the session has a setting from that every login of a part or a task
+  /// sends.
+  public static final String SOURCE_OF_A_SETTING =
+      "(select s.source from pg_catalog.pg_settings s"
+          + " where s.name operator(pg_catalog.=) 'default_transaction_deferrable')";
 
   private DirectLogin() {}
 
@@ -39,18 +41,12 @@ public final class DirectLogin {
 
   /// Refuses a session that is not the server's own.
   ///
-  /// @param process the session's, by `pg_backend_pid()`
+  /// @param source what [#SOURCE_OF_A_SETTING] is in it
   /// @throws PoolerException if there is a pooler between
-  public static void check(Connection session, int process, DatabaseAddress address)
-      throws SQLException {
-    if (session.unwrap(PGConnection.class).getBackendPID() == process) {
-      return;
-    }
-    try (var statement = session.createStatement();
-        var row = statement.executeQuery(SOURCE_OF_A_SETTING)) {
-      if (!row.next() || !"client".equals(row.getString(1))) {
-        throw new PoolerException("a pooler, such as PgBouncer,", address, null);
-      }
+  public static void check(@Nullable String source, DatabaseAddress address)
+      throws PoolerException {
+    if (!"client".equals(source)) {
+      throw new PoolerException("a pooler, such as PgBouncer,", address, null);
     }
   }
 }

@@ -18,10 +18,11 @@ import java.util.stream.Collectors;
 public final class PinnedSettings {
   /// The first statement of a session. It needs no right, unless a superuser has put the role or
   /// the database into `session_replication_role = replica`, where our triggers would not fire.
-  /// Then the statement fails, and the error names the setting. Its first row has the session's
-  /// process.
+  /// Then the statement fails, and the error names the setting. Its first row is
+  /// [DirectLogin#SOURCE_OF_A_SETTING].
   public static final String FIRST_STATEMENT =
-      "select pg_catalog.pg_backend_pid()::pg_catalog.text"
+      "select "
+          + DirectLogin.SOURCE_OF_A_SETTING
           // from PostgreSQL 17 on
           + " union all select pg_catalog.set_config('transaction_timeout', '0', false)"
           + " where pg_catalog.current_setting('transaction_timeout', true) <> '0'"

@@ -65,7 +65,7 @@ final class CaptureAnywhereTest {
   /// Also in Kafka Connect, where nothing else has looked at the server before.
   @Test
   void noSessionOfDebeziumsIsAPoolers() throws Exception {
-    try (var pooler = AnsweringProxy.pooler(installation.admin())) {
+    try (var pooler = AnsweringProxy.poolerThatTellsTheProcess(installation.admin())) {
       var address = pooler.address();
       var login =
           JdbcConfiguration.create()

@@ -13,8 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import org.pgoffload.platform.DatabaseAddress;
 
-/// Stands before a server and tells clients a process number of its own, as poolers do and some
-/// proxies. Without TLS.
+/// Stands before a server and answers logins, as poolers do and some proxies. Without TLS.
 public final class AnsweringProxy implements AutoCloseable {
   private static final int SSL_REQUEST = 80877103;
   private static final int GSS_REQUEST = 80877104;
@@ -23,26 +22,37 @@ public final class AnsweringProxy implements AutoCloseable {
   private final DatabaseAddress server;
   private final boolean passesOptionsOn;
 
-  private AnsweringProxy(ServerSocket listening, DatabaseAddress server, boolean passesOptionsOn) {
+  /// In which bits the process number that clients are told differs from the session's.
+  private final int disguise;
+
+  private AnsweringProxy(
+      ServerSocket listening, DatabaseAddress server, boolean passesOptionsOn, int disguise) {
     this.listening = listening;
     this.server = server;
     this.passesOptionsOn = passesOptionsOn;
+    this.disguise = disguise;
   }
 
   /// One that drops the startup parameter `options`, as a pooler that is told to ignore it.
   public static AnsweringProxy pooler(DatabaseAddress server) throws IOException {
-    return start(server, false);
+    return start(server, false, 0x40);
   }
 
-  /// One that passes on all that comes with a login.
+  /// The same, but for the process number, which is the one of the session that a client begins on.
+  public static AnsweringProxy poolerThatTellsTheProcess(DatabaseAddress server)
+      throws IOException {
+    return start(server, false, 0);
+  }
+
+  /// One that passes on all that comes with a login, and tells a process number of its own.
   public static AnsweringProxy transparent(DatabaseAddress server) throws IOException {
-    return start(server, true);
+    return start(server, true, 0x40);
   }
 
-  private static AnsweringProxy start(DatabaseAddress server, boolean passesOptionsOn)
+  private static AnsweringProxy start(DatabaseAddress server, boolean passesOptionsOn, int disguise)
       throws IOException {
     var listening = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
-    var proxy = new AnsweringProxy(listening, server, passesOptionsOn);
+    var proxy = new AnsweringProxy(listening, server, passesOptionsOn, disguise);
     Thread.ofVirtual().name("proxy").start(proxy::accept);
     return proxy;
   }
@@ -112,8 +122,8 @@ public final class AnsweringProxy implements AutoCloseable {
     return kept.toByteArray();
   }
 
-  /// Passes the server's messages on, with another process number in BackendKeyData.
-  private static void answer(DataInputStream server, OutputStream client) throws IOException {
+  /// Passes the server's messages on, with the disguised process number in BackendKeyData.
+  private void answer(DataInputStream server, OutputStream client) throws IOException {
     var toClient = new DataOutputStream(client);
     boolean told = false;
     while (!told) {
@@ -122,7 +132,7 @@ public final class AnsweringProxy implements AutoCloseable {
       server.readFully(message);
       told = kind == 'K';
       if (told) {
-        message[0] ^= 0x40;
+        message[0] ^= (byte) disguise;
       }
       toClient.writeByte(kind);
       toClient.writeInt(message.length + 4);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.platform.PoolerException;
 
@@ -14,13 +15,16 @@ class DirectLoginTest extends OnPostgresVersions {
   private static final Duration SILENCE = Duration.ofSeconds(20);
 
   @Test
-  void aPoolerIsRefusedByItsProcessNumber() throws IOException {
-    try (var pooler = AnsweringProxy.pooler(database.address())) {
-      assertThatThrownBy(() -> pooler.address().connectAsPart("test"))
-          .isInstanceOf(PoolerException.class)
-          .hasMessageStartingWith("pooled_connection: a pooler, such as PgBouncer, answers for");
-      assertThatThrownBy(() -> pooler.address().connectForReplication("test", SILENCE))
-          .isInstanceOf(PoolerException.class);
+  void aPoolerIsRefusedWhateverProcessNumberItTells() throws IOException {
+    try (var pooler = AnsweringProxy.pooler(database.address());
+        var honest = AnsweringProxy.poolerThatTellsTheProcess(database.address())) {
+      for (var address : List.of(pooler.address(), honest.address())) {
+        assertThatThrownBy(() -> address.connectAsPart("test"))
+            .isInstanceOf(PoolerException.class)
+            .hasMessageStartingWith("pooled_connection: a pooler, such as PgBouncer, answers for");
+        assertThatThrownBy(() -> address.connectForReplication("test", SILENCE))
+            .isInstanceOf(PoolerException.class);
+      }
     }
   }
 

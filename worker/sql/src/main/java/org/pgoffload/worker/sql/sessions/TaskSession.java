@@ -7,7 +7,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.platform.DirectLogin;
+import org.pgoffload.platform.PoolerException;
 import org.pgoffload.worker.sql.sessions.SqlClaim.EarlierSession;
 import org.pgoffload.worker.sql.statements.CommandTag;
 import org.postgresql.core.TransactionState;
@@ -75,10 +78,13 @@ public final class TaskSession implements AutoCloseable {
   private @Nullable FunctionPlans current;
 
   /// @param login the role it was to log in as
+  /// @param address where it has logged in
+  /// @throws PoolerException if there is a pooler between
   /// @throws WrongRoleException if it is another role's: the name has passed to that one between
   ///   its look-up and the login. As after any exception, the connection is the caller's to close
   /// @throws SQLException if the server could not be asked who this is
-  TaskSession(TaskLogin login, PgConnection connection) throws SQLException {
+  TaskSession(TaskLogin login, PgConnection connection, DatabaseAddress address)
+      throws SQLException {
     this.login = login;
     this.connection = connection;
     try (var statement = connection.createStatement();
@@ -86,15 +92,17 @@ public final class TaskSession implements AutoCloseable {
             statement.executeQuery(
                 """
                 select a.backend_start::pg_catalog.text, pg_catalog.pg_postmaster_start_time()::pg_catalog.text, a.pid,
-                  pg_catalog.quote_ident(session_user)::pg_catalog.regrole::pg_catalog.oid
-                from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a
-                """)) {
+                  pg_catalog.quote_ident(session_user)::pg_catalog.regrole::pg_catalog.oid,
+                """
+                    + DirectLogin.SOURCE_OF_A_SETTING
+                    + " from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a")) {
       row.next();
       this.identity = new EarlierSession(row.getInt(3), row.getString(1));
       this.serverStarted = row.getString(2);
       if (row.getLong(4) != login.oid()) {
         throw new WrongRoleException(login);
       }
+      DirectLogin.check(row.getString(5), address);
     }
   }
 

@@ -123,9 +123,7 @@ public final class TaskSessions implements AutoCloseable {
     properties.setProperty("cancelSignalTimeout", "5");
     var connection = DirectLogin.open(address, properties).unwrap(PgConnection.class);
     try {
-      var session = new TaskSession(login, connection);
-      DirectLogin.check(connection, session.identity().pid(), address);
-      return session;
+      return new TaskSession(login, connection, address);
     } catch (SQLException e) {
       connection.close();
       throw e;

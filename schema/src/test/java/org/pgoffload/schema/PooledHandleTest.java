@@ -77,4 +77,15 @@ final class PooledHandleTest extends WithSqlWorker {
     worker.run(request);
     assertThat(ended.join()).isEqualTo("t");
   }
+
+  @Test
+  void anIdAloneOfALaunchThatNoWorkerHasHeardOfIsReferredToItsHandle() {
+    var handle = launched("pg_background_launch_v2", "select 1", "null");
+    var status = "select sql_status(" + handle.split(", ")[1] + ")";
+    assertThat(second.refused(status).hint()).contains("pg_background_outcome(pid, cookie)");
+    assertThat(second.value("select (pg_background_outcome(" + handle + ")).state"))
+        .isEqualTo("starting");
+    worker.run(database.onlySent());
+    assertThat(second.value(status)).isEqualTo("succeeded");
+  }
 }

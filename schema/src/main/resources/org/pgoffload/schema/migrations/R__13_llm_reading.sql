@@ -12,7 +12,10 @@ begin
     using errcode = 'undefined_object',
           detail = 'There is none of this id that role ' || quote_ident(current_user) || ' may see.',
           hint = format('The id is what INSERT INTO %s_request … RETURNING id%s gave; a rolled back request does not exist.',
-            kind, case kind when 'llm' then ' or llm_submit' end);
+            kind, case kind when 'llm' then ' or llm_submit' end)
+            || case when pgoffload.is_pooled()
+                 then ' A launch of which no worker has heard is known by its handle: pg_background_outcome(pid, cookie).'
+                 else '' end;
 end
 $$;
 

@@ -219,7 +219,9 @@ begin
     where a.backend_xid = any (stalled) and a.usesysid = quote_ident(session_user)::regrole
       and a.wait_event is distinct from 'SyncRep'
       and exists (select from pg_locks l
-                  where l.pid = a.pid and l.relation = 'pgoffload.worker'::regclass and l.mode = 'RowShareLock')
+                  where l.pid = a.pid and l.mode = 'RowShareLock' and l.relation = 'pgoffload.worker'::regclass
+                    -- the table has the same oid in a copy of the database
+                    and l.database = (select d.oid from pg_database d where d.datname = current_database()))
       and a.xact_start < clock_timestamp()
           - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after')) end;
 end

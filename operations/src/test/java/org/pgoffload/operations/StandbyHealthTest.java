@@ -28,6 +28,8 @@ import org.postgresql.replication.LogSequenceNumber;
 final class StandbyHealthTest {
   private static final String NONE = "ok|no standby is connected or configured|null";
 
+  private static final String GONE = "warning|no standby reads from slot standby";
+
   private static final String DELIVERED =
       """
       select count(*) from pg_logical_slot_peek_binary_changes(
@@ -51,20 +53,27 @@ final class StandbyHealthTest {
   void saysThatNothingIsCapturedWhileTheSlotWaitsForAStandbyThatDoesNotCome() {
     admin.run("select pg_create_physical_replication_slot('away', true)");
     admin.run("select pg_create_logical_replication_slot('another', 'pgoutput')");
+    admin.run("alter system set max_slot_wal_keep_size = '1GB'");
     for (var awaited :
         List.of(
-            "missing|there is no slot missing",
-            "another|slot another is no standby's",
-            "Away, \"missing\"|no standby reads from slot away, there is no slot missing")) {
-      var names = awaited.split("\\|", 2);
+            "missing|there is no slot 'missing'|Make it (select pg_create_physical_replication_slot('missing'))",
+            "own|slot own is no standby's|Name the physical slot of the standby instead of the logical slot own",
+            "another|slot another is no standby's|Name the physical slot",
+            "away, AWAY|and no standby reads from slot away. It|Start the standby with primary_slot_name = 'away'",
+            "Away, \"missing\"|no standby reads from slot away, there is no slot 'missing'|Start the standby with primary_slot_name = 'away'")) {
+      var names = awaited.split("\\|", 3);
       waitFor(names[0]);
       admin.run("select pg_logical_emit_message(false, 'test', 'x', true)");
       assertThat(check("capture"))
           .startsWith("error|replication slot own delivers nothing")
-          .contains(names[1], "take the name out of synchronized_standby_slots");
-      assertThat(check("standby")).startsWith("error|nothing is captured").contains(names[1]);
+          .contains(names[1], names[2], "take the name out of synchronized_standby_slots")
+          .containsPattern(
+              "It retains \\d+ .* of WAL; beyond max_slot_wal_keep_size = 1GB it is lost");
+      assertThat(check("standby"))
+          .startsWith("error|nothing is captured")
+          .contains(names[1].replace(". It", ""), names[2]);
       assertThat(StandbyCheck.advice(TestServer.address(primary, "postgres", "postgres"), "own"))
-          .hasValueSatisfying(advice -> assertThat(advice).contains(names[1]));
+          .hasValueSatisfying(advice -> assertThat(advice).contains(names[2]));
       // the server waits until it is told that it need not
       admin.run("set statement_timeout = '1s'");
       assertThat(admin.refused(DELIVERED).state()).isEqualTo("57014");
@@ -129,10 +138,23 @@ final class StandbyHealthTest {
 
       set(onStandby, "primary_slot_name", "");
       await().until(() -> check("standby").contains("no standby reads from slot standby"));
-      waitFor("");
-      await().until(() -> check("standby").contains("a standby has no physical slot"));
       PostgresStandby.awaitNobody(primary);
+      await().until(() -> check("standby").startsWith(GONE));
+      admin.run("select pg_drop_replication_slot('standby')");
+      await().until(() -> check("standby").contains("a standby has no physical slot"));
+      admin.run("select pg_create_physical_replication_slot('standby', true)");
+      set(onStandby, "primary_slot_name", "standby");
+      await()
+          .until(() ->
+              admin.number("select count(*) from pg_replication_slots where xmin is not null")
+                  == 1);
+      assertThat(check("standby")).contains("synchronized_standby_slots is empty");
     }
+    await()
+        .untilAsserted(() ->
+            assertThat(check("standby"))
+                .startsWith(GONE)
+                .contains("Start that standby", "select pg_drop_replication_slot('standby')"));
   }
 
   private static PostgresOptions options() {

@@ -7,20 +7,27 @@ create or replace function pgoffload.awaited_standbys(slot text)
 returns table (
   name text,             -- of the standby's physical slot
   fault text,            -- why it never gets anything; null: it is being read
+  advice text,           -- what to do about the fault
   says_what_it_needs boolean)
 language sql volatile
 as $$
-  select n.name,
-         case when p.slot_name is null then format('there is no slot %s', n.name)
-              when p.slot_type <> 'physical' then format('slot %s is no standby''s', n.name)
-              when p.wal_status = 'lost' then format('slot %s is lost', n.name)
-              when p.active_pid is null then format('no standby reads from slot %s', n.name) end,
-         coalesce(p.xmin, p.catalog_xmin) is not null
+  select n.name, f.fault, f.advice, coalesce(p.xmin, p.catalog_xmin) is not null
   from pg_replication_slots l
   cross join lateral (
-    select lower(btrim(s, ' "')) as name
+    select distinct lower(btrim(s, ' "')) as name
     from string_to_table(current_setting('synchronized_standby_slots', true), ',') s) n
   left join pg_replication_slots p on p.slot_name = n.name
+  left join lateral (
+    select case when p.slot_name is null then format('there is no slot %L', n.name)
+                when p.slot_type <> 'physical' then format('slot %s is no standby''s', n.name)
+                when p.wal_status = 'lost' then format('slot %s is lost', n.name)
+                when p.active_pid is null then format('no standby reads from slot %s', n.name) end as fault,
+           case when p.slot_name is null
+                  then format('Make it (select pg_create_physical_replication_slot(%L)) and start the standby with that primary_slot_name.', n.name)
+                when p.slot_type <> 'physical' then format('Name the physical slot of the standby instead of the logical slot %s.', n.name)
+                when p.wal_status = 'lost'
+                  then format('Drop it (select pg_drop_replication_slot(%1$L)), make it anew (select pg_create_physical_replication_slot(%1$L)), and make the standby anew if it cannot get the missing WAL from an archive.', n.name)
+                when p.active_pid is null then format('Start the standby with primary_slot_name = %L.', n.name) end as advice) f on true
   where l.slot_name = slot and to_jsonb(l) ->> 'failover' = 'true' and n.name <> ''
 $$;
 
@@ -34,8 +41,9 @@ as $$
 declare
   -- megabytes without a unit
   setting constant text := current_setting('max_slot_wal_keep_size');
-  awaited constant text := (select string_agg(w.fault, ', ' order by w.name) from pgoffload.awaited_standbys(slot) w);
+  awaited record;
   found_slot record;
+  retains text;
 begin
   keep_bytes := case when setting <> '-1' then pg_size_bytes(setting) end;
   select s.database, s.plugin, s.wal_status, s.active_pid, to_jsonb(s) ->> 'invalidation_reason' as reason,
@@ -50,19 +58,23 @@ begin
     return;
   end if;
   retained_bytes := found_slot.retained;
+  retains := format('retains %s of WAL', pg_size_pretty(retained_bytes))
+    || case when keep_bytes is null then '' else format('; beyond max_slot_wal_keep_size = %s it is lost', setting) end;
+  select string_agg(w.fault, ', ' order by w.name) as faults, string_agg(w.advice, ' ' order by w.name) as advice
+  into awaited from pgoffload.awaited_standbys(slot) w;
   if found_slot.wal_status = 'lost' then
     state := 'error';
     detail := format('replication slot %s is lost%s: the server has removed WAL that it needs, and nothing is captured',
                      slot, coalesce(' (' || found_slot.reason || ')', ''));
     advice := format('Drop it (select pg_drop_replication_slot(%L)) and run pgoffload install: what was committed meanwhile is sent again.', slot);
-  elsif awaited is not null then
+  elsif awaited.faults is not null then
     state := 'error';
-    detail := format('replication slot %s delivers nothing: it waits for each standby in synchronized_standby_slots, and %s', slot, awaited);
-    advice := 'Start that standby with that primary_slot_name, or take the name out of synchronized_standby_slots (alter system, then select pg_reload_conf()): then requests are captured before that standby has them.';
+    detail := format('replication slot %s delivers nothing: it waits for each standby in synchronized_standby_slots, and %s. It %s',
+                     slot, awaited.faults, retains);
+    advice := awaited.advice || ' Or take the name out of synchronized_standby_slots (alter system, then select pg_reload_conf()): then requests are captured before that standby has them.';
   elsif keep_bytes is not null and (retained_bytes > keep_bytes * 0.5 or found_slot.wal_status = 'unreserved') then
     state := case when retained_bytes > keep_bytes * 0.8 or found_slot.wal_status = 'unreserved' then 'error' else 'warning' end;
-    detail := format('replication slot %s retains %s of WAL; beyond max_slot_wal_keep_size = %s it is lost',
-                     slot, pg_size_pretty(retained_bytes), setting);
+    detail := format('replication slot %s %s', slot, retains);
     advice := 'Have the producer running and Kafka answering, or raise max_slot_wal_keep_size meanwhile (a reload suffices).';
   elsif keep_bytes is null and retained_bytes > 10 * (1::bigint << 30) then
     state := 'warning';
@@ -81,6 +93,7 @@ $$;
 
 -- API: Private. Whether a standby could take this server's place with the slot, as far as this server can see, and what
 -- to do about it. Where there is no standby, there is nothing to say: what only receives WAL, as a backup does, is none.
+-- The slot of a standby that is gone is told from a backup's by the rows that it needs.
 create or replace function pgoffload.standby_health(slot text, out state text, out detail text, out advice text)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -92,6 +105,8 @@ declare
   captured_after constant text := coalesce(current_setting('synchronized_standby_slots', true), '');
   attached boolean;
   physical text;
+  gone text;
+  clean_up text;
   awaited record;
 begin
   -- a standby replays, and says so; to an owner without pg_read_all_stats only its slot tells, by the rows that it needs
@@ -103,25 +118,35 @@ begin
         select s.slot_name from pg_replication_slots s
         where s.slot_type = 'physical' and s.active_pid is not null and not s.temporary
           and coalesce(s.xmin, s.catalog_xmin) is not null) f;
-  select string_agg(w.fault, ', ' order by w.name) as faults, bool_or(not w.says_what_it_needs) as are_silent
+  select string_agg(s.slot_name::text, ', ' order by s.slot_name),
+         string_agg(format('select pg_drop_replication_slot(%L)', s.slot_name), '; ' order by s.slot_name)
+  into gone, clean_up
+  from pg_replication_slots s
+  where s.slot_type = 'physical' and s.active_pid is null and not s.temporary and coalesce(s.xmin, s.catalog_xmin) is not null;
+  select string_agg(w.fault, ', ' order by w.name) as faults, string_agg(w.advice, ' ' order by w.name) as advice,
+         bool_or(not w.says_what_it_needs) as are_silent
   into awaited from pgoffload.awaited_standbys(slot) w;
   state := 'ok';
-  if not attached and waited_for = '' and captured_after = '' then
+  if not attached and gone is null and waited_for = '' and captured_after = '' then
     detail := 'no standby is connected or configured';
     return;
   end if;
   detail := case when waited_for = '' then 'no commit waits for a standby: what it has not got is lost with this server'
     else 'commits wait for the standbys of synchronous_standby_names' end;
-  if not synchronises then
-    detail := detail || '; this version does not synchronise slots: after a promotion pgoffload maintain makes the slot anew';
-  elsif awaited.faults is not null then
+  if awaited.faults is not null then
     state := 'error';
     detail := format('nothing is captured until each standby in synchronized_standby_slots has it, and %s', awaited.faults);
-    advice := 'Start that standby with that primary_slot_name, or take the name out of synchronized_standby_slots (alter system, then select pg_reload_conf()).';
+    advice := awaited.advice || ' Or take the name out of synchronized_standby_slots (alter system, then select pg_reload_conf()).';
+  elsif gone is not null then
+    state := 'warning';
+    detail := format('no standby reads from slot %s, from which one has read', gone);
+    advice := format('Start that standby. If it will not come back: %s; its slot keeps WAL and dead rows.', clean_up);
+  elsif not synchronises then
+    detail := detail || '; this version does not synchronise slots: after a promotion pgoffload maintain makes the slot anew';
   elsif exists (select from pg_replication_slots s where s.slot_name = slot and to_jsonb(s) ->> 'failover' = 'false') then
     state := 'warning';
     detail := format('replication slot %s is not synchronised to standbys', slot);
-    advice := format('End the producer, and run over the replication protocol: ALTER_REPLICATION_SLOT %s (FAILOVER true).', slot);
+    advice := format('End the producer, and run over the replication protocol: ALTER_REPLICATION_SLOT %I (FAILOVER true).', slot);
   elsif attached and physical is null then
     state := 'warning';
     detail := 'a standby has no physical slot: replication slot ' || slot || ' cannot be synchronised to it';

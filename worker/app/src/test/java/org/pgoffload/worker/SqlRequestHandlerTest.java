@@ -134,7 +134,9 @@ final class SqlRequestHandlerTest {
       awaitQuery("select string_agg(what, ' ') from trace", "ended running");
       awaitResult(running);
       awaitQuery(
-          "select string_agg(concat_ws(' ', id, attempt), ', ' order by id) from pgoffload.sql_result",
+          "select string_agg(concat_ws(' ', id, attempt), ', ' order by id) from pgoffload.sql_result"
+              + " where id >= "
+              + ended,
           ended + " 2, " + running + " 2");
       await().atMost(PATIENCE).until(() -> installation.committed("sql") == 2);
     }

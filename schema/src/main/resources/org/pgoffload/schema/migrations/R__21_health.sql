@@ -1,5 +1,7 @@
 -- How the installation does: what llm_health shows.
 
+drop function if exists pgoffload.awaited_standbys(text);
+
 -- API: Private. The standbys in synchronized_standby_slots, for which a slot waits that is synchronised to them: it
 -- delivers nothing that one of them has not got. None where the slot does not wait. Runs within its callers' rights and
 -- search_path.

@@ -20,6 +20,9 @@ final class RemakeSlot implements Runnable {
   private static final Duration BETWEEN_LOOKS = Duration.ofSeconds(5);
   private static final Duration PATIENCE = Duration.ofMinutes(1);
 
+  /// The server that is promoted is found only once the one that has vanished is given up.
+  private static final Duration SILENCE = Duration.ofSeconds(10);
+
   /// The slot's name, if it is to be made. Another reason than a promotion is an administrator's.
   private static final String MISSING =
       """
@@ -65,7 +68,7 @@ final class RemakeSlot implements Runnable {
   /// @return a line saying what changed, or empty
   Optional<String> once() throws SQLException {
     Optional<String> missing;
-    try (var connection = database.connectAsPart("pgoffload maintain")) {
+    try (var connection = database.connect("pgoffload maintain", SILENCE)) {
       missing = Query.first(connection, MISSING, row -> row.getString(1));
     }
     if (missing.isEmpty()) {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.sql.SQLException;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.InstalledDatabase;
@@ -37,5 +38,16 @@ final class RemakeSlotTest {
         .isEqualTo("promoted slot_created");
     assertThat(remake.once()).isEmpty();
     database.query("select pg_drop_replication_slot('remade_test')::text");
+  }
+
+  @Test
+  @Timeout(60)
+  void givesUpAServerThatSaysNothing() throws SQLException {
+    try (var other = database.address().connect("test");
+        var statement = other.createStatement()) {
+      other.setAutoCommit(false);
+      statement.execute("lock table pgoffload.setting in access exclusive mode");
+      assertThatThrownBy(remake::once).isInstanceOf(SQLException.class);
+    }
   }
 }

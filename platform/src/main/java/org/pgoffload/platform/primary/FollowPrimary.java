@@ -64,6 +64,8 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
   /// A server that has vanished must not keep this part from reading the record for long.
   private static final Duration SILENCE = Duration.ofSeconds(3);
 
+  private static final Duration LONG_SILENCE = Duration.ofMinutes(30);
+
   /// A part that has not renewed for so long is at work with no server. Renewals are a second
   /// apart, and read half a second later.
   private static final Duration RENEWED = Duration.ofMillis(2_500);
@@ -168,6 +170,13 @@ public final class FollowPrimary implements ConnectAsPart, AutoCloseable {
       }
     }
     throw Objects.requireNonNull(worst);
+  }
+
+  /// As above, for statements that may take long. A server that has vanished is given up after half
+  /// an hour.
+  @Override
+  public Connection connectAsPart(String application) throws SQLException {
+    return connect(application, LONG_SILENCE);
   }
 
   private void awaitReading() {

@@ -121,6 +121,35 @@ final class FailOverTest extends OnPostgresVersions {
   }
 
   @Test
+  void aBatchThatWasMadeUpBeforeTheFailOverIsNotClaimed() {
+    var before = token();
+    var id = database.inserted("app");
+    var lost = database.onlySent();
+    lose("llm_request", id);
+    database.admin().run("select setval('pgoffload.request_id', " + (id - 1) + ")");
+    // another request has got its id before the acceptance
+    assertThat(database.inserted("app")).isEqualTo(id);
+    var anew = database.onlySent();
+    failOver();
+    try (var worker = database.worker("w");
+        var app = database.open("app")) {
+      assertThat(worker.refusedClaimSince(before, lost).state()).isEqualTo("25006");
+      assertThat(
+              worker
+                  .session()
+                  .refused(
+                      "select pgoffload.claim_sql_since(?::uuid, 'w', ?, '{1}', '{null}', '{null}', '{f}')",
+                      before, worker.epoch())
+                  .state())
+          .isEqualTo("25006");
+      assertThat(worker.claimRepeated(lost)).containsExactly("unasked|1");
+      writeBack(result(lost.envelope(), "of the lost one"));
+      assertThat(worker.claimRepeated(anew)).containsExactly("claimed|" + (attemptsBefore() + 1));
+      assertThat(app.value("select llm_result(" + id + ")")).isNull();
+    }
+  }
+
+  @Test
   void aRequestThatWasAskedAfterTheFailOverIsNotLostBecauseItsRowIsNotVisibleYet() {
     failOver();
     var id = database.inserted("app");

@@ -48,6 +48,21 @@ public final class PlayedWorker implements AutoCloseable {
         arguments);
   }
 
+  /// What a batch meets that was made up before the worker knew of a fail-over.
+  ///
+  /// @param token of the timeline on which its consumer has begun
+  public SqlError refusedClaimSince(String token, SentRequest... requests) {
+    var arguments = Arrays.copyOf(arguments(requests), 8);
+    arguments[5] = Arrays.stream(requests).map(PlayedWorker::nonce).toArray(String[]::new);
+    arguments[6] = Arrays.stream(requests).map(_ -> "false").toArray(String[]::new);
+    arguments[7] = token;
+    return session.refused(
+        "select c.outcome from (select ?, ?::bigint, ?::bigint[], ?::oid[], ?::text[], ?::uuid[], ?::boolean[],"
+            + " ?::uuid) a (w, e, i, r, v, n, b, t),"
+            + " pgoffload.claim_llm_since(a.t, a.w, a.e, a.i, a.r, a.v, a.n, a.b) c",
+        arguments);
+  }
+
   private static String nonce(SentRequest request) {
     return request.envelope().key().nonce().toString();
   }

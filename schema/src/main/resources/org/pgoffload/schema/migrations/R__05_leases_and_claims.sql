@@ -474,6 +474,23 @@ begin
 end
 $$;
 
+-- API: Private, for workers. The same for a worker that knows the token of the timeline on which its consumer has begun.
+-- Raises 25006 on any other: these requests were not known to have come before the fail-over, and the consumer goes back.
+create or replace function pgoffload.claim_llm_since(
+  token uuid,                 -- null: the consumer has not begun, and all of them are repeated
+  worker_name text, worker_epoch bigint, ids bigint[], requested_by_oids oid[], envelopes text[], nonces uuid[],
+  repeated boolean[])
+returns table (id bigint, outcome text, attempt integer, claimed_at timestamptz, detail text)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pgoffload.require_token(token);
+  return query select * from pgoffload.claim_llm_requests(
+    worker_name, worker_epoch, ids, requested_by_oids, envelopes, nonces, repeated);
+end
+$$;
+
 -- API: Private, for workers. The same for a worker of an earlier version, which compares no nonces.
 create or replace function pgoffload.claim_llm(
   worker_name text, worker_epoch bigint, ids bigint[], requested_by_oids oid[], envelopes text[])
@@ -610,6 +627,21 @@ begin
     where q.id = c.id and c.outcome in ('claimed', 'own')
     limit 1) mine on true
   order by c.id;
+end
+$$;
+
+-- API: Private, for workers. The same for a worker that knows its timeline, as in pgoffload.claim_llm_since.
+create or replace function pgoffload.claim_sql_since(
+  timeline_token uuid, worker_name text, worker_epoch bigint, ids bigint[], envelopes text[], nonces uuid[], repeated boolean[])
+returns table (
+  id bigint, outcome text, attempt integer, claimed_at timestamptz, token uuid,
+  login text, role text, ending jsonb, sessions jsonb)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pgoffload.require_token(timeline_token);
+  return query select * from pgoffload.claim_sql_requests(worker_name, worker_epoch, ids, envelopes, nonces, repeated);
 end
 $$;
 

@@ -92,9 +92,7 @@ declare
   ended bigint[];
   inserted integer;
 begin
-  if write_messages.token <> pgoffload.current_token() then
-    raise exception 'the database was failed over since the consumer began' using errcode = 'read_only_sql_transaction';
-  end if;
+  perform pgoffload.require_token(token);
   -- Each look for a claim is lateral with a limit: one look into the index, never a scan of all claims. A message that
   -- was not inserted has no claim, or was there before: which of the two is only asked where there is one. A claim of
   -- SQL has a token, and no model answers it.

@@ -45,6 +45,18 @@ as $$
   select t.token from pgoffload.server_timeline t order by t.number desc limit 1
 $$;
 
+-- API: Private. Raises 25006 where a consumer has begun on another timeline. Null: it is not known. Runs within its
+-- callers' rights and search_path.
+create or replace function pgoffload.require_token(token uuid) returns void
+language plpgsql stable
+as $$
+begin
+  if require_token.token <> pgoffload.current_token() then
+    raise exception 'the database was failed over since the consumer began' using errcode = 'read_only_sql_transaction';
+  end if;
+end
+$$;
+
 -- API: Private, for the parts. Raises 25006 unless the server writes on this timeline and has this token: each session
 -- of the capture begins with it, so that none reads from a server that was not compared with the record.
 create or replace function pgoffload.require_primary(timeline integer, token uuid) returns void

@@ -128,7 +128,10 @@ final class ConsumeRequests implements Runnable {
           }
           offsets.polled(records);
           decide();
-          deliver.round();
+          deliver.round(positions.token());
+          if (!deliver.hasDatabase()) {
+            positions.doubt();
+          }
           offsets.commitIfDue();
           reopening |= positions.isOutdated();
           complaint.end();

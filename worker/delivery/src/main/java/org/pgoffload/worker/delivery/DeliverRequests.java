@@ -6,7 +6,9 @@ import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 import org.apache.kafka.common.TopicPartition;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Halving;
@@ -47,6 +49,7 @@ final class DeliverRequests<A extends Attempt> {
   private long lastBeginning = System.nanoTime();
   private long lastWatch = System.nanoTime();
   private long nextClaim = System.nanoTime();
+  private @Nullable UUID timeline;
   private final Complaint complaint = new Complaint(LOG);
 
   DeliverRequests(
@@ -117,7 +120,10 @@ final class DeliverRequests<A extends Attempt> {
   }
 
   /// Claims and begins what may begin, and looks after the rest.
-  void round() {
+  ///
+  /// @param timeline the token of the one on which the consumer has begun; null if it has not
+  void round(@Nullable UUID timeline) {
+    this.timeline = timeline;
     claimWaiting();
     recordWaiting();
     watchHeld();
@@ -278,7 +284,7 @@ final class DeliverRequests<A extends Attempt> {
 
   /// Claims requests, begins what was claimed, and finishes or sets aside the rest.
   private void claim(List<ConsumedRequest> requests) throws SQLException {
-    var claims = handler.claim(requests);
+    var claims = handler.claim(requests, timeline);
     var channel = queue().channel();
     for (var request : requests) {
       switch (claims.get(request.id())) {
@@ -351,7 +357,7 @@ final class DeliverRequests<A extends Attempt> {
         return;
       }
       var reason = new EndReason.Unclaimable(sqlState);
-      switch (handler.claimToEnd(request)) {
+      switch (handler.claimToEnd(request, timeline)) {
         case Claim.Claimed<A>(var attempt) -> end(request, attempt, reason);
         case Claim.Own<A>(var attempt) -> end(request, attempt, reason);
         case Claim.Refused<A>(var attempt) -> end(request, attempt, new EndReason.Refused());

@@ -5,6 +5,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.delivery.scheduling.RequestScheduler;
 
 /// Executes the requests of one queue: the seam between delivery, which is the same for all
@@ -43,14 +45,18 @@ public interface RequestHandler<A extends Attempt> {
   /// Claims a batch of requests in one statement and one commit.
   ///
   /// @param requests of distinct ids
+  /// @param timeline the token of the one on which their consumer has begun; null if it has not
   /// @return the claim of each, by id
-  /// @throws SQLException if the database could not be asked; nothing may begin then
-  Map<Long, Claim<A>> claim(List<ConsumedRequest> requests) throws SQLException;
+  /// @throws SQLException if the database could not be asked, or has another timeline; nothing may
+  ///   begin then
+  Map<Long, Claim<A>> claim(List<ConsumedRequest> requests, @Nullable UUID timeline)
+      throws SQLException;
 
   /// Claims a request that could not be claimed as it is, in order to end it.
   ///
-  /// @throws SQLException if the database could not be asked; to be called again
-  Claim<A> claimToEnd(ConsumedRequest request) throws SQLException;
+  /// @param timeline as of [#claim]
+  /// @throws SQLException as [#claim]; to be called again
+  Claim<A> claimToEnd(ConsumedRequest request, @Nullable UUID timeline) throws SQLException;
 
   /// A claimed request begins.
   ///

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.UUID;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -100,8 +101,8 @@ final class DeliverRequestsTest {
     pending.forgetRecords(0, 0);
     deliver.received(unsent(keyed(2, "k")));
     deliver.received(unsent(keyed(3, "other")));
-    deliver.round();
-    deliver.round();
+    deliver.round(null);
+    deliver.round(null);
     assertThat(handler.claimed).containsExactly(3L);
     assertThat(pending.waiting()).isEqualTo(2);
   }
@@ -112,11 +113,11 @@ final class DeliverRequestsTest {
     deliver.received(unsent(envelope(1)));
     pending.forgetRecords(0, 0);
     deliver.received(unsent(envelope(2)));
-    deliver.round();
+    deliver.round(null);
     assertThat(handler.events).containsExactly("claim 2", "ask Kafka");
     handler.room = 1;
     deliver.received(unsent(envelope(3).replace("\"immediate\": false", "\"immediate\": true")));
-    deliver.round();
+    deliver.round(null);
     // Kafka is not asked again at once
     assertThat(handler.events).containsExactly("claim 2", "ask Kafka", "record 3");
   }
@@ -167,7 +168,7 @@ final class DeliverRequestsTest {
   private void roundUntilClaimed(DeliverRequests<?> deliver, int count) {
     var until = Instant.now().plusSeconds(60);
     while (handler.claimed.size() < count && Instant.now().isBefore(until)) {
-      deliver.round();
+      deliver.round(null);
     }
   }
 
@@ -265,7 +266,7 @@ final class DeliverRequestsTest {
     }
 
     @Override
-    public Map<Long, Claim<Begun>> claim(List<ConsumedRequest> requests) {
+    public Map<Long, Claim<Begun>> claim(List<ConsumedRequest> requests, @Nullable UUID timeline) {
       var claims = new HashMap<Long, Claim<Begun>>();
       for (var request : requests) {
         claimed.add(request.id());
@@ -276,7 +277,7 @@ final class DeliverRequestsTest {
     }
 
     @Override
-    public Claim<Begun> claimToEnd(ConsumedRequest request) {
+    public Claim<Begun> claimToEnd(ConsumedRequest request, @Nullable UUID timeline) {
       throw new IllegalStateException("all can be claimed");
     }
 

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.UUID;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import javax.sql.DataSource;
@@ -32,14 +33,19 @@ final class ClaimRequests {
   ///
   /// @param requests of distinct ids
   /// @param isRecorded whether the database has a row of a request; otherwise its claim makes one
+  /// @param timeline the token of the one on which their consumer has begun; null if it has not
   /// @return the claim of each, by id
-  /// @throws SQLException if the database could not be asked; nothing may be begun then
+  /// @throws SQLException if the database could not be asked, or has another timeline; nothing may
+  ///   be begun then
   Map<Long, Claim<LlmAttempt>> claim(
-      Collection<ConsumedRequest> requests, Predicate<ConsumedRequest> isRecorded)
+      Collection<ConsumedRequest> requests,
+      Predicate<ConsumedRequest> isRecorded,
+      @Nullable UUID timeline)
       throws SQLException {
     return claimWith(
         requests,
-        request -> request.isReadable() && !isRecorded.test(request) ? request.signedText() : null);
+        request -> request.isReadable() && !isRecorded.test(request) ? request.signedText() : null,
+        timeline);
   }
 
   /// Records immediate requests that wait, so that they can be listed and cancelled.
@@ -56,29 +62,34 @@ final class ClaimRequests {
   /// What is published of it belongs to this claim: without one, nobody would write it back.
   ///
   /// @throws SQLException as [#claim]
-  Claim<LlmAttempt> claimUnrecorded(ConsumedRequest request) throws SQLException {
+  Claim<LlmAttempt> claimUnrecorded(ConsumedRequest request, @Nullable UUID timeline)
+      throws SQLException {
     return Objects.requireNonNull(
-        claimWith(List.of(request), _ -> null).get(request.id()), "each has a claim");
+        claimWith(List.of(request), _ -> null, timeline).get(request.id()), "each has a claim");
   }
 
   private Map<Long, Claim<LlmAttempt>> claimWith(
-      Collection<ConsumedRequest> requests, Function<ConsumedRequest, @Nullable String> envelope)
+      Collection<ConsumedRequest> requests,
+      Function<ConsumedRequest, @Nullable String> envelope,
+      @Nullable UUID timeline)
       throws SQLException {
     // before the statement: what is lost later counts as another lapse
     long leaseLapses = lease.leaseLapses();
-    return lease.claiming(() -> claimWithLease(requests, envelope, leaseLapses));
+    return lease.claiming(() -> claimWithLease(requests, envelope, timeline, leaseLapses));
   }
 
   private Map<Long, Claim<LlmAttempt>> claimWithLease(
       Collection<ConsumedRequest> requests,
       Function<ConsumedRequest, @Nullable String> envelope,
+      @Nullable UUID timeline,
       long leaseLapses)
       throws SQLException {
     var claims = new HashMap<Long, Claim<LlmAttempt>>();
     Query.each(
         database,
-        "select id, outcome, attempt, claimed_at, detail from pgoffload.claim_llm_requests(?, ?, ?, ?::oid[], ?, ?, ?)",
+        "select id, outcome, attempt, claimed_at, detail from pgoffload.claim_llm_since(?, ?, ?, ?, ?::oid[], ?, ?, ?)",
         row -> claims.put(row.getLong(1), claim(row, leaseLapses)),
+        timeline,
         lease.worker(),
         lease.epoch(),
         Query.array("bigint", requests, ConsumedRequest::id),
@@ -103,7 +114,7 @@ final class ClaimRequests {
           new Claim.Refused<>(attempt(row, leaseLapses, LlmAttempt.Reason.OVER_BUDGET));
       default ->
           throw new SQLException(
-              "pgoffload.claim_llm_requests returned '" + outcome + "': upgrade this worker");
+              "pgoffload.claim_llm_since returned '" + outcome + "': upgrade this worker");
     };
   }
 

@@ -6,7 +6,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.FaultPlace;
@@ -124,14 +126,16 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
   }
 
   @Override
-  public Map<Long, Claim<LlmAttempt>> claim(List<ConsumedRequest> requests) throws SQLException {
-    return shared.claims.claim(requests, pending::isRecorded);
+  public Map<Long, Claim<LlmAttempt>> claim(List<ConsumedRequest> requests, @Nullable UUID timeline)
+      throws SQLException {
+    return shared.claims.claim(requests, pending::isRecorded, timeline);
   }
 
   @Override
-  public Claim<LlmAttempt> claimToEnd(ConsumedRequest request) throws SQLException {
+  public Claim<LlmAttempt> claimToEnd(ConsumedRequest request, @Nullable UUID timeline)
+      throws SQLException {
     try {
-      return shared.claims.claimUnrecorded(request);
+      return shared.claims.claimUnrecorded(request, timeline);
     } catch (SQLException e) {
       if (!DatabaseFault.isDataError(e)) {
         throw e;

@@ -9,6 +9,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.atomic.AtomicLong;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.AutoClose;
@@ -36,7 +37,7 @@ final class ClaimRequestsTest {
       var request = request();
       var claim =
           new ClaimRequests(database, lease)
-              .claim(List.of(request), ClaimRequestsTest::isInserted)
+              .claim(List.of(request), ClaimRequestsTest::isInserted, null)
               .get(request.id());
       assertThat(claim)
           .isInstanceOfSatisfying(
@@ -50,13 +51,14 @@ final class ClaimRequestsTest {
         var theirs = lease("theirs")) {
       var request = request();
       var claims = new ClaimRequests(database, theirs);
-      claims.claim(List.of(request), ClaimRequestsTest::isInserted);
+      claims.claim(List.of(request), ClaimRequestsTest::isInserted, null);
       assertThat(
               new ClaimRequests(database, mine)
-                  .claim(List.of(request), ClaimRequestsTest::isInserted)
+                  .claim(List.of(request), ClaimRequestsTest::isInserted, null)
                   .get(request.id()))
           .isEqualTo(new Claim.Held<LlmAttempt>());
-      assertThat(claims.claim(List.of(request), ClaimRequestsTest::isInserted).get(request.id()))
+      assertThat(
+              claims.claim(List.of(request), ClaimRequestsTest::isInserted, null).get(request.id()))
           .isInstanceOfSatisfying(
               Claim.Own.class, own -> assertThat(own.attempt().attempt()).isEqualTo(1));
     }
@@ -66,12 +68,13 @@ final class ClaimRequestsTest {
   void aClaimOfAClosedWorkerIsTakenOverAsTheNextAttempt() throws Exception {
     var request = request();
     try (var closing = lease("closing")) {
-      new ClaimRequests(database, closing).claim(List.of(request), ClaimRequestsTest::isInserted);
+      new ClaimRequests(database, closing)
+          .claim(List.of(request), ClaimRequestsTest::isInserted, null);
     }
     try (var next = lease("next")) {
       assertThat(
               new ClaimRequests(database, next)
-                  .claim(List.of(request), ClaimRequestsTest::isInserted)
+                  .claim(List.of(request), ClaimRequestsTest::isInserted, null)
                   .get(request.id()))
           .isInstanceOfSatisfying(
               Claim.Claimed.class, claimed -> assertThat(claimed.attempt().attempt()).isEqualTo(2));
@@ -89,7 +92,7 @@ final class ClaimRequestsTest {
               + ", 'ask', 'succeeded', 10, 1, now())");
       assertThat(
               new ClaimRequests(database, lease)
-                  .claim(List.of(request), ClaimRequestsTest::isInserted))
+                  .claim(List.of(request), ClaimRequestsTest::isInserted, null))
           .isEqualTo(Map.of(request.id(), new Claim.Answered<LlmAttempt>()));
     }
   }
@@ -103,8 +106,10 @@ final class ClaimRequestsTest {
               TestRequests.envelope(id, "ask", "{\"prompt\": \"why?\"}", 60_000)
                   .replace("\"immediate\": false", "\"immediate\": true"),
               () -> {});
-      new ClaimRequests(database, lease).claim(List.of(request), ClaimRequestsTest::isInserted);
-      new ClaimRequests(database, lease).claim(List.of(request), ClaimRequestsTest::isInserted);
+      new ClaimRequests(database, lease)
+          .claim(List.of(request), ClaimRequestsTest::isInserted, null);
+      new ClaimRequests(database, lease)
+          .claim(List.of(request), ClaimRequestsTest::isInserted, null);
       assertThat(
               query(
                   "select string_agg(prompt || immediate || requested_by, ',') from llm_request"
@@ -119,16 +124,17 @@ final class ClaimRequestsTest {
     try (var lease = lease("sleeper")) {
       var claims = new ClaimRequests(database, lease);
       var before = request();
-      claims.claim(List.of(before), ClaimRequestsTest::isInserted);
+      claims.claim(List.of(before), ClaimRequestsTest::isInserted, null);
       long epoch = lease.epoch();
       execute("update pgoffload.setting set value = '0 s' where name = 'worker_dead_after'");
       var fault =
           catchThrowableOfType(
               SQLException.class,
-              () -> claims.claim(List.of(request()), ClaimRequestsTest::isInserted));
+              () -> claims.claim(List.of(request()), ClaimRequestsTest::isInserted, null));
       execute("update pgoffload.setting set value = '4 s' where name = 'worker_dead_after'");
       assertThat(fault.getSQLState()).isEqualTo("PO001");
-      assertThat(claims.claim(List.of(before), ClaimRequestsTest::isInserted).get(before.id()))
+      assertThat(
+              claims.claim(List.of(before), ClaimRequestsTest::isInserted, null).get(before.id()))
           .isInstanceOf(Claim.Own.class);
       assertThat(lease.epoch()).isEqualTo(epoch);
     }
@@ -139,10 +145,11 @@ final class ClaimRequestsTest {
     try (var lease = lease("replaced")) {
       var claims = new ClaimRequests(database, lease);
       var request = request();
-      claims.claim(List.of(request), ClaimRequestsTest::isInserted);
+      claims.claim(List.of(request), ClaimRequestsTest::isInserted, null);
       long epoch = lease.epoch();
       execute("update pgoffload.worker set released_at = now() where name = 'replaced'");
-      assertThat(claims.claim(List.of(request), ClaimRequestsTest::isInserted).get(request.id()))
+      assertThat(
+              claims.claim(List.of(request), ClaimRequestsTest::isInserted, null).get(request.id()))
           .isInstanceOfSatisfying(
               Claim.Claimed.class, claimed -> assertThat(claimed.attempt().attempt()).isEqualTo(2));
       assertThat(lease.epoch()).isEqualTo(epoch + 1);
@@ -155,7 +162,7 @@ final class ClaimRequestsTest {
       var claims = new ClaimRequests(database, lease);
       var request = request();
       long lapses = lease.leaseLapses();
-      claims.claim(List.of(request), ClaimRequestsTest::isInserted);
+      claims.claim(List.of(request), ClaimRequestsTest::isInserted, null);
       var fenced = new ClaimFence(database, lease).fence(request.envelope(), 1, lapses);
       assertThat(fenced.confirm(Duration.ofSeconds(30))).isTrue();
       long epoch = lease.epoch();
@@ -164,7 +171,8 @@ final class ClaimRequestsTest {
       assertThat(lease.epoch()).isGreaterThan(epoch);
       assertThatThrownBy(() -> fenced.confirm(Duration.ofSeconds(30)))
           .isInstanceOf(ClaimLostException.class);
-      assertThat(claims.claim(List.of(request), ClaimRequestsTest::isInserted).get(request.id()))
+      assertThat(
+              claims.claim(List.of(request), ClaimRequestsTest::isInserted, null).get(request.id()))
           .isInstanceOfSatisfying(
               Claim.Claimed.class, claimed -> assertThat(claimed.attempt().attempt()).isEqualTo(2));
     }
@@ -199,11 +207,29 @@ final class ClaimRequestsTest {
   }
 
   @Test
+  void nothingIsClaimedOnAnotherTimelineThanItsConsumers() throws Exception {
+    try (var lease = lease("late")) {
+      var request = request();
+      var claims = new ClaimRequests(database, lease);
+      assertThatThrownBy(
+              () -> claims.claim(List.of(request), ClaimRequestsTest::isInserted, new UUID(0, 1)))
+          .isInstanceOfSatisfying(
+              SQLException.class,
+              fault ->
+                  assertThat(DatabaseFault.is(fault, DatabaseFault.READ_ONLY_TRANSACTION))
+                      .isTrue());
+      var token = UUID.fromString(query("select pgoffload.current_token()"));
+      assertThat(claims.claim(List.of(request), ClaimRequestsTest::isInserted, token)).hasSize(1);
+    }
+  }
+
+  @Test
   void anIdThatNoPartitionTakesIsTheDatasFault() throws Exception {
     try (var lease = lease("refused")) {
       var far = TestRequests.received(1L << 40, () -> {});
       assertThatThrownBy(() ->
-              new ClaimRequests(database, lease).claim(List.of(far), ClaimRequestsTest::isInserted))
+              new ClaimRequests(database, lease)
+                  .claim(List.of(far), ClaimRequestsTest::isInserted, null))
           .isInstanceOfSatisfying(
               SQLException.class, fault -> assertThat(DatabaseFault.isDataError(fault)).isTrue());
     }

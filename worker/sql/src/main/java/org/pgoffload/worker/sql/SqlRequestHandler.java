@@ -8,6 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.SqlError;
 import org.pgoffload.worker.delivery.Claim;
@@ -103,8 +105,9 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
   }
 
   @Override
-  public Map<Long, Claim<SqlClaim>> claim(List<ConsumedRequest> requests) throws SQLException {
-    var claims = records.claim(requests.stream().map(this::toClaim).toList());
+  public Map<Long, Claim<SqlClaim>> claim(List<ConsumedRequest> requests, @Nullable UUID timeline)
+      throws SQLException {
+    var claims = records.claim(requests.stream().map(this::toClaim).toList(), timeline);
     for (var request : requests) {
       if (claims.get(request.id()) instanceof Claim.Missing && mayBecomeVisible(request)) {
         claims.put(request.id(), new Claim.Held<>());
@@ -115,7 +118,7 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
 
   /// Of a request that the database does not take, only the readers of the topic are told.
   @Override
-  public Claim<SqlClaim> claimToEnd(ConsumedRequest request) {
+  public Claim<SqlClaim> claimToEnd(ConsumedRequest request, @Nullable UUID timeline) {
     return new Claim.Claimed<>(SqlClaim.none(request.envelope().createdAt()));
   }
 

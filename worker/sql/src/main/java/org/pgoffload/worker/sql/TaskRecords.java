@@ -66,15 +66,18 @@ public final class TaskRecords implements TaskLogin.Roles {
   /// Claims what can be claimed.
   ///
   /// @param requests of distinct ids
+  /// @param timeline the token of the one on which their consumer has begun; null if it has not
   /// @return the claim of each, by id
-  public Map<Long, Claim<SqlClaim>> claim(List<ToClaim> requests) throws SQLException {
+  public Map<Long, Claim<SqlClaim>> claim(List<ToClaim> requests, @Nullable UUID timeline)
+      throws SQLException {
     return lease.claiming(() -> {
       var claims = new HashMap<Long, Claim<SqlClaim>>();
       Query.each(
           database,
           "select id, outcome, attempt, claimed_at, token, ending, sessions"
-              + " from pgoffload.claim_sql_requests(?, ?, ?, ?, ?, ?)",
+              + " from pgoffload.claim_sql_since(?, ?, ?, ?, ?, ?, ?)",
           row -> claims.put(row.getLong(1), claim(row)),
+          timeline,
           lease.worker(),
           lease.epoch(),
           Query.array("bigint", requests, each -> each.request.id()),
@@ -224,7 +227,7 @@ public final class TaskRecords implements TaskLogin.Roles {
       case "unasked" -> new Claim.Unasked<>();
       default ->
           throw new SQLException(
-              "pgoffload.claim_sql_requests returned '" + outcome + "': upgrade this worker");
+              "pgoffload.claim_sql_since returned '" + outcome + "': upgrade this worker");
     };
   }
 
@@ -250,7 +253,7 @@ public final class TaskRecords implements TaskLogin.Roles {
     try {
       return JSON.treeToValue(json, SqlError.class);
     } catch (JsonProcessingException e) {
-      throw new SQLException("pgoffload.claim_sql_requests returned an error of another form", e);
+      throw new SQLException("pgoffload.claim_sql_since returned an error of another form", e);
     }
   }
 
@@ -258,7 +261,7 @@ public final class TaskRecords implements TaskLogin.Roles {
     try {
       return text == null ? JSON.nullNode() : JSON.readTree(text);
     } catch (JsonProcessingException e) {
-      throw new SQLException("pgoffload.claim_sql_requests returned no JSON", e);
+      throw new SQLException("pgoffload.claim_sql_since returned no JSON", e);
     }
   }
 }

@@ -648,7 +648,8 @@ final class RunTaskTest {
   void aResultThatStandsIsPublishedAgain() throws Exception {
     var task = database.launch("alice", "", "select 1 as one");
     run(task);
-    assertThat(worker.records.claim(List.of(new TaskRecords.ToClaim(task.key(), null, false))))
+    assertThat(
+            worker.records.claim(List.of(new TaskRecords.ToClaim(task.key(), null, false)), null))
         .isEqualTo(Map.of(task.id(), new Claim.Answered<SqlClaim>()));
     assertThat(worker.run.publishStanding(task.id())).isEqualTo(RequestEnd.FINISHED);
     assertThat(worker.topic.results()).hasSize(2);

@@ -39,7 +39,7 @@ final class TestWorker implements AutoCloseable {
   }
 
   SqlClaim claim(SqlTask task) throws SQLException {
-    var claims = records.claim(List.of(new TaskRecords.ToClaim(task.key(), null, false)));
+    var claims = records.claim(List.of(new TaskRecords.ToClaim(task.key(), null, false)), null);
     return ((Claim.Claimed<SqlClaim>) requireNonNull(claims.get(task.id()))).attempt();
   }
 

@@ -80,7 +80,9 @@ public final class KeepPositions {
     try (var connection = database.getConnection()) {
       var begun = ConsumerPositions.goBack(connection, consumer, undecided);
       failedOver |= token != null && !token.equals(begun.token());
-      token = begun.token();
+      if (token == null) {
+        token = begun.token();
+      }
       repeated.below(begun.repeatedBelow());
       consumer.resume(undecided);
       undecided.clear();
@@ -98,6 +100,16 @@ public final class KeepPositions {
   /// Kafka has lost records of a partition, and the consumer has begun it anew.
   void kafkaLost(TopicPartition partition) {
     kafkaLost.add(partition);
+  }
+
+  /// Of the timeline on which the consumer has begun; null before.
+  public @Nullable UUID token() {
+    return token;
+  }
+
+  /// The database has refused something: it is asked soon whether it was failed over.
+  public void doubt() {
+    recorded.clear();
   }
 
   /// Whether the database was failed over after the consumer had begun: it has to go back.

@@ -339,6 +339,27 @@ final class FailOverTest extends OnPostgresVersions {
   }
 
   @Test
+  void aRowThatIsInsertedBeforeTheAcceptanceGetsNoIdThatWasDrawnBefore() {
+    var admin = database.admin();
+    // the next timeline is not the newest row's
+    admin.run("update pgoffload.server_timeline set timeline = timeline - 1");
+    admin.run("select pgoffload.note_accepted_timeline()");
+    try (var app = database.open("app");
+        var ann = database.open("ann")) {
+      for (long id :
+          List.of(
+              app.number("insert into llm_request (prompt) values ('p') returning id"),
+              ann.number("insert into sql_request (command) values ('c') returning id"))) {
+        assertThat(id >> 35 & 1).as("the upper half of a range").isOne();
+      }
+      assertThat(database.sent()).hasSize(2);
+      failOver();
+      long id = app.number("insert into llm_request (prompt) values ('p') returning id");
+      assertThat(id >> 35 & 1).isZero();
+    }
+  }
+
+  @Test
   void aKeptResultIsKnownToWhoeverTakesItsRequestOver() {
     var id = database.inserted("app");
     var request = database.onlySent();

@@ -80,6 +80,27 @@ begin
 end
 $$;
 
+-- API: Private. A random id from the upper half of the range that the given id is of, which the sequence never reaches.
+-- Runs within its callers' rights and search_path.
+create or replace function pgoffload.random_request_id(of_range bigint) returns bigint
+language plpgsql volatile
+as $$
+declare
+  drawn bigint;
+begin
+  loop
+    drawn := (of_range >> 36 << 36) + (1::bigint << 35)
+      + (('x' || right(gen_random_uuid()::text, 12))::bit(48)::bigint & ((1::bigint << 35) - 1));
+    -- among 100,000 of these ids one in seven times two would be alike, and one caller would read
+    -- the other's answer
+    exit when not exists (select from ${public_schema}.llm_request q where q.id = drawn)
+      and not exists (select from pgoffload.llm_result r where r.id = drawn)
+      and not exists (select from ${public_schema}.sql_request q where q.id = drawn);
+  end loop;
+  return drawn;
+end
+$$;
+
 -- API: Private. An id for an immediate request. A READ ONLY transaction may not call nextval: it takes a
 -- random one from the upper half of the current partition's range, which the sequence never reaches. So does a request
 -- on a server that was promoted a moment ago.
@@ -88,7 +109,6 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  drawn bigint;
   accepted_timeline constant integer := (select t.timeline from pgoffload.server_timeline t order by t.number desc limit 1);
 begin
   -- it would be lost, and its caller's transaction might be what the making of the slot waits for
@@ -102,16 +122,7 @@ begin
   if current_setting('transaction_read_only') = 'off' and pgoffload.current_timeline() = accepted_timeline then
     return nextval('pgoffload.request_id');
   end if;
-  loop
-    drawn := (select (s.last_value >> 36 << 36) + (1::bigint << 35) from pgoffload.request_id s)
-      + (('x' || right(gen_random_uuid()::text, 12))::bit(48)::bigint & ((1::bigint << 35) - 1));
-    -- among 100,000 of these ids one in seven times two would be alike, and one caller would read
-    -- the other's answer
-    exit when not exists (select from ${public_schema}.llm_request q where q.id = drawn)
-      and not exists (select from pgoffload.llm_result r where r.id = drawn)
-      and not exists (select from ${public_schema}.sql_request q where q.id = drawn);
-  end loop;
-  return drawn;
+  return pgoffload.random_request_id((select s.last_value from pgoffload.request_id s));
 end
 $$;
 

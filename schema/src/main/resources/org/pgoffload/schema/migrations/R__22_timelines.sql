@@ -110,9 +110,58 @@ begin
          record_timeline.first_id, case when record_timeline.first_id is not null then pg_current_xact_id() end
   from pgoffload.server_timeline t
   returning token into begun;
+  perform pgoffload.note_accepted_timeline();
   return begun;
 end
 $$;
+
+-- API: Private. The timeline that is the installation's own, as in the names of WAL files; null before the first is
+-- recorded. Nothing but a constant, which pgoffload.note_accepted_timeline replaces: each inserted row is compared with
+-- it. In PL/pgSQL, since a trigger's condition would have a function of SQL parsed in each statement.
+create or replace function pgoffload.accepted_timeline() returns text
+language plpgsql stable
+as $$ begin return null; end $$;
+
+-- API: Private, for the owner. Has inserted rows compared with the newest timeline. Runs within its callers' rights.
+create or replace function pgoffload.note_accepted_timeline() returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format('create or replace function pgoffload.accepted_timeline() returns text language plpgsql stable as %L',
+    format(' begin return %L; end ',
+      (select upper(lpad(to_hex(t.timeline), 8, '0')) from pgoffload.server_timeline t order by t.number desc limit 1)));
+end
+$$;
+select pgoffload.note_accepted_timeline();
+
+-- API: Private. Gives a row another id, on a server that was promoted a moment ago: it may not have got the last ids that
+-- were drawn, and the sequence would draw them again, until the acceptance begins a new range.
+create or replace function pgoffload.draw_id_anew() returns trigger
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.id := pgoffload.random_request_id(new.id);
+  return new;
+end
+$$;
+
+-- as pgoffload.current_timeline has it; not for rows that were not asked here (pgoffload.disown_request)
+create or replace trigger draw_id_anew
+  before insert on ${public_schema}.llm_request
+  for each row
+  when (not new.immediate and new.created_xid = pg_catalog.pg_current_xact_id()
+    and pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)
+      <> pgoffload.accepted_timeline())
+  execute function pgoffload.draw_id_anew();
+create or replace trigger draw_id_anew
+  before insert on ${public_schema}.sql_request
+  for each row
+  when (not new.immediate and new.created_xid = pg_catalog.pg_current_xact_id()
+    and pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)
+      <> pgoffload.accepted_timeline())
+  execute function pgoffload.draw_id_anew();
 
 -- API: Private, for the producer and the owner. Makes the server's timeline the installation's own, and returns its
 -- token. A break of the capture is recorded with it, which begins a new range of ids: no id of before is drawn again.

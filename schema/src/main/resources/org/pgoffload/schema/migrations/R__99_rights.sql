@@ -31,7 +31,7 @@ grant execute on function
   pgoffload.is_blank, pgoffload.price_at, pgoffload.raise_llm_failure, pgoffload.succeeded_llm
   to llm_user;
 grant execute on function
-  pgoffload.await_llm, pgoffload.await_recording, pgoffload.count_ended, pgoffload.handle_of, pgoffload.has_all_chunks,
+  pgoffload.accepted_timeline, pgoffload.await_llm, pgoffload.await_recording, pgoffload.count_ended, pgoffload.handle_of, pgoffload.has_all_chunks,
   pgoffload.health, pgoffload.is_launched_here, pgoffload.is_pooled, pgoffload.may_be_on_its_way,
   pgoffload.is_running, pgoffload.pause, pgoffload.pause_polling, pgoffload.pause_polling_until, pgoffload.polling_pause, pgoffload.queue_depth,
   pgoffload.raise_if_lost, pgoffload.raise_unknown_request, pgoffload.recent_from, pgoffload.refuse_to_wait_on_old_snapshot,

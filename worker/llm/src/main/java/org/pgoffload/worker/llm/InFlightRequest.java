@@ -13,6 +13,7 @@ import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.delivery.lease.ClaimFence;
 import org.pgoffload.worker.llm.calls.CallProgress;
+import org.pgoffload.worker.llm.calls.RecordCalls;
 import org.pgoffload.worker.models.ModelTarget;
 
 /// A claimed LLM request while this worker sees to it: waiting for its turn or its next try, or in

@@ -12,6 +12,7 @@ import org.apache.commons.pool2.impl.DefaultPooledObject;
 import org.apache.commons.pool2.impl.GenericKeyedObjectPool;
 import org.apache.commons.pool2.impl.GenericKeyedObjectPoolConfig;
 import org.pgoffload.platform.DirectLogin;
+import org.pgoffload.platform.KeepAliveSockets;
 import org.pgoffload.platform.TaskDatabase;
 import org.postgresql.jdbc.PgConnection;
 import org.slf4j.Logger;

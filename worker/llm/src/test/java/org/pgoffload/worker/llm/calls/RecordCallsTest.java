@@ -1,4 +1,4 @@
-package org.pgoffload.worker.llm;
+package org.pgoffload.worker.llm.calls;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,4 +1,4 @@
-package org.pgoffload.worker.sql.sessions;
+package org.pgoffload.platform;
 
 import java.io.IOException;
 import java.net.InetAddress;

@@ -1,4 +1,4 @@
-package org.pgoffload.worker.llm;
+package org.pgoffload.worker.llm.calls;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -9,7 +9,7 @@ import org.pgoffload.protocol.Call;
 /// its topic: of a long row the first ones stay, which say why, and the last ones, which say how it
 /// stands; between them calls that ended alike become one entry. Sums are never shortened. Not
 /// thread-safe.
-final class RecordCalls {
+public final class RecordCalls {
   static final int MOST_ENTRIES = 100;
 
   private static final int FIRST = MOST_ENTRIES / 10;
@@ -17,11 +17,11 @@ final class RecordCalls {
   private final List<Call> entries = new ArrayList<>();
 
   /// @param before which another worker has made
-  RecordCalls(List<Call> before) {
+  public RecordCalls(List<Call> before) {
     before.forEach(this::add);
   }
 
-  void add(Call call) {
+  public void add(Call call) {
     entries.add(call);
     if (entries.size() > MOST_ENTRIES) {
       shorten();
@@ -29,7 +29,7 @@ final class RecordCalls {
   }
 
   /// In order.
-  List<Call> entries() {
+  public List<Call> entries() {
     return List.copyOf(entries);
   }
 

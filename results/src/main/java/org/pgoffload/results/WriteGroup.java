@@ -26,6 +26,8 @@ import org.slf4j.LoggerFactory;
 
 /// Writes groups of messages on a connection of its own, each in one statement and one commit. For
 /// one thread; only [#abort()] may be called by another.
+///
+/// Longer than 300 lines because positions are written in the transactions of the results.
 final class WriteGroup {
   private static final Logger LOG = LoggerFactory.getLogger(WriteGroup.class);
 

@@ -64,6 +64,11 @@ abstract class ConfiguredCommand extends PgoffloadCommand {
     return server(RecordPrimary::copy);
   }
 
+  /// Kafka's client properties, or null where Kafka is not configured.
+  static @Nullable Map<String, Object> kafka(Settings settings) {
+    return settings.secret("KAFKA_BOOTSTRAP_SERVERS") == null ? null : settings.kafka();
+  }
+
   private interface Choice {
     DatabaseAddress of(DatabaseAddress database, Map<String, Object> kafka, TopicNames topics);
   }
@@ -72,7 +77,7 @@ abstract class ConfiguredCommand extends PgoffloadCommand {
     var settings = settings();
     var database = settings.database(null);
     var topics = settings.topics();
-    var kafka = settings.secret("KAFKA_BOOTSTRAP_SERVERS") == null ? null : settings.kafka();
+    var kafka = kafka(settings);
     settings.check();
     var address = Objects.requireNonNull(database);
     return kafka == null ? RecordPrimary.only(address) : choice.of(address, kafka, topics);

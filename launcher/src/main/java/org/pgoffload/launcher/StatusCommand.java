@@ -38,7 +38,7 @@ final class StatusCommand extends ConfiguredCommand {
     var settings = settings();
     var database = settings.database(null);
     var topics = settings.topics();
-    var kafka = settings.secret("KAFKA_BOOTSTRAP_SERVERS") == null ? null : settings.kafka();
+    var kafka = kafka(settings);
     settings.check();
     var address = Objects.requireNonNull(database);
     Status status;

@@ -8,16 +8,14 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.UUID;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.ConnectAsPart;
-import org.pgoffload.platform.ConsumerPositions;
+import org.pgoffload.platform.ConsumerTimeline;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Query;
 import org.pgoffload.platform.RepeatedRecords;
@@ -26,8 +24,6 @@ import org.slf4j.LoggerFactory;
 
 /// Writes groups of messages on a connection of its own, each in one statement and one commit. For
 /// one thread; only [#abort()] may be called by another.
-///
-/// Longer than 300 lines because positions are written in the transactions of the results.
 final class WriteGroup {
   private static final Logger LOG = LoggerFactory.getLogger(WriteGroup.class);
 
@@ -43,22 +39,14 @@ final class WriteGroup {
   private final Duration leastPatience;
   private Duration patience;
   private final RepeatedRecords repeated = new RepeatedRecords();
+  private final ConsumerTimeline timeline = new ConsumerTimeline(repeated);
   private volatile @Nullable Connection connection;
-
-  /// Of the timeline on which the consumer has begun; null before.
-  private @Nullable UUID token;
-
-  private boolean failedOver;
 
   /// Up to where partitions are written, also past records of which nothing is written, and up to
   /// where the database knows it.
   private final Map<TopicPartition, Long> passed = new HashMap<>();
 
   private final Map<TopicPartition, Long> recorded = new HashMap<>();
-
-  /// Partitions of which Kafka has lost records, as the database is to be told: their consumer has
-  /// begun them anew.
-  private final Set<TopicPartition> kafkaLost = new HashSet<>();
 
   private long nextRecord = System.nanoTime();
 
@@ -85,7 +73,9 @@ final class WriteGroup {
       if (System.nanoTime() - begun >= patience.toNanos()) {
         patience = Collections.min(List.of(patience.multipliedBy(2), MOST_PATIENCE));
       }
-      failedOver |= DatabaseFault.is(e, DatabaseFault.READ_ONLY_TRANSACTION);
+      if (DatabaseFault.is(e, DatabaseFault.READ_ONLY_TRANSACTION)) {
+        timeline.end();
+      }
       throw e;
     }
   }
@@ -133,7 +123,7 @@ final class WriteGroup {
             Query.array("text", nextOffsets.keySet(), TopicPartition::topic),
             Query.array("integer", nextOffsets.keySet(), TopicPartition::partition),
             Query.array("bigint", nextOffsets.values()),
-            token);
+            timeline.token());
     if (unclaimed.isEmpty()) {
       recorded.putAll(nextOffsets);
     }
@@ -185,25 +175,21 @@ final class WriteGroup {
 
   /// Has the consumer of newly assigned partitions go back, where the database was failed over.
   void goBack(Consumer<?, ?> consumer, Collection<TopicPartition> assigned) throws SQLException {
-    var begun = ConsumerPositions.goBack(connected(), consumer, assigned);
-    failedOver |= token != null && !token.equals(begun.token());
-    token = begun.token();
+    timeline.goBack(connected(), consumer, assigned);
     passed.keySet().removeAll(assigned);
     recorded.keySet().removeAll(assigned);
-    repeated.below(begun.repeatedBelow());
   }
 
   /// Another consumer begins.
   void begin() {
-    token = null;
-    failedOver = false;
+    timeline.begin();
     passed.clear();
     recorded.clear();
   }
 
   /// Whether the database was failed over after the consumer had begun: it has to go back.
   boolean isOutdated() {
-    return failedOver;
+    return timeline.isOutdated();
   }
 
   /// All records before these offsets are written, or are dead letters. What the database does not
@@ -213,25 +199,17 @@ final class WriteGroup {
     nextOffsets.forEach((partition, next) -> {
       var before = passed.put(partition, next);
       if (before != null && next < before) {
-        kafkaLost.add(partition);
+        timeline.kafkaLost(partition);
       }
     });
-    var since = token;
-    if (since == null
-        || System.nanoTime() - nextRecord < 0
-        || (recorded.entrySet().containsAll(passed.entrySet()) && kafkaLost.isEmpty())) {
+    if (System.nanoTime() - nextRecord < 0
+        || !timeline.hasNews(!recorded.entrySet().containsAll(passed.entrySet()))) {
       return;
     }
     nextRecord = System.nanoTime() + BETWEEN_RECORDS.toNanos();
     try {
-      if (!kafkaLost.isEmpty()) {
-        ConsumerPositions.lost(connected(), kafkaLost);
-        kafkaLost.clear();
-      }
-      if (ConsumerPositions.record(connected(), since, passed)) {
+      if (timeline.record(connected(), passed)) {
         recorded.putAll(passed);
-      } else {
-        failedOver = true;
       }
     } catch (SQLException e) {
       disconnect();

@@ -15,7 +15,7 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.Complaint;
-import org.pgoffload.platform.ConsumerPositions;
+import org.pgoffload.platform.ConsumerTimeline;
 import org.pgoffload.platform.RepeatedRecords;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,7 +32,7 @@ public final class KeepPositions {
   private static final Duration PAUSE_AFTER_FAULT = Duration.ofMillis(500);
 
   private final DataSource database;
-  private final RepeatedRecords repeated;
+  private final ConsumerTimeline timeline;
   private final BooleanSupplier mayBegin;
   private final Set<TopicPartition> undecided = new HashSet<>();
   private final Map<TopicPartition, Long> recorded = new HashMap<>();
@@ -40,19 +40,11 @@ public final class KeepPositions {
   private long nextDecision = System.nanoTime();
   private long nextRecord = System.nanoTime();
 
-  /// Of the timeline on which the consumer has begun; null before.
-  private @Nullable UUID token;
-
-  private boolean failedOver;
-
-  /// Partitions of which Kafka has lost records, as the database is to be told.
-  private final Set<TopicPartition> kafkaLost = new HashSet<>();
-
   /// @param repeated learns which records may have come before the last fail-over
   /// @param mayBegin whether the worker has its lease
   public KeepPositions(DataSource database, RepeatedRecords repeated, BooleanSupplier mayBegin) {
     this.database = database;
-    this.repeated = repeated;
+    this.timeline = new ConsumerTimeline(repeated);
     this.mayBegin = mayBegin;
   }
 
@@ -78,12 +70,7 @@ public final class KeepPositions {
       return false;
     }
     try (var connection = database.getConnection()) {
-      var begun = ConsumerPositions.goBack(connection, consumer, undecided);
-      failedOver |= token != null && !token.equals(begun.token());
-      if (token == null) {
-        token = begun.token();
-      }
-      repeated.below(begun.repeatedBelow());
+      timeline.goBack(connection, consumer, undecided);
       consumer.resume(undecided);
       undecided.clear();
       complaint.end();
@@ -99,12 +86,12 @@ public final class KeepPositions {
 
   /// Kafka has lost records of a partition, and the consumer has begun it anew.
   void kafkaLost(TopicPartition partition) {
-    kafkaLost.add(partition);
+    timeline.kafkaLost(partition);
   }
 
   /// Of the timeline on which the consumer has begun; null before.
   public @Nullable UUID token() {
-    return token;
+    return timeline.token();
   }
 
   /// The database has refused something: it is asked soon whether it was failed over.
@@ -114,7 +101,7 @@ public final class KeepPositions {
 
   /// Whether the database was failed over after the consumer had begun: it has to go back.
   public boolean isOutdated() {
-    return failedOver;
+    return timeline.isOutdated();
   }
 
   /// Records how far the partitions are finished, unless that was done a moment ago, or nothing has
@@ -127,20 +114,13 @@ public final class KeepPositions {
     }
     nextRecord = System.nanoTime() + INTERVAL.toNanos();
     var finished = offsets.get();
-    var since = token;
-    if (since == null || (finished.equals(recorded) && kafkaLost.isEmpty())) {
+    if (!timeline.hasNews(!finished.equals(recorded))) {
       return;
     }
     try (var connection = database.getConnection()) {
-      if (!kafkaLost.isEmpty()) {
-        ConsumerPositions.lost(connection, kafkaLost);
-        kafkaLost.clear();
-      }
-      if (ConsumerPositions.record(connection, since, finished)) {
+      if (timeline.record(connection, finished)) {
         recorded.clear();
         recorded.putAll(finished);
-      } else {
-        failedOver = true;
       }
     } catch (SQLException e) {
       LOG.debug("Positions could not be recorded", e);

@@ -42,8 +42,9 @@ record InjectFault(Installation installation, int requests, Random random) {
 
   private static final Duration PAUSE = Duration.ofMillis(250);
 
-  /// So many requests a second, at most, are asked.
-  private static final int RATE = 250;
+  /// So many requests a second, at most, are asked: what two cores bear that run everything at
+  /// once, so that a recovery is not the time of a queue.
+  private static final int RATE = 150;
 
   FaultOutcome run(Fault fault, String run) throws SQLException {
     installation.throughLinks(fault.needs().contains(Fault.Need.LINKS));

@@ -19,7 +19,11 @@ import org.pgoffload.platform.DatabaseAddress;
 /// All parts are replaced one after another under a steady load of requests: a successor starts,
 /// and once it is ready, or waits for the slot, the one before is ended by SIGTERM.
 final class RollingFaults {
+  /// The usual load and the steady one together.
   private static final int A_SECOND = 200;
+
+  /// The usual load begins its requests over this time, about as long as all parts take.
+  private static final Duration SPREAD = Duration.ofSeconds(60);
 
   /// Transactions of ten rows.
   private static final int ROWS = 10;
@@ -31,9 +35,10 @@ final class RollingFaults {
   static List<Fault> all() {
     return List.of(
         Fault.of(
-            "parts-rolled",
-            "all parts replaced one after another under 200 requests a second: none waits for 5 s",
-            RollingFaults::roll));
+                "parts-rolled",
+                "all parts replaced one after another under 200 requests a second: none waits for 5 s",
+                RollingFaults::roll)
+            .lasting(SPREAD));
   }
 
   private static void roll(Scene scene) {
@@ -68,6 +73,7 @@ final class RollingFaults {
   private static final class SteadyLoad implements AutoCloseable {
     private final DatabaseAddress database;
     private final Journal journal;
+    private final double usualLoad;
     private final AtomicInteger asked = new AtomicInteger();
     private final Thread thread;
     private volatile String problem = "";
@@ -76,15 +82,19 @@ final class RollingFaults {
     SteadyLoad(Scene scene) {
       database = scene.installation().application();
       journal = scene.journal();
+      usualLoad = (double) scene.requests() / SPREAD.toSeconds();
       thread = Thread.ofVirtual().name("steady-load").start(this::run);
     }
 
     private void run() {
       long begun = System.nanoTime();
+      long due = begun;
       try (var connection = database.connect("faults steady load")) {
         while (!ended) {
           insert(connection);
-          long due = begun + asked.addAndGet(ROWS) * 1_000_000_000L / A_SECOND;
+          asked.addAndGet(ROWS);
+          boolean alone = due - begun > SPREAD.toNanos();
+          due += (long) (ROWS * 1e9 / Math.max(ROWS, alone ? A_SECOND : A_SECOND - usualLoad));
           Await.pause(Duration.ofNanos(Math.max(0, due - System.nanoTime())));
         }
       } catch (SQLException e) {

@@ -3,22 +3,21 @@ package org.pgoffload.results;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.pgoffload.platform.KeepPositions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Commits the offsets of one consumer, of what is written alone. A partition that is given up
-/// while its records are being written is not committed with them: its next owner reads them again,
-/// and they change nothing.
+/// Commits the offsets of one consumer, of what is written alone, and has the database told of
+/// them. A partition that is given up while its records are being written is not committed with
+/// them: its next owner reads them again, and they change nothing.
 ///
 /// For the polling thread alone.
 final class CommitWritten implements ConsumerRebalanceListener {
@@ -28,6 +27,7 @@ final class CommitWritten implements ConsumerRebalanceListener {
   private static final Duration PATIENCE = Duration.ofSeconds(1);
 
   private final Consumer<byte[], byte[]> consumer;
+  private final KeepPositions positions;
 
   /// Past what was polled and is being written.
   private final Map<TopicPartition, OffsetAndMetadata> taken = new HashMap<>();
@@ -35,15 +35,17 @@ final class CommitWritten implements ConsumerRebalanceListener {
   /// Past what is written and not known to be committed.
   private final Map<TopicPartition, OffsetAndMetadata> written = new HashMap<>();
 
+  /// Up to where each partition is written, also past records of which nothing is written.
+  private final Map<TopicPartition, Long> passed = new HashMap<>();
+
   private boolean underWay;
   private long lastCommit = System.nanoTime();
   private boolean assigned;
 
-  /// Partitions of which it is not known yet where to begin.
-  private final Set<TopicPartition> undecided = new HashSet<>();
-
-  CommitWritten(Consumer<byte[], byte[]> consumer) {
+  /// @param positions where the database keeps them
+  CommitWritten(Consumer<byte[], byte[]> consumer, KeepPositions positions) {
     this.consumer = consumer;
+    this.positions = positions;
   }
 
   /// These are about to be written. Where a transaction's marker follows the last of them, its
@@ -52,19 +54,23 @@ final class CommitWritten implements ConsumerRebalanceListener {
     taken.putAll(records.nextOffsets());
   }
 
-  /// All that was taken is written.
-  ///
-  /// @return up to where
-  Map<TopicPartition, Long> written() {
-    var offsets = new HashMap<TopicPartition, Long>();
-    taken.forEach((partition, next) -> offsets.put(partition, next.offset()));
+  /// All that was taken is written, or among the dead letters.
+  void written() {
+    taken.forEach((partition, next) -> {
+      var before = passed.put(partition, next.offset());
+      if (before != null && next.offset() < before) {
+        positions.kafkaLost(partition);
+      }
+    });
     written.putAll(taken);
     taken.clear();
-    return offsets;
   }
 
-  /// Asks for a commit, unless the last one was a moment ago or is still under way.
+  /// Asks for a commit, unless the last one was a moment ago or is still under way. What the
+  /// database does not know by then is recorded now and then: the last records of a partition may
+  /// be such that nothing of them is written.
   void commitIfDue() {
+    positions.recordIfDue(() -> Map.copyOf(passed));
     if (written.isEmpty() || underWay || System.nanoTime() - lastCommit < INTERVAL.toNanos()) {
       return;
     }
@@ -107,22 +113,12 @@ final class CommitWritten implements ConsumerRebalanceListener {
     return assigned;
   }
 
-  /// The partitions that have come and are paused until it is known where to begin.
-  Set<TopicPartition> undecided() {
-    return Set.copyOf(undecided);
-  }
-
-  /// It is known of these.
-  void decided(Set<TopicPartition> partitions) {
-    undecided.removeAll(partitions);
-  }
-
   @Override
   public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
     assigned = true;
     LOG.debug("Reading from {}", partitions);
-    undecided.addAll(partitions);
     consumer.pause(partitions);
+    positions.assigned(partitions);
   }
 
   @Override
@@ -133,8 +129,9 @@ final class CommitWritten implements ConsumerRebalanceListener {
 
   @Override
   public void onPartitionsLost(Collection<TopicPartition> partitions) {
-    undecided.removeAll(partitions);
+    positions.lost(partitions);
     taken.keySet().removeAll(partitions);
     written.keySet().removeAll(partitions);
+    passed.keySet().removeAll(partitions);
   }
 }

@@ -1,6 +1,5 @@
 package org.pgoffload.results;
 
-import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -18,6 +17,7 @@ import org.apache.kafka.common.errors.InconsistentGroupProtocolException;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.KafkaFault;
+import org.pgoffload.platform.KeepPositions;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.MalformedMessageException;
 import org.pgoffload.telemetry.BrokerConnections;
@@ -42,12 +42,11 @@ final class ConsumeResults implements Runnable {
   private final ResultsConfiguration configuration;
   private final ReadRecord read;
   private final WriteBack writeBack;
-  private final WriteGroup database;
+  private final KeepPositions positions;
   private final WithdrawResults withdraw;
   private final CountDownLatch closing;
   private final CountDownLatch running = new CountDownLatch(1);
   private final Complaint complaint = new Complaint(LOG);
-  private final Complaint undecidedFor = new Complaint(LOG);
 
   /// Of the present consumer; null while there is none.
   private volatile @Nullable BrokerConnections connections;
@@ -55,17 +54,18 @@ final class ConsumeResults implements Runnable {
   /// The consumer is to be opened again.
   private volatile boolean reopening;
 
+  /// @param positions where the database keeps them
   /// @param closing opens when it is to end
   ConsumeResults(
       ResultsConfiguration configuration,
       WriteBack writeBack,
-      WriteGroup database,
+      KeepPositions positions,
       WithdrawResults withdraw,
       CountDownLatch closing) {
     this.configuration = configuration;
     this.read = new ReadRecord(configuration.topics());
     this.writeBack = writeBack;
-    this.database = database;
+    this.positions = positions;
     this.withdraw = withdraw;
     this.closing = closing;
   }
@@ -102,12 +102,12 @@ final class ConsumeResults implements Runnable {
 
   private void consume() {
     reopening = false;
-    database.begin();
+    positions.begin();
     var consumer = new KafkaConsumer<byte[], byte[]>(WriterProperties.of(configuration));
     try {
       connections = BrokerConnections.of(consumer.metrics().values());
-      var offsets = new CommitWritten(consumer);
-      var pause = new PauseInGroup(consumer, offsets);
+      var offsets = new CommitWritten(consumer, positions);
+      var pause = new PauseInGroup(consumer);
       consumer.subscribe(
           List.of(
               configuration.topics().results(),
@@ -116,7 +116,8 @@ final class ConsumeResults implements Runnable {
           offsets);
       boolean written = true;
       while (written && !isEnding()) {
-        decide(consumer, offsets);
+        // while the database cannot be asked where to begin, nothing of such partitions is consumed
+        var _ = positions.decide(consumer);
         var records = consumer.poll(POLL);
         if (offsets.isAssigned()) {
           runs();
@@ -124,7 +125,7 @@ final class ConsumeResults implements Runnable {
         offsets.taken(records);
         written = write(records, pause);
         if (written) {
-          database.written(offsets.written());
+          offsets.written();
           offsets.commitIfDue();
         }
         withdraw.withdrawIfDue();
@@ -133,24 +134,6 @@ final class ConsumeResults implements Runnable {
     } finally {
       // leaves the group, so that the next one begins at once rather than after the session timeout
       consumer.close(CloseOptions.timeout(CLOSE));
-    }
-  }
-
-  /// While the database cannot be asked where to begin, nothing of these partitions is consumed.
-  private void decide(Consumer<?, ?> consumer, CommitWritten offsets) {
-    var undecided = offsets.undecided();
-    if (undecided.isEmpty()) {
-      return;
-    }
-    try {
-      database.goBack(consumer, undecided);
-      offsets.decided(undecided);
-      consumer.resume(undecided);
-      undecidedFor.end();
-    } catch (SQLException e) {
-      database.disconnect();
-      undecidedFor.of("Results wait, because the database cannot be asked: " + e.getMessage());
-      await(PAUSE_AFTER_FAULT);
     }
   }
 
@@ -203,11 +186,9 @@ final class ConsumeResults implements Runnable {
   /// one that did not poll would be thrown out of its group while the database is away for long.
   private final class PauseInGroup implements WriteBack.Pause {
     private final Consumer<byte[], byte[]> consumer;
-    private final CommitWritten offsets;
 
-    PauseInGroup(Consumer<byte[], byte[]> consumer, CommitWritten offsets) {
+    PauseInGroup(Consumer<byte[], byte[]> consumer) {
       this.consumer = consumer;
-      this.offsets = offsets;
     }
 
     @Override
@@ -220,7 +201,7 @@ final class ConsumeResults implements Runnable {
           .partitions()
           .forEach(each -> consumer.seek(each, tooEarly.records(each).getFirst().offset()));
       var decided = new HashSet<>(consumer.paused());
-      decided.removeAll(offsets.undecided());
+      decided.removeAll(positions.undecided());
       consumer.resume(decided);
       await(Duration.ofNanos(until - System.nanoTime()));
     }
@@ -247,7 +228,7 @@ final class ConsumeResults implements Runnable {
 
   /// Whether this consumer is to end.
   private boolean isEnding() {
-    return isClosing() || reopening || database.isOutdated();
+    return isClosing() || reopening || positions.isOutdated();
   }
 
   /// Opens once results are being written.

@@ -58,7 +58,7 @@ public final class ResultsApp implements RunningPart {
         new ConsumeResults(
             configuration,
             writeBack,
-            groups,
+            groups.positions(),
             new WithdrawResults(groups, producer, configuration.topics()),
             closing);
     var usage = UsageApp.start(configuration, consume.running(), telemetry.metrics());

@@ -5,18 +5,15 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.UUID;
-import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.ConnectAsPart;
-import org.pgoffload.platform.ConsumerTimeline;
 import org.pgoffload.platform.DatabaseFault;
+import org.pgoffload.platform.KeepPositions;
 import org.pgoffload.platform.Query;
 import org.pgoffload.platform.RepeatedRecords;
 import org.slf4j.Logger;
@@ -26,8 +23,6 @@ import org.slf4j.LoggerFactory;
 /// one thread; only [#abort()] may be called by another.
 final class WriteGroup {
   private static final Logger LOG = LoggerFactory.getLogger(WriteGroup.class);
-
-  private static final Duration BETWEEN_RECORDS = Duration.ofSeconds(1);
 
   /// The server's time for a statement, at first and at most. A server that has vanished without a
   /// word is given up soon, and a group that needs more gets twice as much in its next try.
@@ -39,16 +34,9 @@ final class WriteGroup {
   private final Duration leastPatience;
   private Duration patience;
   private final RepeatedRecords repeated = new RepeatedRecords();
-  private final ConsumerTimeline timeline = new ConsumerTimeline(repeated);
+  private final KeepPositions positions =
+      new KeepPositions(this::run, repeated, () -> true, "Results");
   private volatile @Nullable Connection connection;
-
-  /// Up to where partitions are written, also past records of which nothing is written, and up to
-  /// where the database knows it.
-  private final Map<TopicPartition, Long> passed = new HashMap<>();
-
-  private final Map<TopicPartition, Long> recorded = new HashMap<>();
-
-  private long nextRecord = System.nanoTime();
 
   /// @param leastPatience the usual one, and less for tests
   WriteGroup(ConnectAsPart database, Duration leastPatience) {
@@ -74,7 +62,7 @@ final class WriteGroup {
         patience = Collections.min(List.of(patience.multipliedBy(2), MOST_PATIENCE));
       }
       if (DatabaseFault.is(e, DatabaseFault.READ_ONLY_TRANSACTION)) {
-        timeline.end();
+        positions.failedOver();
       }
       throw e;
     }
@@ -123,9 +111,9 @@ final class WriteGroup {
             Query.array("text", nextOffsets.keySet(), TopicPartition::topic),
             Query.array("integer", nextOffsets.keySet(), TopicPartition::partition),
             Query.array("bigint", nextOffsets.values()),
-            timeline.token());
+            positions.token());
     if (unclaimed.isEmpty()) {
-      recorded.putAll(nextOffsets);
+      positions.recorded(nextOffsets);
     }
     return unclaimed;
   }
@@ -173,47 +161,17 @@ final class WriteGroup {
     return left;
   }
 
-  /// Has the consumer of newly assigned partitions go back, where the database was failed over.
-  void goBack(Consumer<?, ?> consumer, Collection<TopicPartition> assigned) throws SQLException {
-    timeline.goBack(connected(), consumer, assigned);
-    passed.keySet().removeAll(assigned);
-    recorded.keySet().removeAll(assigned);
+  /// Where the positions of the consumer are kept.
+  KeepPositions positions() {
+    return positions;
   }
 
-  /// Another consumer begins.
-  void begin() {
-    timeline.begin();
-    passed.clear();
-    recorded.clear();
-  }
-
-  /// Whether the database was failed over after the consumer had begun: it has to go back.
-  boolean isOutdated() {
-    return timeline.isOutdated();
-  }
-
-  /// All records before these offsets are written, or are dead letters. What the database does not
-  /// know by then is recorded now and then: the last records of a partition may be such that
-  /// nothing of them is written.
-  void written(Map<TopicPartition, Long> nextOffsets) {
-    nextOffsets.forEach((partition, next) -> {
-      var before = passed.put(partition, next);
-      if (before != null && next < before) {
-        timeline.kafkaLost(partition);
-      }
-    });
-    if (System.nanoTime() - nextRecord < 0
-        || !timeline.hasNews(!recorded.entrySet().containsAll(passed.entrySet()))) {
-      return;
-    }
-    nextRecord = System.nanoTime() + BETWEEN_RECORDS.toNanos();
+  private void run(KeepPositions.Work work) throws SQLException {
     try {
-      if (timeline.record(connected(), passed)) {
-        recorded.putAll(passed);
-      }
+      work.run(connected());
     } catch (SQLException e) {
       disconnect();
-      LOG.debug("Positions could not be recorded", e);
+      throw e;
     }
   }
 

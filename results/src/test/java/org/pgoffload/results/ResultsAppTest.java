@@ -8,6 +8,7 @@ import static org.pgoffload.results.TestInstallation.results;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,6 +19,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
@@ -292,6 +295,41 @@ final class ResultsAppTest {
     } finally {
       first.close();
     }
+  }
+
+  @Test
+  void recordsNoPositionOfAPartitionThatAnotherHasByNow() throws Exception {
+    var results = installation.topics().results();
+    var pieces = installation.topics().pieces();
+    var properties = WriterProperties.of(installation.configuration(directory));
+    try (var _ = start();
+        var other = new KafkaConsumer<byte[], byte[]>(properties)) {
+      for (int partition = 0; partition < 2; partition++) {
+        installation.send(new ProducerRecord<>(results, partition, utf8("k"), utf8("no result")));
+      }
+      await().atMost(PATIENCE).until(() -> positions(results).equals("1 1"));
+      other.subscribe(List.of(results));
+      await()
+          .atMost(PATIENCE)
+          .until(() -> {
+            other.poll(Duration.ofMillis(10));
+            return other.assignment().size() == 2;
+          });
+      // as the other one has recorded them
+      installation.execute(
+          "update pgoffload.consumer_position set next_offset = 0 where topic = '" + results + "'");
+      installation.send(new ProducerRecord<>(pieces, 0, utf8("k"), utf8("no piece")));
+      await().atMost(PATIENCE).until(() -> positions(pieces).equals("1 0"));
+      assertThat(positions(results)).isEqualTo("0 0");
+    }
+  }
+
+  private static String positions(String topic) throws SQLException {
+    return installation.query(
+        "select coalesce(string_agg(next_offset::text, ' ' order by partition), '')"
+            + " from pgoffload.consumer_position where topic = '"
+            + topic
+            + "'");
   }
 
   @Test

@@ -199,6 +199,10 @@ final class TestInstallation {
   void send(String topic, String key, byte[] value, Map<String, byte[]> headers) {
     var record = new ProducerRecord<>(topic, key.getBytes(StandardCharsets.UTF_8), value);
     headers.forEach(record.headers()::add);
+    send(record);
+  }
+
+  void send(ProducerRecord<byte[], byte[]> record) {
     broker.send(record);
   }
 

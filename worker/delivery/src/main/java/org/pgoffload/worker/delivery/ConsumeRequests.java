@@ -12,9 +12,9 @@ import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.common.KafkaException;
 import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.KafkaFault;
+import org.pgoffload.platform.KeepPositions;
 import org.pgoffload.telemetry.BrokerConnections;
 import org.pgoffload.worker.delivery.offsets.CommitOffsets;
-import org.pgoffload.worker.delivery.offsets.KeepPositions;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,9 +45,7 @@ final class ConsumeRequests implements Runnable {
   private final JudgeRecord judge;
   private final int most = PendingRequests.most();
 
-  private final Supplier<KeepPositions> keep;
-
-  private KeepPositions positions;
+  private final KeepPositions positions;
   private Consumer<byte[], byte[]> consumer;
   private CommitOffsets offsets;
   private volatile BrokerConnections connections;
@@ -67,21 +65,20 @@ final class ConsumeRequests implements Runnable {
   private record Undecided(ConsumerRecord<byte[], byte[]> record, Runnable finish) {}
 
   /// @param open opens a consumer: at once, and again whenever the last one was given up
-  /// @param keep keeps the positions of one consumer in the database
+  /// @param positions where the database keeps them
   ConsumeRequests(
       DeliverySettings settings,
       DeliverRequests<?> deliver,
       Supplier<Consumer<byte[], byte[]>> open,
       JudgeRecord judge,
-      Supplier<KeepPositions> keep) {
+      KeepPositions positions) {
     this.settings = settings;
     this.deliver = deliver;
     this.queue = deliver.queue();
     this.open = open;
     this.judge = judge;
-    this.keep = keep;
+    this.positions = positions;
     this.consumer = open.get();
-    this.positions = keep.get();
     this.offsets = new CommitOffsets(consumer, positions, deliver::lost);
     this.connections = BrokerConnections.of(consumer.metrics().values());
   }
@@ -99,7 +96,7 @@ final class ConsumeRequests implements Runnable {
     while (!closing) {
       try {
         consumer = open.get();
-        positions = keep.get();
+        positions.begin();
         offsets = new CommitOffsets(consumer, positions, deliver::lost);
         connections = BrokerConnections.of(consumer.metrics().values());
         return true;

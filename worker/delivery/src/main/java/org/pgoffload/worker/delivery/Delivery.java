@@ -10,6 +10,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.IntConsumer;
 import javax.sql.DataSource;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.pgoffload.platform.KeepPositions;
 import org.pgoffload.platform.RepeatedRecords;
 import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.telemetry.Health;
@@ -20,7 +21,6 @@ import org.pgoffload.worker.delivery.commands.ListenToCommands;
 import org.pgoffload.worker.delivery.lease.CountWorkers;
 import org.pgoffload.worker.delivery.lease.DatabaseClock;
 import org.pgoffload.worker.delivery.lease.Lease;
-import org.pgoffload.worker.delivery.offsets.KeepPositions;
 import org.pgoffload.worker.delivery.records.ReadRecords;
 import org.pgoffload.worker.delivery.trust.SigningKeyCache;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
@@ -154,7 +154,11 @@ public final class Delivery implements RunningPart {
             new DeliverRequests<>(handler, pending, run, measure, readAgain, settings.topics()),
             () -> new KafkaConsumer<>(ConsumerProperties.requests(settings, queue)),
             judge,
-            () -> new KeepPositions(database, repeated, () -> !lease.isOutdated()));
+            new KeepPositions(
+                KeepPositions.Session.of(database),
+                repeated,
+                () -> !lease.isOutdated(),
+                "Requests"));
     var name = "pgoffload-" + queue.name() + "-requests";
     loops.add(
         new Loop(

@@ -29,6 +29,7 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.dev.servers.kafka.TestBroker;
+import org.pgoffload.platform.KeepPositions;
 import org.pgoffload.platform.RepeatedRecords;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
@@ -36,7 +37,6 @@ import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.telemetry.Telemetry;
-import org.pgoffload.worker.delivery.offsets.KeepPositions;
 import org.pgoffload.worker.delivery.records.ReadRecords;
 import org.pgoffload.worker.delivery.scheduling.Places;
 import org.pgoffload.worker.delivery.scheduling.RequestScheduler;
@@ -145,7 +145,11 @@ final class DeliverRequestsTest {
               return new KafkaConsumer<>(ConsumerProperties.requests(settings(), QUEUE));
             },
             judge(),
-            () -> new KeepPositions(server.worker(), new RepeatedRecords(), () -> true));
+            new KeepPositions(
+                KeepPositions.Session.of(server.worker()),
+                new RepeatedRecords(),
+                () -> true,
+                "Requests"));
     handler.room = 0;
     var thread = Thread.ofPlatform().start(consume);
     sent(envelope(2001));

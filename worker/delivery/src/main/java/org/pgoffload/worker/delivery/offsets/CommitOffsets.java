@@ -12,6 +12,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.pgoffload.platform.KeepPositions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

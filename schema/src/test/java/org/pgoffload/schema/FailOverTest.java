@@ -231,6 +231,72 @@ final class FailOverTest extends OnPostgresVersions {
     }
   }
 
+  private static final String SUCCESS =
+      """
+      {"status": "succeeded", "tags": ["VACUUM"], "worker": "w"}\
+      """;
+  private static final String FAILURE =
+      """
+      {"status": "failed", "error": {"sqlstate": "57P01", "message": "of the server"}, "worker": "w"}\
+      """;
+  private static final String CANCELLED =
+      """
+      {"status": "cancelled", "error": {"sqlstate": "57014", "message": "as asked"}, "worker": "w"}\
+      """;
+
+  private SentRequest launched() {
+    try (var ann = database.open("ann")) {
+      ann.number("insert into sql_request (command) values ('vacuum') returning id");
+    }
+    return database.onlySent();
+  }
+
+  @Test
+  void aCommandOfBeforeDoesNotSucceedOnAServerThatMayLackItsEffect() {
+    var marked = launched();
+    var markLost = launched();
+    var oldWorkers = launched();
+    try (var worker = database.sqlWorker("before");
+        var next = database.sqlWorker("next")) {
+      for (var request : List.of(marked, markLost, oldWorkers)) {
+        worker.begin(request).close();
+        assertThat(worker.markAutocommit(request.id(), 1)).isTrue();
+      }
+      failOver();
+      // the WAL that the standby has may end between the claim and the mark
+      database
+          .admin()
+          .run("delete from pgoffload.sql_session where autocommit and id = " + markLost.id());
+      for (var request : List.of(marked, markLost)) {
+        assertThat(worker.end(request.id(), 1, SUCCESS)).isFalse();
+        assertThat(worker.end(request.id(), 1, FAILURE)).isFalse();
+      }
+      // a worker of an earlier version would run it again and again
+      assertThat(
+              worker.session().value("select pgoffload.end_sql(?, 1, ?)", oldWorkers.id(), SUCCESS))
+          .isEqualTo("t");
+
+      worker.releaseLease();
+      assertThat(next.claim(marked).path("ending").path("error").path("sqlstate").asText())
+          .isEqualTo("08006");
+      // nothing of the command is there: it is executed again
+      assertThat(next.claim(markLost).path("ending").isNull()).isTrue();
+      assertThat(next.end(marked.id(), 2, FAILURE)).isTrue();
+      assertThat(next.end(markLost.id(), 2, SUCCESS)).isTrue();
+    }
+  }
+
+  @Test
+  void aCommandThatWasClaimedBeforeDoesNotBeginOutsideATransaction() {
+    var request = launched();
+    try (var worker = database.sqlWorker("before")) {
+      worker.begin(request).close();
+      failOver();
+      assertThat(worker.markAutocommit(request.id(), 1)).isFalse();
+      assertThat(worker.end(request.id(), 1, CANCELLED)).as("its launcher wants none").isTrue();
+    }
+  }
+
   @Test
   void aWorkerRegistersAnewOnTheServerThatItKnowsAlone() {
     var before = token();

@@ -134,11 +134,12 @@ public final class PlayedSqlWorker implements AutoCloseable {
   }
 
   public boolean end(long id, int attempt, String result) {
-    return "t".equals(session.value("select pgoffload.end_sql(?, ?, ?)", id, attempt, result));
+    return "t"
+        .equals(session.value("select pgoffload.end_sql_attempt(?, ?, ?)", id, attempt, result));
   }
 
   public boolean markAutocommit(long id, int attempt) {
-    return "t".equals(session.value("select pgoffload.mark_autocommit(?, ?)", id, attempt));
+    return "t".equals(session.value("select pgoffload.begin_autocommit(?, ?)", id, attempt));
   }
 
   public boolean recordCancellation(long id, String byRole) {

@@ -10,6 +10,18 @@ as $$
   insert into pgoffload.sql_progress (id, attempt, pct, message, waits) values (id, attempt, 0, reason, true)
 $$;
 
+-- API: Private. Whether an attempt was claimed before the last fail-over. Runs within its callers' rights and
+-- search_path.
+create or replace function pgoffload.is_of_before(id bigint, attempt integer) returns boolean
+language plpgsql stable
+as $$
+begin
+  return coalesce((
+    select pgoffload.timelines_since(c.xmin) > 0 from pgoffload.claim c
+    where c.id = is_of_before.id and c.attempt = is_of_before.attempt), false);
+end
+$$;
+
 -- API: Private, for workers. Marks an attempt whose command is about to run outside a transaction block: its outcome
 -- will be unknown if its worker dies. False: it is not to be run, another attempt has begun.
 create or replace function pgoffload.mark_autocommit(id bigint, attempt integer) returns boolean
@@ -27,6 +39,15 @@ begin
   on conflict do nothing;
   return true;
 end
+$$;
+
+-- API: Private, for workers. The same for a worker that calls pgoffload.end_sql_attempt afterwards. False also where the
+-- attempt was claimed before the last fail-over: its session may be one with the server before.
+create or replace function pgoffload.begin_autocommit(id bigint, attempt integer) returns boolean
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when not pgoffload.is_of_before(id, attempt) then pgoffload.mark_autocommit(id, attempt) else false end
 $$;
 
 -- API: Private, for workers. Stores a chunk of an attempt's rows, before the attempt's result is recorded: whoever sees
@@ -121,6 +142,18 @@ begin
   select c.* into strict claim from pgoffload.claim c where c.id = end_sql.id and c.attempt = end_sql.attempt;
   return pgoffload.insert_sql_result(claim, result, result::jsonb -> 'read_under');
 end
+$$;
+
+-- API: Private, for workers. The same, where the database may have been failed over since the attempt began. What such an
+-- attempt has done may be lost with the server before: that it has succeeded or failed is not recorded. The request is
+-- claimed again, and is executed again, since nothing of a transaction has survived without its result. If the mark of
+-- pgoffload.begin_autocommit has survived, the command may have survived too: then that claim ends it as unknown.
+create or replace function pgoffload.end_sql_attempt(id bigint, attempt integer, result text) returns boolean
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when result::jsonb ->> 'status' in ('succeeded', 'failed') and pgoffload.is_of_before(id, attempt) then false
+              else pgoffload.end_sql(id, attempt, result) end
 $$;
 
 -- API: Private, for workers. The recorded result as the message that goes to the results topic.

@@ -57,6 +57,21 @@ begin
 end
 $$;
 
+-- API: Private. How many timelines were begun since a row was written, by the row's xmin: another row that was written
+-- after it may have been lost as often. A transaction more than 2^31 ago counts as a new one. Runs within its callers'
+-- rights and search_path.
+create or replace function pgoffload.timelines_since(written xid) returns integer
+language sql stable
+as $$
+  select max(t.number) - max(t.number) filter (where t.accepted_xid is null or t.accepted_xid::text::bigint <= w.xid8)
+  from (select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xid8) next
+  -- the transaction nearest to the next one that has these 32 bits
+  cross join lateral (
+    select next.xid8 + ((written::text::bigint - next.xid8 + (1::bigint << 31)) & ((1::bigint << 32) - 1)) - (1::bigint << 31)
+      as xid8) w
+  cross join pgoffload.server_timeline t
+$$;
+
 -- API: Private, for the parts. Raises 25006 unless the server writes on this timeline and has this token: each session
 -- of the capture begins with it, so that none reads from a server that was not compared with the record.
 create or replace function pgoffload.require_primary(timeline integer, token uuid) returns void

@@ -53,10 +53,10 @@ grant execute on function
   pgoffload.unrecorded_tasks, pgoffload.with_declared_modifier
   to pgbackground_role;
 grant execute on function
-  pgoffload.answered_llm, pgoffload.begin_to_repeat, pgoffload.cancel_llm, pgoffload.cancel_llm_requests,
+  pgoffload.answered_llm, pgoffload.begin_autocommit, pgoffload.begin_to_repeat, pgoffload.cancel_llm, pgoffload.cancel_llm_requests,
   pgoffload.claim_llm, pgoffload.claim_llm_requests, pgoffload.claim_llm_since, pgoffload.claim_sql, pgoffload.claim_sql_again,
   pgoffload.claim_sql_since,
-  pgoffload.claim_sql_requests, pgoffload.consult_cache, pgoffload.end_sql, pgoffload.end_stalled_claims,
+  pgoffload.claim_sql_requests, pgoffload.consult_cache, pgoffload.end_sql, pgoffload.end_sql_attempt, pgoffload.end_stalled_claims,
   pgoffload.is_copy, pgoffload.known_results, pgoffload.live_workers, pgoffload.mark_autocommit, pgoffload.pid_of,
   pgoffload.positions_at_begin, pgoffload.positions_of, pgoffload.positions_to_repeat, pgoffload.prepare_timeline, pgoffload.record_cancellations,
   pgoffload.record_kafka_loss, pgoffload.record_llm_requests, pgoffload.record_positions,

@@ -106,9 +106,10 @@ public final class TaskRecords implements TaskLogin.Roles {
 
   /// Records a result that is not bound to a task's transaction.
   ///
-  /// @return false if another result stands or a later attempt exists
+  /// @return false if another result stands, a later attempt exists, or the database was failed
+  ///   over since the claim: what the attempt did may be lost, and the request is claimed again
   boolean end(long id, int attempt, String result) throws SQLException {
-    return is("select pgoffload.end_sql(?, ?, ?)", id, attempt, result);
+    return is("select pgoffload.end_sql_attempt(?, ?, ?)", id, attempt, result);
   }
 
   /// Stores a chunk of an attempt's rows. Waits for its turn among the tasks of this worker.
@@ -137,9 +138,10 @@ public final class TaskRecords implements TaskLogin.Roles {
 
   /// Marks, before a command runs outside a transaction, that its outcome may become unknown.
   ///
-  /// @return false if a later attempt exists: it must not run
+  /// @return false if a later attempt exists, or the database was failed over since the claim: it
+  ///   must not run
   boolean markAutocommit(long id, int attempt) throws SQLException {
-    return is("select pgoffload.mark_autocommit(?, ?)", id, attempt);
+    return is("select pgoffload.begin_autocommit(?, ?)", id, attempt);
   }
 
   /// The result that stands, as a message.

@@ -644,6 +644,36 @@ final class RunTaskTest {
         .containsOnly(2);
   }
 
+  /// The server that survives may lack the effect of a command, and know of its claim.
+  @Test
+  void aCommandOutsideATransactionThatEndsAfterAFailOverHasNoResultYet() throws Exception {
+    run(
+        "create procedure goes_on() language plpgsql"
+            + " as $$ begin commit; perform pg_advisory_xact_lock(5); end $$");
+    var task = database.launch("alice", "", "call goes_on()");
+    CompletableFuture<RequestEnd> first;
+    try (var holder = database.as("bob");
+        var statement = holder.createStatement()) {
+      statement.execute("select pg_advisory_lock(5)");
+      first = worker.begin(task);
+      await()
+          .atMost(PATIENCE)
+          .until(() ->
+              database
+                  .query(
+                      "select count(*) from pg_locks where locktype = 'advisory' and not granted")
+                  .equals("1"));
+      database.query("select pgoffload.prepare_timeline()::text");
+      database.query("select pgoffload.begin_timeline(1, null, 'accepted')");
+    }
+    assertThat(first.get()).isEqualTo(RequestEnd.HELD);
+    assertThat(worker.topic.results()).noneMatch(result -> result.id() == task.id());
+
+    database.execute("update pgoffload.claim set worker = 'dead' where id = " + task.id());
+    assertThat(worker.runClaimed(task, worker.claim(task))).isEqualTo(RequestEnd.FINISHED);
+    assertThat(error(worker.result(task.id())).detail()).contains("outcome is unknown");
+  }
+
   @Test
   void aResultThatStandsIsPublishedAgain() throws Exception {
     var task = database.launch("alice", "", "select 1 as one");

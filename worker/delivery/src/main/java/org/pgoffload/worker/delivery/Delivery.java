@@ -180,12 +180,13 @@ public final class Delivery implements RunningPart {
         new Loop(
             Thread.ofPlatform().name("pgoffload-commands").unstarted(listen),
             listen::close,
-            () -> {},
+            listen::readAgain,
             () -> true));
   }
 
   /// The database was failed over. The worker registers anew, and the consumers of requests go back
-  /// to where the database knows them to have come. What runs goes on.
+  /// to where the database knows them to have come, that of commands to the beginning. What runs
+  /// goes on.
   ///
   /// @param token of the timeline
   public void goBack(UUID token) {

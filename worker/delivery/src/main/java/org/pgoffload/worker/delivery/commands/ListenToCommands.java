@@ -52,6 +52,7 @@ public final class ListenToCommands implements Runnable {
   private long nextKeyRead = System.nanoTime();
   private final Complaint complaint = new Complaint(LOG);
   private volatile boolean closing;
+  private volatile boolean readingAgain;
 
   private record Cancellation(long id, long by) {}
 
@@ -76,6 +77,10 @@ public final class ListenToCommands implements Runnable {
       while (!closing) {
         try {
           assignNewPartitions();
+          if (readingAgain) {
+            consumer.seekToBeginning(consumer.assignment());
+            readingAgain = false;
+          }
           if (consumer.assignment().isEmpty()) {
             complaint.of("There is no topic " + topic + " yet: nobody can cancel what runs here");
             pauseAfterFault();
@@ -109,6 +114,12 @@ public final class ListenToCommands implements Runnable {
   /// Ends soon. What was not obeyed is read by the next worker.
   public void close() {
     closing = true;
+  }
+
+  /// Reads all that the topic keeps once more: the database was failed over, and may have lost what
+  /// it knew of cancellations. Returns at once.
+  public void readAgain() {
+    readingAgain = true;
   }
 
   /// Without a group nobody says when a topic grows.

@@ -273,12 +273,32 @@ final class LlmCallsTest extends OnPostgresVersions {
   }
 
   @Test
+  void noWorkerWaitsForATransactionThatHasCancelled() {
+    var id = database.inserted("mallory");
+    database.sent();
+    var by = database.oid("mallory");
+    try (var mallory = database.open("mallory");
+        var worker = database.worker("w")) {
+      mallory.run("begin");
+      assertThat(mallory.value("select llm_cancel(?)", id)).isEqualTo("t");
+      worker.session().run("set lock_timeout = '5s'");
+      assertThat(worker.cancel(id, by)).isEqualTo("claimed|ask|1|mallory");
+      worker.session().run("reset lock_timeout");
+      assertThat(
+              mallory
+                  .refused("insert into pgoffload.cancellation (id, by_oid) values (?, ?)", id, by)
+                  .state())
+          .isEqualTo("42501");
+    }
+  }
+
+  @Test
   void recordsACancellationInTheOwnNameAlone() {
     try (var mallory = database.open("mallory")) {
       assertThat(
               mallory
                   .refused(
-                      "insert into pgoffload.cancellation (id, by_oid) values (1, ?)",
+                      "insert into pgoffload.cancellation (id, by_oid, by_caller) values (1, ?, true)",
                       database.oid("app"))
                   .state())
           .isEqualTo("42501");
@@ -291,7 +311,8 @@ final class LlmCallsTest extends OnPostgresVersions {
     var others = database.inserted("app");
     database.sent();
     var insert =
-        "insert into pgoffload.cancellation (id, by_oid) select i, 'mallory'::regrole from unnest(?::bigint[]) i";
+        "insert into pgoffload.cancellation (id, by_oid, by_caller)"
+            + " select i, 'mallory'::regrole, true from unnest(?::bigint[]) i";
     try (var mallory = database.open("mallory")) {
       for (var id : new Long[] {others, own + 1_000_000, (1L << 35) + 1}) {
         assertThat(mallory.refused(insert, (Object) new Long[] {own, id}).state())

@@ -413,8 +413,8 @@ begin
   end if;
   if current_setting('transaction_read_only') = 'off' then
     -- so that no claim misses it, however late the command is read
-    insert into pgoffload.cancellation (id, by_oid)
-    values (llm_cancel.id, quote_ident(current_user)::regrole::oid) on conflict do nothing;
+    insert into pgoffload.cancellation (id, by_oid, by_caller)
+    values (llm_cancel.id, quote_ident(current_user)::regrole::oid, true) on conflict do nothing;
   end if;
   perform (select pgoffload.emit_command('cancel', id, null, null));
   return true;

@@ -12,7 +12,7 @@ grant usage on sequence pgoffload.request_id to llm_user, pgbackground_role;
 grant insert (kind, prompt, system, messages, model, options, timeout, ordering_key, tags, provider, response_schema, inputs, retry_of)
   on ${public_schema}.llm_request to llm_user;
 grant insert (command, label, timeout, ordering_key, tags) on ${public_schema}.sql_request to pgbackground_role;
-grant insert (id, by_oid) on pgoffload.cancellation to llm_user;
+grant insert (id, by_oid, by_caller) on pgoffload.cancellation to llm_user;
 -- llm_wait waits for requests of both kinds
 grant select on ${public_schema}.llm_request, ${public_schema}.sql_request, pgoffload.llm_result, pgoffload.sql_result,
   pgoffload.sql_chunk, pgoffload.sql_rows, pgoffload.sql_session, pgoffload.worker, pgoffload.setting, pgoffload.capture_break, pgoffload.id_range,

@@ -245,6 +245,24 @@ final class ClaimTest extends OnPostgresVersions {
   }
 
   @Test
+  void remembersACancellationOfARangeWhoseBeginningIsNotCommitted() {
+    var admin = database.admin();
+    admin.run("select pgoffload.make_partitions(pgoffload.current_id_range() + 1)");
+    try (var begins = database.open("postgres");
+        var app = database.open("app");
+        var worker = database.worker("w")) {
+      begins.run("begin");
+      begins.run("select pgoffload.begin_id_range()");
+      app.run("begin");
+      var id = app.number("select llm_submit('p')");
+      assertThat(worker.cancel(id, database.oid("app"))).isEqualTo("unknown|null|null|null");
+      app.run("commit");
+      begins.run("commit");
+      assertThat(worker.claim(database.onlySent())).containsExactly("cancelled|1");
+    }
+  }
+
+  @Test
   void saysWhoHasCancelledARequestBeforeItCame() {
     try (var app = database.open("app");
         var worker = database.worker("w")) {

@@ -51,22 +51,20 @@ create or replace aggregate pgoffload.emit_command(kind text, id bigint, pct int
 );
 
 -- API: Private. Remembers many cancellations at once, of requests of either kind. Any role may send any number: an
--- id that cannot become a request's costs no row. Runs within its callers' rights and search_path.
+-- id that cannot become a request's costs no row. Waits for no caller's transaction: the rows that callers insert have
+-- keys of their own. Runs within its callers' rights and search_path.
 create or replace function pgoffload.remember_cancellations(ids bigint[], by_oids oid[]) returns void
 language plpgsql volatile
 as $$
 #variable_conflict use_column
 declare
-  -- the sequence's; ids of READ ONLY callers and of tasks come from the upper half of a range
-  last_id constant bigint := (select s.last_value from pgoffload.request_id s);
   asked record;
 begin
   begin
     insert into pgoffload.cancellation (id, by_oid)
     select distinct a.id, a.by_oid
     from unnest(ids, by_oids) a (id, by_oid)
-    where a.id >= 0 and (a.id <= last_id or a.id & (1::bigint << 35) <> 0)
-      and exists (select from pgoffload.id_range r where r.number = a.id >> 36)
+    where pgoffload.may_be_on_its_way(a.id)
     -- every worker obeys the same ones: they must not wait for each other in a circle
     order by a.id, a.by_oid
     on conflict do nothing;
@@ -75,8 +73,7 @@ begin
     for asked in
         select distinct a.id, a.by_oid
         from unnest(ids, by_oids) a (id, by_oid)
-        where a.id >= 0 and (a.id <= last_id or a.id & (1::bigint << 35) <> 0)
-          and exists (select from pgoffload.id_range r where r.number = a.id >> 36)
+        where pgoffload.may_be_on_its_way(a.id)
         order by a.id, a.by_oid loop
       begin
         insert into pgoffload.cancellation (id, by_oid) values (asked.id, asked.by_oid) on conflict do nothing;

@@ -322,6 +322,42 @@ final class SqlRequestHandlerTest {
   }
 
   @Test
+  void aCancellationThatComesWhileItsRequestIsClaimedCounts() throws Exception {
+    installation.execute(
+        """
+        create function stall() returns trigger language plpgsql
+        as $$begin perform pg_advisory_xact_lock_shared(9); return null; end$$;
+        create constraint trigger stall after insert on pgoffload.claim_0
+          deferrable initially deferred for each row execute function stall();
+        """);
+    try (var gate = closed(9);
+        var _ = start("w")) {
+      long id = launches.launch("alice", "select pg_sleep(100)");
+      awaitQuery("select count(*) from pg_locks where locktype = 'advisory' and not granted", "1");
+      // the claim has looked for cancellations, and is not committed yet
+      launches.cancel("alice", id);
+      awaitQuery("select count(*) from pgoffload.cancellation where id = " + id, "1");
+      gate.open();
+      assertThat(awaitResult(id).status()).isEqualTo("cancelled");
+    } finally {
+      installation.execute("drop function stall cascade");
+    }
+  }
+
+  @Test
+  void aCancellationThatAFailOverHasLostIsReadAgain() throws Exception {
+    try (var _ = start("w")) {
+      long id = installation.newId();
+      launches.cancel("alice", id);
+      var recorded = "select count(*) from pgoffload.cancellation where id = " + id;
+      awaitQuery(recorded, "1");
+      installation.execute("delete from pgoffload.cancellation");
+      installation.failOver();
+      awaitQuery(recorded, "1");
+    }
+  }
+
+  @Test
   void whatIsPastItsDeadlineExpiresWhetherItRunsOrWaits() throws Exception {
     try (var _ = start("w", 1, 1, Duration.ofSeconds(5))) {
       awaitResult(launches.launch("alice", "select 'ready'"));

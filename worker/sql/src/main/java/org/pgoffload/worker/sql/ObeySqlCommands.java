@@ -28,6 +28,7 @@ final class ObeySqlCommands implements CommandHandler {
     for (long id : records.recordCancellations(ids, by)) {
       tasks.cancel(id);
       handler.cancelled(id);
+      handler.cancellations().forget(id);
     }
     return List.of();
   }

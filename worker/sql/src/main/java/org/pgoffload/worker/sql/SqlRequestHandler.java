@@ -108,6 +108,11 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
   public Map<Long, Claim<SqlClaim>> claim(List<ConsumedRequest> requests, @Nullable UUID timeline)
       throws SQLException {
     var claims = records.claim(requests.stream().map(this::toClaim).toList(), timeline);
+    // one that was recorded while the claim was under way did not see the claim, nor the claim it
+    obeyEarlyCancellations(
+        requests.stream()
+            .filter(request -> !(claims.get(request.id()) instanceof Claim.Missing))
+            .toList());
     for (var request : requests) {
       if (claims.get(request.id()) instanceof Claim.Missing && mayBecomeVisible(request)) {
         claims.put(request.id(), new Claim.Held<>());
@@ -170,6 +175,11 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
   @Override
   public void record(List<ConsumedRequest> requests) throws SQLException {
     records.recordRequests(requests.stream().map(ConsumedRequest::signedText).toList());
+    obeyEarlyCancellations(requests);
+  }
+
+  /// Obeys what came before these requests were recorded, which they are by now.
+  private void obeyEarlyCancellations(List<ConsumedRequest> requests) throws SQLException {
     var ids = new ArrayList<Long>();
     var byOids = new ArrayList<Long>();
     for (var request : requests) {
@@ -184,7 +194,7 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
         scheduler.end(id);
       }
     }
-    // only now: after a fault all are recorded once more, and their cancellations with them
+    // only now: after a fault all are recorded or claimed once more
     requests.forEach(request -> cancellations.forget(request.id()));
   }
 

@@ -18,4 +18,15 @@ final class EarlyCancellationsTest {
     assertThat(cancellations.of(1)).isEmpty();
     assertThat(cancellations.of(2)).containsExactly(10L);
   }
+
+  @Test
+  void ofARoleThatSendsAnyNumberCostNoOtherRoleItsOwn() {
+    cancellations.add(1, 10);
+    for (long id = 2; id <= 2L * EarlyCancellations.MOST; id++) {
+      cancellations.add(id, 11);
+    }
+    assertThat(cancellations.of(1)).containsExactly(10L);
+    assertThat(cancellations.of(2)).isEmpty();
+    assertThat(cancellations.of(2L * EarlyCancellations.MOST)).containsExactly(11L);
+  }
 }

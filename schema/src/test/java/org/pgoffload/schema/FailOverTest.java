@@ -3,10 +3,13 @@ package org.pgoffload.schema;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultHead;
@@ -51,7 +54,7 @@ final class FailOverTest extends OnPostgresVersions {
   }
 
   private List<String> writeBack(String... results) {
-    var unclaimed = new java.util.ArrayList<String>();
+    var unclaimed = new ArrayList<String>();
     database.asResults(session ->
         unclaimed.addAll(
             session.rows(
@@ -70,7 +73,7 @@ final class FailOverTest extends OnPostgresVersions {
 
   /// `true` if it is taken.
   private boolean take(int offset, String message, boolean repeated) {
-    var taken = new java.util.ArrayList<String>();
+    var taken = new ArrayList<String>();
     database.asResults(session ->
         taken.addAll(
             session.rows(
@@ -80,7 +83,7 @@ final class FailOverTest extends OnPostgresVersions {
   }
 
   private List<String> toWithdraw() {
-    var due = new java.util.ArrayList<String>();
+    var due = new ArrayList<String>();
     database.asResults(session ->
         due.addAll(
             session.rows(
@@ -184,7 +187,7 @@ final class FailOverTest extends OnPostgresVersions {
       // as far as anybody knows it runs there
       assertThat(next.claimRepeated(ended)).containsExactly("held|1");
       assertThat(worker.registerAnew(token(), 1)).isEmpty();
-      assertThat(next.claimRepeated(ended)).containsExactly("claimed|2");
+      assertThat(next.claimRepeated(ended)).containsExactly("claimed|" + afterTheFirst());
     }
   }
 
@@ -216,10 +219,10 @@ final class FailOverTest extends OnPostgresVersions {
       // pieces of the two must not be taken for one another's
       assertThat(next.claimRepeated(fourth)).containsExactly("claimed|" + (attemptsBefore() + 1));
       assertThat(worker.registerAnew(token(), 1, request, second, third, fourth, immediate))
-          .containsExactly(id + "|2", claimLost + "|1", immediate.envelope().id() + "|1");
+          .containsExactly(id + "|102", claimLost + "|1", immediate.envelope().id() + "|1");
       assertThat(next.claimRepeated(request, second, third, immediate))
-          .containsExactly("held|2", "held|1", "unasked|1", "held|1");
-      assertThat(worker.stillClaimed(List.of(id), 2)).hasSize(1);
+          .containsExactly("held|102", "held|1", "unasked|1", "held|1");
+      assertThat(worker.stillClaimed(List.of(id), 102)).hasSize(1);
       // others may not have found the server yet
       assertThat(
               database
@@ -281,8 +284,8 @@ final class FailOverTest extends OnPostgresVersions {
           .isEqualTo("08006");
       // nothing of the command is there: it is executed again
       assertThat(next.claim(markLost).path("ending").isNull()).isTrue();
-      assertThat(next.end(marked.id(), 2, FAILURE)).isTrue();
-      assertThat(next.end(markLost.id(), 2, SUCCESS)).isTrue();
+      assertThat(next.end(marked.id(), 102, FAILURE)).isTrue();
+      assertThat(next.end(markLost.id(), 102, SUCCESS)).isTrue();
     }
   }
 
@@ -312,6 +315,53 @@ final class FailOverTest extends OnPostgresVersions {
                       before)
                   .state())
           .isEqualTo("25006");
+    }
+  }
+
+  /// The attempt that follows a first one of before the last fail-over, after which there may have
+  /// been others.
+  private long afterTheFirst() {
+    return Math.max(101, attemptsBefore()) + 1;
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2})
+  void noNumberOfAnAttemptIsGivenTwiceAcrossFailOvers(int survive) {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    var given = new ArrayList<String>();
+    for (int timeline = 0; timeline < 3; timeline++) {
+      for (int takeover = 0; takeover < 4; takeover++) {
+        try (var worker = database.worker("w")) {
+          given.addAll(worker.claimRepeated(request));
+          worker.releaseLease();
+        }
+      }
+      database
+          .admin()
+          .run(
+              "delete from pgoffload.claim where id = ? and ctid <> all (array(select c.ctid"
+                  + " from pgoffload.claim c where c.id = ? order by c.attempt limit ?))",
+              id,
+              id,
+              survive);
+      failOver();
+    }
+    assertThat(given).hasSize(12).allMatch(claim -> claim.startsWith("claimed|"));
+    assertThat(given).doesNotHaveDuplicates();
+  }
+
+  @Test
+  void anAttemptAfterALostSessionIsNoLostOne() {
+    var request = launched();
+    try (var worker = database.sqlWorker("w")) {
+      worker.begin(request).close();
+      assertThat(worker.claimAgain(request.id(), 1).path("attempt").asInt()).isEqualTo(2);
+      database
+          .admin()
+          .run("delete from pgoffload.claim where attempt = 2 and id = " + request.id());
+      failOver();
+      assertThat(worker.claimAgain(request.id(), 1).path("attempt").asInt()).isEqualTo(102);
     }
   }
 

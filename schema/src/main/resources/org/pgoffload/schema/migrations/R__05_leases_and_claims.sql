@@ -264,6 +264,17 @@ as $$
         select from pg_stat_get_activity(s.pid) a where a.backend_start = s.started or a.backend_start is null))
 $$;
 
+-- API: Private. The highest number that an attempt at a request can have had, by the newest claim that is here: up to a
+-- hundred claims after it may have been lost in each fail-over since. So no number is given twice, and what a lost
+-- attempt has published is not taken for a later one's. Runs within its callers' rights and search_path.
+create or replace function pgoffload.attempts_until(attempt integer, written xid) returns integer
+language plpgsql stable strict
+as $$
+begin
+  return attempts_until.attempt + pgoffload.timelines_since(written) * 100;
+end
+$$;
+
 -- API: Private. Claims a batch of requests of one kind: what claim_llm and claim_sql share. Each comes back as
 --   claimed   the caller has it, as this attempt
 --   answered  it has its result
@@ -299,8 +310,7 @@ begin
   select null::bigint as first_id, false as settled, 0 as attempts_before into accepted;
   if true = any (repeated) then
     select t.first_id, pg_snapshot_xmin(pg_current_snapshot()) > t.accepted_xid as settled,
-           -- more than a request of before has had: what a lost attempt has published is not taken for a later one's
-           (t.number - 1) * 100 as attempts_before
+           (t.number - 1) * 100 as attempts_before  -- of one whose claims may all be lost: as pgoffload.attempts_until
     into accepted
     from pgoffload.server_timeline t order by t.number desc limit 1;
   end if;
@@ -308,7 +318,7 @@ begin
   with asked as materialized (
     -- lateral with a limit: one look into the index for each request, never a scan of all results
     select a.id, coalesce(a.requested_by_oid, q.requested_by_oid) as requested_by_oid, a.nonce,
-           latest.attempt, latest.worker, latest.epoch, latest.claimed_at, latest.token,
+           latest.attempt, latest.worker, latest.epoch, latest.claimed_at, latest.token, latest.written,
            coalesce(llm.found, sql.found, false) as answered,
            coalesce(a.nonce <> coalesce(q.nonce, l.nonce, latest.nonce), false) as is_another,
            before.it as is_of_before, before.it and coalesce(q.requested_by_oid, l.requested_by_oid) is null as is_missing
@@ -324,7 +334,7 @@ begin
     left join lateral (
       select true as found from pgoffload.sql_result r where is_sql and r.id = a.id limit 1) sql on true
     left join lateral (
-      select c.attempt, c.worker, c.epoch, c.claimed_at, c.token, c.nonce from pgoffload.claim c
+      select c.attempt, c.worker, c.epoch, c.claimed_at, c.token, c.nonce, c.xmin as written from pgoffload.claim c
       where c.id = a.id order by c.attempt desc limit 1) latest on true
   ), claimable as materialized (
     select a.* from asked a where not a.answered and not a.is_another and not a.is_missing
@@ -342,7 +352,9 @@ begin
     for update of c
   ), claimed as (
     insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, token, nonce)
-    select a.id, coalesce(a.attempt, case when a.is_of_before then accepted.attempts_before end, 0) + 1,
+    select a.id,
+           greatest(pgoffload.attempts_until(a.attempt, a.written),
+                    case when a.is_of_before then accepted.attempts_before else 0 end) + 1,
            worker_name, worker_epoch, a.requested_by_oid,
            case when is_sql then gen_random_uuid() end, a.nonce
     from claimable a
@@ -685,7 +697,8 @@ begin
      and not exists (select from pgoffload.sql_result r where r.id = claim_sql_again.id) then
     return query
       insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, token, nonce)
-      select c.id, lost_attempt + 1, worker_name, worker_epoch, c.requested_by_oid, gen_random_uuid(), c.nonce
+      select c.id, pgoffload.attempts_until(c.attempt, c.xmin) + 1, worker_name, worker_epoch, c.requested_by_oid,
+             gen_random_uuid(), c.nonce
       from pgoffload.claim c
       where c.id = claim_sql_again.id and c.attempt = lost_attempt and c.worker = worker_name and c.epoch = worker_epoch
       returning x.attempt, x.claimed_at, x.token;

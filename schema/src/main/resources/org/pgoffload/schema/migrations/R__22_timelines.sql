@@ -45,14 +45,14 @@ as $$
   select t.token from pgoffload.server_timeline t order by t.number desc limit 1
 $$;
 
--- API: Private. Raises 25006 where a consumer has begun on another timeline. Null: it is not known. Runs within its
+-- API: Private. Raises 25006 where a consumer or worker knows another timeline. Null: it knows none. Runs within its
 -- callers' rights and search_path.
 create or replace function pgoffload.require_token(token uuid) returns void
 language plpgsql stable
 as $$
 begin
   if require_token.token <> pgoffload.current_token() then
-    raise exception 'the database was failed over since the consumer began' using errcode = 'read_only_sql_transaction';
+    raise exception 'the database was failed over meanwhile' using errcode = 'read_only_sql_transaction';
   end if;
 end
 $$;

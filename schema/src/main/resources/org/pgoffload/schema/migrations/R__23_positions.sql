@@ -24,9 +24,7 @@ as $$
 declare
   begun bigint;
 begin
-  if register_worker_anew.token is distinct from pgoffload.current_token() then
-    raise exception 'the server is not the recorded primary' using errcode = 'read_only_sql_transaction';
-  end if;
+  perform pgoffload.require_token(token);
   -- until this commits, a takeover finds the old lease locked and looks again
   update pgoffload.worker w set released_at = clock_timestamp(), in_flight = 0
   where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null;
@@ -36,11 +34,11 @@ begin
   epoch := begun;
   with running as (
     insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, nonce)
-    select a.id, greatest(a.attempt, latest.attempt + 1), worker_name, begun, a.requested_by_oid, a.nonce
+    select a.id, greatest(a.attempt, pgoffload.attempts_until(latest.attempt, latest.written) + 1), worker_name, begun, a.requested_by_oid, a.nonce
     from unnest(ids, attempts, requested_by_oids, nonces, immediate)
       a (id, attempt, requested_by_oid, nonce, immediate)
     left join lateral (
-      select c.attempt, c.worker, c.epoch, c.nonce from pgoffload.claim c
+      select c.attempt, c.worker, c.epoch, c.nonce, c.xmin as written from pgoffload.claim c
       where c.id = a.id order by c.attempt desc limit 1) latest on true
     where not exists (select from pgoffload.llm_result r where r.id = a.id)
       and case when latest.attempt is not null

@@ -351,6 +351,51 @@ final class FailOverTest extends OnPostgresVersions {
     assertThat(given).doesNotHaveDuplicates();
   }
 
+  /// The second standby has followed the first, and not as far as its acceptance.
+  @Test
+  void aSecondStandbyThatLacksTheFirstAcceptanceRepeatsNothingOfIt() {
+    var admin = database.admin();
+    var range = admin.number("select pgoffload.current_id_range()");
+    admin.run("update pgoffload.server_timeline set timeline = timeline - 1");
+    promote();
+    var first = admin.rows(NEWEST).getFirst();
+    long number = admin.number("select max(number) from pgoffload.server_timeline");
+    // its next day
+    admin.run("select pgoffload.make_partitions(pgoffload.current_id_range() + 1)");
+    var drawn = admin.number("select pgoffload.begin_id_range() << 36");
+    admin.run("delete from pgoffload.server_timeline where number = " + number);
+    admin.run("delete from pgoffload.id_range where number > " + range);
+    admin.run("select setval('pgoffload.request_id', ?::bigint << 36)", range);
+    admin.run("update pgoffload.server_timeline set timeline = timeline - 1");
+    promote();
+    assertThat(admin.rows(NEWEST)).doesNotContain(first);
+    assertThat(admin.number("select max(number) from pgoffload.server_timeline"))
+        .isGreaterThan(number);
+    assertThat(
+            admin.number(
+                "select first_id from pgoffload.server_timeline order by number desc limit 1"))
+        .as("an id that the first standby has drawn is of before")
+        .isGreaterThan(drawn);
+    // what was asked at once there is executed here, and its range is removed like others
+    assertThat(
+            admin.number(
+                "select count(*) from generate_series(?::bigint + 1, pgoffload.current_id_range()) r"
+                    + " where exists (select from pgoffload.id_range i where i.number = r)"
+                    + " and exists (select from pgoffload.partitions_of(r))",
+                range))
+        .isEqualTo(4);
+  }
+
+  private static final String NEWEST =
+      "select number, first_id from pgoffload.server_timeline order by number desc limit 1";
+
+  private void promote() {
+    database.admin().run("select pgoffload.prepare_timeline()");
+    database
+        .admin()
+        .run("select pgoffload.begin_timeline(pgoffload.current_timeline(), null, 'promoted')");
+  }
+
   @Test
   void anAttemptAfterALostSessionIsNoLostOne() {
     var request = launched();

@@ -57,8 +57,8 @@ begin
 end
 $$;
 
--- API: Private. How many timelines were begun since a row was written, by the row's xmin: another row that was written
--- after it may have been lost as often. A transaction more than 2^31 ago counts as a new one. Runs within its callers'
+-- API: Private. How far the numbers of timelines have risen since a row was written, by the row's xmin: another row that
+-- was written after it may have been lost so often. A transaction more than 2^31 ago counts as a new one. Runs within its callers'
 -- rights and search_path.
 create or replace function pgoffload.timelines_since(written xid) returns integer
 language sql stable
@@ -96,13 +96,28 @@ as $$
   select pg_size_bytes(s.value) from pgoffload.setting s where s.name = 'failover_permitted_lag'
 $$;
 
+-- API: Private. By how much the number of the next timeline, and its range of ids, are above the present ones. What a
+-- promoted server lacks may have been the beginning of a range, and the acceptances of servers before it: each of these
+-- had a timeline of the WAL below this one's, and may have begun another range. One that was accepted by hand may have
+-- had the same timeline as this one. Runs within its callers' rights and search_path.
+create or replace function pgoffload.timeline_step(reason text) returns integer
+language sql volatile
+as $$
+  select case when t.ahead < 1 then 1
+              when reason = 'promoted' then 2 * t.ahead
+              else 2 * t.ahead + 1 end
+  from (select pgoffload.current_timeline() - t.timeline as ahead
+        from pgoffload.server_timeline t order by t.number desc limit 1) t
+$$;
+
 -- API: Private, for the producer and the owner. Makes the partitions of the next range of ids, which
--- pgoffload.begin_timeline begins. A transaction of its own has to commit them first.
+-- pgoffload.begin_timeline begins, and of those before it. A transaction of its own has to commit them first.
 create or replace function pgoffload.prepare_timeline() returns void
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select pgoffload.make_partitions(pgoffload.current_id_range() + 1)
+  select pgoffload.make_partitions(pgoffload.current_id_range() + n)
+  from generate_series(1, pgoffload.timeline_step('accepted')) n
 $$;
 
 -- API: Private. Makes the server's present timeline the newest of the installation's, and returns its token. Runs
@@ -121,7 +136,8 @@ begin
   -- under the lock the number needs no sequence, which a restored or promoted server may have at another value
   insert into pgoffload.server_timeline (number, timeline, forked_at, reason, first_id, accepted_xid)
   overriding system value
-  select max(t.number) + 1, pgoffload.current_timeline(), record_timeline.forked_at, record_timeline.reason,
+  select max(t.number) + pgoffload.timeline_step(record_timeline.reason), pgoffload.current_timeline(),
+         record_timeline.forked_at, record_timeline.reason,
          record_timeline.first_id, case when record_timeline.first_id is not null then pg_current_xact_id() end
   from pgoffload.server_timeline t
   returning token into begun;
@@ -179,7 +195,8 @@ create or replace trigger draw_id_anew
   execute function pgoffload.draw_id_anew();
 
 -- API: Private, for the producer and the owner. Makes the server's timeline the installation's own, and returns its
--- token. A break of the capture is recorded with it, which begins a new range of ids: no id of before is drawn again.
+-- token. A break of the capture is recorded with it, which begins a new range of ids: no id of before is drawn again,
+-- also of those that a server had drawn of which this one knows nothing.
 --
 -- The producer may only promote, and a timeline only once: where the newest row has the server's timeline, its token
 -- comes back and nothing is written, since a producer that ended between the database and Kafka does it again.
@@ -193,6 +210,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   present record;
+  step integer;
 begin
   -- one at a time, and the second sees the first
   lock table pgoffload.server_timeline in share row exclusive mode;
@@ -211,6 +229,14 @@ begin
         using errcode = 'object_not_in_prerequisite_state';
     end if;
     return present.token;
+  end if;
+  -- a server before may have drawn ids of the ranges between
+  lock table pgoffload.id_range in share row exclusive mode;
+  step := pgoffload.timeline_step(begin_timeline.reason);
+  if step > 1 then
+    insert into pgoffload.id_range (number)
+    select pgoffload.current_id_range() + n from generate_series(1, step - 1) n on conflict do nothing;
+    perform setval('pgoffload.request_id', (pgoffload.current_id_range() + step - 1) << 36, false);
   end if;
   -- also where no request is known: the first ones may be among what the standby did not have
   insert into pgoffload.capture_break (reason) values ('promoted');

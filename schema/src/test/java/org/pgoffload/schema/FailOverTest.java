@@ -24,6 +24,10 @@ final class FailOverTest extends OnPostgresVersions {
   void forgetFailOvers() {
     database.admin().run("delete from pgoffload.unclaimed_result");
     database.admin().run("delete from pgoffload.consumer_position");
+    database
+        .admin()
+        .run("update pgoffload.server_timeline set timeline = pgoffload.current_timeline()");
+    database.admin().run("select pgoffload.note_accepted_timeline()");
   }
 
   /// As the acceptance of a promotion does.
@@ -297,6 +301,37 @@ final class FailOverTest extends OnPostgresVersions {
       failOver();
       assertThat(worker.markAutocommit(request.id(), 1)).isFalse();
       assertThat(worker.end(request.id(), 1, CANCELLED)).as("its launcher wants none").isTrue();
+    }
+  }
+
+  @Test
+  void aWorkerThatRegistersAnewOnceMoreKeepsWhatItRuns() {
+    var id = database.inserted("app");
+    var request = database.onlySent();
+    try (var worker = database.worker("w");
+        var next = database.worker("next")) {
+      worker.claimByNonce(false, request);
+      failOver();
+      long before = worker.epoch();
+      assertThat(worker.registerAnew(token(), 1, request)).hasSize(1);
+      long lost = worker.epoch();
+      worker.forgetReply(before);
+      assertThat(worker.registerAnew(token(), 1, request)).hasSize(1);
+      assertThat(worker.stillClaimed(List.of(id), 103)).hasSize(1);
+      assertThat(next.claimRepeated(request)).containsExactly("held|103");
+      assertThat(
+              database
+                  .admin()
+                  .number(
+                      "select count(*) from pgoffload.worker where name = 'w' and released_at is null"
+                          + " and epoch <= ?",
+                      lost))
+          .isZero();
+
+      // of another process of its name it takes nothing
+      worker.renewLease(1);
+      worker.forgetReply(before);
+      assertThat(worker.registerAnew(token(), 1, request)).isEmpty();
     }
   }
 
@@ -730,6 +765,7 @@ final class FailOverTest extends OnPostgresVersions {
   @Test
   void immediateRequestsHaveOtherIdsUntilAPromotionIsAccepted() {
     database.admin().run("update pgoffload.server_timeline set timeline = 0");
+    database.admin().run("select pgoffload.note_accepted_timeline()");
     try (var app = database.open("app")) {
       var id =
           app.number(

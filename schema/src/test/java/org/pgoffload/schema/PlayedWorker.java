@@ -156,6 +156,11 @@ public final class PlayedWorker implements AutoCloseable {
         .toList();
   }
 
+  /// The reply to its registration was lost: it goes by the epoch of before.
+  public void forgetReply(long before) {
+    epoch = before;
+  }
+
   public boolean renewLease(int inFlight) {
     return "t"
         .equals(

@@ -108,8 +108,6 @@ create or replace function pgoffload.next_request_id() returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  accepted_timeline constant integer := (select t.timeline from pgoffload.server_timeline t order by t.number desc limit 1);
 begin
   -- it would be lost, and its caller's transaction might be what the making of the slot waits for
   if exists (select from pgoffload.capture_break b
@@ -119,7 +117,8 @@ begin
   end if;
   -- A server that was just promoted may not have got the last ids that were drawn: until its timeline is accepted, which
   -- begins a new range, the sequence would draw them again.
-  if current_setting('transaction_read_only') = 'off' and pgoffload.current_timeline() = accepted_timeline then
+  if current_setting('transaction_read_only') = 'off'
+     and substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) = pgoffload.accepted_timeline() then
     return nextval('pgoffload.request_id');
   end if;
   return pgoffload.random_request_id((select s.last_value from pgoffload.request_id s));

@@ -23,11 +23,18 @@ as $$
 #variable_conflict use_column
 declare
   begun bigint;
+  before bigint[];
 begin
   perform pgoffload.require_token(token);
-  -- until this commits, a takeover finds the old lease locked and looks again
-  update pgoffload.worker w set released_at = clock_timestamp(), in_flight = 0
-  where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null;
+  -- until this commits, a takeover finds the old lease locked and looks again; with it one that was registered so and
+  -- never renewed, because its reply was lost
+  with released as (
+    update pgoffload.worker w set released_at = clock_timestamp(), in_flight = 0
+    where w.name = worker_name and w.released_at is null
+      and (w.epoch = worker_epoch or w.epoch > worker_epoch and w.heartbeat_at < w.returned_at)
+    returning w.epoch
+  )
+  select worker_epoch || array_agg(r.epoch) into before from released r;
   begun := pgoffload.register_worker(worker_name, provider, model, version);
   -- others may not have found this server yet
   update pgoffload.worker w set returned_at = clock_timestamp() where w.name = worker_name and w.epoch = begun;
@@ -42,7 +49,7 @@ begin
       where c.id = a.id order by c.attempt desc limit 1) latest on true
     where not exists (select from pgoffload.llm_result r where r.id = a.id)
       and case when latest.attempt is not null
-            then latest.worker = worker_name and latest.epoch = worker_epoch and coalesce(latest.nonce = a.nonce, true)
+            then latest.worker = worker_name and latest.epoch = any (before) and coalesce(latest.nonce = a.nonce, true)
             else a.immediate or exists (
               select from ${public_schema}.llm_request q
               where q.id = a.id and q.requested_by_oid = a.requested_by_oid and coalesce(q.nonce = a.nonce, true)) end

@@ -50,7 +50,11 @@ public final class ConsumerPositions {
     var partitions = List.copyOf(assigned);
     var positions = positions(database, partitions);
     var ends = consumer.endOffsets(partitions);
-    var lost = positions.stream().filter(each -> each.nextOffset > end(ends, each)).toList();
+    // also where it ends before what was to come again
+    var lost =
+        positions.stream()
+            .filter(each -> Math.max(each.nextOffset, each.repeatedBelow) > of(each, ends))
+            .toList();
     if (!lost.isEmpty()) {
       lost(database, lost.stream().map(Position::partition).toList());
     }
@@ -65,15 +69,16 @@ public final class ConsumerPositions {
           "select pgoffload.begin_to_repeat(?, ?, ?)",
           Query.array("text", first, each -> each.partition.topic()),
           Query.array("integer", first, each -> each.partition.partition()),
-          Query.array("bigint", first, each -> end(ends, each)));
+          Query.array("bigint", first, each -> of(each, ends)));
     }
+    // retention may have removed some of it
+    var begins = consumer.beginningOffsets(back.stream().map(Position::partition).toList());
     var repeatedBelow = new HashMap<TopicPartition, Long>();
     for (var each : back) {
-      long from = lost.contains(each) ? 0 : each.nextOffset;
-      long below = first.contains(each) ? end(ends, each) : each.repeatedBelow;
+      long from = Math.max(lost.contains(each) ? 0 : each.nextOffset, of(each, begins));
+      long below = first.contains(each) ? of(each, ends) : each.repeatedBelow;
       LOG.info("{} is read again from {} to {}", each.partition, from, below);
       repeatedBelow.put(each.partition, below);
-      // one that was removed by now is followed by the first that is there
       consumer.seek(each.partition, from);
     }
     recordFirst(database, consumer, positions);
@@ -122,8 +127,8 @@ public final class ConsumerPositions {
     }
   }
 
-  private static long end(Map<TopicPartition, Long> ends, Position of) {
-    return Objects.requireNonNull(ends.get(of.partition), "asked for");
+  private static long of(Position position, Map<TopicPartition, Long> offsets) {
+    return Objects.requireNonNull(offsets.get(position.partition), "asked for");
   }
 
   /// Records how far partitions are worked off.

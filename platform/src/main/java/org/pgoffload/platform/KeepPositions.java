@@ -14,6 +14,7 @@ import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,7 +45,10 @@ public final class KeepPositions {
   /// Partitions that have come, and are paused.
   private final Set<TopicPartition> undecided = new HashSet<>();
 
-  /// What the database knows of the other ones.
+  /// Partitions that go back, and where they will be back.
+  private final Map<TopicPartition, Long> goingBack = new HashMap<>();
+
+  /// What the database knows of partitions that have begun.
   private final Map<TopicPartition, Long> recorded = new HashMap<>();
 
   /// Partitions of which Kafka has lost records, as the database is to be told: their consumer has
@@ -91,6 +95,7 @@ public final class KeepPositions {
     token = null;
     outdated = false;
     undecided.clear();
+    goingBack.clear();
     recorded.clear();
   }
 
@@ -102,6 +107,7 @@ public final class KeepPositions {
   /// These have gone.
   public void lost(Collection<TopicPartition> partitions) {
     undecided.removeAll(partitions);
+    goingBack.keySet().removeAll(partitions);
     recorded.keySet().removeAll(partitions);
   }
 
@@ -141,10 +147,28 @@ public final class KeepPositions {
       token = begun.token();
     }
     repeated.below(begun.repeatedBelow());
+    goingBack.putAll(begun.repeatedBelow());
     // what was written of a partition after it had gone
     recorded.keySet().removeAll(undecided);
     consumer.resume(undecided);
     undecided.clear();
+  }
+
+  /// Where the consumer has come in partitions that go back. It may have come there without a
+  /// record: retention removes what is to come again, even all of it. To be asked when everything
+  /// is received that was polled.
+  public Map<TopicPartition, Long> passed(Consumer<?, ?> consumer) {
+    var passed = new HashMap<TopicPartition, Long>();
+    for (var partition : goingBack.keySet()) {
+      try {
+        passed.put(partition, consumer.position(partition, Duration.ZERO));
+      } catch (TimeoutException e) {
+        LOG.debug("The consumer looks for the first record of {}", partition);
+      }
+    }
+    passed.forEach((partition, position) ->
+        goingBack.computeIfPresent(partition, (_, back) -> position < back ? back : null));
+    return passed;
   }
 
   /// Of the timeline on which the consumer has begun; null before.

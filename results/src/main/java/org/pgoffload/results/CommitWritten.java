@@ -70,7 +70,12 @@ final class CommitWritten implements ConsumerRebalanceListener {
   /// database does not know by then is recorded now and then: the last records of a partition may
   /// be such that nothing of them is written.
   void commitIfDue() {
-    positions.recordIfDue(() -> Map.copyOf(passed));
+    positions.recordIfDue(() -> {
+      positions
+          .passed(consumer)
+          .forEach((partition, next) -> passed.merge(partition, next, Math::max));
+      return passed;
+    });
     if (written.isEmpty() || underWay || System.nanoTime() - lastCommit < INTERVAL.toNanos()) {
       return;
     }

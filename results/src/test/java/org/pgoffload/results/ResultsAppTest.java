@@ -298,6 +298,24 @@ final class ResultsAppTest {
   }
 
   @Test
+  void isBackWhereRetentionHasRemovedAllThatItGoesBackTo() throws Exception {
+    var topic = installation.topics().results();
+    try (var _ = start()) {
+      for (int i = 0; i < 2; i++) {
+        installation.send(new ProducerRecord<>(topic, 0, utf8("k"), result("removed").write()));
+      }
+      await().atMost(PATIENCE).until(() -> positions(topic).equals("2 0"));
+    }
+    installation.trim(topic, 0, 2);
+    installation.failOver();
+    try (var _ = start()) {
+      await().atMost(PATIENCE).until(() -> positions(topic).equals("2 0"));
+    }
+    assertThat(installation.query("select pgoffload.is_repeated(array['" + topic + "'])"))
+        .isEqualTo("t");
+  }
+
+  @Test
   void recordsNoPositionOfAPartitionThatAnotherHasByNow() throws Exception {
     var results = installation.topics().results();
     var pieces = installation.topics().pieces();

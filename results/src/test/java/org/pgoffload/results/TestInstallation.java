@@ -206,6 +206,11 @@ final class TestInstallation {
     broker.send(record);
   }
 
+  /// Removes the records of a partition before an offset, as retention does.
+  void trim(String topic, int partition, long before) {
+    broker.trim(topic, partition, before);
+  }
+
   /// Everything on a topic now, without what was not committed.
   List<ConsumerRecord<byte[], byte[]>> read(String topic) {
     return broker.read(topic);

@@ -743,6 +743,14 @@ final class FailOverTest extends OnPostgresVersions {
               "select pgoffload.begin_to_repeat(?, '{0}', '{4}')",
               (Object) new String[] {REQUESTS});
       assertThat(positions(worker)).containsExactly(token() + "|0|t|4");
+      // and one that ends before what was to come again
+      assertThat(recordSince(worker, token(), 3)).isEqualTo("t");
+      worker
+          .session()
+          .run(
+              "select pgoffload.begin_to_repeat(?, '{0}', '{3}')",
+              (Object) new String[] {REQUESTS});
+      assertThat(positions(worker)).containsExactly(token() + "|0|t|3");
     }
   }
 

@@ -136,17 +136,21 @@ $$;
 
 -- API: Private, for workers and the results application. Notes that consumers go back, and where their partitions end:
 -- until then records may come a second time. After a fail-over they go back to their positions. Where a partition ends
--- before its position, Kafka has lost records, and may have others in their place: it is read from its beginning.
+-- before its position, or before what was to come again, Kafka has lost records, and may have others in their place: it
+-- is read from its beginning.
 create or replace function pgoffload.begin_to_repeat(topics text[], partitions integer[], ends bigint[]) returns void
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
   update pgoffload.consumer_position p
   set token = pgoffload.current_token(), repeated_below = a.ends_at,
-      next_offset = case when p.next_offset > a.ends_at then 0 else p.next_offset end, recorded_at = clock_timestamp()
+      next_offset = case when p.next_offset > a.ends_at
+                           or p.token = pgoffload.current_token() and p.repeated_below > a.ends_at
+                         then 0 else p.next_offset end,
+      recorded_at = clock_timestamp()
   from unnest(topics, partitions, ends) a (topic, partition, ends_at)
   where p.topic = a.topic and p.partition = a.partition
-    and (p.token <> pgoffload.current_token() or p.next_offset > a.ends_at)
+    and (p.token <> pgoffload.current_token() or p.next_offset > a.ends_at or p.repeated_below > a.ends_at)
 $$;
 
 -- API: Private, for workers and the results application. Records that Kafka has lost records that were worked off: a

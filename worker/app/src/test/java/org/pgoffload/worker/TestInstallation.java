@@ -316,6 +316,11 @@ public final class TestInstallation implements AutoCloseable {
     send(record);
   }
 
+  /// Removes the requests before an offset, as retention does.
+  public void trimRequests(long before) {
+    broker.trim(topics.llmRequests(), 0, before);
+  }
+
   /// Everything on a topic now.
   public List<ConsumerRecord<byte[], byte[]>> read(String topic) {
     return broker.read(topic);

@@ -330,6 +330,24 @@ final class WorkerAppTest {
     assertThat(provider.calls()).isZero();
   }
 
+  /// @param removed how many of the three records, by retention
+  @ParameterizedTest
+  @ValueSource(ints = {2, 3})
+  void isBackWhereRetentionHasRemovedWhatItGoesBackTo(int removed) throws Exception {
+    installation.askMany(3);
+    try (var _ = start(new FakeProvider())) {
+      await().atMost(PATIENCE).until(() -> position("next_offset").equals("3"));
+    }
+    installation.trimRequests(removed);
+    installation.failOver();
+    try (var _ = start(new FakeProvider())) {
+      await()
+          .atMost(PATIENCE)
+          .until(() -> position("next_offset >= 3 and repeated_below is null").equals("true"));
+    }
+    assertThat(position("next_offset")).isEqualTo("3");
+  }
+
   private static long losses() {
     return Long.parseLong(
         installation.query(

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -141,6 +142,22 @@ public final class TestBroker implements AutoCloseable {
       admin().alterConsumerGroupOffsets(group, ends).all().get();
     } catch (ExecutionException e) {
       throw new IllegalStateException("the offsets were not committed", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// Removes the records of a partition before an offset, as retention does.
+  public void trim(String topic, int partition, long before) {
+    try {
+      admin()
+          .deleteRecords(
+              Map.of(new TopicPartition(topic, partition), RecordsToDelete.beforeOffset(before)))
+          .all()
+          .get();
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("the records were not removed", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException(e);

@@ -119,6 +119,9 @@ public final class CommitOffsets implements ConsumerRebalanceListener {
   }
 
   private Map<TopicPartition, Long> finished() {
+    positions
+        .passed(consumer)
+        .forEach((partition, next) -> watermark(partition, next).passed(next));
     var finished = new HashMap<TopicPartition, Long>();
     watermarks.forEach((partition, watermark) -> finished.put(partition, watermark.committable()));
     return finished;

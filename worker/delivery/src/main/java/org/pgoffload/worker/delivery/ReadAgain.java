@@ -2,7 +2,9 @@ package org.pgoffload.worker.delivery;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Objects;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.KafkaException;
 import org.jspecify.annotations.Nullable;
@@ -97,19 +99,16 @@ final class ReadAgain implements AutoCloseable {
   }
 
   private void readAgain(List<Long> ids) {
-    var unread = unread(ids);
+    var unread = new LinkedHashMap<Long, PendingRequests.Unread>();
+    unread(ids).forEach(each -> unread.put(each.reference().id(), each));
     if (unread.isEmpty()) {
       return;
     }
     try {
-      var read = records.read(unread.stream().map(PendingRequests.Unread::reference).toList());
-      for (var each : unread) {
-        var reading = read.get(each.reference().id());
-        if (reading != null) {
-          take(each, reading);
-        }
-      }
-      if (read.size() < unread.size()) {
+      records.read(
+          unread.values().stream().map(PendingRequests.Unread::reference).toList(),
+          (id, reading) -> take(Objects.requireNonNull(unread.remove(id), "asked for"), reading));
+      if (!unread.isEmpty()) {
         pause("no answer in time");
       } else {
         complaint.end();

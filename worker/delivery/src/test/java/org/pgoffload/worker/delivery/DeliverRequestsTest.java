@@ -20,7 +20,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.errors.TimeoutException;
@@ -105,6 +107,36 @@ final class DeliverRequestsTest {
     deliver.round(null);
     assertThat(handler.claimed).containsExactly(3L);
     assertThat(pending.waiting()).isEqualTo(2);
+  }
+
+  /// As one that was sent again, whose record lies behind those of all that wait.
+  @Test
+  void theFirstRequestIsReadAgainFirstWhereverItsRecordLies() throws Exception {
+    var deliver = deliver(DeliverRequestsTest::consumerOfOneRecord);
+    var others = List.of(sent(envelope(1031)), sent(envelope(1032)));
+    deliver.received(sent(envelope(1033)));
+    others.forEach(deliver::received);
+    pending.forgetRecords(0, 0);
+    roundUntilClaimed(deliver, 1);
+    assertThat(handler.claimed).containsExactly(1033L);
+  }
+
+  private static Consumer<byte[], byte[]> consumerOfOneRecord() {
+    var properties = new HashMap<>(ConsumerProperties.again(settings(), QUEUE));
+    properties.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 1);
+    return new KafkaConsumer<>(properties) {
+      private boolean done;
+
+      @Override
+      public ConsumerRecords<byte[], byte[]> poll(Duration timeout) {
+        if (done) {
+          throw new TimeoutException("Kafka does not answer any more");
+        }
+        var records = super.poll(timeout);
+        done = !records.isEmpty();
+        return records;
+      }
+    };
   }
 
   @Test

@@ -1,7 +1,6 @@
 package org.pgoffload.worker.delivery.records;
 
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -9,6 +8,7 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
@@ -16,6 +16,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /// Reads records again that are not in memory any more, with a consumer of its own, which belongs
@@ -48,31 +49,86 @@ public final class ReadRecords implements AutoCloseable {
     record Gone() implements Reading {}
   }
 
-  /// Reads records, for half a second at most.
-  ///
-  /// @return by the id of the request; those that could not be read in time are missing
-  /// @throws KafkaException if Kafka could not be asked
-  public Map<Long, Reading> read(Collection<RequestReference> wanted) {
-    var left = new HashMap<TopicPartition, NavigableMap<Long, Long>>();
-    for (var each : wanted) {
-      left.computeIfAbsent(each.partition(), _ -> new TreeMap<>()).put(each.offset(), each.id());
+  /// What is left to be read of a partition, as ids by their offsets.
+  private static final class Left {
+    /// What is read now: the record that is wanted first, then the others in the order in which
+    /// they lie.
+    private NavigableMap<Long, Long> now = new TreeMap<>();
+
+    private NavigableMap<Long, Long> then = new TreeMap<>();
+
+    /// Where the consumer reads.
+    private long position;
+
+    private void add(RequestReference wanted) {
+      (now.isEmpty() ? now : then).put(wanted.offset(), wanted.id());
     }
-    var read = new HashMap<Long, Reading>();
+
+    private @Nullable Long take(long offset) {
+      var id = now.remove(offset);
+      return id == null ? then.remove(offset) : id;
+    }
+
+    private void seek(Consumer<byte[], byte[]> from, TopicPartition partition) {
+      position = now.firstKey();
+      from.seek(partition, position);
+    }
+
+    /// @return whether anything is left
+    private boolean goOn() {
+      if (now.isEmpty()) {
+        now = then;
+        then = new TreeMap<>();
+      }
+      return !now.isEmpty();
+    }
+
+    private boolean isFarAhead() {
+      return now.firstKey() < position || now.firstKey() - position > READ_OVER;
+    }
+  }
+
+  /// Reads records, for half a second at most. Of each partition the record that is wanted first is
+  /// read first, wherever it lies: were the lowest ones always first, a request that was sent again
+  /// would be read after all that came before that. A partition that cannot be read keeps no other
+  /// one waiting.
+  ///
+  /// @param wanted in the order in which they are wanted
+  /// @param take is given what became of each record, by the id of its request, at once: it is kept
+  ///   though Kafka fails later. It is not told of those that could not be read in time
+  /// @throws KafkaException if Kafka could not be asked
+  public void read(Collection<RequestReference> wanted, BiConsumer<Long, Reading> take) {
+    var left = new HashMap<TopicPartition, Left>();
+    for (var each : wanted) {
+      left.computeIfAbsent(each.partition(), _ -> new Left()).add(each);
+    }
     long until = System.nanoTime() + PATIENCE.toNanos();
     var from = opened();
     from.assign(left.keySet());
-    left.forEach((partition, offsets) -> from.seek(partition, offsets.firstKey()));
+    left.forEach((partition, offsets) -> offsets.seek(from, partition));
     while (!left.isEmpty() && System.nanoTime() - until < 0) {
       try {
-        for (var record : from.poll(POLL)) {
-          take(record, left, read);
+        var records = from.poll(POLL);
+        for (var record : records) {
+          var of = of(left, new TopicPartition(record.topic(), record.partition()));
+          var id = of.take(record.offset());
+          if (id != null) {
+            take.accept(id, new Reading.Found(record));
+          }
         }
+        // what the consumer has come past is gone
+        records
+            .nextOffsets()
+            .forEach((partition, next) -> {
+              var of = of(left, partition);
+              of.position = next.offset();
+              gone(of.now.headMap(of.position), take);
+            });
       } catch (OffsetOutOfRangeException e) {
-        leaveOut(from, e.partitions(), left, read);
+        leaveOut(from, e.partitions(), left, take);
       }
-      goOn(from, left, read);
+      goOn(from, left);
     }
-    return read;
   }
 
   private Consumer<byte[], byte[]> opened() {
@@ -84,59 +140,54 @@ public final class ReadRecords implements AutoCloseable {
     return opened;
   }
 
-  private static void take(
-      ConsumerRecord<byte[], byte[]> record,
-      Map<TopicPartition, NavigableMap<Long, Long>> left,
-      Map<Long, Reading> read) {
-    var offsets = left.get(new TopicPartition(record.topic(), record.partition()));
-    var id = offsets == null ? null : offsets.remove(record.offset());
-    if (id != null) {
-      read.put(id, new Reading.Found(record));
-    }
-  }
-
   /// What lies outside of the log is gone.
   private static void leaveOut(
       Consumer<byte[], byte[]> from,
       Collection<TopicPartition> partitions,
-      Map<TopicPartition, NavigableMap<Long, Long>> left,
-      Map<Long, Reading> read) {
-    var begins = from.beginningOffsets(partitions, PATIENCE);
-    var ends = from.endOffsets(partitions, PATIENCE);
+      Map<TopicPartition, Left> left,
+      BiConsumer<Long, Reading> take) {
     for (var partition : partitions) {
-      var offsets = Objects.requireNonNull(left.get(partition), "only these are assigned");
-      gone(offsets.headMap(Objects.requireNonNull(begins.get(partition))), read);
-      gone(offsets.tailMap(Objects.requireNonNull(ends.get(partition))), read);
-      if (!offsets.isEmpty()) {
-        from.seek(partition, offsets.firstKey());
+      var of = of(left, partition);
+      try {
+        long begin = offset(from.beginningOffsets(List.of(partition), PATIENCE));
+        long end = offset(from.endOffsets(List.of(partition), PATIENCE));
+        for (var offsets : List.of(of.now, of.then)) {
+          gone(offsets.headMap(begin), take);
+          gone(offsets.tailMap(end), take);
+        }
+        // to be sought
+        of.position = Long.MAX_VALUE;
+      } catch (TimeoutException e) {
+        left.remove(partition);
+        from.assign(List.copyOf(left.keySet()));
       }
     }
   }
 
-  /// What the consumer has come past is gone; what lies far ahead is fetched at once.
-  private static void goOn(
-      Consumer<byte[], byte[]> from,
-      Map<TopicPartition, NavigableMap<Long, Long>> left,
-      Map<Long, Reading> read) {
-    var done = new ArrayList<TopicPartition>();
-    left.forEach((partition, offsets) -> {
-      long position = offsets.isEmpty() ? 0 : from.position(partition, PATIENCE);
-      gone(offsets.headMap(position), read);
-      if (offsets.isEmpty()) {
-        done.add(partition);
-      } else if (offsets.firstKey() - position > READ_OVER) {
-        from.seek(partition, offsets.firstKey());
-      }
-    });
-    if (!done.isEmpty()) {
-      done.forEach(left::remove);
+  private static Left of(Map<TopicPartition, Left> left, TopicPartition partition) {
+    return Objects.requireNonNull(left.get(partition), "only these are assigned");
+  }
+
+  private static long offset(Map<TopicPartition, Long> ofOne) {
+    return ofOne.values().iterator().next();
+  }
+
+  /// What is read is not asked for any more, and what lies far ahead is fetched at once.
+  private static void goOn(Consumer<byte[], byte[]> from, Map<TopicPartition, Left> left) {
+    if (left.values().removeIf(of -> !of.goOn())) {
       from.assign(List.copyOf(left.keySet()));
     }
+    left.forEach((partition, of) -> {
+      if (of.isFarAhead()) {
+        of.seek(from, partition);
+      }
+    });
   }
 
-  private static void gone(Map<Long, Long> offsets, Map<Long, Reading> read) {
-    offsets.values().forEach(id -> read.put(id, new Reading.Gone()));
+  private static void gone(Map<Long, Long> offsets, BiConsumer<Long, Reading> take) {
+    var ids = List.copyOf(offsets.values());
     offsets.clear();
+    ids.forEach(id -> take.accept(id, new Reading.Gone()));
   }
 
   @Override

@@ -49,31 +49,68 @@ final class StandbyHealthTest {
     admin = Session.open(address);
   }
 
+  /// @param names as in synchronized_standby_slots
+  private record Awaited(String names, String fault, String advice) {}
+
+  private static final List<Awaited> AWAITED =
+      List.of(
+          new Awaited(
+              "missing",
+              "there is no slot 'missing'",
+              "Make it (select pg_create_physical_replication_slot('missing')) and start the"
+                  + " standby with that primary_slot_name."),
+          new Awaited(
+              "own",
+              "slot own is no standby's",
+              "Name the physical slot of the standby instead of the logical slot own."),
+          new Awaited(
+              "another",
+              "slot another is no standby's",
+              "Name the physical slot of the standby instead of the logical slot another."),
+          new Awaited(
+              "away, AWAY",
+              "no standby reads from slot away",
+              "Start the standby with primary_slot_name = 'away'."),
+          new Awaited(
+              "Away, \"missing\"",
+              "no standby reads from slot away, there is no slot 'missing'",
+              "Start the standby with primary_slot_name = 'away'. Make it (select"
+                  + " pg_create_physical_replication_slot('missing')) and start the standby with"
+                  + " that primary_slot_name."));
+
   @Test
   void saysThatNothingIsCapturedWhileTheSlotWaitsForAStandbyThatDoesNotCome() {
     admin.run("select pg_create_physical_replication_slot('away', true)");
     admin.run("select pg_create_logical_replication_slot('another', 'pgoutput')");
     admin.run("alter system set max_slot_wal_keep_size = '1GB'");
-    for (var awaited :
-        List.of(
-            "missing|there is no slot 'missing'|Make it (select pg_create_physical_replication_slot('missing'))",
-            "own|slot own is no standby's|Name the physical slot of the standby instead of the logical slot own",
-            "another|slot another is no standby's|Name the physical slot",
-            "away, AWAY|and no standby reads from slot away. It|Start the standby with primary_slot_name = 'away'",
-            "Away, \"missing\"|no standby reads from slot away, there is no slot 'missing'|Start the standby with primary_slot_name = 'away'")) {
-      var names = awaited.split("\\|", 3);
-      waitFor(names[0]);
+    assertThat(check("capture")).startsWith("warning|nobody reads");
+    assertThat(check("standby")).isEqualTo(unread("away"));
+    for (var awaited : AWAITED) {
+      waitFor(awaited.names);
       admin.run("select pg_logical_emit_message(false, 'test', 'x', true)");
+      var takeOut =
+          awaited.advice
+              + " Or take the name out of synchronized_standby_slots (alter system, then select"
+              + " pg_reload_conf())";
       assertThat(check("capture"))
-          .startsWith("error|replication slot own delivers nothing")
-          .contains(names[1], names[2], "take the name out of synchronized_standby_slots")
+          .startsWith(
+              "error|replication slot own delivers nothing: it waits for each standby in"
+                  + " synchronized_standby_slots, and "
+                  + awaited.fault
+                  + ". It retains ")
           .containsPattern(
-              "It retains \\d+ .* of WAL; beyond max_slot_wal_keep_size = 1GB it is lost");
+              "retains \\d+ .* of WAL; beyond max_slot_wal_keep_size = 1GB it is lost\\|")
+          .endsWith("|" + takeOut + ": then requests are captured before that standby has them.");
       assertThat(check("standby"))
-          .startsWith("error|nothing is captured")
-          .contains(names[1].replace(". It", ""), names[2]);
+          .isEqualTo(
+              "error|nothing is captured until each standby in synchronized_standby_slots has it,"
+                  + " and "
+                  + awaited.fault
+                  + "|"
+                  + takeOut
+                  + ".");
       assertThat(StandbyCheck.advice(TestServer.address(primary, "postgres", "postgres"), "own"))
-          .hasValueSatisfying(advice -> assertThat(advice).contains(names[2]));
+          .hasValueSatisfying(advice -> assertThat(advice).contains(takeOut));
       // the server waits until it is told that it need not
       admin.run("set statement_timeout = '1s'");
       assertThat(admin.refused(DELIVERED).state()).isEqualTo("57014");
@@ -81,14 +118,33 @@ final class StandbyHealthTest {
     }
     waitFor("");
     assertThat(check("capture")).startsWith("warning|nobody reads");
-    assertThat(check("standby")).isEqualTo(NONE);
+    assertThat(check("standby")).isEqualTo(unread("away"));
     assertThat(admin.number(DELIVERED)).isPositive();
+  }
+
+  @Test
+  void saysThatCommitsWaitForAStandbyThatIsNotConnected() {
+    admin.run("set synchronous_commit = local");
+    set(admin, "synchronous_standby_names", "standby");
+    await()
+        .untilAsserted(() ->
+            assertThat(check("standby"))
+                .startsWith("error|commits wait for a standby")
+                .contains("none is connected|Start it"));
+    set(admin, "synchronous_standby_names", "");
+    await().until(() -> check("standby").equals(NONE));
+  }
+
+  private static String unread(String slot) {
+    return "ok|no standby is connected, and nobody reads from slot "
+        + slot
+        + ": of a backup, or of a standby without hot_standby_feedback|null";
   }
 
   @Test
   void takesNoBackupForAStandby() throws SQLException {
     admin.run("select pg_create_physical_replication_slot('backup', true)");
-    assertThat(check("standby")).isEqualTo(NONE);
+    assertThat(check("standby")).isEqualTo(unread("backup"));
     var properties = new Properties();
     PGProperty.USER.set(properties, "postgres");
     PGProperty.REPLICATION.set(properties, "true");

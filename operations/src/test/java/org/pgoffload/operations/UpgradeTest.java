@@ -61,6 +61,14 @@ final class UpgradeTest {
         values ('slot_created', 1, now(), 0, true);
       """;
 
+  /// A function of a version between the base and this one, with another result.
+  private static final String REPLACED =
+      """
+      create function pgoffload.awaited_standbys(slot text)
+      returns table (name text, fault text, says_what_it_needs boolean)
+      language sql as $$ select null::text, null::text, null::boolean $$
+      """;
+
   private static final String TABLES =
       """
       select c.oid::regclass from pg_class c
@@ -106,11 +114,17 @@ final class UpgradeTest {
         var before = interfaces(database);
         database.admin().run(ROWS);
         keepRows(database.admin());
+        database.admin().run(REPLACED);
 
         InstallSchema.run(address, "public");
 
         assertThat(interfaces(database)).containsAll(before);
         assertThat(lostRows(database.admin())).isEmpty();
+        assertThat(
+                database
+                    .admin()
+                    .number("select count(advice) from pgoffload.awaited_standbys('none')"))
+            .isZero();
         assertThat(older.claim(runningSent)).containsExactly("own|1");
         assertThat(older.claim(queuedSent, askedSent)).containsExactly("claimed|1", "claimed|1");
         database.record(

@@ -95,7 +95,8 @@ $$;
 
 -- API: Private. Whether a standby could take this server's place with the slot, as far as this server can see, and what
 -- to do about it. Where there is no standby, there is nothing to say: what only receives WAL, as a backup does, is none.
--- The slot of a standby that is gone is told from a backup's by the rows that it needs.
+-- The slot of a standby that is gone is told from a backup's by the rows that it needs; one without hot_standby_feedback
+-- needs none, so that its slot is named and nothing is warned of.
 create or replace function pgoffload.standby_health(slot text, out state text, out detail text, out advice text)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -109,6 +110,7 @@ declare
   physical text;
   gone text;
   clean_up text;
+  unread text;
   awaited record;
 begin
   -- a standby replays, and says so; to an owner without pg_read_all_stats only its slot tells, by the rows that it needs
@@ -120,17 +122,20 @@ begin
         select s.slot_name from pg_replication_slots s
         where s.slot_type = 'physical' and s.active_pid is not null and not s.temporary
           and coalesce(s.xmin, s.catalog_xmin) is not null) f;
-  select string_agg(s.slot_name::text, ', ' order by s.slot_name),
+  select string_agg(s.slot_name::text, ', ' order by s.slot_name) filter (where s.needs_rows),
          string_agg(format('select pg_drop_replication_slot(%L)', s.slot_name), '; ' order by s.slot_name)
-  into gone, clean_up
-  from pg_replication_slots s
-  where s.slot_type = 'physical' and s.active_pid is null and not s.temporary and coalesce(s.xmin, s.catalog_xmin) is not null;
+           filter (where s.needs_rows),
+         string_agg(s.slot_name::text, ', ' order by s.slot_name) filter (where not s.needs_rows and s.restart_lsn is not null)
+  into gone, clean_up, unread
+  from (select p.*, coalesce(p.xmin, p.catalog_xmin) is not null as needs_rows from pg_replication_slots p
+        where p.slot_type = 'physical' and p.active_pid is null and not p.temporary) s;
   select string_agg(w.fault, ', ' order by w.name) as faults, string_agg(w.advice, ' ' order by w.name) as advice,
          bool_or(not w.says_what_it_needs) as are_silent
   into awaited from pgoffload.awaited_standbys(slot) w;
   state := 'ok';
   if not attached and gone is null and waited_for = '' and captured_after = '' then
-    detail := 'no standby is connected or configured';
+    detail := case when unread is null then 'no standby is connected or configured'
+      else format('no standby is connected, and nobody reads from slot %s: of a backup, or of a standby without hot_standby_feedback', unread) end;
     return;
   end if;
   detail := case when waited_for = '' then 'no commit waits for a standby: what it has not got is lost with this server'
@@ -139,6 +144,13 @@ begin
     state := 'error';
     detail := format('nothing is captured until each standby in synchronized_standby_slots has it, and %s', awaited.faults);
     advice := awaited.advice || ' Or take the name out of synchronized_standby_slots (alter system, then select pg_reload_conf()).';
+  elsif waited_for <> '' and not exists (
+      select from pg_stat_replication r left join pg_replication_slots s on s.active_pid = r.pid
+      -- null: the owner may not see it
+      where s.slot_type is distinct from 'logical' and coalesce(r.sync_state, 'sync') <> 'async') then
+    state := 'error';
+    detail := 'commits wait for a standby of synchronous_standby_names, and none is connected';
+    advice := 'Start it, or take it out of synchronous_standby_names (alter system, then select pg_reload_conf()): then what it has not got is lost with this server.';
   elsif gone is not null then
     state := 'warning';
     detail := format('no standby reads from slot %s, from which one has read', gone);

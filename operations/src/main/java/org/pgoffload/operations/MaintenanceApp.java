@@ -9,6 +9,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.common.KafkaException;
+import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.primary.FollowPrimary;
 import org.pgoffload.schema.InstallException;
 import org.pgoffload.telemetry.Health;
@@ -28,6 +29,7 @@ public final class MaintenanceApp implements RunningPart {
 
   private final MaintenanceConfiguration configuration;
   private final FollowPrimary primary;
+  private final PrimarySessions sessions;
   private final CountDownLatch closing = new CountDownLatch(1);
   private final Thread thread;
   private final Thread watch;
@@ -37,13 +39,14 @@ public final class MaintenanceApp implements RunningPart {
   private MaintenanceApp(MaintenanceConfiguration configuration, Telemetry telemetry) {
     this.configuration = configuration;
     this.primary = follow(configuration);
+    this.sessions = new PrimarySessions(primary);
     this.thread = Thread.ofPlatform().name("pgoffload-maintenance").unstarted(this::run);
     this.watch =
         Thread.ofVirtual()
             .name("pgoffload-watch-installation")
-            .unstarted(new WatchInstallation(configuration, primary, telemetry.metrics()));
+            .unstarted(new WatchInstallation(configuration, sessions, telemetry.metrics()));
     this.remake =
-        Thread.ofVirtual().name("pgoffload-remake-slot").unstarted(new RemakeSlot(primary));
+        Thread.ofVirtual().name("pgoffload-remake-slot").unstarted(new RemakeSlot(sessions));
   }
 
   /// Begins at once, in the background. Faults are logged, and it is tried again the next time.
@@ -72,15 +75,17 @@ public final class MaintenanceApp implements RunningPart {
       throws SQLException, ExecutionException, InterruptedException, TimeoutException {
     try (var primary = follow(configuration)) {
       primary.awaitRecord(PATIENCE);
-      return once(configuration, primary);
+      return once(configuration, new PrimarySessions(primary));
     }
   }
 
-  private static List<String> once(MaintenanceConfiguration configuration, FollowPrimary primary)
+  private static List<String> once(MaintenanceConfiguration configuration, ConnectAsPart database)
       throws SQLException, ExecutionException, InterruptedException, TimeoutException {
     var trimmed =
         TrimRequestTopics.run(
-            configuration.kafka(), configuration.topics(), TopicSettings.read(primary).retention());
+            configuration.kafka(),
+            configuration.topics(),
+            TopicSettings.read(database).retention());
     trimmed
         .oldUnfinished()
         .ifPresent(partition ->
@@ -89,8 +94,8 @@ public final class MaintenanceApp implements RunningPart {
                     + " no requests are removed meanwhile",
                 partition));
     var changes = new ArrayList<>(trimmed.changes());
-    changes.addAll(RemoveOldRequests.run(primary, trimmed.oldUnfinished().isEmpty()));
-    changes.addAll(RemoveOldKeys.run(primary));
+    changes.addAll(RemoveOldRequests.run(database, trimmed.oldUnfinished().isEmpty()));
+    changes.addAll(RemoveOldKeys.run(database));
     return List.copyOf(changes);
   }
 
@@ -98,7 +103,7 @@ public final class MaintenanceApp implements RunningPart {
     try {
       do {
         try {
-          once(configuration, primary).forEach(change -> LOG.info("{}", change));
+          once(configuration, sessions).forEach(change -> LOG.info("{}", change));
           health = Health.ready("looks every " + configuration.interval());
         } catch (SQLException
             | ExecutionException

@@ -15,6 +15,11 @@ final class AdoptCommand extends ConfiguredCommand {
   public Integer call() {
     var database = copy();
     var out = out();
+    if (kafka(settings()) == null) {
+      out.println(
+          "Kafka was not asked whether parts follow this server as their primary, because"
+              + " KAFKA_BOOTSTRAP_SERVERS is not set: if it is no copy, they stop.");
+    }
     var adopted = AdoptCopy.run(database);
     out.println("Adopted " + database + " as installation " + adopted.installation() + ".");
     if (adopted.ended() > 0) {

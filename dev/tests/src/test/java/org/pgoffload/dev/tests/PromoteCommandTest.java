@@ -70,7 +70,12 @@ class PromoteCommandTest extends OnSharedInstallation {
   @Test
   void saysWhatAnAdoptedCopyNeeds() {
     assertThat(run("original", "install").status()).isZero();
-    assertThat(run("original", "adopt").status()).isZero();
+    var unasked = Command.run("adopt", "--database-url", database.uri());
+    assertThat(unasked.status()).isZero();
+    assertThat(unasked.output()).contains("Kafka was not asked", "if it is no copy, they stop");
+    var adopted = run("original", "adopt");
+    assertThat(adopted.status()).isZero();
+    assertThat(adopted.output()).doesNotContain("Kafka was not asked");
 
     var shown = run("original", "promote");
     assertThat(shown.status()).isEqualTo(1);

@@ -56,7 +56,7 @@ public record CaptureConfiguration(
   /// The sessions of the capture.
   ///
   /// @param properties the driver's, such as `sslmode` and `options`
-  /// @param firstStatement the first statement of each session
+  /// @param firstStatement the first statement of each session, as [OpenSession] needs it
   public record Session(Map<String, String> properties, String firstStatement) {
     public Session {
       properties = Map.copyOf(properties);

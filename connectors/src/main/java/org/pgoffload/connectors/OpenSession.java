@@ -13,13 +13,13 @@ import org.postgresql.Driver;
 /// would be no second server. Here the driver is given each as a property, and what
 /// [CaptureConfiguration] says besides.
 ///
-/// A pooler is refused, as the parts do it (`DirectLogin`): the settings of the login have not
-/// arrived.
+/// A pooler is refused, as by the parts: the first statement says whether the settings of the login
+/// have arrived (`PinnedSettings.FIRST_STATEMENT`).
 ///
 /// Stateless; safe to share between threads.
 public final class OpenSession implements ConnectionFactory {
   /// The property, after `database.`, with what each session executes first, the replication
-  /// connection's too.
+  /// connection's too. Its first row says where the session has a setting of the login from.
   static final String FIRST_STATEMENT = "first.statement";
 
   /// The driver's properties for several servers, or for one that Debezium takes for no host.
@@ -28,10 +28,6 @@ public final class OpenSession implements ConnectionFactory {
   static final String PORTS = "PGPORT";
 
   private static final String DATABASE = "PGDBNAME";
-
-  private static final String SOURCE_OF_A_SETTING =
-      "select s.source from pg_catalog.pg_settings s"
-          + " where s.name operator(pg_catalog.=) 'default_transaction_deferrable'";
 
   @Override
   public Connection connect(JdbcConfiguration config) throws SQLException {
@@ -50,13 +46,12 @@ public final class OpenSession implements ConnectionFactory {
     }
     try (var statement = connection.createStatement()) {
       statement.execute(first);
-      try (var row = statement.executeQuery(SOURCE_OF_A_SETTING)) {
-        if (!row.next() || !"client".equals(row.getString(1))) {
-          throw new SQLException(
-              "pooled_connection: a pooler, such as PgBouncer, answers for PostgreSQL: give the"
-                  + " connector the address of the server itself",
-              "0A000");
-        }
+      var rows = statement.getResultSet();
+      if (rows == null || !rows.next() || !"client".equals(rows.getString(1))) {
+        throw new SQLException(
+            "pooled_connection: a pooler, such as PgBouncer, answers for PostgreSQL: give the"
+                + " connector the address of the server itself",
+            "0A000");
       }
       return connection;
     } catch (SQLException e) {

@@ -88,4 +88,35 @@ final class PooledHandleTest extends WithSqlWorker {
     worker.run(database.onlySent());
     assertThat(second.value(status)).isEqualTo("succeeded");
   }
+
+  @Test
+  void whatAClientKeepsForTheSessionIsNotTheNextClients() {
+    second.run("begin; set local pgoffload.pooling = 'session'");
+    var launch = "select pid || ', ' || cookie from pg_background_submit('select 1')";
+    assertThat(second.value(launch)).isNotNull();
+    var read = second.value(launch);
+    second.run("select pg_background_detach(" + read + ")");
+    second.run("commit");
+
+    // the next client of the same session
+    assertThat(second.value("select pg_background_cancel_all()")).isEqualTo("0");
+    assertThat(second.value("select pg_background_detach_all()")).isEqualTo("0");
+    assertThat(second.value("select (pg_background_stats()).workers_launched")).isEqualTo("0");
+    assertThat(second.value("select (pg_background_outcome(" + read + ")).state"))
+        .isEqualTo("starting");
+    database.sent();
+  }
+
+  @Test
+  void aCancellationOfAnotherRolesTaskTellsNothing() {
+    var handle = launched("pg_background_launch_v2", "select 1", "null");
+    var request = database.onlySent();
+    var cancel = "select pg_background_cancel(" + handle + ")";
+    bea.run(cancel);
+    assertThat(worker.recordCancellation(request.id(), "bea")).isFalse();
+    worker.run(request);
+    bea.run(cancel);
+    assertThat(second.value("select (pg_background_outcome(" + handle + ")).state"))
+        .isEqualTo("stopped");
+  }
 }

@@ -71,6 +71,29 @@ as $$
     pg_catalog.current_setting('pgoffload.pooling', true) operator(pg_catalog.<>) all (array['', 'session']), false)
 $$;
 
+-- API: Private. The name of the setting that keeps something for the session, or for the transaction of a pooled one. They
+-- are two: a client that sets pgoffload.pooling for one transaction leaves a value to the session, which is none of the
+-- next client's. Inlined, as pgoffload.is_pooled.
+create or replace function pgoffload.setting_of(name text) returns text
+language sql stable parallel safe
+as $$
+  select case when pgoffload.is_pooled() then 'pgoffload.pooled_' else 'pgoffload.' end operator(pg_catalog.||) name
+$$;
+
+-- API: Private. What is kept under a name, or null. Inlined, as pgoffload.is_pooled.
+create or replace function pgoffload.kept(name text) returns text
+language sql stable parallel safe
+as $$
+  select pg_catalog.current_setting(pgoffload.setting_of(name), true)
+$$;
+
+-- API: Private. Keeps a value under a name. Inlined, as pgoffload.is_pooled.
+create or replace function pgoffload.keep(name text, value text) returns text
+language sql volatile
+as $$
+  select pg_catalog.set_config(pgoffload.setting_of(name), value, pgoffload.is_pooled())
+$$;
+
 -- API: Private. Names the session, or of a pooled one the transaction, for as long as its requests are kept: a pid alone
 -- comes again. Rights do not depend on it.
 create or replace function pgoffload.session_key() returns text

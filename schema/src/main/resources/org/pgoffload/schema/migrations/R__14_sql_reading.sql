@@ -7,8 +7,8 @@ create or replace function pgoffload.is_launched_here(id bigint) returns boolean
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(current_setting('pgoffload.attached', true) ~ format('=%s/', id), false)
-      or coalesce(current_setting('pgoffload.left', true) ~ format('=%s/', id), false)
+  select coalesce(pgoffload.kept('attached') ~ format('=%s/', id), false)
+      or coalesce(pgoffload.kept('left') ~ format('=%s/', id), false)
 $$;
 
 -- API: Private. Waits, behind a pooler, until a launch of another transaction is recorded, which takes a moment; a second
@@ -119,8 +119,8 @@ declare
   result pgoffload.sql_result;
   -- how long ago this session has launched it, in seconds; null: it is not the last one
   age constant double precision := case
-    when split_part(current_setting('pgoffload.launched', true), '/', 1) = handle.id::text then
-      date_part('epoch', began) - substring(current_setting('pgoffload.launched') from '/([0-9]{1,13})$')::double precision / 1000 end;
+    when split_part(pgoffload.kept('launched'), '/', 1) = handle.id::text then
+      date_part('epoch', began) - substring(pgoffload.kept('launched') from '/([0-9]{1,13})$')::double precision / 1000 end;
   first_pause double precision := least(0.05, pgoffload.remembered_ms('pgoffload.queued_ms') / 2000 - coalesce(age, 0));
   since timestamptz := began;
   next_look timestamptz := began + interval '2 s';

@@ -2,7 +2,7 @@
 -- session, its cookie is the request id. The names are those of 2.x; the older ones are a table at the end.
 --
 -- The session's settings remember which tasks it has attached, read and detached; a rollback takes this back. Of a pooled
--- session they are the transaction's (pgoffload.is_pooled), and a handle is resolved by its cookie:
+-- session they are the transaction's, under other names (pgoffload.kept), and a handle is resolved by its cookie:
 --   pgoffload.attached    ,pid=id/large/oid of the launcher   for each launch, and /label in hex, if it has one
 --   pgoffload.left        ,pid=id/c or /d                     for each one read (c) or detached (d), the latest
 --   pgoffload.timed_out   how many tasks a run has cancelled because their time was up
@@ -51,12 +51,11 @@ declare
   pid constant integer := pgoffload.pid_of(id);
   ignored text;
 begin
-  ignored := set_config('pgoffload.attached',
-    concat(current_setting('pgoffload.attached', true), ',', pid, '=', id, '/',
+  ignored := pgoffload.keep('attached',
+    concat(pgoffload.kept('attached'), ',', pid, '=', id, '/',
       (current_setting('transaction_isolation') not in ('read committed', 'read uncommitted'))::integer, '/',
-      quote_ident(current_user)::regrole::oid, '/' || nullif(encode(convert_to(label, 'UTF8'), 'hex'), '')), pgoffload.is_pooled());
-  ignored := set_config('pgoffload.launched',
-    concat(id, '/', (date_part('epoch', clock_timestamp()) * 1000)::bigint), pgoffload.is_pooled());
+      quote_ident(current_user)::regrole::oid, '/' || nullif(encode(convert_to(label, 'UTF8'), 'hex'), '')));
+  ignored := pgoffload.keep('launched', concat(id, '/', (date_part('epoch', clock_timestamp()) * 1000)::bigint));
   return pid;
 end
 $$;
@@ -69,20 +68,20 @@ as $$
 declare
   -- searched as plain text: of a session that has launched many it is long
   entry constant text := concat(',', pgoffload.pid_of(id), '=', id, '/');
-  attached constant text := current_setting('pgoffload.attached', true);
-  left_behind text := coalesce(current_setting('pgoffload.left', true), '');
+  attached constant text := pgoffload.kept('attached');
+  left_behind text := coalesce(pgoffload.kept('left'), '');
   ignored text;
 begin
   if strpos(attached, entry) > 0 then
-    ignored := set_config('pgoffload.attached',
-      replace(attached, entry || split_part(split_part(attached, entry, 2), ',', 1), ''), pgoffload.is_pooled());
+    ignored := pgoffload.keep('attached',
+      replace(attached, entry || split_part(split_part(attached, entry, 2), ',', 1), ''));
   end if;
   left_behind := replace(replace(left_behind, entry || 'c', ''), entry || 'd', '');
   -- a session that reads thousands of tasks does not come back to the first of them
   if octet_length(left_behind) > 50000 then
     left_behind := regexp_replace(right(left_behind, 40000), '^[^,]*', '');
   end if;
-  ignored := set_config('pgoffload.left', concat(left_behind, entry, how), pgoffload.is_pooled());
+  ignored := pgoffload.keep('left', concat(left_behind, entry, how));
 end
 $$;
 
@@ -97,7 +96,7 @@ as $$
 declare
   -- the latest of a number that came twice
   entry constant text[] := regexp_match(
-    left(split_part(',' || current_setting('pgoffload.attached', true), concat(',', pid, '='), -1), 60),
+    left(split_part(',' || pgoffload.kept('attached'), concat(',', pid, '='), -1), 60),
     '^([0-9]+)/([0-9])/([0-9]+)');
   since timestamptz;
   on_its_way boolean;
@@ -131,7 +130,7 @@ begin
   end if;
   since := clock_timestamp();
   loop
-    if current_setting('pgoffload.left', true) ~ coalesce(',' || pid || '=' || cookie || '/', ',' || pid || '=') then
+    if pgoffload.kept('left') ~ coalesce(',' || pid || '=' || cookie || '/', ',' || pid || '=') then
       exit;
     elsif cookie is null then
       select q.id into found_id from ${public_schema}.sql_request q
@@ -164,11 +163,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- launched here, and this session has submitted none
-  if coalesce(current_setting('pgoffload.submitted', true), '') = ''
-     and strpos(current_setting('pgoffload.attached', true), concat('=', id, '/')) > 0 then
+  if coalesce(pgoffload.kept('submitted'), '') = ''
+     and strpos(pgoffload.kept('attached'), concat('=', id, '/')) > 0 then
     return;
   end if;
-  if current_setting('pgoffload.submitted', true) ~ format(',%s,', id)
+  if pgoffload.kept('submitted') ~ format(',%s,', id)
      or exists (select from ${public_schema}.sql_request q where q.id = refuse_results_of_submitted.id and q.submitted) then
     raise exception 'results are disabled for PID % (submitted via submit_v2)', pid
       using errcode = 'feature_not_supported', hint = 'Use pg_background_launch for a task whose rows are wanted.';
@@ -246,9 +245,8 @@ begin
     return null;
   end if;
   id := (select pgoffload.emit_sql_request(sql, queue_size, label, true));
-  perform pg_catalog.set_config('pgoffload.submitted',
-    pg_catalog.concat(pg_catalog.right(pg_catalog.current_setting('pgoffload.submitted', true), 4000), ',', id, ','),
-    pgoffload.is_pooled());
+  perform pgoffload.keep('submitted',
+    pg_catalog.concat(pg_catalog.right(pgoffload.kept('submitted'), 4000), ',', id, ','));
   return row (pgoffload.attach(id, label), id);
 end
 $$;
@@ -271,7 +269,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- a task that was read may still be listed here
-  if current_setting('pgoffload.left', true) ~ format(',%s=%s/c', pid, cookie) then
+  if pgoffload.kept('left') ~ format(',%s=%s/c', pid, cookie) then
     perform pgoffload.leave(cookie, 'd');
   else
     perform pgoffload.leave((pgoffload.resolve(pid, cookie)).id, 'd');
@@ -285,7 +283,7 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if current_setting('pgoffload.left', true) ~ format(',%s=%s/c', pid, cookie) then
+  if pgoffload.kept('left') ~ format(',%s=%s/c', pid, cookie) then
     -- what this very transaction has launched and read, it sees in no table above READ COMMITTED
     return row (cookie, current_setting('transaction_isolation') not in ('read committed', 'read uncommitted'));
   end if;
@@ -317,8 +315,16 @@ language plpgsql volatile strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  handle constant pgoffload.attachment := pgoffload.known(pid, cookie);
+  handle pgoffload.attachment;
 begin
+  -- Of a task of which no worker has heard, behind a pooler, nobody can tell whose it is. One that is recorded for another
+  -- role is answered alike, and the workers leave both alone.
+  if pgoffload.is_pooled() and pgoffload.pid_of(cookie) = pid and pgoffload.may_be_on_its_way(cookie)
+     and not pgoffload.is_launched_here(cookie) then
+    handle := row (cookie, false);
+  else
+    handle := pgoffload.known(pid, cookie);
+  end if;
   perform (select pgoffload.emit_command('cancel', handle.id, null, null));
   if grace_ms > 0 then
     perform pgoffload.await_sql(handle, clock_timestamp() + least(grace_ms, 3600000) * interval '1 ms');
@@ -335,14 +341,14 @@ select pgoffload.pid_of(q.id) as pid, q.id as cookie, q.created_at as launched_a
             else 'starting' end as state,
        pg_catalog.left(q.command, 120) as sql_preview,
        r.error ->> 'message' as last_error,
-       pg_catalog.strpos(pg_catalog.current_setting('pgoffload.left', true), pg_catalog.concat('=', q.id, '/c')) > 0 is true as consumed,
+       pg_catalog.strpos(pgoffload.kept('left'), pg_catalog.concat('=', q.id, '/c')) > 0 is true as consumed,
        q.label, q.session
 from ${public_schema}.sql_request q
 left join pgoffload.sql_result r on r.id = q.id
 where q.immediate
   -- by the index, before row-level security asks for each row
   and q.requested_by_oid in (select o.oid from pg_catalog.pg_roles o where pg_catalog.pg_has_role(o.oid, 'usage'))
-  and pg_catalog.strpos(pg_catalog.current_setting('pgoffload.left', true), pg_catalog.concat('=', q.id, '/d')) > 0 is not true;
+  and pg_catalog.strpos(pgoffload.kept('left'), pg_catalog.concat('=', q.id, '/d')) > 0 is not true;
 
 -- API: Private. What this session has launched and finds in no table: no worker has heard of it yet, which takes a
 -- moment, or the caller's snapshot is older.
@@ -354,7 +360,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select m[1]::integer, m[2]::bigint, m[4]::oid, nullif(convert_from(decode(m[5], 'hex'), 'UTF8'), ''),
          (pgoffload.sql_outcome(row (m[2]::bigint, m[3] = '1')::pgoffload.attachment)).status
-  from regexp_matches(current_setting('pgoffload.attached', true), ',([0-9]+)=([0-9]+)/([0-9])/([0-9]+)/?((?:[0-9a-f]{2})*)', 'g') m
+  from regexp_matches(pgoffload.kept('attached'), ',([0-9]+)=([0-9]+)/([0-9])/([0-9]+)/?((?:[0-9a-f]{2})*)', 'g') m
   where pg_has_role(m[4]::oid, 'usage')
     and not exists (select from ${public_schema}.sql_request q where q.id = m[2]::bigint)
 $$;
@@ -425,7 +431,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select count(*), count(*) filter (where t.status = 'succeeded'), count(*) filter (where t.status in ('failed', 'expired')),
          count(*) filter (where t.status = 'cancelled'),
-         coalesce(substring(current_setting('pgoffload.timed_out', true) from '^[0-9]{1,9}$')::bigint, 0),
+         coalesce(substring(pgoffload.kept('timed_out') from '^[0-9]{1,9}$')::bigint, 0),
          count(*) filter (where t.status is null)::integer,
          coalesce(avg(t.ran_ms), 0), pgoffload.integer_setting('pg_background.max_workers', 16, 1)
   from (
@@ -564,7 +570,7 @@ begin
     return true;
   end if;
   perform ${public_schema}.pg_background_cancel(pid, cookie, 1000);
-  perform set_config('pgoffload.timed_out', ((${public_schema}.pg_background_stats()).workers_timed_out + 1)::text, pgoffload.is_pooled());
+  perform pgoffload.keep('timed_out', ((${public_schema}.pg_background_stats()).workers_timed_out + 1)::text);
   return false;
 end
 $$;
@@ -699,7 +705,7 @@ language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
   select m[1]::integer, m[2]::bigint
-  from regexp_matches(current_setting('pgoffload.attached', true), ',([0-9]+)=([0-9]+)/[0-9]/([0-9]+)', 'g') m
+  from regexp_matches(pgoffload.kept('attached'), ',([0-9]+)=([0-9]+)/[0-9]/([0-9]+)', 'g') m
   where pg_has_role(m[3]::oid, 'usage')
   union
   -- launched in a transaction that was rolled back

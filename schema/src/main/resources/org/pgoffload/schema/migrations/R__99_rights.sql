@@ -32,17 +32,17 @@ grant execute on function
   to llm_user;
 grant execute on function
   pgoffload.accepted_timeline, pgoffload.await_llm, pgoffload.await_recording, pgoffload.count_ended, pgoffload.handle_of, pgoffload.has_all_chunks,
-  pgoffload.health, pgoffload.is_launched_here, pgoffload.is_pooled, pgoffload.may_be_on_its_way,
+  pgoffload.health, pgoffload.is_launched_here, pgoffload.is_pooled, pgoffload.kept, pgoffload.may_be_on_its_way,
   pgoffload.is_running, pgoffload.pause, pgoffload.pause_polling, pgoffload.pause_polling_until, pgoffload.polling_pause, pgoffload.queue_depth,
   pgoffload.raise_if_lost, pgoffload.raise_unknown_request, pgoffload.recent_from, pgoffload.refuse_to_wait_on_old_snapshot,
   pgoffload.remember_ms, pgoffload.remembered_ms,
-  pgoffload.request_status, pgoffload.session_key, pgoffload.sql_outcome, pgoffload.worker_is_alive
+  pgoffload.request_status, pgoffload.session_key, pgoffload.setting_of, pgoffload.sql_outcome, pgoffload.worker_is_alive
   to llm_user, pgbackground_role;
 grant execute on function
   pgoffload.attach, pgoffload.attached_handles, pgoffload.await_outcome, pgoffload.await_run, pgoffload.await_sql,
   pgoffload.begin_sql_session, pgoffload.begin_task, pgoffload.cast_rows, pgoffload.columns_hint, pgoffload.complete_sql,
   pgoffload.current_task, pgoffload.enter_task,
-  pgoffload.finish_run, pgoffload.finish_task, pgoffload.integer_setting, pgoffload.known, pgoffload.large_rows,
+  pgoffload.finish_run, pgoffload.finish_task, pgoffload.integer_setting, pgoffload.keep, pgoffload.known, pgoffload.large_rows,
   pgoffload.last_progress, pgoffload.leave, pgoffload.leave_task, pgoffload.login_oid, pgoffload.may_be_launched, pgoffload.may_be_visible,
   pgoffload.memberships,
   pgoffload.parse_worker_timeout, pgoffload.pid_of, pgoffload.raise_notice, pgoffload.raise_notices,

@@ -1,11 +1,13 @@
 package org.pgoffload.results;
 
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.UUID;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.utils.Bytes;
@@ -32,8 +34,9 @@ import org.pgoffload.protocol.TopicNames;
 ///
 /// First, where the results are: what was counted already is left out, by request and attempt. A
 /// worker may publish a result twice, and a request may have a result of each of its attempts; the
-/// request counts with the first, the calls with each. What the results of a moment add to a total
-/// is summed up before it is passed on.
+/// request counts with the first, the calls with each. Its nonce tells a request from another one
+/// of its id, which was lost in a fail-over. What the results of a moment add to a total is summed
+/// up before it is passed on.
 ///
 /// Then, on the one partition of a topic of its own, because the results of a role lie on all: the
 /// sums. Only the last total of a commit is published.
@@ -71,7 +74,9 @@ final class UsageTopology {
         Stores.windowStoreBuilder(
             Stores.persistentWindowStore(COUNTED, RESULTS_REMEMBERED, Duration.ofMillis(1), false),
             Serdes.Long(),
-            Serdes.Integer()));
+            Serdes.serdeFrom(
+                (_, attempt) -> attempt == null ? null : attempt.write(),
+                (_, bytes) -> bytes == null ? null : CountedAttempt.read(bytes))));
     var usage = usage();
     builder.addStateStore(
         Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore(WAITING), Serdes.String(), usage)
@@ -105,13 +110,43 @@ final class UsageTopology {
         (_, bytes) -> bytes == null ? null : LlmUsage.read(bytes));
   }
 
+  /// An attempt that was counted.
+  ///
+  /// @param nonce of its request; null in a result of an earlier version
+  private record CountedAttempt(int number, @Nullable UUID nonce) {
+    static CountedAttempt of(Result result) {
+      return new CountedAttempt(result.attempts(), result.head().nonce());
+    }
+
+    boolean isOfTheSameRequest(CountedAttempt other) {
+      return nonce == null || other.nonce == null || nonce.equals(other.nonce);
+    }
+
+    byte[] write() {
+      return nonce == null
+          ? ByteBuffer.allocate(Integer.BYTES).putInt(number).array()
+          : ByteBuffer.allocate(Integer.BYTES + 2 * Long.BYTES)
+              .putInt(number)
+              .putLong(nonce.getMostSignificantBits())
+              .putLong(nonce.getLeastSignificantBits())
+              .array();
+    }
+
+    static CountedAttempt read(byte[] bytes) {
+      var buffer = ByteBuffer.wrap(bytes);
+      int number = buffer.getInt();
+      return new CountedAttempt(
+          number, buffer.hasRemaining() ? new UUID(buffer.getLong(), buffer.getLong()) : null);
+    }
+  }
+
   /// Sums up what each result adds, the first time it comes, and passes the sums on every moment.
   /// They wait in a store: a commit in between, when the partition moves, leaves them to the next
   /// owner.
   private static final class CountOnce
       extends ContextualProcessor<byte[], byte[], String, LlmUsage> {
     private final SkippedRecords skipped;
-    private @Nullable WindowStore<Long, Integer> counted;
+    private @Nullable WindowStore<Long, CountedAttempt> counted;
     private @Nullable KeyValueStore<String, LlmUsage> waiting;
 
     /// What the store holds, which would read it anew for each result.
@@ -155,21 +190,24 @@ final class UsageTopology {
     }
 
     private void count(Result result, Collection<LlmUsage> asFirst) {
+      var counting = CountedAttempt.of(result);
       boolean isFirst = true;
       long last = Long.MIN_VALUE;
       try (var attempts = counted().fetch(result.id(), 0, Long.MAX_VALUE)) {
         while (attempts.hasNext()) {
           var attempt = attempts.next();
-          if (attempt.value == result.attempts()) {
-            return;
-          }
-          isFirst = false;
           last = attempt.key;
+          if (counting.isOfTheSameRequest(attempt.value)) {
+            if (attempt.value.number == counting.number) {
+              return;
+            }
+            isFirst = false;
+          }
         }
       }
       long now = context().currentSystemTimeMs();
       // two attempts in one millisecond must not take each other's place
-      counted().put(result.id(), result.attempts(), Math.max(now, last + 1));
+      counted().put(result.id(), counting, Math.max(now, last + 1));
       (isFirst ? asFirst : UsageOf.result(result, false)).forEach(this::add);
     }
 
@@ -190,7 +228,7 @@ final class UsageTopology {
       return Objects.requireNonNull(waiting, "initialised by Kafka Streams");
     }
 
-    private WindowStore<Long, Integer> counted() {
+    private WindowStore<Long, CountedAttempt> counted() {
       return Objects.requireNonNull(counted, "initialised by Kafka Streams");
     }
   }

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.UUID;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.StringDeserializer;
@@ -133,6 +134,40 @@ final class UsageTopologyTest {
     send(result(1, 1, NOW, answered("openai", "gpt", 2)));
     send(result(1, 3, NOW, failed("openai", "gpt", 4)));
     assertThat(totals()).containsExactly(usage(MINUTE, "openai", "gpt", 1, 0, 0, 3, 1, 7));
+  }
+
+  @Test
+  void anIdThatCameAgainAfterAFailOverIsAnotherRequest() {
+    var lost = new UUID(0, 1);
+    var anew = new UUID(0, 2);
+    for (int i = 0; i < 2; i++) {
+      send(withNonce(lost, result(1, 1, NOW, answered("openai", "gpt", 1))));
+      send(withNonce(anew, result(1, 1, NOW, answered("openai", "gpt", 2))));
+      // executed again after the fail-over
+      send(withNonce(anew, result(1, 101, NOW, answered("openai", "gpt", 4))));
+      // of a worker of an earlier version, whatever of them it is
+      send(result(1, 101, NOW, answered("openai", "gpt", 4)));
+    }
+    assertThat(totals()).containsExactly(usage(MINUTE, "openai", "gpt", 2, 0, 0, 3, 0, 7));
+  }
+
+  private static Result withNonce(UUID nonce, Result result) {
+    var head = result.head();
+    return new Result(
+        new ResultHead(
+            head.version(),
+            head.id(),
+            head.kind(),
+            head.status(),
+            head.requestedBy(),
+            head.requestedByOid(),
+            nonce),
+        result.outcome(),
+        result.origin(),
+        result.tokens(),
+        result.run(),
+        null,
+        result.provenance());
   }
 
   @Test

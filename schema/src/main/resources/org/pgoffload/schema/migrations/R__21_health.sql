@@ -282,7 +282,7 @@ begin
   select r.s ->> 'state' as state, r.s ->> 'detail' as detail, r.s ->> 'advice' as advice into kept
   from (select nullif(setting ->> 'topic_replicas', '')::jsonb as s) r;
   state := coalesce(kept.state, 'ok');
-  detail := coalesce(kept.detail || ', when maintain last looked', 'maintain has not looked at the topics'' replicas yet');
+  detail := coalesce('when maintain last looked: ' || kept.detail, 'maintain has not looked at the topics'' replicas yet');
   advice := kept.advice;
   return next;
 

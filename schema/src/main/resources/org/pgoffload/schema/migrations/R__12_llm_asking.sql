@@ -258,81 +258,12 @@ returns jsonb                        -- the answer
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  result pgoffload.llm_result;
 begin
   if schema is null then
     raise exception 'the schema of llm_ask_json must not be null'
       using errcode = 'invalid_parameter_value', hint = 'For any JSON object: {"type": "object"}. For a plain answer call llm_ask.';
   end if;
-  result := pgoffload.ask_llm('ask', prompt, model, system, options, timeout, provider, schema, null);
-  begin
-    return result.answer::jsonb;
-  exception when others then
-    -- the worker has checked that it is JSON, of which jsonb does not take all
-    result.status := 'failed';
-    result.error_code := 'schema_mismatch';
-    result.error_message := 'jsonb does not hold the answer: ' || sqlerrm;
-  end;
-  perform pgoffload.raise_llm_failure(result);
-end
-$$;
-
--- API: Public. Asks many prompts at once and waits for all of them; rows in their order. One that fails has its error
--- in its row.
-create or replace function ${public_schema}.llm_ask_many(
-  prompts text[],
-  model text default null,           -- null: the setting llm.model, else the worker's
-  system text default null,          -- instructions to the model, for each
-  options jsonb default null,        -- as llm_request.options, for each
-  timeout interval default null,     -- for all; null: the setting llm.timeout, else default_timeout
-  provider text default null)        -- null: the setting llm.provider, else the worker's
-returns table (
-  ord bigint,                        -- which prompt, from 1
-  answer text,                       -- null if it failed
-  error text)                        -- then its code and message
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  since timestamptz := clock_timestamp();
-  give_up timestamptz;
-  prompt text;
-  sent pgoffload.llm_result[];
-  result pgoffload.llm_result;
-begin
-  perform pgoffload.refuse_to_wait_on_old_snapshot();
-  if coalesce(cardinality(prompts), 0) = 0 then
-    return;
-  end if;
-  -- what would be refused is, before anything is sent
-  ord := 0;
-  foreach prompt in array prompts loop
-    ord := ord + 1;
-    if coalesce(pgoffload.is_blank(prompt), true) then
-      raise exception 'prompt % of % is empty', ord, cardinality(prompts)
-        using errcode = 'invalid_parameter_value', detail = 'Nothing was sent.',
-              hint = 'Leave it out: array_remove(prompts, null) removes nulls.';
-    end if;
-  end loop;
-
-  sent := (select pgoffload.emit_llm_prompts(
-    'ask', null, system, null, model, options, timeout, null, null, provider, null, prompts));
-
-  give_up := pgoffload.give_up_at(since, timeout);
-  -- one after another, which takes no longer than the slowest of them
-  for n in 1 .. cardinality(sent) loop
-    ord := n;
-    result := sent[n];
-    if result.status is null then
-      result := pgoffload.await_llm(sent[n].id, since, give_up);
-    end if;
-    answer := result.answer;
-    error := case
-      when result.status is null then 'deadline_passed: llm request ' || sent[n].id || ' was not answered in time'
-      when result.status <> 'succeeded' then result.error_code || ': ' || coalesce(result.error_message, '') end;
-    return next;
-  end loop;
+  return pgoffload.json_answer(pgoffload.ask_llm('ask', prompt, model, system, options, timeout, provider, schema, null));
 end
 $$;
 

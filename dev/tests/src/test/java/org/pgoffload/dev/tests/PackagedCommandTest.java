@@ -28,7 +28,6 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
 import org.pgoffload.launcher.Main;
 import org.pgoffload.platform.DatabaseAddress;
@@ -159,10 +158,6 @@ class PackagedCommandTest {
   void answersEveryPublicFunctionAndEveryVendor(Form form) throws Exception {
     form.assumeBuilt();
     try (var vendor = VendorStub.start()) {
-      vendor.otherwise(question ->
-          question.turns().getLast().contains("json")
-              ? StubReply.answer("{\"city\": \"Paris\"}")
-              : StubReply.answer("an answer"));
       var ready = directory.resolve("ready.json");
       var command = new ArrayList<>(form.command(directory));
       command.addAll(List.of("dev", "--ready-file", ready.toString()));

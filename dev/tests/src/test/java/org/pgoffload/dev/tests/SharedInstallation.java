@@ -106,8 +106,10 @@ record SharedInstallation(
     if (said.startsWith("no quota") && question.path().contains("responses")) {
       return StubReply.failure(StubReply.Kind.NO_QUOTA);
     }
-    return StubReply.answer(
-        said.startsWith("json") ? "{\"city\": \"Paris\"}" : "stub answer to: " + said);
+    // with words that meet no schema
+    return question.turns().getFirst().contains("prose")
+        ? StubReply.answer("stub answer to: " + said)
+        : StubReply.to(question);
   }
 
   @Override

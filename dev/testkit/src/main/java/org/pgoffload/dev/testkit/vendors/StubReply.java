@@ -123,6 +123,15 @@ public sealed interface StubReply {
     public static final Tokens DEFAULT = new Tokens(120, 40, 30, 12, 5);
   }
 
+  /// What the stub answers by itself.
+  static StubReply to(StubQuestion question) {
+    var schema = question.options().responseSchema();
+    return answer(
+        schema == null
+            ? "stub answer to: " + question.lastText()
+            : MeetSchema.value(schema, question.lastText()).toString());
+  }
+
   static StubReply answer(String text) {
     return new Answer(text, Tokens.DEFAULT);
   }

@@ -36,9 +36,10 @@ import org.pgoffload.dev.testkit.http.WireReply.Ending;
 /// OpenAI, Azure OpenAI, Anthropic, Gemini, Mistral, Ollama and a compatible server at one address
 /// of this machine.
 ///
-/// A client with [#KEY] that asks as the vendor documents gets `stub answer to: …`, or texts
-/// embedded as [#vector]. A wrong key is a 401, the model `unknown-model` a 404, a deviation a 400,
-/// another path a 404. [#next] scripts other replies. Safe for any number of clients.
+/// A client with [#KEY] that asks as the vendor documents gets `stub answer to: …`, JSON that meets
+/// its schema ([MeetSchema]), or texts embedded as [#vector]. A wrong key is a 401, the model
+/// `unknown-model` a 404, a deviation a 400, another path a 404. [#next] scripts other replies.
+/// Safe for any number of clients.
 ///
 /// Longer than 300 lines because its public methods are all that tests may script and ask.
 public final class VendorStub implements AutoCloseable {
@@ -85,8 +86,7 @@ public final class VendorStub implements AutoCloseable {
   private volatile @Nullable StubLimits told;
   private volatile @Nullable TokenBucket bucket;
   private volatile @Nullable String query;
-  private volatile Function<StubQuestion, StubReply> otherwise =
-      question -> StubReply.answer("stub answer to: " + question.lastText());
+  private volatile Function<StubQuestion, StubReply> otherwise = StubReply::to;
 
   private VendorStub(ServerSocketFactory sockets, String scheme) throws IOException {
     this.server = sockets.createServerSocket(0, BACKLOG, InetAddress.getLoopbackAddress());

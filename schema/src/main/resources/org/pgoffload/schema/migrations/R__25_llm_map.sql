@@ -1,0 +1,267 @@
+-- llm_map: one statement, whose rows are all asked about at once.
+
+-- API: Private. Reads a template: {column} or {"Odd Name"} stands for a column's value, {{ and }} for braces.
+create or replace function pgoffload.parse_template(
+  template text,
+  out literals text[],     -- what stands before, between and behind the columns
+  out columns text[])      -- their names, as they are
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  part text[];
+  literal text := '';
+begin
+  literals := '{}';
+  columns := '{}';
+  for part in
+      select m from regexp_matches(template, '([{][{]|[}][}])|[{][[:space:]]*("(?:[^"]|"")+"|[^{}"]+)[[:space:]]*[}]|([{}])|([^{}]+)', 'g') m loop
+    if part[1] is not null then
+      literal := literal || left(part[1], 1);
+    elsif part[2] is not null then
+      literals := literals || literal;
+      literal := '';
+      columns := columns || case
+        when starts_with(part[2], '"') then replace(substr(part[2], 2, length(part[2]) - 2), '""', '"')
+        else lower(btrim(part[2], E' \t\n\r') collate "C") end;
+    elsif part[3] is not null then
+      raise exception 'a single % in "%"', part[3], left(template, 80)
+        using errcode = 'invalid_parameter_value', detail = 'Nothing was sent.',
+              hint = 'A column stands in braces, as {name} or {"Odd Name"}; a brace itself is written twice.';
+    else
+      literal := literal || part[4];
+    end if;
+  end loop;
+  literals := literals || literal;
+end
+$$;
+
+-- API: Private. A template with the values of a row; null if it has columns and all of them are empty. Values are put in
+-- as they are: braces in them mean nothing.
+create or replace function pgoffload.fill_template(literals text[], row_values text[]) returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  filled text := literals[1];
+  is_empty boolean := true;
+begin
+  if cardinality(row_values) = 0 then
+    return filled;
+  end if;
+  for n in 1 .. cardinality(row_values) loop
+    is_empty := is_empty and coalesce(pgoffload.is_blank(row_values[n]), true);
+    filled := concat(filled, row_values[n], literals[n + 1]);
+  end loop;
+  return case when not is_empty then filled end;
+end
+$$;
+
+-- API: Private. The statements of llm_map. The caller's query stands in FROM, where the server takes nothing that
+-- changes data. Its rows are kept: they are read twice, the second time with their answers.
+create or replace function pgoffload.map_statements(
+  query text, columns text[], returns regtype, with_error boolean,
+  out shape text,             -- no rows of the result
+  out rows text)              -- whole: a row of the result; row_values; n, its number; asked, that of the first equal one
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  result_row constant text := concat(
+    'select q.*, null::', returns, ' as "pgoffload answer"',
+    case when with_error then ', null::pg_catalog.text as "pgoffload error"' end,
+    -- the caller's query may end with a comment
+    ' from (', E'\n', regexp_replace(query, '[;[:space:]]+$', ''), E'\n', ') q');
+begin
+  shape := result_row || ' limit 0';
+  rows := concat(
+    'with "pgoffload rows" as materialized (', result_row, '), "pgoffload values" as materialized (',
+    'select "pgoffload row" as whole, array[', (
+      select string_agg(format('%I::pg_catalog.text collate pg_catalog."C"', c), ', ' order by n)
+      from unnest(columns) with ordinality u (c, n)),
+    ']::pg_catalog.text[] as row_values, pg_catalog.row_number() over () as n from "pgoffload rows" "pgoffload row")',
+    ' select v.whole, v.row_values, v.n, pg_catalog.min(v.n) over (partition by v.row_values) as asked',
+    ' from "pgoffload values" v order by v.n');
+end
+$$;
+
+-- API: Private. The answer of a result, as input of the type; null and a message where there is none.
+create or replace function pgoffload.mapped_answer(
+  result pgoffload.llm_result, returns regtype, out answer text, out error text)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  value jsonb;
+begin
+  error := pgoffload.failure_of(result);
+  if error is not null or returns = 'text'::regtype then
+    answer := result.answer;
+    return;
+  end if;
+  value := result.answer::jsonb -> 'answer';
+  answer := case when jsonb_typeof(value) = 'array'
+    then array(select pgoffload.as_input(e.value) from jsonb_array_elements(value) with ordinality e (value, n) order by e.n)::text
+    else pgoffload.as_input(value) end;
+exception when others then
+  answer := null;
+  error := 'schema_mismatch: ' || sqlerrm;
+end
+$$;
+
+-- API: Private. A JSON value as input of the type that its schema was made of. JSON writes an integer as 1.0 too.
+create or replace function pgoffload.as_input(value jsonb) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case jsonb_typeof(value) when 'number' then trim_scale(value::numeric)::text else value #>> '{}' end
+$$;
+
+-- API: Private. Sends the prompts of some rows as requests of their own; what is to become of the answer, the type says.
+create or replace function pgoffload.send_mapped(
+  prompts text[], returns regtype, model text, system text, options jsonb, timeout interval, provider text)
+returns pgoffload.llm_result[]
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select pgoffload.emit_llm_prompts(
+    'ask', null, system, null, model, options, timeout, null, null, provider,
+    case when returns <> 'text'::regtype then pgoffload.answer_schema(pgoffload.type_schema(returns)) end, prompts));
+end
+$$;
+
+-- API: Private. Waits for the answer of a request of send_mapped.
+create or replace function pgoffload.await_mapped(
+  request_id bigint,
+  unsent pgoffload.llm_result[],     -- the failures of those that could not be sent
+  since timestamptz, give_up timestamptz,
+  returns regtype,
+  out answer text, out error text)
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  sent pgoffload.llm_result;
+  mapped record;
+begin
+  if unsent <> '{}' then
+    select u.* into sent from unnest(unsent) u where u.id = request_id;
+  end if;
+  sent.id := request_id;
+  mapped := pgoffload.mapped_answer(pgoffload.await_sent(sent, since, give_up), returns);
+  answer := mapped.answer;
+  error := mapped.error;
+end
+$$;
+
+-- API: Public. Runs a query, asks about each of its rows, all at once, and returns the rows with the answers behind
+-- their columns. Of equal questions one is asked. A row whose question fails has a null; its error stands in one more
+-- column, if the column list has one, a text. If the statement is cancelled, or fails, so are the requests.
+--
+-- Has no SET clause: the query's names are looked up as the caller's are.
+create or replace function ${public_schema}.llm_map(
+  query text,                        -- one SELECT, VALUES or TABLE; runs with the caller's rights
+  ask text,                          -- the question, in which {column} or {"Odd Name"} is the row's value, {{ a brace
+  returns regtype default 'text',    -- the type of the answer
+  model text default null,           -- null: the setting llm.model, else the worker's
+  system text default null,          -- instructions to the model, for each
+  options jsonb default null,        -- as llm_request.options, for each
+  timeout interval default null,     -- for all; null: the setting llm.timeout, else default_timeout
+  provider text default null)        -- null: the setting llm.provider, else the worker's
+returns setof record                 -- the query's columns, the answer, and, if wanted, the error
+language plpgsql volatile
+as $$
+declare
+  -- every name of ours is qualified: the caller's search_path is in force
+  template record;
+  statements record;
+  with_error boolean := true;
+  rows_of refcursor;
+  found_row record;
+  result_row record;
+  mapped record;
+  has_row boolean;
+  pending integer;
+  request_id bigint;
+  prompt text;
+  prompts text[] := '{}';
+  numbers bigint[] := '{}';                 -- of the rows of these prompts
+  sent pgoffload.llm_result[];
+  ids bigint[] := '{}';                     -- by the number of a row that was asked about
+  unsent pgoffload.llm_result[] := '{}';    -- those that were too large
+  since timestamptz;
+  give_up timestamptz;
+begin
+  perform pgoffload.refuse_to_wait_on_old_snapshot();
+  perform pgoffload.require_text('query', query);
+  perform pgoffload.require_text('question', ask);
+  perform pgoffload.type_schema(returns);
+  template := pgoffload.parse_template(ask);
+  -- which columns the caller wants, nothing but a result tells
+  begin
+    statements := pgoffload.map_statements(query, template.columns, returns, true);
+    return query execute statements.shape;
+  exception when datatype_mismatch then
+    with_error := false;
+    statements := pgoffload.map_statements(query, template.columns, returns, false);
+    return query execute statements.shape;
+  end;
+
+  open rows_of scroll for execute statements.rows;
+  loop
+    fetch rows_of into found_row;
+    has_row := found;
+    if has_row and found_row.n operator(pg_catalog.=) found_row.asked then
+      prompt := pgoffload.fill_template(template.literals, found_row.row_values);
+      if prompt is not null then
+        prompts := pg_catalog.array_append(prompts, prompt);
+        numbers := pg_catalog.array_append(numbers, found_row.n);
+      end if;
+    end if;
+    pending := pg_catalog.cardinality(prompts);
+    if pending operator(pg_catalog.>=) 500 or not has_row and pending operator(pg_catalog.>) 0 then
+      sent := pgoffload.send_mapped(prompts, returns, model, system, options, timeout, provider);
+      for i in 1 .. pg_catalog.cardinality(sent) loop
+        ids[numbers[i]] := (sent[i]).id;
+        if (sent[i]).status is not null then
+          unsent := pg_catalog.array_append(unsent, sent[i]);
+        end if;
+      end loop;
+      prompts := '{}';
+      numbers := '{}';
+    end if;
+    exit when not has_row;
+  end loop;
+
+  since := pg_catalog.clock_timestamp();
+  give_up := pgoffload.give_up_at(since, timeout);
+  move absolute 0 in rows_of;
+  loop
+    fetch rows_of into found_row;
+    exit when not found;
+    result_row := found_row.whole;
+    request_id := ids[found_row.asked];
+    if request_id is not null then
+      mapped := pgoffload.await_mapped(request_id, unsent, since, give_up, returns);
+      if returns operator(pg_catalog.=) 'pg_catalog.text'::pg_catalog.regtype then
+        result_row."pgoffload answer" := mapped.answer;
+      else
+        begin
+          result_row."pgoffload answer" := mapped.answer;
+        exception when others then
+          mapped.error := pg_catalog.concat('schema_mismatch: ', sqlerrm);
+        end;
+      end if;
+      if with_error then
+        result_row."pgoffload error" := mapped.error;
+      end if;
+    end if;
+    return next result_row;
+  end loop;
+  close rows_of;
+exception when query_canceled or others then
+  perform pgoffload.cancel_unanswered(ids);
+  raise;
+end
+$$;

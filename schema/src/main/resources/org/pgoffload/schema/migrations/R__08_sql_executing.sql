@@ -181,6 +181,22 @@ as $$
     select from pg_stat_get_activity(s.pid) a where a.backend_start = s.started or a.backend_start is null)
 $$;
 
+-- API: Private, for workers. Whether a request that was executed in this session, other than this one, has a later
+-- attempt: a takeover ends the session, whatever it executes by then.
+create or replace function pgoffload.is_taken_over(
+  pid integer,
+  started text,       -- when the session began, as the server has told the worker
+  id bigint)
+returns boolean
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select from pgoffload.sql_session s
+    join pgoffload.claim c on c.id = s.id and c.attempt > s.attempt
+    where s.pid = is_taken_over.pid and s.started = is_taken_over.started::timestamptz and s.id <> is_taken_over.id)
+$$;
+
 -- What workers call on the session of a task, as the role that launched it.
 
 -- API: Private, for workers. Records which session executes an attempt, and returns the role that it is to run as. The

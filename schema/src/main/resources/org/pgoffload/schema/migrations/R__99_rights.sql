@@ -62,7 +62,7 @@ grant execute on function
   pgoffload.claim_llm, pgoffload.claim_llm_requests, pgoffload.claim_llm_since, pgoffload.claim_sql, pgoffload.claim_sql_again,
   pgoffload.claim_sql_since,
   pgoffload.claim_sql_requests, pgoffload.consult_cache, pgoffload.end_sql, pgoffload.end_sql_attempt, pgoffload.end_stalled_claims,
-  pgoffload.is_copy, pgoffload.known_results, pgoffload.live_workers, pgoffload.mark_autocommit, pgoffload.pid_of,
+  pgoffload.is_copy, pgoffload.is_taken_over, pgoffload.known_results, pgoffload.live_workers, pgoffload.mark_autocommit, pgoffload.pid_of,
   pgoffload.positions_at_begin, pgoffload.positions_of, pgoffload.positions_to_repeat, pgoffload.prepare_timeline, pgoffload.record_cancellations,
   pgoffload.record_kafka_loss, pgoffload.record_llm_requests, pgoffload.record_positions,
   pgoffload.record_positions_since, pgoffload.record_progress, pgoffload.record_sql_requests, pgoffload.record_wait, pgoffload.register_worker, pgoffload.register_worker_anew,

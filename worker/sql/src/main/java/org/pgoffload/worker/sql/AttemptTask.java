@@ -263,7 +263,7 @@ final class AttemptTask {
     return switch (String.valueOf(fault.getSQLState())) {
       // another backend's crash; a server that is not there for anybody
       case "57P02", "57P03" -> true;
-      default -> hasServerGone();
+      default -> isEndedFromElsewhere();
     };
   }
 
@@ -273,10 +273,12 @@ final class AttemptTask {
   }
 
   /// The server has ended the session with an error of its own: the task's, unless it ended all
-  /// sessions. A new one tells: while it stops it lets nobody in.
-  private boolean hasServerGone() throws InterruptedException {
+  /// sessions, or a takeover has ended it for an earlier task. A new one tells: while the server
+  /// stops it lets nobody in.
+  private boolean isEndedFromElsewhere() throws InterruptedException {
     try (var other = sessions.open(session.login())) {
-      return !other.serverStarted().equals(session.serverStarted());
+      return !other.serverStarted().equals(session.serverStarted())
+          || records.isTakenOver(session.identity(), task.id());
     } catch (SQLException e) {
       if (Thread.currentThread().isInterrupted()) {
         throw new InterruptedException("closing");

@@ -144,6 +144,11 @@ public final class TaskRecords implements TaskLogin.Roles {
     return is("select pgoffload.begin_autocommit(?, ?)", id, attempt);
   }
 
+  /// Whether another task that was executed in this session was taken over, which ends the session.
+  boolean isTakenOver(SqlClaim.EarlierSession session, long id) throws SQLException {
+    return is("select pgoffload.is_taken_over(?, ?, ?)", session.pid(), session.started(), id);
+  }
+
   /// The result that stands, as a message.
   Optional<String> resultMessage(long id) throws SQLException {
     return Query.first(

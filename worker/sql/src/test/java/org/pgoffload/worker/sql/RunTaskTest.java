@@ -505,6 +505,28 @@ final class RunTaskTest {
   }
 
   @Test
+  void aTaskInWhoseSessionAnEarlierOneWasTakenOverRunsAgain() throws Exception {
+    var earlier = database.launch("alice", "", "select pg_backend_pid()");
+    run(earlier);
+    var pid = worker.result(earlier.id()).returned().rows().getFirst().getFirst();
+    var task = database.launch("alice", "", "create table survived (); select pg_sleep(1)");
+    var ended = worker.begin(task);
+    awaitSleeping();
+    // a fail-over has lost the earlier one's result, and another worker takes it over
+    database.execute(
+        "insert into pgoffload.claim (id, attempt, worker, epoch, requested_by_oid, token)"
+            + " select id, attempt + 1, 'w2', epoch, requested_by_oid, gen_random_uuid()"
+            + " from pgoffload.claim where id = "
+            + earlier.id());
+    assertThat(database.query("select pg_terminate_backend(%s, 5000)".formatted(pid)))
+        .isEqualTo("t");
+    assertThat(ended.get()).isEqualTo(RequestEnd.FINISHED);
+    var result = worker.result(task.id());
+    assertThat(result.status()).isEqualTo("succeeded");
+    assertThat(result.attempt()).isEqualTo(2);
+  }
+
+  @Test
   void aSettingThatTheDriverCannotReadFails() throws Exception {
     assertThat(error(run("set client_encoding = 'latin1'; select 1")).sqlstate())
         .isEqualTo("0A000");

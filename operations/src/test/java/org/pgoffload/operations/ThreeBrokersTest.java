@@ -68,12 +68,17 @@ final class ThreeBrokersTest {
                 Telemetry.none())) {
       assertThat(check(session))
           .isEqualTo("ok|maintain has not looked at the topics' replicas yet");
-      await().atMost(PATIENCE).until(() -> check(session).startsWith("ok|all replicas"));
+      await()
+          .atMost(PATIENCE)
+          .until(() -> check(session).startsWith("ok|when maintain last looked: all replicas"));
       assertThat(TopicReplicas.find(admin, TOPICS).brokers()).isEqualTo(3);
       assertThat(status(admin)).isEqualTo("ok");
 
       cluster.broker(1).kill();
-      await().atMost(PATIENCE).until(() -> check(session).startsWith("warning|replicas are away"));
+      await()
+          .atMost(PATIENCE)
+          .until(() ->
+              check(session).startsWith("warning|when maintain last looked: replicas are away"));
       assertThat(status(admin)).isEqualTo("warning");
       // two of three are enough to write
       assertThat(RecordPrimary.accept(database, kafka(), TOPICS).server().timeline()).isEqualTo(1);
@@ -83,7 +88,9 @@ final class ThreeBrokersTest {
           .isInstanceOf(InstallException.class);
 
       cluster.startStopped();
-      await().atMost(PATIENCE).until(() -> check(session).startsWith("ok|all replicas"));
+      await()
+          .atMost(PATIENCE)
+          .until(() -> check(session).startsWith("ok|when maintain last looked: all replicas"));
     }
   }
 

@@ -44,6 +44,20 @@ record MeasureOneStatement(
         Target.atMost(0.6));
   }
 
+  static Measure map() {
+    return new MeasureOneStatement(
+        "llm-map",
+        "llm_map over 10,000 rows",
+        "row",
+        10_000,
+        """
+        select count(answer) from llm_map(
+          'select i from generate_series(1, ' || ?::integer || ') i', 'Summarize document {i}', timeout => '60 s')
+          as (i integer, answer text)
+        """,
+        Target.atMost(0.6));
+  }
+
   @Override
   public Measurement run(BenchmarkTarget target, BenchmarkPlan plan)
       throws SQLException, InterruptedException {

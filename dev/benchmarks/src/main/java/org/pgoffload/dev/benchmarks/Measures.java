@@ -36,6 +36,7 @@ final class Measures {
           new MeasureHops(),
           MeasureOneStatement.launches(),
           MeasureOneStatement.prompts(),
+          MeasureOneStatement.map(),
           new MeasureRowsRead(),
           new MeasureInsert(),
           new MeasureGrowth(),

@@ -448,12 +448,17 @@ final class SqlRequestHandlerTest {
     try (var gate = closed(8);
         var _ = start("w")) {
       long id = launches.launch("alice", gate(8));
-      awaitRunning(1);
+      // its session is idle for a moment between the begin and the command
       int pid =
           Integer.parseInt(
-              installation.query(
-                  "select pid from pg_stat_activity where application_name like 'pg_background:%'"
-                      + " and state <> 'idle'"));
+              await()
+                  .atMost(PATIENCE)
+                  .until(
+                      () ->
+                          installation.query(
+                              "select coalesce(max(pid), 0) from pg_stat_activity where"
+                                  + " application_name like 'pg_background:%' and state <> 'idle'"),
+                      found -> !found.equals("0")));
       launches.progress("bob", id, 99, pid + 1);
       launches.progress("alice", id, 40, pid);
       awaitQuery(

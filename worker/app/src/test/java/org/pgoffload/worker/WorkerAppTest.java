@@ -301,7 +301,7 @@ final class WorkerAppTest {
                   "select string_agg(concat_ws(' ', id, attempt), ', ' order by id)"
                       + " from pgoffload.claim where epoch = "
                       + now))
-          .isEqualTo(runs + " 2, " + unclaimed + " 1");
+          .isEqualTo(runs + " 102, " + unclaimed + " 1");
       provider.release("runs");
       provider.release("unclaimed");
       awaitAnswers(2);

@@ -54,7 +54,10 @@ final class JsonSchemaTest {
             + "\"model\":\"m\",\"options\":{\"temperature\":0.5,\"max_output_tokens\":9},\"tags\":{\"a\":1}}",
         "{\"prompt\":\"p\",\"provider\":\"azure_openai\",\"response_schema\":{\"type\":\"object\"},\"retry_of\":7,"
             + "\"options\":{\"stop\":[\"a\",\"b\"],\"reasoning_effort\":\"xhigh\",\"stream\":false,\"cache\":\"1 h\"}}",
-        "{\"prompt\":\"p\",\"options\":{\"stop\":\"END\"}}"
+        "{\"prompt\":\"p\",\"options\":{\"stop\":\"END\"}}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"t\"},"
+            + "{\"type\":\"image\",\"url\":\"https://a.example\",\"media_type\":\"image/gif\"},"
+            + "{\"type\":\"image\",\"data\":\"QUI=\",\"media_type\":\"image/png\"}]}]}"
       })
   void takesARequestForACompletion(String payload) {
     assertThat(errors(REQUEST, withPayload(payload))).isEmpty();
@@ -110,6 +113,10 @@ final class JsonSchemaTest {
           ASK      | "model":"a-model" | "options":[]
           ASK      | "model":"a-model" | "messages":[]
           ASK      | "model":"a-model" | "messages":[{"role":"system","content":"c"}]
+          ASK      | "model":"a-model" | "messages":[{"role":"user","content":[]}]
+          ASK      | "model":"a-model" | "messages":[{"role":"assistant","content":[{"type":"text","text":"t"}]}]
+          ASK      | "model":"a-model" | "messages":[{"role":"user","content":[{"type":"image","data":"QUI="}]}]
+          ASK      | "model":"a-model" | "messages":[{"role":"user","content":[{"type":"image","url":"http://a.example"}]}]
           ASK      | "model":"a-model" | "messages":[{"role":"user"}]
           ASK      | "model":"a-model" | "tags":"t"
           SQL      | "group":"s-17" | "group":""

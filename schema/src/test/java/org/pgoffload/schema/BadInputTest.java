@@ -76,6 +76,46 @@ final class BadInputTest extends OnPostgresVersions {
         "messages | '[{\"role\": \"user\", \"content\": 7}]' | each message must be an object with a role and a content that is not empty | The roles are",
         "messages | '[{\"role\": \"user\", \"content\": \" \"}]' | each message must be an object with a role and a content that is not empty | The roles are",
         "messages | '[{\"role\": \"user\", \"content\": \"c\", \"name\": \"n\"}]' | each message must be an object with a role and a content that is not empty | The roles are",
+        "messages | '[{\"role\": \"user\", \"content\": []}]' | each message must be an object with a role and a content that is not empty | The roles are",
+        "messages | '[{\"role\": \"user\", \"content\": [7]}]' | each part of a message must be an object of the type text or image | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [[]]}]' | each part of a message must be an object of the type text or image | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [\"a\"]}]' | each part of a message must be an object of the type text or image | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [null]}]' | each part of a message must be an object of the type text or image | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{}]}]' | each part of a message must be an object of the type text or image | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"video\"}]}]' | each part of a message must be an object of the type text or image | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": null}]}]' | each part of a message must be an object of the type text or image | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"text\"}]}]' | each part of type text must have a text that is not empty, and no other field | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \" \"}]}]' | each part of type text must have a text that is not empty, and no other field | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": 7}]}]' | each part of type text must have a text that is not empty, and no other field | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"a\", \"url\": \"b\"}]}]' | each part of type text must have a text that is not empty, and no other field | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\"}]}]' | each part of type image must have either url or data, may have media_type, and no other field | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"https://a.example/b\", \"data\": \"QUJD\", \"media_type\": \"image/png\"}]}]' | each part of type image must have either url or data, may have media_type, and no other field | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"https://a.example/b\", \"detail\": \"high\"}]}]' | each part of type image must have either url or data, may have media_type, and no other field | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"QUJD\"}]}]' | the media_type of an image, which data needs, must be image/png, image/jpeg, image/gif or image/webp | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"QUJD\", \"media_type\": \"image/svg+xml\"}]}]' | the media_type of an image, which data needs, must be image/png, image/jpeg, image/gif or image/webp | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"QUJD\", \"media_type\": null}]}]' | the media_type of an image, which data needs, must be image/png, image/jpeg, image/gif or image/webp | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"https://a.example/b\", \"media_type\": \"text/html\"}]}]' | the media_type of an image, which data needs, must be image/png, image/jpeg, image/gif or image/webp | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"http://a.example/b\"}]}]' | the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"file:///etc/passwd\"}]}]' | the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"data:image/png;base64,QUJD\"}]}]' | the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"HTTPS://a.example/b\"}]}]' | the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"https://\"}]}]' | the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"https:///b\"}]}]' | the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"https://me@a.example/b\"}]}]' | the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"https://a.example\\\\@b\"}]}]' | the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"https://a.example/b c\"}]}]' | the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"https://a.example/ä\"}]}]' | the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": \"https://a.example/\\n\"}]}]' | the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": 7}]}]' | the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"url\": null}]}]' | the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"\", \"media_type\": \"image/png\"}]}]' | the data of an image must be its bytes in base64, padded and without line breaks | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"QUJ\", \"media_type\": \"image/png\"}]}]' | the data of an image must be its bytes in base64, padded and without line breaks | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"QUJD\\n\", \"media_type\": \"image/png\"}]}]' | the data of an image must be its bytes in base64, padded and without line breaks | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"Q=JD\", \"media_type\": \"image/png\"}]}]' | the data of an image must be its bytes in base64, padded and without line breaks | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"QUJ-\", \"media_type\": \"image/png\"}]}]' | the data of an image must be its bytes in base64, padded and without line breaks | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"====\", \"media_type\": \"image/png\"}]}]' | the data of an image must be its bytes in base64, padded and without line breaks | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": 7, \"media_type\": \"image/png\"}]}]' | the data of an image must be its bytes in base64, padded and without line breaks | For example",
+        "messages | '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": null, \"media_type\": \"image/png\"}]}]' | the data of an image must be its bytes in base64, padded and without line breaks | For example",
       })
   void refusesAnInvalidColumn(String column, String value, String message, String hint) {
     var insert =
@@ -168,6 +208,43 @@ final class BadInputTest extends OnPostgresVersions {
         "insert into llm_request (messages) values ('[{\"role\": \"user\", \"content\": \"c\"}]')");
     assertThat(database.onlySent().envelope().payload())
         .hasToString("{\"messages\":[{\"role\":\"user\",\"content\":\"c\"}]}");
+  }
+
+  @Test
+  void refusesAnImageOfTheAssistant() {
+    var error =
+        app.refused(
+            """
+            insert into llm_request (prompt, messages) values ('p', '[{"role": "assistant",
+              "content": [{"type": "image", "url": "https://a.example/b"}]}]')\
+            """);
+    assertThat(error.state()).isEqualTo("22023");
+    assertThat(error.message()).isEqualTo("the content of an assistant's message must be a text");
+    assertThat(database.sent()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"type\": \"text\", \"text\": \"a\"}",
+        "{\"type\": \"image\", \"url\": \"https://a.example\"}",
+        "{\"type\": \"image\", \"url\": \"https://[::1]:8443/?b=c%20d&e={}#f\", \"media_type\": \"image/webp\"}",
+        "{\"type\": \"image\", \"data\": \"QUI=\", \"media_type\": \"image/gif\"}"
+      })
+  void takesAMessageOfPartsWithoutAPrompt(String part) {
+    app.run(
+        "insert into llm_request (messages) values (jsonb_build_array(jsonb_build_object('role', 'user', 'content', jsonb_build_array(?::jsonb))))",
+        part);
+    assertThat(
+            database
+                .onlySent()
+                .envelope()
+                .payload()
+                .path("messages")
+                .path(0)
+                .path("content")
+                .path(0))
+        .isEqualTo(PlayedSqlWorker.json(part));
   }
 
   @Test

@@ -25,6 +25,11 @@ final class EnvelopeSchemaTest extends OnPostgresVersions {
         values ('p', 's', '[{"role": "assistant", "content": "c"}]', 'm',
                 '{"temperature": 0.5, "max_output_tokens": 10}', '1 day', 'k', '{"a": null}')
         """,
+        """
+        insert into llm_request (messages) values ('[{"role": "user", "content": [
+          {"type": "text", "text": "t"}, {"type": "image", "url": "https://a.example/b"},
+          {"type": "image", "data": "QUI=", "media_type": "image/png"}]}]')
+        """,
         "select llm_submit('p', timeout => '1 microsecond')",
         """
         select llm_submit('p', provider => 'azure_openai', response_schema => '{"type": "object"}',

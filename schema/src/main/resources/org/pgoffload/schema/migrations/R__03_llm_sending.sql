@@ -141,6 +141,47 @@ begin
 end
 $$;
 
+-- API: Private. What each part of a message has to be, where one of them is not; null if all are. Runs within the
+-- search_path of its callers.
+create or replace function pgoffload.fault_of_parts(parts jsonb) returns text
+language plpgsql immutable
+as $$
+declare
+  part jsonb;
+begin
+  for part in select e from jsonb_array_elements(parts) e loop
+    case part ->> 'type'
+      when 'text' then
+        if part - array['type', 'text'] <> '{}' or jsonb_typeof(part -> 'text') is distinct from 'string'
+           or pgoffload.is_blank(part ->> 'text') then
+          return 'each part of type text must have a text that is not empty, and no other field';
+        end if;
+      when 'image' then
+        if part - array['type', 'url', 'data', 'media_type'] <> '{}' or (part ? 'url') = (part ? 'data') then
+          return 'each part of type image must have either url or data, may have media_type, and no other field';
+        end if;
+        if (part ? 'data' or part ? 'media_type') and (
+             jsonb_typeof(part -> 'media_type') is distinct from 'string'
+             or part ->> 'media_type' not in ('image/png', 'image/jpeg', 'image/gif', 'image/webp')) then
+          return 'the media_type of an image, which data needs, must be image/png, image/jpeg, image/gif or image/webp';
+        end if;
+        -- a host and perhaps a port, no user; then printable ASCII
+        if part ? 'url' and (jsonb_typeof(part -> 'url') <> 'string' or length(part ->> 'url') > 8192
+             or part ->> 'url' !~ '^https://([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#][!-~]*)?$') then
+          return 'the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII';
+        end if;
+        if part ? 'data' and (jsonb_typeof(part -> 'data') <> 'string' or length(part ->> 'data') % 4 <> 0
+             or part ->> 'data' !~ '^[A-Za-z0-9+/]+={0,2}$') then
+          return 'the data of an image must be its bytes in base64, padded and without line breaks';
+        end if;
+      else
+        return 'each part of a message must be an object of the type text or image';
+    end case;
+  end loop;
+  return null;
+end
+$$;
+
 -- API: Private. Raises invalid_parameter_value for what is wrong with a request for an answer. Runs within the rights
 -- and the search_path of pgoffload.send_llm_request's callers.
 create or replace function pgoffload.check_ask_request(request ${public_schema}.llm_request) returns void
@@ -148,6 +189,7 @@ language plpgsql immutable
 as $$
 declare
   turn jsonb;
+  fault text;
   last_role text;
 begin
   if request.inputs is not null then
@@ -170,12 +212,24 @@ begin
     for turn in select e from jsonb_array_elements(request.messages) e loop
       if jsonb_typeof(turn) <> 'object'
          or coalesce(turn ->> 'role', '') not in ('user', 'assistant')
-         or jsonb_typeof(turn -> 'content') is distinct from 'string'
-         or pgoffload.is_blank(turn ->> 'content')
+         or (case jsonb_typeof(turn -> 'content')
+               when 'string' then pgoffload.is_blank(turn ->> 'content')
+               when 'array' then turn -> 'content' = '[]'
+               else true end)
          or exists (select from jsonb_object_keys(turn) k where k not in ('role', 'content')) then
         raise exception 'each message must be an object with a role and a content that is not empty'
           using errcode = 'invalid_parameter_value', column = 'messages',
                 hint = 'The roles are user and assistant; instructions go into system.';
+      end if;
+      if jsonb_typeof(turn -> 'content') = 'array' then
+        fault := case when turn ->> 'role' = 'user' then pgoffload.fault_of_parts(turn -> 'content')
+                      else 'the content of an assistant''s message must be a text' end;
+        if fault is not null then
+          raise exception '%', fault
+            using errcode = 'invalid_parameter_value', column = 'messages',
+                  hint = 'For example: {"role": "user", "content": [{"type": "text", "text": "What is this?"}, '
+                         '{"type": "image", "url": "https://www.example.com/a.png"}]}';
+        end if;
       end if;
       last_role := turn ->> 'role';
     end loop;
@@ -204,6 +258,9 @@ begin
   end if;
 end
 $$;
+
+comment on column ${public_schema}.llm_request.messages is
+  'Earlier turns: an array of {"role": "user"|"assistant", "content": "…"}; the content of a user''s may be an array of {"type": "text", "text": "…"} and {"type": "image", "url" or "data": "…", "media_type": "…"}. The last turn is prompt, or, without one, the last message.';
 
 -- API: Private. Raises invalid_parameter_value for what is wrong with a request, before anything is stored or sent.
 -- Runs within the rights and the search_path of pgoffload.send_llm_request's callers.

@@ -8,6 +8,8 @@ import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
 import static org.pgoffload.dev.tests.Sql.value;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -15,6 +17,7 @@ import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.dev.testkit.vendors.StubQuestion;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
 
 /// Calls as production needs them: OpenAI is asked first, Anthropic is the fallback and can let
@@ -44,6 +47,25 @@ class LlmCallsTest extends OnSharedInstallation {
         .filteredOn(question -> question.turns().getFirst().equals("user: prose please"))
         .extracting(question -> question.turns().size())
         .containsExactly(1, 3);
+  }
+
+  @Test
+  void asksAboutImagesAsTheReferenceShows() throws Exception {
+    var images = Files.readString(Path.of("../../docs/sql.md")).split("### Images")[1];
+    var example = images.split("```")[1].substring("sql".length());
+    execute(
+        app, "create temporary table animal as select 'a picture'::bytea as picture; " + example);
+
+    await()
+        .atMost(PATIENCE)
+        .untilAsserted(() ->
+            assertThat(shared.openai().questions())
+                .extracting(StubQuestion::turns)
+                .contains(
+                    List.of(
+                        "user: [https://www.example.com/cat.png]",
+                        "user: What is in this picture?"),
+                    List.of("user: Which animal is this? [image/png YSBwaWN0dXJl]")));
   }
 
   @Test

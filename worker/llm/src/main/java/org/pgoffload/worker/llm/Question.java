@@ -25,6 +25,7 @@ import org.pgoffload.worker.llm.calls.MatchSchema;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.ModelTarget;
+import org.pgoffload.worker.models.Part;
 import org.pgoffload.worker.models.Turn;
 
 /// What an LLM request asks for, as its envelope says.
@@ -122,11 +123,7 @@ sealed interface Question {
   private static Ask ask(Envelope envelope, JsonNode payload) throws InterruptedException {
     var turns = new ArrayList<Turn>();
     for (var message : payload.path("messages")) {
-      var text = message.path("content").asText();
-      turns.add(
-          message.path("role").asText().equals("assistant")
-              ? Turn.assistant(text)
-              : Turn.user(text));
+      turns.add(turn(message.path("role").asText(), message.path("content")));
     }
     var prompt = text(payload, "prompt");
     if (prompt != null) {
@@ -158,6 +155,29 @@ sealed interface Question {
         call,
         schema == null ? null : MatchSchema.of(schema),
         identity(payload, "prompt", "system", "messages", "response_schema"));
+  }
+
+  private static Turn turn(String role, JsonNode content) {
+    if (role.equals("assistant")) {
+      return Turn.assistant(content.asText());
+    }
+    return content.isArray()
+        ? new Turn(Turn.Role.USER, content.valueStream().map(Question::part).toList())
+        : Turn.user(content.asText());
+  }
+
+  private static Part part(JsonNode part) {
+    var type = part.path("type").asText();
+    return switch (type) {
+      case "text" -> new Part.Text(part.path("text").asText());
+      case "image" ->
+          part.has("data")
+              ? new Part.InlineImage(part.path("data").asText(), part.path("media_type").asText())
+              : new Part.LinkedImage(part.path("url").asText(), text(part, "media_type"));
+      default ->
+          throw new IllegalArgumentException(
+              "this worker does not know parts of type '" + type + "'; upgrade it");
+    };
   }
 
   private static Embed embed(JsonNode payload) {

@@ -41,6 +41,7 @@ import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.LlmProviders;
 import org.pgoffload.worker.models.ModelTarget;
+import org.pgoffload.worker.models.Part;
 import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.models.Usage;
 
@@ -123,6 +124,51 @@ final class AnswerRequestTest {
   }
 
   @Test
+  void asksAboutTheImagesOfAMessage() throws Exception {
+    var calls = new ArrayList<LlmCall>();
+    answer(
+        new FakeProvider(call -> {
+          calls.add(call);
+          return FakeProvider.echo(call);
+        }),
+        envelope(
+            """
+            {"messages": [{"role": "user", "content": [
+              {"type": "text", "text": "Alike?"},
+              {"type": "image", "data": "QUJD", "media_type": "image/png"},
+              {"type": "image", "url": "https://images.example/a"},
+              {"type": "image", "url": "https://images.example/b", "media_type": "image/webp"}]}]}\
+            """),
+        AT_ONCE);
+
+    assertThat(calls.getFirst().turns())
+        .containsExactly(
+            new Turn(
+                Turn.Role.USER,
+                List.of(
+                    new Part.Text("Alike?"),
+                    new Part.InlineImage("QUJD", "image/png"),
+                    new Part.LinkedImage("https://images.example/a", null),
+                    new Part.LinkedImage("https://images.example/b", "image/webp"))));
+  }
+
+  @Test
+  void saysThatItDoesNotKnowAPartOfALaterVersion() throws Exception {
+    var provider = new FakeProvider();
+    var result =
+        answer(
+            provider,
+            envelope(
+                "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"video\"}]}]}"),
+            AT_ONCE);
+
+    assertThat(result.errorCode()).isEqualTo("invalid_request");
+    assertThat(result.errorMessage())
+        .isEqualTo("this worker does not know parts of type 'video'; upgrade it");
+    assertThat(provider.calls()).isZero();
+  }
+
+  @Test
   void isNotBegunPastItsDeadline() throws Exception {
     var provider = new FakeProvider();
     var result =
@@ -188,8 +234,29 @@ final class AnswerRequestTest {
     assertThat(Arrays.equals(cacheKey(one), cacheKey(other))).isEqualTo(same);
   }
 
+  @Test
+  void anotherImageAsksForAnother() throws Exception {
+    var one = cacheKeyOf(image("QUJD", "image/png"));
+
+    assertThat(cacheKeyOf(image("QUJD", "image/png"))).isEqualTo(one);
+    assertThat(cacheKeyOf(image("QUJE", "image/png"))).isNotEqualTo(one);
+    assertThat(cacheKeyOf(image("QUJD", "image/webp"))).isNotEqualTo(one);
+    assertThat(cacheKeyOf("{\"prompt\": \"why?\"}")).isNotEqualTo(one);
+  }
+
+  private static String image(String data, String mediaType) {
+    return """
+    {"prompt": "why?", "messages": [{"role": "user", "content":
+      [{"type": "image", "data": "%s", "media_type": "%s"}]}]}\
+    """
+        .formatted(data, mediaType);
+  }
+
   private static byte[] cacheKey(String options) throws InterruptedException {
-    var payload = "{\"prompt\": \"why?\", \"options\": " + options.replace('\'', '"') + "}";
+    return cacheKeyOf("{\"prompt\": \"why?\", \"options\": " + options.replace('\'', '"') + "}");
+  }
+
+  private static byte[] cacheKeyOf(String payload) throws InterruptedException {
     return Question.of(envelope(payload), RequestKind.ASK)
         .cacheKey(new ModelTarget(new FakeProvider(), "m"));
   }

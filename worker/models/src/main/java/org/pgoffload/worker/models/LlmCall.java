@@ -41,9 +41,14 @@ public record LlmCall(
     return new LlmCall(id, otherModel, system, turns, options, stream, left);
   }
 
-  /// Everything that is said in it, which no error may show.
+  /// The images of all turns, oldest first.
+  public List<Part.Image> images() {
+    return turns.stream().flatMap(turn -> turn.images().stream()).toList();
+  }
+
+  /// Everything that is said in it, images included, which no error may show.
   public List<String> texts() {
-    var said = turns.stream().map(Turn::text);
+    var said = turns.stream().flatMap(turn -> turn.parts().stream()).map(Part::said);
     return (system == null ? said : Stream.concat(Stream.of(system), said)).toList();
   }
 

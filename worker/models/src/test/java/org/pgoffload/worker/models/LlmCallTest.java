@@ -28,6 +28,23 @@ class LlmCallTest {
     assertThatThrownBy(() -> Turn.user(" \n")).hasMessageContaining("must not be blank");
   }
 
+  @Test
+  void refusesAnImageThatNoVendorTakes() {
+    var image = new Part.LinkedImage("https://images.example/a.gif", "image/gif");
+
+    assertThatThrownBy(() -> new Part.LinkedImage("http://images.example/a.gif", null))
+        .hasMessageContaining("https://");
+    assertThatThrownBy(() -> new Part.LinkedImage("https://images.example/a.gif", "text/html"))
+        .hasMessageContaining("media_type");
+    assertThatThrownBy(() -> new Part.InlineImage("QUJD", "image/svg+xml"))
+        .hasMessageContaining("media_type");
+    assertThatThrownBy(() -> new Part.InlineImage("", "image/png"))
+        .hasMessageContaining("must not be empty");
+    assertThatThrownBy(() -> new Turn(Turn.Role.ASSISTANT, List.of(image)))
+        .hasMessageContaining("must not have an image");
+    assertThatThrownBy(() -> new Turn(Turn.Role.USER, List.of())).hasMessageContaining("a part");
+  }
+
   private static void refusesOptions(ThrowingCallable options, String words) {
     assertThatThrownBy(options)
         .isInstanceOf(IllegalArgumentException.class)

@@ -4,9 +4,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Set;
+import java.util.function.Function;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Part;
 import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.Json;
 import org.pgoffload.worker.vendors.http.VendorError;
@@ -24,7 +26,11 @@ final class ChatCompletionsFormat {
   ///   older name; `max_tokens` for the others, of which many know only that
   static ObjectNode question(LlmCall call, String model, String tokenLimitField) {
     var question = Json.object().put("model", model);
-    messages(question.putArray("messages"), call);
+    var messages = question.putArray("messages");
+    if (call.system() != null) {
+      messages.addObject().put("role", "system").put("content", call.system());
+    }
+    turns(messages, call, ChatCompletionsFormat::part);
     var options = call.options();
     if (options.temperature() != null) {
       question.put("temperature", options.temperature());
@@ -49,19 +55,31 @@ final class ChatCompletionsFormat {
     return question;
   }
 
-  /// Adds the instructions and the conversation, each as a message with a role.
-  static void messages(ArrayNode messages, LlmCall call) {
-    if (call.system() != null) {
-      messages.addObject().put("role", "system").put("content", call.system());
+  /// Adds the conversation, each turn as a message with a role. The content of a turn with an image
+  /// is a list of parts; any other is a text, which every server takes.
+  ///
+  /// @param form the API's form of a part
+  static void turns(ArrayNode messages, LlmCall call, Function<Part, ObjectNode> form) {
+    for (var turn : call.turns()) {
+      var message = messages.addObject().put("role", turn.role().word());
+      if (turn.images().isEmpty()) {
+        message.put("content", turn.text());
+      } else {
+        turn.parts().stream().map(form).forEach(message.putArray("content")::add);
+      }
     }
-    turns(messages, call);
   }
 
-  /// Adds the conversation alone.
-  static void turns(ArrayNode messages, LlmCall call) {
-    for (var turn : call.turns()) {
-      messages.addObject().put("role", turn.role().word()).put("content", turn.text());
+  /// The address of an image is an object of its own
+  /// (developers.openai.com/api/docs/guides/images-vision, docs.mistral.ai/capabilities/vision).
+  private static ObjectNode part(Part part) {
+    var json = Json.object();
+    switch (part) {
+      case Part.Text(var text) -> json.put("type", "text").put("text", text);
+      case Part.Image image ->
+          json.put("type", "image_url").putObject("image_url").put("url", image.url());
     }
+    return json;
   }
 
   static FoldEvents fold() {

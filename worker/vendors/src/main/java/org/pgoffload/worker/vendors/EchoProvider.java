@@ -1,5 +1,7 @@
 package org.pgoffload.worker.vendors;
 
+import static java.util.stream.Collectors.joining;
+
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
@@ -14,6 +16,7 @@ import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.LlmProvider;
 import org.pgoffload.worker.models.Origin;
+import org.pgoffload.worker.models.Part;
 import org.pgoffload.worker.models.PieceListener;
 import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.ReadEnvironment;
@@ -68,12 +71,26 @@ record EchoProvider(Duration delay) implements LlmProvider {
 
   @Override
   public LlmOutcome ask(LlmCall call, PieceListener pieces) throws InterruptedException {
-    var said = call.turns().getLast().text();
-    var answer = call.options().responseSchema() == null ? "[echo, no model] " + said : said;
+    var last = call.turns().getLast();
+    var answer =
+        call.options().responseSchema() == null
+            ? "[echo, no model] "
+                + last.parts().stream().map(EchoProvider::echo).collect(joining("\n"))
+            : last.text();
     var late = call.stream() ? write(answer, call, pieces) : wait(delay, call.timeout());
     return late == null
         ? new LlmOutcome.Answered(answer, FinishReason.STOP, origin(), Usage.NONE, List.of())
         : late;
+  }
+
+  /// An image is named, not shown.
+  private static String echo(Part part) {
+    return switch (part) {
+      case Part.Text(var text) -> text;
+      case Part.LinkedImage(var url, _) -> "[image at " + url + "]";
+      case Part.InlineImage(var data, var mediaType) ->
+          "[" + mediaType + ", " + data.length() + " characters of base64]";
+    };
   }
 
   /// Hands out a word at a time.

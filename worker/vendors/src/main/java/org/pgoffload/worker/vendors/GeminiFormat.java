@@ -1,13 +1,14 @@
 package org.pgoffload.worker.vendors;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Part;
 import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.Json;
 import org.pgoffload.worker.vendors.http.VendorReply;
@@ -19,7 +20,8 @@ final class GeminiFormat {
   static ObjectNode question(LlmCall call) {
     var question = Json.object();
     if (call.system() != null) {
-      text(question.putObject("systemInstruction").putArray("parts"), call.system());
+      var parts = question.putObject("systemInstruction").putArray("parts");
+      parts.addObject().put("text", call.system());
     }
     var contents = question.putArray("contents");
     for (var turn : call.turns()) {
@@ -28,7 +30,8 @@ final class GeminiFormat {
             case USER -> "user";
             case ASSISTANT -> "model";
           };
-      text(contents.addObject().put("role", role).putArray("parts"), turn.text());
+      var parts = contents.addObject().put("role", role).putArray("parts");
+      turn.parts().stream().map(GeminiFormat::part).forEach(parts::add);
     }
     var configuration = configuration(call.options());
     if (!configuration.isEmpty()) {
@@ -37,8 +40,30 @@ final class GeminiFormat {
     return question;
   }
 
-  private static void text(ArrayNode parts, String text) {
-    parts.addObject().put("text", text);
+  /// An address goes where the API's own files go
+  /// (ai.google.dev/gemini-api/docs/generate-content/file-input-methods).
+  private static ObjectNode part(Part part) {
+    var json = Json.object();
+    switch (part) {
+      case Part.Text(var text) -> json.put("text", text);
+      case Part.LinkedImage(var url, var mediaType) -> {
+        var file = json.putObject("fileData").put("fileUri", url);
+        if (mediaType != null) {
+          file.put("mimeType", mediaType);
+        }
+      }
+      case Part.InlineImage(var data, var mediaType) ->
+          json.putObject("inlineData").put("mimeType", mediaType).put("data", data);
+    }
+    return json;
+  }
+
+  /// The API reads no GIF (ai.google.dev/gemini-api/docs/generate-content/image-understanding).
+  static @Nullable String refusesImages(LlmCall call) {
+    return call.images().stream().anyMatch(image -> "image/gif".equals(image.mediaType()))
+        ? "an image of the media_type image/gif is not known to the Gemini API: give a PNG, JPEG or"
+            + " WebP"
+        : null;
   }
 
   private static ObjectNode configuration(LlmOptions options) {

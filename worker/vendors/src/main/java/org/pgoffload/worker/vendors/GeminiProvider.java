@@ -101,7 +101,7 @@ record GeminiProvider(
   public @Nullable String refuses(LlmCall call) {
     return "xhigh".equals(call.options().reasoningEffort())
         ? "the option reasoning_effort knows no xhigh in the Gemini API: ask with high"
-        : null;
+        : GeminiFormat.refusesImages(call);
   }
 
   @Override

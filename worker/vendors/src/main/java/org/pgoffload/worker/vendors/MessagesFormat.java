@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Part;
 import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.Json;
 import org.pgoffload.worker.vendors.http.VendorReply;
@@ -23,7 +24,7 @@ final class MessagesFormat {
     if (call.system() != null) {
       question.put("system", call.system());
     }
-    ChatCompletionsFormat.turns(question.putArray("messages"), call);
+    ChatCompletionsFormat.turns(question.putArray("messages"), call, MessagesFormat::part);
     if (options.temperature() != null) {
       question.put("temperature", options.temperature());
     }
@@ -46,6 +47,23 @@ final class MessagesFormat {
       question.put("stream", true);
     }
     return question;
+  }
+
+  /// An image has a source (platform.claude.com/docs/en/build-with-claude/vision).
+  private static ObjectNode part(Part part) {
+    var json = Json.object();
+    switch (part) {
+      case Part.Text(var text) -> json.put("type", "text").put("text", text);
+      case Part.LinkedImage(var url, _) ->
+          json.put("type", "image").putObject("source").put("type", "url").put("url", url);
+      case Part.InlineImage(var data, var mediaType) ->
+          json.put("type", "image")
+              .putObject("source")
+              .put("type", "base64")
+              .put("media_type", mediaType)
+              .put("data", data);
+    }
+    return json;
   }
 
   /// One model alone has another word for no thinking

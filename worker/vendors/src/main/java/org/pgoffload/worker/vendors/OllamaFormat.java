@@ -3,9 +3,11 @@ package org.pgoffload.worker.vendors;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Part;
 import org.pgoffload.worker.models.PieceListener;
 import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.Json;
@@ -23,7 +25,17 @@ final class OllamaFormat {
             .put("stream", call.stream())
             .put("truncate", false)
             .put("shift", false);
-    ChatCompletionsFormat.messages(question.putArray("messages"), call);
+    var messages = question.putArray("messages");
+    if (call.system() != null) {
+      messages.addObject().put("role", "system").put("content", call.system());
+    }
+    for (var turn : call.turns()) {
+      var message =
+          messages.addObject().put("role", turn.role().word()).put("content", turn.text());
+      if (!turn.images().isEmpty()) {
+        turn.images().stream().map(Part::said).forEach(message.putArray("images")::add);
+      }
+    }
     var options = call.options();
     if ("none".equals(options.reasoningEffort())) {
       question.put("think", false);
@@ -38,6 +50,13 @@ final class OllamaFormat {
       question.set("options", runtime);
     }
     return question;
+  }
+
+  /// The API takes images as base64 alone, beside the text (docs.ollama.com/capabilities/vision).
+  static @Nullable String refusesImages(LlmCall call) {
+    return call.images().stream().anyMatch(Part.LinkedImage.class::isInstance)
+        ? "the url of an image is not known to Ollama's API: give its data and media_type"
+        : null;
   }
 
   private static ObjectNode runtime(LlmOptions options) {

@@ -101,7 +101,7 @@ public record OllamaProvider(
   public @Nullable String refuses(LlmCall call) {
     var effort = call.options().reasoningEffort();
     return effort == null || EFFORTS.contains(effort)
-        ? null
+        ? OllamaFormat.refusesImages(call)
         : "the option reasoning_effort is none, low, medium or high in Ollama's API";
   }
 

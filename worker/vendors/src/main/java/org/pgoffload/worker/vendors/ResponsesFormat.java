@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Part;
 import org.pgoffload.worker.models.PieceListener;
 import org.pgoffload.worker.vendors.http.Json;
 import org.pgoffload.worker.vendors.http.VendorError;
@@ -22,7 +23,7 @@ final class ResponsesFormat {
     if (call.system() != null) {
       question.put("instructions", call.system());
     }
-    ChatCompletionsFormat.turns(question.putArray("input"), call);
+    ChatCompletionsFormat.turns(question.putArray("input"), call, ResponsesFormat::part);
     var options = call.options();
     if (options.temperature() != null) {
       question.put("temperature", options.temperature());
@@ -41,6 +42,16 @@ final class ResponsesFormat {
       question.put("stream", true);
     }
     return question;
+  }
+
+  /// An image is its address, which may be a `data:` URL
+  /// (developers.openai.com/api/docs/guides/images-vision).
+  private static ObjectNode part(Part part) {
+    return switch (part) {
+      case Part.Text(var text) -> Json.object().put("type", "input_text").put("text", text);
+      case Part.Image image ->
+          Json.object().put("type", "input_image").put("image_url", image.url());
+    };
   }
 
   /// The API has no stop sequences.

@@ -17,6 +17,7 @@ import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.Origin;
+import org.pgoffload.worker.models.Part;
 import org.pgoffload.worker.models.PieceListener;
 import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.models.Usage;
@@ -89,6 +90,32 @@ class EchoProviderTest {
         .isInstanceOfSatisfying(
             LlmOutcome.Answered.class,
             answered -> assertThat(answered.text()).isEqualTo("{\"a\": 1}"));
+  }
+
+  @Test
+  void namesTheImagesOfTheQuestion() throws InterruptedException {
+    var turn =
+        new Turn(
+            Turn.Role.USER,
+            List.of(
+                new Part.Text("Alike?"),
+                new Part.InlineImage("QUJD", "image/png"),
+                new Part.LinkedImage("https://images.example/a", null)));
+    var call =
+        new LlmCall(
+            1, null, null, List.of(turn), LlmOptions.DEFAULTS, false, Duration.ofSeconds(1));
+
+    assertThat(new EchoProvider(Duration.ZERO).ask(call, PieceListener.NONE))
+        .isInstanceOfSatisfying(
+            LlmOutcome.Answered.class,
+            answered ->
+                assertThat(answered.text())
+                    .isEqualTo(
+                        """
+                        [echo, no model] Alike?
+                        [image/png, 4 characters of base64]
+                        [image at https://images.example/a]\
+                        """));
   }
 
   @Test

@@ -34,6 +34,7 @@ import org.pgoffload.worker.models.LlmError;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.LlmOutcome;
+import org.pgoffload.worker.models.Part;
 import org.pgoffload.worker.models.PieceListener;
 import org.pgoffload.worker.models.RateLimit;
 import org.pgoffload.worker.models.Turn;
@@ -54,6 +55,9 @@ class ProviderConformanceTest extends ConformanceSuite {
                "required": ["name"], "additionalProperties": false}
               """)
           .orElseThrow();
+
+  /// The bytes of a picture, as far as the stub can tell.
+  private static final String IMAGE = "iVBORw0KGgoAAAANSUhEUgAAAAE=";
 
   ProviderConformanceTest(Vendor vendor) {
     super(vendor);
@@ -110,6 +114,63 @@ class ProviderConformanceTest extends ConformanceSuite {
                 List.of("user: " + PROMPT),
                 StubOptions.limit(limit),
                 false));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"image/png", "image/jpeg", "image/webp", "image/gif"})
+  void sendsOrRefusesAnImage(String mediaType) throws InterruptedException {
+    var image = new Part.InlineImage(IMAGE, mediaType);
+    var outcome = ask(new Part.Text("What is"), new Part.Text("this?"), image, image);
+
+    if (mediaType.equals("image/gif") && !vendor.has(Lack.GIF)) {
+      assertRefused(outcome, "image/gif");
+      return;
+    }
+    assertThat(outcome).isInstanceOf(LlmOutcome.Answered.class);
+    assertThat(stub.questions().getFirst().turns().getFirst().replace('\n', ' '))
+        .isEqualTo("user: What is this? %1$s %1$s".formatted(shown(mediaType)));
+  }
+
+  @Test
+  void sendsAnImageWithoutWords() throws InterruptedException {
+    assertThat(ask(new Part.InlineImage(IMAGE, "image/png")))
+        .isInstanceOf(LlmOutcome.Answered.class);
+    assertThat(stub.questions().getFirst().turns()).containsExactly("user: " + shown("image/png"));
+  }
+
+  @Test
+  void sendsOrRefusesTheAddressOfAnImage() throws InterruptedException {
+    var outcome =
+        ask(
+            new Part.Text("Alike?"),
+            new Part.LinkedImage("https://images.example/a?key=1", null),
+            new Part.LinkedImage("https://images.example/b", "image/png"));
+
+    if (vendor.has(Lack.LINKED_IMAGES)) {
+      assertThat(outcome).isInstanceOf(LlmOutcome.Answered.class);
+      assertThat(stub.questions().getFirst().turns())
+          .containsExactly(
+              "user: Alike? [https://images.example/a?key=1] [https://images.example/b]");
+    } else {
+      assertRefused(outcome, "url");
+    }
+  }
+
+  @Test
+  void showsNoImageInAnErrorOrATextForm() throws InterruptedException {
+    stub.next(StubReply.failure(Kind.BAD_REQUEST));
+    var linked = new Part.LinkedImage("https://images.example/private?sig=secret", null);
+    var call = call(new Part.InlineImage(IMAGE, "image/png"), linked);
+
+    var shown = List.of(call, call.turns(), call.turns().getFirst().parts()).toString();
+
+    assertThat(shown).doesNotContain(IMAGE, "private", "secret");
+    var outcome =
+        vendor.has(Lack.LINKED_IMAGES)
+            ? provider().ask(call, PieceListener.NONE)
+            : ask(new Part.InlineImage(IMAGE, "image/png"));
+    assertThat(error(outcome).code()).isEqualTo(LlmErrorCode.INVALID_REQUEST);
+    assertThat(error(outcome).message()).doesNotContain(IMAGE, "private", "secret");
   }
 
   @ParameterizedTest
@@ -628,6 +689,20 @@ class ProviderConformanceTest extends ConformanceSuite {
   }
 
   // --- the words above
+
+  /// The image as the stub tells of it: Ollama alone is told no type.
+  private String shown(String mediaType) {
+    return "[" + (vendor == Vendor.OLLAMA ? "" : mediaType + " ") + IMAGE + "]";
+  }
+
+  private LlmOutcome ask(Part... parts) throws InterruptedException {
+    return provider().ask(call(parts), PieceListener.NONE);
+  }
+
+  private static LlmCall call(Part... parts) {
+    var turns = List.of(new Turn(Turn.Role.USER, List.of(parts)));
+    return new LlmCall(7, null, null, turns, LlmOptions.DEFAULTS, false, Duration.ofSeconds(30));
+  }
 
   private LlmOutcome ask(LlmOptions options) throws InterruptedException {
     return provider().ask(call(PROMPT, options, Duration.ofSeconds(30)), PieceListener.NONE);

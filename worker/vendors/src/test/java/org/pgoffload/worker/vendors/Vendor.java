@@ -18,7 +18,13 @@ public enum Vendor {
   AZURE_OPENAI("azure_openai", "/openai/v1/responses", Lack.STOP),
   ANTHROPIC("anthropic", "/v1/messages", Lack.EMBEDDINGS),
   OPENAI_COMPATIBLE("openai_compatible", "/v1/chat/completions"),
-  GEMINI("gemini", "/v1beta/models/{model}:generateContent", Lack.REFUSAL, Lack.ID, Lack.LIMITS),
+  GEMINI(
+      "gemini",
+      "/v1beta/models/{model}:generateContent",
+      Lack.REFUSAL,
+      Lack.ID,
+      Lack.GIF,
+      Lack.LIMITS),
   MISTRAL(
       "mistral",
       "/mistral/v1/chat/completions",
@@ -33,6 +39,7 @@ public enum Vendor {
       Lack.FILTER,
       Lack.CACHED_TOKENS,
       Lack.REASONING_TOKENS,
+      Lack.LINKED_IMAGES,
       Lack.LIMITS);
 
   /// What a vendor's API does not have: then the suites want it refused in clear words.
@@ -41,6 +48,9 @@ public enum Vendor {
     REASONING_EFFORT,
     EMBEDDINGS,
     DIMENSIONS,
+    /// Images come as their bytes alone.
+    LINKED_IMAGES,
+    GIF,
     /// Nothing is told of limits.
     LIMITS,
     /// Limits are told without when they are over.

@@ -112,8 +112,8 @@ record Body(JsonNode json) {
   record Conversation(@Nullable String system, List<String> turns) {}
 
   /// The conversation of `messages`, of which the first may be the system's.
-  Conversation conversation() throws Violation {
-    var turns = messages("messages", Set.of("system", "user", "assistant"));
+  Conversation conversation(ContentForm form) throws Violation {
+    var turns = messages("messages", Set.of("system", "user", "assistant"), form);
     var prefix = "system: ";
     return turns.getFirst().startsWith(prefix)
         ? new Conversation(
@@ -122,7 +122,7 @@ record Body(JsonNode json) {
   }
 
   /// The messages of a field as `role: text`.
-  List<String> messages(String field, Set<String> roles) throws Violation {
+  List<String> messages(String field, Set<String> roles, ContentForm form) throws Violation {
     var messages = json.path(field);
     if (!messages.isArray() || messages.isEmpty()) {
       throw new Violation("Invalid type for '" + field + "': expected a non-empty array.");
@@ -130,12 +130,14 @@ record Body(JsonNode json) {
     var turns = new ArrayList<String>();
     for (var message : messages) {
       var turn = new Body(message);
-      turn.allowOnly(Set.of("role", "content"));
       var role = turn.requiredText("role");
       if (!roles.contains(role)) {
         throw new Violation("Invalid value for role: '" + role + "'.");
       }
-      turns.add(role + ": " + turn.requiredText("content"));
+      if (!role.equals("user") && !message.path("content").isTextual()) {
+        throw new Violation("Invalid type for 'content': expected a string.");
+      }
+      turns.add(role + ": " + form.read(turn));
     }
     return turns;
   }

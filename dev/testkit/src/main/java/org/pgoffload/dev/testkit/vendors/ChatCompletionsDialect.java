@@ -40,7 +40,7 @@ record ChatCompletionsDialect() implements Dialect {
             "stream",
             "stream_options"));
     var limit = body.positiveInteger("max_tokens");
-    var conversation = body.conversation();
+    var conversation = body.conversation(ContentForm.CHAT_COMPLETIONS);
     var stream = body.flag("stream");
     if (stream && !body.object("stream_options", Set.of("include_usage")).flag("include_usage")) {
       throw new Violation("The stub wants the usage of streams to be asked for.");

@@ -55,7 +55,9 @@ record GeminiDialect() implements Dialect {
     return new StubQuestion(
         request.path(),
         model,
-        system.json().isMissingNode() ? null : text(system),
+        system.json().isMissingNode()
+            ? null
+            : ContentForm.GEMINI.parts(system.json().path("parts")),
         turns(body),
         options(
             body.object(
@@ -76,22 +78,15 @@ record GeminiDialect() implements Dialect {
       var content = new Body(json);
       content.allowOnly(Set.of("role", "parts"));
       var role = content.oneOf("role", Set.of("user", "model"));
-      turns.add(("model".equals(role) ? "assistant" : role) + ": " + text(content));
+      turns.add(
+          ("model".equals(role) ? "assistant" : role)
+              + ": "
+              + ContentForm.GEMINI.parts(json.path("parts")));
     }
     if (turns.isEmpty()) {
       throw new Violation("* GenerateContentRequest.contents: contents is not specified");
     }
     return turns;
-  }
-
-  private static String text(Body content) throws Violation {
-    var parts = content.json().path("parts");
-    if (parts.size() != 1) {
-      throw new Violation("The stub wants one part.");
-    }
-    var part = new Body(parts.path(0));
-    part.allowOnly(Set.of("text"));
-    return part.requiredText("text");
   }
 
   private static StubOptions options(Body configuration) throws Violation {
@@ -131,7 +126,8 @@ record GeminiDialect() implements Dialect {
       if (!request.requiredText("model").equals("models/" + model)) {
         throw new Violation("BatchEmbedContentsRequest.model must match each of its requests.");
       }
-      inputs.add(text(request.object("content", Set.of("parts"))));
+      var content = request.object("content", Set.of("parts"));
+      inputs.add(ContentForm.GEMINI.parts(content.json().path("parts")));
       dimensions = request.positiveInteger("outputDimensionality");
     }
     if (inputs.isEmpty() || inputs.size() > 100) {

@@ -49,7 +49,7 @@ record MessagesDialect() implements Dialect {
         request.path(),
         body.requiredText("model"),
         body.text("system"),
-        body.messages("messages", Set.of("user", "assistant")),
+        body.messages("messages", Set.of("user", "assistant"), ContentForm.MESSAGES),
         StubOptions.of(
             temperature(body),
             body.positiveInteger("max_tokens"),

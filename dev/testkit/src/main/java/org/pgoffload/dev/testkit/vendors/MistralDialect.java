@@ -44,7 +44,7 @@ record MistralDialect() implements Dialect {
     if (temperature != null && temperature > 1.5) {
       throw new Violation("temperature: Input should be less than or equal to 1.5");
     }
-    var conversation = body.conversation();
+    var conversation = body.conversation(ContentForm.CHAT_COMPLETIONS);
     return new StubQuestion(
         PATH,
         body.requiredText("model"),

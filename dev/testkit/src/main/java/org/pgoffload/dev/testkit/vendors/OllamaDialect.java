@@ -41,7 +41,7 @@ record OllamaDialect() implements Dialect {
     if (!body.json().has("stream")) {
       throw new Violation("The stub wants stream to be said.");
     }
-    var conversation = body.conversation();
+    var conversation = body.conversation(ContentForm.OLLAMA);
     var options = body.object("options", Set.of("temperature", "num_predict", "stop"));
     var format = body.json().path("format");
     return new StubQuestion(

@@ -57,7 +57,8 @@ record ResponsesDialect(boolean azure) implements Dialect {
         request.path(),
         body.requiredText("model"),
         body.text("instructions"),
-        body.messages("input", Set.of("user", "assistant", "system", "developer")),
+        body.messages(
+            "input", Set.of("user", "assistant", "system", "developer"), ContentForm.RESPONSES),
         StubOptions.of(
             body.number("temperature"),
             body.positiveInteger("max_output_tokens"),

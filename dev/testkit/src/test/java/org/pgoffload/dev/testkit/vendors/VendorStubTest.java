@@ -92,6 +92,23 @@ class VendorStubTest {
   }
 
   @Test
+  void refusesAnImageOfAnotherForm() throws IOException, InterruptedException {
+    for (var part :
+        List.of(
+            "{\"type\":\"image_url\",\"image_url\":\"https://a.example\"}",
+            "{\"type\":\"input_image\",\"image_url\":{\"url\":\"https://a.example\"}}",
+            "{\"type\":\"input_image\",\"image_url\":\"http://a.example\"}",
+            "{\"type\":\"input_image\",\"image_url\":\"data:image/svg+xml;base64,QUJD\"}",
+            "{\"type\":\"input_image\",\"image_url\":\"data:image/png;base64,Q\"}")) {
+      var question = QUESTION.replace("\"Why?\"", "[" + part + "]");
+
+      assertThat(post("/v1/responses", question, "Authorization", BEARER).statusCode())
+          .as(part)
+          .isEqualTo(400);
+    }
+  }
+
+  @Test
   void refusesOptionsOfAnotherForm() throws IOException, InterruptedException {
     for (var option :
         List.of(

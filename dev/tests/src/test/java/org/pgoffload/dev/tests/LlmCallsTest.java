@@ -51,8 +51,9 @@ class LlmCallsTest extends OnSharedInstallation {
 
   @Test
   void asksAboutImagesAsTheReferenceShows() throws Exception {
-    var images = Files.readString(Path.of("../../docs/sql.md")).split("### Images")[1];
-    var example = images.split("```")[1].substring("sql".length());
+    var document = Files.readString(Path.of("../../docs/sql.md"));
+    var begin = document.indexOf("```sql", document.indexOf("### Images")) + 6;
+    var example = document.substring(begin, document.indexOf("```", begin));
     execute(
         app, "create temporary table animal as select 'a picture'::bytea as picture; " + example);
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
@@ -21,6 +22,7 @@ final class AiFunctionsTest extends OnPostgresVersions {
 
   @BeforeEach
   void logIn() {
+    database.grantCreate("app");
     app = closedAfterTheTest(database.open("app"));
   }
 
@@ -290,40 +292,131 @@ final class AiFunctionsTest extends OnPostgresVersions {
     }
   }
 
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '|',
-      quoteCharacter = '`',
-      value = {
-        "integer[]         | [3, 1.0, null]         | {3,1,NULL}",
-        "text[]            | [\"a,b\", \"\\\"\"]    | {\"a,b\",\"\\\"\"}",
-        "date              | \"2027-03-01\"         | 2027-03-01",
-        "numeric           | 1.50                   | 1.5",
-        "jsonb             | {\"a\": [1]}           | {\"a\": [1]}",
-        "jsonb[]           | [{\"a\": 1}]           | {\"{\\\"a\\\": 1}\"}",
-        "uuid              | \"00000000-0000-0000-0000-000000000001\" | 00000000-0000-0000-0000-000000000001",
-        "public.mood       | \"good\"               | good",
-        "public.percent    | 55                     | 55",
-        "public.percent    | 155                    | null",
-      })
-  void mapsToAnyType(String type, String answer, String value) {
+  /// Type, answer, value.
+  private static final List<List<String>> OF_EACH_TYPE =
+      List.of(
+          List.of("real", "1234567.89", "1.2345679e+06"),
+          List.of("numeric", "1234567.890", "1234567.89"),
+          List.of("boolean", "true", "true"),
+          List.of("integer", "7.0", "7"),
+          List.of("integer[]", "[3, 1.0, null]", "{3,1,NULL}"),
+          List.of("text[]", "[\"a,b\", \"\\\"\"]", "{\"a,b\",\"\\\"\"}"),
+          List.of("date", "\"2027-03-01\"", "2027-03-01"),
+          List.of("timestamp", "\"2027-03-01T17:45:00Z\"", "2027-03-01 17:45:00"),
+          List.of("text", "2", "2"),
+          List.of("bpchar", "\"abc\"", "abc"),
+          List.of("interval", "\"P1D\"", "1 day"),
+          List.of("public.mood", "\"good\"", "good"),
+          List.of("public.percent", "55", "55"),
+          List.of("public.percent", "155", "null"));
+
+  /// A session's first call must not decide how later ones read their answers.
+  @Test
+  void mapsToAnyTypeInOneSession() {
     database
         .admin()
         .run(
             """
-            do $$ begin
-              create type public.mood as enum ('good', 'bad');
-              create domain public.percent as integer check (value between 0 and 100);
-            exception when duplicate_object then null; end $$
+            create type public.mood as enum ('good', 'bad');
+            create domain public.percent as integer check (value between 0 and 100)
             """);
+    for (var types : List.of(OF_EACH_TYPE, OF_EACH_TYPE.reversed())) {
+      for (var type : types) {
+        var asked =
+            calling(() ->
+                app.value(
+                    "select a::text from llm_map('select 1', 'p', '%1$s') as (n integer, a %1$s)"
+                        .formatted(type.getFirst())));
+        var id = database.awaitSent().id();
+        var answer = type.getFirst().equals("text") ? "%s" : "{\"answer\": %s}";
+        database.record(database.answered(id, "app", answer.formatted(type.get(1))));
+        assertThat(String.valueOf(asked.join())).as(type.getFirst()).isEqualTo(type.get(2));
+      }
+    }
+  }
+
+  /// PL/pgSQL keeps what the names of types meant at a session's first call.
+  @Test
+  void takesItsTypesFromNobody() {
+    app.run("create schema if not exists evil");
+    app.run(
+        "create function evil.never(v pg_catalog.text) returns pg_catalog.bool language plpgsql"
+            + " as $$ begin raise exception 'here runs %', v; end $$");
+    for (var type : List.of("text", "int8", "bool", "jsonb", "timestamptz", "date")) {
+      app.run(
+          "create domain evil.%1$s as pg_catalog.%1$s check (evil.never(value::pg_catalog.text))"
+              .formatted(type));
+    }
+    app.run("set search_path = evil, pg_catalog, public");
+    for (var type : List.of("pg_catalog.text", "pg_catalog.date")) {
+      var asked =
+          calling(() ->
+              app.value(
+                  "select a::pg_catalog.text from llm_map('select 1::pg_catalog.int4', 'p', '%1$s') as (n integer, a %1$s)"
+                      .formatted(type)));
+      var id = database.awaitSent().id();
+      database.record(
+          database.answered(
+              id, "app", type.endsWith("text") ? "2027-03-01" : "{\"answer\": \"2027-03-01\"}"));
+      assertThat(asked.join()).isEqualTo("2027-03-01");
+    }
+    app.run("reset search_path");
+  }
+
+  @Test
+  void tellsOfAQuestionThatIsTooLarge() {
+    set("max_request_bytes", "2000");
+    try {
+      var asked =
+          calling(() ->
+              app.rows(
+                  "select n, a, left(e, 17) from llm_map('values (''a''), (repeat(''b'', 2000))', '{column1}')"
+                      + " as (n text, a text, e text)"));
+      database.record(database.answered(database.awaitSent().id(), "app", "1"));
+      assertThat(asked.join())
+          .containsExactly("a|1|null", "b".repeat(2000) + "|null|request_too_large");
+      assertThat(app.refused("select * from llm_rank('q', array[repeat('b', 2000)])").state())
+          .isEqualTo("LM001");
+    } finally {
+      set("max_request_bytes", "16777216");
+    }
+  }
+
+  @Test
+  void cancelsWhatWasSentWhenTheSendingIsCancelled() {
+    var backend = app.number("select pg_backend_pid()");
     var asked =
         calling(() ->
-            app.value(
-                "select a::text from llm_map('select 1', 'p', '%s') as (n integer, a %s)"
-                    .formatted(type, type)));
-    var id = database.awaitSent().id();
-    database.record(database.answered(id, "app", "{\"answer\": %s}".formatted(answer)));
-    assertThat(String.valueOf(asked.join())).isEqualTo(value);
+            app.refused(
+                    "select * from llm_ask_many(array(select 'p' || i from generate_series(1, 100000) i))")
+                .state());
+    var first = database.awaitSent(1);
+    database.admin().run("select pg_cancel_backend(?)", (int) backend);
+    assertThat(asked.join()).isEqualTo("57014");
+    var sent = new ArrayList<>(first);
+    sent.addAll(database.sent());
+    assertThat(sent.stream().filter(r -> r.envelope().kind().equals("cancel")).map(SentRequest::id))
+        .containsExactlyInAnyOrderElementsOf(
+            sent.stream()
+                .filter(r -> r.envelope().kind().equals("ask"))
+                .map(SentRequest::id)
+                .toList());
+  }
+
+  @Test
+  void ranksTheDocumentsOfAnyArray() {
+    var asked =
+        calling(() -> app.rows("select * from llm_rank('q', '[0:1]={first,second}'::text[])"));
+    var sent = database.awaitSent(2);
+    assertThat(
+            json(sent.getFirst().envelope().payload().path("prompt").asText())
+                .path("document")
+                .asText())
+        .isEqualTo("first");
+    for (var request : sent) {
+      database.record(database.answered(request.id(), "app", "{\"answer\": 1}"));
+    }
+    assertThat(asked.join()).containsExactly("1|1", "2|1");
   }
 
   @ParameterizedTest
@@ -347,6 +440,8 @@ final class AiFunctionsTest extends OnPostgresVersions {
         "0A000 | select * from llm_map('with d as (delete from pg_temp.t returning 1) select 1', 'p') as (n integer, a text)",
         "0A000 | select * from llm_map('select 1 as n', 'p{n}', 'point') as (n integer, a point)",
         "0A000 | select * from llm_map('select 1 as n', 'p{n}', 'record') as (n integer, a text)",
+        "0A000 | select * from llm_map('select 1 as n', 'p{n}', 'jsonb') as (n integer, a jsonb)",
+        "22023 | select * from llm_map('select 1 as n', 'p{ }') as (n integer, a text)",
         "22P02 | select * from llm_map('select ''x''::integer as n', 'p{n}') as (n integer, a text)",
         "22012 | select * from llm_map('select 1 / (n - 400) as n from generate_series(1, 499) n', 'p{n}') as (n integer, a text)",
       })

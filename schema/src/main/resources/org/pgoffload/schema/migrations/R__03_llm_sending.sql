@@ -468,6 +468,8 @@ create or replace aggregate pgoffload.emit_llm_request(
 
 -- API: Private. The final function for many prompts, which are the inputs: sends each at once as a request of its own,
 -- with the owner's rights. Of a result only the id is known, unless the prompt was too large: then it is the failure.
+-- What ends the sending, a cancelled statement too, is told by one more result, without an id: what was sent is the
+-- caller's to cancel.
 create or replace function pgoffload.send_stamped_prompts(request ${public_schema}.llm_request)
 returns pgoffload.llm_result[]
 language plpgsql volatile strict security definer
@@ -479,28 +481,39 @@ declare
   result pgoffload.llm_result;
   ignored text;
 begin
-  -- By hand: a SET clause with a setting of our own needs a superuser. An error takes it back.
-  ignored := set_config('pgoffload.flush', 'later', true);
-  request.inputs := null;
-  request.immediate := true;
-  foreach request.prompt in array prompts loop
-    result := null;
-    begin
-      request.id := pgoffload.next_request_id();
-      result.id := pgoffload.send_llm_request(request);
-    exception when program_limit_exceeded then
-      -- the calls for the prompts before it, which are sent, are not to be paid for in vain
-      result.status := 'failed';
-      result.error_code := 'request_too_large';
-      result.error_message := sqlerrm;
-    end;
-    sent := sent || result;
-    -- this message is not captured: it flushes those before it. A flush takes as long as the sending of many prompts.
-    if (cardinality(sent) % 500 = 0 or cardinality(sent) = cardinality(prompts))
-       and current_setting('server_version_num')::integer >= 170000 then
-      perform pg_logical_emit_message(false, 'pgoffload.flush', '', true);
+  begin
+    -- By hand: a SET clause with a setting of our own needs a superuser. An error takes it back.
+    ignored := set_config('pgoffload.flush', 'later', true);
+    request.inputs := null;
+    request.immediate := true;
+    foreach request.prompt in array prompts loop
+      result := null;
+      begin
+        request.id := pgoffload.next_request_id();
+        result.id := pgoffload.send_llm_request(request);
+      exception when program_limit_exceeded then
+        -- the calls for the prompts before it, which are sent, are not to be paid for in vain
+        result.id := request.id;
+        result.status := 'failed';
+        result.error_code := 'request_too_large';
+        result.error_message := sqlerrm;
+      end;
+      sent := sent || result;
+      -- this message is not captured: it flushes those before it. A flush takes as long as the sending of many prompts.
+      if (cardinality(sent) % 500 = 0 or cardinality(sent) = cardinality(prompts))
+         and current_setting('server_version_num')::integer >= 170000 then
+        perform pg_logical_emit_message(false, 'pgoffload.flush', '', true);
+      end if;
+    end loop;
+  exception when query_canceled or others then
+    if sent = '{}' then
+      raise;
     end if;
-  end loop;
+    result := null;
+    result.error_code := sqlstate;
+    result.error_message := sqlerrm;
+    sent := sent || result;
+  end;
   ignored := set_config('pgoffload.flush', '', true);
   return sent;
 end

@@ -21,6 +21,7 @@ begin
     elsif part[2] is not null then
       literals := literals || literal;
       literal := '';
+      perform pgoffload.require_text('name of a column', part[2]);
       columns := columns || case
         when starts_with(part[2], '"') then replace(substr(part[2], 2, length(part[2]) - 2), '""', '"')
         else lower(btrim(part[2], E' \t\n\r') collate "C") end;
@@ -63,12 +64,12 @@ create or replace function pgoffload.map_statements(
   query text, columns text[], returns regtype, with_error boolean,
   out shape text,             -- no rows of the result
   out rows text)              -- whole: a row of the result; row_values; n, its number; asked, that of the first equal one
-language plpgsql immutable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   result_row constant text := concat(
-    'select q.*, null::', returns, ' as "pgoffload answer"',
+    'select q.*, null::', pgoffload.qualified_name(returns), ' as "pgoffload answer"',
     case when with_error then ', null::pg_catalog.text as "pgoffload error"' end,
     -- the caller's query may end with a comment
     ' from (', E'\n', regexp_replace(query, '[;[:space:]]+$', ''), E'\n', ') q');
@@ -85,36 +86,37 @@ begin
 end
 $$;
 
--- API: Private. The answer of a result, as input of the type; null and a message where there is none.
-create or replace function pgoffload.mapped_answer(
-  result pgoffload.llm_result, returns regtype, out answer text, out error text)
+-- API: Private. A JSON value as its type reads it: JSON writes an integer as 1.0 too.
+create or replace function pgoffload.as_written(value jsonb) returns jsonb
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case jsonb_typeof(value)
+    when 'number' then to_jsonb(trim_scale(value::numeric))
+    when 'array' then (
+      select coalesce(jsonb_agg(pgoffload.as_written(e.value) order by e.n), '[]')
+      from jsonb_array_elements(value) with ordinality e (value, n))
+    else value end;
+end
+$$;
+
+-- API: Private. The columns that llm_map adds to a row, by the result of its request.
+create or replace function pgoffload.mapped_columns(result pgoffload.llm_result, returns regtype) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  value jsonb;
+  failure constant text := pgoffload.failure_of(result);
 begin
-  error := pgoffload.failure_of(result);
-  if error is not null or returns = 'text'::regtype then
-    answer := result.answer;
-    return;
+  if failure is not null then
+    return jsonb_build_object('pgoffload error', failure);
   end if;
-  value := result.answer::jsonb -> 'answer';
-  answer := case when jsonb_typeof(value) = 'array'
-    then array(select pgoffload.as_input(e.value) from jsonb_array_elements(value) with ordinality e (value, n) order by e.n)::text
-    else pgoffload.as_input(value) end;
+  return jsonb_build_object('pgoffload answer', case when returns = 'text'::regtype then to_jsonb(result.answer)
+    else pgoffload.as_written(result.answer::jsonb -> 'answer') end);
 exception when others then
-  answer := null;
-  error := 'schema_mismatch: ' || sqlerrm;
+  return jsonb_build_object('pgoffload error', 'schema_mismatch: ' || sqlerrm);
 end
-$$;
-
--- API: Private. A JSON value as input of the type that its schema was made of. JSON writes an integer as 1.0 too.
-create or replace function pgoffload.as_input(value jsonb) returns text
-language sql immutable
-set search_path = pg_catalog, pg_temp
-as $$
-  select case jsonb_typeof(value) when 'number' then trim_scale(value::numeric)::text else value #>> '{}' end
 $$;
 
 -- API: Private. Sends the prompts of some rows as requests of their own; what is to become of the answer, the type says.
@@ -125,33 +127,30 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (select pgoffload.emit_llm_prompts(
+  return pgoffload.all_sent((select pgoffload.emit_llm_prompts(
     'ask', null, system, null, model, options, timeout, null, null, provider,
-    case when returns <> 'text'::regtype then pgoffload.answer_schema(pgoffload.type_schema(returns)) end, prompts));
+    case when returns <> 'text'::regtype then pgoffload.answer_schema(pgoffload.type_schema(returns)) end, prompts)));
 end
 $$;
 
--- API: Private. Waits for the answer of a request of send_mapped.
+-- API: Private. Waits for the answer of a request of send_mapped, and returns it as columns of the row.
 create or replace function pgoffload.await_mapped(
   request_id bigint,
   unsent pgoffload.llm_result[],     -- the failures of those that could not be sent
   since timestamptz, give_up timestamptz,
-  returns regtype,
-  out answer text, out error text)
+  returns regtype)
+returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   sent pgoffload.llm_result;
-  mapped record;
 begin
   if unsent <> '{}' then
     select u.* into sent from unnest(unsent) u where u.id = request_id;
   end if;
   sent.id := request_id;
-  mapped := pgoffload.mapped_answer(pgoffload.await_sent(sent, since, give_up), returns);
-  answer := mapped.answer;
-  error := mapped.error;
+  return pgoffload.mapped_columns(pgoffload.await_sent(sent, since, give_up), returns);
 end
 $$;
 
@@ -173,25 +172,26 @@ returns setof record                 -- the query's columns, the answer, and, if
 language plpgsql volatile
 as $$
 declare
-  -- every name of ours is qualified: the caller's search_path is in force
-  template record;
-  statements record;
-  with_error boolean := true;
-  rows_of refcursor;
-  found_row record;
-  result_row record;
-  mapped record;
-  has_row boolean;
-  pending integer;
-  request_id bigint;
-  prompt text;
-  prompts text[] := '{}';
-  numbers bigint[] := '{}';                 -- of the rows of these prompts
+  -- every name is qualified, types too: the caller's search_path is in force, and the session keeps what they meant at
+  -- its first call
+  template pg_catalog.record;
+  statements pg_catalog.record;
+  with_error pg_catalog.bool := true;
+  rows_of pg_catalog.refcursor;
+  found_row pg_catalog.record;
+  result_row pg_catalog.record;
+  answered pg_catalog.jsonb;
+  has_row pg_catalog.bool;
+  request_id pg_catalog.int8;
+  prompt pg_catalog.text;
+  prompts pg_catalog.text[] := '{}';
+  size pg_catalog.int8 := 0;                           -- of these prompts, in bytes
+  numbers pg_catalog.int8[] := '{}';                   -- of their rows
   sent pgoffload.llm_result[];
-  ids bigint[] := '{}';                     -- by the number of a row that was asked about
-  unsent pgoffload.llm_result[] := '{}';    -- those that were too large
-  since timestamptz;
-  give_up timestamptz;
+  ids pg_catalog.int8[] := '{}';                       -- by the number of a row that was asked about
+  unsent pgoffload.llm_result[] := '{}';               -- those that were too large
+  since pg_catalog.timestamptz := pg_catalog.clock_timestamp();
+  give_up pg_catalog.timestamptz;
 begin
   perform pgoffload.refuse_to_wait_on_old_snapshot();
   perform pgoffload.require_text('query', query);
@@ -217,10 +217,11 @@ begin
       if prompt is not null then
         prompts := pg_catalog.array_append(prompts, prompt);
         numbers := pg_catalog.array_append(numbers, found_row.n);
+        size := size operator(pg_catalog.+) pg_catalog.octet_length(prompt);
       end if;
     end if;
-    pending := pg_catalog.cardinality(prompts);
-    if pending operator(pg_catalog.>=) 500 or not has_row and pending operator(pg_catalog.>) 0 then
+    if pg_catalog.cardinality(prompts) operator(pg_catalog.>=) 500 or size operator(pg_catalog.>) 16777216
+       or not has_row and size operator(pg_catalog.>) 0 then
       sent := pgoffload.send_mapped(prompts, returns, model, system, options, timeout, provider);
       for i in 1 .. pg_catalog.cardinality(sent) loop
         ids[numbers[i]] := (sent[i]).id;
@@ -230,12 +231,12 @@ begin
       end loop;
       prompts := '{}';
       numbers := '{}';
+      size := 0;
     end if;
     exit when not has_row;
   end loop;
 
-  since := pg_catalog.clock_timestamp();
-  give_up := pgoffload.give_up_at(since, timeout);
+  give_up := pgoffload.give_up_at(pg_catalog.clock_timestamp(), timeout);
   move absolute 0 in rows_of;
   loop
     fetch rows_of into found_row;
@@ -243,19 +244,14 @@ begin
     result_row := found_row.whole;
     request_id := ids[found_row.asked];
     if request_id is not null then
-      mapped := pgoffload.await_mapped(request_id, unsent, since, give_up, returns);
-      if returns operator(pg_catalog.=) 'pg_catalog.text'::pg_catalog.regtype then
-        result_row."pgoffload answer" := mapped.answer;
-      else
-        begin
-          result_row."pgoffload answer" := mapped.answer;
-        exception when others then
-          mapped.error := pg_catalog.concat('schema_mismatch: ', sqlerrm);
-        end;
-      end if;
-      if with_error then
-        result_row."pgoffload error" := mapped.error;
-      end if;
+      answered := pgoffload.await_mapped(request_id, unsent, since, give_up, returns);
+      -- not by assignment: PL/pgSQL keeps the coercion to the type of the session's first call
+      begin
+        result_row := pg_catalog.jsonb_populate_record(result_row, answered);
+      exception when others then
+        result_row := pg_catalog.jsonb_populate_record(
+          result_row, pg_catalog.jsonb_build_object('pgoffload error', pg_catalog.concat('schema_mismatch: ', sqlerrm)));
+      end;
     end if;
     return next result_row;
   end loop;

@@ -27,13 +27,13 @@ grant select on pgoffload.installation, pgoffload.setting to pgoffload_worker;
 -- Private functions. The functions that are not named are their owner's.
 
 grant execute on function
-  pgoffload.add_text, pgoffload.answer_schema, pgoffload.as_input, pgoffload.ask_all, pgoffload.ask_llm, pgoffload.ask_value,
+  pgoffload.all_sent, pgoffload.answer_schema, pgoffload.as_written, pgoffload.ask_all, pgoffload.ask_llm, pgoffload.ask_value,
   pgoffload.await_mapped, pgoffload.await_sent, pgoffload.cancel_unanswered, pgoffload.cost_of, pgoffload.cost_of_calls,
   pgoffload.failure_of, pgoffload.fields_schema, pgoffload.fill_template, pgoffload.give_up_at,
-  pgoffload.is_blank, pgoffload.json_answer, pgoffload.labels_schema, pgoffload.map_statements, pgoffload.mapped_answer,
-  pgoffload.or_null, pgoffload.pack_texts, pgoffload.parse_template, pgoffload.positive_setting, pgoffload.price_at,
+  pgoffload.add_text(text, text, text, jsonb), pgoffload.is_blank, pgoffload.json_answer, pgoffload.labels_schema, pgoffload.map_statements, pgoffload.mapped_columns,
+  pgoffload.or_null, pgoffload.pack_texts, pgoffload.parse_template, pgoffload.positive_setting, pgoffload.price_at, pgoffload.qualified_name,
   pgoffload.raise_llm_failure, pgoffload.refuse_answer_type, pgoffload.require_text, pgoffload.send_mapped,
-  pgoffload.succeeded_llm, pgoffload.type_schema
+  pgoffload.succeeded_llm, pgoffload.summarize(text[], text, jsonb), pgoffload.type_schema
   to llm_user;
 grant execute on function
   pgoffload.accepted_timeline, pgoffload.await_llm, pgoffload.await_recording, pgoffload.count_ended, pgoffload.handle_of, pgoffload.has_all_chunks,

@@ -188,7 +188,7 @@ class PackagedCommandTest {
         for (var name : VENDORS) {
           assertThat(query(app, "select llm_ask('Hello', provider => '" + name + "')"))
               .as(name)
-              .containsExactly("an answer");
+              .containsExactly("stub answer to: Hello");
         }
         for (var statement : everyFunction()) {
           run(app, statement);

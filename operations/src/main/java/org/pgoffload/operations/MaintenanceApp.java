@@ -9,6 +9,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.common.KafkaException;
+import org.pgoffload.operations.retention.RemoveOldRequests;
+import org.pgoffload.operations.retention.TrimRequestTopics;
 import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.primary.FollowPrimary;
 import org.pgoffload.schema.InstallException;

@@ -2,6 +2,7 @@ package org.pgoffload.operations;
 
 import java.sql.SQLException;
 import java.util.Optional;
+import org.pgoffload.operations.retention.RemoveOldRequests;
 import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;

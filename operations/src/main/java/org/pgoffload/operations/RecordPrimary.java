@@ -12,6 +12,7 @@ import java.util.UUID;
 import java.util.stream.Collectors;
 import org.apache.kafka.common.KafkaException;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.operations.retention.RemoveOldRequests;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.DatabaseServer;
 import org.pgoffload.platform.KafkaFault;

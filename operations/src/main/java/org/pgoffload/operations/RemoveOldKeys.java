@@ -3,6 +3,7 @@ package org.pgoffload.operations;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import org.pgoffload.operations.retention.RemoveOldRequests;
 import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.Query;
 

@@ -1,4 +1,4 @@
-/// The commands of administrators: schema, topics, slot, logins, rights, retention and status.
+/// The commands of administrators: schema, topics, slot, logins, rights and status.
 ///
 /// Start reading at [Install] for what an installation gets, and [MaintenanceApp] for what keeps it
 /// in shape.

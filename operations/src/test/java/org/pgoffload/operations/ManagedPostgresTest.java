@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
 import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.operations.retention.RemoveOldRequests;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.ForPostgresVersions;
 import org.pgoffload.schema.InstallSchema;

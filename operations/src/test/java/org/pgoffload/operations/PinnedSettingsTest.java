@@ -12,6 +12,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.operations.keys.RotateKeys;
+import org.pgoffload.operations.retention.RemoveOldRequests;
 import org.pgoffload.protocol.Secret;
 import org.pgoffload.schema.InstallSchema;
 import org.pgoffload.schema.OnPostgresVersions;

@@ -16,6 +16,7 @@ import java.util.zip.ZipInputStream;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.operations.retention.RemoveOldRequests;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.schema.EmptyDatabase;
 import org.pgoffload.schema.ForPostgresVersions;

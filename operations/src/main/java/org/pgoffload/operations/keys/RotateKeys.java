@@ -8,7 +8,7 @@ import java.time.OffsetDateTime;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.RecordCaptureBreak;
-import org.pgoffload.operations.RemoveOldRequests;
+import org.pgoffload.operations.retention.RemoveOldRequests;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.Query;
 import org.pgoffload.schema.InstallException;

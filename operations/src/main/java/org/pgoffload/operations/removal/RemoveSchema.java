@@ -7,7 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.pgoffload.operations.RemoveOldRequests;
+import org.pgoffload.operations.retention.RemoveOldRequests;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Query;

@@ -9,7 +9,7 @@ import java.util.Optional;
 import org.pgoffload.dev.servers.PostgresVersion;
 import org.pgoffload.operations.InstallSlot;
 import org.pgoffload.operations.ManagedServer;
-import org.pgoffload.operations.RemoveOldRequests;
+import org.pgoffload.operations.retention.RemoveOldRequests;
 import org.pgoffload.schema.ForPostgresVersions;
 import org.pgoffload.schema.InstallException;
 import org.pgoffload.schema.InstallSchema;

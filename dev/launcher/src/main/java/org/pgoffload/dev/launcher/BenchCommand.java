@@ -22,7 +22,7 @@ import org.pgoffload.dev.benchmarks.SlowModel;
 import org.pgoffload.dev.benchmarks.report.Plot;
 import org.pgoffload.dev.benchmarks.report.Report;
 import org.pgoffload.launcher.PgoffloadCommand;
-import org.pgoffload.operations.RemoveOldRequests;
+import org.pgoffload.operations.retention.RemoveOldRequests;
 import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.Query;

@@ -1,4 +1,4 @@
-package org.pgoffload.operations;
+package org.pgoffload.operations.retention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
@@ -26,6 +26,7 @@ import org.junit.jupiter.api.Timeout;
 import org.pgoffload.dev.servers.kafka.BrokerInJvm;
 import org.pgoffload.dev.servers.kafka.BrokerOptions;
 import org.pgoffload.dev.servers.kafka.KafkaBroker;
+import org.pgoffload.operations.InstallTopics;
 import org.pgoffload.protocol.TopicNames;
 
 /// What is removed from the topics of requests, and what never is, on a real broker.

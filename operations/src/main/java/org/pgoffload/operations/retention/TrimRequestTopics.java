@@ -1,4 +1,4 @@
-package org.pgoffload.operations;
+package org.pgoffload.operations.retention;
 
 import java.time.Clock;
 import java.time.Duration;

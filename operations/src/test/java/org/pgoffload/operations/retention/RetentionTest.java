@@ -1,4 +1,4 @@
-package org.pgoffload.operations;
+package org.pgoffload.operations.retention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package org.pgoffload.operations;
+package org.pgoffload.operations.retention;
 
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -50,7 +50,7 @@ public final class RemoveOldRequests {
   }
 
   /// Makes the partitions of the range after the current one, which is then ready to be begun.
-  static void makePartitionsAhead(Connection connection) throws SQLException {
+  public static void makePartitionsAhead(Connection connection) throws SQLException {
     long current = number(connection, "select pgoffload.current_id_range()");
     for (long range = current; range <= current + 1; range++) {
       long made = number(connection, "select pgoffload.make_partitions(" + range + ")");

@@ -508,7 +508,7 @@ final class RunTaskTest {
   void aTaskInWhoseSessionAnEarlierOneWasTakenOverRunsAgain() throws Exception {
     var earlier = database.launch("alice", "", "select pg_backend_pid()");
     run(earlier);
-    var pid = worker.result(earlier.id()).returned().rows().getFirst().getFirst();
+    var pid = requireNonNull(worker.result(earlier.id()).returned().rows()).getFirst().getFirst();
     var task = database.launch("alice", "", "create table survived (); select pg_sleep(1)");
     var ended = worker.begin(task);
     awaitSleeping();

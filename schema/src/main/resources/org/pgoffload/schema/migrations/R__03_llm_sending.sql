@@ -167,7 +167,7 @@ begin
         end if;
         -- a host and perhaps a port, no user; then printable ASCII
         if part ? 'url' and (jsonb_typeof(part -> 'url') <> 'string' or length(part ->> 'url') > 8192
-             or part ->> 'url' !~ '^https://([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#][!-~]*)?$') then
+             or part ->> 'url' !~ '^https://([A-Za-z0-9._~-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?([/?#][!-~]*)?$') then
           return 'the url of an image must be an address of the scheme https, without a user, in at most 8192 characters of ASCII';
         end if;
         if part ? 'data' and (jsonb_typeof(part -> 'data') <> 'string' or length(part ->> 'data') % 4 <> 0

@@ -422,6 +422,35 @@ final class FailOverTest extends OnPostgresVersions {
         .isEqualTo(4);
   }
 
+  @Test
+  void aRangeWhoseBeginningWasLostIsKnownAfterThePromotion() {
+    var admin = database.admin();
+    admin.run("select pgoffload.make_partitions(pgoffload.current_id_range() + 1)");
+    admin.run("begin");
+    admin.run("select pgoffload.begin_id_range()");
+    admin.run("rollback");
+    var range = admin.number("select pgoffload.current_id_range()");
+    admin.run("update pgoffload.server_timeline set timeline = timeline - 1");
+    promote();
+    assertThat(
+            admin.rows(
+                "select r from generate_series(?::bigint, pgoffload.current_id_range()) r"
+                    + " where not exists (select from pgoffload.id_range i where i.number = r)",
+                range))
+        .isEmpty();
+  }
+
+  @Test
+  void aRequestWhoseClaimsWereLostIsCancelledAsALaterAttempt() {
+    var id = database.inserted("app");
+    database.onlySent();
+    failOver();
+    try (var worker = database.worker("w")) {
+      assertThat(worker.cancel(id, database.oid("app")))
+          .isEqualTo("claimed|ask|" + (attemptsBefore() + 1) + "|app");
+    }
+  }
+
   private static final String NEWEST =
       "select number, first_id from pgoffload.server_timeline order by number desc limit 1";
 

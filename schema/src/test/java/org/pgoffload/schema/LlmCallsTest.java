@@ -273,6 +273,23 @@ final class LlmCallsTest extends OnPostgresVersions {
   }
 
   @Test
+  void aSecondCancellationIsSentBeforeTheTransactionOfTheFirstHasEnded() {
+    var id = database.inserted("app");
+    database.sent();
+    try (var second = database.open("app")) {
+      app.run("begin");
+      app.run("select llm_cancel(?)", id);
+      database.onlySent();
+      var cancelled =
+          database.beginWaiting(
+              second, "transactionid", () -> second.value("select llm_cancel(?)", id));
+      assertThat(database.onlySent().id()).isEqualTo(id);
+      app.run("rollback");
+      assertThat(cancelled.join()).isEqualTo("t");
+    }
+  }
+
+  @Test
   void noWorkerWaitsForATransactionThatHasCancelled() {
     var id = database.inserted("mallory");
     database.sent();

@@ -118,5 +118,7 @@ final class PooledHandleTest extends WithSqlWorker {
     bea.run(cancel);
     assertThat(second.value("select (pg_background_outcome(" + handle + ")).state"))
         .isEqualTo("stopped");
+    // longer than it takes to find out that it is another role's
+    bea.run("select pg_background_cancel(" + handle + ", 2500)");
   }
 }

@@ -118,8 +118,9 @@ begin
 end
 $$;
 
--- API: Private. Whether an id may be that of a request which no worker has heard of: it is of a range whose rows are kept, and not above what the sequence has drawn. Which ids an earlier range has drawn is not known, and ids of
--- READ ONLY callers and of tasks, in the upper half of a range, are none of the sequence's.
+-- API: Private. Whether an id may be that of a request which no worker has heard of: it is of a range whose rows are
+-- kept, and not above what the sequence has drawn. Which ids an earlier range has drawn is not known, and ids of READ
+-- ONLY callers and of tasks, in the upper half of a range, are none of the sequence's.
 create or replace function pgoffload.may_be_on_its_way(id bigint) returns boolean
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp

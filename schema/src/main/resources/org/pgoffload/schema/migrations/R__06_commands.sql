@@ -111,6 +111,8 @@ as $$
 declare
   may_be bigint[];     -- requests that have not ended, and that the role may cancel if it is known already
   may_be_by oid[];
+  -- as pgoffload.claim_requests: all claims of a request of before a fail-over may be lost
+  first_id constant bigint := (select t.first_id from pgoffload.server_timeline t order by t.number desc limit 1);
 begin
   perform pgoffload.require_lease(worker_name, worker_epoch);
   select array_agg(a.id), array_agg(a.by_oid) into may_be, may_be_by
@@ -136,9 +138,11 @@ begin
     from asked a where a.allowed group by a.id, a.requested_by_oid, a.nonce
   ), claims as materialized (
     select c.id, c.outcome, c.attempt, c.claimed_at
-    from (select array_agg(f.id) as ids, array_agg(f.requested_by_oid) as requested_by_oids, array_agg(f.nonce) as nonces
+    from (select array_agg(f.id) as ids, array_agg(f.requested_by_oid) as requested_by_oids, array_agg(f.nonce) as nonces,
+                 array_agg(f.id < first_id) as repeated
           from first f) f
-    cross join lateral pgoffload.claim_requests(worker_name, worker_epoch, f.ids, f.requested_by_oids, f.nonces, null, false) c
+    cross join lateral pgoffload.claim_requests(
+      worker_name, worker_epoch, f.ids, f.requested_by_oids, f.nonces, f.repeated, false) c
   )
   select a.number, a.id,
          case when not a.allowed then 'denied'

@@ -342,12 +342,13 @@ begin
             detail = 'It is sent when the transaction commits.',
             hint = 'Roll back, or cancel it after the commit.';
   end if;
+  -- first: the row waits for another transaction of the role that has cancelled the same request and is open
+  perform (select pgoffload.emit_command('cancel', id, null, null));
   if current_setting('transaction_read_only') = 'off' then
     -- so that no claim misses it, however late the command is read
     insert into pgoffload.cancellation (id, by_oid, by_caller)
     values (llm_cancel.id, quote_ident(current_user)::regrole::oid, true) on conflict do nothing;
   end if;
-  perform (select pgoffload.emit_command('cancel', id, null, null));
   return true;
 end
 $$;

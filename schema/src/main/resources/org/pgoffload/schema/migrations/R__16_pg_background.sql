@@ -316,18 +316,30 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   handle pgoffload.attachment;
+  is_known boolean := true;
+  deadline timestamptz;
 begin
   -- Of a task of which no worker has heard, behind a pooler, nobody can tell whose it is. One that is recorded for another
   -- role is answered alike, and the workers leave both alone.
   if pgoffload.is_pooled() and pgoffload.pid_of(cookie) = pid and pgoffload.may_be_on_its_way(cookie)
      and not pgoffload.is_launched_here(cookie) then
     handle := row (cookie, false);
+    is_known := false;
   else
     handle := pgoffload.known(pid, cookie);
   end if;
   perform (select pgoffload.emit_command('cancel', handle.id, null, null));
   if grace_ms > 0 then
-    perform pgoffload.await_sql(handle, clock_timestamp() + least(grace_ms, 3600000) * interval '1 ms');
+    deadline := clock_timestamp() + least(grace_ms, 3600000) * interval '1 ms';
+    begin
+      perform pgoffload.await_sql(handle, deadline);
+    exception when undefined_object then
+      if is_known then
+        raise;
+      end if;
+      -- it is recorded for another role: it takes as long as a task of which no worker has heard
+      perform pg_sleep(date_part('epoch', deadline - clock_timestamp()));
+    end;
   end if;
 end
 $$;

@@ -58,8 +58,8 @@ end
 $$;
 
 -- API: Private. How far the numbers of timelines have risen since a row was written, by the row's xmin: another row that
--- was written after it may have been lost so often. A transaction more than 2^31 ago counts as a new one. Runs within its callers'
--- rights and search_path.
+-- was written after it may have been lost so often. A transaction more than 2^31 ago counts as a new one. Runs
+-- within its callers' rights and search_path.
 create or replace function pgoffload.timelines_since(written xid) returns integer
 language sql stable
 as $$
@@ -230,12 +230,12 @@ begin
     end if;
     return present.token;
   end if;
-  -- a server before may have drawn ids of the ranges between
+  -- a server before may have drawn ids of the ranges between, and the transaction that began this one may be lost
   lock table pgoffload.id_range in share row exclusive mode;
   step := pgoffload.timeline_step(begin_timeline.reason);
   if step > 1 then
     insert into pgoffload.id_range (number)
-    select pgoffload.current_id_range() + n from generate_series(1, step - 1) n on conflict do nothing;
+    select pgoffload.current_id_range() + n from generate_series(0, step - 1) n on conflict do nothing;
     perform setval('pgoffload.request_id', (pgoffload.current_id_range() + step - 1) << 36, false);
   end if;
   -- also where no request is known: the first ones may be among what the standby did not have

@@ -41,7 +41,8 @@ begin
   epoch := begun;
   with running as (
     insert into pgoffload.claim as x (id, attempt, worker, epoch, requested_by_oid, nonce)
-    select a.id, greatest(a.attempt, pgoffload.attempts_until(latest.attempt, latest.written) + 1), worker_name, begun, a.requested_by_oid, a.nonce
+    select a.id, greatest(a.attempt, pgoffload.attempts_until(latest.attempt, latest.written) + 1),
+           worker_name, begun, a.requested_by_oid, a.nonce
     from unnest(ids, attempts, requested_by_oids, nonces, immediate)
       a (id, attempt, requested_by_oid, nonce, immediate)
     left join lateral (

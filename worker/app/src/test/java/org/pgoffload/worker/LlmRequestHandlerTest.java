@@ -135,6 +135,38 @@ class LlmRequestHandlerTest {
   }
 
   @Test
+  void aCancellationThatComesWhileItsRequestIsClaimedCounts() throws Exception {
+    installation.execute(
+        """
+        create function stall() returns trigger language plpgsql
+        as $$begin perform pg_advisory_xact_lock_shared(9); return null; end$$;
+        create constraint trigger stall after insert on pgoffload.claim_0
+          deferrable initially deferred for each row execute function stall();
+        """);
+    var provider = new FakeProvider().holdAll();
+    try (var connection = installation.admin().connect("gate");
+        var gate = connection.createStatement();
+        // a deferred request would be claimed once more
+        var _ = start("w", provider, 2000, Duration.ofHours(1))) {
+      gate.execute("select pg_advisory_lock(9)");
+      long id = installation.askAtOnce("ask", "{\"prompt\": \"long\"}");
+      awaitOne("select count(*) from pg_locks where locktype = 'advisory' and not granted");
+      // the claim has looked for cancellations, and is not committed yet
+      installation.cancel(id);
+      awaitOne("select count(*) from pgoffload.cancellation where id = " + id);
+      gate.execute("select pg_advisory_unlock(9)");
+      await().atMost(PATIENCE).until(() -> installation.answeredIds().contains(id));
+      assertThat(installation.resultOf(id).status()).isEqualTo(Result.CANCELLED);
+    } finally {
+      installation.execute("drop function stall cascade");
+    }
+  }
+
+  private static void awaitOne(String count) {
+    await().atMost(PATIENCE).until(() -> installation.query(count).equals("1"));
+  }
+
+  @Test
   void aFloodOfCancellationsHoldsUpNobodyElses() throws Exception {
     var provider = new FakeProvider().hold("runs");
     long first =
@@ -310,6 +342,11 @@ class LlmRequestHandlerTest {
   }
 
   private static WorkerApp start(String name, FakeProvider provider, int window) {
+    return start(name, provider, window, Duration.ofMillis(300));
+  }
+
+  private static WorkerApp start(
+      String name, FakeProvider provider, int window, Duration deferAfter) {
     var usual = installation.configuration(name);
     return WorkerApp.start(
         new WorkerConfiguration(
@@ -322,7 +359,7 @@ class LlmRequestHandlerTest {
                 window,
                 usual.delivery().maxBytesInFlight(),
                 Duration.ZERO),
-            new LlmSettings(2000, Duration.ofMillis(300), usual.llm().calls()),
+            new LlmSettings(2000, deferAfter, usual.llm().calls()),
             null),
         LlmProviders.of(provider),
         Telemetry.none());

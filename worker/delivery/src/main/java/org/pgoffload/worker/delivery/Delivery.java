@@ -17,6 +17,7 @@ import org.pgoffload.telemetry.Health;
 import org.pgoffload.telemetry.RunningPart;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.delivery.commands.CommandHandler;
+import org.pgoffload.worker.delivery.commands.EarlyCancellations;
 import org.pgoffload.worker.delivery.commands.ListenToCommands;
 import org.pgoffload.worker.delivery.lease.CountWorkers;
 import org.pgoffload.worker.delivery.lease.DatabaseClock;
@@ -42,6 +43,7 @@ public final class Delivery implements RunningPart {
   private final PublishRecords publish;
   private final Lease lease;
   private final ScheduledExecutorService timer;
+  private final EarlyCancellations cancellations = new EarlyCancellations();
   private final List<Loop> loops = new ArrayList<>();
 
   /// What works until it is told to end.
@@ -102,6 +104,11 @@ public final class Delivery implements RunningPart {
 
   public Lease lease() {
     return lease;
+  }
+
+  /// Cancellations of requests that are not recorded yet.
+  public EarlyCancellations cancellations() {
+    return cancellations;
   }
 
   /// For what is short and does not block for long.
@@ -175,6 +182,7 @@ public final class Delivery implements RunningPart {
             settings.topics().commands(),
             new KafkaConsumer<byte[], byte[]>(ConsumerProperties.commands(settings)),
             verify,
+            cancellations,
             List.copyOf(handlers));
     loops.add(
         new Loop(

@@ -2,13 +2,11 @@ package org.pgoffload.worker.llm;
 
 import java.time.InstantSource;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.delivery.RecentRequests;
@@ -24,7 +22,10 @@ final class InFlightRequests {
 
   private final Map<Long, InFlightRequest> byId = new LinkedHashMap<>();
   private final RecentRequests<Long> cancelledEarly = new RecentRequests<>(EARLY);
-  private final Set<Long> ending = new HashSet<>();
+
+  /// How many cancellations of a request are being obeyed.
+  private final Map<Long, Integer> ending = new HashMap<>();
+
   private final Map<String, ModelShare> shares = new HashMap<>();
   private final ChooseTarget targets;
   private final ClaimFence fence;
@@ -114,16 +115,16 @@ final class InFlightRequests {
 
   /// It may be claimed here in order to be ended: nobody may begin it meanwhile.
   synchronized void beginEnding(long id) {
-    ending.add(id);
+    ending.merge(id, 1, Integer::sum);
   }
 
-  /// It was not claimed, or its result is published.
+  /// It was not claimed, or its result is published: once for each [#beginEnding].
   synchronized void endEnding(long id) {
-    ending.remove(id);
+    ending.computeIfPresent(id, (_, count) -> count == 1 ? null : count - 1);
   }
 
   synchronized boolean isEnding(long id) {
-    return ending.contains(id);
+    return ending.containsKey(id);
   }
 
   /// All, the oldest first.

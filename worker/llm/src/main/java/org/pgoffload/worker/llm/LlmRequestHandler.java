@@ -45,6 +45,7 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
   /// @param work what a request's own thread does
   /// @param targets which model a request waits for
   /// @param inFlight what has begun, from either queue
+  /// @param cancellations what came before its request was recorded is obeyed by the handlers
   /// @param clock the database's
   record Shared(
       ClaimRequests claims,
@@ -52,6 +53,7 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
       RunRequests run,
       ChooseTarget targets,
       InFlightRequests inFlight,
+      ObeyCancellations cancellations,
       InstantSource clock) {}
 
   /// How a request is answered.
@@ -123,12 +125,16 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
   @Override
   public void record(List<ConsumedRequest> requests) throws SQLException {
     shared.claims.record(requests);
+    shared.cancellations.obeyEarly(requests);
   }
 
   @Override
   public Map<Long, Claim<LlmAttempt>> claim(List<ConsumedRequest> requests, @Nullable UUID timeline)
       throws SQLException {
-    return shared.claims.claim(requests, pending::isRecorded, timeline);
+    var claims = shared.claims.claim(requests, pending::isRecorded, timeline);
+    // one that was read while the claim was under way did not see the claim, nor the claim it
+    shared.cancellations.obeyEarly(requests);
+    return claims;
   }
 
   @Override

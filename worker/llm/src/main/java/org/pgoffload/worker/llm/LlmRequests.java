@@ -1,6 +1,7 @@
 package org.pgoffload.worker.llm;
 
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.pgoffload.protocol.RequestChannel;
@@ -58,14 +59,26 @@ public final class LlmRequests {
                 () -> new KafkaConsumer<>(ConsumerProperties.takeovers(limits)),
                 delivery.database()));
     var run = new RunRequests("llm", delivery.publish(), delivery.measure());
+    var work =
+        new LlmRequestHandler.Work(
+            answer, new DescribeAnswer(limits.name(), delivery.clock()), publish, find);
+    // of both handlers, which are made below
+    var pending = new ArrayList<PendingRequests>();
+    var cancellations =
+        new ObeyCancellations(
+            delivery.database(),
+            delivery.lease(),
+            inFlight,
+            delivery.cancellations(),
+            cancelled -> end(cancelled, work, run, inFlight, pending));
     var shared =
         new LlmRequestHandler.Shared(
             new ClaimRequests(delivery.database(), delivery.lease()),
-            new LlmRequestHandler.Work(
-                answer, new DescribeAnswer(limits.name(), delivery.clock()), publish, find),
+            work,
             run,
             targets,
             inFlight,
+            cancellations,
             delivery.clock());
     var received =
         new LlmRequestHandler(
@@ -73,6 +86,7 @@ public final class LlmRequests {
             InFlightRequest.Deferral.POSSIBLE,
             limits.maxInFlight(),
             shared);
+    pending.add(received.pending());
     delivery.consume(received, received.pending(), run);
     var deferred =
         new LlmRequestHandler(
@@ -80,42 +94,34 @@ public final class LlmRequests {
             InFlightRequest.Deferral.DONE,
             settings.maxDeferred(),
             shared);
+    pending.add(deferred.pending());
     delivery.consume(deferred, deferred.pending(), run);
     var _ = delivery.opened(new DeferRequests(inFlight, settings.deferAfter(), publish));
     tell(delivery, inFlight);
-    return new ObeyCancellations(
-        delivery.database(),
-        delivery.lease(),
-        inFlight,
-        cancelled -> {
-          end(shared, cancelled, List.of(received.pending(), deferred.pending()));
-        });
+    return cancellations;
   }
 
   /// Ends a request that was claimed for nothing else.
   ///
   /// @param pending where it may wait
   private static void end(
-      LlmRequestHandler.Shared shared,
       ObeyCancellations.CancelledRequest cancelled,
+      LlmRequestHandler.Work work,
+      RunRequests run,
+      InFlightRequests inFlight,
       List<PendingRequests> pending) {
     long id = cancelled.id();
-    shared
-        .run()
-        .begin(
-            cancelled.key(),
-            () -> {
-              if (cancelled.attempt() == 1
-                  || !shared
-                      .work()
-                      .find()
-                      .isPublished(cancelled.key(), cancelled.requestedByOid())) {
-                shared.work().publish().result(shared.work().describe().cancelled(cancelled));
-              }
-              shared.run().published(cancelled.key());
-              pending.forEach(each -> each.finish(id));
-              shared.inFlight().endEnding(id);
-            });
+    run.begin(
+        cancelled.key(),
+        () -> {
+          if (cancelled.attempt() == 1
+              || !work.find().isPublished(cancelled.key(), cancelled.requestedByOid())) {
+            work.publish().result(work.describe().cancelled(cancelled));
+          }
+          run.published(cancelled.key());
+          pending.forEach(each -> each.finish(id));
+          inFlight.endEnding(id);
+        });
   }
 
   private static void tell(Delivery delivery, InFlightRequests inFlight) {

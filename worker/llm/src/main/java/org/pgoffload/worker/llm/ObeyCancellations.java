@@ -9,9 +9,11 @@ import java.util.Set;
 import java.util.UUID;
 import javax.sql.DataSource;
 import org.pgoffload.platform.Query;
-import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.RequestKey;
+import org.pgoffload.worker.delivery.ConsumedRequest;
+import org.pgoffload.worker.delivery.commands.Cancellation;
 import org.pgoffload.worker.delivery.commands.CommandHandler;
+import org.pgoffload.worker.delivery.commands.EarlyCancellations;
 import org.pgoffload.worker.delivery.lease.Lease;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,6 +26,7 @@ final class ObeyCancellations implements CommandHandler {
   private final DataSource database;
   private final Lease lease;
   private final InFlightRequests asked;
+  private final EarlyCancellations early;
   private final EndCancelled end;
 
   /// Ends a request that this worker has claimed for nothing else, and says so to
@@ -47,30 +50,44 @@ final class ObeyCancellations implements CommandHandler {
     }
   }
 
-  ObeyCancellations(DataSource database, Lease lease, InFlightRequests asked, EndCancelled end) {
+  ObeyCancellations(
+      DataSource database,
+      Lease lease,
+      InFlightRequests asked,
+      EarlyCancellations early,
+      EndCancelled end) {
     this.database = database;
     this.lease = lease;
     this.asked = asked;
+    this.early = early;
     this.end = end;
   }
 
   @Override
-  public List<Envelope> cancel(List<Envelope> commands) throws SQLException {
+  public List<Cancellation> cancel(List<Cancellation> cancellations) throws SQLException {
     var claimed = new HashSet<Long>();
-    commands.forEach(command -> asked.beginEnding(command.id()));
+    var ids = cancellations.stream().map(Cancellation::id).distinct().toList();
+    ids.forEach(asked::beginEnding);
     try {
-      return ask(commands, claimed);
+      var unknown = ask(cancellations, claimed);
+      var known = new HashSet<>(cancellations);
+      unknown.forEach(known::remove);
+      known.forEach(early::forget);
+      return unknown;
     } finally {
-      commands.stream()
-          .map(Envelope::id)
-          .filter(id -> !claimed.contains(id))
-          .forEach(asked::endEnding);
+      ids.stream().filter(id -> !claimed.contains(id)).forEach(asked::endEnding);
     }
   }
 
+  /// Obeys what came before these requests were recorded, which they are by now.
+  void obeyEarly(List<ConsumedRequest> requests) throws SQLException {
+    early.obey(requests.stream().map(ConsumedRequest::id).toList(), this::cancel);
+  }
+
   /// @param claimed receives the ids of those that end here
-  private List<Envelope> ask(List<Envelope> commands, Set<Long> claimed) throws SQLException {
-    var unknown = new ArrayList<Envelope>();
+  private List<Cancellation> ask(List<Cancellation> cancellations, Set<Long> claimed)
+      throws SQLException {
+    var unknown = new ArrayList<Cancellation>();
     Query.each(
         database,
         "select number, id, outcome, kind, attempt, claimed_at, created_at, requested_by,"
@@ -91,16 +108,16 @@ final class ObeyCancellations implements CommandHandler {
                       row.getString(8),
                       row.getLong(9)));
             }
-            case "unknown" -> unknown.add(commands.get(row.getInt(1) - 1));
+            case "unknown" -> unknown.add(cancellations.get(row.getInt(1) - 1));
             // ended, or not theirs to cancel
             default -> {}
           }
         },
         lease.worker(),
         lease.epoch(),
-        Query.array("bigint", commands, Envelope::id),
-        Query.array("bigint", commands, command -> command.requestedBy().userOid()));
-    LOG.debug("Of {} cancellations, {} end here", commands.size(), claimed.size());
+        Query.array("bigint", cancellations, Cancellation::id),
+        Query.array("bigint", cancellations, Cancellation::by));
+    LOG.debug("Of {} cancellations, {} end here", cancellations.size(), claimed.size());
     return unknown;
   }
 }

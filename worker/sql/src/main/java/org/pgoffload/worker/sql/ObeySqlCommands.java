@@ -2,35 +2,48 @@ package org.pgoffload.worker.sql;
 
 import java.sql.SQLException;
 import java.util.List;
+import java.util.Set;
 import org.pgoffload.protocol.Envelope;
+import org.pgoffload.worker.delivery.ConsumedRequest;
+import org.pgoffload.worker.delivery.commands.Cancellation;
 import org.pgoffload.worker.delivery.commands.CommandHandler;
+import org.pgoffload.worker.delivery.commands.EarlyCancellations;
+import org.pgoffload.worker.sql.scheduling.TaskScheduler;
 
 /// Does what the commands to background SQL ask for, as far as it is theirs to ask.
 final class ObeySqlCommands implements CommandHandler {
   private final TaskRecords records;
   private final RunningTasks tasks;
-  private final SqlRequestHandler handler;
+  private final TaskScheduler scheduler;
+  private final EarlyCancellations early;
 
-  ObeySqlCommands(TaskRecords records, RunningTasks tasks, SqlRequestHandler handler) {
+  ObeySqlCommands(
+      TaskRecords records, RunningTasks tasks, TaskScheduler scheduler, EarlyCancellations early) {
     this.records = records;
     this.tasks = tasks;
-    this.handler = handler;
+    this.scheduler = scheduler;
+    this.early = early;
   }
 
   @Override
-  public List<Envelope> cancel(List<Envelope> commands) throws SQLException {
-    var ids = commands.stream().map(Envelope::id).toList();
-    var by = commands.stream().map(command -> command.requestedBy().userOid()).toList();
-    for (int i = 0; i < ids.size(); i++) {
-      // first: it may be recorded, and asked for, while we ask
-      handler.cancellations().add(ids.get(i), by.get(i));
-    }
-    for (long id : records.recordCancellations(ids, by)) {
+  public List<Cancellation> cancel(List<Cancellation> cancellations) throws SQLException {
+    var cancelled =
+        Set.copyOf(
+            records.recordCancellations(
+                cancellations.stream().map(Cancellation::id).toList(),
+                cancellations.stream().map(Cancellation::by).toList()));
+    for (long id : cancelled) {
       tasks.cancel(id);
-      handler.cancelled(id);
-      handler.cancellations().forget(id);
+      // one that waits here is to be claimed, which ends it
+      scheduler.end(id);
     }
+    cancellations.stream().filter(each -> cancelled.contains(each.id())).forEach(early::forget);
     return List.of();
+  }
+
+  /// Obeys what came before these requests were recorded, which they are by now.
+  void obeyEarly(List<ConsumedRequest> requests) throws SQLException {
+    early.obey(requests.stream().map(ConsumedRequest::id).toList(), this::cancel);
   }
 
   @Override

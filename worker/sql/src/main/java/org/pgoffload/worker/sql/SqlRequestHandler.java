@@ -4,7 +4,6 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -47,22 +46,25 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
   private final TaskRecords records;
   private final RunTask runTask;
   private final RunningTasks tasks;
+  private final ObeySqlCommands commands;
   private final PendingRequests pending;
-  private final EarlyCancellations cancellations = new EarlyCancellations();
+
+  /// How tasks are run and cancelled.
+  record Work(RunTask run, RunningTasks tasks, ObeySqlCommands commands) {}
 
   SqlRequestHandler(
       RequestQueue queue,
       InstantSource clock,
       TaskScheduler scheduler,
       TaskRecords records,
-      RunTask runTask,
-      RunningTasks tasks) {
+      Work work) {
     this.queue = queue;
     this.clock = clock;
     this.scheduler = scheduler;
     this.records = records;
-    this.runTask = runTask;
-    this.tasks = tasks;
+    this.runTask = work.run();
+    this.tasks = work.tasks();
+    this.commands = work.commands();
     this.pending = new PendingRequests(PendingListener.of(scheduler, this::schedule));
   }
 
@@ -74,11 +76,6 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
   /// Where its requests count as unfinished.
   PendingRequests pending() {
     return pending;
-  }
-
-  /// Cancellations of requests that are not recorded yet.
-  EarlyCancellations cancellations() {
-    return cancellations;
   }
 
   private void schedule(ConsumedRequest request) {
@@ -109,7 +106,7 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
       throws SQLException {
     var claims = records.claim(requests.stream().map(this::toClaim).toList(), timeline);
     // one that was recorded while the claim was under way did not see the claim, nor the claim it
-    obeyEarlyCancellations(
+    commands.obeyEarly(
         requests.stream()
             .filter(request -> !(claims.get(request.id()) instanceof Claim.Missing))
             .toList());
@@ -165,37 +162,10 @@ final class SqlRequestHandler implements RequestHandler<SqlClaim> {
     return AFTER_CANCELLING;
   }
 
-  /// A request that waits here is cancelled: it is to be claimed, which ends it.
-  ///
-  /// Safe to call on any thread.
-  void cancelled(long id) {
-    scheduler.end(id);
-  }
-
   @Override
   public void record(List<ConsumedRequest> requests) throws SQLException {
     records.recordRequests(requests.stream().map(ConsumedRequest::signedText).toList());
-    obeyEarlyCancellations(requests);
-  }
-
-  /// Obeys what came before these requests were recorded, which they are by now.
-  private void obeyEarlyCancellations(List<ConsumedRequest> requests) throws SQLException {
-    var ids = new ArrayList<Long>();
-    var byOids = new ArrayList<Long>();
-    for (var request : requests) {
-      for (long by : cancellations.of(request.id())) {
-        ids.add(request.id());
-        byOids.add(by);
-      }
-    }
-    if (!ids.isEmpty()) {
-      for (long id : records.recordCancellations(ids, byOids)) {
-        tasks.cancel(id);
-        scheduler.end(id);
-      }
-    }
-    // only now: after a fault all are recorded or claimed once more
-    requests.forEach(request -> cancellations.forget(request.id()));
+    commands.obeyEarly(requests);
   }
 
   private TaskRecords.ToClaim toClaim(ConsumedRequest request) {

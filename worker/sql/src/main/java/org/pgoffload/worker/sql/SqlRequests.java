@@ -29,26 +29,30 @@ public final class SqlRequests {
     primary.onChange(sessions::closeIdle);
     var tasks = delivery.opened(new RunningTasks(records));
     primary.onChange(tasks::loseSessions);
+    var scheduler = new TaskScheduler(settings.limits());
+    var commands = new ObeySqlCommands(records, tasks, scheduler, delivery.cancellations());
     var handler =
         new SqlRequestHandler(
             delivery.queue("sql", topics.sqlRequests(), RequestChannel.SQL),
             delivery.clock(),
-            new TaskScheduler(settings.limits()),
+            scheduler,
             records,
-            new RunTask(
-                sessions,
-                records,
-                new PublishTaskResults(delivery.publish()),
-                worker,
-                delivery.clock()),
-            tasks);
+            new SqlRequestHandler.Work(
+                new RunTask(
+                    sessions,
+                    records,
+                    new PublishTaskResults(delivery.publish()),
+                    worker,
+                    delivery.clock()),
+                tasks,
+                commands));
     delivery.consume(
         handler, handler.pending(), new RunRequests("sql", delivery.publish(), delivery.measure()));
     var _ = delivery.opened(new SweepLargeAnswers(records));
     delivery.measure().watchRunning(handler.pending()::running);
     delivery.measure().tell("tasks", handler.pending()::running);
     watch(handler, sessions, metrics);
-    return new ObeySqlCommands(records, tasks, handler);
+    return commands;
   }
 
   private static void watch(

@@ -8,10 +8,10 @@ import org.pgoffload.protocol.Envelope;
 public interface CommandHandler {
   /// Cancels requests, as far as their requesters may.
   ///
-  /// @param commands at most a few hundred
-  /// @return the commands to requests that this handler does not know
+  /// @param cancellations at most a few hundred
+  /// @return those of requests that this handler does not know
   /// @throws SQLException if the database could not be asked: to be called again with all of them
-  List<Envelope> cancel(List<Envelope> commands) throws SQLException;
+  List<Cancellation> cancel(List<Cancellation> cancellations) throws SQLException;
 
   /// Records the progress of requests that run here.
   ///

@@ -42,6 +42,7 @@ public final class ListenToCommands implements Runnable {
   private final String topic;
   private final Consumer<byte[], byte[]> consumer;
   private final VerifyRequest verify;
+  private final EarlyCancellations cancellations;
   private final List<CommandHandler> handlers;
   private final List<ConsumerRecord<byte[], byte[]>> undecided = new ArrayList<>();
 
@@ -54,19 +55,20 @@ public final class ListenToCommands implements Runnable {
   private volatile boolean closing;
   private volatile boolean readingAgain;
 
-  private record Cancellation(long id, long by) {}
-
   private record Progress(long id) {}
 
+  /// @param cancellations receives each before the handlers do
   /// @param handlers each obeys the commands to its requests, and leaves the rest to the next
   public ListenToCommands(
       String topic,
       Consumer<byte[], byte[]> consumer,
       VerifyRequest verify,
+      EarlyCancellations cancellations,
       List<CommandHandler> handlers) {
     this.topic = topic;
     this.consumer = consumer;
     this.verify = verify;
+    this.cancellations = cancellations;
     this.handlers = handlers;
   }
 
@@ -78,8 +80,9 @@ public final class ListenToCommands implements Runnable {
         try {
           assignNewPartitions();
           if (readingAgain) {
-            consumer.seekToBeginning(consumer.assignment());
+            // first: another fail-over while it seeks is not overlooked
             readingAgain = false;
+            consumer.seekToBeginning(consumer.assignment());
           }
           if (consumer.assignment().isEmpty()) {
             complaint.of("There is no topic " + topic + " yet: nobody can cancel what runs here");
@@ -164,14 +167,17 @@ public final class ListenToCommands implements Runnable {
       return; // a newer version's
     }
     switch (kind.get()) {
-      case CANCEL ->
-          pending.put(new Cancellation(command.id(), command.requestedBy().userOid()), command);
+      case CANCEL -> pending.put(cancellation(command), command);
       case PROGRESS -> {
         pending.remove(new Progress(command.id()));
         pending.put(new Progress(command.id()), command);
       }
       case ASK, EMBED, SQL -> {}
     }
+  }
+
+  private static Cancellation cancellation(Envelope command) {
+    return new Cancellation(command.id(), command.requestedBy().userOid());
   }
 
   private void decide() throws SQLException {
@@ -219,7 +225,9 @@ public final class ListenToCommands implements Runnable {
   private void obey(RequestKind kind, List<Envelope> commands) throws SQLException {
     switch (kind) {
       case CANCEL -> {
-        var rest = commands;
+        var rest = commands.stream().map(ListenToCommands::cancellation).toList();
+        // first: their requests may be recorded or claimed while the handlers ask
+        rest.forEach(cancellations::add);
         for (var handler : handlers) {
           rest = rest.isEmpty() ? rest : handler.cancel(rest);
         }

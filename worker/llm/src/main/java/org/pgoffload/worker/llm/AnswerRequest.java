@@ -15,6 +15,7 @@ import org.pgoffload.worker.delivery.lease.ClaimLostException;
 import org.pgoffload.worker.llm.calls.CallProgress;
 import org.pgoffload.worker.llm.calls.CallsMade;
 import org.pgoffload.worker.llm.calls.Deadline;
+import org.pgoffload.worker.llm.calls.DeferredHeaders;
 import org.pgoffload.worker.llm.calls.EmbedTogether;
 import org.pgoffload.worker.llm.calls.MakeCalls;
 import org.pgoffload.worker.models.FinishReason;

@@ -11,6 +11,7 @@ import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.delivery.RecentRequests;
 import org.pgoffload.worker.delivery.lease.ClaimFence;
+import org.pgoffload.worker.llm.calls.DeferredHeaders;
 
 /// Every LLM request that this worker has claimed and not ended, whether its record is still
 /// unfinished or was handed over to the topic of deferred ones.

@@ -14,6 +14,7 @@ import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.worker.delivery.EndedRequest;
 import org.pgoffload.worker.delivery.PublishRecords;
+import org.pgoffload.worker.llm.calls.DeferredHeaders;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

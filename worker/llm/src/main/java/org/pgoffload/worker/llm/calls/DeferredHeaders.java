@@ -1,4 +1,4 @@
-package org.pgoffload.worker.llm;
+package org.pgoffload.worker.llm.calls;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -17,7 +17,7 @@ import org.pgoffload.protocol.RecordHeaders;
 
 /// What a deferred request bears beside what was signed: how far it has come, for the worker that
 /// takes it over should its own die. Nobody signs it, so that it decides nothing but a wait.
-final class DeferredHeaders {
+public final class DeferredHeaders {
   private static final ObjectMapper MAPPER =
       JsonMapper.builder(
               // by default each virtual thread keeps its buffers, also while it waits for a vendor
@@ -27,7 +27,11 @@ final class DeferredHeaders {
 
   private DeferredHeaders() {}
 
-  static void write(Headers headers, @Nullable Instant notBefore, List<Call> calls) {
+  /// Replaces what the headers say.
+  ///
+  /// @param notBefore when the next call may be made, or null
+  /// @param calls those that were made, in order
+  public static void write(Headers headers, @Nullable Instant notBefore, List<Call> calls) {
     headers.remove(RecordHeaders.NOT_BEFORE);
     headers.remove(RecordHeaders.CALLS);
     if (notBefore != null) {
@@ -44,7 +48,7 @@ final class DeferredHeaders {
   }
 
   /// Null if it says nothing that can be understood.
-  static @Nullable Instant notBefore(Headers headers) {
+  public static @Nullable Instant notBefore(Headers headers) {
     var millis = HeaderText.read(headers, RecordHeaders.NOT_BEFORE);
     try {
       return millis == null ? null : Instant.ofEpochMilli(Long.parseLong(millis));
@@ -54,7 +58,7 @@ final class DeferredHeaders {
   }
 
   /// Empty if it says nothing that can be understood.
-  static List<Call> calls(Headers headers) {
+  public static List<Call> calls(Headers headers) {
     var calls = HeaderText.read(headers, RecordHeaders.CALLS);
     try {
       return calls == null

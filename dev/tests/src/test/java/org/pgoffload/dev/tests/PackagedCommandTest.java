@@ -205,15 +205,16 @@ class PackagedCommandTest {
   }
 
   /// Public functions that no statement has called. The server does not count what it inlines: SQL
-  /// functions without settings of their own.
+  /// functions without settings of their own. An aggregate is counted by its final function.
   private static final String NEVER_CALLED =
       """
       select p.oid::regprocedure
       from pg_proc p
       join pg_language l on l.oid = p.prolang
+      left join pg_aggregate a on a.aggfnoid = p.oid
       where p.pronamespace = 'public'::regnamespace and (p.proconfig is not null or l.lanname <> 'sql')
         and p.prorettype <> 'trigger'::regtype
-        and not exists (select from pg_stat_user_functions s where s.funcid = p.oid)
+        and not exists (select from pg_stat_user_functions s where s.funcid = coalesce(a.aggfinalfn, p.oid))
       order by 1
       """;
 

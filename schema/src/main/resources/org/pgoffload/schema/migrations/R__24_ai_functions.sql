@@ -140,13 +140,17 @@ begin
 end
 $$;
 
--- API: Private. What emit_llm_prompts has sent. If something has ended the sending, it is raised, and what was sent
--- before it is cancelled.
-create or replace function pgoffload.all_sent(sent pgoffload.llm_result[]) returns pgoffload.llm_result[]
+-- API: Private. Sends many prompts at once, as emit_llm_prompts does. If something ends the sending, it is raised, and what
+-- was sent before it is cancelled.
+create or replace function pgoffload.send_prompts(
+  prompts text[], model text, system text, options jsonb, timeout interval, provider text, response_schema jsonb)
+returns pgoffload.llm_result[]
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  sent constant pgoffload.llm_result[] := (select pgoffload.emit_llm_prompts(
+    'ask', null, system, null, model, options, timeout, null, null, provider, response_schema, prompts));
   last constant pgoffload.llm_result := sent[cardinality(sent)];
 begin
   if last.id is null then
@@ -157,7 +161,7 @@ begin
 end
 $$;
 
--- API: Private. The result of a request that was sent by emit_llm_prompts, which is known if it could not be sent. One
+-- API: Private. The result of a request that was sent by send_prompts, which is known if it could not be sent. One
 -- that does not come in time is expired.
 create or replace function pgoffload.await_sent(sent pgoffload.llm_result, since timestamptz, give_up timestamptz)
 returns pgoffload.llm_result
@@ -199,8 +203,7 @@ begin
   if coalesce(cardinality(prompts), 0) = 0 then
     return;
   end if;
-  sent := pgoffload.all_sent((select pgoffload.emit_llm_prompts(
-    'ask', null, system, null, model, options, timeout, null, null, provider, response_schema, prompts)));
+  sent := pgoffload.send_prompts(prompts, model, system, options, timeout, provider, response_schema);
   give_up := pgoffload.give_up_at(since, timeout);
   foreach next_result in array sent loop
     return next pgoffload.await_sent(next_result, since, give_up);
@@ -601,7 +604,7 @@ declare
   result pgoffload.llm_result;
 begin
   texts := array(select t.said from unnest(texts) with ordinality t (said, n) where not pgoffload.is_blank(t.said) order by t.n);
-  if coalesce(cardinality(texts), 0) = 0 then
+  if texts = '{}' then
     return null;
   end if;
   texts := pgoffload.pack_texts(texts, 1000000, call_size);

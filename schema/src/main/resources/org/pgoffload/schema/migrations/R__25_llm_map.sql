@@ -119,21 +119,7 @@ exception when others then
 end
 $$;
 
--- API: Private. Sends the prompts of some rows as requests of their own; what is to become of the answer, the type says.
-create or replace function pgoffload.send_mapped(
-  prompts text[], returns regtype, model text, system text, options jsonb, timeout interval, provider text)
-returns pgoffload.llm_result[]
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return pgoffload.all_sent((select pgoffload.emit_llm_prompts(
-    'ask', null, system, null, model, options, timeout, null, null, provider,
-    case when returns <> 'text'::regtype then pgoffload.answer_schema(pgoffload.type_schema(returns)) end, prompts)));
-end
-$$;
-
--- API: Private. Waits for the answer of a request of send_mapped, and returns it as columns of the row.
+-- API: Private. Waits for the answer of a request of llm_map, and returns it as columns of the row.
 create or replace function pgoffload.await_mapped(
   request_id bigint,
   unsent pgoffload.llm_result[],     -- the failures of those that could not be sent
@@ -176,7 +162,7 @@ declare
   -- its first call
   template pg_catalog.record;
   statements pg_catalog.record;
-  with_error pg_catalog.bool := true;
+  response_schema pg_catalog.jsonb;                    -- none of an answer that is a text
   rows_of pg_catalog.refcursor;
   found_row pg_catalog.record;
   result_row pg_catalog.record;
@@ -196,14 +182,16 @@ begin
   perform pgoffload.refuse_to_wait_on_old_snapshot();
   perform pgoffload.require_text('query', query);
   perform pgoffload.require_text('question', ask);
-  perform pgoffload.type_schema(returns);
+  response_schema := pgoffload.answer_schema(pgoffload.type_schema(returns));
+  if returns operator(pg_catalog.=) 'pg_catalog.text'::pg_catalog.regtype then
+    response_schema := null;
+  end if;
   template := pgoffload.parse_template(ask);
   -- which columns the caller wants, nothing but a result tells
   begin
     statements := pgoffload.map_statements(query, template.columns, returns, true);
     return query execute statements.shape;
   exception when datatype_mismatch then
-    with_error := false;
     statements := pgoffload.map_statements(query, template.columns, returns, false);
     return query execute statements.shape;
   end;
@@ -222,7 +210,7 @@ begin
     end if;
     if pg_catalog.cardinality(prompts) operator(pg_catalog.>=) 500 or size operator(pg_catalog.>) 16777216
        or not has_row and size operator(pg_catalog.>) 0 then
-      sent := pgoffload.send_mapped(prompts, returns, model, system, options, timeout, provider);
+      sent := pgoffload.send_prompts(prompts, model, system, options, timeout, provider, response_schema);
       for i in 1 .. pg_catalog.cardinality(sent) loop
         ids[numbers[i]] := (sent[i]).id;
         if (sent[i]).status is not null then

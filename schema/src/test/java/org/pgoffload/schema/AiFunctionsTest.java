@@ -395,12 +395,10 @@ final class AiFunctionsTest extends OnPostgresVersions {
     assertThat(asked.join()).isEqualTo("57014");
     var sent = new ArrayList<>(first);
     sent.addAll(database.sent());
-    assertThat(sent.stream().filter(r -> r.envelope().kind().equals("cancel")).map(SentRequest::id))
-        .containsExactlyInAnyOrderElementsOf(
-            sent.stream()
-                .filter(r -> r.envelope().kind().equals("ask"))
-                .map(SentRequest::id)
-                .toList());
+    var asks = sent.stream().filter(r -> r.envelope().kind().equals("ask")).map(SentRequest::id).toList();
+    var cancels = sent.stream().filter(r -> r.envelope().kind().equals("cancel")).map(SentRequest::id).toList();
+    // one that was about to be sent is cancelled too
+    assertThat(cancels).doesNotHaveDuplicates().containsAll(asks).hasSizeBetween(asks.size(), asks.size() + 1);
   }
 
   @Test

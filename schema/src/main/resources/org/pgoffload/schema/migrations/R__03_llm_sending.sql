@@ -484,6 +484,7 @@ begin
   begin
     -- By hand: a SET clause with a setting of our own needs a superuser. An error takes it back.
     ignored := set_config('pgoffload.flush', 'later', true);
+    request.id := null;
     request.inputs := null;
     request.immediate := true;
     foreach request.prompt in array prompts loop
@@ -506,10 +507,16 @@ begin
       end if;
     end loop;
   exception when query_canceled or others then
+    result := null;
+    -- a cancelled statement may have sent its last message a moment ago: to cancel what was not sent does no harm
+    if sqlstate = '57014' and request.id is distinct from sent[cardinality(sent)].id then
+      result.id := request.id;
+      sent := sent || result;
+    end if;
     if sent = '{}' then
       raise;
     end if;
-    result := null;
+    result.id := null;
     result.error_code := sqlstate;
     result.error_message := sqlerrm;
     sent := sent || result;

@@ -154,10 +154,12 @@ declare
   last constant pgoffload.llm_result := sent[cardinality(sent)];
 begin
   if last.id is null then
-    perform pgoffload.cancel_unanswered(array(select s.id from unnest(sent) s where s.status is null));
     raise exception '%', last.error_message using errcode = last.error_code;
   end if;
   return sent;
+exception when query_canceled or others then
+  perform pgoffload.cancel_unanswered(array(select s.id from unnest(sent) s where s.status is null));
+  raise;
 end
 $$;
 

@@ -48,6 +48,9 @@ final class FlatResult extends FlatTerminalResult {
   @JsonProperty("embeddings")
   @Nullable List<float[]> embeddings;
 
+  @JsonProperty("chunks")
+  @Nullable List<String> chunks;
+
   @JsonProperty("cached_from")
   @Nullable Long cachedFrom;
 
@@ -57,6 +60,9 @@ final class FlatResult extends FlatTerminalResult {
   @JsonProperty("last_seq")
   @Nullable Long lastSeq;
 
+  @JsonProperty("maintained")
+  @Nullable MaintainedRow maintained;
+
   Result build() {
     return new Result(
         head(),
@@ -64,7 +70,8 @@ final class FlatResult extends FlatTerminalResult {
         new Result.Origin(provider, model, providerRequestId),
         new Result.Tokens(inputTokens, cachedTokens, outputTokens, reasoningTokens),
         new Result.Run(attempts, queuedMs, ranMs, worker, finishedAt),
-        embeddings,
-        new Result.Provenance(cachedFrom, calls, lastSeq));
+        embeddings == null ? null : new Result.Vectors(embeddings, chunks),
+        new Result.Provenance(cachedFrom, calls, lastSeq),
+        maintained);
   }
 }

@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
 /// repeated). The first result of an id in its partition counts.
 ///
 /// @param head which request has ended, and how
-/// @param embeddings one vector for each input, in order, of a succeeded request for embeddings
+/// @param vectors of a succeeded request for embeddings; null of any other
+/// @param maintained the row of a maintained column that it is for; null if it is for none
 @JsonInclude(JsonInclude.Include.NON_NULL)
 @JsonDeserialize(builder = FlatResult.class)
 public record Result(
@@ -26,8 +27,9 @@ public record Result(
     @JsonUnwrapped Origin origin,
     @JsonUnwrapped Tokens tokens,
     @JsonUnwrapped Run run,
-    @JsonProperty("embeddings") @Nullable List<float[]> embeddings,
-    @JsonUnwrapped Provenance provenance)
+    @JsonUnwrapped @Nullable Vectors vectors,
+    @JsonUnwrapped Provenance provenance,
+    @JsonProperty("maintained") @Nullable MaintainedRow maintained)
     implements ResultMessage {
   /// The major version this code writes and reads.
   public static final int VERSION = 1;
@@ -124,6 +126,27 @@ public record Result(
     }
   }
 
+  /// The vectors of texts.
+  ///
+  /// @param embeddings one vector for each text, in order
+  /// @param chunks the texts that the one input was split into; null if the texts are the inputs
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  public record Vectors(
+      @JsonProperty("embeddings") List<float[]> embeddings,
+      @JsonProperty("chunks") @Nullable List<String> chunks) {
+    public Vectors {
+      if (chunks != null) {
+        Require.that(chunks.size() == embeddings.size(), "not every chunk has its embedding");
+        chunks = chunks.stream().map(Text::storable).toList();
+      }
+    }
+
+    /// The vectors of the inputs themselves; null for none.
+    public static @Nullable Vectors of(@Nullable List<float[]> embeddings) {
+      return embeddings == null ? null : new Vectors(embeddings, null);
+    }
+  }
+
   /// How the answer came about.
   ///
   /// @param cachedFrom the id of the request whose answer this is; null if a call was made for it
@@ -151,7 +174,7 @@ public record Result(
 
   /// The result of a request for which no call is known.
   public static Result withoutCalls(ResultHead head, Outcome outcome, Run run) {
-    return new Result(head, outcome, Origin.NONE, Tokens.UNKNOWN, run, null, Provenance.NONE);
+    return new Result(head, outcome, Origin.NONE, Tokens.UNKNOWN, run, null, Provenance.NONE, null);
   }
 
   private static @Nullable String storable(@Nullable String text) {
@@ -174,7 +197,8 @@ public record Result(
         tokens,
         run,
         null,
-        provenance);
+        provenance,
+        maintained);
   }
 
   @Override

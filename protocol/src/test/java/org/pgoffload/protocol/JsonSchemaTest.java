@@ -119,6 +119,17 @@ final class JsonSchemaTest {
           ASK      | "model":"a-model" | "messages":[{"role":"user","content":[{"type":"image","url":"http://a.example"}]}]
           ASK      | "model":"a-model" | "messages":[{"role":"user"}]
           ASK      | "model":"a-model" | "tags":"t"
+          EMBED    | "inputs":["i"] | ''
+          MAINTAINED | "name":"ticket_mood" | "name":""
+          MAINTAINED | "key":["1"] | "key":[1]
+          MAINTAINED | "key":["1"] | "key":[]
+          MAINTAINED | "hash":"0a" | "hash":"x"
+          MAINTAINED | "code":"blank", | ''
+          MAINTAINED | "end": | "ends":
+          CHUNK    | "inputs":["i"], | ''
+          CHUNK    | "tokens":400, | ''
+          CHUNK    | "tokens":400 | "tokens":0
+          CHUNK    | "overlap":40 | "overlap":-1
           SQL      | "group":"s-17" | "group":""
           SQL      | "group":"s-17" | "group":17
           SQL      | "timeout_ms":null, | ''
@@ -159,6 +170,13 @@ final class JsonSchemaTest {
           ANSWERED | "input_tokens":12 | "input_tokens":1.5
           ANSWERED | "queued_ms":0.25 | "queued_ms":"0.25"
           ANSWERED | "attempts":1 | "attempts":null
+          CHUNKS   | "embeddings":[[0.5,-1.0],[0.25,2.0]], | ''
+          CHUNKS   | "chunks":["Ray","leigh"] | "chunks":["Ray",""]
+          CHUNKS   | "chunks":["Ray","leigh"] | "chunks":2
+          BLANK    | "maintained": | "kept":
+          BLANK    | "name":"ticket_mood" | "name":7
+          BLANK    | "key":["1"] | "key":[]
+          BLANK    | "key":["1"] | "key":[null]
           STREAMED | "version":1 | "version":2
           STREAMED | "id":42 | "id":0
           STREAMED | "requested_by_oid":16400 | "requested_by_oid":4294967296
@@ -250,6 +268,7 @@ final class JsonSchemaTest {
     var ofSql = SQL_RESULT.getSchemaNode().get("properties");
     hasTheFieldsOf(Result.class, RESULT.getSchemaNode());
     hasTheFieldsOf(Call.class, RESULT.getSchemaNode().get("properties").get("calls").get("items"));
+    hasTheFieldsOf(MaintainedRow.class, RESULT.getSchemaNode().get("properties").get("maintained"));
     hasTheFieldsOf(LlmPiece.class, LLM_PIECE.getSchemaNode());
     hasTheFieldsOf(LlmUsage.class, LLM_USAGE.getSchemaNode());
     hasTheFieldsOf(SqlResult.class, SQL_RESULT.getSchemaNode());

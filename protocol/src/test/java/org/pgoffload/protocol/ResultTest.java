@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -16,6 +17,57 @@ final class ResultTest {
   void readsWhatItWrites() {
     assertThat(Result.read(Samples.ANSWERED.write())).isEqualTo(Samples.ANSWERED);
     assertThat(Result.read(Samples.EXPIRED.write())).isEqualTo(Samples.EXPIRED);
+  }
+
+  @Test
+  void readsChunksAndTheRowThatTheyAreOf() {
+    var read = Result.read(Samples.CHUNKS.write());
+    assertThat(read).usingRecursiveComparison().isEqualTo(Samples.CHUNKS);
+    assertThat(new String(Samples.CHUNKS.write(), UTF_8))
+        .contains(
+            """
+            "embeddings":[[0.5,-1.0],[0.25,2.0]],"chunks":["Ray","leigh"],\
+            "maintained":{"name":"doc_chunks","key":["7","de"]}}\
+            """);
+  }
+
+  @Test
+  void succeedsWithoutAnAnswerForARowThatHasNothingToAskAbout() {
+    assertThat(Result.read(Samples.BLANK.write())).isEqualTo(Samples.BLANK);
+    assertThat(new String(Samples.BLANK.write(), UTF_8))
+        .doesNotContain("answer")
+        .endsWith("\"maintained\":{\"name\":\"ticket_mood\",\"key\":[\"1\"]}}");
+  }
+
+  @Test
+  void keepsTheRowWhenItFails() {
+    var failed = Samples.CHUNKS.withFailure("answer_too_large", "it is");
+    assertThat(failed.maintained()).isEqualTo(Samples.CHUNKS.maintained());
+    assertThat(failed.vectors()).isNull();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"key\":[\"1\"]}",
+        "{\"name\":\"n\"}",
+        "{\"name\":\"\",\"key\":[\"1\"]}",
+        "{\"name\":\"n\",\"key\":[]}",
+        "{\"name\":\"n\",\"key\":[null]}"
+      })
+  void refusesARowThatIsNone(String row) {
+    var json =
+        new String(Samples.BLANK.write(), UTF_8)
+            .replace("{\"name\":\"ticket_mood\",\"key\":[\"1\"]}", row);
+    assertThatThrownBy(() -> Result.read(json.getBytes(UTF_8)))
+        .isInstanceOf(MalformedMessageException.class);
+  }
+
+  @Test
+  void hasAnEmbeddingOfEachChunk() {
+    var vectors = List.of(new float[] {1}, new float[] {2});
+    assertThatThrownBy(() -> new Result.Vectors(vectors, List.of("one")))
+        .isInstanceOf(IllegalArgumentException.class);
   }
 
   @Test
@@ -60,7 +112,8 @@ final class ResultTest {
                 Samples.ANSWERED.tokens(),
                 Samples.ANSWERED.run(),
                 null,
-                Result.Provenance.NONE));
+                Result.Provenance.NONE,
+                null));
   }
 
   @Test
@@ -107,7 +160,8 @@ final class ResultTest {
         Result.Tokens.UNKNOWN,
         Result.Run.of(1, "t"),
         null,
-        Result.Provenance.NONE);
+        Result.Provenance.NONE,
+        null);
   }
 
   private static Result ended(String status, @Nullable String errorCode) {

@@ -33,6 +33,30 @@ final class Samples {
       "session_user_oid":16399,"role":"none"},"payload":{"inputs":["i"]}}\
       """;
 
+  static final String MAINTAINED =
+      """
+      {"version":1,"id":47,"kind":"ask","ordering_key":null,"immediate":false,\
+      "installation":"5f4dcc3b-0000-4000-8000-000000000001",\
+      "nonce":"1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bf2",\
+      "signed_at_us":1767323045678901,"timeout_ms":30000,\
+      "requested_by":{"user":"app","user_oid":16400,"session_user":"login",\
+      "session_user_oid":16399,"role":"none"},\
+      "payload":{"maintained":{"name":"ticket_mood","key":["1"],"hash":"0a",\
+      "end":{"code":"blank","message":"nothing is there"}}}}\
+      """;
+
+  static final String CHUNK =
+      """
+      {"version":1,"id":48,"kind":"embed","ordering_key":null,"immediate":false,\
+      "installation":"5f4dcc3b-0000-4000-8000-000000000001",\
+      "nonce":"1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bf3",\
+      "signed_at_us":1767323045678901,"timeout_ms":30000,\
+      "requested_by":{"user":"app","user_oid":16400,"session_user":"login",\
+      "session_user_oid":16399,"role":"none"},\
+      "payload":{"inputs":["i"],"maintained":{"name":"doc_chunks","key":["7","de"],"hash":"0a",\
+      "chunk":{"tokens":400,"overlap":40}}}}\
+      """;
+
   static final String SQL =
       """
       {"version":1,"id":44,"kind":"sql","group":"s-17","ordering_key":null,"immediate":true,\
@@ -75,7 +99,31 @@ final class Samples {
           new Result.Tokens(12L, 3L, 5L, 0L),
           new Result.Run(1, 0.25, 812.5, "worker-1", "2026-01-02T03:04:06.5Z"),
           null,
-          Result.Provenance.NONE);
+          Result.Provenance.NONE,
+          null);
+
+  static final Result CHUNKS =
+      new Result(
+          new ResultHead(1, 48, "embed", Result.SUCCEEDED, "app", 16_400, NONCE),
+          Result.Outcome.answered(null, null),
+          new Result.Origin("openai", "an-embedder", "req_2"),
+          new Result.Tokens(9L, 0L, 0L, 0L),
+          new Result.Run(1, 0.25, 81.5, "worker-1", "2026-01-02T03:04:06.5Z"),
+          new Result.Vectors(
+              List.of(new float[] {0.5f, -1}, new float[] {0.25f, 2}), List.of("Ray", "leigh")),
+          Result.Provenance.NONE,
+          new MaintainedRow("doc_chunks", List.of("7", "de")));
+
+  static final Result BLANK =
+      new Result(
+          new ResultHead(1, 47, "ask", Result.SUCCEEDED, "app", 16_400, NONCE),
+          Result.Outcome.answered(null, null),
+          Result.Origin.NONE,
+          Result.Tokens.UNKNOWN,
+          Result.Run.of(1, "2026-01-02T03:04:06Z"),
+          null,
+          Result.Provenance.NONE,
+          new MaintainedRow("ticket_mood", List.of("1")));
 
   static final Result EXPIRED =
       Result.withoutCalls(

@@ -166,7 +166,8 @@ final class TestInstallation {
         new Result.Tokens(1L, 0L, 1L, 0L),
         new Result.Run(1, 1.0, 2.0, "w", "2026-01-02T03:04:05Z"),
         null,
-        Result.Provenance.NONE);
+        Result.Provenance.NONE,
+        null);
   }
 
   static List<Result> results(int count) {

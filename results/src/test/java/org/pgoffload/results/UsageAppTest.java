@@ -196,6 +196,7 @@ final class UsageAppTest {
         new Result.Tokens(10L, 0L, 5L, 0L),
         new Result.Run(attempt, 1.0, 2.0, "w", "2026-01-02T03:04:05Z"),
         null,
-        new Result.Provenance(null, List.of(call), null));
+        new Result.Provenance(null, List.of(call), null),
+        null);
   }
 }

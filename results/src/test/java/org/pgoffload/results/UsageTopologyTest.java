@@ -167,7 +167,8 @@ final class UsageTopologyTest {
         result.tokens(),
         result.run(),
         null,
-        result.provenance());
+        result.provenance(),
+        result.maintained());
   }
 
   @Test
@@ -358,7 +359,8 @@ final class UsageTopologyTest {
         new Result.Tokens(1_000L, 1_000L, 1_000L, 1_000L),
         new Result.Run(attempt, 1.0, 1.0, "w", finishedAt),
         null,
-        new Result.Provenance(null, List.of(calls), null));
+        new Result.Provenance(null, List.of(calls), null),
+        null);
   }
 
   private static Result ended(
@@ -375,7 +377,8 @@ final class UsageTopologyTest {
         new Result.Tokens(0L, 0L, 0L, 0L),
         new Result.Run(1, 1.0, 1.0, "w", NOW),
         null,
-        new Result.Provenance(cachedFrom, calls, null));
+        new Result.Provenance(cachedFrom, calls, null),
+        null);
   }
 
   private static LlmUsage usage(

@@ -358,7 +358,8 @@ final class WriteBackTest {
             good.tokens(),
             Result.Run.of(1, finishedAt),
             null,
-            good.provenance());
+            good.provenance(),
+            good.maintained());
     try (var writeBack = open()) {
       write(writeBack, List.of(bad));
     }

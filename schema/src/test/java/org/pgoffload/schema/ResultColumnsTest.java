@@ -14,7 +14,8 @@ import org.pgoffload.protocol.Result;
 /// names, and would leave out a field that has none.
 final class ResultColumnsTest extends OnPostgresVersions {
   /// Fields that say what the message is, or repeat the request and its claim.
-  private static final Set<String> OF_THE_MESSAGE = Set.of("version", "requested_by", "nonce");
+  private static final Set<String> OF_THE_MESSAGE =
+      Set.of("version", "requested_by", "nonce", "maintained");
 
   @Test
   void areTheFieldsOfTheMessage() throws IOException {

@@ -308,8 +308,9 @@ public final class TestDatabase implements AutoCloseable {
         new Result.Origin("echo", "echo-1", "req_1"),
         new Result.Tokens(12L, 3L, 5L, 1L),
         new Result.Run(1, 250.0, 1500.5, "w", "2026-01-02T03:04:05.6Z"),
-        embeddings,
-        provenance);
+        Result.Vectors.of(embeddings),
+        provenance,
+        null);
   }
 
   /// Records an answer to each request that has no result.

@@ -5,8 +5,10 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.MaintainedRow;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultHead;
 import org.pgoffload.worker.delivery.ConsumedRequest;
@@ -69,7 +71,8 @@ final class DescribeAnswer {
             request.requestedByOid()),
         ending,
         List.of(),
-        run(request.attempt(), request.createdAt(), request.claimedAt(), 0));
+        run(request.attempt(), request.createdAt(), request.claimedAt(), 0),
+        null);
   }
 
   /// The result of a request that is ended without a call.
@@ -113,20 +116,26 @@ final class DescribeAnswer {
             envelope.requestedBy().userOid()),
         ending,
         calls,
-        run(claim.attempt(), envelope.createdAt(), claim.claimedAt(), ranMs));
+        run(claim.attempt(), envelope.createdAt(), claim.claimedAt(), ranMs),
+        MaintainedRow.of(envelope.payload()).orElse(null));
   }
 
   private static Result result(
-      ResultHead head, RequestOutcome ending, List<Call> calls, Result.Run run) {
+      ResultHead head,
+      RequestOutcome ending,
+      List<Call> calls,
+      Result.Run run,
+      @Nullable MaintainedRow row) {
     return new Result(
         head,
         ending.outcome(),
         ending.origin(),
         Result.Tokens.of(CallsMade.tokens(calls)),
         run,
-        ending.embeddings(),
+        ending.vectors(),
         new Result.Provenance(
-            ending.cachedFrom(), calls.isEmpty() ? null : calls, ending.lastSeq()));
+            ending.cachedFrom(), calls.isEmpty() ? null : calls, ending.lastSeq()),
+        row);
   }
 
   private Result.Run run(int attempt, Instant createdAt, Instant claimedAt, double ranMs) {

@@ -1,7 +1,6 @@
 package org.pgoffload.worker.llm;
 
 import java.time.Duration;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.models.LlmErrorCode;
@@ -12,14 +11,14 @@ import org.pgoffload.worker.models.Origin;
 ///
 /// @param outcome the answer, or why there is none
 /// @param origin the model that answered, or that was asked last
-/// @param embeddings of a succeeded request for embeddings
+/// @param vectors of a succeeded request for embeddings
 /// @param cachedFrom whose answer it is, if no call was made for it
 /// @param lastSeq of a streamed answer
 record RequestOutcome(
     String status,
     Result.Outcome outcome,
     Result.Origin origin,
-    @Nullable List<float[]> embeddings,
+    Result.@Nullable Vectors vectors,
     @Nullable Long cachedFrom,
     @Nullable Long lastSeq) {
   static final String DEADLINE_PASSED = "deadline_passed";
@@ -33,7 +32,7 @@ record RequestOutcome(
       case LlmOutcome.Answered(var text, var reason, var origin, var _, var _) ->
           succeeded(Result.Outcome.answered(text, reason.word()), told(origin), null);
       case LlmOutcome.Embedded(var vectors, var origin, var _, var _) ->
-          succeeded(Result.Outcome.answered(null, null), told(origin), vectors);
+          succeeded(Result.Outcome.answered(null, null), told(origin), Result.Vectors.of(vectors));
       case LlmOutcome.Failed(var error, var model, var _, var _) -> {
         var reason = error.finishReason() == null ? null : error.finishReason().word();
         yield without(
@@ -45,8 +44,8 @@ record RequestOutcome(
   }
 
   private static RequestOutcome succeeded(
-      Result.Outcome outcome, Result.Origin origin, @Nullable List<float[]> embeddings) {
-    return new RequestOutcome(Result.SUCCEEDED, outcome, origin, embeddings, null, null);
+      Result.Outcome outcome, Result.Origin origin, Result.@Nullable Vectors vectors) {
+    return new RequestOutcome(Result.SUCCEEDED, outcome, origin, vectors, null, null);
   }
 
   /// The answer of an earlier request, taken instead of a call.
@@ -55,7 +54,7 @@ record RequestOutcome(
         Result.SUCCEEDED,
         Result.Outcome.answered(earlier.answer(), earlier.outcome().finishReason()),
         new Result.Origin(earlier.origin().provider(), earlier.origin().model(), null),
-        earlier.embeddings(),
+        earlier.vectors(),
         earlier.cachedFrom() == null ? (Long) earlier.id() : earlier.cachedFrom(),
         null);
   }
@@ -106,12 +105,12 @@ record RequestOutcome(
 
   /// The same, by whom it came about.
   RequestOutcome by(Origin other) {
-    return new RequestOutcome(status, outcome, told(other), embeddings, cachedFrom, lastSeq);
+    return new RequestOutcome(status, outcome, told(other), vectors, cachedFrom, lastSeq);
   }
 
   /// The same, streamed up to that piece.
   RequestOutcome streamedTo(long seq) {
-    return new RequestOutcome(status, outcome, origin, embeddings, cachedFrom, seq);
+    return new RequestOutcome(status, outcome, origin, vectors, cachedFrom, seq);
   }
 
   private static Result.Origin told(Origin origin) {

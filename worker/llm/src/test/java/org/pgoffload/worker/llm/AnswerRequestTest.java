@@ -88,7 +88,8 @@ final class AnswerRequestTest {
                             0,
                             Call.Reply.answered("call-1"),
                             new TokenCounts(3, 2, 1, 0))),
-                    null)));
+                    null),
+                null));
   }
 
   @Test

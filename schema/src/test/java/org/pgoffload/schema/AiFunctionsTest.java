@@ -395,10 +395,18 @@ final class AiFunctionsTest extends OnPostgresVersions {
     assertThat(asked.join()).isEqualTo("57014");
     var sent = new ArrayList<>(first);
     sent.addAll(database.sent());
-    var asks = sent.stream().filter(r -> r.envelope().kind().equals("ask")).map(SentRequest::id).toList();
-    var cancels = sent.stream().filter(r -> r.envelope().kind().equals("cancel")).map(SentRequest::id).toList();
+    var asks =
+        sent.stream().filter(r -> r.envelope().kind().equals("ask")).map(SentRequest::id).toList();
+    var cancels =
+        sent.stream()
+            .filter(r -> r.envelope().kind().equals("cancel"))
+            .map(SentRequest::id)
+            .toList();
     // one that was about to be sent is cancelled too
-    assertThat(cancels).doesNotHaveDuplicates().containsAll(asks).hasSizeBetween(asks.size(), asks.size() + 1);
+    assertThat(cancels)
+        .doesNotHaveDuplicates()
+        .containsAll(asks)
+        .hasSizeBetween(asks.size(), asks.size() + 1);
   }
 
   @Test
@@ -486,6 +494,31 @@ final class AiFunctionsTest extends OnPostgresVersions {
         .allSatisfy(command -> assertThat(command.envelope().kind()).isEqualTo("cancel"))
         .extracting(SentRequest::id)
         .containsExactlyInAnyOrder(sent.get(1).id(), sent.get(2).id());
+  }
+
+  /// The first one, which is waited for first, never ends.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "select * from llm_rank('q', array['a', 'b', 'c'])",
+        "select llm_summarize(t) from (values ('a'), ('b'), ('c')) v (t)",
+      })
+  void raisesTheFirstFailureAndCancelsTheRest(String statement) {
+    set("summary_call_size", "1");
+    try {
+      var asked = calling(() -> app.refused(statement));
+      var sent = database.awaitSent(3);
+      database.record(database.ended(sent.get(2).id(), "app", "failed", "refusal", "I will not"));
+      var refused = asked.join();
+      assertThat(refused.state()).isEqualTo("LM001");
+      assertThat(refused.message()).contains(sent.get(2).id() + " failed: refusal: I will not");
+      assertThat(database.awaitSent(2))
+          .allSatisfy(command -> assertThat(command.envelope().kind()).isEqualTo("cancel"))
+          .extracting(SentRequest::id)
+          .containsExactlyInAnyOrder(sent.get(0).id(), sent.get(1).id());
+    } finally {
+      set("summary_call_size", "100000");
+    }
   }
 
   private void set(String name, String value) {

@@ -28,7 +28,7 @@ grant select on pgoffload.installation, pgoffload.setting to pgoffload_worker;
 
 grant execute on function
   pgoffload.answer_schema, pgoffload.as_written, pgoffload.ask_all, pgoffload.ask_llm, pgoffload.ask_value,
-  pgoffload.await_mapped, pgoffload.await_sent, pgoffload.cancel_unanswered, pgoffload.cost_of, pgoffload.cost_of_calls,
+  pgoffload.await_mapped, pgoffload.await_sent, pgoffload.await_success, pgoffload.cancel_unanswered, pgoffload.cost_of, pgoffload.cost_of_calls,
   pgoffload.failure_of, pgoffload.fields_schema, pgoffload.fill_template, pgoffload.give_up_at,
   pgoffload.add_text(text, text, text, jsonb), pgoffload.is_blank, pgoffload.json_answer, pgoffload.labels_schema, pgoffload.map_statements, pgoffload.mapped_columns,
   pgoffload.or_null, pgoffload.pack_texts, pgoffload.parse_template, pgoffload.positive_setting, pgoffload.price_at, pgoffload.qualified_name,

@@ -521,6 +521,20 @@ final class AiFunctionsTest extends OnPostgresVersions {
     }
   }
 
+  @Test
+  void mapsColumnsOfAnyName() {
+    var asked =
+        calling(() ->
+            app.rows(
+                "select * from llm_map('select 1 as \"pgoffload answer\", 2 as \"pgoffload error\", 3 as \"pgoffload row\","
+                    + " 4 as whole, 5 as n, 6 as q, 7 as v', '{\"pgoffload row\"}{q}{v}{n}', 'integer')"
+                    + " as (a integer, e integer, r integer, w integer, n integer, q integer, v integer, x integer, y text)"));
+    var request = database.awaitSent();
+    assertThat(request.envelope().payload().path("prompt").asText()).isEqualTo("3675");
+    database.record(database.answered(request.id(), "app", "{\"answer\": 8}"));
+    assertThat(asked.join()).containsExactly("1|2|3|4|5|6|7|8|null");
+  }
+
   private void set(String name, String value) {
     database.admin().run("update pgoffload.setting set value = ? where name = ?", value, name);
   }

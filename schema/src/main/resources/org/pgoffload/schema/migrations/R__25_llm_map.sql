@@ -58,10 +58,15 @@ begin
 end
 $$;
 
+drop function if exists pgoffload.map_statements(text, text[], regtype, boolean);
+drop function if exists pgoffload.mapped_columns(pgoffload.llm_result, regtype);
+drop function if exists pgoffload.await_mapped(bigint, pgoffload.llm_result[], timestamptz, timestamptz, regtype);
+
 -- API: Private. The statements of llm_map. The caller's query stands in FROM, where the server takes nothing that
 -- changes data. Its rows are kept: they are read twice, the second time with their answers.
 create or replace function pgoffload.map_statements(
   query text, columns text[], returns regtype, with_error boolean,
+  mark text,                  -- in the names of what is added, so that no column of the query has one of them
   out shape text,             -- no rows of the result
   out rows text)              -- whole: a row of the result; row_values; n, its number; asked, that of the first equal one
 language plpgsql stable
@@ -69,18 +74,18 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   result_row constant text := concat(
-    'select q.*, null::', pgoffload.qualified_name(returns), ' as "pgoffload answer"',
-    case when with_error then ', null::pg_catalog.text as "pgoffload error"' end,
+    'select q.*, null::', pgoffload.qualified_name(returns), format(' as %I', 'answer ' || mark),
+    case when with_error then format(', null::pg_catalog.text as %I', 'error ' || mark) end,
     -- the caller's query may end with a comment
     ' from (', E'\n', regexp_replace(query, '[;[:space:]]+$', ''), E'\n', ') q');
 begin
   shape := result_row || ' limit 0';
   rows := concat(
     'with "pgoffload rows" as materialized (', result_row, '), "pgoffload values" as materialized (',
-    'select "pgoffload row" as whole, array[', (
+    format('select %I as whole, array[', 'row ' || mark), (
       select string_agg(format('%I::pg_catalog.text collate pg_catalog."C"', c), ', ' order by n)
       from unnest(columns) with ordinality u (c, n)),
-    ']::pg_catalog.text[] as row_values, pg_catalog.row_number() over () as n from "pgoffload rows" "pgoffload row")',
+    format(']::pg_catalog.text[] as row_values, pg_catalog.row_number() over () as n from "pgoffload rows" %I)', 'row ' || mark),
     ' select v.whole, v.row_values, v.n, pg_catalog.min(v.n) over (partition by v.row_values) as asked',
     ' from "pgoffload values" v order by v.n');
 end
@@ -102,7 +107,7 @@ end
 $$;
 
 -- API: Private. The columns that llm_map adds to a row, by the result of its request.
-create or replace function pgoffload.mapped_columns(result pgoffload.llm_result, returns regtype) returns jsonb
+create or replace function pgoffload.mapped_columns(result pgoffload.llm_result, returns regtype, mark text) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
@@ -110,12 +115,12 @@ declare
   failure constant text := pgoffload.failure_of(result);
 begin
   if failure is not null then
-    return jsonb_build_object('pgoffload error', failure);
+    return jsonb_build_object('error ' || mark, failure);
   end if;
-  return jsonb_build_object('pgoffload answer', case when returns = 'text'::regtype then to_jsonb(result.answer)
+  return jsonb_build_object('answer ' || mark, case when returns = 'text'::regtype then to_jsonb(result.answer)
     else pgoffload.as_written(result.answer::jsonb -> 'answer') end);
 exception when others then
-  return jsonb_build_object('pgoffload error', 'schema_mismatch: ' || sqlerrm);
+  return jsonb_build_object('error ' || mark, 'schema_mismatch: ' || sqlerrm);
 end
 $$;
 
@@ -124,7 +129,8 @@ create or replace function pgoffload.await_mapped(
   request_id bigint,
   unsent pgoffload.llm_result[],     -- the failures of those that could not be sent
   since timestamptz, give_up timestamptz,
-  returns regtype)
+  returns regtype,
+  mark text)                         -- as of map_statements
 returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -136,7 +142,7 @@ begin
     select u.* into sent from unnest(unsent) u where u.id = request_id;
   end if;
   sent.id := request_id;
-  return pgoffload.mapped_columns(pgoffload.await_sent(sent, since, give_up), returns);
+  return pgoffload.mapped_columns(pgoffload.await_sent(sent, since, give_up), returns, mark);
 end
 $$;
 
@@ -160,6 +166,7 @@ as $$
 declare
   -- every name is qualified, types too: the caller's search_path is in force, and the session keeps what they meant at
   -- its first call
+  mark pg_catalog.text := pg_catalog.gen_random_uuid()::pg_catalog.text;
   template pg_catalog.record;
   statements pg_catalog.record;
   response_schema pg_catalog.jsonb;                    -- none of an answer that is a text
@@ -189,10 +196,10 @@ begin
   template := pgoffload.parse_template(ask);
   -- which columns the caller wants, nothing but a result tells
   begin
-    statements := pgoffload.map_statements(query, template.columns, returns, true);
+    statements := pgoffload.map_statements(query, template.columns, returns, true, mark);
     return query execute statements.shape;
   exception when datatype_mismatch then
-    statements := pgoffload.map_statements(query, template.columns, returns, false);
+    statements := pgoffload.map_statements(query, template.columns, returns, false, mark);
     return query execute statements.shape;
   end;
 
@@ -232,13 +239,13 @@ begin
     result_row := found_row.whole;
     request_id := ids[found_row.asked];
     if request_id is not null then
-      answered := pgoffload.await_mapped(request_id, unsent, since, give_up, returns);
+      answered := pgoffload.await_mapped(request_id, unsent, since, give_up, returns, mark);
       -- not by assignment: PL/pgSQL keeps the coercion to the type of the session's first call
       begin
         result_row := pg_catalog.jsonb_populate_record(result_row, answered);
       exception when others then
         result_row := pg_catalog.jsonb_populate_record(
-          result_row, pg_catalog.jsonb_build_object('pgoffload error', pg_catalog.concat('schema_mismatch: ', sqlerrm)));
+          result_row, pg_catalog.jsonb_build_object(pg_catalog.concat('error ', mark), pg_catalog.concat('schema_mismatch: ', sqlerrm)));
       end;
     end if;
     return next result_row;

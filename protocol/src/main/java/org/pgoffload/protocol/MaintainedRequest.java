@@ -1,15 +1,13 @@
 package org.pgoffload.protocol;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// What a request that is made for a maintained column says beside the question: in the field
 /// `maintained` of its payload, together with its [MaintainedRow].
-///
-/// @param end how it ends without a call; null if it is to be answered
-/// @param chunking how its text is split before it is embedded; null if it is not
-public record MaintainedRequest(@Nullable End end, @Nullable Chunking chunking) {
-  private static final MaintainedRequest NONE = new MaintainedRequest(null, null);
+public final class MaintainedRequest {
+  private MaintainedRequest() {}
 
   /// How a request ends without a call.
   ///
@@ -28,7 +26,7 @@ public record MaintainedRequest(@Nullable End end, @Nullable Chunking chunking) 
     }
   }
 
-  /// How a text is split.
+  /// How a text is split before it is embedded.
   ///
   /// @param tokens how many a chunk has at most
   /// @param overlap how many of them at most are the end of the chunk before
@@ -40,30 +38,36 @@ public record MaintainedRequest(@Nullable End end, @Nullable Chunking chunking) 
     }
   }
 
-  /// Reads a payload. Unknown fields are ignored.
+  /// How a request ends without a call; empty if it is to be answered.
   ///
-  /// @throws IllegalArgumentException if it cannot be understood, with what is wrong
-  public static MaintainedRequest of(JsonNode payload) {
-    var maintained = payload.path("maintained");
-    var end = maintained.path("end");
-    var chunk = maintained.path("chunk");
-    return end.isObject() || chunk.isObject()
-        ? new MaintainedRequest(
-            end.isObject() ? end(end) : null, chunk.isObject() ? chunking(chunk) : null)
-        : NONE;
-  }
-
-  private static End end(JsonNode end) {
+  /// @param payload of its envelope
+  public static Optional<End> end(JsonNode payload) {
+    var end = payload.path("maintained").path("end");
+    if (!end.isObject()) {
+      return Optional.empty();
+    }
+    var code = end.path("code").asText();
     var message = end.path("message");
-    return new End(end.path("code").asText(), message.isTextual() ? message.asText() : null);
+    return Optional.of(
+        code.isEmpty()
+            ? new End("invalid_request", "the request is not to be answered, and does not say why")
+            : new End(code, message.isTextual() ? message.asText() : null));
   }
 
-  private static Chunking chunking(JsonNode chunk) {
+  /// How the text of a request is split; empty if it is not.
+  ///
+  /// @param payload of its envelope
+  /// @throws IllegalArgumentException if it cannot be split like that, with what is wrong
+  public static Optional<Chunking> chunking(JsonNode payload) {
+    var chunk = payload.path("maintained").path("chunk");
+    if (!chunk.isObject()) {
+      return Optional.empty();
+    }
     var tokens = chunk.path("tokens");
     var overlap = chunk.path("overlap");
     Require.that(
         tokens.isInt() && (overlap.isInt() || overlap.isMissingNode()),
         "the tokens and the overlap of chunks are whole numbers");
-    return new Chunking(tokens.asInt(), overlap.asInt());
+    return Optional.of(new Chunking(tokens.asInt(), overlap.asInt()));
   }
 }

@@ -17,10 +17,9 @@ final class MaintainedRequestTest {
   void readsHowARequestEndsWithoutACall() {
     var payload = payload(Samples.MAINTAINED);
     assertThat(MaintainedRow.of(payload)).contains(new MaintainedRow("ticket_mood", List.of("1")));
-    assertThat(MaintainedRequest.of(payload))
-        .isEqualTo(
-            new MaintainedRequest(
-                new MaintainedRequest.End(MaintainedRequest.End.BLANK, "nothing is there"), null));
+    assertThat(MaintainedRequest.end(payload))
+        .contains(new MaintainedRequest.End(MaintainedRequest.End.BLANK, "nothing is there"));
+    assertThat(MaintainedRequest.chunking(payload)).isEmpty();
   }
 
   @Test
@@ -28,17 +27,19 @@ final class MaintainedRequestTest {
     var payload = payload(Samples.CHUNK);
     assertThat(MaintainedRow.of(payload))
         .contains(new MaintainedRow("doc_chunks", List.of("7", "de")));
-    assertThat(MaintainedRequest.of(payload))
-        .isEqualTo(new MaintainedRequest(null, new MaintainedRequest.Chunking(400, 40)));
-    assertThat(MaintainedRequest.of(payload(Samples.CHUNK.replace(",\"overlap\":40", ""))))
-        .isEqualTo(new MaintainedRequest(null, new MaintainedRequest.Chunking(400, 0)));
+    assertThat(MaintainedRequest.chunking(payload))
+        .contains(new MaintainedRequest.Chunking(400, 40));
+    assertThat(MaintainedRequest.chunking(payload(Samples.CHUNK.replace(",\"overlap\":40", ""))))
+        .contains(new MaintainedRequest.Chunking(400, 0));
+    assertThat(MaintainedRequest.end(payload)).isEmpty();
   }
 
   @ParameterizedTest
   @ValueSource(strings = {Samples.ASK, Samples.EMBED, Samples.CANCEL})
   void isNothingInAnyOtherRequest(String request) {
     assertThat(MaintainedRow.of(payload(request))).isEmpty();
-    assertThat(MaintainedRequest.of(payload(request))).isEqualTo(new MaintainedRequest(null, null));
+    assertThat(MaintainedRequest.end(payload(request))).isEmpty();
+    assertThat(MaintainedRequest.chunking(payload(request))).isEmpty();
   }
 
   @ParameterizedTest
@@ -70,15 +71,17 @@ final class MaintainedRequestTest {
       })
   void refusesToSplitInAWayThatCannotBe(String chunk) {
     var payload = payload(Samples.CHUNK.replace("\"tokens\":400,\"overlap\":40", chunk));
-    assertThatThrownBy(() -> MaintainedRequest.of(payload))
+    assertThatThrownBy(() -> MaintainedRequest.chunking(payload))
         .isInstanceOf(IllegalArgumentException.class);
   }
 
   @Test
-  void refusesAnEndThatDoesNotSayWhich() {
+  void isNeverAnsweredWhereItIsNotSaidHowItEnds() {
     var payload = payload(Samples.MAINTAINED.replace("\"code\":\"blank\",", ""));
-    assertThatThrownBy(() -> MaintainedRequest.of(payload))
-        .isInstanceOf(IllegalArgumentException.class);
+    assertThat(MaintainedRequest.end(payload))
+        .get()
+        .extracting(MaintainedRequest.End::code)
+        .isEqualTo("invalid_request");
   }
 
   private static JsonNode payload(String request) {

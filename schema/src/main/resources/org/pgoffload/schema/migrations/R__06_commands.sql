@@ -85,6 +85,8 @@ begin
 end
 $$;
 
+drop function if exists pgoffload.cancel_llm_requests(text, bigint, bigint[], oid[]);
+
 -- API: Private, for workers. Obeys commands to cancel LLM requests, which every worker reads. Each command comes back
 -- in its order as
 --   claimed  no worker had begun the request, or its worker is dead: it is the caller's now, who publishes its end
@@ -102,7 +104,8 @@ returns table (
   number bigint, id bigint, outcome text, kind text,
   attempt integer, claimed_at timestamptz,     -- of the claim, if there is one
   created_at timestamptz, requested_by name, requested_by_oid oid,
-  nonce uuid)
+  nonce uuid,
+  maintained text, maintained_key text[])      -- the maintained column and the row that it was made for
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- as in pgoffload.claim_llm_requests
@@ -127,11 +130,12 @@ begin
 
   return query
   with asked as materialized (
-    select a.number, a.id, q.kind, q.created_at, q.requested_by, q.requested_by_oid, q.nonce,
+    select a.number, a.id, q.kind, q.created_at, q.requested_by, q.requested_by_oid, q.nonce, q.maintained,
+           q.maintained_key,
            case when q.kind is not null then pgoffload.may_act_for(a.by_oid, q.requested_by_oid) end as allowed
     from unnest(ids, by_oids) with ordinality a (id, by_oid, number)
     left join lateral (
-      select r.kind, r.created_at, r.requested_by, r.requested_by_oid, r.nonce
+      select r.kind, r.created_at, r.requested_by, r.requested_by_oid, r.nonce, r.maintained, r.maintained_key
       from ${public_schema}.llm_request r where r.id = a.id limit 1) q on true
   ), first as materialized (
     select a.id, a.requested_by_oid, a.nonce, min(a.number) as number
@@ -151,7 +155,8 @@ begin
               when c.outcome = 'claimed' and f.number = a.number then 'claimed'
               else 'held' end,
          a.kind, c.attempt, c.claimed_at, a.created_at, a.requested_by, a.requested_by_oid,
-         coalesce(a.nonce, gen_random_uuid())  -- a row of an earlier version has none
+         coalesce(a.nonce, gen_random_uuid()),  -- a row of an earlier version has none
+         (select m.name from pgoffload.maintained_column m where m.number = a.maintained), a.maintained_key
   from asked a
   left join first f on a.allowed and f.id = a.id
   left join claims c on a.allowed and c.id = a.id

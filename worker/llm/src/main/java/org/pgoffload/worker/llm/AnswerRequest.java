@@ -8,6 +8,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.MaintainedRequest;
 import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
@@ -18,6 +19,7 @@ import org.pgoffload.worker.llm.calls.Deadline;
 import org.pgoffload.worker.llm.calls.DeferredHeaders;
 import org.pgoffload.worker.llm.calls.EmbedTogether;
 import org.pgoffload.worker.llm.calls.MakeCalls;
+import org.pgoffload.worker.llm.questions.Question;
 import org.pgoffload.worker.models.FinishReason;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmErrorCode;
@@ -75,6 +77,11 @@ final class AnswerRequest {
       return RequestOutcome.failed(
           UNSUPPORTED_KIND,
           "this worker does not know requests of kind '" + envelope.kind() + "'; upgrade it");
+    }
+    // whatever its time, and its provider: it asks nobody
+    var end = MaintainedRequest.end(envelope.payload());
+    if (end.isPresent()) {
+      return RequestOutcome.withoutCall(end.get());
     }
     var timeout = asked.timeout();
     // from the database's times and what has passed since, whatever this machine's clock says

@@ -5,6 +5,7 @@ import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.MaintainedRequest;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.worker.delivery.scheduling.ShortName;
 import org.pgoffload.worker.models.LlmProvider;
@@ -51,7 +52,7 @@ final class ChooseTarget {
     var named = payload.path("provider");
     var model = payload.path("model");
     var provider = provider(named.isTextual() ? named.asText() : null);
-    if (provider == null) {
+    if (provider == null || MaintainedRequest.end(payload).isPresent()) {
       // it only ends
       return "";
     }

@@ -112,6 +112,8 @@ final class ClaimRequests {
           new Claim.Refused<>(attempt(row, leaseLapses, LlmAttempt.Reason.CANCELLED));
       case "over_budget" ->
           new Claim.Refused<>(attempt(row, leaseLapses, LlmAttempt.Reason.OVER_BUDGET));
+      case "superseded" ->
+          new Claim.Refused<>(attempt(row, leaseLapses, LlmAttempt.Reason.SUPERSEDED));
       default ->
           throw new SQLException(
               "pgoffload.claim_llm_since returned '" + outcome + "': upgrade this worker");

@@ -8,6 +8,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.MaintainedRequest;
 import org.pgoffload.protocol.MaintainedRow;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultHead;
@@ -72,7 +73,7 @@ final class DescribeAnswer {
         ending,
         List.of(),
         run(request.attempt(), request.createdAt(), request.claimedAt(), 0),
-        null);
+        request.row());
   }
 
   /// The result of a request that is ended without a call.
@@ -81,7 +82,12 @@ final class DescribeAnswer {
         switch (refusal.reason()) {
           case CANCELLED -> RequestOutcome.cancelled(refusal.detail());
           case OVER_BUDGET ->
-              RequestOutcome.failed(RequestOutcome.BUDGET_EXCEEDED, refusal.detail());
+              // what makes no call costs nothing
+              MaintainedRequest.end(envelope.payload())
+                  .map(RequestOutcome::withoutCall)
+                  .orElseGet(() ->
+                      RequestOutcome.failed(RequestOutcome.BUDGET_EXCEEDED, refusal.detail()));
+          case SUPERSEDED -> RequestOutcome.superseded();
         };
     return notBegun(envelope, claim, ending);
   }

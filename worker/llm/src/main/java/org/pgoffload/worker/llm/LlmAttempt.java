@@ -19,6 +19,7 @@ record LlmAttempt(int attempt, Instant claimedAt, long leaseLapses, @Nullable Re
 
   enum Reason {
     CANCELLED,
-    OVER_BUDGET
+    OVER_BUDGET,
+    SUPERSEDED
   }
 }

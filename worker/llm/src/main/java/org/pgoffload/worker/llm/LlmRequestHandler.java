@@ -160,30 +160,24 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
   @Override
   public Optional<Execution> end(ConsumedRequest request, LlmAttempt claim, EndReason reason) {
     var envelope = request.envelope();
+    var describe = shared.work.describe;
     return switch (reason) {
       case EndReason.Refused _ -> {
-        shared.inFlight.find(request.id()).ifPresent(InFlightRequest::cancel);
         var refusal = Objects.requireNonNull(claim.refusal(), "a refused claim says why");
+        if (refusal.reason() == LlmAttempt.Reason.CANCELLED) {
+          shared.inFlight.find(request.id()).ifPresent(InFlightRequest::cancel);
+        }
         yield isHere(request)
             ? Optional.empty()
-            : Optional.of(
-                ended(
-                    request, claim, () -> shared.work.describe.refused(envelope, claim, refusal)));
+            : Optional.of(ended(request, claim, () -> describe.refused(envelope, claim, refusal)));
       }
       case EndReason.NotExecuted(var refusal) ->
           isHere(request)
               ? Optional.empty()
               : Optional.of(
-                  ended(
-                      request,
-                      claim,
-                      () -> shared.work.describe.notExecuted(envelope, claim, refusal)));
+                  ended(request, claim, () -> describe.notExecuted(envelope, claim, refusal)));
       case EndReason.Unclaimable(var sqlState) ->
-          Optional.of(
-              ended(
-                  request,
-                  claim,
-                  () -> shared.work.describe.unclaimable(envelope, claim, sqlState)));
+          Optional.of(ended(request, claim, () -> describe.unclaimable(envelope, claim, sqlState)));
     };
   }
 

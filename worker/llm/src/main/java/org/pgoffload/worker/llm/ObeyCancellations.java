@@ -1,5 +1,6 @@
 package org.pgoffload.worker.llm;
 
+import java.sql.Array;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -8,7 +9,9 @@ import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.Query;
+import org.pgoffload.protocol.MaintainedRow;
 import org.pgoffload.protocol.RequestKey;
 import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.commands.Cancellation;
@@ -37,6 +40,8 @@ final class ObeyCancellations implements CommandHandler {
   }
 
   /// A request that is ended without ever having been received here.
+  ///
+  /// @param row of a maintained column that it was for, or null
   record CancelledRequest(
       RequestKey key,
       String kind,
@@ -44,7 +49,8 @@ final class ObeyCancellations implements CommandHandler {
       Instant claimedAt,
       Instant createdAt,
       String requestedBy,
-      long requestedByOid) {
+      long requestedByOid,
+      @Nullable MaintainedRow row) {
     long id() {
       return key.id();
     }
@@ -91,7 +97,7 @@ final class ObeyCancellations implements CommandHandler {
     Query.each(
         database,
         "select number, id, outcome, kind, attempt, claimed_at, created_at, requested_by,"
-            + " requested_by_oid, nonce from pgoffload.cancel_llm_requests(?, ?, ?, ?::oid[])",
+            + " requested_by_oid, nonce, maintained, maintained_key from pgoffload.cancel_llm_requests(?, ?, ?, ?::oid[])",
         row -> {
           long id = row.getLong(2);
           switch (row.getString(3)) {
@@ -106,7 +112,8 @@ final class ObeyCancellations implements CommandHandler {
                       row.getTimestamp(6).toInstant(),
                       row.getTimestamp(7).toInstant(),
                       row.getString(8),
-                      row.getLong(9)));
+                      row.getLong(9),
+                      maintained(row.getString(11), row.getArray(12))));
             }
             case "unknown" -> unknown.add(cancellations.get(row.getInt(1) - 1));
             // ended, or not theirs to cancel
@@ -119,5 +126,12 @@ final class ObeyCancellations implements CommandHandler {
         Query.array("bigint", cancellations, Cancellation::by));
     LOG.debug("Of {} cancellations, {} end here", cancellations.size(), claimed.size());
     return unknown;
+  }
+
+  private static @Nullable MaintainedRow maintained(@Nullable String name, @Nullable Array key)
+      throws SQLException {
+    return name == null || key == null
+        ? null
+        : new MaintainedRow(name, List.of((String[]) key.getArray()));
   }
 }

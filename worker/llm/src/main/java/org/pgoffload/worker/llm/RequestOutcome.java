@@ -2,6 +2,7 @@ package org.pgoffload.worker.llm;
 
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.protocol.MaintainedRequest;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
@@ -24,6 +25,7 @@ record RequestOutcome(
   static final String DEADLINE_PASSED = "deadline_passed";
   static final String SCHEMA_MISMATCH = "schema_mismatch";
   static final String BUDGET_EXCEEDED = "budget_exceeded";
+  static final String SUPERSEDED = "superseded";
   static final String PROVIDER_NOT_CONFIGURED = "provider_not_configured";
   private static final String CANCELLED = "cancelled";
 
@@ -93,6 +95,20 @@ record RequestOutcome(
         Result.CANCELLED,
         CANCELLED,
         by.isBlank() ? "cancelled by llm_cancel" : "cancelled by role " + by);
+  }
+
+  /// Nobody is asked, as the request itself says.
+  static RequestOutcome withoutCall(MaintainedRequest.End end) {
+    return end.isBlank()
+        ? succeeded(Result.Outcome.answered(null, null), Result.Origin.NONE, null)
+        : without(
+            Result.FAILED, Result.Outcome.error(end.code(), end.message()), Result.Origin.NONE);
+  }
+
+  /// A newer request of its row makes its answer needless.
+  static RequestOutcome superseded() {
+    return without(
+        Result.CANCELLED, SUPERSEDED, "a newer request of the same row has overtaken it");
   }
 
   private static RequestOutcome without(String status, String code, String message) {

@@ -5,6 +5,7 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.llm.calls.Deadline;
+import org.pgoffload.worker.llm.questions.Question;
 import org.pgoffload.worker.models.ModelTarget;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;

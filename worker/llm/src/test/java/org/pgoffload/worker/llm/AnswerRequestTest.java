@@ -20,7 +20,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.pgoffload.protocol.Call;
+import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.MaintainedRow;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.protocol.ResultHead;
@@ -32,6 +34,7 @@ import org.pgoffload.worker.delivery.TestRequests;
 import org.pgoffload.worker.llm.calls.CallSettings;
 import org.pgoffload.worker.llm.calls.EmbedTogether;
 import org.pgoffload.worker.llm.calls.MakeCalls;
+import org.pgoffload.worker.llm.questions.Question;
 import org.pgoffload.worker.models.FakeProvider;
 import org.pgoffload.worker.models.FinishReason;
 import org.pgoffload.worker.models.LlmCall;
@@ -214,6 +217,112 @@ final class AnswerRequestTest {
     var refused = new LlmAttempt.Refusal(LlmAttempt.Reason.OVER_BUDGET, "spent");
     assertThat(DESCRIBE.refused(asked.request().envelope(), AT_ONCE, refused).origin().provider())
         .isNull();
+  }
+
+  @Test
+  void aRowThatHasNothingToAskAboutSucceedsWithoutACall() throws Exception {
+    var provider = new FakeProvider();
+    var result =
+        answer(
+            provider,
+            envelope(maintained("'end': {'code': 'blank'}, ", "'provider': 'nobody'")),
+            attempt(1, SIGNED.plusSeconds(90)));
+
+    assertThat(result.status()).as("whatever its time and provider").isEqualTo("succeeded");
+    assertThat(result.answer()).isNull();
+    assertThat(result.outcome().finishReason()).isNull();
+    assertThat(result.calls()).isNull();
+    assertThat(result.origin()).isEqualTo(Result.Origin.NONE);
+    assertThat(result.maintained()).isEqualTo(ROW);
+    assertThat(provider.calls()).isZero();
+  }
+
+  @Test
+  void aRequestFailsWithoutACallAsItSays() throws Exception {
+    var provider = new FakeProvider();
+    var result =
+        answer(
+            provider,
+            envelope(
+                maintained("'end': {'code': 'request_too_large', 'message': 'shorten it'}, ", "")),
+            AT_ONCE);
+
+    assertThat(result.status()).isEqualTo("failed");
+    assertThat(result.outcome()).isEqualTo(Result.Outcome.error("request_too_large", "shorten it"));
+    assertThat(result.maintained()).isEqualTo(ROW);
+    assertThat(provider.calls()).isZero();
+  }
+
+  @Test
+  void aResultSaysItsRowHoweverItEnds() throws Exception {
+    var envelope = envelope(maintained("", "'prompt': 'why?'"));
+    var claim = attempt(1, SIGNED.plusSeconds(90));
+    var asked = asked(envelope);
+    var gone = new ConsumedRequest.Refusal(DeadLetterReason.TOO_OLD, "it is");
+    var budget = new LlmAttempt.Refusal(LlmAttempt.Reason.OVER_BUDGET, "spent");
+    var cancelled = new LlmAttempt.Refusal(LlmAttempt.Reason.CANCELLED, "bob");
+
+    assertThat(
+            List.of(
+                answer(new FakeProvider(), envelope, AT_ONCE),
+                answer(
+                    new FakeProvider(call -> FakeProvider.failure(LlmErrorCode.MODEL_NOT_FOUND)),
+                    envelope,
+                    AT_ONCE),
+                answer(new FakeProvider(), envelope, claim),
+                DESCRIBE.cancelled(asked, AT_ONCE),
+                DESCRIBE.fault(asked, AT_ONCE),
+                DESCRIBE.refused(envelope, AT_ONCE, budget),
+                DESCRIBE.refused(envelope, AT_ONCE, cancelled),
+                DESCRIBE.notExecuted(envelope, AT_ONCE, gone),
+                DESCRIBE.unclaimable(envelope, AT_ONCE, "22003")))
+        .allSatisfy(result -> assertThat(result.maintained()).isEqualTo(ROW))
+        .extracting(Result::status)
+        .containsExactly(
+            "succeeded",
+            "failed",
+            "expired",
+            "cancelled",
+            "failed",
+            "failed",
+            "cancelled",
+            "failed",
+            "failed");
+    assertThat(answer(new FakeProvider(), envelope("{\"prompt\": \"why?\"}"), AT_ONCE).maintained())
+        .as("of no maintained column")
+        .isNull();
+  }
+
+  @Test
+  void whatANewerRequestHasOvertakenEndsAsCancelled() {
+    var refusal = new LlmAttempt.Refusal(LlmAttempt.Reason.SUPERSEDED, "");
+    var result = DESCRIBE.refused(envelope(maintained("", "'prompt': 'why?'")), AT_ONCE, refusal);
+
+    assertThat(result.status()).isEqualTo("cancelled");
+    assertThat(result.errorCode()).isEqualTo("superseded");
+    assertThat(result.errorMessage()).contains("a newer request of the same row");
+    assertThat(result.maintained()).isEqualTo(ROW);
+  }
+
+  @Test
+  void whatMakesNoCallIsNeverOverItsBudget() {
+    var budget = new LlmAttempt.Refusal(LlmAttempt.Reason.OVER_BUDGET, "spent");
+    var blank = envelope(maintained("'end': {'code': 'blank'}, ", ""));
+
+    assertThat(DESCRIBE.refused(blank, AT_ONCE, budget).status()).isEqualTo("succeeded");
+  }
+
+  private static final MaintainedRow ROW = new MaintainedRow("ticket_mood", List.of("1", "a"));
+
+  /// @param mark more of the mark, with a comma behind it
+  /// @param rest of the payload
+  private static String maintained(String mark, String rest) {
+    return ("{'maintained': {"
+            + mark
+            + "'name': 'ticket_mood', 'key': ['1', 'a'], 'hash': 'ff'}"
+            + (rest.isEmpty() ? "" : ", " + rest)
+            + "}")
+        .replace('\'', '"');
   }
 
   @ParameterizedTest

@@ -9,6 +9,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicLong;
 import javax.sql.DataSource;
@@ -232,6 +233,56 @@ final class ClaimRequestsTest {
                   .claim(List.of(far), ClaimRequestsTest::isInserted, null))
           .isInstanceOfSatisfying(
               SQLException.class, fault -> assertThat(DatabaseFault.isDataError(fault)).isTrue());
+    }
+  }
+
+  @Test
+  void whatANewerRequestHasOvertakenIsRefused() throws Exception {
+    try (var lease = lease("overtaken")) {
+      assertThat(claimThatComesBackAs("superseded", lease))
+          .isInstanceOfSatisfying(
+              Claim.Refused.class,
+              refused ->
+                  assertThat(((LlmAttempt) refused.attempt()).refusal())
+                      .isEqualTo(new LlmAttempt.Refusal(LlmAttempt.Reason.SUPERSEDED, "")));
+    }
+  }
+
+  @Test
+  void anOutcomeOfALaterVersionIsNoClaim() throws Exception {
+    try (var lease = lease("old")) {
+      assertThatThrownBy(() -> claimThatComesBackAs("of_tomorrow", lease))
+          .isInstanceOf(SQLException.class)
+          .hasMessageContaining("'of_tomorrow': upgrade this worker");
+    }
+  }
+
+  private static Claim<LlmAttempt> claimThatComesBackAs(String outcome, Lease lease)
+      throws SQLException {
+    var function =
+        "pgoffload.claim_llm_since(uuid, text, bigint, bigint[], oid[], text[], uuid[], boolean[])";
+    execute("alter function " + function + " rename to claim_really");
+    try {
+      execute(
+          """
+          create function pgoffload.claim_llm_since(
+            uuid, text, bigint, ids bigint[], oid[], text[], uuid[], boolean[])
+          returns table (id bigint, outcome text, attempt integer, claimed_at timestamptz, detail text)
+          language sql as $$ select ids[1], '%s', 1, now(), null $$
+          """
+              .formatted(outcome));
+      execute("grant execute on function " + function + " to pgoffload_worker");
+      var request = request();
+      return Objects.requireNonNull(
+          new ClaimRequests(database, lease)
+              .claim(List.of(request), ClaimRequestsTest::isInserted, null)
+              .get(request.id()));
+    } finally {
+      execute("drop function if exists " + function);
+      execute(
+          "alter function "
+              + function.replace("claim_llm_since", "claim_really")
+              + " rename to claim_llm_since");
     }
   }
 

@@ -1,4 +1,4 @@
-package org.pgoffload.worker.llm;
+package org.pgoffload.worker.llm.questions;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -29,7 +29,7 @@ import org.pgoffload.worker.models.Part;
 import org.pgoffload.worker.models.Turn;
 
 /// What an LLM request asks for, as its envelope says.
-sealed interface Question {
+public sealed interface Question {
   /// The name of the provider that is to be asked, or null for the worker's own choice.
   @Nullable String provider();
 
@@ -59,7 +59,8 @@ sealed interface Question {
       return call.model();
     }
 
-    boolean streams() {
+    /// Whether the answer is wanted piece by piece.
+    public boolean streams() {
       return call.stream();
     }
 

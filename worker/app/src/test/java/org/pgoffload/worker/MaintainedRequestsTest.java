@@ -1,0 +1,107 @@
+package org.pgoffload.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.pgoffload.protocol.MaintainedRow;
+import org.pgoffload.protocol.Result;
+import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.worker.models.FakeProvider;
+import org.pgoffload.worker.models.LlmProviders;
+
+/// What a worker does with requests that are made for maintained columns.
+class MaintainedRequestsTest {
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+  @AutoClose private static final TestInstallation installation = TestInstallation.start();
+
+  @BeforeEach
+  void newTopics() {
+    installation.newTopics(1);
+  }
+
+  @Test
+  void answersThemAndSaysTheirRows() throws Exception {
+    var provider = new FakeProvider();
+    long answered = ask("'1'", "", ", 'prompt': 'why?'");
+    long blank = ask("'2', 'a'", ", 'end': {'code': 'blank'}", "");
+    long refused =
+        ask("'3'", ", 'end': {'code': 'request_too_large', 'message': 'shorten it'}", "");
+    try (var _ = start(provider)) {
+      await().atMost(PATIENCE).until(() -> installation.answeredIds().size() == 3);
+    }
+
+    assertThat(installation.results())
+        .allSatisfy(result -> assertThat(result.maintained()).isNotNull());
+    assertThat(installation.resultOf(answered).maintained()).isEqualTo(row("1"));
+    assertThat(installation.resultOf(answered).status()).isEqualTo(Result.SUCCEEDED);
+    assertThat(installation.resultOf(blank).maintained()).isEqualTo(row("2", "a"));
+    assertThat(installation.resultOf(blank).status()).isEqualTo(Result.SUCCEEDED);
+    assertThat(installation.resultOf(refused).maintained()).isEqualTo(row("3"));
+    assertThat(installation.resultOf(refused).errorMessage()).isEqualTo("shorten it");
+    assertThat(provider.calls()).isOne();
+    installation.writeBack();
+    assertThat(
+            installation.query(
+                """
+                select string_agg(concat_ws(' ', id, status, error_code, answer is null), ', ' order by id)
+                from pgoffload.llm_result where id >= %d
+                """
+                    .formatted(answered)))
+        .isEqualTo(
+            "%d succeeded f, %d succeeded t, %d failed request_too_large t"
+                .formatted(answered, blank, refused));
+  }
+
+  @Test
+  void saysTheRowOfWhatIsCancelledBeforeItComes() throws Exception {
+    installation.execute(
+        """
+        insert into pgoffload.maintained_column (
+          name, source, declarer, login, key_columns, key_numbers, input_columns, input_numbers, literals,
+          target, target_number, target_type, kind, configuration, settings, installation)
+        values ('mood', 'pg_class', 'postgres', 'postgres', '{a,b}', '{1,2}', '{c}', '{3}', '{"",""}',
+          'd', 4, 'text', 'ask', '', '{}', gen_random_uuid())
+        """);
+    var id = installation.query("select nextval('pgoffload.request_id') + 1000000");
+    installation.execute(
+        """
+        insert into llm_request (id, prompt, immediate) values (%1$s, 'queued', true);
+        update llm_request set maintained_key = '{7,de}',
+          maintained = (select number from pgoffload.maintained_column where name = 'mood')
+        where id = %1$s
+        """
+            .formatted(id));
+    var provider = new FakeProvider();
+    try (var _ = start(provider)) {
+      installation.cancel(Long.parseLong(id));
+      await().atMost(PATIENCE).until(() -> !installation.answeredIds().isEmpty());
+    }
+    assertThat(installation.results())
+        .singleElement()
+        .satisfies(result -> {
+          assertThat(result.status()).isEqualTo(Result.CANCELLED);
+          assertThat(result.maintained()).isEqualTo(row("7", "de"));
+        });
+    assertThat(provider.calls()).isZero();
+  }
+
+  private static MaintainedRow row(String... key) {
+    return new MaintainedRow("mood", List.of(key));
+  }
+
+  private static long ask(String key, String mark, String rest) throws Exception {
+    var payload = "{'maintained': {'name': 'mood', 'key': [" + key + "]" + mark + "}" + rest + "}";
+    return installation.askAtOnce("ask", payload.replace('\'', '"'));
+  }
+
+  private static WorkerApp start(FakeProvider provider) {
+    return WorkerApp.start(
+        installation.configuration("w"), LlmProviders.of(provider), Telemetry.none());
+  }
+}

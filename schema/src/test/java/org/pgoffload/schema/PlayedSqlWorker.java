@@ -83,7 +83,10 @@ public final class PlayedSqlWorker implements AutoCloseable {
   }
 
   public boolean renewLease() {
-    return "t".equals(session.value("select pgoffload.renew_lease(?, ?, 1, '{}')", name, epoch));
+    return "t"
+        .equals(
+            session.value(
+                "select pgoffload.renew_lease(?, ?, 1, '{\"runs_sql\": 1}')", name, epoch));
   }
 
   public void releaseLease() {

@@ -1,6 +1,7 @@
 -- llm_map: one statement, whose rows are all asked about at once.
 
--- API: Private. Reads a template: {column} or {"Odd Name"} stands for a column's value, {{ and }} for braces.
+-- API: Private. Reads a template: {column} or {"Odd Name"} stands for a column's value, {{ and }} for braces, a backslash
+-- and n for a line feed, also where the literal is a plain one; two backslashes and n for a backslash and n.
 create or replace function pgoffload.parse_template(
   template text,
   out literals text[],     -- what stands before, between and behind the columns
@@ -30,7 +31,9 @@ begin
         using errcode = 'invalid_parameter_value', detail = 'Nothing was sent.',
               hint = 'A column stands in braces, as {name} or {"Odd Name"}; a brace itself is written twice.';
     else
-      literal := literal || part[4];
+      literal := literal || array_to_string(
+        array(select replace(p.said, E'\\n', E'\n')
+              from string_to_table(part[4], E'\\\\n') with ordinality p (said, n) order by p.n), E'\\n');
     end if;
   end loop;
   literals := literals || literal;

@@ -87,6 +87,15 @@ grant execute on routine pgoffload.emit_llm_request, pgoffload.emit_llm_prompts 
 grant execute on routine pgoffload.emit_command to llm_user, pgbackground_role;
 grant execute on routine pgoffload.emit_sql_request, pgoffload.read_large_answer to pgbackground_role;
 
+-- Maintained columns. The functions login_oid and session_settings stamp also the declaration of a role that may launch
+-- nothing, which is then told why.
+grant select on ${public_schema}.llm_maintained, pgoffload.maintained_failure, pgoffload.forwarded_setting to llm_user;
+grant execute on function
+  pgoffload.has_trigger, pgoffload.login_oid, pgoffload.maintained_obstacle, pgoffload.make_trigger,
+  pgoffload.raise_unknown_maintained, pgoffload.session_settings
+  to llm_user;
+grant execute on routine pgoffload.command_maintained, pgoffload.declare_maintained to llm_user;
+
 -- All functions of ours are taken from PUBLIC: those that the files make, which the installer lists, because users may
 -- have functions of the same names in the public schema. Ours there are granted by their prefix; the functions that
 -- grant and revoke pgbackground_role are their owner's.

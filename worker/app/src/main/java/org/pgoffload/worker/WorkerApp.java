@@ -93,6 +93,7 @@ public final class WorkerApp implements RunningPart {
     var sql = configuration.sql();
     if (sql == null) {
       delivery.measure().tell("tasks", () -> 0);
+      delivery.measure().tell("runs_sql", () -> 0);
     } else {
       commands.add(SqlRequests.open(delivery, sql, primary, telemetry.metrics()));
       LOG.info("Worker {} runs SQL in {}", settings.name(), sql.database());

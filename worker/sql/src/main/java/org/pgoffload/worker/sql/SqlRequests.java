@@ -51,6 +51,8 @@ public final class SqlRequests {
     var _ = delivery.opened(new SweepLargeAnswers(records));
     delivery.measure().watchRunning(handler.pending()::running);
     delivery.measure().tell("tasks", handler.pending()::running);
+    // llm_maintain refuses where no worker has ever said so
+    delivery.measure().tell("runs_sql", () -> 1);
     watch(handler, sessions, metrics);
     return commands;
   }

@@ -73,3 +73,11 @@ select pg_background_drain(array[pg_background_submit('select 1')]);
 select pg_background_wait_any(array[pg_background_submit('select 1')], 60000);
 select pg_background_cancel_by_label('none%');
 select pg_background_cancel_all(), pg_background_detach_all();
+
+create table note (id bigint primary key, body text, gist text);
+select llm_maintain('note_gist', source => 'note', target => 'gist', ask => 'Sum up: {body}');
+select name, status from llm_maintained;
+select llm_maintain_pause('note_gist'), llm_maintain_resume('note_gist'), llm_maintain_retry('note_gist'), llm_maintain_backfill('note_gist');
+select * from llm_maintain_failed('note_gist');
+select llm_maintain_drop('note_gist');
+drop table note;

@@ -35,7 +35,8 @@ begin
   for n in 1 .. cardinality(numbers) loop
     select a.attname into column_name
     from pg_attribute a where a.attrelid = c.source and a.attnum = numbers[n] and not a.attisdropped;
-    expression := 'pg_catalog.concat((' || alias || ').' || quote_ident(column_name) || ')';
+    -- in parentheses it would be the whole row, which needs rights on all columns
+    expression := 'pg_catalog.concat(' || alias || '.' || quote_ident(column_name) || ')';
     if n = 1 then
       key_expression := 'array[' || expression;
     elsif n <= keys then
@@ -511,7 +512,7 @@ begin
         and (o.into_table is not null or a.attnum = o.target_number)
       where o.source = w.relation and w.number = any (o.input_numbers) and o.number is distinct from c.number) n (relation, number, via)
   )
-  select string_agg(distinct format('"%s"', w.via), ', ') into on_the_way
+  select string_agg(distinct format('"%s"', w.via), ', ') filter (where w.via is not null) into on_the_way
   from written w
   having bool_or(w.relation = c.source and w.number = any (c.input_numbers));
   if found then
@@ -764,7 +765,7 @@ create or replace function ${public_schema}.llm_maintain(
   provider text default null,            -- null: the setting llm.provider as it is now, else the worker's
   system text default null,              -- instructions to the model, for each row
   options jsonb default null,            -- as llm_request.options, for each row
-  timeout interval default null,         -- null: the setting llm.timeout as it is now, else default_timeout
+  timeout interval default null,         -- null: the setting llm.timeout as it is now, else 1 day
   response_schema jsonb default null)    -- of a target of type jsonb: the JSON schema of its values
 returns text                             -- the name
 language plpgsql volatile

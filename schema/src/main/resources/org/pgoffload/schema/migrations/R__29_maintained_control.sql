@@ -143,8 +143,8 @@ create or replace aggregate pgoffload.command_maintained(command text, name text
   finalfunc = pgoffload.obey_maintained_command
 );
 
--- API: Public. Has no more rows asked about, and no more answers written, until llm_maintain_resume. What changes meanwhile
--- is asked about then.
+-- API: Public. Has no more rows asked about until llm_maintain_resume. What is under way is still answered and written, what
+-- changes meanwhile is asked about then.
 create or replace function ${public_schema}.llm_maintain_pause(
   name text)         -- of a maintained column whose declarer's privileges the caller has
 returns void
@@ -171,6 +171,19 @@ begin
   if (resumed -> 'without_trigger')::boolean then
     perform pgoffload.make_trigger(llm_maintain_resume.name, (resumed ->> 'source')::regclass);
   end if;
+end
+$$;
+
+-- API: Public. Has all rows compared with what their answers are of, and asked about where they differ: rows that no trigger
+-- has seen, as those of a partition that was attached, or of a load without triggers.
+create or replace function ${public_schema}.llm_maintain_backfill(
+  name text)         -- of a maintained column whose declarer's privileges the caller has
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform (select pgoffload.command_maintained('backfill', llm_maintain_backfill.name));
 end
 $$;
 

@@ -13,6 +13,9 @@ public final class DatabaseFault {
   /// The SQLSTATE of a lock that was not had in time.
   public static final String LOCK_NOT_AVAILABLE = "55P03";
 
+  /// The SQLSTATE of a session that waited for another one that waited for it.
+  public static final String DEADLOCK_DETECTED = "40P01";
+
   /// The SQLSTATE of a statement that was cancelled, or timed out.
   public static final String QUERY_CANCELED = "57014";
 

@@ -18,6 +18,7 @@ public final class ResultsApp implements RunningPart {
   private final WriteGroup groups;
   private final LazyProducer producer;
   private final UsageApp usage;
+  private final StepMaintained maintained;
   private final FollowPrimary primary;
   private final CountDownLatch closing;
   private final Thread thread;
@@ -27,12 +28,14 @@ public final class ResultsApp implements RunningPart {
       WriteGroup groups,
       LazyProducer producer,
       UsageApp usage,
+      StepMaintained maintained,
       FollowPrimary primary,
       CountDownLatch closing) {
     this.consume = consume;
     this.groups = groups;
     this.producer = producer;
     this.usage = usage;
+    this.maintained = maintained;
     this.primary = primary;
     this.closing = closing;
     this.thread = Thread.ofPlatform().name("pgoffload-write-back").start(this::run);
@@ -68,7 +71,8 @@ public final class ResultsApp implements RunningPart {
       groups.abort();
       consume.reopen();
     });
-    return new ResultsApp(consume, groups, producer, usage, primary, closing);
+    var maintained = StepMaintained.start(primary, closing);
+    return new ResultsApp(consume, groups, producer, usage, maintained, primary, closing);
   }
 
   private void run() {
@@ -125,6 +129,7 @@ public final class ResultsApp implements RunningPart {
       }
       thread.join();
       usageEnding.join();
+      maintained.awaitEnd();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

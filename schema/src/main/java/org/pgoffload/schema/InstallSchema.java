@@ -113,7 +113,8 @@ public final class InstallSchema {
     return List.copyOf(changes);
   }
 
-  /// Applies migrations. Tries again if another session holds a needed lock for too long.
+  /// Applies migrations. Tries again if another session holds a needed lock for too long, or waits
+  /// for one that this session holds.
   ///
   /// @param location of the migrations, as Flyway takes it, with a slash at its end
   /// @param placeholders the values of the migrations' placeholders. A repeatable migration is
@@ -136,7 +137,8 @@ public final class InstallSchema {
   private static boolean isLockedOut(Throwable fault) {
     for (var cause = fault; cause != null; cause = cause.getCause()) {
       if (cause instanceof SQLException e
-          && DatabaseFault.is(e, DatabaseFault.LOCK_NOT_AVAILABLE)) {
+          && (DatabaseFault.is(e, DatabaseFault.LOCK_NOT_AVAILABLE)
+              || DatabaseFault.is(e, DatabaseFault.DEADLOCK_DETECTED))) {
         return true;
       }
     }

@@ -255,7 +255,7 @@ public final class TestDatabase implements AutoCloseable {
     }
   }
 
-  public Result answered(long id, String role, String answer) {
+  public Result answered(long id, String role, @Nullable String answer) {
     return answered(id, role, answer, Result.Provenance.NONE);
   }
 
@@ -274,10 +274,19 @@ public final class TestDatabase implements AutoCloseable {
   }
 
   public Result embedded(long id, String role, float[]... embeddings) {
+    return embedded(id, role, new Result.Vectors(List.of(embeddings), null));
+  }
+
+  /// The embeddings of the texts that one text was split into.
+  public Result chunked(long id, String role, String[] chunks, float[]... embeddings) {
+    return embedded(id, role, new Result.Vectors(List.of(embeddings), List.of(chunks)));
+  }
+
+  private Result embedded(long id, String role, Result.Vectors vectors) {
     return result(
         new ResultHead(1, id, "embed", Result.SUCCEEDED, role, oid(role), null),
         new Result.Outcome(null, null, null, null),
-        List.of(embeddings),
+        vectors,
         Result.Provenance.NONE);
   }
 
@@ -289,7 +298,8 @@ public final class TestDatabase implements AutoCloseable {
         Result.Provenance.NONE);
   }
 
-  private Result answered(long id, String role, String answer, Result.Provenance provenance) {
+  private Result answered(
+      long id, String role, @Nullable String answer, Result.Provenance provenance) {
     return result(
         new ResultHead(1, id, "ask", Result.SUCCEEDED, role, oid(role), null),
         new Result.Outcome(answer, null, null, "stop"),
@@ -300,7 +310,7 @@ public final class TestDatabase implements AutoCloseable {
   private static Result result(
       ResultHead head,
       Result.Outcome outcome,
-      @Nullable List<float[]> embeddings,
+      Result.@Nullable Vectors vectors,
       Result.Provenance provenance) {
     return new Result(
         head,
@@ -308,7 +318,7 @@ public final class TestDatabase implements AutoCloseable {
         new Result.Origin("echo", "echo-1", "req_1"),
         new Result.Tokens(12L, 3L, 5L, 1L),
         new Result.Run(1, 250.0, 1500.5, "w", "2026-01-02T03:04:05.6Z"),
-        Result.Vectors.of(embeddings),
+        vectors,
         provenance,
         null);
   }

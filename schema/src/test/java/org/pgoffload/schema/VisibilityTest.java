@@ -227,6 +227,7 @@ final class VisibilityTest extends OnPostgresVersions {
             pgoffload.claim_requests says, or as
               cancelled    the caller's, but not to be run: detail says who has cancelled it
               over_budget  the caller's, but not to be run: detail says which budget is used up, and until when
+              superseded   the caller's, but not to be run: it is of a maintained column, and its row has been asked about anew
             An immediate request (with an envelope) is recorded with its claim: its caller inserted no row.\
             """);
   }

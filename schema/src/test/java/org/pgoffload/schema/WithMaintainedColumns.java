@@ -38,13 +38,6 @@ abstract class WithMaintainedColumns extends OnPostgresVersions {
             alter role outsider login;
             grant llm_user, pgbackground_role to keeper, outsider;
             grant keeper to keeper_lead;
-            do $$
-            begin
-              if to_regprocedure('pgoffload.ask_maintained()') is null then
-                create function pgoffload.ask_maintained() returns trigger language plpgsql as 'begin return null; end';
-                grant execute on function pgoffload.ask_maintained() to llm_user;
-              end if;
-            end $$
             """);
   }
 

@@ -332,6 +332,28 @@ exception when others then
 end
 $$;
 
+-- API: Private. Which row of which maintained column a request is for, as JSON. Runs within the search_path of its
+-- callers.
+create or replace function pgoffload.maintained_mark(number integer, key text[], hash bytea, ending jsonb) returns text
+language plpgsql stable
+as $$
+declare
+  name text;
+  chunk jsonb;
+begin
+  select c.name, c.chunk into name, chunk from pgoffload.maintained_column c where c.number = maintained_mark.number;
+  return concat(
+    '{"name":', to_json(coalesce(name, '')),
+    ',"key":', to_json(key),
+    ',"hash":"', encode(hash, 'hex'), '"',
+    ',"end":' || case when name is null
+                      then '{"code":"superseded","message":"the maintained column was dropped"}'
+                      else ending::text end,
+    ',"chunk":' || chunk::text,
+    '}');
+end
+$$;
+
 -- API: Private. What the model is asked, as fields of JSON; what is null is left out. Runs within the search_path
 -- of its callers.
 create or replace function pgoffload.llm_payload(request ${public_schema}.llm_request) returns text
@@ -339,7 +361,7 @@ language plpgsql stable
 as $$
 begin
   -- workers and vendors take lists alone
-  if request.kind = 'embed' and request.inputs is null then
+  if request.kind = 'embed' and request.inputs is null and request.prompt is not null then
     request.inputs := array[request.prompt];
     request.prompt := null;
   end if;
@@ -353,7 +375,9 @@ begin
     '"response_schema":' || request.response_schema::text,
     '"inputs":' || to_json(request.inputs),
     '"retry_of":' || request.retry_of,
-    '"tags":' || request.tags::text);
+    '"tags":' || request.tags::text,
+    '"maintained":' || case when request.maintained is not null then pgoffload.maintained_mark(
+      request.maintained, request.maintained_key, request.maintained_hash, request.maintained_end) end);
 end
 $$;
 
@@ -364,6 +388,21 @@ as $$
 declare
   payload text;
 begin
+  -- of a maintained column: what its declaration says was checked then, and the session's settings are not its role's
+  if request.maintained is not null then
+    payload := pgoffload.llm_payload(request);
+    -- an envelope has less besides; whoever writes to the table is not to be disturbed
+    if octet_length(payload) > 1024 and octet_length(payload) > (select s.max_request_bytes - 2048 from pgoffload.signer s) then
+      request.maintained_end := json_build_object('code', 'request_too_large', 'message', format(
+        'the request is too large: %s bytes as JSON; max_request_bytes is the limit', octet_length(payload)));
+      payload := '"maintained":' || pgoffload.maintained_mark(
+        request.maintained, request.maintained_key, request.maintained_hash, request.maintained_end);
+    end if;
+    perform pgoffload.send_envelope(
+      request.id, request.kind, null, null, false, request.timeout, true, request.requested_by, request.requested_by_oid,
+      payload, request.nonce);
+    return request.id;
+  end if;
   -- what the settings say is checked like what the caller says
   request.model := coalesce(request.model, nullif(current_setting('llm.model', true), ''));
   request.provider := coalesce(request.provider, nullif(current_setting('llm.provider', true), ''));

@@ -417,7 +417,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pgoffload.send_sql_request(
-    new, null, null, coalesce((select t.depth + 1 from pgoffload.current_task() t), 0), null);
+    new, null, null,
+    -- what a task of a maintained column launches for it is the next one, not a part of it
+    case when new.maintained is null then coalesce((select t.depth + 1 from pgoffload.current_task() t), 0) else 0 end, null);
   return null;
 end
 $$;

@@ -405,12 +405,29 @@ begin
 end
 $$;
 
+-- API: Private. A result's message whose texts, if it is of a text that was split, are the answer: the table has no column
+-- for them. Runs within its callers' search_path.
+create or replace function pgoffload.with_chunks(message text) returns text
+language plpgsql immutable
+as $$
+begin
+  -- within a text the quotes are escaped
+  if strpos(message, '"chunks":[') = 0 then
+    return message;
+  end if;
+  return message::jsonb || jsonb_build_object('answer', message::jsonb -> 'chunks');
+end
+$$;
+
 -- API: Private. Writes results that came again after a fail-over before their requests did: they were paid for.
 create or replace function pgoffload.take_unclaimed_results(ids bigint[], requested_by_oids oid[], nonces uuid[])
 returns void
-language sql volatile
+language plpgsql volatile
 as $$
-  with taken as (
+declare
+  taken bigint[];
+begin
+  with taken_results as (
     delete from pgoffload.unclaimed_result u
     using unnest(ids, requested_by_oids, nonces) a (id, requested_by_oid, nonce)
     where u.id = a.id and u.requested_by_oid = a.requested_by_oid and u.nonce = a.nonce and u.result is not null
@@ -420,18 +437,23 @@ as $$
   ), written as (
     insert into pgoffload.llm_result
     select r.*
-    from taken t, lateral json_populate_record(null::pgoffload.llm_result, t.result) r
+    from taken_results t,
+         lateral json_populate_record(null::pgoffload.llm_result, pgoffload.with_chunks(t.result::text)::json) r
     order by t.topic, t.partition, t.record_offset  -- the first one wins
     on conflict (id) do nothing
     returning id
   )
-  select pg_notify('llm_done', w.id::text) from written w
+  select array_agg(w.id) into taken from written w;
+  perform pgoffload.queue_maintained(taken);
+  perform pg_notify('llm_done', i::text) from unnest(taken) i;
+end
 $$;
 
 -- API: Private, for workers. Claims a batch of LLM requests in one statement. Each comes back as
 -- pgoffload.claim_requests says, or as
 --   cancelled    the caller's, but not to be run: detail says who has cancelled it
 --   over_budget  the caller's, but not to be run: detail says which budget is used up, and until when
+--   superseded   the caller's, but not to be run: it is of a maintained column, and its row has been asked about anew
 --
 -- An immediate request (with an envelope) is recorded with its claim: its caller inserted no row.
 create or replace function pgoffload.claim_llm_requests(
@@ -453,6 +475,7 @@ as $$
 declare
   cancelled jsonb;  -- who has cancelled it, by the id
   used_up jsonb;    -- which budget, by the role's oid
+  superseded bigint[] := '{}';
 begin
   if cardinality(array_remove(envelopes, null)) > 0 then
     perform pgoffload.record_llm_requests(envelopes);
@@ -472,11 +495,23 @@ begin
   if exists (select from pgoffload.budget) then
     used_up := pgoffload.used_up_budgets(requested_by_oids);
   end if;
+  if exists (select from pgoffload.maintained_column) then
+    superseded := array(
+      select a.id
+      from unnest(ids) a (id)
+      cross join lateral (
+        select q.maintained, q.maintained_row from ${public_schema}.llm_request q
+        where q.id = a.id and q.maintained is not null offset 0) q
+      where exists (
+        select from ${public_schema}.llm_request n
+        where n.maintained = q.maintained and n.maintained_row = q.maintained_row and n.id > a.id));
+  end if;
 
   return query
   select c.id,
          case -- also of the caller's own: the reply to the first claim may have been lost, and what it said with it
               when c.outcome in ('claimed', 'own') and cancelled ? c.id::text then 'cancelled'
+              when c.outcome in ('claimed', 'own') and c.id = any (superseded) then 'superseded'
               when c.outcome = 'claimed' and used_up ? c.requested_by_oid::text then 'over_budget'
               else c.outcome end,
          coalesce(c.attempt, 1),

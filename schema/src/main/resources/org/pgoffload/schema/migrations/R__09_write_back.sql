@@ -124,7 +124,7 @@ begin
     insert into pgoffload.llm_result
     select r.*
     from unnest(llm_results) message,
-         lateral json_populate_record(null::pgoffload.llm_result, message::json) r,
+         lateral json_populate_record(null::pgoffload.llm_result, pgoffload.with_chunks(message)::json) r,
          -- any attempt: the first result wins, whichever attempt's it is
          lateral (select from pgoffload.claim c
                   where c.id = r.id and c.requested_by_oid = r.requested_by_oid and c.token is null
@@ -134,6 +134,7 @@ begin
   )
   select coalesce(array_agg(n.id), '{}') into new_ids from new_results n;
   written := cardinality(new_ids);
+  perform pgoffload.queue_maintained(new_ids);
   if written < cardinality(llm_results) then
     unclaimed_results := array(
       select m.place::integer

@@ -192,6 +192,9 @@ begin
   update pgoffload.id_range r
   set removing_since = case unanswered when 0 then clock_timestamp() end, kept_for = example
   where r.number = begin_removal.number and (unanswered = 0 or r.kept_for is distinct from example);
+  if unanswered = 0 then
+    perform pgoffload.ask_unapplied_again(first_id, last_id);
+  end if;
 end
 $$;
 

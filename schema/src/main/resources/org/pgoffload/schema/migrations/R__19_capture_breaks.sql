@@ -174,6 +174,7 @@ begin
            'error_code', code, 'error_message', message, 'finished_at', clock_timestamp())) r
     where q.id = request_id
     on conflict (id) do nothing;
+    perform pgoffload.queue_maintained(array[request_id]);
     perform pg_notify('llm_done', request_id::text);
   end if;
 end

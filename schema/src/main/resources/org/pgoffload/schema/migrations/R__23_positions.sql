@@ -229,12 +229,14 @@ begin
   ), written as (
     insert into pgoffload.llm_result
     select r.*
-    from of_rows t, lateral json_populate_record(null::pgoffload.llm_result, t.message::json) r
+    from of_rows t, lateral json_populate_record(null::pgoffload.llm_result, pgoffload.with_chunks(t.message)::json) r
     order by t.place  -- the first one wins
     on conflict (id) do nothing
     returning id
   ), notified as materialized (
     select pg_notify('llm_done', w.id::text) from written w
+    union all
+    select pgoffload.queue_maintained(array_agg(w.id)) from written w
   )
   select coalesce(array_agg(o.place), '{}') into taken from of_rows o where (select count(*) from notified) is not null;
 

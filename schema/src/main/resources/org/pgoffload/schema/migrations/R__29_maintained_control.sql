@@ -46,8 +46,8 @@ begin
   set key_numbers = c.key_numbers, input_numbers = c.input_numbers, target_number = c.target_number, installation = c.installation
   where m.number = c.number;
   update pgoffload.maintained_state s
-  set backfill = true, backfill_after = null, walk = null, walked_at = null, apply = null, applied_at = null,
-      counted_xid = pg_current_xact_id(), caught_up_at = clock_timestamp()
+  set backfill = true, backfill_after = null,
+      counted_xid = pg_current_xact_id(), mark_at = clock_timestamp(), mark_asked = 0
   where s.number = c.number;
   -- requests of another installation end there, if at all
   delete from pgoffload.maintained_answer a where a.number = c.number;
@@ -107,7 +107,7 @@ begin
           target = (select a.attname from pg_attribute a where a.attrelid = c.source and a.attnum = c.target_number)
       where m.number = c.number;
       update pgoffload.maintained_state s
-      set paused_by = null, paused_at = null, failing = null, failing_until = null, failing_pause = null, blocked = null, refusal = null
+      set paused_by = null, paused_at = null, failing = null, failing_until = null, failing_pause = null, blocked = null
       where s.number = c.number;
     when 'backfill' then
       update pgoffload.maintained_state s set backfill = true, backfill_after = null where s.number = c.number;
@@ -227,23 +227,25 @@ $$;
 -- rights: nobody else reads the tables.
 create or replace view ${public_schema}.llm_maintained with (security_barrier) as
 select m.name, m.source,
-       coalesce(m.into_table::text, (
-         select a.attname from pg_catalog.pg_attribute a where a.attrelid = m.source and a.attnum = m.target_number and not a.attisdropped),
+       coalesce(m.into_table::text, case when o.elsewhere is null then (
+         select a.attname from pg_catalog.pg_attribute a where a.attrelid = m.source and a.attnum = m.target_number and not a.attisdropped) end,
          m.target) as target,
        case when o.elsewhere is not null or s.paused_by is not null then 'paused'
             when o.obstacle is not null then 'blocked'
             when s.failing_until is not null then 'failing'
             when s.backfill then 'backfilling'
             else 'active' end as status,
-       t.rows, p.pending, n.done, f.failed, n.stale, n.tokens, n.cost,
+       t.rows, greatest(0, n.asked - n.ended) + d.rows as pending, n.done, f.failed, n.stale, n.tokens, n.cost,
        coalesce(o.elsewhere,
          case when s.paused_by is not null then pg_catalog.format('by %s since %s', s.paused_by, s.paused_at) end,
          o.obstacle,
          case when s.failing_until is not null then pg_catalog.format('until %s: %s', s.failing_until, s.failing) end) as paused,
-       coalesce(s.refusal, s.failing, f.last_error) as last_error,
-       case when p.pending > 0 then pg_catalog.clock_timestamp() - s.caught_up_at else interval '0' end as behind
+       coalesce(s.failing, f.last_error) as last_error,
+       greatest(d.behind,
+         case when n.ended < s.mark_asked then pg_catalog.clock_timestamp() - s.mark_at else '0' end) as behind
 from pgoffload.maintained_column m
 join pgoffload.maintained_state s on s.number = m.number
+join pgoffload.maintained_total n on n.number = m.number
 cross join pgoffload.installation i
 cross join lateral (
   select case when m.installation <> i.id::uuid
@@ -259,11 +261,6 @@ cross join lateral (
     and (c.oid = m.source or c.oid = any (array(select x.relid from pg_catalog.pg_partition_tree(m.source) x where x.isleaf)))
 ) t (rows)
 cross join lateral (
-  select coalesce(pg_catalog.sum(x.asked), 0), coalesce(pg_catalog.sum(x.done), 0)::bigint, coalesce(pg_catalog.sum(x.failed), 0),
-         coalesce(pg_catalog.sum(x.stale), 0)::bigint, coalesce(pg_catalog.sum(x.tokens), 0)::bigint, coalesce(pg_catalog.sum(x.cost), 0)
-  from pgoffload.maintained_count x where x.number = m.number
-) n (asked, done, failed, stale, tokens, cost)
-cross join lateral (
   select pg_catalog.count(*), (
     select pg_catalog.concat_ws(': ', r.error_code, r.error_message)
     from pgoffload.maintained_row r
@@ -271,12 +268,9 @@ cross join lateral (
   from pgoffload.maintained_row r where r.number = m.number and r.error_code is not null
 ) f (failed, last_error)
 cross join lateral (
-  -- a request that was restored has no installation, and a transaction of another server's
-  select greatest(0, n.asked - n.done - n.failed - n.stale
-    + (select pg_catalog.count(*) from ${public_schema}.llm_request q
-       where q.maintained = m.number and q.created_xid >= s.counted_xid and q.installation is not null)
-    + (select pg_catalog.count(*) from pgoffload.maintained_due d where d.number = m.number))::bigint
-) p (pending)
+  select pg_catalog.count(*), coalesce(pg_catalog.max(pg_catalog.clock_timestamp() - d.since), '0')
+  from pgoffload.maintained_due d where d.number = m.number
+) d (rows, behind)
 where pg_catalog.pg_has_role(m.declarer, 'usage');
 
 -- API: Private. The rows of maintained columns whose last request has failed, of declarers whose privileges the reader

@@ -95,6 +95,14 @@ grant execute on function
   pgoffload.raise_unknown_maintained, pgoffload.session_settings
   to llm_user;
 grant execute on routine pgoffload.command_maintained, pgoffload.declare_maintained to llm_user;
+-- the trigger's function does nothing on a table that is not declared
+grant execute on function pgoffload.ask_maintained to llm_user;
+-- what a task of a maintained column does
+grant execute on function
+  pgoffload.answers_to_apply, pgoffload.apply_maintained, pgoffload.ask_walked, pgoffload.begin_apply, pgoffload.begin_walk,
+  pgoffload.chunks_to_apply, pgoffload.maintained_hash, pgoffload.record_applied, pgoffload.walk_maintained, pgoffload.write_answers
+  to pgbackground_role;
+grant execute on function pgoffload.step_maintained to pgoffload_results;
 
 -- All functions of ours are taken from PUBLIC: those that the files make, which the installer lists, because users may
 -- have functions of the same names in the public schema. Ours there are granted by their prefix; the functions that

@@ -49,13 +49,10 @@ create table pgoffload.maintained_state (
   blocked text,                    -- what keeps the declarer from it, as seen last
   backfill boolean not null default false,
   backfill_after text[],           -- the key that it has come to; null: to none
-  walk bigint,                     -- the last request for background SQL that reads rows
-  walked_at timestamptz,
-  apply bigint,                    -- the last one that writes answers
-  applied_at timestamptz,
-  refusal text,                    -- why the last of either could not be run
-  counted_xid xid8 not null default pg_catalog.pg_current_xact_id(),  -- requests of transactions before are counted
-  caught_up_at timestamptz not null default pg_catalog.clock_timestamp(),
+  -- requests of transactions before this one are counted
+  counted_xid xid8 not null default pg_catalog.pg_current_xact_id(),
+  mark_at timestamptz not null default pg_catalog.clock_timestamp(),
+  mark_asked bigint not null default 0,  -- how many had been asked then: when so many have ended, the mark is moved
   constraint maintained_state_pkey primary key (number)
 ) with (fillfactor = 20);
 comment on table pgoffload.maintained_state is 'How maintained columns stand.';
@@ -83,6 +80,7 @@ create table pgoffload.maintained_due (
   number integer not null,
   row_id uuid not null,
   key text[] not null,
+  since timestamptz not null default pg_catalog.clock_timestamp(),
   constraint maintained_due_pkey primary key (id)
 );
 create index maintained_due_number_idx on pgoffload.maintained_due (number, id);
@@ -136,9 +134,6 @@ alter table ${public_schema}.sql_request add column maintained integer;
 create index sql_request_maintained_idx on ${public_schema}.sql_request (maintained, id) where maintained is not null;
 comment on column ${public_schema}.sql_request.maintained is
   'The maintained column whose rows it reads, or whose answers it writes; stamped.';
-
--- the texts that a text was split into, beside embeddings
-alter table pgoffload.llm_result add column chunks text[];
 
 insert into pgoffload.setting (name, value, description) values
   ('maintained_step', '500',

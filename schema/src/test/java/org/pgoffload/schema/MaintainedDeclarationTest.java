@@ -443,6 +443,12 @@ final class MaintainedDeclarationTest extends WithMaintainedColumns {
         .run("alter table shop.ticket force row level security; alter role keeper bypassrls");
     try {
       keeper.run(MOOD);
+      assertThat(keeper.value("select status from llm_maintained")).isEqualTo("active");
+      assertThat(
+              database
+                  .admin()
+                  .value("select pgoffload.may_maintain(c) from pgoffload.maintained_column c"))
+          .isEqualTo("t");
     } finally {
       database.admin().run("alter role keeper nobypassrls");
     }

@@ -5,14 +5,19 @@ import static org.awaitility.Awaitility.await;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.MaintainedRow;
 import org.pgoffload.protocol.Result;
 import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.worker.models.EmbedCall;
 import org.pgoffload.worker.models.FakeProvider;
+import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.LlmProviders;
+import org.pgoffload.worker.models.Origin;
+import org.pgoffload.worker.models.Usage;
 
 /// What a worker does with requests that are made for maintained columns.
 class MaintainedRequestsTest {
@@ -89,6 +94,66 @@ class MaintainedRequestsTest {
           assertThat(result.maintained()).isEqualTo(row("7", "de"));
         });
     assertThat(provider.calls()).isZero();
+  }
+
+  @Test
+  void embedsTheChunksOfAText() throws Exception {
+    long id =
+        installation.askAtOnce(
+            "embed",
+            """
+            {"inputs": ["One. Two.\\n\\nThree."],
+             "maintained": {"name": "mood", "key": ["1"], "chunk": {"tokens": 5, "overlap": 0}}}\
+            """);
+    try (var _ = start(new FakeProvider())) {
+      await().atMost(PATIENCE).until(() -> installation.answeredIds().size() == 1);
+    }
+    assertThat(installation.resultOf(id).maintained()).isEqualTo(row("1"));
+    installation.writeBack();
+    assertThat(
+            installation.query(
+                "select embeddings, chunks from pgoffload.llm_result where id = " + id))
+        .isEqualTo("{{9,0.5},{6,0.5}}|{\"One. Two.\",Three.}");
+  }
+
+  @Test
+  void moreChunksThanTheTopicTakesFailClearly() throws Exception {
+    var random = new Random(1);
+    var provider =
+        new FakeProvider() {
+          @Override
+          public LlmOutcome embed(EmbedCall call) {
+            return new LlmOutcome.Embedded(
+                call.inputs().stream().map(_ -> vector(random)).toList(),
+                new Origin("fake", "fake-embed", null),
+                Usage.NONE,
+                List.of());
+          }
+        };
+    long id =
+        installation.askAtOnce(
+            "embed",
+            """
+            {"inputs": ["%s"],
+             "maintained": {"name": "mood", "key": ["1"], "chunk": {"tokens": 4}}}\
+            """
+                .formatted("Some word. ".repeat(1_000)));
+    try (var _ = start(provider)) {
+      await().atMost(PATIENCE).until(() -> installation.answeredIds().size() == 1);
+    }
+    var result = installation.resultOf(id);
+    assertThat(result.status()).isEqualTo(Result.FAILED);
+    assertThat(result.errorCode()).isEqualTo("answer_too_large");
+    assertThat(result.errorMessage()).startsWith("the embeddings of 1000 chunks are larger");
+    assertThat(result.maintained()).isEqualTo(row("1"));
+  }
+
+  private static float[] vector(Random random) {
+    var vector = new float[1_536];
+    for (int i = 0; i < vector.length; i++) {
+      vector[i] = random.nextFloat();
+    }
+    return vector;
   }
 
   private static MaintainedRow row(String... key) {

@@ -19,6 +19,7 @@ import org.pgoffload.worker.llm.calls.Deadline;
 import org.pgoffload.worker.llm.calls.DeferredHeaders;
 import org.pgoffload.worker.llm.calls.EmbedTogether;
 import org.pgoffload.worker.llm.calls.MakeCalls;
+import org.pgoffload.worker.llm.chunks.SplitText;
 import org.pgoffload.worker.llm.questions.Question;
 import org.pgoffload.worker.models.FinishReason;
 import org.pgoffload.worker.models.LlmCall;
@@ -225,8 +226,18 @@ final class AnswerRequest {
   private RequestOutcome embed(
       InFlightRequest asked, Question.Embed question, ModelTarget target, Deadline deadline)
       throws InterruptedException {
-    return ending(
-        asked, embed.embed(question.inputs(), question.dimensions(), target, deadline, asked));
+    var chunking = question.chunking();
+    List<String> texts;
+    try {
+      texts =
+          chunking == null
+              ? question.inputs()
+              : SplitText.split(question.inputs().getFirst(), chunking);
+    } catch (IllegalArgumentException e) {
+      return RequestOutcome.failed(LlmErrorCode.INVALID_REQUEST, String.valueOf(e.getMessage()));
+    }
+    var ending = ending(asked, embed.embed(texts, question.dimensions(), target, deadline, asked));
+    return chunking == null ? ending : ending.ofChunks(texts);
   }
 
   private static RequestOutcome ending(InFlightRequest asked, CallsMade made) {

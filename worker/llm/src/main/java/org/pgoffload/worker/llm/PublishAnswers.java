@@ -25,6 +25,9 @@ import org.slf4j.LoggerFactory;
 final class PublishAnswers {
   private static final Logger LOG = LoggerFactory.getLogger(PublishAnswers.class);
 
+  /// Whose JSON has a quarter of a gigabyte and more, so that to write it takes the memory of all.
+  private static final long MOST_NUMBERS = 30_000_000;
+
   private final PublishRecords publish;
   private final TopicNames topics;
 
@@ -38,17 +41,36 @@ final class PublishAnswers {
   /// @throws InterruptedException if the worker is closing; the result may or may not be published
   void result(Result result) throws InterruptedException {
     try {
+      if (isLargerThanAnyTopicTakes(result.vectors())) {
+        throw new RecordTooLargeException("not even written");
+      }
       publish.result(result, ended(result));
     } catch (RecordTooLargeException e) {
       LOG.warn(
           "The answer to request {} is larger than the results topic takes; it ends as failed",
           result.id());
-      var failed =
-          result.withFailure(
-              "answer_too_large",
-              "the model's answer is larger than the results topic takes; ask with a lower max_output_tokens");
+      var failed = result.withFailure("answer_too_large", tooLarge(result.vectors()));
       publish.result(failed, ended(failed));
     }
+  }
+
+  private static boolean isLargerThanAnyTopicTakes(Result.@Nullable Vectors vectors) {
+    if (vectors == null) {
+      return false;
+    }
+    var embeddings = vectors.embeddings();
+    return (long) embeddings.size() * embeddings.getFirst().length > MOST_NUMBERS;
+  }
+
+  private static String tooLarge(Result.@Nullable Vectors vectors) {
+    if (vectors == null) {
+      return "the model's answer is larger than the results topic takes; ask with a lower max_output_tokens";
+    }
+    return "the embeddings of "
+        + vectors.embeddings().size()
+        + (vectors.chunks() == null
+            ? " texts are larger than the results topic takes; ask for fewer texts at once, or fewer dimensions"
+            : " chunks are larger than the results topic takes; make larger chunks, or ask for fewer dimensions");
   }
 
   private static EndedRequest ended(Result result) {

@@ -1,6 +1,7 @@
 package org.pgoffload.worker.llm;
 
 import java.time.Duration;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.MaintainedRequest;
 import org.pgoffload.protocol.Result;
@@ -122,6 +123,19 @@ record RequestOutcome(
   /// The same, by whom it came about.
   RequestOutcome by(Origin other) {
     return new RequestOutcome(status, outcome, told(other), vectors, cachedFrom, lastSeq);
+  }
+
+  /// The same, with the texts that its vectors are of, if it has any.
+  RequestOutcome ofChunks(List<String> chunks) {
+    return vectors == null
+        ? this
+        : new RequestOutcome(
+            status,
+            outcome,
+            origin,
+            new Result.Vectors(vectors.embeddings(), chunks),
+            cachedFrom,
+            lastSeq);
   }
 
   /// The same, streamed up to that piece.

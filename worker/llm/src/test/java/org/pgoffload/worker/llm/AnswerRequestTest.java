@@ -10,6 +10,7 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
@@ -35,6 +36,8 @@ import org.pgoffload.worker.llm.calls.CallSettings;
 import org.pgoffload.worker.llm.calls.EmbedTogether;
 import org.pgoffload.worker.llm.calls.MakeCalls;
 import org.pgoffload.worker.llm.questions.Question;
+import org.pgoffload.worker.models.EmbedCall;
+import org.pgoffload.worker.models.EmbedLimits;
 import org.pgoffload.worker.models.FakeProvider;
 import org.pgoffload.worker.models.FinishReason;
 import org.pgoffload.worker.models.LlmCall;
@@ -310,6 +313,126 @@ final class AnswerRequestTest {
     var blank = envelope(maintained("'end': {'code': 'blank'}, ", ""));
 
     assertThat(DESCRIBE.refused(blank, AT_ONCE, budget).status()).isEqualTo("succeeded");
+  }
+
+  @Test
+  void embedsEveryChunkOfAText() throws Exception {
+    var result = answer(new FakeProvider(), embed("One. Two.\n\nThree.", 5, 0), AT_ONCE);
+
+    assertThat(result.status()).isEqualTo("succeeded");
+    assertThat(result.vectors())
+        .usingRecursiveComparison()
+        .isEqualTo(
+            new Result.Vectors(
+                List.of(new float[] {9, 0.5f}, new float[] {6, 0.5f}),
+                List.of("One. Two.", "Three.")));
+    assertThat(result.maintained()).isEqualTo(ROW);
+  }
+
+  @Test
+  void aTextOfOneChunkIsOne() throws Exception {
+    var result = answer(new FakeProvider(), embed(" One. Two. ", 400, 40), AT_ONCE);
+
+    assertThat(result.vectors())
+        .usingRecursiveComparison()
+        .isEqualTo(new Result.Vectors(List.of(new float[] {9, 0.5f}), List.of("One. Two.")));
+  }
+
+  @Test
+  void moreChunksThanACallTakesGoInSeveral() throws Exception {
+    var provider =
+        new FakeProvider() {
+          @Override
+          public EmbedLimits embedLimits() {
+            return new EmbedLimits(7, 1_000_000);
+          }
+        };
+    var result = answer(provider, embed("Some word. ".repeat(50), 4, 0), AT_ONCE);
+
+    assertThat(Objects.requireNonNull(result.vectors()).chunks())
+        .hasSize(50)
+        .containsOnly("Some word.");
+    assertThat(result.calls()).hasSize(8);
+  }
+
+  @Test
+  void saysWhatTheVendorSaysOfChunksThatAreTooLongForItsModel() throws Exception {
+    var provider =
+        new FakeProvider() {
+          @Override
+          public LlmOutcome embed(EmbedCall call) {
+            return failure(LlmErrorCode.CONTEXT_LENGTH_EXCEEDED);
+          }
+        };
+    var result = answer(provider, embed("word ".repeat(20_000), 10_000, 0), AT_ONCE);
+
+    assertThat(result.status()).isEqualTo("failed");
+    assertThat(result.errorCode()).isEqualTo("context_length_exceeded");
+    assertThat(result.vectors()).isNull();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "'{\"tokens\": 40, \"overlap\": 40}', '[\"x\"]', overlap of chunks",
+    "'{\"tokens\": 0}', '[\"x\"]', 1 token or more",
+    "'{\"tokens\": 40}', '[\"x\", \"y\"]', one text is split",
+    "'{\"tokens\": 40}', '[\"\u00a0\"]', must not be empty"
+  })
+  void refusesATextThatCannotBeSplit(String chunk, String inputs, String words) throws Exception {
+    var payload =
+        """
+        {"inputs": %s, "maintained": {"name": "ticket_mood", "key": ["1", "a"], "chunk": %s}}\
+        """
+            .formatted(inputs, chunk);
+    var result =
+        answer(
+            new FakeProvider(),
+            Envelope.read(bytes(TestRequests.envelope(9, "embed", payload, 60_000))),
+            AT_ONCE);
+
+    assertThat(result.errorCode()).isEqualTo("invalid_request");
+    assertThat(result.errorMessage()).contains(words);
+    assertThat(result.maintained()).isEqualTo(ROW);
+  }
+
+  @Test
+  void theSameTextInOtherChunksAsksForOthers() throws Exception {
+    var target = new ModelTarget(new FakeProvider(), "m");
+    var one = Question.of(embed("x", 400, 40), RequestKind.EMBED).cacheKey(target);
+
+    assertThat(Question.of(embed("x", 400, 40), RequestKind.EMBED).cacheKey(target)).isEqualTo(one);
+    assertThat(Question.of(embed("x", 400, 0), RequestKind.EMBED).cacheKey(target))
+        .isNotEqualTo(one);
+    assertThat(Question.of(embed("x", 300, 40), RequestKind.EMBED).cacheKey(target))
+        .isNotEqualTo(one);
+  }
+
+  @Test
+  void anEarlierAnswerIsTakenWithItsChunks() {
+    var earlier = Objects.requireNonNull(RequestOutcome.taken(CHUNKS).vectors());
+
+    assertThat(earlier.chunks()).containsExactly("Ray", "leigh");
+  }
+
+  private static final Result CHUNKS =
+      new Result(
+          new ResultHead(1, 8, "embed", "succeeded", "alice", 10, new UUID(0, 8)),
+          Result.Outcome.answered(null, null),
+          Result.Origin.NONE,
+          Result.Tokens.UNKNOWN,
+          Result.Run.of(1, "2026-01-02T03:04:05Z"),
+          new Result.Vectors(List.of(new float[] {1}, new float[] {2}), List.of("Ray", "leigh")),
+          Result.Provenance.NONE,
+          null);
+
+  private static Envelope embed(String text, int tokens, int overlap) {
+    var payload =
+        """
+        {"inputs": ["%s"], "maintained": {"name": "ticket_mood", "key": ["1", "a"],
+          "chunk": {"tokens": %d, "overlap": %d}}}\
+        """
+            .formatted(text.replace("\n", "\\n"), tokens, overlap);
+    return Envelope.read(bytes(TestRequests.envelope(9, "embed", payload, 60_000)));
   }
 
   private static final MaintainedRow ROW = new MaintainedRow("ticket_mood", List.of("1", "a"));

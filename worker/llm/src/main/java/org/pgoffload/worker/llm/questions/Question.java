@@ -20,6 +20,8 @@ import java.util.List;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Envelope;
+import org.pgoffload.protocol.MaintainedRequest;
+import org.pgoffload.protocol.MaintainedRequest.Chunking;
 import org.pgoffload.protocol.RequestKind;
 import org.pgoffload.worker.llm.calls.MatchSchema;
 import org.pgoffload.worker.models.LlmCall;
@@ -71,12 +73,15 @@ public sealed interface Question {
   }
 
   /// Texts to be embedded.
+  ///
+  /// @param chunking how the one text is split before; null if it is not
   record Embed(
       @Nullable String provider,
       @Nullable String model,
       @Nullable String cache,
       List<String> inputs,
       @Nullable Integer dimensions,
+      @Nullable Chunking chunking,
       JsonNode identity)
       implements Question {
     @Override
@@ -190,18 +195,28 @@ public sealed interface Question {
     if (inputs.isEmpty() || inputs.stream().anyMatch(String::isBlank)) {
       throw new IllegalArgumentException("a text to be embedded must not be empty");
     }
+    var chunking = MaintainedRequest.chunking(payload).orElse(null);
+    if (chunking != null && inputs.size() != 1) {
+      throw new IllegalArgumentException("one text is split, not several");
+    }
     var options = payload.path("options");
+    var identity = identity(payload, "prompt", "inputs");
+    if (chunking != null) {
+      identity.put("chunk tokens", chunking.tokens());
+      identity.put("chunk overlap", chunking.overlap());
+    }
     return new Embed(
         text(payload, "provider"),
         text(payload, "model"),
         text(options, "cache"),
         inputs,
         integer(options, "dimensions"),
-        identity(payload, "prompt", "inputs"));
+        chunking,
+        identity);
   }
 
   /// Those fields, and the options that have to do with the answer.
-  private static JsonNode identity(JsonNode payload, String... fields) {
+  private static ObjectNode identity(JsonNode payload, String... fields) {
     var identity = MAPPER.createObjectNode();
     for (var field : fields) {
       var value = payload.get(field);

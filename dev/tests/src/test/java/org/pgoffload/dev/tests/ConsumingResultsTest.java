@@ -196,7 +196,7 @@ class ConsumingResultsTest extends OnSharedInstallation {
   }
 
   /// A Java program with the tests' libraries, as a user has those of the release.
-  private static Process java(Path output, String... arguments) throws IOException {
+  static Process java(Path output, String... arguments) throws IOException {
     var command = new ArrayList<String>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("-Xmx256m");

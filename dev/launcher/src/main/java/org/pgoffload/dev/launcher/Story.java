@@ -18,6 +18,8 @@ import org.postgresql.util.ServerErrorMessage;
 /// The story that `demo` tells: each statement, its answer and its time, as the ordinary role
 /// `app`; then the same answers as a downstream consumer reads them.
 public final class Story {
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
+
   private final LocalInstallation installation;
   private final PrintWriter out;
 
@@ -90,6 +92,18 @@ public final class Story {
           app,
           "select * from pg_background_result(pg_background_launch('select 1 / 0')) as (n int)");
 
+      heading("A column that a model keeps answered while its table changes");
+      run(app, "create table ticket (id int primary key, body text, mood text)");
+      run(
+          app,
+          "select llm_maintain('ticket_mood', source => 'ticket', target => 'mood',"
+              + " ask => 'The mood of this ticket, in one word: {body}')");
+      run(app, "insert into ticket values (1, 'All is well'), (2, 'The app crashes')");
+      run(app, "update ticket set body = 'It works again' where id = 2");
+      awaitTrue(app, "select pending = 0 from llm_maintained");
+      run(app, "select id, mood from ticket order by id");
+      run(app, "select name, status, done from llm_maintained");
+
       heading("Those who LISTEN were told");
       var notifications = app.unwrap(PGConnection.class).getNotifications(1000);
       for (var notification : notifications) {
@@ -118,6 +132,25 @@ public final class Story {
     }
     out.flush();
     return first;
+  }
+
+  /// Of what comes by itself: nothing is printed meanwhile.
+  private static void awaitTrue(Connection connection, String sql)
+      throws SQLException, InterruptedException {
+    var deadline = Instant.now().plus(PATIENCE);
+    try (var statement = connection.createStatement()) {
+      while (true) {
+        try (var rows = statement.executeQuery(sql)) {
+          if (rows.next() && rows.getBoolean(1)) {
+            return;
+          }
+        }
+        if (Instant.now().isAfter(deadline)) {
+          throw new SQLException("this should have become true: " + sql);
+        }
+        Thread.sleep(50);
+      }
+    }
   }
 
   private void refused(Connection connection, String sql) throws SQLException {

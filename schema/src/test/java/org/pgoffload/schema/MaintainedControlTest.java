@@ -75,11 +75,12 @@ final class MaintainedControlTest extends WithMaintainedColumns {
         .run(
             """
             update pgoffload.maintained_state
-            set failing = 'rate_limited: too fast', failing_until = '2100-01-01Z', failing_pause = '1 min', refusal = 'no', blocked = 'b'
+            set failing = 'rate_limited: too fast', failing_until = '2100-01-01Z', failing_pause = '1 min', blocked = 'b'
             """);
     keeper.run("set timezone = 'UTC'");
     assertThat(keeper.rows("select status, paused, last_error from llm_maintained"))
-        .containsExactly("failing|until 2100-01-01 00:00:00+00: rate_limited: too fast|no");
+        .containsExactly(
+            "failing|until 2100-01-01 00:00:00+00: rate_limited: too fast|rate_limited: too fast");
     keeper.run("select llm_maintain_resume('mood')");
     assertThat(keeper.rows("select status, paused, last_error from llm_maintained"))
         .containsExactly("active|null|null");
@@ -87,8 +88,8 @@ final class MaintainedControlTest extends WithMaintainedColumns {
             database
                 .admin()
                 .rows(
-                    "select failing, failing_until, failing_pause, refusal, blocked from pgoffload.maintained_state"))
-        .containsExactly("null|null|null|null|null");
+                    "select failing, failing_until, failing_pause, blocked from pgoffload.maintained_state"))
+        .containsExactly("null|null|null|null");
   }
 
   @Test
@@ -141,7 +142,7 @@ final class MaintainedControlTest extends WithMaintainedColumns {
         select number, 2, 1, 0, 0, 20, 0.25 from pgoffload.maintained_column;
         insert into pgoffload.maintained_due (number, row_id, key)
         select number, md5('')::uuid, '{7}' from pgoffload.maintained_column;
-        update pgoffload.maintained_state set counted_xid = pg_current_xact_id(), caught_up_at = now() - interval '90 s';
+        update pgoffload.maintained_state set counted_xid = pg_current_xact_id(), mark_at = now() - interval '90 s', mark_asked = 9;
         insert into llm_request (prompt, maintained) select 'p', number from pgoffload.maintained_column;
         """);
     // one that was counted, one that was restored, and another column's
@@ -329,7 +330,7 @@ final class MaintainedControlTest extends WithMaintainedColumns {
         """
         insert into pgoffload.maintained_count (number, asked, done) select number, 9, 4 from pgoffload.maintained_column;
         insert into pgoffload.maintained_answer select number, 1 from pgoffload.maintained_column;
-        update pgoffload.maintained_state set backfill_after = '{7}', walk = 8, apply = 9
+        update pgoffload.maintained_state set backfill_after = '{7}', mark_asked = 9
         """);
     var before = number();
     var dumped = new HashMap<String, String>();
@@ -366,11 +367,11 @@ final class MaintainedControlTest extends WithMaintainedColumns {
     assertThat(
             admin.rows(
                 """
-                select c.key_numbers, c.input_numbers, c.target_number, s.backfill_after, s.walk, s.apply,
+                select c.key_numbers, c.input_numbers, c.target_number, s.backfill_after, s.mark_asked,
                   (select count(*) from pgoffload.maintained_answer)
                 from pgoffload.maintained_column c join pgoffload.maintained_state s on s.number = c.number
                 """))
-        .containsExactly("{5}|{3,2}|1|null|null|null|0");
+        .containsExactly("{5}|{3,2}|1|null|0|0");
     assertThat(number()).isEqualTo(before);
   }
 

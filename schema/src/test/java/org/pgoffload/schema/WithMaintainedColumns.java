@@ -37,7 +37,7 @@ abstract class WithMaintainedColumns extends OnPostgresVersions {
             alter role keeper login;
             alter role outsider login;
             grant llm_user, pgbackground_role to keeper, outsider;
-            grant keeper to keeper_lead;
+            grant keeper to keeper_lead
             """);
   }
 

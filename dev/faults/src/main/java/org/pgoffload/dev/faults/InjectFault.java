@@ -63,7 +63,7 @@ record InjectFault(Installation installation, int requests, Random random) {
           Load.start(
               installation::application,
               journal,
-              Mix.of(requests),
+              Mix.of(fault.needs().contains(Fault.Need.LITTLE_LOAD) ? requests / 10 : requests),
               spread,
               mayRefuse(fault) ? SHORT_PATIENCE : Duration.ofMinutes(2),
               random);

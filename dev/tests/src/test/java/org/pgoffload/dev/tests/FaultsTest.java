@@ -14,7 +14,7 @@ import org.pgoffload.dev.launcher.FaultsCommand;
 import org.slf4j.LoggerFactory;
 
 /// The short form of `pgoffload faults`: the most telling ones, with every part as a process of its
-/// own; without `-Pslow` the first of them. Nothing is said of times, which are the full form's
+/// own; without `-Pslow` the first two of them. Nothing is said of times, which are the full form's
 /// business.
 class FaultsTest {
   @TempDir Path directory;
@@ -23,8 +23,9 @@ class FaultsTest {
   void nothingIsLostAndNothingHappensTwice() throws SQLException {
     var faults =
         Boolean.getBoolean("slow")
-            ? List.of("worker-killed", "postgres-killed", "kafka-killed")
-            : List.of("worker-killed");
+            ? List.of(
+                "worker-killed", "maintained-worker-killed", "postgres-killed", "kafka-killed")
+            : List.of("worker-killed", "maintained-worker-killed");
     var plan = new FaultPlan(faults, 150, 0, 1, directory.resolve("faults"), true);
     var log = LoggerFactory.getLogger(FaultsTest.class);
     try (var run = new RunFaults(plan, FaultsCommand.partCommand(), log::info)) {

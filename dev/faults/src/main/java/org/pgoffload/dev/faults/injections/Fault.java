@@ -40,7 +40,9 @@ public record Fault(
     /// A small disk of its own below the records of the broker, or of the first of three.
     SMALL_KAFKA_DISK,
     /// Immediate calls may end with a clear error.
-    TELLS_CALLERS
+    TELLS_CALLERS,
+    /// A tenth of the usual load, beside one of its own.
+    LITTLE_LOAD
   }
 
   /// Makes it happen.

@@ -17,6 +17,7 @@ public final class Faults {
     all.addAll(FailOverFaults.all());
     all.addAll(BrokersFaults.all());
     all.addAll(WorkloadFaults.all());
+    all.addAll(MaintainedFaults.all());
     all.addAll(StubFaults.all());
     all.addAll(NetworkFaults.all());
     all.addAll(SlotFaults.all());

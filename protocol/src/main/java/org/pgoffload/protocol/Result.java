@@ -201,6 +201,19 @@ public record Result(
         maintained);
   }
 
+  /// The same result with nothing but these vectors for an answer.
+  public Result withVectors(Vectors other) {
+    return new Result(
+        head,
+        Outcome.answered(null, outcome.finishReason()),
+        origin,
+        tokens,
+        run,
+        other,
+        provenance,
+        maintained);
+  }
+
   @Override
   public long id() {
     return head.id();

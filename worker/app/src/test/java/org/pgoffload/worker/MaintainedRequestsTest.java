@@ -5,7 +5,9 @@ import static org.awaitility.Awaitility.await;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
+import java.util.UUID;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -65,14 +67,7 @@ class MaintainedRequestsTest {
 
   @Test
   void saysTheRowOfWhatIsCancelledBeforeItComes() throws Exception {
-    installation.execute(
-        """
-        insert into pgoffload.maintained_column (
-          name, source, declarer, login, key_columns, key_numbers, input_columns, input_numbers, literals,
-          target, target_number, target_type, kind, configuration, settings, installation)
-        values ('mood', 'pg_class', 'postgres', 'postgres', '{a,b}', '{1,2}', '{c}', '{3}', '{"",""}',
-          'd', 4, 'text', 'ask', '', '{}', gen_random_uuid())
-        """);
+    installation.execute(COLUMN);
     var id = installation.query("select nextval('pgoffload.request_id') + 1000000");
     installation.execute(
         """
@@ -112,8 +107,62 @@ class MaintainedRequestsTest {
     installation.writeBack();
     assertThat(
             installation.query(
-                "select embeddings, chunks from pgoffload.llm_result where id = " + id))
-        .isEqualTo("{{9,0.5},{6,0.5}}|{\"One. Two.\",Three.}");
+                "select embeddings, answer from pgoffload.llm_result where id = " + id))
+        .isEqualTo("{{9,0.5},{6,0.5}}|[\"One. Two.\", \"Three.\"]");
+  }
+
+  @Test
+  void takesAnEarlierAnswerWithItsChunks() throws Exception {
+    var payload =
+        """
+        {"inputs": ["Four. Five.\\n\\nSix."], "options": {"cache": "1 h"},
+         "maintained": {"name": "mood", "key": ["1"], "chunk": {"tokens": 5, "overlap": 0}}}\
+        """;
+    try (var _ = start(new FakeProvider())) {
+      long first = installation.askAtOnce("embed", payload);
+      await().atMost(PATIENCE).until(() -> installation.answeredIds().contains(first));
+      installation.writeBack();
+      long second = installation.askAtOnce("embed", payload);
+      await().atMost(PATIENCE).until(() -> installation.answeredIds().contains(second));
+      var result = installation.resultOf(second);
+      assertThat(result.cachedFrom()).isEqualTo(first);
+      assertThat(result.answer()).isNull();
+      var vectors = Objects.requireNonNull(result.vectors());
+      assertThat(vectors)
+          .usingRecursiveComparison()
+          .isEqualTo(installation.resultOf(first).vectors());
+      assertThat(vectors.chunks()).containsExactly("Four. Five.", "Six.");
+    }
+  }
+
+  @Test
+  void endsWhatANewerRequestOfItsRowHasOvertaken() throws Exception {
+    installation.execute(COLUMN.replace("'mood'", "'hot'"));
+    long older = installation.newId();
+    long newer = installation.newId();
+    var provider = new FakeProvider();
+    for (long id : List.of(older, newer)) {
+      installation.execute(
+          """
+          insert into llm_request (id, prompt, immediate) values (%1$d, 'hot', true);
+          update llm_request set maintained_key = '{7}', maintained_row = '%2$s',
+            maintained = (select number from pgoffload.maintained_column where name = 'hot')
+          where id = %1$d
+          """
+              .formatted(id, new UUID(0, 7)));
+      var mark = "{\"maintained\": {\"name\": \"hot\", \"key\": [\"7\"]}, ";
+      installation.send(
+          installation.envelope(id, "hot").replace("\"payload\": {", "\"payload\": " + mark));
+    }
+    try (var _ = start(provider)) {
+      await().atMost(PATIENCE).until(() -> installation.answeredIds().size() == 2);
+    }
+    assertThat(installation.resultOf(older).status()).isEqualTo(Result.CANCELLED);
+    assertThat(installation.resultOf(older).errorCode()).isEqualTo("superseded");
+    assertThat(installation.resultOf(older).maintained())
+        .isEqualTo(new MaintainedRow("hot", List.of("7")));
+    assertThat(installation.resultOf(newer).answer()).isEqualTo("hot");
+    assertThat(provider.calls()).isOne();
   }
 
   @Test
@@ -147,6 +196,15 @@ class MaintainedRequestsTest {
     assertThat(result.errorMessage()).startsWith("the embeddings of 1000 chunks are larger");
     assertThat(result.maintained()).isEqualTo(row("1"));
   }
+
+  private static final String COLUMN =
+      """
+      insert into pgoffload.maintained_column (
+        name, source, declarer, login, key_columns, key_numbers, input_columns, input_numbers, literals,
+        target, target_number, target_type, kind, configuration, settings, installation)
+      values ('mood', 'pg_class', 'postgres', 'postgres', '{a,b}', '{1,2}', '{c}', '{3}', '{"",""}',
+        'd', 4, 'text', 'ask', '', '{}', gen_random_uuid())
+      """;
 
   private static float[] vector(Random random) {
     var vector = new float[1_536];

@@ -100,10 +100,13 @@ record RequestOutcome(
 
   /// Nobody is asked, as the request itself says.
   static RequestOutcome withoutCall(MaintainedRequest.End end) {
-    return end.isBlank()
-        ? succeeded(Result.Outcome.answered(null, null), Result.Origin.NONE, null)
-        : without(
-            Result.FAILED, Result.Outcome.error(end.code(), end.message()), Result.Origin.NONE);
+    if (end.isBlank()) {
+      return succeeded(Result.Outcome.answered(null, null), Result.Origin.NONE, null);
+    }
+    return without(
+        end.code().equals(SUPERSEDED) ? Result.CANCELLED : Result.FAILED,
+        Result.Outcome.error(end.code(), end.message()),
+        Result.Origin.NONE);
   }
 
   /// A newer request of its row makes its answer needless.

@@ -257,6 +257,18 @@ final class AnswerRequestTest {
   }
 
   @Test
+  void whatIsOvertakenBeforeItIsSentEndsAsCancelled() throws Exception {
+    var result =
+        answer(
+            new FakeProvider(),
+            envelope(maintained("'end': {'code': 'superseded', 'message': 'dropped'}, ", "")),
+            AT_ONCE);
+
+    assertThat(result.status()).isEqualTo("cancelled");
+    assertThat(result.outcome()).isEqualTo(Result.Outcome.error("superseded", "dropped"));
+  }
+
+  @Test
   void aResultSaysItsRowHoweverItEnds() throws Exception {
     var envelope = envelope(maintained("", "'prompt': 'why?'"));
     var claim = attempt(1, SIGNED.plusSeconds(90));

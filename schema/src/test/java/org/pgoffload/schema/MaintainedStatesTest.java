@@ -112,11 +112,15 @@ final class MaintainedStatesTest extends WithMaintainedRows {
       assertThat(shown("status")).isEqualTo("backfilling");
       step();
       sql.runAll();
-      assertThat(prompts())
+      var sent = database.sent();
+      assertThat(
+              sent.stream()
+                  .filter(r -> !r.envelope().kind().equals("sql"))
+                  .map(WithMaintainedRows::prompt))
           .containsExactly("The mood of: t1 t1", "The mood of: t2 t2", "The mood of: t3 t3");
-      // a task that does not come to its end has asked nothing
-      step();
-      var lost = database.onlySent();
+      // the next task, which does not come to its end, asks nothing
+      var lost =
+          sent.stream().filter(r -> r.envelope().kind().equals("sql")).findFirst().orElseThrow();
       var claim = sql.claim(lost);
       try (var task = PlayedTask.begin(database, lost, claim)) {
         task.execute(lost.envelope().payload().path("command").asText());

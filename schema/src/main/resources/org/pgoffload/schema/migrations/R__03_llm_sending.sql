@@ -388,21 +388,6 @@ as $$
 declare
   payload text;
 begin
-  -- of a maintained column: what its declaration says was checked then, and the session's settings are not its role's
-  if request.maintained is not null then
-    payload := pgoffload.llm_payload(request);
-    -- an envelope has less besides; whoever writes to the table is not to be disturbed
-    if octet_length(payload) > 1024 and octet_length(payload) > (select s.max_request_bytes - 2048 from pgoffload.signer s) then
-      request.maintained_end := json_build_object('code', 'request_too_large', 'message', format(
-        'the request is too large: %s bytes as JSON; max_request_bytes is the limit', octet_length(payload)));
-      payload := '"maintained":' || pgoffload.maintained_mark(
-        request.maintained, request.maintained_key, request.maintained_hash, request.maintained_end);
-    end if;
-    perform pgoffload.send_envelope(
-      request.id, request.kind, null, null, false, request.timeout, true, request.requested_by, request.requested_by_oid,
-      payload, request.nonce);
-    return request.id;
-  end if;
   -- what the settings say is checked like what the caller says
   request.model := coalesce(request.model, nullif(current_setting('llm.model', true), ''));
   request.provider := coalesce(request.provider, nullif(current_setting('llm.provider', true), ''));
@@ -438,12 +423,12 @@ begin
 end
 $$;
 
--- Not for what the claim records of an immediate request, nor for rows restored from a dump, which bear
--- the transaction of their first life.
+-- Not for what the claim records of an immediate request, nor for those of maintained columns, which whoever inserts them
+-- sends, nor for rows restored from a dump, which bear the transaction of their first life.
 create or replace trigger send_llm_request
   after insert on ${public_schema}.llm_request
   for each row
-  when (not new.immediate and new.created_xid = pg_catalog.pg_current_xact_id())
+  when (not new.immediate and new.maintained is null and new.created_xid = pg_catalog.pg_current_xact_id())
   execute function pgoffload.send_inserted_llm_request();
 
 -- The way in at once is an aggregate over one row. EXECUTE on an aggregate's component functions is checked against the

@@ -8,10 +8,15 @@ create or replace function pgoffload.maintained_hash(
 returns bytea
 language plpgsql immutable
 as $$
+declare
+  hashes pg_catalog.bytea := configuration;
+  input pg_catalog.text;
 begin
-  -- JSON tells a comma in a text from one between two
-  return pg_catalog.sha256(configuration operator(pg_catalog.||)
-    pg_catalog.convert_to(pg_catalog.to_json(inputs)::pg_catalog.text, 'UTF8'));
+  -- each by itself: together they may be larger than the server takes
+  foreach input in array inputs loop
+    hashes := hashes operator(pg_catalog.||) pg_catalog.sha256(pg_catalog.convert_to(input, 'UTF8'));
+  end loop;
+  return pg_catalog.sha256(hashes);
 end
 $$;
 
@@ -659,6 +664,8 @@ as $$
 declare
   template record;
 begin
+  -- of two at once, the second sees the first one's: together they may ask each other for ever
+  lock table pgoffload.maintained_column in share row exclusive mode;
   if not coalesce(octet_length(c.name) between 1 and 43 and not pgoffload.is_blank(c.name), false) then
     raise exception 'the name of a maintained column must be 1 to 43 bytes long'
       using errcode = 'invalid_parameter_value', column = 'name', detail = 'Nothing has changed.', hint = 'For example: ticket_mood';

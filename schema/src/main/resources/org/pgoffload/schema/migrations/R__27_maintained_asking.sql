@@ -6,7 +6,8 @@
 create or replace function pgoffload.maintained_row_id(key text[]) returns uuid
 language sql stable
 as $$
-  select pg_catalog.md5(pg_catalog.array_to_json(key)::pg_catalog.text)::pg_catalog.uuid
+  select pg_catalog.encode(pg_catalog.substr(pg_catalog.sha256(pg_catalog.convert_to(
+    pg_catalog.array_to_json(key)::pg_catalog.text, 'UTF8')), 1, 16), 'hex')::pg_catalog.uuid
 $$;
 
 -- API: Private. Puts a row among those that are to be asked about later. Runs within its callers'
@@ -20,8 +21,8 @@ begin
 end
 $$;
 
--- API: Private. Inserts the request for a row, for the role that has declared the column. Runs within its callers' rights
--- and search_path.
+-- API: Private. Inserts the request for a row, for the role that has declared the column, and sends it with the
+-- transaction. What it asks was checked when it was declared. Runs within its callers' rights and search_path.
 create or replace function pgoffload.ask_maintained_row(
   number integer,
   key text[],
@@ -31,7 +32,17 @@ create or replace function pgoffload.ask_maintained_row(
 returns void
 language plpgsql volatile
 as $$
+declare
+  request ${public_schema}.llm_request;
+  payload text;
+  ignored text;
 begin
+  -- before anything is made of it
+  if octet_length(prompt) > 1024 and octet_length(prompt) > (select s.max_request_bytes from pgoffload.signer s) then
+    refusal := jsonb_build_object('code', 'request_too_large', 'message', format(
+      'the request is too large: its text has %s bytes; max_request_bytes is the limit', octet_length(prompt)));
+    prompt := null;
+  end if;
   -- null, not a default: the settings of whoever writes to the table are none of the declarer's
   insert into ${public_schema}.llm_request (
     kind, prompt, system, model, provider, options, timeout, response_schema, requested_by, requested_by_oid,
@@ -41,20 +52,52 @@ begin
          coalesce(c.timeout, interval '1 day'), c.response_schema, pg_get_userbyid(c.declarer), c.declarer,
          c.number, pgoffload.maintained_row_id(ask_maintained_row.key), ask_maintained_row.key, ask_maintained_row.hash,
          coalesce(refusal, case when ask_maintained_row.prompt is null then '{"code": "blank"}'::jsonb end)
-  from pgoffload.maintained_column c where c.number = ask_maintained_row.number;
+  from pgoffload.maintained_column c where c.number = ask_maintained_row.number
+  returning * into request;
+  if request.id is null then
+    return;  -- it was dropped a moment ago
+  end if;
+
+  payload := pgoffload.llm_payload(request);
+  -- an envelope has less besides; whoever writes to the table is not to be disturbed
+  if octet_length(payload) > 1024 and octet_length(payload) > (select s.max_request_bytes - 2048 from pgoffload.signer s) then
+    payload := '"maintained":' || pgoffload.maintained_mark(
+      request.maintained, request.maintained_key, request.maintained_hash,
+      jsonb_build_object('code', 'request_too_large', 'message', format(
+        'the request is too large: %s bytes as JSON; max_request_bytes is the limit', octet_length(payload))));
+  end if;
+  ignored := pgoffload.send_envelope(
+    request.id, request.kind, null, null, false, request.timeout, true, request.requested_by, request.requested_by_oid,
+    payload, request.nonce);
 end
 $$;
 
--- API: Private. Whether a maintained column asks at the moment; what keeps it from that is in llm_maintained. Runs within
--- its callers' rights and search_path.
-create or replace function pgoffload.maintained_asks(c pgoffload.maintained_column) returns boolean
+-- API: Private. What nobody else can know: proves that a text was written by code of the owner. Runs within its callers'
+-- rights and search_path.
+create or replace function pgoffload.proof_of(what text) returns text
 language plpgsql stable
 as $$
 begin
-  return exists (
-      select from pgoffload.maintained_state s, pgoffload.installation i
-      where s.number = c.number and s.paused_at is null and s.failing_until is null and i.id::uuid = c.installation)
-    and pgoffload.maintained_obstacle(c) is null;
+  -- with words in front that no envelope begins with: it is no signature of a request
+  return encode((select sha256(s.outer_pad || sha256(s.inner_pad || convert_to('proof of ' || what, 'UTF8')))
+                 from pgoffload.signer s), 'hex');
+end
+$$;
+
+-- API: Private. Whether a maintained column asks at the moment; what keeps it from that is in llm_maintained. What the
+-- declarer may is looked up now, the rest is as the last step has found it. Runs within its callers' rights and
+-- search_path.
+create or replace function pgoffload.maintained_asks(number integer) returns boolean
+language plpgsql stable
+as $$
+declare
+  c pgoffload.maintained_column;
+begin
+  select m.* into c
+  from pgoffload.maintained_column m, pgoffload.maintained_state s, pgoffload.installation i
+  where m.number = maintained_asks.number and s.number = m.number and s.paused_at is null and s.failing_until is null
+    and s.blocked is null and i.id::uuid = m.installation;
+  return found and pgoffload.may_maintain(c);
 end
 $$;
 
@@ -68,9 +111,9 @@ as $$
   cross join lateral (select r.maintained from ${public_schema}.sql_request r where r.id = t.task limit 1) q
 $$;
 
--- API: Private. How rows of a maintained column are read, and whether they are asked about at the moment, as text: t or f,
--- six digits, and a query, whose part of so many characters reads the new row alone. Runs within its callers' rights and search_path.
-create or replace function pgoffload.maintained_plan(number integer) returns text
+-- API: Private. How rows of a maintained column are read: six digits, and a query, whose part of so many characters reads
+-- the new row alone; empty, if a column is gone. Runs within its callers' rights and search_path.
+create or replace function pgoffload.maintained_query(number integer) returns text
 language plpgsql volatile
 as $$
 declare
@@ -78,14 +121,13 @@ declare
   row record;
   new_row text;
 begin
-  select m.* into c from pgoffload.maintained_column m where m.number = maintained_plan.number;
+  select m.* into c from pgoffload.maintained_column m where m.number = maintained_query.number;
   -- by concat, and so by the types' own output functions: a cast may be a function of a user
   row := pgoffload.row_expressions(c, '$1');
   new_row := 'select ' || row.key_expression || ', ' || row.input_expression;
   row := pgoffload.row_expressions(c, '$2');
-  return concat(case when pgoffload.maintained_asks(c) then 't' else 'f' end,
-    -- nothing, if a column is gone
-    lpad(length(new_row)::text, 6, '0') || new_row || ', ' || row.key_expression || ', ' || row.input_expression);
+  return coalesce(
+    lpad(length(new_row)::text, 6, '0') || new_row || ', ' || row.key_expression || ', ' || row.input_expression, '');
 end
 $$;
 
@@ -107,67 +149,89 @@ declare
   number integer;
   literals text[];
   configuration bytea;
-  secret bytea;
-  plan text;
-  proof text;
+  query text;
+  statement text;
+  asks text;
   key text[];
   inputs text[];
+  hash bytea;
   key_before text[];
   inputs_before text[];
   prompt text;
   refusal jsonb;
+  applying text := current_setting('pgoffload.applying', true);
+  ignored text;
 begin
   select c.number, c.literals, c.configuration into number, literals, configuration
   from pgoffload.maintained_column c
   where c.source = coalesce(pg_partition_root(tg_relid), tg_relid) and tg_name = ('pgoffload maintains ' || c.name)::name;
-  -- what its own answers change is not asked about; the setting is for speed, and proves nothing
-  if not found
-     or current_setting('pgoffload.applying', true) = number::text and pgoffload.maintained_of_task() = number then
+  if not found then
+    -- a transaction with an old snapshot may not see what was declared since
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+      insert into pgoffload.maintained_unseen (source, trigger_name)
+      values (coalesce(pg_partition_root(tg_relid), tg_relid), tg_name);
+    end if;
     return null;
   end if;
-
-  -- Found out once for each statement, whose rows follow: kept in a setting, behind the proof that it was written here.
-  select s.outer_pad into secret from pgoffload.signer s;
-  plan := current_setting('pgoffload.maintained_' || number, true);
-  proof := encode(sha256(secret || convert_to(
-    concat_ws(' ', number, pg_current_xact_id(), statement_timestamp(), substr(plan, 65)), 'UTF8')), 'hex');
-  if proof = left(plan, 64) then
-    plan := substr(plan, 65);
-  else
-    plan := pgoffload.maintained_plan(number);
-    proof := encode(sha256(secret || convert_to(
-      concat_ws(' ', number, pg_current_xact_id(), statement_timestamp(), plan), 'UTF8')), 'hex');
-    proof := set_config('pgoffload.maintained_' || number, proof || plan, true);
+  -- the setting is for speed, and proves nothing
+  if not coalesce(starts_with(applying, number || ' ') and pgoffload.maintained_of_task() = number, false) then
+    applying := null;
   end if;
-  if length(plan) = 1 then
+
+  -- Found out once for each statement, whose rows follow: kept in settings, behind the proof that they were written here.
+  query := current_setting('pgoffload.maintained_' || number, true);
+  statement := concat_ws(' ', number, pg_current_xact_id(), statement_timestamp(), '');
+  if left(query, 64) = pgoffload.proof_of(statement || substr(query, 65)) then
+    query := substr(query, 65);
+  else
+    query := pgoffload.maintained_query(number);
+    ignored := set_config('pgoffload.maintained_' || number, pgoffload.proof_of(statement || query) || query, true);
+  end if;
+  if query = '' then
     return null;  -- a column is gone, which llm_maintained shows
   end if;
 
   for attempt in 1 .. 2 loop
     begin
       if tg_op = 'INSERT' then
-        execute substr(plan, 8, substr(plan, 2, 6)::integer) into key, inputs using new;
+        execute substr(query, 7, left(query, 6)::integer) into key, inputs using new;
       else
-        execute substr(plan, 8) into key, inputs, key_before, inputs_before using new, old;
+        execute substr(query, 7) into key, inputs, key_before, inputs_before using new, old;
         if key = key_before and inputs = inputs_before then
           return null;
         end if;
       end if;
+      hash := pgoffload.maintained_hash(configuration, inputs);
       prompt := pgoffload.fill_template(literals, inputs);
       exit;
     exception when others then
       -- this very statement has renamed a column, or the text is too large for the server
-      plan := pgoffload.maintained_plan(number);
+      query := pgoffload.maintained_query(number);
       refusal := case when attempt = 2
         then jsonb_build_object('code', 'inputs_not_readable', 'message', concat(sqlstate, ': ', sqlerrm)) end;
     end;
   end loop;
   if key is null then
     return null;
-  elsif starts_with(plan, 'f') then
-    perform pgoffload.defer_maintained(number, key);
+  end if;
+
+  if applying is not null then
+    -- what changes in a row because its answer is written is not asked about; another row is
+    if strpos(applying, pgoffload.maintained_row_id(key)::text) = 0 then
+      ignored := pgoffload.defer_maintained(number, key);
+    end if;
+    return null;
+  end if;
+  asks := current_setting('pgoffload.maintained_asks_' || number, true);
+  if left(asks, 64) is distinct from pgoffload.proof_of(concat(statement, 'asks ', substr(asks, 65))) then
+    asks := pgoffload.maintained_asks(number)::text;
+    asks := pgoffload.proof_of(concat(statement, 'asks ', asks)) || asks;
+    ignored := set_config('pgoffload.maintained_asks_' || number, asks, true);
+  end if;
+  if substr(asks, 65) = 'true' then
+    ignored := pgoffload.ask_maintained_row(number, key, coalesce(hash, configuration), prompt, refusal);
   else
-    perform pgoffload.ask_maintained_row(number, key, pgoffload.maintained_hash(configuration, inputs), prompt, refusal);
+    ignored := pgoffload.defer_maintained(number, key);
   end if;
   return null;
 end
@@ -201,8 +265,9 @@ returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('(%s).%I operator(%I.%s) %s[%s]::%s', alias, a.attname, n.nspname, o.oprname, key, k.n,
-           format_type(a.atttypid, null)), ' and ' order by k.n)
+  select string_agg(format('%s.%I operator(%I.%s) %s[%s]::%s', alias, a.attname, n.nspname, o.oprname, key, k.n,
+           -- without a modifier, and never as char(1), which character alone would be
+           format_type(a.atttypid, -1)), ' and ' order by k.n)
   from unnest(c.key_numbers) with ordinality k (number, n)
   join pg_attribute s on s.attrelid = c.source and s.attnum = k.number and not s.attisdropped
   join pg_attribute a on a.attrelid = relation and a.attname = s.attname and not a.attisdropped
@@ -218,10 +283,11 @@ $$;
 -- behind the key that the backfill has come to.
 create or replace function pgoffload.begin_walk(
   number integer,
-  out query text,            -- keys and inputs of the rows, two arrays of two dimensions; $1: keys; null: nothing
-  out keys text[],           -- those that are due, an array of two dimensions, or the key that the backfill has come to
-  out is_backfill boolean,
-  out path text)             -- the search_path to read with
+  out keys text[],           -- of the rows that are due, each as JSON; null: keys_query finds those of the backfill
+  out keys_query text,       -- $1: the key that the backfill has come to; null: nothing
+  out after text[],
+  out path text,             -- the search_path to find keys with
+  out rows_query text)       -- $1: keys; returns, each as JSON, keys and inputs, and whether there is an answer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -243,95 +309,116 @@ begin
   end if;
   with due as (
     delete from pgoffload.maintained_due d
-    where d.id in (select e.id from pgoffload.maintained_due e where e.number = c.number order by e.id limit at_most)
+    where d.number = c.number and d.row_id in (
+      select e.row_id from pgoffload.maintained_due e where e.number = c.number order by e.id limit at_most)
     returning d.row_id, d.key
   )
-  select array_agg(o.key) into keys from (select distinct on (d.row_id) d.key from due d) o;
-  is_backfill := keys is null;
-  if is_backfill and not state.backfill then
+  select array_agg(array_to_json(o.key)::text) into keys from (select distinct on (d.row_id) d.key from due d) o;
+  if keys is null and not state.backfill then
     return;
   end if;
 
   expressions := pgoffload.row_expressions(c, 't');
   select string_agg(format('t.%I', a.attname), ', ' order by k.n) as names,
-         string_agg(format('$1[%s]::%s', k.n, format_type(a.atttypid, null)), ', ' order by k.n) as after,
+         string_agg(format('$1[%s]::%s', k.n, format_type(a.atttypid, -1)), ', ' order by k.n) as values,
          string_agg(distinct quote_ident(y.typnamespace::regnamespace::text), ', ')
            filter (where y.typnamespace <> 'pg_catalog'::regnamespace) as schemas
   into columns
   from unnest(c.key_numbers) with ordinality k (number, n)
   join pg_attribute a on a.attrelid = c.source and a.attnum = k.number
   join pg_type y on y.oid = a.atttypid;
-  -- the operators that the server compares a key of these types by
-  path := concat_ws(', ', 'pg_catalog', columns.schemas, 'pg_temp');
-  if is_backfill then
-    keys := state.backfill_after;
-    query := concat(
-      'select array_agg(f.key), array_agg(f.inputs) from (select ', expressions.key_expression, ' as key, ',
-      expressions.input_expression, ' as inputs from ', c.source, ' t',
-      ' where (' || columns.names || ') > (' || case when keys is not null then columns.after end || ')',
+  if keys is null then
+    -- the operators that the server compares a key of these types by
+    path := concat_ws(', ', 'pg_catalog', columns.schemas, 'pg_temp');
+    after := state.backfill_after;
+    keys_query := concat(
+      'select array_agg(array_to_json(f.key)::text) from (select ', expressions.key_expression, ' as key from ', c.source, ' t',
+      ' where (' || columns.names || ') > (' || case when after is not null then columns.values end || ')',
       ' order by ', columns.names, ' limit ', at_most, ') f');
-  else
-    query := concat(
-      'select array_agg(f.key), array_agg(f.inputs) from generate_subscripts($1, 1) d (i) join ', c.source, ' t on ',
-      pgoffload.key_condition(c, c.source, 't', '$1[d.i]'),
-      ' cross join lateral (select ', expressions.key_expression, ' as key, ', expressions.input_expression, ' as inputs) f');
   end if;
+  rows_query := concat(
+    'select array_agg(array_to_json(f.key)::text), array_agg(array_to_json(f.inputs)::text), array_agg(f.filled)',
+    ' from unnest($1) d (json) cross join lateral (select array(select json_array_elements_text(d.json::json))) k (key)',
+    ' join ', c.source, ' t on ', pgoffload.key_condition(c, c.source, 't', 'k.key'),
+    ' cross join lateral (select ', expressions.key_expression, ' as key, ', expressions.input_expression, ' as inputs, ',
+    case when c.into_table is null and not has_column_privilege(c.declarer::oid, c.source::oid, c.target_number, 'select')
+         then 'true'  -- which it may write, and not read
+         when c.into_table is null
+         then format('t.%I is not null', (pgoffload.names_of(c.source, array[c.target_number]))[1])
+         else format('exists (select from %s o where %s)', c.into_table, pgoffload.key_condition(c, c.into_table, 'o', 'k.key'))
+    end, ' as filled) f');
 end
 $$;
 
 -- API: Private, for the background SQL of a maintained column. Asks about rows that were read, except those whose answer
--- is of these inputs or on its way.
+-- is of these inputs, or on its way.
 create or replace function pgoffload.ask_walked(
   number integer,
-  keys text[],              -- of two dimensions; null: no rows
+  keys text[],              -- of the rows that were found, each as JSON; null: none
   inputs text[],            -- likewise
-  wanted text[],            -- as pgoffload.begin_walk has named them
+  filled boolean[],         -- whether they have an answer
+  wanted text[],            -- the keys that were looked for
+  unreadable jsonb,         -- by key: why a row could not be read
   is_backfill boolean)
 returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
 declare
   c constant pgoffload.maintained_column := pgoffload.maintained_of_this_task(ask_walked.number);
-  found_rows constant integer := coalesce(array_length(keys, 1), 0);
+  found_rows constant integer := coalesce(cardinality(keys), 0);
   key text[];
   row_inputs text[];
+  prompt text;
   found_ids uuid[] := '{}';
   of_row uuid;
   row_hash bytea;
   newest record;
 begin
+  if c.number is null then
+    return;
+  end if;
   for i in 1 .. found_rows loop
-    key := array(select unnest(keys[i:i]));
-    row_inputs := array(select unnest(inputs[i:i]));
+    key := array(select json_array_elements_text(keys[i]::json));
+    row_inputs := array(select json_array_elements_text(inputs[i]::json));
     of_row := pgoffload.maintained_row_id(key);
     found_ids := found_ids || of_row;
     row_hash := pgoffload.maintained_hash(c.configuration, row_inputs);
+    prompt := pgoffload.fill_template(c.literals, row_inputs);
     select q.id, q.maintained_hash, q.installation into newest from ${public_schema}.llm_request q
     where q.maintained = c.number and q.maintained_row = of_row order by q.id desc limit 1;
-    continue when exists (
+    continue when (filled[i] or prompt is null) and exists (
         select from pgoffload.maintained_row r
         where r.number = c.number and r.row_id = of_row and r.hash = row_hash and r.error_code is null)
       -- or the newest request is of these inputs and on its way; that of another installation ends nowhere
       or newest.maintained_hash = row_hash and newest.installation = c.installation
          and (not exists (select from pgoffload.llm_result r where r.id = newest.id)
               or exists (select from pgoffload.maintained_answer a where a.number = c.number and a.request = newest.id));
-    perform pgoffload.ask_maintained_row(
-      c.number, key, row_hash, pgoffload.fill_template(c.literals, row_inputs), null);
+    perform pgoffload.ask_maintained_row(c.number, key, row_hash, prompt, null);
   end loop;
 
-  if not is_backfill then
-    -- of rows that have gone nothing is kept
-    delete from pgoffload.maintained_row r
-    where r.number = c.number and r.row_id <> all (found_ids)
-      and r.row_id = any (array(
-        select pgoffload.maintained_row_id(array(select unnest(wanted[i:i]))) from generate_subscripts(wanted, 1) i));
-  else
+  insert into pgoffload.maintained_row as m (number, row_id, key, request, error_code, error_message, failed_at)
+  select c.number, pgoffload.maintained_row_id(k.key), k.key, 0, 'inputs_not_readable', u.value, clock_timestamp()
+  from jsonb_each_text(unreadable) u
+  cross join lateral (select array(select json_array_elements_text(u.key::json))) k (key)
+  on conflict (number, row_id) do update
+    set error_code = excluded.error_code, error_message = excluded.error_message, failed_at = excluded.failed_at,
+        attempts = m.attempts + 1;
+  -- of rows that have gone nothing is kept
+  delete from pgoffload.maintained_row r
+  where r.number = c.number and r.row_id <> all (found_ids)
+    and r.row_id = any (array(
+      select pgoffload.maintained_row_id(array(select json_array_elements_text(w::json)))
+      from unnest(wanted) w where not unreadable ? w));
+  if is_backfill then
     update pgoffload.maintained_state s
-    set backfill = found_rows > 0,
-        backfill_after = case when found_rows > 0 then array(select unnest(keys[found_rows:found_rows])) end
+    set backfill = wanted is not null,
+        backfill_after = case when wanted is not null
+          then array(select json_array_elements_text(wanted[cardinality(wanted)]::json)) end
     where s.number = c.number;
   end if;
+  perform pgoffload.launch_walk(c);
 end
 $$;
 
@@ -342,13 +429,43 @@ language plpgsql volatile
 as $$
 declare
   walk pg_catalog.record := pgoffload.begin_walk(number);
+  wanted pg_catalog.text[] := walk.keys;
   keys pg_catalog.text[];
   inputs pg_catalog.text[];
+  filled pg_catalog.bool[];
+  found_keys pg_catalog.text[] := '{}';
+  found_inputs pg_catalog.text[] := '{}';
+  found_filled pg_catalog.bool[] := '{}';
+  unreadable pg_catalog.jsonb := '{}';
 begin
-  if walk.query is not null then
-    perform pg_catalog.set_config('search_path', walk.path, true);
-    execute walk.query into keys, inputs using walk.keys;
-    perform pgoffload.ask_walked(number, keys, inputs, walk.keys, walk.is_backfill);
+  if walk.rows_query is null then
+    return;
   end if;
+  if wanted is null then
+    perform pg_catalog.set_config('search_path', walk.path, true);
+    execute walk.keys_query into wanted using walk.after;
+  end if;
+  -- the text of a value is the same as for the trigger
+  perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  begin
+    execute walk.rows_query into keys, inputs, filled using wanted;
+  exception when others then
+    -- a key that its column's type of today does not take, say: each by itself
+    for i in 1 .. pg_catalog.cardinality(wanted) loop
+      begin
+        execute walk.rows_query into keys, inputs, filled using wanted[i:i];
+        found_keys := pg_catalog.array_cat(found_keys, keys);
+        found_inputs := pg_catalog.array_cat(found_inputs, inputs);
+        found_filled := pg_catalog.array_cat(found_filled, filled);
+      exception when others then
+        unreadable := unreadable operator(pg_catalog.||) pg_catalog.jsonb_build_object(
+          wanted[i], pg_catalog.concat(sqlstate, ': ', sqlerrm));
+      end;
+    end loop;
+    keys := found_keys;
+    inputs := found_inputs;
+    filled := found_filled;
+  end;
+  perform pgoffload.ask_walked(number, keys, inputs, filled, wanted, unreadable, walk.keys is null);
 end
 $$;

@@ -16,7 +16,7 @@ begin
     values (
       format('select pgoffload.%s(%s)', task, c.number), task,
       -- one after another; nobody else knows the key, and can hold them up under it
-      (select 'maintained ' || encode(sha256(s.outer_pad || convert_to(c.number::text, 'UTF8')), 'hex') from pgoffload.signer s),
+      pgoffload.proof_of('maintained column ' || c.number),
       pg_get_userbyid(c.declarer), c.declarer, c.login, c.settings, 'maintained ' || c.number, true, c.number)
     returning id into launched;
   end if;
@@ -26,7 +26,7 @@ $$;
 
 -- API: Private. Where the last background SQL of that name stands; no row: there is none.
 create or replace function pgoffload.last_maintained_task(
-  number integer, task text, out id bigint, out is_begun boolean, out status text, out finished_at timestamptz)
+  number integer, task text, out id bigint, out is_begun boolean, out status text, out finished_at timestamptz, out error text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
@@ -35,7 +35,8 @@ begin
   select q.id into id from ${public_schema}.sql_request q
   where q.maintained = last_maintained_task.number and q.label = task order by q.id desc limit 1;
   is_begun := exists (select from pgoffload.claim c where c.id = last_maintained_task.id);
-  select r.status, r.finished_at into status, finished_at from pgoffload.sql_result r where r.id = last_maintained_task.id;
+  select r.status, r.finished_at, r.error ->> 'message' into status, finished_at, error
+  from pgoffload.sql_result r where r.id = last_maintained_task.id;
 end
 $$;
 
@@ -105,46 +106,49 @@ as $$
   -- without the type's modifier, which a cast would cut the value to: the assignment to the column refuses it
   select format('case when %1$s is not null then %2$s end', answer, format(case
     when c.kind = 'embed' then '%1$s::%2$s'
-    when c.response_schema is null or t.typname in ('json', 'jsonb') and t.typnamespace = 'pg_catalog'::regnamespace
+    -- texts and JSON come as they are
+    when c.response_schema is null or t.typcategory = 'S' or pgoffload.base_type(c.target_type) in ('json'::regtype, 'jsonb'::regtype)
       then '%1$s::%2$s'
     when t.typcategory = 'A' and t.typelem <> 0
       then 'array(select pg_catalog.jsonb_array_elements_text(pgoffload.as_written(%1$s::pg_catalog.jsonb operator(pg_catalog.->) ''answer'')))::%2$s'
     else '(pgoffload.as_written(%1$s::pg_catalog.jsonb operator(pg_catalog.->) ''answer'') operator(pg_catalog.#>>) ''{}'')::%2$s'
-    end, answer, format_type(c.target_type, null)))
+    end, answer, format_type(c.target_type, -1)))
   from pg_type t where t.oid = c.target_type
 $$;
 
--- API: Private. The statements that write answers; $1 has their requests, and each returns those that it was done for.
--- Only a row whose inputs are still those that were asked about is written to.
+-- API: Private. The statements that write answers; $1 has their requests. Only a row whose inputs are still those that
+-- were asked about is written to, and none that another transaction has locked: it is tried again.
 create or replace function pgoffload.apply_statements(
   c pgoffload.maintained_column,
-  out find text,             -- of chunks: whose rows are as they were
+  out find text,             -- the requests whose rows are as they were
+  out lock text,             -- those of them whose rows are locked by it now; null: of chunks, whose source is only read
   out remove text,           -- of chunks: those of before
   out write text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  unchanged constant text := format('pgoffload.maintained_hash(%L::pg_catalog.bytea, %s) operator(pg_catalog.=) a.hash',
-    c.configuration, (pgoffload.row_expressions(c, 't')).input_expression);
   answers constant text := format('pgoffload.answers_to_apply(%s, $1) a', c.number);
+  of_row constant text := pgoffload.key_condition(c, c.source, 't', 'a.key');
   keys record;
 begin
+  find := format('%s join %s t on %s where pgoffload.maintained_hash(%L::pg_catalog.bytea, %s) operator(pg_catalog.=) a.hash',
+    answers, c.source, of_row, c.configuration, (pgoffload.row_expressions(c, 't')).input_expression);
   if c.into_table is null then
-    write := format('with written as (update %s t set %I = %s from %s where %s and %s returning a.request) '
-        'select pg_catalog.array_agg(w.request) from written w',
-      c.source, (select a.attname from pg_attribute a where a.attrelid = c.source and a.attnum = c.target_number),
-      pgoffload.answer_expression(c, case c.kind when 'embed' then 'a.embedding' else 'a.answer' end), answers,
-      pgoffload.key_condition(c, c.source, 't', 'a.key'), unchanged);
+    lock := format('select pg_catalog.array_agg(l.request) from (select a.request from %s for no key update of t skip locked) l', find);
+  end if;
+  find := 'select pg_catalog.array_agg(a.request) from ' || find;
+  if c.into_table is null then
+    write := format('update %s t set %I = %s from %s where %s',
+      c.source, (pgoffload.names_of(c.source, array[c.target_number]))[1],
+      pgoffload.answer_expression(c, case c.kind when 'embed' then 'a.embedding' else 'a.answer' end), answers, of_row);
     return;
   end if;
   select string_agg(format('%I', a.attname), ', ' order by k.n) as names,
-         string_agg(format('a.key[%s]::%s', k.n, format_type(a.atttypid, null)), ', ' order by k.n) as values
+         string_agg(format('a.key[%s]::%s', k.n, format_type(a.atttypid, -1)), ', ' order by k.n) as values
   into keys
   from unnest(c.key_numbers) with ordinality k (number, n)
   join pg_attribute a on a.attrelid = c.source and a.attnum = k.number;
-  find := format('select pg_catalog.array_agg(a.request) from %s join %s t on %s where %s',
-    answers, c.source, pgoffload.key_condition(c, c.source, 't', 'a.key'), unchanged);
   remove := format('delete from %s t using %s where %s',
     c.into_table, answers, pgoffload.key_condition(c, c.into_table, 't', 'a.key'));
   write := format(
@@ -154,10 +158,10 @@ end
 $$;
 
 -- API: Private, for the background SQL of a maintained column. Takes answers that wait, and says how they are written.
--- From now on, writing to the table asks nothing for this column in this transaction.
+-- From now on, what changes in their rows is not asked about in this transaction.
 create or replace function pgoffload.begin_apply(
   number integer,
-  out requests bigint[], out find text, out remove text, out write text)
+  out requests bigint[], out find text, out lock text, out remove text, out write text)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -171,7 +175,6 @@ begin
     raise exception 'maintained column "%" is blocked: %', c.name, obstacle
       using errcode = 'object_not_in_prerequisite_state', detail = 'The answers are kept.';
   end if;
-  perform set_config('pgoffload.applying', c.number::text, true);
   with taken as (
     delete from pgoffload.maintained_answer m
     where m.number = c.number and m.request in (
@@ -180,7 +183,11 @@ begin
     returning m.request
   )
   select array_agg(t.request order by t.request) into requests from taken t;
-  select s.* into find, remove, write from pgoffload.apply_statements(c) s;
+  perform set_config('pgoffload.applying', concat_ws(' ', c.number, '', (
+    select string_agg(q.maintained_row::text, ' ')
+    from unnest(requests) i (id)
+    cross join lateral (select r.maintained_row from ${public_schema}.llm_request r where r.id = i.id limit 1) q)), true);
+  select s.* into find, lock, remove, write from pgoffload.apply_statements(c) s;
 end
 $$;
 
@@ -195,12 +202,14 @@ declare
   c constant pgoffload.maintained_column := pgoffload.maintained_of_this_task(answers_to_apply.number);
 begin
   return query
-  select q.id, q.maintained_key, q.maintained_hash, r.answer,
+  -- of two of one row and the same inputs, the newest
+  select distinct on (q.maintained_row, q.maintained_hash) q.id, q.maintained_key, q.maintained_hash, r.answer,
          case when cardinality(r.embeddings) > 0 then array(select unnest(r.embeddings[1:1])) end
   from unnest(requests) i (id)
   cross join lateral (select * from ${public_schema}.llm_request r where r.id = i.id and r.maintained = c.number offset 0) q
   cross join lateral (
-    select * from pgoffload.llm_result l where l.id = i.id and l.status = 'succeeded' offset 0) r;
+    select * from pgoffload.llm_result l where l.id = i.id and l.status = 'succeeded' offset 0) r
+  order by q.maintained_row, q.maintained_hash, q.id desc;
 end
 $$;
 
@@ -245,6 +254,7 @@ create or replace function pgoffload.record_applied(
   number integer,
   requests bigint[],
   written bigint[],           -- those whose answer is in its row now
+  skipped bigint[],           -- those whose row another transaction has locked: their answers wait on
   not_written jsonb)          -- by request: why its answer could not be written
 returns void
 language plpgsql volatile security definer
@@ -253,8 +263,11 @@ as $$
 #variable_conflict use_column
 declare
   c constant pgoffload.maintained_column := pgoffload.maintained_of_this_task(record_applied.number);
+  -- rows whose answer is never of their inputs: something changes them whenever they are asked about
+  most_stale constant integer := 20;
   counted pgoffload.maintained_count;
 begin
+  insert into pgoffload.maintained_answer (number, request) select c.number, s from unnest(skipped) s on conflict do nothing;
   with ended as materialized (
     select q.id, q.maintained_row, q.maintained_key, q.maintained_hash,
            o.id is null as is_newest, e.error_code, e.error_message,
@@ -262,6 +275,7 @@ begin
            coalesce(r.input_tokens, 0) + coalesce(r.output_tokens, 0) as tokens, pgoffload.cost_of_calls(r) as cost
     from unnest(requests) i (id)
     cross join lateral (select * from ${public_schema}.llm_request l where l.id = i.id and l.maintained = c.number offset 0) q
+    left join pgoffload.maintained_row k on k.number = c.number and k.row_id = q.maintained_row
     cross join lateral (select l from pgoffload.llm_result l where l.id = i.id offset 0) l (r)
     cross join lateral (select (l.r).*) r
     left join lateral (
@@ -269,14 +283,16 @@ begin
       where n.maintained = c.number and n.maintained_row = q.maintained_row and n.id > q.id limit 1) o on true
     cross join lateral (select
       case when not_written ? q.id::text then 'not_written'
-           when r.status <> 'succeeded' and r.error_code <> 'superseded' then r.error_code end as error_code,
-      coalesce(not_written ->> q.id::text, r.error_message) as error_message) e
+           when r.status <> 'succeeded' and r.error_code <> 'superseded' then r.error_code
+           when q.id <> all (written) and o.id is null and k.attempts >= most_stale then 'inputs_keep_changing' end as error_code,
+      coalesce(not_written ->> q.id::text, r.error_message, 'its inputs were others each time that its answer came') as error_message) e
+    where q.id <> all (skipped)
   ), newest as (
     insert into pgoffload.maintained_row as m (
       number, row_id, key, request, hash, error_code, error_message, attempts, failed_at)
     select c.number, e.maintained_row, e.maintained_key, e.id,
            case e.outcome when 'done' then e.maintained_hash end, e.error_code, e.error_message,
-           case e.outcome when 'failed' then 1 else 0 end, case e.outcome when 'failed' then clock_timestamp() end
+           case e.outcome when 'done' then 0 else 1 end, case e.outcome when 'failed' then clock_timestamp() end
     from (select distinct on (f.maintained_row) f.* from ended f where f.is_newest or f.outcome = 'done'
           order by f.maintained_row, f.id desc) e
     -- all writers of these rows go by their order
@@ -284,7 +300,7 @@ begin
     on conflict (number, row_id) do update
       set request = excluded.request, hash = coalesce(excluded.hash, m.hash), error_code = excluded.error_code,
           error_message = excluded.error_message, failed_at = excluded.failed_at,
-          attempts = case when excluded.error_code is not null then m.attempts + 1 else 0 end
+          attempts = case when excluded.attempts > 0 then m.attempts + 1 else 0 end
       where m.request < excluded.request
   ), overtaken as (
     -- what has changed, or gone, without being asked about: a row that was read for this request changed meanwhile
@@ -301,10 +317,15 @@ begin
   having count(*) > 0
   returning * into counted;
 
-  if counted.done > 0 then
+  -- a row without a text has asked the vendor nothing
+  if counted.done > 0 and exists (
+      select from unnest(written) w
+      cross join lateral (select q.maintained_end from ${public_schema}.llm_request q where q.id = w limit 1) q
+      where q.maintained_end is null) then
     perform pgoffload.end_failing(c.number);
   end if;
-  if exists (select from pgoffload.maintained_answer m where m.number = c.number) then
+  -- those whose rows are locked are tried again in the next step
+  if exists (select from pgoffload.maintained_answer m where m.number = c.number and m.request <> all (skipped)) then
     perform pgoffload.launch_apply(c.number);
   end if;
   perform pgoffload.launch_walk(c);
@@ -335,48 +356,63 @@ language plpgsql volatile
 as $$
 declare
   apply pg_catalog.record := pgoffload.begin_apply(number);
+  done pg_catalog.record;
   written pg_catalog.int8[] := '{}';
-  of_one pg_catalog.int8[];
+  skipped pg_catalog.int8[] := '{}';
   not_written pg_catalog.jsonb := '{}';
 begin
   if apply.requests is null then
     return;
   end if;
   begin
-    written := pgoffload.write_answers(apply.requests, apply.find, apply.remove, apply.write);
+    done := pgoffload.write_answers(apply.requests, apply.find, apply.lock, apply.remove, apply.write);
+    written := done.written;
+    skipped := done.skipped;
   exception when others then
     for i in 1 .. pg_catalog.cardinality(apply.requests) loop
       begin
-        of_one := pgoffload.write_answers(apply.requests[i:i], apply.find, apply.remove, apply.write);
-        written := pg_catalog.array_cat(written, of_one);
+        done := pgoffload.write_answers(apply.requests[i:i], apply.find, apply.lock, apply.remove, apply.write);
+        written := pg_catalog.array_cat(written, done.written);
+        skipped := pg_catalog.array_cat(skipped, done.skipped);
       exception
         when transaction_rollback or lock_not_available then
-          raise;  -- the answers are kept, and written a little later
+          skipped := pg_catalog.array_append(skipped, apply.requests[i]);
         when others then
           not_written := not_written operator(pg_catalog.||) pg_catalog.jsonb_build_object(
             apply.requests[i], pg_catalog.concat(sqlstate, ': ', sqlerrm));
       end;
     end loop;
   end;
-  perform pgoffload.record_applied(number, apply.requests, written, not_written);
+  perform pgoffload.record_applied(number, apply.requests, written, skipped, not_written);
 end
 $$;
 
--- API: Private. Writes the answers of these requests; returns those whose rows are as they were.
-create or replace function pgoffload.write_answers(requests bigint[], find text, remove text, write text) returns bigint[]
+-- API: Private. Writes the answers of these requests.
+create or replace function pgoffload.write_answers(
+  requests bigint[], find text, lock text, remove text, write text,
+  out written bigint[],      -- those whose rows are as they were
+  out skipped bigint[])      -- those of whose rows another transaction has locked
 language plpgsql volatile
 as $$
 declare
+  path pg_catalog.text := pg_catalog.current_setting('search_path');
   unchanged pg_catalog.int8[];
 begin
-  if find is null then
-    execute write into unchanged using requests;
-  else
-    execute find into unchanged using requests;
-    execute remove using unchanged;
-    execute write using unchanged;
+  -- the text of a value is the same as for the trigger
+  perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  execute find into unchanged using requests;
+  written := coalesce(unchanged, '{}');
+  if lock is not null then
+    execute lock into written using written;
+    written := coalesce(written, '{}');
   end if;
-  return coalesce(unchanged, '{}');
+  skipped := array(select u from pg_catalog.unnest(unchanged) u where u operator(pg_catalog.<>) all (written));
+  -- while the table's triggers run as for a statement of the declarer
+  perform pg_catalog.set_config('search_path', path, true);
+  if remove is not null then
+    execute remove using written;
+  end if;
+  execute write using written;
 end
 $$;
 
@@ -436,17 +472,29 @@ begin
   if not exists (select from pgoffload.maintained_column) then
     return 0;
   end if;
-  -- while another one does it, all of them are counted and stepped there
-  if not pg_try_advisory_xact_lock(hashtextextended('pgoffload.step_maintained', 0)) or pgoffload.is_copy() then
+  if pgoffload.is_copy() then
     return (select count(*) from pgoffload.maintained_column);
   end if;
+  if exists (select from pgoffload.maintained_unseen) then
+    with unseen as (
+      delete from pgoffload.maintained_unseen returning source, trigger_name
+    )
+    update pgoffload.maintained_state s set backfill = true, backfill_after = null
+    from pgoffload.maintained_column m
+    where m.number = s.number and exists (
+      select from unseen u where u.source = m.source and u.trigger_name = ('pgoffload maintains ' || m.name)::name);
+  end if;
   for c in select m.* from pgoffload.maintained_column m order by m.number loop
+    columns := columns + 1;
     begin
-      perform pgoffload.step_maintained_column(c);
+      -- not while another one steps, or a transaction that pauses it is open
+      perform from pgoffload.maintained_state s where s.number = c.number for update skip locked;
+      if found then
+        perform pgoffload.step_maintained_column(c);
+      end if;
     exception when others then
       raise warning 'maintained column "%" waits: %', c.name, sqlerrm;
     end;
-    columns := columns + 1;
   end loop;
   return columns;
 end
@@ -461,10 +509,14 @@ as $$
 declare
   last constant record := pgoffload.last_maintained_task(c.number, 'walk_maintained');
 begin
-  if (last.id is null or last.status = 'succeeded' or last.finished_at < clock_timestamp() - interval '10 s')
+  if (last.id is null or last.status = 'succeeded' or last.finished_at < clock_timestamp() - interval '10 s'
+      -- which is about to end
+      or last.id = (select t.task from pgoffload.current_task() t))
      and exists (
-       select from pgoffload.maintained_state s
+       select from pgoffload.maintained_state s join pgoffload.maintained_total t on t.number = s.number
        where s.number = c.number and s.paused_at is null and coalesce(s.failing_until <= clock_timestamp(), true)
+         -- of a failing vendor one is asked at a time
+         and (s.failing_until is null or t.asked <= t.ended)
          and (s.backfill or exists (select from pgoffload.maintained_due d where d.number = c.number)))
      and (select t.asked - t.ended from pgoffload.maintained_total t where t.number = c.number)
          < (select s.value::bigint from pgoffload.setting s where s.name = 'maintained_ahead') then
@@ -493,6 +545,7 @@ declare
   obstacle constant text := pgoffload.maintained_obstacle(c);
   totals record;
   bad record;
+  found_error text;
 begin
   perform pgoffload.count_asked(c.number);
   select s.* into strict state from pgoffload.maintained_state s where s.number = c.number;
@@ -508,13 +561,21 @@ begin
   end if;
 
   -- where the declaration is restored, the columns are found by their names
-  update pgoffload.maintained_column m
-  set key_columns = pgoffload.names_of(c.source, c.key_numbers), input_columns = pgoffload.names_of(c.source, c.input_numbers),
-      target = (pgoffload.names_of(c.source, array[c.target_number]))[1]
-  where m.number = c.number
-    and (m.key_columns, m.input_columns, m.target) is distinct from (
-      pgoffload.names_of(c.source, c.key_numbers), pgoffload.names_of(c.source, c.input_numbers),
-      (pgoffload.names_of(c.source, array[c.target_number]))[1]);
+  if exists (
+      select
+      from unnest(c.key_numbers || c.input_numbers || c.target_number, c.key_columns || c.input_columns || c.target) u (number, name)
+      join pg_attribute a on a.attrelid = c.source and a.attnum = u.number and a.attname <> u.name) then
+    update pgoffload.maintained_column m
+    set key_columns = pgoffload.names_of(c.source, c.key_numbers), input_columns = pgoffload.names_of(c.source, c.input_numbers),
+        target = (pgoffload.names_of(c.source, array[c.target_number]))[1]
+    where m.number = c.number;
+  end if;
+
+  select coalesce(w.error, a.error) into found_error
+  from pgoffload.last_maintained_task(c.number, 'walk_maintained') w, pgoffload.last_maintained_task(c.number, 'apply_maintained') a;
+  if found_error is distinct from state.task_error then
+    update pgoffload.maintained_state s set task_error = found_error where s.number = c.number;
+  end if;
 
   if exists (select from pgoffload.maintained_answer a where a.number = c.number) then
     perform pgoffload.launch_apply(c.number);
@@ -543,6 +604,9 @@ begin
     insert into pgoffload.maintained_due (number, row_id, key)
     select r.number, r.row_id, r.key from pgoffload.maintained_row r
     where r.number = c.number and r.error_code is not null and pgoffload.is_vendor_failure(r.error_code) limit 1;
+    if not found and totals.asked <= totals.ended and not state.backfill then
+      perform pgoffload.end_failing(c.number);  -- there is nothing to try it with
+    end if;
   end if;
   perform pgoffload.launch_walk(c);
 end

@@ -240,7 +240,7 @@ select m.name, m.source,
          case when s.paused_by is not null then pg_catalog.format('by %s since %s', s.paused_by, s.paused_at) end,
          o.obstacle,
          case when s.failing_until is not null then pg_catalog.format('until %s: %s', s.failing_until, s.failing) end) as paused,
-       coalesce(s.failing, f.last_error) as last_error,
+       coalesce(s.failing, s.task_error, f.last_error) as last_error,
        greatest(d.behind,
          case when n.ended < s.mark_asked then pg_catalog.clock_timestamp() - s.mark_at else '0' end) as behind
 from pgoffload.maintained_column m

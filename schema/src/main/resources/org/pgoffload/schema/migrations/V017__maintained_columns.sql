@@ -49,6 +49,7 @@ create table pgoffload.maintained_state (
   blocked text,                    -- what keeps the declarer from it, as seen last
   backfill boolean not null default false,
   backfill_after text[],           -- the key that it has come to; null: to none
+  task_error text,                 -- of the last background SQL for it, if that failed
   -- requests of transactions before this one are counted
   counted_xid xid8 not null default pg_catalog.pg_current_xact_id(),
   mark_at timestamptz not null default pg_catalog.clock_timestamp(),
@@ -84,7 +85,15 @@ create table pgoffload.maintained_due (
   constraint maintained_due_pkey primary key (id)
 );
 create index maintained_due_number_idx on pgoffload.maintained_due (number, id);
+create index maintained_due_row_idx on pgoffload.maintained_due (number, row_id);
 comment on table pgoffload.maintained_due is 'Rows that are to be asked about as soon as their column is not paused.';
+
+-- Tables that were written to by transactions which are too old to see what was declared of them: the table is read again.
+create table pgoffload.maintained_unseen (
+  source regclass not null,
+  trigger_name name not null
+);
+comment on table pgoffload.maintained_unseen is 'Tables that changed unseen by a maintained column.';
 
 -- Requests that have ended, and whose end is to be written to its row.
 create table pgoffload.maintained_answer (
@@ -122,7 +131,7 @@ create index llm_request_maintained_row_idx on ${public_schema}.llm_request (mai
   where maintained is not null;
 -- how many were asked since
 create index llm_request_maintained_xid_idx on ${public_schema}.llm_request (maintained, created_xid)
-  where maintained is not null;
+  where maintained is not null and installation is not null;
 comment on column ${public_schema}.llm_request.maintained is 'The maintained column that it is for; stamped.';
 comment on column ${public_schema}.llm_request.maintained_row is 'The row, by a hash of its key; stamped.';
 comment on column ${public_schema}.llm_request.maintained_key is 'The row''s primary key; stamped.';
@@ -131,7 +140,7 @@ comment on column ${public_schema}.llm_request.maintained_end is
   'How it ends without a call: {"code", "message"}; the code blank is no failure; stamped.';
 
 alter table ${public_schema}.sql_request add column maintained integer;
-create index sql_request_maintained_idx on ${public_schema}.sql_request (maintained, id) where maintained is not null;
+create index sql_request_maintained_idx on ${public_schema}.sql_request (maintained, label, id) where maintained is not null;
 comment on column ${public_schema}.sql_request.maintained is
   'The maintained column whose rows it reads, or whose answers it writes; stamped.';
 

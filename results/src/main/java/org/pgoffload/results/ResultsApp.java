@@ -28,14 +28,13 @@ public final class ResultsApp implements RunningPart {
       WriteGroup groups,
       LazyProducer producer,
       UsageApp usage,
-      StepMaintained maintained,
       FollowPrimary primary,
       CountDownLatch closing) {
     this.consume = consume;
     this.groups = groups;
     this.producer = producer;
     this.usage = usage;
-    this.maintained = maintained;
+    this.maintained = StepMaintained.start(primary, closing);
     this.primary = primary;
     this.closing = closing;
     this.thread = Thread.ofPlatform().name("pgoffload-write-back").start(this::run);
@@ -71,8 +70,7 @@ public final class ResultsApp implements RunningPart {
       groups.abort();
       consume.reopen();
     });
-    var maintained = StepMaintained.start(primary, closing);
-    return new ResultsApp(consume, groups, producer, usage, maintained, primary, closing);
+    return new ResultsApp(consume, groups, producer, usage, primary, closing);
   }
 
   private void run() {

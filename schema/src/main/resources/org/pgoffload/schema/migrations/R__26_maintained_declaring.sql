@@ -14,7 +14,8 @@ declare
 begin
   -- each by itself: together they may be larger than the server takes
   foreach input in array inputs loop
-    hashes := hashes operator(pg_catalog.||) pg_catalog.sha256(pg_catalog.convert_to(input, 'UTF8'));
+    hashes := hashes operator(pg_catalog.||)
+      coalesce(pg_catalog.sha256(pg_catalog.convert_to(input, 'UTF8')), pg_catalog.decode('00', 'hex'));
   end loop;
   return pg_catalog.sha256(hashes);
 end

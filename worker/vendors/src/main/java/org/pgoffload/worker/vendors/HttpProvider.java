@@ -2,45 +2,22 @@ package org.pgoffload.worker.vendors;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URI;
-import java.time.Duration;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.models.EmbedCall;
 import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.LlmProvider;
 import org.pgoffload.worker.models.PieceListener;
-import org.pgoffload.worker.vendors.http.BaseUrl;
-import org.pgoffload.worker.vendors.http.Credentials;
+import org.pgoffload.worker.vendors.call.HttpVendor;
 import org.pgoffload.worker.vendors.http.EventFraming;
-import org.pgoffload.worker.vendors.http.PostJson;
 import org.pgoffload.worker.vendors.http.VendorReply;
 
 /// A vendor that answers one HTTP POST of JSON. A vendor implements the differences; the common
-/// parts are here and in [AskVendor].
-interface HttpProvider extends LlmProvider {
-
-  /// What the calls go through.
-  PostJson http();
-
-  /// What lets a call in, and the vendor's other headers with it. Asked for before each call, on
-  /// its thread; may block while a token is fetched, which counts as time of the call.
-  ///
-  /// @param timeout of the call
-  /// @throws InterruptedException if the thread is interrupted
-  Credentials credentials(Duration timeout) throws InterruptedException;
-
-  /// Where its API is.
-  BaseUrl baseUrl();
+/// parts are here, in [HttpVendor] and in [AskVendor].
+interface HttpProvider extends HttpVendor, LlmProvider {
 
   /// Where the question is posted.
   URI endpoint(LlmCall call, String model);
-
-  /// The headers that may bear the vendor's id of the call, the best first; by default the one that
-  /// most vendors and gateways send.
-  default List<String> requestIdHeaders() {
-    return List.of("x-request-id");
-  }
 
   /// Why the vendor's API cannot do what the call asks for, with what to do instead; null if it
   /// can. Such a call is not made. What only some models refuse is left to the vendor to say.

@@ -13,7 +13,8 @@ import picocli.CommandLine.Option;
     description =
         "Executes requests and publishes their results, until it is ended. The provider is LLM_PROVIDER,"
             + " else the first whose variables are set: AZURE_OPENAI_ENDPOINT, ANTHROPIC_API_KEY,"
-            + " OPENAI_API_KEY or OPENAI_BASE_URL, GEMINI_API_KEY, MISTRAL_API_KEY, OLLAMA_BASE_URL.")
+            + " OPENAI_API_KEY or OPENAI_BASE_URL, GEMINI_API_KEY, MISTRAL_API_KEY, OLLAMA_BASE_URL."
+            + " Documents are ranked at PGOFFLOAD_RERANK_URL.")
 final class WorkerCommand extends ConfiguredCommand {
   @Option(
       names = "--or-echo",

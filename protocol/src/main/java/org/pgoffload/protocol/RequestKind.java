@@ -10,6 +10,8 @@ public enum RequestKind {
   ASK("ask", RequestChannel.LLM),
   /// Embeddings of one or more texts.
   EMBED("embed", RequestChannel.LLM),
+  /// Documents in the order of how much they help to answer a query.
+  RERANK("rerank", RequestChannel.LLM),
   /// SQL to run in the background.
   SQL("sql", RequestChannel.SQL),
   /// The cancellation of the request whose id it bears.

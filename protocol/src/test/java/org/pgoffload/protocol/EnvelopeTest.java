@@ -73,7 +73,7 @@ final class EnvelopeTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"ask", "embed"})
+  @ValueSource(strings = {"ask", "embed", "rerank"})
   void refusesAnLlmRequestWithoutATimeout(String kind) {
     var json = Samples.ASK.replace("30000", "null").replace("\"ask\"", "\"" + kind + "\"");
     assertThatThrownBy(() -> Envelope.read(bytes(json)))

@@ -120,6 +120,10 @@ final class JsonSchemaTest {
           ASK      | "model":"a-model" | "messages":[{"role":"user"}]
           ASK      | "model":"a-model" | "tags":"t"
           EMBED    | "inputs":["i"] | ''
+          RERANK   | "prompt":"q", | ''
+          RERANK   | ,"inputs":["d"] | ''
+          RERANK   | "top_n":1 | "top_n":0
+          RERANK   | "top_n":1 | "dimensions":1
           MAINTAINED | "name":"ticket_mood" | "name":""
           MAINTAINED | "key":["1"] | "key":[1]
           MAINTAINED | "key":["1"] | "key":[]
@@ -252,7 +256,7 @@ final class JsonSchemaTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {Samples.ASK, Samples.EMBED})
+  @ValueSource(strings = {Samples.ASK, Samples.EMBED, Samples.RERANK})
   void wantsATimeoutOfAnLlmRequest(String json) {
     assertThat(errors(REQUEST, json.replace("30000", "null"))).isNotEmpty();
   }

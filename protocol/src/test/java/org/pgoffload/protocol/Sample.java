@@ -11,6 +11,7 @@ enum Sample {
   EMBED("request", Samples.EMBED, Envelope::read),
   MAINTAINED("request", Samples.MAINTAINED, Envelope::read),
   CHUNK("request", Samples.CHUNK, Envelope::read),
+  RERANK("request", Samples.RERANK, Envelope::read),
   SQL("request", Samples.SQL, Envelope::read),
   CANCEL("request", Samples.CANCEL, Envelope::read),
   PROGRESS("request", Samples.PROGRESS, Envelope::read),

@@ -57,6 +57,17 @@ final class Samples {
       "chunk":{"tokens":400,"overlap":40}}}}\
       """;
 
+  static final String RERANK =
+      """
+      {"version":1,"id":43,"kind":"rerank","ordering_key":null,"immediate":true,\
+      "installation":"5f4dcc3b-0000-4000-8000-000000000001",\
+      "nonce":"1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bf2",\
+      "signed_at_us":1767323045678901,"timeout_ms":30000,\
+      "requested_by":{"user":"app","user_oid":16400,"session_user":"login",\
+      "session_user_oid":16399,"role":"none"},\
+      "payload":{"prompt":"q","inputs":["d"],"options":{"top_n":1}}}\
+      """;
+
   static final String SQL =
       """
       {"version":1,"id":44,"kind":"sql","group":"s-17","ordering_key":null,"immediate":true,\

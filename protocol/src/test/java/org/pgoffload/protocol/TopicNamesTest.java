@@ -40,7 +40,7 @@ final class TopicNamesTest {
     assertThat(kind.topic(topics))
         .isEqualTo(
             switch (kind) {
-              case ASK, EMBED -> topics.llmRequests();
+              case ASK, EMBED, RERANK -> topics.llmRequests();
               case SQL -> topics.sqlRequests();
               case CANCEL, PROGRESS -> topics.commands();
             });

@@ -10,6 +10,8 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -494,6 +496,142 @@ final class AiFunctionsTest extends OnPostgresVersions {
         .allSatisfy(command -> assertThat(command.envelope().kind()).isEqualTo("cancel"))
         .extracting(SentRequest::id)
         .containsExactlyInAnyOrder(sent.get(1).id(), sent.get(2).id());
+  }
+
+  @Test
+  void ranksByTheReranker() {
+    worker("w", "rerank-1", 1000);
+    app.run("set llm.model = 'gpt'");
+    app.run("set llm.provider = 'openai'");
+    var asked =
+        calling(() ->
+            app.rows(
+                "select * from llm_rank('sun', '[0:4]={x,NULL,\" \",\"y \\\"\\\\ü\",z}'::text[], 2, options => '{\"cache\": \"1 h\"}')"));
+    var request = database.awaitSent();
+    assertThat(request.envelope().kind()).isEqualTo("rerank");
+    assertThat(request.envelope().payload())
+        .isEqualTo(
+            json(
+                "{\"prompt\": \"sun\", \"inputs\": [\"x\", \"y \\\"\\\\ü\", \"z\"],"
+                    + " \"options\": {\"cache\": \"1 h\", \"top_n\": 2}}"));
+    database.record(
+        database.answered(
+            request.id(),
+            "app",
+            "[{\"ord\": 2, \"score\": 1.5E-5}, {\"ord\": 3, \"score\": -2.0}]"));
+    assertThat(asked.join()).containsExactly("4|1.5e-05", "5|-2");
+    app.run("reset llm.model");
+    app.run("reset llm.provider");
+  }
+
+  @Test
+  void ranksMoreDocumentsThanOneRequestTakes() {
+    worker("w1", "rerank-1", 1000);
+    worker("w2", "rerank-1", 2);
+    var asked =
+        calling(() -> app.rows("select * from llm_rank('q', '{a,b,NULL,c,d,e}', 4, 'rerank-2')"));
+    var sent = database.awaitSent(3);
+    assertThat(sent.stream().map(r -> r.envelope().payload().path("inputs").toString()).toList())
+        .containsExactly("[\"a\",\"b\"]", "[\"c\",\"d\"]", "[\"e\"]");
+    assertThat(sent)
+        .allSatisfy(request -> {
+          assertThat(request.envelope().payload().path("model").asText()).isEqualTo("rerank-2");
+          assertThat(request.envelope().payload().at("/options/top_n").asInt()).isEqualTo(4);
+        });
+    database.record(
+        database.answered(
+            sent.get(0).id(),
+            "app",
+            "[{\"ord\": 2, \"score\": 0.5}, {\"ord\": 1, \"score\": 0.4}]"),
+        database.answered(
+            sent.get(1).id(),
+            "app",
+            "[{\"ord\": 1, \"score\": 0.9}, {\"ord\": 2, \"score\": 0.1}]"),
+        database.answered(sent.get(2).id(), "app", "[{\"ord\": 1, \"score\": 0.5}]"));
+    assertThat(asked.join()).containsExactly("4|0.9", "2|0.5", "6|0.5", "1|0.4");
+  }
+
+  @Test
+  void ranksAsManyDocumentsInARequestAsItHasRoomFor() {
+    worker("w", "rerank-1", 1000);
+    set("max_request_bytes", "4000");
+    try {
+      var asked =
+          calling(() ->
+              app.rows("select * from llm_rank('q', array_fill(repeat('d', 900), array[5]))"));
+      var sent = database.awaitSent(3);
+      assertThat(sent.stream().map(r -> r.envelope().payload().path("inputs").size()).toList())
+          .containsExactly(2, 2, 1);
+      database.record(database.ended(sent.get(1).id(), "app", "failed", "rate_limited", "slow"));
+      assertThat(calling(() -> database.awaitSent(2)).join())
+          .extracting(SentRequest::id)
+          .containsExactlyInAnyOrder(sent.get(0).id(), sent.get(2).id());
+      assertThat(asked).failsWithin(java.time.Duration.ofSeconds(9));
+    } finally {
+      set("max_request_bytes", "16777216");
+    }
+  }
+
+  /// What tells, whom it is asked of, and the kind of the request.
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "select pgoffload.release_lease('w', %d) | | rerank",
+        "delete from pgoffload.worker            | | ask",
+        "delete from pgoffload.worker            | reranker | rerank",
+        "select pgoffload.register_worker('newer', 'p', 'm', 'v') | | rerank",
+        "select pgoffload.release_lease('w', %d), pgoffload.register_worker('newer', 'p', 'm', 'v') | | ask",
+        "delete from pgoffload.reranker          | | ask",
+        "select 1                                | openai | ask",
+      })
+  void asksTheRerankerIfALiveWorkerHasOne(String change, @Nullable String provider, String kind) {
+    var epoch = worker("w", "rerank-1", 7);
+    database.admin().run(change.formatted(epoch));
+    var asked =
+        calling(() -> app.rows("select * from llm_rank('q', '{a}', provider => ?)", provider));
+    var request = database.awaitSent();
+    assertThat(request.envelope().kind()).isEqualTo(kind);
+    assertThat(request.envelope().payload().path("provider").asText(null)).isEqualTo(provider);
+    database.record(
+        database.answered(
+            request.id(),
+            "app",
+            kind.equals("ask") ? "{\"answer\": 0.5}" : "[{\"ord\": 1, \"score\": 0.5}]"));
+    assertThat(asked.join()).containsExactly("1|0.5");
+  }
+
+  @Test
+  void refusesWhatNoRerankerTakes() {
+    worker("w", "rerank-1", 7);
+    for (var call :
+        List.of(
+            "select * from llm_rank('q', '{a}', options => '{\"temperature\": 1}')",
+            "insert into llm_request (kind, prompt) values ('rerank', 'q')",
+            "insert into llm_request (kind, inputs) values ('rerank', '{a}')",
+            "insert into llm_request (kind, prompt, inputs) values ('rerank', ' ', '{a}')",
+            "insert into llm_request (kind, prompt, inputs) values ('rerank', 'q', '{a,NULL}')",
+            "insert into llm_request (kind, prompt, inputs) values ('rerank', 'q', '{}')",
+            "insert into llm_request (kind, prompt, inputs, system) values ('rerank', 'q', '{a}', 's')",
+            "insert into llm_request (kind, prompt, inputs, options) values ('rerank', 'q', '{a}', '{\"top_n\": 0}')",
+            "insert into llm_request (kind, prompt, inputs, options) values ('rerank', 'q', '{a}', '{\"dimensions\": 1}')")) {
+      assertThat(app.refused(call).state()).as(call).isEqualTo("22023");
+    }
+    assertThat(database.sent()).isEmpty();
+  }
+
+  private long worker(String name, String reranker, int documents) {
+    var epoch = database.admin().number("select pgoffload.register_worker(?, 'p', 'm', 'v')", name);
+    database
+        .admin()
+        .run("select pgoffload.tell_reranker(?, ?, ?, ?)", name, epoch, reranker, documents);
+    return epoch;
+  }
+
+  @AfterEach
+  void removeWorkers() {
+    database.admin().run("delete from pgoffload.worker");
+    database.admin().run("delete from pgoffload.reranker");
   }
 
   /// The first one, which is waited for first, never ends.

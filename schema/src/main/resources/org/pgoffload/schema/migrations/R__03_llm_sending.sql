@@ -30,6 +30,7 @@ as $$
 declare
   taken text[] := case kind
     when 'ask' then array['temperature', 'max_output_tokens', 'stop', 'reasoning_effort', 'stream', 'cache']
+    when 'rerank' then array['top_n', 'cache']
     else array['dimensions', 'cache'] end;
   kept interval;
   retention interval;
@@ -59,6 +60,11 @@ begin
     raise exception 'the option dimensions must be a positive integer'
       using errcode = 'invalid_parameter_value', column = 'options',
             hint = 'How many numbers each embedding is to have; the model says which it can give.';
+  end if;
+  if options ? 'top_n' and not pgoffload.is_positive_integer(options -> 'top_n') then
+    raise exception 'the option top_n must be a positive integer'
+      using errcode = 'invalid_parameter_value', column = 'options',
+            hint = 'How many documents are wanted, the best ones.';
   end if;
   -- a condition with a query of its own takes several times as long as one without: it is asked apart
   if options ? 'stop' then
@@ -98,6 +104,28 @@ begin
 end
 $$;
 
+-- API: Private. Raises invalid_parameter_value for what is wrong with the texts of a request. Runs within the rights and
+-- the search_path of pgoffload.send_llm_request's callers.
+create or replace function pgoffload.check_inputs(inputs text[]) returns void
+language plpgsql immutable
+as $$
+declare
+  blank bigint;
+begin
+  if cardinality(inputs) not between 1 and 100000 or array_ndims(inputs) <> 1 then
+    raise exception 'inputs must be an array of one dimension with 1 to 100000 texts'
+      using errcode = 'invalid_parameter_value', column = 'inputs', hint = 'Split more of them into several requests.';
+  end if;
+  select i.n into blank
+  from unnest(inputs) with ordinality i (said, n)
+  where coalesce(pgoffload.is_blank(i.said), true) limit 1;
+  if found then
+    raise exception 'input % of % is empty', blank, cardinality(inputs)
+      using errcode = 'invalid_parameter_value', column = 'inputs', hint = 'No model takes an empty text: leave it out.';
+  end if;
+end
+$$;
+
 -- API: Private. Raises invalid_parameter_value for what is wrong with a request for embeddings. Runs within the rights
 -- and the search_path of pgoffload.send_llm_request's callers.
 create or replace function pgoffload.check_embed_request(request ${public_schema}.llm_request) returns void
@@ -108,7 +136,6 @@ declare
     when request.system is not null then 'system'
     when request.messages is not null then 'messages'
     when request.response_schema is not null then 'response_schema' end;
-  blank bigint;
 begin
   if misplaced is not null then
     raise exception '% is not for requests of kind embed', misplaced
@@ -127,17 +154,35 @@ begin
     raise exception 'an llm_request of kind embed has its texts in inputs or one of them in prompt, not in both'
       using errcode = 'invalid_parameter_value', column = 'inputs';
   end if;
-  if cardinality(request.inputs) not between 1 and 100000 or array_ndims(request.inputs) <> 1 then
-    raise exception 'inputs must be an array of one dimension with 1 to 100000 texts'
-      using errcode = 'invalid_parameter_value', column = 'inputs', hint = 'Split more of them into several requests.';
+  perform pgoffload.check_inputs(request.inputs);
+end
+$$;
+
+-- API: Private. Raises invalid_parameter_value for what is wrong with a request to rank documents. Runs within the rights
+-- and the search_path of pgoffload.send_llm_request's callers.
+create or replace function pgoffload.check_rerank_request(request ${public_schema}.llm_request) returns void
+language plpgsql immutable
+as $$
+declare
+  misplaced text := case
+    when request.system is not null then 'system'
+    when request.messages is not null then 'messages'
+    when request.response_schema is not null then 'response_schema' end;
+begin
+  if misplaced is not null then
+    raise exception '% is not for requests of kind rerank', misplaced
+      using errcode = 'invalid_parameter_value', column = misplaced,
+            hint = 'They have a prompt, which is the query, inputs, which are the documents, and model, provider and options.';
   end if;
-  select i.n into blank
-  from unnest(request.inputs) with ordinality i (said, n)
-  where coalesce(pgoffload.is_blank(i.said), true) limit 1;
-  if found then
-    raise exception 'input % of % is empty', blank, cardinality(request.inputs)
-      using errcode = 'invalid_parameter_value', column = 'inputs', hint = 'No model embeds an empty text: leave it out.';
+  if coalesce(pgoffload.is_blank(request.prompt), true) then
+    raise exception 'an llm_request of kind rerank needs a prompt, which is the query'
+      using errcode = 'invalid_parameter_value', column = 'prompt';
   end if;
+  if request.inputs is null then
+    raise exception 'an llm_request of kind rerank needs inputs, which are the documents'
+      using errcode = 'invalid_parameter_value', column = 'inputs';
+  end if;
+  perform pgoffload.check_inputs(request.inputs);
 end
 $$;
 
@@ -259,6 +304,13 @@ begin
 end
 $$;
 
+comment on column ${public_schema}.llm_request.kind is
+  'What is asked for: ask (an answer), embed (embeddings) or rerank (documents in the order of how much they help to answer a query).';
+comment on column ${public_schema}.llm_request.prompt is
+  'The text of the user''s (last) turn; of kind embed, the one input; of kind rerank, the query.';
+comment on column ${public_schema}.llm_request.options is
+  'Of ask: temperature, max_output_tokens, stop, reasoning_effort, stream, cache. Of embed: dimensions, cache. Of rerank: top_n, cache.';
+comment on column ${public_schema}.llm_request.inputs is 'The texts to embed, or the documents to rank: 1 to 100000.';
 comment on column ${public_schema}.llm_request.messages is
   'Earlier turns: an array of {"role": "user"|"assistant", "content": "…"}; the content of a user''s may be an array of {"type": "text", "text": "…"} and {"type": "image", "url" or "data": "…", "media_type": "…"}. The last turn is prompt, or, without one, the last message.';
 
@@ -272,9 +324,10 @@ begin
   case request.kind
     when 'ask' then perform pgoffload.check_ask_request(request);
     when 'embed' then perform pgoffload.check_embed_request(request);
+    when 'rerank' then perform pgoffload.check_rerank_request(request);
     else
       raise exception 'unknown kind of llm_request: %', quote_nullable(request.kind)
-        using errcode = 'invalid_parameter_value', column = 'kind', hint = 'The kinds are: ask, embed.';
+        using errcode = 'invalid_parameter_value', column = 'kind', hint = 'The kinds are: ask, embed, rerank.';
   end case;
   if request.options is not null then
     perform pgoffload.check_llm_options(request.kind, request.options);
@@ -388,9 +441,11 @@ as $$
 declare
   payload text;
 begin
-  -- what the settings say is checked like what the caller says
-  request.model := coalesce(request.model, nullif(current_setting('llm.model', true), ''));
-  request.provider := coalesce(request.provider, nullif(current_setting('llm.provider', true), ''));
+  -- what the settings say is checked like what the caller says; they name models that answer, which rank nothing
+  if request.kind <> 'rerank' then
+    request.model := coalesce(request.model, nullif(current_setting('llm.model', true), ''));
+    request.provider := coalesce(request.provider, nullif(current_setting('llm.provider', true), ''));
+  end if;
   if request.timeout is null and current_setting('llm.timeout', true) <> '' then
     request.timeout := pgoffload.parse_timeout('llm.timeout', current_setting('llm.timeout'));
   end if;
@@ -491,7 +546,7 @@ create or replace aggregate pgoffload.emit_llm_request(
 );
 
 -- API: Private. The final function for many prompts, which are the inputs: sends each at once as a request of its own,
--- with the owner's rights. Of a result only the id is known, unless the prompt was too large: then it is the failure.
+-- with the owner's rights. Of kind rerank each is a JSON array of documents, and the prompt is that of all. Of a result only the id is known, unless the prompt was too large: then it is the failure.
 -- What ends the sending, a cancelled statement too, is told by one more result, without an id: what was sent is the
 -- caller's to cancel.
 create or replace function pgoffload.send_stamped_prompts(request ${public_schema}.llm_request)
@@ -501,6 +556,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   prompts text[] := request.inputs;
+  next_prompt text;
   sent pgoffload.llm_result[] := '{}';
   result pgoffload.llm_result;
   ignored text;
@@ -511,7 +567,12 @@ begin
     request.id := null;
     request.inputs := null;
     request.immediate := true;
-    foreach request.prompt in array prompts loop
+    foreach next_prompt in array prompts loop
+      if request.kind = 'rerank' then
+        request.inputs := array(select json_array_elements_text(next_prompt::json));
+      else
+        request.prompt := next_prompt;
+      end if;
       result := null;
       begin
         request.id := pgoffload.next_request_id();

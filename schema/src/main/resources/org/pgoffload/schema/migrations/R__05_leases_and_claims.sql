@@ -62,6 +62,35 @@ as $$
   returning epoch
 $$;
 
+-- API: Private, for workers. Tells what a worker ranks documents with, in the statement that registers it.
+create or replace function pgoffload.tell_reranker(
+  worker_name text, worker_epoch bigint,
+  model text,           -- that ranks where a request names none; null: the worker has no reranker
+  documents integer)    -- how many it takes in one request
+returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  delete from pgoffload.reranker r
+  where not exists (select from pgoffload.worker w where w.name = r.worker and w.epoch = r.epoch);
+  insert into pgoffload.reranker (worker, epoch, model, documents)
+  select worker_name, worker_epoch, tell_reranker.model, tell_reranker.documents where tell_reranker.model is not null
+$$;
+
+-- API: Private. How many documents are ranked in one request, by what the live workers tell; null where none of them has
+-- a reranker. While no worker lives, the one that lived last tells.
+create or replace function pgoffload.rerank_documents() returns integer
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with told as (
+    select r.documents, w.heartbeat_at, pgoffload.worker_is_alive(w.name, w.epoch) as alive
+    from pgoffload.worker w left join pgoffload.reranker r on r.worker = w.name and r.epoch = w.epoch)
+  select case when exists (select from told where alive)
+              then (select min(t.documents) from told t where t.alive)
+              else (select t.documents from told t order by t.heartbeat_at desc limit 1) end
+$$;
+
 -- API: Private, for workers. Renews a lease and says what the worker does; false when the lease was released, or
 -- removed. Renewals come every second. One that comes later than worker_dead_after after the one before follows a gap.
 create or replace function pgoffload.renew_lease(
@@ -400,7 +429,7 @@ begin
   from unnest(envelopes) envelope,
        lateral (select envelope::jsonb as e offset 0) parsed,  -- once, not for each of the fields
        lateral (select e -> 'payload' as p) payload
-  where envelope is not null and e ->> 'kind' in ('ask', 'embed')
+  where envelope is not null and e ->> 'kind' in ('ask', 'embed', 'rerank')
   on conflict (id) do nothing;
 end
 $$;

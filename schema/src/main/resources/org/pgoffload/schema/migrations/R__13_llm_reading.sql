@@ -391,7 +391,8 @@ select w.name, w.provider, w.model, w.version, w.started_at, w.heartbeat_at, w.i
        (w.doing ->> 'retries')::bigint as retries,
        (w.doing ->> 'input_tokens')::bigint as input_tokens,
        (w.doing ->> 'output_tokens')::bigint as output_tokens,
-       (w.doing ->> 'dead_letters')::bigint as dead_letters
-from pgoffload.worker w
+       (w.doing ->> 'dead_letters')::bigint as dead_letters,
+       r.model as reranker
+from pgoffload.worker w left join pgoffload.reranker r on r.worker = w.name and r.epoch = w.epoch
 where pgoffload.worker_is_alive(w.name, w.epoch)
    or not exists (select from pgoffload.worker n where n.name = w.name and n.epoch > w.epoch);

@@ -60,7 +60,7 @@ begin
     raise exception 'the request in the letter is not complete'
       using errcode = 'invalid_parameter_value', hint = 'pgoffload dead-letters show prints it.';
   end if;
-  if kind is null or kind not in ('ask', 'embed', 'sql') then
+  if kind is null or kind not in ('ask', 'embed', 'rerank', 'sql') then
     raise exception 'what is of kind % is not sent again', coalesce(kind, 'null')
       using errcode = 'feature_not_supported',
             hint = 'Commands, such as a cancellation, are given again by who wants them.';

@@ -220,7 +220,7 @@ begin
     end if;
     if pg_catalog.cardinality(prompts) operator(pg_catalog.>=) 500 or size operator(pg_catalog.>) 16777216
        or not has_row and size operator(pg_catalog.>) 0 then
-      sent := pgoffload.send_prompts(prompts, model, system, options, timeout, provider, response_schema);
+      sent := pgoffload.send_prompts('ask', null, prompts, model, system, options, timeout, provider, response_schema);
       for i in 1 .. pg_catalog.cardinality(sent) loop
         ids[numbers[i]] := (sent[i]).id;
         if (sent[i]).status is not null then

@@ -18,7 +18,7 @@ grant select on ${public_schema}.llm_request, ${public_schema}.sql_request, pgof
   pgoffload.sql_chunk, pgoffload.sql_rows, pgoffload.sql_session, pgoffload.worker, pgoffload.setting, pgoffload.capture_break, pgoffload.id_range,
   ${public_schema}.llm_health to llm_user, pgbackground_role;
 grant select (id, attempt, worker, epoch, requested_by_oid, claimed_at) on pgoffload.claim to llm_user, pgbackground_role;
-grant select on pgoffload.llm_piece, pgoffload.llm_usage_minute, pgoffload.llm_price,
+grant select on pgoffload.llm_piece, pgoffload.reranker, pgoffload.llm_usage_minute, pgoffload.llm_price,
   ${public_schema}.llm_queue, ${public_schema}.llm_worker, ${public_schema}.llm_usage to llm_user;
 grant select on pgoffload.sql_progress, pgoffload.forwarded_setting, pgoffload.recorded_task, pgoffload.task,
   ${public_schema}.sql_queue, ${public_schema}.pg_background_list, ${public_schema}.pg_background_activity to pgbackground_role;
@@ -31,8 +31,8 @@ grant execute on function
   pgoffload.await_mapped, pgoffload.await_sent, pgoffload.await_success, pgoffload.cancel_unanswered, pgoffload.cost_of, pgoffload.cost_of_calls,
   pgoffload.failure_of, pgoffload.fields_schema, pgoffload.fill_template, pgoffload.give_up_at,
   pgoffload.add_text(text, text, text, jsonb), pgoffload.is_blank, pgoffload.json_answer, pgoffload.labels_schema, pgoffload.map_statements, pgoffload.mapped_columns,
-  pgoffload.or_null, pgoffload.pack_texts, pgoffload.parse_template, pgoffload.positive_setting, pgoffload.price_at, pgoffload.qualified_name,
-  pgoffload.raise_llm_failure, pgoffload.refuse_answer_type, pgoffload.require_text, pgoffload.send_prompts,
+  pgoffload.or_null, pgoffload.pack_documents, pgoffload.pack_texts, pgoffload.parse_template, pgoffload.positive_setting, pgoffload.price_at, pgoffload.qualified_name,
+  pgoffload.raise_llm_failure, pgoffload.refuse_answer_type, pgoffload.require_text, pgoffload.rerank_documents, pgoffload.send_prompts,
   pgoffload.succeeded_llm, pgoffload.summarize(text[], text, jsonb), pgoffload.type_schema
   to llm_user;
 grant execute on function
@@ -68,7 +68,7 @@ grant execute on function
   pgoffload.record_positions_since, pgoffload.record_progress, pgoffload.record_sql_requests, pgoffload.record_wait, pgoffload.register_worker, pgoffload.register_worker_anew,
   pgoffload.release_lease,
   pgoffload.renew_lease, pgoffload.server_identity, pgoffload.sessions_gone, pgoffload.signing_keys, pgoffload.sql_result_message, pgoffload.still_claimed,
-  pgoffload.stalled_claims, pgoffload.store_rows, pgoffload.sweep_large_answers,
+  pgoffload.stalled_claims, pgoffload.store_rows, pgoffload.sweep_large_answers, pgoffload.tell_reranker,
   pgoffload.worker_is_alive
   to pgoffload_worker;
 grant execute on function

@@ -84,12 +84,24 @@ public final class WorkerApp implements RunningPart {
             opened.add(OpenPool.open(configuration, primary, telemetry.metrics())),
             telemetry,
             new Lease.Label(
-                settings.name(), settings.version(), provider.name(), provider.defaultModel()));
+                settings.name(),
+                settings.version(),
+                provider.name(),
+                provider.defaultModel(),
+                providers
+                    .reranker()
+                    .map(reranker ->
+                        new Lease.Reranker(reranker.defaultModel(), reranker.mostDocuments()))
+                    .orElse(null)));
     var commands = new ArrayList<CommandHandler>();
     commands.add(LlmRequests.open(delivery, configuration.llm(), providers, machine, telemetry));
     FileDescriptors.tooFewFor(connections(configuration)).ifPresent(LOG::warn);
     LOG.info(
         "Worker {} asks {} (model {})", settings.name(), provider.name(), provider.defaultModel());
+    providers
+        .reranker()
+        .ifPresent(reranker ->
+            LOG.info("Worker {} ranks by {}", settings.name(), reranker.defaultModel()));
     var sql = configuration.sql();
     if (sql == null) {
       delivery.measure().tell("tasks", () -> 0);

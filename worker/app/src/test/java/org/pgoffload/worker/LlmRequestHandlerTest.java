@@ -292,6 +292,32 @@ class LlmRequestHandlerTest {
   }
 
   @Test
+  void ranksAndTellsThatItDoes() throws Exception {
+    long id =
+        installation.askAtOnce(
+            "rerank",
+            "{\"prompt\": \"q\", \"inputs\": [\"a\", \"bb\"], \"options\": {\"cache\": \"1 h\"}}");
+    try (var _ = start("ranks", new FakeProvider())) {
+      assertThat(
+              installation.query(
+                  "select documents from pgoffload.reranker where worker = 'ranks' and model = 'fake-1'"))
+          .isEqualTo("7");
+      await().atMost(PATIENCE).until(() -> installation.answeredIds().size() == 1);
+      installation.writeBack();
+      assertThat(installation.resultOf(id).answer())
+          .isEqualTo("[{\"ord\": 2, \"score\": 2.0}, {\"ord\": 1, \"score\": 1.0}]");
+      assertThat(installation.query("select kind from llm_request where id = " + id))
+          .isEqualTo("rerank");
+      long again =
+          installation.askAtOnce(
+              "rerank",
+              "{\"prompt\": \"q\", \"inputs\": [\"a\", \"bb\"], \"options\": {\"cache\": \"1 h\"}}");
+      await().atMost(PATIENCE).until(() -> installation.answeredIds().size() == 2);
+      assertThat(installation.resultOf(again).cachedFrom()).isEqualTo(id);
+    }
+  }
+
+  @Test
   void asksAgainOnceForAnAnswerThatMatchesItsSchema() throws Exception {
     var provider =
         new FakeProvider(call ->
@@ -361,7 +387,7 @@ class LlmRequestHandlerTest {
                 Duration.ZERO),
             new LlmSettings(2000, deferAfter, usual.llm().calls()),
             null),
-        LlmProviders.of(provider),
+        new LlmProviders(provider, List.of(), List.of(), provider),
         Telemetry.none());
   }
 }

@@ -283,7 +283,8 @@ final class WorkerAppTest {
   @Test
   void aCallThatRunsAcrossAFailOverStaysItsWorkersAndIsMadeOnce() throws Exception {
     var provider = new FakeProvider().hold("runs").hold("unclaimed");
-    try (var _ = start(provider)) {
+    var providers = new LlmProviders(provider, List.of(), List.of(), new FakeProvider());
+    try (var _ = WorkerApp.start(installation.configuration("w"), providers, Telemetry.none())) {
       long runs = installation.ask("runs");
       long unclaimed = installation.askAtOnce("ask", "{\"prompt\": \"unclaimed\"}");
       await().atMost(PATIENCE).until(() -> provider.running() == 2);
@@ -296,6 +297,8 @@ final class WorkerAppTest {
       // of another registration, so that whoever reads their records leaves them to it
       await().atMost(PATIENCE).until(() -> epochs("released_at is not null").contains(before));
       var now = epochs("released_at is null");
+      assertThat(epochs("released_at is null and epoch in (select epoch from pgoffload.reranker)"))
+          .isEqualTo(now);
       assertThat(
               installation.query(
                   "select string_agg(concat_ws(' ', id, attempt), ', ' order by id)"

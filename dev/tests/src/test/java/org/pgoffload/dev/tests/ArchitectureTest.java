@@ -118,7 +118,11 @@ class ArchitectureTest {
         .layer("http")
         .definedBy("org.pgoffload.worker.vendors.http..")
         .layer("vendors")
-        .definedBy("org.pgoffload.worker.vendors", "org.pgoffload.worker.vendors.entra..")
+        .definedBy(
+            "org.pgoffload.worker.vendors",
+            "org.pgoffload.worker.vendors.call..",
+            "org.pgoffload.worker.vendors.entra..",
+            "org.pgoffload.worker.vendors.rerank..")
         .layer("llm")
         .definedBy("org.pgoffload.worker.llm..")
         .layer("sql")

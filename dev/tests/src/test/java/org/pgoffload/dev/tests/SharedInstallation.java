@@ -11,12 +11,14 @@ import org.junit.jupiter.api.extension.ExtensionContext.StoreScope;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
 import org.pgoffload.dev.testkit.http.WireReply;
+import org.pgoffload.dev.testkit.rerank.RerankStub;
 import org.pgoffload.dev.testkit.vendors.StubQuestion;
 import org.pgoffload.dev.testkit.vendors.StubReply;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
 
-/// The installation that the test classes of a JVM share, with strict stand-ins of two vendors over
-/// HTTP and a collector of traces. OpenAI is asked first; Anthropic is the fallback.
+/// The installation that the test classes of a JVM share, with strict stand-ins of two vendors and
+/// of a reranker over HTTP, and a collector of traces. OpenAI is asked first; Anthropic is the
+/// fallback.
 ///
 /// It starts for the first class that wants it, and ends with the JVM's last. What a class makes in
 /// it (roles, tables, records) has names of its own.
@@ -24,6 +26,7 @@ record SharedInstallation(
     TestInstallation installation,
     VendorStub openai,
     VendorStub anthropic,
+    RerankStub reranker,
     TraceCollector collector)
     implements AutoCloseable {
   /// Prompts that begin so are never answered.
@@ -65,6 +68,7 @@ record SharedInstallation(
       openai.otherwise(SharedInstallation::reply);
       var anthropic = VendorStub.start();
       anthropic.otherwise(SharedInstallation::reply);
+      var reranker = RerankStub.start();
       var collector = TraceCollector.start();
       var installation =
           TestInstallation.start(
@@ -75,6 +79,10 @@ record SharedInstallation(
                   Map.entry("OPENAI_BASE_URL", openai.url() + "/v1"),
                   Map.entry("ANTHROPIC_API_KEY", VendorStub.KEY),
                   Map.entry("ANTHROPIC_BASE_URL", anthropic.url().toString()),
+                  Map.entry("PGOFFLOAD_RERANK_URL", reranker.at("/v2/rerank")),
+                  Map.entry("PGOFFLOAD_RERANK_API_KEY", RerankStub.KEY),
+                  Map.entry("PGOFFLOAD_RERANK_MODEL", "rerank-1"),
+                  Map.entry("PGOFFLOAD_RERANK_MAX_DOCUMENTS", "3"),
                   Map.entry("LLM_FALLBACKS", "anthropic:claude-fallback"),
                   Map.entry("LLM_MAX_TRIES", "2"),
                   Map.entry("LLM_RETRY_WAIT", "20ms"),
@@ -83,7 +91,7 @@ record SharedInstallation(
                   Map.entry("PGOFFLOAD_MANAGEMENT_ADDRESS", "127.0.0.1:0"),
                   Map.entry("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
                   Map.entry("OTEL_BSP_SCHEDULE_DELAY", "50")));
-      return new SharedInstallation(installation, openai, anthropic, collector);
+      return new SharedInstallation(installation, openai, anthropic, reranker, collector);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } catch (InterruptedException e) {
@@ -117,6 +125,7 @@ record SharedInstallation(
     installation.close();
     openai.close();
     anthropic.close();
+    reranker.close();
     collector.close();
   }
 }

@@ -102,14 +102,9 @@ final class AnswerRequest {
       return RequestOutcome.expired(timeout, null);
     }
     var named = question.provider();
-    var provider = targets.provider(named);
+    var provider = targets.provider(kind.get(), named);
     if (provider == null) {
-      return RequestOutcome.failed(
-          RequestOutcome.PROVIDER_NOT_CONFIGURED,
-          "no provider '"
-              + named
-              + "' is configured at the workers; those that are: "
-              + String.join(", ", providers.names()));
+      return RequestOutcome.failed(RequestOutcome.PROVIDER_NOT_CONFIGURED, isMissing(named));
     }
     return switch (question) {
       case Question.Ask ask -> {
@@ -128,7 +123,26 @@ final class AnswerRequest {
         yield reuse.answer(
             asked, texts, target, deadline, null, () -> embed(asked, texts, target, deadline));
       }
+      case Question.Rerank documents -> {
+        var target = ChooseTarget.words(provider, documents.model());
+        yield reuse.answer(
+            asked,
+            documents,
+            target,
+            deadline,
+            null,
+            () -> ending(asked, make.rerank(documents.call(), target, deadline, asked)));
+      }
     };
+  }
+
+  private String isMissing(@Nullable String named) {
+    return named == null
+        ? "no reranker is configured at the workers: set PGOFFLOAD_RERANK_URL"
+        : "no provider '"
+            + named
+            + "' is configured at the workers; those that are: "
+            + String.join(", ", providers.names());
   }
 
   /// A request that another worker has left waiting for its next try waits on.

@@ -24,14 +24,21 @@ final class ChooseTarget {
     this.providers = providers;
   }
 
-  /// The provider that is asked first; null if none has this name.
+  /// The provider that is asked first; null if there is none.
   ///
+  /// @param kind of the request
   /// @param named null for the worker's own choice
-  @Nullable LlmProvider provider(@Nullable String named) {
+  @Nullable LlmProvider provider(RequestKind kind, @Nullable String named) {
+    if (kind == RequestKind.RERANK) {
+      var reranker = providers.reranker().orElse(null);
+      if (named == null || (reranker != null && named.equals(reranker.name()))) {
+        return reranker;
+      }
+    }
     return named == null ? providers.primary() : providers.find(named).orElse(null);
   }
 
-  /// The model that is asked for words.
+  /// The model that is asked for words, or ranks documents.
   ///
   /// @param named null for the provider's own choice
   static ModelTarget words(LlmProvider provider, @Nullable String named) {
@@ -51,16 +58,15 @@ final class ChooseTarget {
     var payload = envelope.payload();
     var named = payload.path("provider");
     var model = payload.path("model");
-    var provider = provider(named.isTextual() ? named.asText() : null);
+    var kind = RequestKind.ofWireName(envelope.kind()).orElse(RequestKind.ASK);
+    var provider = provider(kind, named.isTextual() ? named.asText() : null);
     if (provider == null || MaintainedRequest.end(payload).isPresent()) {
       // it only ends
       return "";
     }
     var modelName = model.isTextual() ? model.asText() : null;
     var target =
-        envelope.kind().equals(RequestKind.EMBED.wireName())
-            ? embedding(provider, modelName)
-            : words(provider, modelName);
+        kind == RequestKind.EMBED ? embedding(provider, modelName) : words(provider, modelName);
     if (names.size() > MOST_NAMES) {
       names.clear();
     }

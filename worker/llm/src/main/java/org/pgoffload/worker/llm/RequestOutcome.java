@@ -1,5 +1,7 @@
 package org.pgoffload.worker.llm;
 
+import static java.util.stream.Collectors.joining;
+
 import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -8,6 +10,7 @@ import org.pgoffload.protocol.Result;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.Origin;
+import org.pgoffload.worker.models.RankedDocument;
 
 /// How a request ended, before it becomes a [Result].
 ///
@@ -36,6 +39,8 @@ record RequestOutcome(
           succeeded(Result.Outcome.answered(text, reason.word()), told(origin), null);
       case LlmOutcome.Embedded(var vectors, var origin, var _, var _) ->
           succeeded(Result.Outcome.answered(null, null), told(origin), Result.Vectors.of(vectors));
+      case LlmOutcome.Reranked(var ranks, var origin, var _, var _) ->
+          succeeded(Result.Outcome.answered(written(ranks), null), told(origin), null);
       case LlmOutcome.Failed(var error, var model, var _, var _) -> {
         var reason = error.finishReason() == null ? null : error.finishReason().word();
         yield without(
@@ -44,6 +49,13 @@ record RequestOutcome(
             new Result.Origin(provider, model, error.providerRequestId()));
       }
     };
+  }
+
+  /// As JSON, with the places of the documents from 1, as SQL counts them.
+  private static String written(List<RankedDocument> ranks) {
+    return ranks.stream()
+        .map(rank -> "{\"ord\": %d, \"score\": %s}".formatted(rank.index() + 1, rank.score()))
+        .collect(joining(", ", "[", "]"));
   }
 
   private static RequestOutcome succeeded(

@@ -9,6 +9,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.UUID;
@@ -20,6 +21,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.protocol.Envelope;
@@ -507,6 +509,65 @@ final class AnswerRequestTest {
   }
 
   @Test
+  void ranksByTheRerankerAlone() throws Exception {
+    var payload =
+        "{\"prompt\": \"q\", \"inputs\": [\"a\", \"ccc\", \"bb\"], \"options\": {\"top_n\": 2}}";
+    var providers = new LlmProviders(new FakeProvider(), List.of(), List.of(), new FakeProvider());
+    var result = answer(providers, envelope("rerank", payload), AT_ONCE);
+    assertThat(result.answer())
+        .isEqualTo("[{\"ord\": 2, \"score\": 3.0}, {\"ord\": 3, \"score\": 2.0}]");
+    assertThat(result.origin()).isEqualTo(new Result.Origin("fake", "fake-1", "call-1"));
+    assertThat(result.tokens()).isEqualTo(new Result.Tokens(3L, 0L, 0L, 0L));
+    assertThat(result.calls()).hasSize(1);
+    var named = payload.replace("{\"prompt", "{\"model\": \"m\", \"provider\": \"fake\", \"prompt");
+    assertThat(answer(providers, envelope("rerank", named), AT_ONCE).origin().model())
+        .isEqualTo("m");
+
+    var without = LlmProviders.of(new FakeProvider());
+    assertThat(answer(without, envelope("rerank", payload), AT_ONCE).outcome())
+        .isEqualTo(
+            Result.Outcome.error(
+                "provider_not_configured",
+                "no reranker is configured at the workers: set PGOFFLOAD_RERANK_URL"));
+    var nobody = payload.replace("{\"prompt", "{\"provider\": \"nobody\", \"prompt");
+    assertThat(answer(providers, envelope("rerank", nobody), AT_ONCE).errorCode())
+        .isEqualTo("provider_not_configured");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{}",
+        "{\"prompt\": \"q\"}",
+        "{\"prompt\": \"q\", \"inputs\": []}",
+        "{\"prompt\": \" \", \"inputs\": [\"a\"]}",
+        "{\"prompt\": \"q\", \"inputs\": [\"a\", \"\"]}",
+        "{\"prompt\": \"q\", \"inputs\": [\"a\"], \"options\": {\"top_n\": 0}}"
+      })
+  void ranksNothingElse(String payload) throws Exception {
+    var providers = new LlmProviders(new FakeProvider(), List.of(), List.of(), new FakeProvider());
+    assertThat(answer(providers, envelope("rerank", payload), AT_ONCE).errorCode())
+        .isEqualTo("invalid_request");
+  }
+
+  @Test
+  void otherDocumentsAreAnotherQuestion() throws Exception {
+    var keys =
+        List.of(
+            "{\"prompt\": \"q\", \"inputs\": [\"a\", \"b\"]}",
+            "{\"prompt\": \"q\", \"inputs\": [\"b\", \"a\"]}",
+            "{\"prompt\": \"p\", \"inputs\": [\"a\", \"b\"]}",
+            "{\"prompt\": \"q\", \"inputs\": [\"a\", \"b\"], \"options\": {\"top_n\": 1}}");
+    var seen = new HashSet<String>();
+    for (var payload : keys) {
+      var key =
+          Question.of(envelope("rerank", payload), RequestKind.RERANK)
+              .cacheKey(new ModelTarget(new FakeProvider(), "m"));
+      assertThat(seen.add(Arrays.toString(key))).as(payload).isTrue();
+    }
+  }
+
+  @Test
   void failsWithTheProvidersCodeAndWords() throws Exception {
     var result =
         answer(
@@ -583,17 +644,22 @@ final class AnswerRequestTest {
 
   private static Result answer(FakeProvider provider, Envelope envelope, LlmAttempt claim)
       throws InterruptedException {
+    return answer(LlmProviders.of(provider), envelope, claim);
+  }
+
+  private static Result answer(LlmProviders providers, Envelope envelope, LlmAttempt claim)
+      throws InterruptedException {
     var request = asked(envelope);
-    return DESCRIBE.executed(request, claim, answerer(provider).answer(request, claim), 3.5);
+    return DESCRIBE.executed(request, claim, answerer(providers).answer(request, claim), 3.5);
   }
 
   private static LlmAttempt attempt(int number, Instant claimedAt) {
     return new LlmAttempt(number, claimedAt, 0, null);
   }
 
-  private static AnswerRequest answerer(FakeProvider provider) {
+  private static AnswerRequest answerer(LlmProviders providers) {
     return new AnswerRequest(
-        LlmProviders.of(provider),
+        providers,
         MAKE,
         EMBED,
         (id, key, maxAge) -> new AnswerCache.Advice.Lead(),
@@ -615,7 +681,11 @@ final class AnswerRequestTest {
   }
 
   private static Envelope envelope(String payload) {
-    return Envelope.read(bytes(TestRequests.envelope(9, "ask", payload, 60_000)));
+    return envelope("ask", payload);
+  }
+
+  private static Envelope envelope(String kind, String payload) {
+    return Envelope.read(bytes(TestRequests.envelope(9, kind, payload, 60_000)));
   }
 
   private static byte[] bytes(String text) {

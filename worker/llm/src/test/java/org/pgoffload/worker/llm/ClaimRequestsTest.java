@@ -289,7 +289,7 @@ final class ClaimRequestsTest {
   private static Lease lease(String name) throws SQLException {
     return new Lease(
         database,
-        new Lease.Label(name, "test", "fake", "fake-1"),
+        new Lease.Label(name, "test", "fake", "fake-1", null),
         new Lease.Doing() {
           @Override
           public int running() {

@@ -18,6 +18,8 @@ public enum LlmErrorCode {
   UNSUPPORTED_OPTION(false),
   /// The provider has no embeddings.
   EMBEDDINGS_NOT_SUPPORTED(false),
+  /// The provider ranks no documents.
+  RERANK_NOT_SUPPORTED(false),
   /// Prompt and answer do not fit the model's context window.
   CONTEXT_LENGTH_EXCEEDED(false),
   /// The request has more bytes than the vendor takes (413).

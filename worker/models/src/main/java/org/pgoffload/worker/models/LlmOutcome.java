@@ -53,6 +53,21 @@ public sealed interface LlmOutcome {
     }
   }
 
+  /// The documents were ranked.
+  ///
+  /// @param ranks those that were wanted, the best first
+  record Reranked(List<RankedDocument> ranks, Origin origin, Usage usage, List<RateLimit> limits)
+      implements LlmOutcome {
+
+    public Reranked {
+      ranks = List.copyOf(ranks);
+      limits = List.copyOf(limits);
+      if (ranks.isEmpty()) {
+        throw new IllegalArgumentException("a ranking has at least one document");
+      }
+    }
+  }
+
   /// There is no answer.
   ///
   /// @param model as the vendor reported it, else as it was asked for

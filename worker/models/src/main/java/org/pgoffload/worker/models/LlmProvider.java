@@ -38,14 +38,31 @@ public interface LlmProvider extends AutoCloseable {
   ///
   /// @throws InterruptedException if the thread is interrupted: the HTTP call ends at once
   default LlmOutcome embed(EmbedCall call) throws InterruptedException {
+    return lacks(
+        LlmErrorCode.EMBEDDINGS_NOT_SUPPORTED,
+        "has no embeddings; name another provider with llm.provider",
+        call.model());
+  }
+
+  /// The most documents that one [#rerank] takes; 0 for a provider that ranks none.
+  default int mostDocuments() {
+    return 0;
+  }
+
+  /// Ranks documents, as [#ask] asks.
+  ///
+  /// @throws InterruptedException if the thread is interrupted: the HTTP call ends at once
+  default LlmOutcome rerank(RerankCall call) throws InterruptedException {
+    return lacks(
+        LlmErrorCode.RERANK_NOT_SUPPORTED,
+        "ranks no documents; name no provider, so that the reranker does",
+        call.model());
+  }
+
+  private LlmOutcome lacks(LlmErrorCode code, String what, @Nullable String model) {
     return new LlmOutcome.Failed(
-        new LlmError(
-            LlmErrorCode.EMBEDDINGS_NOT_SUPPORTED,
-            name() + " has no embeddings; name another provider with llm.provider",
-            null,
-            null,
-            null),
-        Objects.requireNonNullElse(call.model(), defaultModel()),
+        new LlmError(code, name() + " " + what, null, null, null),
+        Objects.requireNonNullElse(model, defaultModel()),
         Usage.NONE,
         List.of());
   }

@@ -1,6 +1,7 @@
 package org.pgoffload.worker.models;
 
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -8,6 +9,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 
 /// Answers with what was asked, counts its calls, and holds back those that it is told to.
 public class FakeProvider implements LlmProvider {
@@ -143,6 +145,25 @@ public class FakeProvider implements LlmProvider {
         call.inputs().stream().map(input -> new float[] {input.length(), 0.5f}).toList(),
         new Origin("fake", "fake-embed", null),
         new Usage(call.inputs().size(), 0, 0, 0),
+        List.of());
+  }
+
+  @Override
+  public int mostDocuments() {
+    return 7;
+  }
+
+  /// The longest document helps most.
+  @Override
+  public LlmOutcome rerank(RerankCall call) {
+    return new LlmOutcome.Reranked(
+        IntStream.range(0, call.documents().size())
+            .mapToObj(at -> new RankedDocument(at, call.documents().get(at).length()))
+            .sorted(Comparator.comparingDouble(rank -> -rank.score()))
+            .limit(call.most())
+            .toList(),
+        new Origin("fake", String.valueOf(call.model()), "call-1"),
+        new Usage(call.documents().size(), 0, 0, 0),
         List.of());
   }
 

@@ -14,13 +14,15 @@ import org.pgoffload.worker.models.LlmProviders;
 import org.pgoffload.worker.vendors.http.PostJson;
 import org.pgoffload.worker.vendors.http.ReadEnvironment;
 import org.pgoffload.worker.vendors.http.ReadHttpSettings;
+import org.pgoffload.worker.vendors.rerank.RerankProvider;
 
 /// Chooses the providers from the environment. The primary: `LLM_PROVIDER` wins; else Azure OpenAI
 /// if `AZURE_OPENAI_ENDPOINT` is set, then Anthropic if `ANTHROPIC_API_KEY` is, then OpenAI by
 /// `OPENAI_API_KEY` or the address of a compatible server, then Gemini and Mistral by their keys,
 /// and Ollama by its address and model. Every other provider whose own settings are complete can be
 /// asked too, by its name; `echo` only if it is the primary or a fallback, since nothing but its
-/// name asks for it. `docs/configuration.md` has every variable. Contacts nobody; reads the files
+/// name asks for it. Documents are ranked by the reranker at `PGOFFLOAD_RERANK_URL`, if that is
+/// set, beside them. `docs/configuration.md` has every variable. Contacts nobody; reads the files
 /// that `*_KEY_FILE` name.
 public final class ResolveProvider {
 
@@ -47,16 +49,23 @@ public final class ResolveProvider {
         addIfComplete(known, named, variables, http);
       }
     }
-    if (named.values().stream().noneMatch(HttpProvider.class::isInstance)) {
+    var reranker = RerankProvider.from(variables, http);
+    if (reranker == null && named.values().stream().noneMatch(HttpProvider.class::isInstance)) {
       http.close();
     }
     if (primary == null || !variables.problems().isEmpty()) {
       named.values().forEach(LlmProvider::close);
+      if (reranker != null) {
+        reranker.close();
+      }
       return new ProviderResolution.Unresolved(variables.problems());
     }
     return new ProviderResolution.Resolved(
         new LlmProviders(
-            primary, List.copyOf(named.values()), ReadFallbacks.targets(fallbacks, named)));
+            primary,
+            List.copyOf(named.values()),
+            ReadFallbacks.targets(fallbacks, named),
+            reranker));
   }
 
   /// Whether the environment says nothing of any provider: where `demo` and `dev` take `echo`, and

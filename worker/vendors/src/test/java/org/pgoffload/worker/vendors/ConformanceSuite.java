@@ -115,6 +115,7 @@ public abstract class ConformanceSuite {
       case LlmOutcome.Failed failed -> failed.error();
       case LlmOutcome.Answered answered -> throw new AssertionError("answered: " + answered);
       case LlmOutcome.Embedded embedded -> throw new AssertionError("embedded: " + embedded);
+      case LlmOutcome.Reranked reranked -> throw new AssertionError("reranked: " + reranked);
     };
   }
 }

@@ -19,6 +19,7 @@ import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.Origin;
 import org.pgoffload.worker.models.Part;
 import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.RerankCall;
 import org.pgoffload.worker.models.Turn;
 import org.pgoffload.worker.models.Usage;
 import org.pgoffload.worker.vendors.http.Json;
@@ -49,6 +50,19 @@ class EchoProviderTest {
                 "echo-no-model",
                 Usage.NONE,
                 List.of()));
+  }
+
+  @Test
+  void ranksNothing() throws InterruptedException {
+    var outcome =
+        new EchoProvider(Duration.ZERO)
+            .rerank(new RerankCall(null, "q", List.of("d"), 1, Duration.ofSeconds(1)));
+
+    assertThat(outcome)
+        .isInstanceOfSatisfying(
+            LlmOutcome.Failed.class,
+            failed ->
+                assertThat(failed.error().code()).isEqualTo(LlmErrorCode.RERANK_NOT_SUPPORTED));
   }
 
   @Test

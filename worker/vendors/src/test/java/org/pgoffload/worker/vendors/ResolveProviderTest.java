@@ -445,6 +445,24 @@ class ResolveProviderTest {
   }
 
   @Test
+  void hasTheRerankerBesideTheProviders() {
+    var variables =
+        with(Map.of("LLM_PROVIDER", "echo"), "PGOFFLOAD_RERANK_URL", "http://rank:1/rerank");
+    try (var providers = resolved(with(variables, "PGOFFLOAD_RERANK_MODEL", "m"))) {
+      assertThat(providers.reranker())
+          .hasValueSatisfying(reranker -> {
+            assertThat(reranker.name()).isEqualTo("reranker");
+            assertThat(reranker.defaultModel()).isEqualTo("m");
+          });
+      assertThat(providers.find("reranker")).isEmpty();
+    }
+    try (var providers = resolved(Map.of("LLM_PROVIDER", "echo"))) {
+      assertThat(providers.reranker()).isEmpty();
+    }
+    assertThat(problems(with(variables, "LLM_PROVIDER", "nobody"))).hasSize(2);
+  }
+
+  @Test
   void tellsWhetherTheChoiceIsLeftOpen() {
     assertThat(ResolveProvider.isLeftOpen(Map.of("OPENAI_API_KEY", ""))).isTrue();
     assertThat(ResolveProvider.isLeftOpen(Map.of("OPENAI_API_KEY_FILE", "key"))).isFalse();

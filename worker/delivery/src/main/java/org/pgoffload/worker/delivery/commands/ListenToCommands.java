@@ -172,7 +172,7 @@ public final class ListenToCommands implements Runnable {
         pending.remove(new Progress(command.id()));
         pending.put(new Progress(command.id()), command);
       }
-      case ASK, EMBED, SQL -> {}
+      case ASK, EMBED, RERANK, SQL -> {}
     }
   }
 
@@ -237,7 +237,7 @@ public final class ListenToCommands implements Runnable {
           handler.progress(commands);
         }
       }
-      case ASK, EMBED, SQL -> {}
+      case ASK, EMBED, RERANK, SQL -> {}
     }
   }
 

@@ -37,6 +37,10 @@ public final class Lease implements AutoCloseable, WorkerLease {
       "(select extract(epoch from s.value::interval) * 1000 from pgoffload.setting s"
           + " where s.name = 'worker_dead_after')";
 
+  /// With the registration: while nobody has told, documents are ranked without it.
+  private static final String TELL_RERANKER =
+      " cross join pgoffload.tell_reranker(?, epoch, ?::text, ?::integer)";
+
   /// For what comes between a look at the clock and the call that begins then.
   private static final double LONGEST_MARGIN_MILLIS = 1000;
 
@@ -68,7 +72,15 @@ public final class Lease implements AutoCloseable, WorkerLease {
   /// @param version of the software
   /// @param provider which it asks unless a request says otherwise
   /// @param model likewise
-  public record Label(String name, String version, String provider, String model) {}
+  /// @param reranker what ranks documents; null for none
+  public record Label(
+      String name, String version, String provider, String model, @Nullable Reranker reranker) {}
+
+  /// What ranks documents.
+  ///
+  /// @param model unless a request names another
+  /// @param documents how many it takes in one request
+  public record Reranker(String model, int documents) {}
 
   /// What `llm_worker` shows of its work.
   public interface Doing {
@@ -217,10 +229,14 @@ public final class Lease implements AutoCloseable, WorkerLease {
   }
 
   private synchronized void register() throws SQLException {
+    var reranker = label.reranker();
     long before = System.nanoTime();
     Query.each(
         database,
-        "select pgoffload.register_worker(?, ?, ?, ?), " + DEAD_AFTER_MILLIS,
+        "select epoch, "
+            + DEAD_AFTER_MILLIS
+            + " from pgoffload.register_worker(?, ?, ?, ?) as registered (epoch)"
+            + TELL_RERANKER,
         row -> {
           epoch = row.getLong(1);
           renewedAt(before, row.getDouble(2), true);
@@ -228,18 +244,23 @@ public final class Lease implements AutoCloseable, WorkerLease {
         label.name(),
         label.provider(),
         label.model(),
-        label.version());
+        label.version(),
+        label.name(),
+        reranker == null ? null : reranker.model(),
+        reranker == null ? null : reranker.documents());
   }
 
   private Map<Long, Integer> registerAnew(UUID token, List<? extends RunningClaim> running)
       throws SQLException {
+    var reranker = label.reranker();
     long before = System.nanoTime();
     var kept =
         Query.row(
             database,
             "select epoch, kept, kept_attempts, "
                 + DEAD_AFTER_MILLIS
-                + " from pgoffload.register_worker_anew(?, ?, ?, ?, ?, ?, ?, ?, ?::oid[], ?, ?)",
+                + " from pgoffload.register_worker_anew(?, ?, ?, ?, ?, ?, ?, ?, ?::oid[], ?, ?)"
+                + TELL_RERANKER,
             row -> {
               epoch = row.getLong(1);
               renewedAt(before, row.getDouble(4), true);
@@ -255,7 +276,10 @@ public final class Lease implements AutoCloseable, WorkerLease {
             Query.array("integer", running, RunningClaim::attempt),
             Query.array("bigint", running, each -> each.request().requestedBy().userOid()),
             Query.array("uuid", running, each -> each.request().key().nonce()),
-            Query.array("boolean", running, each -> each.request().immediate()));
+            Query.array("boolean", running, each -> each.request().immediate()),
+            label.name(),
+            reranker == null ? null : reranker.model(),
+            reranker == null ? null : reranker.documents());
     outdated.compareAndSet(token, null);
     LOG.info(
         "Worker {} is registered anew after the fail-over; of {} requests that run here, {} are"

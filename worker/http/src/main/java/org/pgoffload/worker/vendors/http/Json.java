@@ -185,7 +185,12 @@ public final class Json {
   /// A count from 0 to [#MOST_COUNTED], of a number or a text with one; 0 where it is anything
   /// else.
   public static long count(JsonNode node, String field) {
-    var count = node.path(field).asDouble();
+    return count(node.path(field));
+  }
+
+  /// The same of a value.
+  public static long count(JsonNode value) {
+    var count = value.asDouble();
     return Double.isNaN(count) ? 0 : (long) Math.clamp(count, 0, MOST_COUNTED);
   }
 }

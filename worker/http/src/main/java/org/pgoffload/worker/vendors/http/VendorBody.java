@@ -26,6 +26,18 @@ public record VendorBody(JsonNode json, @Nullable String fault, String words) {
     return read(Json.decode(bytes));
   }
 
+  /// The same where a bare array is an answer too: it stands in the field `results` then.
+  public static VendorBody readOrList(byte[] bytes) {
+    var text = Json.decode(bytes);
+    if (text.stripLeading().startsWith("[")) {
+      var list = read("{\"results\":" + text + "}");
+      if (list.fault() == null && !VendorError.isIn(list.json().path("results").path(0))) {
+        return list;
+      }
+    }
+    return read(text);
+  }
+
   public static VendorBody read(String text) {
     if (text.isBlank()) {
       return new VendorBody(Json.object(), "is empty", "");

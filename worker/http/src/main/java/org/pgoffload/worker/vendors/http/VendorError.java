@@ -58,7 +58,7 @@ public record VendorError(List<String> codes, int told, String message) {
   private static final Pattern OUT_OF_CREDIT =
       Pattern.compile(
           "(?i)^you have reached your .*usage limit|credit balance is too low|spending cap"
-              + "|prepayment credits are depleted");
+              + "|prepayment credits are depleted|limited to \\d+ API calls / month");
 
   public VendorError {
     codes = List.copyOf(codes);

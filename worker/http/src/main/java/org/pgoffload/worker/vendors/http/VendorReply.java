@@ -7,6 +7,7 @@ import java.net.http.HttpHeaders;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.UnaryOperator;
@@ -18,6 +19,7 @@ import org.pgoffload.worker.models.LlmError;
 import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.Origin;
+import org.pgoffload.worker.models.RankedDocument;
 import org.pgoffload.worker.models.RateLimit;
 import org.pgoffload.worker.models.Usage;
 
@@ -179,6 +181,29 @@ public record VendorReply(
     }
     return new LlmOutcome.Embedded(
         vectors, new Origin(provider, model, requestId), usage, limits());
+  }
+
+  /// The documents were ranked so, in any order.
+  ///
+  /// @param documents how many there are
+  /// @param most how many are wanted; servers may rank more
+  public LlmOutcome reranked(List<RankedDocument> ranks, int documents, int most, Usage usage) {
+    var indexes = ranks.stream().map(RankedDocument::index).distinct().toList();
+    if (indexes.size() != ranks.size() || indexes.stream().anyMatch(at -> at >= documents)) {
+      return malformed("a document is ranked twice, or one that was not sent", usage);
+    }
+    if (ranks.size() < most) {
+      return malformed("of %d documents %d were ranked".formatted(most, ranks.size()), usage);
+    }
+    var best =
+        ranks.stream()
+            .sorted(
+                Comparator.comparingDouble(RankedDocument::score)
+                    .reversed()
+                    .thenComparingInt(RankedDocument::index))
+            .limit(most)
+            .toList();
+    return new LlmOutcome.Reranked(best, new Origin(provider, model, requestId), usage, limits());
   }
 
   private List<RateLimit> limits() {

@@ -253,7 +253,7 @@ final class AdaptiveRateLimiter {
         told.put(limit.unit(), new VendorLimit(limit, now));
       }
       switch (outcome) {
-        case LlmOutcome.Answered _, LlmOutcome.Embedded _ -> succeeded(now);
+        case LlmOutcome.Answered _, LlmOutcome.Embedded _, LlmOutcome.Reranked _ -> succeeded(now);
         case LlmOutcome.Failed failed -> failed(permit, failed, now);
       }
     }

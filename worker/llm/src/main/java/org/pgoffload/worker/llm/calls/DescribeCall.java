@@ -18,6 +18,8 @@ final class DescribeCall {
           answered(origin, startedAt, ranMs, usage);
       case LlmOutcome.Embedded(var _, var origin, var usage, var _) ->
           answered(origin, startedAt, ranMs, usage);
+      case LlmOutcome.Reranked(var _, var origin, var usage, var _) ->
+          answered(origin, startedAt, ranMs, usage);
       case LlmOutcome.Failed(var error, var model, var usage, var _) ->
           new Call(
               target.provider().name(),

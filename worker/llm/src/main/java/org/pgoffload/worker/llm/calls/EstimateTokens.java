@@ -2,6 +2,7 @@ package org.pgoffload.worker.llm.calls;
 
 import java.util.List;
 import org.pgoffload.worker.models.LlmCall;
+import org.pgoffload.worker.models.RerankCall;
 
 /// Guesses how many tokens a call will count, before anybody has counted them: four characters of
 /// English are about one token (help.openai.com, "What are tokens and how to count them"). What was
@@ -32,6 +33,15 @@ final class EstimateTokens {
 
   static int of(List<String> inputs) {
     return clamp(tokens(inputs.stream().mapToLong(String::length).sum()));
+  }
+
+  /// Of documents that are each read together with the query.
+  static int of(RerankCall call) {
+    long characters = (long) call.query().length() * call.documents().size();
+    for (var document : call.documents()) {
+      characters += document.length();
+    }
+    return clamp(tokens(characters));
   }
 
   private static long tokens(long characters) {

@@ -17,6 +17,7 @@ import org.pgoffload.worker.models.LlmErrorCode;
 import org.pgoffload.worker.models.LlmOutcome;
 import org.pgoffload.worker.models.ModelTarget;
 import org.pgoffload.worker.models.PieceListener;
+import org.pgoffload.worker.models.RerankCall;
 import org.pgoffload.worker.models.Usage;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,6 +30,8 @@ import org.slf4j.LoggerFactory;
 /// which no vendor is to blame for. Other passing failures are tried again a few times, then the
 /// next one of the fallbacks is asked, which also happens at once when a provider is known to be
 /// down or out of quota.
+///
+/// Longer than 300 lines because the calls of all kinds are made in one loop.
 ///
 /// Safe to share between threads.
 public final class MakeCalls implements AutoCloseable {
@@ -115,6 +118,20 @@ public final class MakeCalls implements AutoCloseable {
     return make(
         new Asked("embeddings", EstimateTokens.of(inputs), one, deadline, progress),
         List.of(target));
+  }
+
+  /// Ranks documents with one model only: the scores of two models have nothing to do with each
+  /// other.
+  ///
+  /// @param call to no model yet, and without its time
+  /// @throws ClaimLostException if the progress says so: no call is begun then
+  /// @throws InterruptedException if the thread is interrupted: a call under way ends at once
+  public CallsMade rerank(
+      RerankCall call, ModelTarget target, Deadline deadline, CallProgress progress)
+      throws InterruptedException {
+    OneCall one = (asked, time) -> asked.provider().rerank(call.to(asked.model(), time));
+    return make(
+        new Asked("rerank", EstimateTokens.of(call), one, deadline, progress), List.of(target));
   }
 
   private CallsMade make(Asked request, List<ModelTarget> targets) throws InterruptedException {

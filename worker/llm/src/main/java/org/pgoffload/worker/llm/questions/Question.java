@@ -28,9 +28,12 @@ import org.pgoffload.worker.models.LlmCall;
 import org.pgoffload.worker.models.LlmOptions;
 import org.pgoffload.worker.models.ModelTarget;
 import org.pgoffload.worker.models.Part;
+import org.pgoffload.worker.models.RerankCall;
 import org.pgoffload.worker.models.Turn;
 
 /// What an LLM request asks for, as its envelope says.
+///
+/// Longer than 300 lines because every kind of question is read here, and told from others alike.
 public sealed interface Question {
   /// The name of the provider that is to be asked, or null for the worker's own choice.
   @Nullable String provider();
@@ -90,6 +93,23 @@ public sealed interface Question {
     }
   }
 
+  /// Documents to be ranked by how much they help to answer a query.
+  ///
+  /// @param call to no model yet, and without its time
+  record Rerank(
+      @Nullable String provider, @Nullable String cache, RerankCall call, JsonNode identity)
+      implements Question {
+    @Override
+    public @Nullable String model() {
+      return call.model();
+    }
+
+    @Override
+    public String toString() {
+      return "Rerank[" + call + "]";
+    }
+  }
+
   ObjectMapper MAPPER =
       JsonMapper.builder(
               // by default each virtual thread keeps its buffers, also while it waits for a vendor
@@ -107,6 +127,7 @@ public sealed interface Question {
     return switch (kind) {
       case ASK -> ask(envelope, payload);
       case EMBED -> embed(payload);
+      case RERANK -> rerank(payload);
       case SQL, CANCEL, PROGRESS ->
           throw new IllegalArgumentException("a request of kind " + kind + " is no question");
     };
@@ -213,6 +234,26 @@ public sealed interface Question {
         integer(options, "dimensions"),
         chunking,
         identity);
+  }
+
+  private static Rerank rerank(JsonNode payload) {
+    var query = text(payload, "prompt");
+    var documents = texts(payload.path("inputs"));
+    var options = payload.path("options");
+    var most = integer(options, "top_n");
+    var call =
+        new RerankCall(
+            text(payload, "model"),
+            query == null ? "" : query,
+            documents,
+            most == null ? documents.size() : Math.min(most, documents.size()),
+            // each call is given the time that is left
+            Duration.ofMillis(1));
+    return new Rerank(
+        text(payload, "provider"),
+        text(options, "cache"),
+        call,
+        identity(payload, "prompt", "inputs"));
   }
 
   /// Those fields, and the options that have to do with the answer.

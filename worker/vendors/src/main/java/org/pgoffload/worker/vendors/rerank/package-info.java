@@ -1,0 +1,5 @@
+/// Ranking documents by an API `/rerank`.
+@NullMarked
+package org.pgoffload.worker.vendors.rerank;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,7 +1,9 @@
 package org.pgoffload.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
+import java.time.Duration;
 import java.util.Locale;
 import org.junit.jupiter.api.Test;
 
@@ -149,5 +151,51 @@ final class MaintainedWritersTest extends WithMaintainedRows {
     assertThat(
             keeper.rows("select key, split_part(error, ':', 1) from llm_maintain_failed('mood')"))
         .containsExactly("{\"k\": \"A1\"}|inputs_not_readable");
+  }
+
+  @Test
+  void aRowThatGoesWhileItsChunksAreWrittenIsNoFailure() {
+    keeper.run(
+        "select llm_maintain('mood', source => 'shop.ticket', into_table => 'shop.ticket_chunk', embed => '{body}')");
+    write(1, "a");
+    write(2, "b");
+    write(3, "c");
+    for (var request : asked()) {
+      database.record(database.embedded(request.id(), "keeper", new float[] {1}));
+    }
+    var apply = database.onlySent();
+    var first = as("ticket_writer");
+    var second = as("ticket_writer");
+    first.run("begin; delete from shop.ticket where id = 1");
+    second.run("begin; delete from shop.ticket where id = 2");
+    var command = apply.envelope().payload().path("command").asText();
+    try (var task = PlayedTask.begin(database, apply, sql.claim(apply))) {
+      var pid = task.pid();
+      var applied =
+          database.beginWaiting(task.session(), "transactionid", () -> task.execute(command));
+      // all rows together; then each by itself, the second of which is still there
+      first.run("commit");
+      awaitBlockedBy(pid, second);
+      second.run("commit");
+      task.complete(applied.join());
+    }
+    sql.published(apply.id());
+    answerAll();
+    assertThat(database.admin().rows("select id, chunk from shop.ticket_chunk"))
+        .containsExactly("3|c");
+    assertThat(shown("pending, done, failed, stale")).isEqualTo("0|1|0|2");
+    assertThat(database.admin().rows("select key from pgoffload.maintained_row"))
+        .containsExactly("{3}");
+  }
+
+  private void awaitBlockedBy(long pid, Session holder) {
+    var holding = String.valueOf(holder.number("select pg_backend_pid()"));
+    await()
+        .pollInterval(Duration.ofMillis(10))
+        .until(() ->
+            holding.equals(
+                database
+                    .admin()
+                    .value("select array_to_string(pg_blocking_pids(?::int), ',')", (int) pid)));
   }
 }

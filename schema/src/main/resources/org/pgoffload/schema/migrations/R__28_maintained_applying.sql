@@ -360,6 +360,8 @@ declare
   written pg_catalog.int8[] := '{}';
   skipped pg_catalog.int8[] := '{}';
   not_written pg_catalog.jsonb := '{}';
+  fault pg_catalog.text;
+  unchanged pg_catalog.int8[];
 begin
   if apply.requests is null then
     return;
@@ -378,8 +380,16 @@ begin
         when transaction_rollback or lock_not_available then
           skipped := pg_catalog.array_append(skipped, apply.requests[i]);
         when others then
-          not_written := not_written operator(pg_catalog.||) pg_catalog.jsonb_build_object(
-            apply.requests[i], pg_catalog.concat(sqlstate, ': ', sqlerrm));
+          fault := pg_catalog.concat(sqlstate, ': ', sqlerrm);
+          begin
+            execute apply.find into unchanged using apply.requests[i:i];
+          exception when others then
+            unchanged := apply.requests[i:i];
+          end;
+          -- a row that has gone meanwhile, or is another one now, takes no answer, and refuses none
+          if unchanged is not null then
+            not_written := not_written operator(pg_catalog.||) pg_catalog.jsonb_build_object(apply.requests[i], fault);
+          end if;
       end;
     end loop;
   end;
@@ -409,10 +419,13 @@ begin
   skipped := array(select u from pg_catalog.unnest(unchanged) u where u operator(pg_catalog.<>) all (written));
   -- while the table's triggers run as for a statement of the declarer
   perform pg_catalog.set_config('search_path', path, true);
+  -- what the table checks at the end of the transaction is checked here, where it is the failure of one row
+  set constraints all deferred;
   if remove is not null then
     execute remove using written;
   end if;
   execute write using written;
+  set constraints all immediate;
 end
 $$;
 
@@ -517,9 +530,8 @@ begin
        where s.number = c.number and s.paused_at is null and coalesce(s.failing_until <= clock_timestamp(), true)
          -- of a failing vendor one is asked at a time
          and (s.failing_until is null or t.asked <= t.ended)
-         and (s.backfill or exists (select from pgoffload.maintained_due d where d.number = c.number)))
-     and (select t.asked - t.ended from pgoffload.maintained_total t where t.number = c.number)
-         < (select s.value::bigint from pgoffload.setting s where s.name = 'maintained_ahead') then
+         and (s.backfill or exists (select from pgoffload.maintained_due d where d.number = c.number))
+         and t.asked - t.ended < (select l.value::bigint from pgoffload.setting l where l.name = 'maintained_ahead')) then
     perform pgoffload.launch_maintained(c, 'walk_maintained');
   end if;
 end

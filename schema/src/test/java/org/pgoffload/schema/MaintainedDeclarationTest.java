@@ -117,6 +117,12 @@ final class MaintainedDeclarationTest extends WithMaintainedColumns {
                     "select target, target_number, into_table, target_type, kind, chunk from pgoffload.maintained_column"))
         .containsExactly(
             "null|null|shop.ticket_chunk|real[]|embed|{\"tokens\": 400, \"overlap\": 0}");
+    assertThat(
+            database
+                .admin()
+                .value(
+                    "select pgoffload.chunk_configuration('{\"tokens\": 400, \"overlap\": 2e2}')"))
+        .isEqualTo("{\"tokens\": 400, \"overlap\": 200}");
     assertThat(keeper.rows("select target, status from llm_maintained"))
         .containsExactly("shop.ticket_chunk|active");
   }
@@ -224,6 +230,7 @@ final class MaintainedDeclarationTest extends WithMaintainedColumns {
           into_table => 'shop.ticket_chunk', embed => '{body}', chunk => '[]' | 22023 | chunk must be | {"tokens": 400, "overlap": 40}
           into_table => 'shop.ticket_chunk', embed => '{body}', chunk => '{"tokens": 8193}' | 22023 | chunk must be | {"tokens": 400, "overlap": 40}
           into_table => 'shop.ticket_chunk', embed => '{body}', chunk => '{"tokens": 4, "overlap": 4}' | 22023 | chunk must be | {"tokens": 400, "overlap": 40}
+          into_table => 'shop.ticket_chunk', embed => '{body}', chunk => '{"tokens": 41, "overlap": 21}' | 22023 | at most half as many | {"tokens": 400, "overlap": 40}
           into_table => 'shop.ticket_chunk', embed => '{body}', chunk => '{"tokens": 4, "size": 4}' | 22023 | chunk must be | {"tokens": 400, "overlap": 40}
           into_table => 'shop.ticket', embed => '{body}'       | 22023 | it is the source itself | create table shop.ticket_chunk (id bigint, n integer, chunk text not null, embedding real[], primary key (id, n)
           into_table => 'shop.event', embed => '{body}'        | 22023 | it has no column "id" | create table shop.event (id bigint

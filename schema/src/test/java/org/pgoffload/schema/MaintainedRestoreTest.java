@@ -25,16 +25,6 @@ final class MaintainedRestoreTest extends WithMaintainedRows {
           "pgoffload.maintained_row",
           "pgoffload.maintained_state");
 
-  private static final String TABLE =
-      """
-      set session authorization ticket_owner;
-      create table shop.ticket (id bigint primary key, x int, mood text, body text, subject text);
-      alter table shop.ticket drop column x;
-      grant select, update, trigger on shop.ticket to keeper;
-      grant all on shop.ticket to ticket_writer;
-      reset session authorization
-      """;
-
   @Test
   void standsStillInAFreshDatabaseAndComparesAllRowsWhenItIsResumed()
       throws SQLException, IOException {
@@ -89,13 +79,7 @@ final class MaintainedRestoreTest extends WithMaintainedRows {
   }
 
   private static void restore(TestDatabase from, TestDatabase to) throws SQLException, IOException {
-    to.admin()
-        .run(
-            """
-            create schema shop authorization ticket_owner;
-            grant usage on schema shop to keeper, ticket_writer;
-            """
-                + TABLE);
+    OtherDatabase.makeTable(to);
     copy(from, to, "shop.ticket (id, subject, body, mood)");
     for (var table : DUMPED) {
       copy(from, to, table);
@@ -126,46 +110,5 @@ final class MaintainedRestoreTest extends WithMaintainedRows {
         .unwrap(PGConnection.class)
         .getCopyAPI()
         .copyIn("copy " + table + " from stdin", new ByteArrayInputStream(rows.toByteArray()));
-  }
-
-  /// Lets a test act on another database for a while.
-  private record OtherDatabase(
-      MaintainedRestoreTest test,
-      TestDatabase before,
-      Session keeperBefore,
-      Session writerBefore,
-      PlayedSqlWorker sqlBefore,
-      long askedBefore)
-      implements AutoCloseable {
-    static OtherDatabase of(MaintainedRestoreTest test, TestDatabase database) {
-      var other =
-          new OtherDatabase(
-              test, test.database, test.keeper, test.writer, test.sql, requests(database));
-      test.database = database;
-      test.keeper = test.as("keeper");
-      test.writer = test.as("ticket_writer");
-      test.sql = database.sqlWorker("sql");
-      test.sql.renewLease();
-      return other;
-    }
-
-    long asked() {
-      return requests(test.database) - askedBefore;
-    }
-
-    private static long requests(TestDatabase database) {
-      return database.admin().number("select count(*) from llm_request");
-    }
-
-    @Override
-    public void close() {
-      test.sql.close();
-      test.keeper.close();
-      test.writer.close();
-      test.database = before;
-      test.keeper = keeperBefore;
-      test.writer = writerBefore;
-      test.sql = sqlBefore;
-    }
   }
 }

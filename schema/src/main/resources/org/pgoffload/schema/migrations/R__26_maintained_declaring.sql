@@ -547,11 +547,11 @@ declare
 begin
   if (case when jsonb_typeof(chunk) = 'object' and chunk - array['tokens', 'overlap'] = '{}'
                 and pgoffload.is_positive_integer(chunk -> 'tokens') and (overlap = '0' or pgoffload.is_positive_integer(overlap))
-           then (chunk -> 'tokens')::integer <= 8192 and overlap::integer < (chunk -> 'tokens')::integer
+           then (chunk -> 'tokens')::integer <= 8192 and overlap::integer * 2 <= (chunk -> 'tokens')::integer
            else false end) then
     return jsonb_build_object('tokens', (chunk -> 'tokens')::integer, 'overlap', overlap::integer);
   end if;
-  raise exception 'chunk must be a JSON object of tokens, from 1 to 8192, and of overlap, which is less'
+  raise exception 'chunk must be a JSON object of tokens, from 1 to 8192, and of overlap, at most half as many'
     using errcode = 'invalid_parameter_value', detail = 'Nothing has changed.',
           hint = 'For example: {"tokens": 400, "overlap": 40}. Leave it out (null) to have each text embedded whole.';
 end
@@ -716,6 +716,10 @@ begin
   perform pgoffload.check_maintained_cycle(c);
   perform pgoffload.raise_fault(pgoffload.maintained_fault(c));
   select i.id into strict c.installation from pgoffload.installation i;
+  -- logical replication brings numbers, and leaves their sequence where it was
+  perform setval('pgoffload.maintained_column_number_seq', n.highest)
+  from (select max(o.number) as highest from pgoffload.maintained_column o) n, pgoffload.maintained_column_number_seq q
+  where n.highest >= q.last_value;
   insert into pgoffload.maintained_column (
     name, source, declarer, login, key_columns, key_numbers, input_columns, input_numbers, literals, target, target_number,
     into_table, target_type, kind, model, provider, system, options, timeout, response_schema, chunk, configuration, settings,

@@ -13,7 +13,7 @@ begin
 end
 $$;
 
--- API: Private. Whether the trigger of a maintained column is there and fires.
+-- API: Private. Whether the trigger of a maintained column is there and fires: of a subscriber perhaps for applied rows alone.
 create or replace function pgoffload.has_trigger(c pgoffload.maintained_column) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -21,7 +21,7 @@ as $$
   select exists (
     select from pg_trigger t
     where t.tgrelid = c.source and t.tgname = ('pgoffload maintains ' || c.name)::name
-      and t.tgfoid = to_regprocedure('pgoffload.ask_maintained()') and t.tgenabled in ('O', 'A'))
+      and t.tgfoid = to_regprocedure('pgoffload.ask_maintained()') and t.tgenabled <> 'D')
 $$;
 
 -- API: Private. Lets a maintained column that was restored, or came with a copy, go on as one of this installation: its

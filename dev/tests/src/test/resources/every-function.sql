@@ -17,6 +17,7 @@ select set_config('test.embed', id::text, false) from (select max(id) as id from
 select * from llm_embeddings(current_setting('test.embed')::bigint);
 select llm_ask('Write', options => '{"stream": true}');
 select * from llm_stream(current_setting('test.ask')::bigint);
+select * from request_why(current_setting('test.ask')::bigint);
 select llm_cancel(current_setting('test.ask')::bigint);
 select llm_retry(current_setting('test.ask')::bigint);
 select * from llm_queue, llm_worker, llm_usage, llm_health, sql_queue limit 1;

@@ -25,6 +25,7 @@ import picocli.CommandLine.Command;
       RotateKeyCommand.class,
       AclsCommand.class,
       StatusCommand.class,
+      WhyCommand.class,
       DeadLettersCommand.class,
       CredentialsCommand.class
     })

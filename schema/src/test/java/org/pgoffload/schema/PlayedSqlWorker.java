@@ -89,6 +89,11 @@ public final class PlayedSqlWorker implements AutoCloseable {
                 "select pgoffload.renew_lease(?, ?, 1, '{\"runs_sql\": 1}')", name, epoch));
   }
 
+  /// Renews its lease, and tells this of what it does.
+  public void tells(String doing) {
+    session.run("select pgoffload.renew_lease(?, ?, 0, ?::jsonb)", name, epoch, doing);
+  }
+
   public void releaseLease() {
     session.run("select pgoffload.release_lease(?, ?)", name, epoch);
   }

@@ -167,6 +167,11 @@ public final class PlayedWorker implements AutoCloseable {
             session.value("select pgoffload.renew_lease(?, ?, ?, '{}')", name, epoch, inFlight));
   }
 
+  /// Renews its lease, and tells this of what it does.
+  public void tells(String doing) {
+    session.run("select pgoffload.renew_lease(?, ?, 0, ?::jsonb)", name, epoch, doing);
+  }
+
   private static final String CONSULT =
       "pgoffload.consult_cache(?, ?, ?, sha256(convert_to(?, 'UTF8')), ?::interval)";
 

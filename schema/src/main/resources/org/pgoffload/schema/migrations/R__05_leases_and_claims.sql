@@ -43,7 +43,9 @@ as $$
                then interval '1 minute' else interval '1 day' end
       -- an old lease is a live worker's still when the server was down for long
       and not pgoffload.worker_is_alive(o.name, o.epoch)
-    for update skip locked))
+    for update skip locked));
+  delete from pgoffload.worker_queue q
+  where not exists (select from pgoffload.worker w where w.name = q.worker and w.epoch = q.epoch)
 $$;
 
 -- API: Private, for workers. Registers a worker process; returns the epoch of its lease, which no other has had.
@@ -91,23 +93,62 @@ as $$
               else (select t.documents from told t order by t.heartbeat_at desc limit 1) end
 $$;
 
+-- API: Private. Notes how far the capture has come, for pgoffload.why_not_captured: each second at most, and only once
+-- the slot is past the position that was noted last. Waits for nobody who notes the same. Runs within its callers' rights
+-- and search_path.
+create or replace function pgoffload.mark_capture() returns void
+language plpgsql volatile
+as $$
+begin
+  update pgoffload.capture_mark m
+  set captured = m.snapshot, captured_at = m.marked_at,
+      -- in this order: the snapshot is this statement's, and the position is read after it was taken
+      snapshot = pg_current_snapshot(), wal_position = pg_current_wal_insert_lsn(), marked_at = clock_timestamp()
+  where m.ctid = any (array(
+    select o.ctid from pgoffload.capture_mark o
+    where o.marked_at is null
+       or o.marked_at < clock_timestamp() - interval '0.9 s'
+          and o.wal_position <= (select s.confirmed_flush_lsn from pg_replication_slots s
+                                 where s.slot_name = (select t.value from pgoffload.setting t where t.name = 'slot'))
+    for update skip locked));
+end
+$$;
+
+-- API: Private. Keeps what a worker tells of its queues, if that is not what it told last. Runs within its callers'
+-- rights and search_path.
+create or replace function pgoffload.tell_queues(worker_name text, worker_epoch bigint, queues jsonb) returns void
+language plpgsql volatile
+as $$
+begin
+  insert into pgoffload.worker_queue as q (worker, epoch, told) values (worker_name, worker_epoch, queues)
+  on conflict (worker, epoch) do update set told = excluded.told where q.told <> excluded.told;
+end
+$$;
+
 -- API: Private, for workers. Renews a lease and says what the worker does; false when the lease was released, or
 -- removed. Renewals come every second. One that comes later than worker_dead_after after the one before follows a gap.
 create or replace function pgoffload.renew_lease(
   worker_name text, worker_epoch bigint, in_flight integer,
-  doing jsonb)          -- numbers by name: see the columns of llm_worker
+  doing jsonb)          -- numbers by name: see the columns of llm_worker; and queues: see pgoffload.worker_queue
 returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  renewed boolean;
 begin
   update pgoffload.worker w
-  set heartbeat_at = clock_timestamp(), in_flight = renew_lease.in_flight, doing = renew_lease.doing,
+  set heartbeat_at = clock_timestamp(), in_flight = renew_lease.in_flight, doing = renew_lease.doing - 'queues',
       returned_at = case when w.heartbeat_at < clock_timestamp() - greatest(interval '2 s', (
                            select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after'))
                          then clock_timestamp() else w.returned_at end
   where w.name = worker_name and w.epoch = worker_epoch and w.released_at is null;
-  return found;
+  renewed := found;
+  if renewed and doing ? 'queues' then
+    perform pgoffload.tell_queues(worker_name, worker_epoch, doing -> 'queues');
+    perform pgoffload.mark_capture();
+  end if;
+  return renewed;
 end
 $$;
 

@@ -227,6 +227,37 @@ begin
 end
 $$;
 
+-- API: Private. How many of the newest 1,000 requests for SQL nobody has claimed. What was launched at once is recorded by
+-- the worker that reads it, and is not among them. Runs within its callers' rights.
+create or replace function pgoffload.waiting_sql() returns bigint
+language sql volatile
+as $$
+  select count(*)
+  from (select t.id, t.installation from ${public_schema}.sql_request t order by t.id desc limit 1000) q
+  where q.installation = (select i.id::uuid from pgoffload.installation i)
+    and not exists (select from pgoffload.sql_result r where r.id = q.id)
+    and not exists (select from pgoffload.claim c where c.id = q.id)
+$$;
+
+-- API: Private. The providers of the newest 1,000 requests to models that nobody has claimed and that no live worker has, as
+-- a list; null: there are none. Runs within its callers' rights.
+create or replace function pgoffload.missing_providers() returns text
+language plpgsql volatile
+as $$
+begin
+  return (
+    select string_agg(case when p.provider is null then 'a reranker' else quote_ident(p.provider) end, ', ' order by p.provider)
+    from (select distinct q.kind = 'rerank' as is_rerank, q.provider
+          from (select l.id, l.kind, l.provider, l.installation from ${public_schema}.llm_request l order by l.id desc limit 1000) q
+          where (q.provider is not null or q.kind = 'rerank')
+            and q.installation = (select i.id::uuid from pgoffload.installation i)
+            and not exists (select from pgoffload.claim c where c.id = q.id)
+            and not exists (select from pgoffload.llm_result r where r.id = q.id)
+          offset 0) p
+    where pgoffload.is_missing_provider(case when p.is_rerank then 'rerank' else 'ask' end, p.provider));
+end
+$$;
+
 -- API: Private. What pgoffload.llm_health shows.
 create or replace function pgoffload.health()
 returns table ("check" text, state text, detail text, advice text)
@@ -304,6 +335,27 @@ begin
   state := case alive when 0 then 'error' else 'ok' end;
   detail := format('%s alive', case alive when 0 then 'no worker is' when 1 then '1 worker is' else alive || ' workers are' end);
   advice := case alive when 0 then 'Start one with: pgoffload worker' end;
+  return next;
+
+  "check" := 'sql';
+  select count(*) filter (where l.runs_sql) as executing, null::bigint as number into waiting from pgoffload.live_queues() l;
+  if alive > 0 and waiting.executing = 0 then
+    waiting.number := pgoffload.waiting_sql();
+  end if;
+  state := case when waiting.number > 0 then 'warning' else 'ok' end;
+  detail := case when alive = 0 then 'no worker is alive'
+    when waiting.executing > 0 then pgoffload.counted(waiting.executing, 'worker') || case waiting.executing when 1 then ' executes' else ' execute' end || ' background SQL'
+    when waiting.number > 0 then format('%s wait for a worker with SQL, and none of those alive executes any', case waiting.number when 1000 then 'at least 1000 requests' else pgoffload.counted(waiting.number, 'request') end)
+    else 'no worker executes background SQL, and none is known to wait' end;
+  advice := case state when 'warning' then 'Start a worker with PGOFFLOAD_SQL_DATABASE_URL set.' end;
+  return next;
+
+  "check" := 'providers';
+  select p.missing into waiting from pgoffload.missing_providers() p (missing);
+  state := case when waiting.missing is null then 'ok' else 'warning' end;
+  detail := case state when 'ok' then 'the workers have the providers of the requests that wait'
+    else 'requests wait for a provider that no worker has, and fail once a worker takes them: ' || waiting.missing end;
+  advice := case state when 'warning' then 'Configure it at the workers, or have the applications name another: docs/llm-providers.md.' end;
   return next;
 
   "check" := 'clients';

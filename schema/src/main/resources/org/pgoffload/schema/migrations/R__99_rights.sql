@@ -41,7 +41,8 @@ grant execute on function
   pgoffload.is_running, pgoffload.pause, pgoffload.pause_polling, pgoffload.pause_polling_until, pgoffload.polling_pause, pgoffload.queue_depth,
   pgoffload.raise_if_lost, pgoffload.raise_unknown_request, pgoffload.recent_from, pgoffload.refuse_to_wait_on_old_snapshot,
   pgoffload.remember_ms, pgoffload.remembered_ms,
-  pgoffload.request_status, pgoffload.session_key, pgoffload.setting_of, pgoffload.sql_outcome, pgoffload.worker_is_alive
+  pgoffload.request_status, pgoffload.session_key, pgoffload.setting_of, pgoffload.sql_outcome, pgoffload.why_of, pgoffload.why_unrecorded,
+  pgoffload.worker_is_alive
   to llm_user, pgbackground_role;
 grant execute on function
   pgoffload.attach, pgoffload.attached_handles, pgoffload.await_outcome, pgoffload.await_run, pgoffload.await_sql,
@@ -114,7 +115,7 @@ begin
   for made in
     select p.oid::regprocedure as signature,
            case when p.pronamespace = 'pgoffload'::regnamespace then null
-                when p.proname in ('llm_status', 'llm_wait', 'sql_status') then 'llm_user, pgbackground_role'
+                when p.proname in ('llm_status', 'llm_wait', 'sql_status', 'request_why') then 'llm_user, pgbackground_role'
                 when p.proname ~ '^llm_' then 'llm_user'
                 when p.proname ~ '^(sql|pg_background)_' and p.proname !~ '_(privileges|executor_role)$' then 'pgbackground_role'
            end as grantees

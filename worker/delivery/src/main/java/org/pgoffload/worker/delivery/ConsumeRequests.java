@@ -16,6 +16,7 @@ import org.pgoffload.platform.KeepPositions;
 import org.pgoffload.telemetry.BrokerConnections;
 import org.pgoffload.worker.delivery.offsets.CommitOffsets;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
+import org.pgoffload.worker.delivery.waiting.SeenPartitions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -46,6 +47,7 @@ final class ConsumeRequests implements Runnable {
   private final int most = PendingRequests.most();
 
   private final KeepPositions positions;
+  private final SeenPartitions seen;
   private Consumer<byte[], byte[]> consumer;
   private CommitOffsets offsets;
   private volatile BrokerConnections connections;
@@ -66,18 +68,21 @@ final class ConsumeRequests implements Runnable {
 
   /// @param open opens a consumer: at once, and again whenever the last one was given up
   /// @param positions where the database keeps them
+  /// @param seen is told of the partitions
   ConsumeRequests(
       DeliverySettings settings,
       DeliverRequests<?> deliver,
       Supplier<Consumer<byte[], byte[]>> open,
       JudgeRecord judge,
-      KeepPositions positions) {
+      KeepPositions positions,
+      SeenPartitions seen) {
     this.settings = settings;
     this.deliver = deliver;
     this.queue = deliver.queue();
     this.open = open;
     this.judge = judge;
     this.positions = positions;
+    this.seen = seen;
     this.consumer = open.get();
     this.offsets = new CommitOffsets(consumer, positions, deliver::lost);
     this.connections = BrokerConnections.of(consumer.metrics().values());
@@ -130,6 +135,7 @@ final class ConsumeRequests implements Runnable {
             positions.doubt();
           }
           offsets.commitIfDue();
+          seen.look(consumer, atTheEdge());
           reopening |= positions.isOutdated();
           complaint.end();
           works = deliver.hasDatabase();

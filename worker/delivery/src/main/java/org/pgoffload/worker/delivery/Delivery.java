@@ -25,6 +25,7 @@ import org.pgoffload.worker.delivery.lease.Lease;
 import org.pgoffload.worker.delivery.records.ReadRecords;
 import org.pgoffload.worker.delivery.trust.SigningKeyCache;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
+import org.pgoffload.worker.delivery.waiting.SeenPartitions;
 
 /// The delivery of requests to their handlers: has everything that all handlers share, and a thread
 /// for each queue and for the commands.
@@ -146,6 +147,7 @@ public final class Delivery implements RunningPart {
       RequestHandler<A> handler, PendingRequests pending, RunRequests run) {
     var queue = handler.queue();
     measure.watch(queue.name(), pending, clock);
+    var seen = new SeenPartitions(queue.topic());
     var repeated = new RepeatedRecords();
     var judge = new JudgeRecord(verify, run, queue.channel(), repeated);
     var readAgain =
@@ -165,7 +167,19 @@ public final class Delivery implements RunningPart {
                 KeepPositions.Session.of(database),
                 repeated,
                 () -> !lease.isOutdated(),
-                "Requests"));
+                "Requests"),
+            seen);
+    measure
+        .waiting()
+        .add(told -> {
+          var own = told.putObject(queue.name());
+          seen.tell(own);
+          if (!consume.works()) {
+            own.put("consumes", false);
+          }
+          pending.tell(own);
+          handler.scheduler().tell(own);
+        });
     var name = "pgoffload-" + queue.name() + "-requests";
     loops.add(
         new Loop(

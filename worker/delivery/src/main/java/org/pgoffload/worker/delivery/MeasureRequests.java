@@ -29,6 +29,7 @@ import org.pgoffload.telemetry.CountDeadLetters;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.telemetry.TraceHeaders;
 import org.pgoffload.worker.delivery.lease.Lease;
+import org.pgoffload.worker.delivery.waiting.TellWaiting;
 
 /// What a worker tells of the way of its requests: measures of all of them, and a span for each.
 ///
@@ -42,6 +43,7 @@ public final class MeasureRequests implements Lease.Doing {
   private final CountDeadLetters deadLetters;
   private final List<Watched> watched = new CopyOnWriteArrayList<>();
   private final Map<String, LongSupplier> told = new ConcurrentSkipListMap<>();
+  private final TellWaiting waiting = new TellWaiting();
   private final List<IntSupplier> running = new CopyOnWriteArrayList<>();
   private final Timer capture;
   private final Timer queue;
@@ -95,6 +97,11 @@ public final class MeasureRequests implements Lease.Doing {
     told.put(name, number);
   }
 
+  /// What is told of the requests that wait.
+  public TellWaiting waiting() {
+    return waiting;
+  }
+
   /// Counts these requests among those that run.
   public void watchRunning(IntSupplier count) {
     running.add(count);
@@ -123,6 +130,7 @@ public final class MeasureRequests implements Lease.Doing {
             .put("taken_over", total("pgoffload.claims", "outcome", "taken_over"))
             .put("dead_letters", total(CountDeadLetters.NAME));
     told.forEach((name, number) -> summary.put(name, number.getAsLong()));
+    summary.set("queues", waiting.tell());
     return summary.toString();
   }
 

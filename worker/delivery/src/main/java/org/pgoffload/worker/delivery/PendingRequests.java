@@ -1,5 +1,6 @@
 package org.pgoffload.worker.delivery;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -454,6 +455,20 @@ public final class PendingRequests {
   /// How many have been begun here and not ended.
   public synchronized int running() {
     return all.size() - waiting - held.size();
+  }
+
+  /// Adds how many there are, by their states.
+  void tell(ObjectNode queue) {
+    int held;
+    int unfinished;
+    synchronized (this) {
+      held = this.held.size();
+      unfinished = all.size();
+    }
+    queue.put("unfinished", unfinished);
+    if (held > 0) {
+      queue.put("held", held);
+    }
   }
 
   /// How many wait to be claimed.

@@ -45,6 +45,7 @@ import org.pgoffload.worker.delivery.scheduling.RequestScheduler;
 import org.pgoffload.worker.delivery.scheduling.Turn;
 import org.pgoffload.worker.delivery.trust.SigningKeyCache;
 import org.pgoffload.worker.delivery.trust.VerifyRequest;
+import org.pgoffload.worker.delivery.waiting.SeenPartitions;
 
 /// In which order requests are claimed whose records are not all in memory.
 final class DeliverRequestsTest {
@@ -181,7 +182,8 @@ final class DeliverRequestsTest {
                 KeepPositions.Session.of(server.worker()),
                 new RepeatedRecords(),
                 () -> true,
-                "Requests"));
+                "Requests"),
+            new SeenPartitions(QUEUE.topic()));
     handler.room = 0;
     var thread = Thread.ofPlatform().start(consume);
     sent(envelope(2001));

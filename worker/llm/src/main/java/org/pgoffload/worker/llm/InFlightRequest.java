@@ -1,5 +1,6 @@
 package org.pgoffload.worker.llm;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -35,6 +36,7 @@ final class InFlightRequest implements CallProgress {
   private boolean forgotten;
   private @Nullable Thread thread;
   private @Nullable Instant waitsUntil;
+  private @Nullable Activity activity;
   private boolean deferring;
   private boolean cancelled;
   private boolean settled;
@@ -109,12 +111,25 @@ final class InFlightRequest implements CallProgress {
   public synchronized void waitsForTurn(Duration atLeast) {
     waits(atLeast);
     ahead(true);
+    does(Activity.What.TURN);
   }
 
   @Override
   public synchronized void waits(Duration atLeast) {
     ahead(false);
     waitsUntil = atLeast.isPositive() ? clock.instant().plus(atLeast) : null;
+    does(waitsUntil == null ? Activity.What.ANSWER : Activity.What.NEXT_TRY);
+  }
+
+  private void does(Activity.What what) {
+    activity = Activity.after(activity, what, clock.instant());
+  }
+
+  /// Adds what it does, if it has begun anything.
+  synchronized void tell(ObjectNode told) {
+    if (activity != null) {
+      activity.tell(told.putArray(Long.toString(id())), waitsUntil, calls, lastAsked);
+    }
   }
 
   @Override
@@ -126,6 +141,7 @@ final class InFlightRequest implements CallProgress {
   public synchronized void calls(ModelTarget target) {
     ahead(false);
     waitsUntil = null;
+    does(Activity.What.CALLING);
     lastAsked = new Whom(target.provider().name(), target.model());
   }
 

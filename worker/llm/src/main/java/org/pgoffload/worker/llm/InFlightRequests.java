@@ -1,5 +1,6 @@
 package org.pgoffload.worker.llm;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.InstantSource;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -11,6 +12,7 @@ import org.pgoffload.worker.delivery.ConsumedRequest;
 import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.delivery.RecentRequests;
 import org.pgoffload.worker.delivery.lease.ClaimFence;
+import org.pgoffload.worker.delivery.waiting.TellWaiting;
 import org.pgoffload.worker.llm.calls.DeferredHeaders;
 
 /// Every LLM request that this worker has claimed and not ended, whether its record is still
@@ -131,6 +133,15 @@ final class InFlightRequests {
   /// All, the oldest first.
   synchronized List<InFlightRequest> all() {
     return List.copyOf(byId.values());
+  }
+
+  /// Adds what those do that have been in flight for the longest.
+  void tell(ObjectNode told) {
+    List<InFlightRequest> oldest;
+    synchronized (this) {
+      oldest = byId.values().stream().limit(TellWaiting.MOST).toList();
+    }
+    oldest.forEach(each -> each.tell(told));
   }
 
   synchronized int count() {

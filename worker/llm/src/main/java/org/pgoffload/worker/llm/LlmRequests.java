@@ -1,5 +1,6 @@
 package org.pgoffload.worker.llm;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
@@ -98,6 +99,14 @@ public final class LlmRequests {
     delivery.consume(deferred, deferred.pending(), run);
     var _ = delivery.opened(new DeferRequests(inFlight, settings.deferAfter(), publish));
     tell(delivery, inFlight);
+    delivery
+        .measure()
+        .waiting()
+        .add(told -> {
+          tellProviders(providers, told);
+          make.tell(told.putObject("models"), delivery.clock().instant());
+          inFlight.tell(told.putObject("in_flight"));
+        });
     return cancellations;
   }
 
@@ -122,6 +131,25 @@ public final class LlmRequests {
           pending.forEach(each -> each.finish(id));
           inFlight.endEnding(id);
         });
+  }
+
+  /// Whom it can ask, each with its default models for words and for embeddings.
+  private static void tellProviders(LlmProviders providers, ObjectNode told) {
+    told.put("primary", providers.primary().name());
+    var named = told.putObject("providers");
+    for (var name : providers.names()) {
+      providers
+          .find(name)
+          .ifPresent(provider ->
+              named
+                  .putArray(name)
+                  .add(provider.defaultModel())
+                  .add(provider.defaultEmbeddingModel()));
+    }
+    providers
+        .reranker()
+        .ifPresent(reranker ->
+            told.put("reranker", reranker.name()).put("reranker_model", reranker.defaultModel()));
   }
 
   private static void tell(Delivery delivery, InFlightRequests inFlight) {

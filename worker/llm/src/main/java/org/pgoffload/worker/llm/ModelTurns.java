@@ -1,5 +1,6 @@
 package org.pgoffload.worker.llm;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayDeque;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -9,6 +10,7 @@ import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.delivery.scheduling.Places;
 import org.pgoffload.worker.delivery.scheduling.Turn;
+import org.pgoffload.worker.delivery.waiting.Largest;
 
 /// The turns of models: one request of each after another, and those of one model in the order of
 /// their arrival. A model that may begin nothing more stops no other.
@@ -98,6 +100,15 @@ final class ModelTurns implements Places<String> {
       }
     }
     return null;
+  }
+
+  /// Of each model for which something waits: how many do, and how many run.
+  @Override
+  public void tell(ObjectNode queue) {
+    var told = queue.putObject("places");
+    for (var model : Largest.of(models.values(), each -> each.waiting.size())) {
+      told.putArray(model.name).add(model.waiting.size()).add(model.running);
+    }
   }
 
   private int allowed(Model model) {

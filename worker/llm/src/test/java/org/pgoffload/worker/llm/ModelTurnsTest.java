@@ -2,6 +2,7 @@ package org.pgoffload.worker.llm;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
@@ -51,6 +52,18 @@ final class ModelTurnsTest {
     assertThat(chosen()).containsExactly(6L);
     allowances.put("a", 100);
     assertThat(chosen()).containsExactly(2L, 3L);
+  }
+
+  @Test
+  void tellsWhatWaitsForWhichModel() {
+    add("a", null, 1, 2, 3, 4, 5, 6);
+    add("b", null, 7);
+    assertThat(chosen()).hasSize(5);
+    add("c", "k", 8, 9);
+    var told = JsonNodeFactory.instance.objectNode();
+    choose.tell(told);
+    // one of c waits for the other
+    assertThat(told.toString()).isEqualTo("{\"waiting\":4,\"places\":{\"a\":[2,4],\"c\":[1,0]}}");
   }
 
   @Test

@@ -69,6 +69,22 @@ public final class ConcurrencyQuota<P> {
     return first == null || taken >= Math.min(places, first.getValue().most) ? null : first;
   }
 
+  /// How many wait here: of what is below, one each that offers a turn.
+  public int waiting() {
+    return waiting.size();
+  }
+
+  /// How many places are taken.
+  public int taken() {
+    return taken;
+  }
+
+  /// How many there are for the earliest that waits.
+  public int places() {
+    var first = waiting.firstEntry();
+    return first == null ? places : Math.min(places, first.getValue().most);
+  }
+
   /// Whether nothing waits or runs here.
   public boolean isUnused() {
     return taken == 0 && waiting.isEmpty();

@@ -1,5 +1,6 @@
 package org.pgoffload.worker.delivery.scheduling;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import org.jspecify.annotations.Nullable;
 
 /// The places that requests take while they run, and the order in which those that wait get them.
@@ -26,4 +27,7 @@ public interface Places<P> {
   /// The request that may begin next, or null. It is taken, or else it is not asked for again
   /// before the next choice.
   @Nullable Turn<P> next();
+
+  /// Adds what waits for which places, and how many of them are taken.
+  default void tell(ObjectNode queue) {}
 }

@@ -1,5 +1,6 @@
 package org.pgoffload.worker.delivery.scheduling;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -176,6 +177,12 @@ public class RequestScheduler<P> {
     if (turn.state() == Turn.State.WAITING) {
       toEnd.add(turn);
     }
+  }
+
+  /// Adds how many wait, and for which places.
+  public final synchronized void tell(ObjectNode queue) {
+    queue.put("waiting", waiting);
+    places.tell(queue);
   }
 
   /// Whether anything waits.

@@ -179,6 +179,44 @@ final class AdaptiveRateLimiter {
     return queue.size();
   }
 
+  /// What the next call waits for.
+  ///
+  /// @param waiting how many wait for their turn
+  /// @param calling how many calls are under way
+  /// @param why one of the words of `pgoffload.pace_of`; null if nothing waits
+  /// @param delay how long it waits at least; zero if nobody can tell
+  /// @param perSecond how many calls may begin in a second; infinite if that is not limited
+  record Told(int waiting, int calling, @Nullable String why, Duration delay, double perSecond) {}
+
+  /// What is the case now.
+  synchronized Told told() {
+    double perSecond = requests.perSecond();
+    var next = queue.peek();
+    if (next == null) {
+      return new Told(0, running, null, Duration.ZERO, perSecond);
+    }
+    if (running >= concurrency()) {
+      boolean isConfigured =
+          configured.concurrency() != null && concurrency() >= configured.concurrency();
+      var why = isConfigured ? "concurrency" : "window";
+      return new Told(queue.size(), running, why, Duration.ZERO, perSecond);
+    }
+    long now = clock.getAsLong();
+    long wait = waitFor(next.estimatedTokens, now);
+    String why;
+    if (closedUntil - now >= wait) {
+      why = "vendor_asked";
+    } else if (requests.waitFor(now) >= wait) {
+      why = paced < perSecond(configured.requestsPerMinute()) ? "refusals" : "requests_per_minute";
+    } else if (tokens.waitFor(now) >= wait) {
+      why = "tokens_per_minute";
+    } else {
+      why = "vendor_limit";
+    }
+    return new Told(
+        queue.size(), running, wait > 0 ? why : "turn", Duration.ofNanos(wait), perSecond);
+  }
+
   /// Whether there is nothing to be remembered of it.
   synchronized boolean isUnused() {
     long now = clock.getAsLong();

@@ -1,10 +1,15 @@
 package org.pgoffload.worker.llm.calls;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.time.Instant;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.pgoffload.worker.delivery.scheduling.ShortName;
+import org.pgoffload.worker.delivery.waiting.Largest;
 import org.pgoffload.worker.models.ModelTarget;
 
 /// The limits of every model that is asked.
@@ -55,6 +60,34 @@ final class AdaptiveRateLimiters implements AutoCloseable {
   void shareWith(int workersAlive) {
     workers = workersAlive;
     byTarget.values().forEach(limit -> limit.shareWith(workersAlive));
+  }
+
+  /// Adds what the next call to each model waits for, where calls are under way or wait.
+  ///
+  /// @param now by the database's clock
+  void tell(ObjectNode models, Instant now) {
+    var all = new HashMap<String, AdaptiveRateLimiter.Told>();
+    byTarget.forEach((target, limit) -> all.put(target, limit.told()));
+    for (var each :
+        Largest.of(
+            all.entrySet(),
+            entry -> entry.getValue().waiting() + (long) entry.getValue().calling())) {
+      var told = each.getValue();
+      var model =
+          models
+              .putObject(ShortName.of(each.getKey()))
+              .put("waiting", told.waiting())
+              .put("calling", told.calling());
+      if (told.why() != null) {
+        model.put("why", told.why());
+        if (told.delay().isPositive()) {
+          model.put("until", now.plus(told.delay()).toEpochMilli());
+        }
+        if (told.perSecond() != Double.POSITIVE_INFINITY) {
+          model.put("per_second", Math.round(told.perSecond() * 1000) / 1000.0);
+        }
+      }
+    }
   }
 
   @Override

@@ -1,6 +1,8 @@
 package org.pgoffload.worker.llm.calls;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -81,6 +83,13 @@ public final class MakeCalls implements AutoCloseable {
   /// How many workers share the configured limits.
   public void shareWith(int workersAlive) {
     limits.shareWith(workersAlive);
+  }
+
+  /// Adds what the next call to each model waits for.
+  ///
+  /// @param now by the database's clock
+  public void tell(ObjectNode models, Instant now) {
+    limits.tell(models, now);
   }
 
   /// Asks the first of the targets that is able to answer.

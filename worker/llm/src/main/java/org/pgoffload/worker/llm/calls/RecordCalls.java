@@ -33,6 +33,11 @@ public final class RecordCalls {
     return List.copyOf(entries);
   }
 
+  /// How many calls were made.
+  public int count() {
+    return entries.stream().mapToInt(call -> call.times() == null ? 1 : call.times()).sum();
+  }
+
   private void shorten() {
     for (int later = FIRST + 1; later < entries.size(); later++) {
       for (int earlier = FIRST; earlier < later; earlier++) {

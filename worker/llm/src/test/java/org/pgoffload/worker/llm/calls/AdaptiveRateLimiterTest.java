@@ -63,6 +63,46 @@ class AdaptiveRateLimiterTest {
     assertThat(vendor.lastAnswer()).isBetween(Duration.ofSeconds(19), Duration.ofSeconds(21));
   }
 
+  /// The words are those of `pgoffload.pace_of`.
+  @Test
+  void tellsWhatTheNextCallWaitsFor() {
+    var vendor = new SimulatedVendor(10_000, LATENCY, null, false);
+    assertThat(vendor.limit(CallLimits.NONE).told().why()).isNull();
+
+    var paced = vendor.limit(new CallLimits(null, 60, null));
+    vendor.want(paced);
+    vendor.want(paced);
+    assertThat(paced.told().why()).isEqualTo("requests_per_minute");
+    assertThat(paced.told().waiting()).isEqualTo(1);
+    assertThat(paced.told().calling()).isEqualTo(1);
+    assertThat(paced.told().perSecond()).isEqualTo(1.0);
+    assertThat(paced.told().delay()).isBetween(Duration.ofMillis(1), Duration.ofSeconds(1));
+
+    var tokens = vendor.limit(new CallLimits(null, null, 60));
+    for (int i = 0; i < 3; i++) {
+      vendor.want(tokens);
+    }
+    assertThat(tokens.told().why()).isEqualTo("tokens_per_minute");
+
+    var one = vendor.limit(new CallLimits(1, null, null));
+    vendor.want(one);
+    vendor.want(one);
+    assertThat(one.told().why()).isEqualTo("concurrency");
+
+    var refused = vendor.limit(CallLimits.NONE);
+    var permit = refused.want(1).join();
+    refused.ended(
+        permit,
+        new LlmOutcome.Failed(
+            new LlmError(LlmErrorCode.RATE_LIMITED, "no", null, Duration.ofMinutes(2), null),
+            "m",
+            Usage.NONE,
+            List.of()));
+    var _ = refused.want(1);
+    assertThat(refused.told().why()).isEqualTo("vendor_asked");
+    assertThat(refused.told().delay()).isEqualTo(Duration.ofMinutes(2));
+  }
+
   @Test
   void keepsTheConfiguredTokens() {
     var vendor = new SimulatedVendor(10_000, LATENCY, null, false);

@@ -1,12 +1,16 @@
 package org.pgoffload.worker.sql.scheduling;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.worker.delivery.scheduling.ConcurrencyQuota;
 import org.pgoffload.worker.delivery.scheduling.Places;
+import org.pgoffload.worker.delivery.scheduling.ShortName;
 import org.pgoffload.worker.delivery.scheduling.Turn;
+import org.pgoffload.worker.delivery.waiting.Largest;
 import org.pgoffload.worker.sql.sessions.SqlLimits;
 
 /// The connections that tasks run on: within the limits of their depth, role and session, in the
@@ -66,6 +70,52 @@ final class TaskPlaces implements Places<TaskPlaces.Place> {
       }
     }
     return earliest == null ? null : earliest.getValue().turn();
+  }
+
+  /// Of sessions, roles and depths where something waits: how many do, and how many places are
+  /// taken; of a session also how many it has.
+  @Override
+  public void tell(ObjectNode queue) {
+    queue.put("connections", limits.connections()).put("per_role", limits.connectionsPerRole());
+    var roles = new HashMap<Role, Integer>();
+    var atDepths = new TreeMap<Integer, Integer>();
+    var sessions = new HashMap<Session, ConcurrencyQuota<Place>>();
+    quotas.forEach((of, quota) -> {
+      if (of instanceof Session session && quota.waiting() > 0) {
+        sessions.put(session, quota);
+        roles.merge(session.role, quota.waiting(), Integer::sum);
+        atDepths.merge(session.role.depth, quota.waiting(), Integer::sum);
+      }
+    });
+    var told = queue.putObject("sessions");
+    for (var each : Largest.of(sessions.entrySet(), entry -> entry.getValue().waiting())) {
+      var quota = each.getValue();
+      told.putArray(nameOf(each.getKey()))
+          .add(quota.waiting())
+          .add(quota.taken())
+          .add(quota.places());
+    }
+    var ofRoles = queue.putObject("roles");
+    for (var each : Largest.of(roles.entrySet(), Map.Entry::getValue)) {
+      ofRoles
+          .putArray(nameOf(each.getKey()))
+          .add(each.getValue())
+          .add(quotaOf(each.getKey()).taken());
+    }
+    var ofDepths = queue.putObject("depths");
+    atDepths.forEach((depth, waiting) ->
+        ofDepths
+            .putArray(depth.toString())
+            .add(waiting)
+            .add(Objects.requireNonNull(depths.get(depth)).taken()));
+  }
+
+  private static String nameOf(Role role) {
+    return role.depth + "/" + role.oid;
+  }
+
+  private static String nameOf(Session session) {
+    return nameOf(session.role) + "/" + (session.key == null ? "" : ShortName.of(session.key));
   }
 
   private ConcurrencyQuota<Place> quotaOf(Session session) {

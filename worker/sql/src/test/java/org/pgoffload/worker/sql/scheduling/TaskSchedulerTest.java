@@ -2,6 +2,7 @@ package org.pgoffload.worker.sql.scheduling;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -66,6 +67,23 @@ final class TaskSchedulerTest {
     choose.finished(4);
     assertThat(chosen()).containsExactly(6L);
     assertThat(choose.hasWaiting()).isFalse();
+  }
+
+  @Test
+  void tellsWhatWaitsForWhichLimit() {
+    add(of(1, 10), of(2, 10), of(3, 10), alone(4, "s", 0), of(5, 12));
+    add(task(6, 11, new SqlTask.Scheduling("s", 1, 0, null)));
+    add(task(7, 11, new SqlTask.Scheduling("s", 1, 0, null)));
+    assertThat(chosen()).containsExactly(1L, 2L, 5L, 6L);
+    var told = JsonNodeFactory.instance.objectNode();
+    choose.tell(told);
+    assertThat(told.path("waiting").asInt()).isEqualTo(3);
+    assertThat(told.path("connections").asInt()).isEqualTo(4);
+    assertThat(told.path("per_role").asInt()).isEqualTo(2);
+    assertThat(told.path("sessions").toString())
+        .contains("\"0/11/s\":[1,1,1]", "\"0/10/s\":[1,0,1]", "\"0/10/\":[1,2,");
+    assertThat(told.path("roles").toString()).isEqualTo("{\"0/10\":[2,2],\"0/11\":[1,1]}");
+    assertThat(told.path("depths").toString()).isEqualTo("{\"0\":[3,4]}");
   }
 
   @Test

@@ -20,6 +20,7 @@ import picocli.CommandLine.Command;
       WorkerCommand.class,
       ResultsCommand.class,
       MaintainCommand.class,
+      ConsoleCommand.class,
       AdoptCommand.class,
       PromoteCommand.class,
       RotateKeyCommand.class,

@@ -18,6 +18,9 @@ public final class Settings extends Environment {
   private static final String KAFKA = "KAFKA_";
   private static final String PASSWORD = "PGPASSWORD";
 
+  /// The login of an address whose login is not used.
+  private static final String NOBODY = "nobody";
+
   /// Variables of Kafka's own scripts, which are no client properties.
   private static final Set<String> OF_KAFKAS_SCRIPTS =
       Set.of(
@@ -70,6 +73,30 @@ public final class Settings extends Environment {
     var variables = libpqVariables();
     variables.putIfAbsent("PGUSER", text("USER", "postgres"));
     return database("PGHOST and the other PG… variables", null, variables);
+  }
+
+  /// The database for a part that has no login of its own: its readers bring theirs. A login in the
+  /// address is not used.
+  ///
+  /// @param own the part's own variable, before DATABASE_URL and libpq's
+  public @Nullable DatabaseAddress databaseOfReaders(String own) {
+    var name = has(own) || has(own + FILE) ? own : "DATABASE_URL";
+    var url = secret(name);
+    var variables = libpqVariables();
+    variables.keySet().removeAll(Set.of("PGUSER", PASSWORD, "PGPASSFILE"));
+    if (url == null && !has("PGHOST") && !has("PGHOSTADDR")) {
+      problem("no database: set " + own + " to postgresql://host:port/database");
+      return null;
+    }
+    variables.put("PGUSER", NOBODY);
+    var address = database(name, url, variables);
+    if (address == null) {
+      return null;
+    }
+    if (address.database().equals(NOBODY)) {
+      problem(name + ": it must name the database");
+    }
+    return address.as(NOBODY, null);
   }
 
   private @Nullable DatabaseAddress database(

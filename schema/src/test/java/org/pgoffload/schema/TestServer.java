@@ -21,12 +21,13 @@ import org.pgoffload.protocol.Secret;
 /// - `nobody`, who was granted nothing
 /// - `worker_login` and `results_login`, members of the parts' roles
 ///
-/// The passwords of these are their names, which only the database `postgres` asks for: in each
-/// session it would be most of the work. Of roles that tests make, these log in without one too:
-/// the parts' own, `alice`, `bob`, `va` and `old_va`; `nologin` never does.
+/// The passwords of these are their names, which only the databases `postgres` and `passwords` ask
+/// for: in each session it would be most of the work. Of roles that tests make, these log in
+/// without one too: the parts' own, `alice`, `bob`, `va` and `old_va`; `nologin` never does.
 public final class TestServer {
   private static final String PASSWORD = "postgres";
   private static final String TEMPLATE = "installed";
+  private static final String PASSWORDS = "passwords";
   private static final List<String> ROLES =
       List.of(
           "app",
@@ -40,7 +41,7 @@ public final class TestServer {
           "results_login");
   private static final List<String> AUTHENTICATION =
       List.of(
-          "host postgres all 127.0.0.1/32 scram-sha-256",
+          "host postgres," + PASSWORDS + " all 127.0.0.1/32 scram-sha-256",
           "host all nologin 127.0.0.1/32 reject",
           "host all postgres,"
               + String.join(",", ROLES)
@@ -128,12 +129,20 @@ public final class TestServer {
 
   /// The same with a slot.
   public TestDatabase newDatabase() {
-    var address = newInstalledDatabase();
+    return newDatabase(newInstalledDatabase());
+  }
+
+  private TestDatabase newDatabase(DatabaseAddress address) {
     try (var admin = Session.open(address)) {
       admin.run("grant create on schema public to mallory");
       admin.run("select pg_create_logical_replication_slot(?, 'pgoutput')", address.database());
     }
     return new TestDatabase(this, address, address.database());
+  }
+
+  /// A database with the schema that asks every role for its password; there is one at a time.
+  public TestDatabase newDatabaseWithPasswords() {
+    return newDatabase(newInstalledDatabase(PASSWORDS));
   }
 
   /// Ends the server as a crash would, until [#startAgain()].

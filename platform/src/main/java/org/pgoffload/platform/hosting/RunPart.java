@@ -1,6 +1,7 @@
 package org.pgoffload.platform.hosting;
 
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -23,18 +24,17 @@ public final class RunPart {
   private final Supplier<Settings> read;
   private final String name;
   private final Function<Settings, Function<Telemetry, RunningPart>> configure;
-  private final CheckLogins checkLogins;
+  private final Consumer<Settings> checkLogins;
 
-  /// @param databaseOf as [Settings#database(String)] takes it
   private RunPart(
       Supplier<Settings> read,
       String name,
-      @Nullable String databaseOf,
+      Consumer<Settings> checkLogins,
       Function<Settings, Function<Telemetry, RunningPart>> configure) {
     this.read = read;
     this.name = name;
     this.configure = configure;
-    this.checkLogins = new CheckLogins(databaseOf);
+    this.checkLogins = checkLogins;
   }
 
   /// Blocks until the part has ended.
@@ -51,7 +51,19 @@ public final class RunPart {
       @Nullable String databaseOf,
       Function<Settings, Function<Telemetry, RunningPart>> configure)
       throws InterruptedException {
-    var runPart = new RunPart(read, name, databaseOf, configure);
+    return run(new RunPart(read, name, new CheckLogins(databaseOf)::with, configure));
+  }
+
+  /// The same, of a part that has no login of its own.
+  public static int runWithoutLogin(
+      Supplier<Settings> read,
+      String name,
+      Function<Settings, Function<Telemetry, RunningPart>> configure)
+      throws InterruptedException {
+    return run(new RunPart(read, name, _ -> {}, configure));
+  }
+
+  private static int run(RunPart runPart) throws InterruptedException {
     try (var hangups = Hangups.listen()) {
       var next = runPart.configured();
       while (next != null && !isEnding()) {
@@ -127,7 +139,7 @@ public final class RunPart {
           continue;
         }
         try {
-          checkLogins.with(read.get());
+          checkLogins.accept(read.get());
           next.set(configured());
         } catch (ConfigurationException e) {
           LOG.error(

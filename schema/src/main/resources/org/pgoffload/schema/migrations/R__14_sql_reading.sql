@@ -593,7 +593,8 @@ begin
   if names = '{}' then
     return 'select pg_catalog.jsonb_build_object() from pg_catalog.generate_series(1, ($1).row_count)';
   end if;
-  return 'select pg_catalog.to_jsonb(t) from pgoffload.cast_rows($1, $2, $3) t ('
+  -- the row, also where a column has this name
+  return 'select pg_catalog.to_jsonb(t.*) from pgoffload.cast_rows($1, $2, $3) t ('
     || (select string_agg(format('%I %s', c, t), ', ' order by n) from unnest(names, types) with ordinality u (c, t, n))
     || ')';
 end

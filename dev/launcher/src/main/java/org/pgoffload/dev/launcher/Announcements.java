@@ -19,6 +19,14 @@ final class Announcements {
       text.append("  Superuser:         psql '").append(installation.adminUri()).append("'\n");
     }
     text.append("  Kafka:             ").append(installation.kafkaBootstrap()).append('\n');
+    if (installation.consoleUrl() != null) {
+      text.append("  Console:           ").append(installation.consoleUrl());
+      if (installation.hasPostgres()) {
+        // the password stands in the address above
+        text.append(" (sign in as ").append(LocalInstallation.APPLICATION_ROLE).append(')');
+      }
+      text.append('\n');
+    }
     text.append("  Results topic:     ").append(installation.topics().results()).append("\n\n");
     if (installation.hasPostgres()) {
       text.append("Try:\n  psql '")

@@ -222,7 +222,12 @@ final class BenchCommand extends PgoffloadCommand {
       environment.putAll(model.environment());
       var options =
           new LocalOptions(
-              Directory.temporary(), false, 0, 0, EnumSet.allOf(Part.class), environment);
+              Directory.temporary(),
+              false,
+              0,
+              0,
+              EnumSet.complementOf(EnumSet.of(Part.CONSOLE)),
+              environment);
       var installation = LocalInstallation.start(options, say);
       try (var _ = new RunUntilShutdown(installation)) {
         return RunBenchmark.run(

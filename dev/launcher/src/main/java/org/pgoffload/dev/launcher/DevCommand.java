@@ -40,7 +40,7 @@ final class DevCommand extends PgoffloadCommand {
       split = ",",
       paramLabel = "PART",
       description =
-          "What to start: postgres,kafka,producer,worker,results,maintenance; default: all.")
+          "What to start: postgres,kafka,producer,worker,results,maintenance,console; default: all.")
   private Set<Part> parts = EnumSet.allOf(Part.class);
 
   @Option(

@@ -18,6 +18,7 @@ import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.console.ConsoleApp;
 import org.pgoffload.dev.servers.PostgresOptions;
 import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.servers.WorkerLogin;
@@ -25,6 +26,7 @@ import org.pgoffload.dev.servers.kafka.BrokerOptions;
 import org.pgoffload.dev.servers.kafka.BrokerProcess;
 import org.pgoffload.launcher.InstallCommand;
 import org.pgoffload.launcher.ReadConfiguration;
+import org.pgoffload.launcher.ReadConsoleConfiguration;
 import org.pgoffload.operations.Install;
 import org.pgoffload.operations.InstallLogins;
 import org.pgoffload.operations.MaintenanceApp;
@@ -69,6 +71,7 @@ public final class LocalInstallation implements AutoCloseable {
   private @Nullable DatabaseAddress application;
   private @Nullable LocalWorkers workers;
   private int managementPort = -1;
+  private @Nullable String consoleUrl;
   private boolean closed;
 
   private LocalInstallation(LocalOptions options) {
@@ -133,6 +136,12 @@ public final class LocalInstallation implements AutoCloseable {
     var maintenance =
         options.parts().contains(Part.MAINTENANCE) ? ReadConfiguration.maintenance(settings) : null;
     var worker = options.parts().contains(Part.WORKER) ? ReadConfiguration.worker(settings) : null;
+    // a free port: there may be several installations on a machine
+    environment.putIfAbsent("PGOFFLOAD_CONSOLE_ADDRESS", "127.0.0.1:0");
+    var console =
+        options.parts().contains(Part.CONSOLE)
+            ? ReadConsoleConfiguration.from(new Settings(environment))
+            : null;
     settings.check();
     var observe = serve(Observe.start(settings, "dev"));
     managementPort = observe.port();
@@ -162,6 +171,11 @@ public final class LocalInstallation implements AutoCloseable {
     if (maintenance != null) {
       var maintenanceApp = opened(MaintenanceApp.start(maintenance, telemetry));
       observe.tellOf("maintenance", maintenanceApp::health);
+    }
+    if (console != null) {
+      var consoleApp = opened(ConsoleApp.start(console));
+      observe.tellOf("console", consoleApp::health);
+      consoleUrl = consoleApp.url();
     }
   }
 
@@ -331,6 +345,11 @@ public final class LocalInstallation implements AutoCloseable {
   /// Where the management address listens; -1 if nothing does.
   public int managementPort() {
     return managementPort;
+  }
+
+  /// The address of the console; null where there is none.
+  public @Nullable String consoleUrl() {
+    return consoleUrl;
   }
 
   boolean hasPostgres() {

@@ -9,7 +9,8 @@ public enum Part {
   PRODUCER,
   WORKER,
   RESULTS,
-  MAINTENANCE;
+  MAINTENANCE,
+  CONSOLE;
 
   String word() {
     return name().toLowerCase(Locale.ROOT);

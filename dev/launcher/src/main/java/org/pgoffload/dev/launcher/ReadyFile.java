@@ -10,8 +10,8 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.LinkedHashMap;
 
 /// Tells another program that everything answers, and where: a JSON object with `postgres_url`,
-/// `admin_url`, `kafka_bootstrap`, `prefix` and `env`. It holds passwords, so its owner alone can
-/// read it. It appears whole, or not at all.
+/// `admin_url`, `kafka_bootstrap`, `prefix`, `console_url` and `env`. It holds passwords, so its
+/// owner alone can read it. It appears whole, or not at all.
 final class ReadyFile {
   private ReadyFile() {}
 
@@ -32,6 +32,9 @@ final class ReadyFile {
     }
     content.put("kafka_bootstrap", installation.kafkaBootstrap());
     content.put("prefix", installation.topics().prefix());
+    if (installation.consoleUrl() != null) {
+      content.put("console_url", installation.consoleUrl());
+    }
     content.put("env", installation.joiningEnvironment());
     try {
       var absolute = file.toAbsolutePath();

@@ -55,6 +55,8 @@ class ArchitectureTest {
         .definedBy("org.pgoffload.worker..")
         .layer("results")
         .definedBy("org.pgoffload.results..")
+        .layer("console")
+        .definedBy("org.pgoffload.console..")
         .layer("launcher")
         .definedBy("org.pgoffload.launcher..")
         .layer("dev")
@@ -69,8 +71,10 @@ class ArchitectureTest {
         .mayOnlyBeAccessedByLayers("launcher", "dev")
         .whereLayer("results")
         .mayOnlyBeAccessedByLayers("launcher", "dev")
-        .whereLayer("operations")
+        .whereLayer("console")
         .mayOnlyBeAccessedByLayers("launcher", "dev")
+        .whereLayer("operations")
+        .mayOnlyBeAccessedByLayers("console", "launcher", "dev")
         .whereLayer("schema")
         .mayOnlyBeAccessedByLayers("operations", "launcher", "dev")
         .whereLayer("connectors")
@@ -97,6 +101,7 @@ class ArchitectureTest {
             "org.pgoffload.producer..",
             "org.pgoffload.worker..",
             "org.pgoffload.results..",
+            "org.pgoffload.console..",
             "org.pgoffload.launcher..")
         .and()
         .doNotBelongToAnyOf(DatabaseAddress.class)
@@ -185,6 +190,7 @@ class ArchitectureTest {
             "org.pgoffload.producer..",
             "org.pgoffload.worker..",
             "org.pgoffload.results..",
+            "org.pgoffload.console..",
             "org.pgoffload.launcher..")
         .whereLayer("servers")
         .mayNotAccessAnyLayer()

@@ -1,0 +1,57 @@
+package org.pgoffload.console.requests;
+
+import java.sql.SQLException;
+import org.pgoffload.console.database.RoleSession;
+import org.pgoffload.console.web.Problem;
+
+/// Asks again what a request has asked, as the role that is signed in.
+final class RepeatRequest {
+  private RepeatRequest() {}
+
+  /// Asks again; the id of the new request.
+  static long of(RoleSession session, long id, boolean isSql) throws SQLException {
+    return isSql ? sql(session, id) : llm(session, id);
+  }
+
+  private static long llm(RoleSession session, long id) throws SQLException {
+    return session.row("select ${public_schema}.llm_retry(?)", row -> row.getLong(1), id);
+  }
+
+  /// A task takes over the settings of the session that launches it. So the console's session gets
+  /// those of the first launch, for this transaction. They decide what the command means, its
+  /// search path above all: another role's task is not repeated, because that role would decide
+  /// what is done with the reader's rights. Afterwards no name stands without its schema.
+  private static long sql(RoleSession session, long id) throws SQLException {
+    boolean own =
+        session.exists(
+            """
+            select from ${public_schema}.sql_request q
+            where q.id = ? and q.requested_by_oid = (select o.oid from pg_roles o where o.rolname = current_user)
+            """,
+            id);
+    if (!own) {
+      throw new Problem(
+          403,
+          "42501",
+          "Only the role that has launched a command can repeat it.",
+          "Read it first, and launch it yourself if it is to run with your rights.");
+    }
+    session.rows(
+        """
+        select pg_catalog.set_config(s.name, s.value, true)
+        from ${public_schema}.sql_request q, lateral pgoffload.settings_to_apply(q.settings) s
+        where q.id operator(pg_catalog.=) ?
+        """,
+        row -> row.getString(1),
+        id);
+    return session.row(
+        """
+        insert into ${public_schema}.sql_request (command, label, timeout, ordering_key, tags)
+        select q.command, q.label, q.timeout, q.ordering_key, q.tags
+        from ${public_schema}.sql_request q where q.id operator(pg_catalog.=) ?
+        returning id
+        """,
+        row -> row.getLong(1),
+        id);
+  }
+}

@@ -1,0 +1,8 @@
+package org.pgoffload.console.signin;
+
+/// What a role may do here, as the server said when it signed in. It decides what the pages offer;
+/// whether an action is allowed, the server decides each time.
+///
+/// @param asks whether it is a member of `llm_user`
+/// @param launches whether it is a member of `pgbackground_role`
+public record RoleRights(boolean asks, boolean launches) {}

@@ -1,5 +1,8 @@
 -- How a request of any kind is signed and sent, and the id of a request that is sent at once.
 
+drop function if exists pgoffload.send_envelope(
+  bigint, text, text, text, boolean, interval, boolean, name, oid, text, uuid, timestamptz);
+
 -- API: Private. Signs and sends an envelope as a logical decoding message: bound to the commit of this
 -- transaction, or at once. The message is the signature, a line feed and the envelope; the envelope's
 -- bytes travel verbatim to the worker, which checks them. Runs within the rights and the search_path of
@@ -16,19 +19,21 @@ create or replace function pgoffload.send_envelope(
   requested_by_oid oid,
   payload text,            -- the fields of a JSON object, without its braces
   nonce uuid,              -- tells it from another request of its id; null: one is made
-  asked_at timestamptz default null)  -- of one that is sent again, with this transaction: when it was sent first
+  asked_at timestamptz default null,  -- of one that is sent again, with this transaction: when it was sent first
+  signer pgoffload.signer default null)  -- null: it is looked up
 returns void
 language plpgsql volatile
 as $$
 declare
-  signer pgoffload.signer;
   -- W3C Trace Context: an invalid value counts as none
   trace constant text := substring(current_setting('pgoffload.traceparent', true) from '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
   envelope bytea;
   message bytea;
   sent_at pg_lsn;
 begin
-  select * into strict signer from pgoffload.signer;
+  if signer.key_id is null then
+    select s.* into strict signer from pgoffload.signer s;
+  end if;
   -- The routing fields come first and the payload last: the transform reads no further than it must.
   -- By concat, every text of a caller's through to_json: a fraction of the time of json_build_object. Of a field that is
   -- null, name and value are concatenated by an operator, which makes both null, and concat leaves that out.

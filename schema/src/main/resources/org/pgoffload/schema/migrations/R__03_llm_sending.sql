@@ -385,24 +385,27 @@ exception when others then
 end
 $$;
 
+drop function if exists pgoffload.maintained_mark(integer, text[], bytea, jsonb);
+
 -- API: Private. Which row of which maintained column a request is for, as JSON. Runs within the search_path of its
 -- callers.
-create or replace function pgoffload.maintained_mark(number integer, key text[], hash bytea, ending jsonb) returns text
-language plpgsql stable
+create or replace function pgoffload.maintained_mark(
+  c pgoffload.maintained_column,   -- null: it was dropped
+  key text[],
+  hash bytea,
+  ending jsonb)
+returns text
+language plpgsql immutable
 as $$
-declare
-  name text;
-  chunk jsonb;
 begin
-  select c.name, c.chunk into name, chunk from pgoffload.maintained_column c where c.number = maintained_mark.number;
   return concat(
-    '{"name":', to_json(coalesce(name, '')),
+    '{"name":', to_json(coalesce(c.name, '')),
     ',"key":', to_json(key),
     ',"hash":"', encode(hash, 'hex'), '"',
-    ',"end":' || case when name is null
+    ',"end":' || case when c.name is null
                       then '{"code":"superseded","message":"the maintained column was dropped"}'
                       else ending::text end,
-    ',"chunk":' || chunk::text,
+    ',"chunk":' || c.chunk::text,
     '}');
 end
 $$;
@@ -430,7 +433,8 @@ begin
     '"retry_of":' || request.retry_of,
     '"tags":' || request.tags::text,
     '"maintained":' || case when request.maintained is not null then pgoffload.maintained_mark(
-      request.maintained, request.maintained_key, request.maintained_hash, request.maintained_end) end);
+      (select c from pgoffload.maintained_column c where c.number = request.maintained),
+      request.maintained_key, request.maintained_hash, request.maintained_end) end);
 end
 $$;
 

@@ -40,32 +40,6 @@ begin
 end
 $$;
 
--- API: Private. Takes the installation from a row whose transaction is another one than it says. Such a row was not
--- asked here, but restored from a dump, or replicated: no sweep sends it.
-create or replace function pgoffload.disown_request() returns trigger
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  new.installation := null;
-  return new;
-end
-$$;
-
-create or replace trigger disown_request
-  before insert on ${public_schema}.llm_request
-  for each row
-  when (new.created_xid <> pg_catalog.pg_current_xact_id())
-  execute function pgoffload.disown_request();
-create or replace trigger disown_request
-  before insert on ${public_schema}.sql_request
-  for each row
-  when (new.created_xid <> pg_catalog.pg_current_xact_id())
-  execute function pgoffload.disown_request();
--- in a session that replicates, too
-alter table ${public_schema}.llm_request enable always trigger disown_request;
-alter table ${public_schema}.sql_request enable always trigger disown_request;
-
 -- API: Private, for the owner. Ends requests that came with a copy of the database and have no result: only their own
 -- installation executes them. pgoffload adopt calls it page by page.
 create or replace function pgoffload.end_copied(

@@ -166,33 +166,42 @@ end
 $$;
 select pgoffload.note_accepted_timeline();
 
--- API: Private. Gives a row another id, on a server that was promoted a moment ago: it may not have got the last ids that
--- were drawn, and the sequence would draw them again, until the acceptance begins a new range.
-create or replace function pgoffload.draw_id_anew() returns trigger
+-- API: Private. Takes the installation from a row whose transaction is another one than it says: such a row was not asked
+-- here, but restored from a dump, or replicated, and no sweep sends it. Gives a row another id on a server that was
+-- promoted a moment ago: it may not have got the last ids that were drawn, and the sequence would draw them again, until
+-- the acceptance begins a new range.
+create or replace function pgoffload.place_request() returns trigger
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  new.id := pgoffload.random_request_id(new.id);
+  if new.created_xid <> pg_current_xact_id() then
+    new.installation := null;
+  elsif not new.immediate
+     -- as pgoffload.current_timeline has it
+     and substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) <> pgoffload.accepted_timeline() then
+    new.id := pgoffload.random_request_id(new.id);
+  end if;
   return new;
 end
 $$;
 
--- as pgoffload.current_timeline has it; not for rows that were not asked here (pgoffload.disown_request)
-create or replace trigger draw_id_anew
+-- Without a condition: each statement that inserts a row would have it parsed and planned. In a session that replicates,
+-- too.
+create or replace trigger place_request
   before insert on ${public_schema}.llm_request
-  for each row
-  when (not new.immediate and new.created_xid = pg_catalog.pg_current_xact_id()
-    and pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)
-      <> pgoffload.accepted_timeline())
-  execute function pgoffload.draw_id_anew();
-create or replace trigger draw_id_anew
+  for each row execute function pgoffload.place_request();
+create or replace trigger place_request
   before insert on ${public_schema}.sql_request
-  for each row
-  when (not new.immediate and new.created_xid = pg_catalog.pg_current_xact_id()
-    and pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)
-      <> pgoffload.accepted_timeline())
-  execute function pgoffload.draw_id_anew();
+  for each row execute function pgoffload.place_request();
+alter table ${public_schema}.llm_request enable always trigger place_request;
+alter table ${public_schema}.sql_request enable always trigger place_request;
+drop trigger if exists disown_request on ${public_schema}.llm_request;
+drop trigger if exists disown_request on ${public_schema}.sql_request;
+drop trigger if exists draw_id_anew on ${public_schema}.llm_request;
+drop trigger if exists draw_id_anew on ${public_schema}.sql_request;
+drop function if exists pgoffload.disown_request();
+drop function if exists pgoffload.draw_id_anew();
 
 -- API: Private, for the producer and the owner. Makes the server's timeline the installation's own, and returns its
 -- token. A break of the capture is recorded with it, which begins a new range of ids: no id of before is drawn again,

@@ -21,10 +21,13 @@ begin
 end
 $$;
 
+drop function if exists pgoffload.ask_maintained_row(integer, text[], bytea, text, jsonb);
+
 -- API: Private. Inserts the request for a row, for the role that has declared the column, and sends it with the
 -- transaction. What it asks was checked when it was declared. Runs within its callers' rights and search_path.
 create or replace function pgoffload.ask_maintained_row(
-  number integer,
+  c pgoffload.maintained_column,
+  signer pgoffload.signer,
   key text[],
   hash bytea,              -- of the inputs
   prompt text,             -- null: all inputs are blank
@@ -33,70 +36,77 @@ returns void
 language plpgsql volatile
 as $$
 declare
-  request ${public_schema}.llm_request;
+  requester constant name := pg_get_userbyid(c.declarer);
+  -- a backfill may wait for its turn, and for a vendor
+  lasts constant interval := coalesce(c.timeout, interval '1 day');
+  drawn_id bigint;
+  drawn_nonce uuid;
   payload text;
   ignored text;
 begin
   -- before anything is made of it
-  if octet_length(prompt) > 1024 and octet_length(prompt) > (select s.max_request_bytes from pgoffload.signer s) then
+  if octet_length(prompt) > signer.max_request_bytes then
     refusal := jsonb_build_object('code', 'request_too_large', 'message', format(
       'the request is too large: its text has %s bytes; max_request_bytes is the limit', octet_length(prompt)));
     prompt := null;
+  end if;
+  if prompt is null then
+    refusal := coalesce(refusal, '{"code": "blank"}');
   end if;
   -- null, not a default: the settings of whoever writes to the table are none of the declarer's
   insert into ${public_schema}.llm_request (
     kind, prompt, system, model, provider, options, timeout, response_schema, requested_by, requested_by_oid,
     maintained, maintained_row, maintained_key, maintained_hash, maintained_end)
-  select c.kind, ask_maintained_row.prompt, c.system, c.model, c.provider, c.options,
-         -- a backfill may wait for its turn, and for a vendor
-         coalesce(c.timeout, interval '1 day'), c.response_schema, pg_get_userbyid(c.declarer), c.declarer,
-         c.number, pgoffload.maintained_row_id(ask_maintained_row.key), ask_maintained_row.key, ask_maintained_row.hash,
-         coalesce(refusal, case when ask_maintained_row.prompt is null then '{"code": "blank"}'::jsonb end)
-  from pgoffload.maintained_column c where c.number = ask_maintained_row.number
-  returning * into request;
-  if request.id is null then
-    return;  -- it was dropped a moment ago
-  end if;
+  values (
+    c.kind, ask_maintained_row.prompt, c.system, c.model, c.provider, c.options, lasts, c.response_schema,
+    requester, c.declarer, c.number, pgoffload.maintained_row_id(ask_maintained_row.key), ask_maintained_row.key,
+    ask_maintained_row.hash, refusal)
+  returning id, nonce into drawn_id, drawn_nonce;
 
-  payload := pgoffload.llm_payload(request);
+  -- as pgoffload.llm_payload does, for which a whole request would have to be made
+  payload := concat_ws(',',
+    case when c.kind = 'embed' then '"inputs":[' || to_json(prompt) || ']' else '"prompt":' || to_json(prompt) end,
+    '"system":' || to_json(c.system),
+    '"model":' || to_json(c.model),
+    '"provider":' || to_json(c.provider),
+    '"options":' || c.options::text,
+    '"response_schema":' || c.response_schema::text,
+    '"maintained":' || pgoffload.maintained_mark(c, key, hash, refusal));
   -- an envelope has less besides; whoever writes to the table is not to be disturbed
-  if octet_length(payload) > 1024 and octet_length(payload) > (select s.max_request_bytes - 2048 from pgoffload.signer s) then
-    payload := '"maintained":' || pgoffload.maintained_mark(
-      request.maintained, request.maintained_key, request.maintained_hash,
+  if octet_length(payload) > signer.max_request_bytes - 2048 then
+    payload := '"maintained":' || pgoffload.maintained_mark(c, key, hash,
       jsonb_build_object('code', 'request_too_large', 'message', format(
         'the request is too large: %s bytes as JSON; max_request_bytes is the limit', octet_length(payload))));
   end if;
   ignored := pgoffload.send_envelope(
-    request.id, request.kind, null, null, false, request.timeout, true, request.requested_by, request.requested_by_oid,
-    payload, request.nonce);
+    drawn_id, c.kind, null, null, false, lasts, true, requester, c.declarer, payload, drawn_nonce, null, signer);
 end
 $$;
 
 -- API: Private. What nobody else can know: proves that a text was written by code of the owner. Runs within its callers'
 -- rights and search_path.
-create or replace function pgoffload.proof_of(what text) returns text
-language plpgsql stable
+create or replace function pgoffload.proof_of(what text, signer pgoffload.signer) returns text
+language plpgsql immutable
 as $$
 begin
   -- with words in front that no envelope begins with: it is no signature of a request
-  return encode((select sha256(s.outer_pad || sha256(s.inner_pad || convert_to('proof of ' || what, 'UTF8')))
-                 from pgoffload.signer s), 'hex');
+  return encode(sha256(signer.outer_pad || sha256(signer.inner_pad || convert_to('proof of ' || what, 'UTF8'))), 'hex');
 end
 $$;
+drop function if exists pgoffload.proof_of(text);
+
+drop function if exists pgoffload.maintained_asks(integer);
 
 -- API: Private. Whether a maintained column asks at the moment; what keeps it from that is in llm_maintained. What the
 -- declarer may is looked up now, the rest is as the last step has found it. Runs within its callers' rights and
 -- search_path.
-create or replace function pgoffload.maintained_asks(number integer) returns boolean
+create or replace function pgoffload.maintained_asks(c pgoffload.maintained_column) returns boolean
 language plpgsql stable
 as $$
-declare
-  c pgoffload.maintained_column;
 begin
-  select m.* into c
-  from pgoffload.maintained_column m, pgoffload.maintained_state s, pgoffload.installation i
-  where m.number = maintained_asks.number and s.number = m.number and s.paused_at is null and s.failing_until is null
-    and s.blocked is null and i.id::uuid = m.installation;
+  perform from pgoffload.maintained_state s, pgoffload.installation i
+  where s.number = c.number and s.paused_at is null and s.failing_until is null and s.blocked is null
+    and i.id::uuid = c.installation;
   return found and pgoffload.may_maintain(c);
 end
 $$;
@@ -111,23 +121,23 @@ as $$
   cross join lateral (select r.maintained from ${public_schema}.sql_request r where r.id = t.task limit 1) q
 $$;
 
+drop function if exists pgoffload.maintained_query(integer);
+
+drop function if exists pgoffload.maintained_query(integer);
+
 -- API: Private. How rows of a maintained column are read: six digits, and a query, whose part of so many characters reads
 -- the new row alone; empty, if a column is gone. Runs within its callers' rights and search_path.
-create or replace function pgoffload.maintained_query(number integer) returns text
-language plpgsql volatile
+create or replace function pgoffload.maintained_query(c pgoffload.maintained_column) returns text
+language plpgsql stable
 as $$
 declare
-  c pgoffload.maintained_column;
-  row record;
-  new_row text;
-begin
-  select m.* into c from pgoffload.maintained_column m where m.number = maintained_query.number;
   -- by concat, and so by the types' own output functions: a cast may be a function of a user
-  row := pgoffload.row_expressions(c, '$1');
-  new_row := 'select ' || row.key_expression || ', ' || row.input_expression;
-  row := pgoffload.row_expressions(c, '$2');
+  new_row constant record := pgoffload.row_expressions(c, '$1');
+  old_row constant record := pgoffload.row_expressions(c, '$2');
+  read constant text := 'select ' || new_row.key_expression || ', ' || new_row.input_expression;
+begin
   return coalesce(
-    lpad(length(new_row)::text, 6, '0') || new_row || ', ' || row.key_expression || ', ' || row.input_expression, '');
+    lpad(length(read)::text, 6, '0') || read || ', ' || old_row.key_expression || ', ' || old_row.input_expression, '');
 end
 $$;
 
@@ -146,12 +156,11 @@ set extra_float_digits = 1
 set lc_monetary = 'C'
 as $$
 declare
-  number integer;
-  literals text[];
-  configuration bytea;
-  query text;
+  c pgoffload.maintained_column;
+  signer pgoffload.signer;
   statement text;
-  asks text;
+  known text;              -- of this statement: whether rows are asked about, t, f, or ? as long as no row is to be; how they are read
+  query text;
   key text[];
   inputs text[];
   hash bytea;
@@ -162,9 +171,8 @@ declare
   applying text := current_setting('pgoffload.applying', true);
   ignored text;
 begin
-  select c.number, c.literals, c.configuration into number, literals, configuration
-  from pgoffload.maintained_column c
-  where c.source = coalesce(pg_partition_root(tg_relid), tg_relid) and tg_name = ('pgoffload maintains ' || c.name)::name;
+  select d.* into c from pgoffload.maintained_column d
+  where d.source = coalesce(pg_partition_root(tg_relid), tg_relid) and tg_name = ('pgoffload maintains ' || d.name)::name;
   if not found then
     -- a transaction with an old snapshot may not see what was declared since
     if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
@@ -173,20 +181,18 @@ begin
     end if;
     return null;
   end if;
-  -- the setting is for speed, and proves nothing
-  if not coalesce(starts_with(applying, number || ' ') and pgoffload.maintained_of_task() = number, false) then
-    applying := null;
-  end if;
+  select g.* into signer from pgoffload.signer g;
 
-  -- Found out once for each statement, whose rows follow: kept in settings, behind the proof that they were written here.
-  query := current_setting('pgoffload.maintained_' || number, true);
-  statement := concat_ws(' ', number, pg_current_xact_id(), statement_timestamp(), '');
-  if left(query, 64) = pgoffload.proof_of(statement || substr(query, 65)) then
-    query := substr(query, 65);
+  -- Found out once for each statement, whose rows follow: kept in a setting, behind the proof that it was written here.
+  statement := concat_ws(' ', c.number, pg_current_xact_id(), statement_timestamp(), '');
+  known := current_setting('pgoffload.maintained_' || c.number, true);
+  if left(known, 64) = pgoffload.proof_of(statement || substr(known, 65), signer) then
+    known := substr(known, 65);
   else
-    query := pgoffload.maintained_query(number);
-    ignored := set_config('pgoffload.maintained_' || number, pgoffload.proof_of(statement || query) || query, true);
+    known := '?' || pgoffload.maintained_query(c);
+    ignored := set_config('pgoffload.maintained_' || c.number, pgoffload.proof_of(statement || known, signer) || known, true);
   end if;
+  query := substr(known, 2);
   if query = '' then
     return null;  -- a column is gone, which llm_maintained shows
   end if;
@@ -201,12 +207,12 @@ begin
           return null;
         end if;
       end if;
-      hash := pgoffload.maintained_hash(configuration, inputs);
-      prompt := pgoffload.fill_template(literals, inputs);
+      hash := pgoffload.maintained_hash(c.configuration, inputs);
+      prompt := pgoffload.fill_template(c.literals, inputs);
       exit;
     exception when others then
       -- this very statement has renamed a column, or the text is too large for the server
-      query := pgoffload.maintained_query(number);
+      query := pgoffload.maintained_query(c);
       refusal := case when attempt = 2
         then jsonb_build_object('code', 'inputs_not_readable', 'message', concat(sqlstate, ': ', sqlerrm)) end;
     end;
@@ -215,23 +221,22 @@ begin
     return null;
   end if;
 
-  if applying is not null then
+  -- the setting is for speed, and proves nothing
+  if (case when starts_with(applying, c.number || ' ') then pgoffload.maintained_of_task() = c.number end) then
     -- what changes in a row because its answer is written is not asked about; another row is
     if strpos(applying, pgoffload.maintained_row_id(key)::text) = 0 then
-      ignored := pgoffload.defer_maintained(number, key);
+      ignored := pgoffload.defer_maintained(c.number, key);
     end if;
     return null;
   end if;
-  asks := current_setting('pgoffload.maintained_asks_' || number, true);
-  if left(asks, 64) is distinct from pgoffload.proof_of(concat(statement, 'asks ', substr(asks, 65))) then
-    asks := pgoffload.maintained_asks(number)::text;
-    asks := pgoffload.proof_of(concat(statement, 'asks ', asks)) || asks;
-    ignored := set_config('pgoffload.maintained_asks_' || number, asks, true);
+  if starts_with(known, '?') then
+    known := case when pgoffload.maintained_asks(c) then 't' else 'f' end || substr(known, 2);
+    ignored := set_config('pgoffload.maintained_' || c.number, pgoffload.proof_of(statement || known, signer) || known, true);
   end if;
-  if substr(asks, 65) = 'true' then
-    ignored := pgoffload.ask_maintained_row(number, key, coalesce(hash, configuration), prompt, refusal);
+  if starts_with(known, 't') then
+    ignored := pgoffload.ask_maintained_row(c, signer, key, coalesce(hash, c.configuration), prompt, refusal);
   else
-    ignored := pgoffload.defer_maintained(number, key);
+    ignored := pgoffload.defer_maintained(c.number, key);
   end if;
   return null;
 end
@@ -375,6 +380,7 @@ declare
   of_row uuid;
   row_hash bytea;
   newest record;
+  signer constant pgoffload.signer := (select s from pgoffload.signer s);
 begin
   if c.number is null then
     return;
@@ -395,7 +401,7 @@ begin
       or newest.maintained_hash = row_hash and newest.installation = c.installation
          and (not exists (select from pgoffload.llm_result r where r.id = newest.id)
               or exists (select from pgoffload.maintained_answer a where a.number = c.number and a.request = newest.id));
-    perform pgoffload.ask_maintained_row(c.number, key, row_hash, prompt, null);
+    perform pgoffload.ask_maintained_row(c, signer, key, row_hash, prompt, null);
   end loop;
 
   insert into pgoffload.maintained_row as m (number, row_id, key, request, error_code, error_message, failed_at)

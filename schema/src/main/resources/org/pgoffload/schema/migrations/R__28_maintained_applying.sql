@@ -16,7 +16,7 @@ begin
     values (
       format('select pgoffload.%s(%s)', task, c.number), task,
       -- one after another; nobody else knows the key, and can hold them up under it
-      pgoffload.proof_of('maintained column ' || c.number),
+      pgoffload.proof_of('maintained column ' || c.number, (select s from pgoffload.signer s)),
       pg_get_userbyid(c.declarer), c.declarer, c.login, c.settings, 'maintained ' || c.number, true, c.number)
     returning id into launched;
   end if;

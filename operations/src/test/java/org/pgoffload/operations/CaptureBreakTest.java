@@ -277,6 +277,19 @@ final class CaptureBreakTest extends OnPostgresVersions {
   }
 
   @Test
+  void whoLooksWhetherARequestIsLostLocksNoTableThatAnInstallationAlters() {
+    try (var owner = database.open(database.admin().value("select current_user"))) {
+      owner.run("begin");
+      owner.run("select pgoffload.raise_if_lost(1, now())");
+      assertThat(
+              owner.rows(
+                  "select relation::regclass from pg_locks where pid = pg_backend_pid()"
+                      + " and relation in ('llm_request'::regclass, 'sql_request'::regclass)"))
+          .isEmpty();
+    }
+  }
+
+  @Test
   void whoReadsALostTaskIsTold() {
     try (var ann = database.open("ann")) {
       var pid = ann.number("select pg_background_launch('select 1')");

@@ -106,6 +106,13 @@ final class UpgradeTest {
         var queuedSent = database.onlySent();
         var task = ann.number("insert into sql_request (command) values ('select 7') returning id");
         var taskSent = database.onlySent();
+        // of this version a caller that has waited for 2 s locks llm_request, and ends before an
+        // installation that waits for it
+        database
+            .admin()
+            .run(
+                "create or replace function pgoffload.raise_if_lost(id bigint, since timestamptz)"
+                    + " returns void language sql as ''");
         // it waits for as long as the newer version is being installed
         asking.run("set statement_timeout = '60 s'");
         var asked =

@@ -276,8 +276,11 @@ begin
         and exists (select from pgoffload.id_range r where r.number = raise_if_lost.id >> 36 and r.removing_since is null)
      or b.first_id is null and b.reason <> 'key_revoked' and b.broken_at > clock_timestamp() - interval '2 min')
   order by b.first_id nulls last limit 1;
-  if found
-     and not exists (select from ${public_schema}.llm_request q where q.id = raise_if_lost.id)
+  -- apart: a caller that waits must not lock the tables of requests, for which the next installation would wait
+  if not found then
+    return;
+  end if;
+  if not exists (select from ${public_schema}.llm_request q where q.id = raise_if_lost.id)
      and not exists (select from ${public_schema}.sql_request q where q.id = raise_if_lost.id) then
     if reason = 'key_revoked' then
       raise exception 'request % was signed with a key that has been revoked, and nothing was done', id

@@ -148,6 +148,24 @@ final class RequestWhyTest extends OnPostgresVersions {
   }
 
   @Test
+  void aMarkOfAnotherServerCountsForNothing() {
+    try (var worker = database.worker("w")) {
+      captured(worker, queues(queue(""), ""));
+      database
+          .admin()
+          .run(
+              "update pgoffload.capture_mark set wal_position = 'FFFFFFFF/0', captured = snapshot");
+      worker.tells("{\"queues\": {}}");
+      assertThat(
+              database
+                  .admin()
+                  .rows(
+                      "select captured, wal_position <= pg_current_wal_insert_lsn() from pgoffload.capture_mark"))
+          .containsExactly("null|t");
+    }
+  }
+
+  @Test
   void saysThatTheSlotIsGone() {
     var slot = database.admin().value("select value from pgoffload.setting where name = 'slot'");
     try (var worker = database.worker("w")) {
@@ -188,6 +206,26 @@ final class RequestWhyTest extends OnPostgresVersions {
       assertThat(why(id).path("state").asText()).isEqualTo("failing_over");
     } finally {
       database.admin().run("update pgoffload.server_timeline set timeline = timeline - 1");
+    }
+  }
+
+  @Test
+  void saysThatWhatCameBeforeAFailOverIsGoneThroughOnceMore() {
+    var id = inserted();
+    database.admin().run("update pgoffload.server_timeline set first_id = ?", id + 1);
+    database
+        .admin()
+        .run(
+            "insert into pgoffload.consumer_position (topic, partition, next_offset, token, repeated_below)"
+                + " values ('t', 0, 3, pgoffload.current_token(), 10)");
+    try {
+      var why = why(id);
+      assertThat(why.path("state").asText()).isEqualTo("failing_over");
+      assertThat(why.path("behind").asLong()).isEqualTo(7);
+      // what was asked after it is not concerned
+      assertThat(why(inserted()).path("state").asText()).isNotEqualTo("failing_over");
+    } finally {
+      database.admin().run("update pgoffload.server_timeline set first_id = null");
     }
   }
 
@@ -346,7 +384,10 @@ final class RequestWhyTest extends OnPostgresVersions {
       captured(
           worker,
           queues(
-              queue(", \"places\": {\"echo:echo-1\": [40, 2000], \"echo:big\": [5, 25000]}"),
+              queue(
+                  ", \"places\": {\"echo:echo-1\": [40, 2000], \"echo:big\": [5, 25000, "
+                      + other
+                      + "]}"),
               ", \"models\": {\"echo:echo-1\": {\"waiting\": 1000, \"calling\": 0, \"why\":"
                   + " \"vendor_asked\", \"until\": "
                   + until
@@ -359,7 +400,11 @@ final class RequestWhyTest extends OnPostgresVersions {
       assertThat(why.path("reason").asText())
           .contains("worker w has 2000 of echo:echo-1 in flight, and 40 requests in its queue")
           .contains("has refused calls and asked to wait; the next one may begin in ");
-      assertThat(why(other).path("state").asText()).isEqualTo("model_full");
+      why = why(other);
+      assertThat(why.path("state").asText()).isEqualTo("model_full");
+      assertThat(why.path("reason").asText())
+          .contains("5 requests in its queue, this one the next");
+      assertThat(why.path("exact").asBoolean()).isTrue();
     }
   }
 
@@ -417,6 +462,20 @@ final class RequestWhyTest extends OnPostgresVersions {
       why = why(untold);
       assertThat(why.path("state").asText()).isEqualTo("model_pace");
       assertThat(why.path("exact").asBoolean()).isFalse();
+      // all that do something else are told: the others wait for their turn
+      worker.tells(
+          "{\"queues\": "
+              + queues(
+                  queue(""),
+                  ", \"models\": {\"echo:echo-1\": {\"waiting\": 1, \"calling\": 3, \"why\":"
+                      + " \"concurrency\"}}, \"in_flight\": {}, \"busy\": ["
+                      + calling
+                      + "]")
+              + "}");
+      why = why(untold);
+      assertThat(why.path("state").asText()).isEqualTo("model_pace");
+      assertThat(why.path("exact").asBoolean()).isTrue();
+      assertThat(why(calling).path("state").asText()).isEqualTo("claimed");
       app.run("select llm_cancel(?)", calling);
       assertThat(why(calling).path("state").asText()).isEqualTo("cancelling");
     }

@@ -94,19 +94,21 @@ as $$
 $$;
 
 -- API: Private. Notes how far the capture has come, for pgoffload.why_not_captured: each second at most, and only once
--- the slot is past the position that was noted last. Waits for nobody who notes the same. Runs within its callers' rights
--- and search_path.
+-- the slot is past the position that was noted last. One of another server's WAL, which came with a dump, counts for
+-- nothing. Waits for nobody who notes the same. Runs within its callers' rights and search_path.
 create or replace function pgoffload.mark_capture() returns void
 language plpgsql volatile
 as $$
 begin
   update pgoffload.capture_mark m
-  set captured = m.snapshot, captured_at = m.marked_at,
+  set captured = case when m.wal_position <= pg_current_wal_insert_lsn() then m.snapshot end,
+      captured_at = case when m.wal_position <= pg_current_wal_insert_lsn() then m.marked_at end,
       -- in this order: the snapshot is this statement's, and the position is read after it was taken
       snapshot = pg_current_snapshot(), wal_position = pg_current_wal_insert_lsn(), marked_at = clock_timestamp()
   where m.ctid = any (array(
     select o.ctid from pgoffload.capture_mark o
     where o.marked_at is null
+       or o.wal_position > pg_current_wal_insert_lsn()
        or o.marked_at < clock_timestamp() - interval '0.9 s'
           and o.wal_position <= (select s.confirmed_flush_lsn from pg_replication_slots s
                                  where s.slot_name = (select t.value from pgoffload.setting t where t.name = 'slot'))

@@ -412,12 +412,14 @@ begin
     pace := told -> 'models' -> target;
     w.detail := w.detail || jsonb_strip_nulls(jsonb_build_object('model', target, 'pace', pace));
     if (place ->> 0)::bigint > 0 then
-      w.exact := false;
-      w.behind := (place ->> 0)::bigint - 1;
+      -- of the others it is only known that they wait there too
+      w.exact := coalesce((place ->> 2)::bigint = q.id, false);
+      w.behind := case when w.exact then 0 else (place ->> 0)::bigint - 1 end;
       select * into paced from pgoffload.pace_of(target, pace);
       w.state := case when (pace ->> 'waiting')::bigint > 0 then paced.state else 'model_full' end;
       w.until := case when w.state = 'model_full' then null else paced.until end;
       w.reason := format('worker %s has %s of %s in flight, and %s in its queue', w.worker, place ->> 1, target, pgoffload.counted((place ->> 0)::bigint, 'request'))
+        || case when w.exact then ', this one the next' else '' end
         || case when w.state = 'model_full' then ': a model leaves room for others' else '; ' || paced.words end;
       w.hint := case when w.state = 'model_full' then 'More workers take more at a time, or PGOFFLOAD_MAX_IN_FLIGHT.' else paced.hint end;
       return w;
@@ -425,6 +427,8 @@ begin
   end if;
   w.exact := false;
   w.reason := format('worker %s has read its partition, and is about to claim it; %s wait there in all', w.worker, coalesce(queue ->> 'waiting', '0'));
+  w.hint := case when clock_timestamp() - q.created_at > interval '1 min' then
+    'If this does not pass, see the log of the worker, and whether the request is among the dead letters: pgoffload dead-letters list' end;
   return w;
 end
 $$;
@@ -443,6 +447,7 @@ declare
   pace jsonb;
   paced record;
   at timestamptz;
+  its_turn boolean;  -- whether it is known to wait for its turn; null: not known
 begin
   select l.told, l.heartbeat_at into told, w.as_of from pgoffload.live_queues() l
   where l.worker = w.worker order by l.epoch desc limit 1;
@@ -452,7 +457,10 @@ begin
   w.detail := w.detail || jsonb_strip_nulls(jsonb_build_object('model', target, 'pace', pace, 'calls', own -> 2));
   at := timestamptz 'epoch' + (own ->> 1)::double precision * interval '1 ms';
   select * into paced from pgoffload.pace_of(target, pace);
-  w.exact := own is not null;
+  its_turn := case when own is not null then own ->> 0 = 'turn'
+    -- all that do something else are told, and it was there by then
+    when told ? 'busy' and claimed.since < w.as_of then not told -> 'busy' @> to_jsonb(q.id) end;
+  w.exact := own is not null or coalesce(its_turn, false);
   case
     when own ->> 0 = 'calling' then
       w.state := 'calling';
@@ -467,7 +475,7 @@ begin
       w.state := 'another_answer';
       w.since := at;
       w.reason := 'another request asks the same, and its answer will serve this one';
-    when own ->> 0 = 'turn' or own is null and (pace ->> 'waiting')::bigint > 0 and (pace ->> 'calling')::bigint = 0 then
+    when its_turn or own is null and (pace ->> 'waiting')::bigint > 0 and (pace ->> 'calling')::bigint = 0 then
       w.state := paced.state;
       w.since := coalesce(at, w.since);
       w.until := case when paced.until > clock_timestamp() then paced.until end;
@@ -477,7 +485,7 @@ begin
     when told is null then
       w.reason := format('worker %s claimed it %s ago and does not tell more', w.worker, pgoffload.in_words(clock_timestamp() - w.since));
     else
-      w.state := case when (pace ->> 'waiting')::bigint > 0 then paced.state else 'claimed' end;
+      w.state := case when its_turn is null and (pace ->> 'waiting')::bigint > 0 then paced.state else 'claimed' end;
       w.until := case when w.state <> 'claimed' then paced.until end;
       w.reason := format('worker %s claimed it %s ago; of %s it has %s under way and %s that wait for their turn', w.worker,
           pgoffload.in_words(clock_timestamp() - w.since), target,

@@ -73,7 +73,7 @@ class RequestWhyTest extends OnSharedInstallation {
       awaitRows(
           asking,
           "select state || ' ' || exact || ' ' || behind from request_why(" + later + ")",
-          "model_pace false 0");
+          "model_pace true 0");
       var last = inserted(asking, "llm_request (prompt, ordering_key) values ('p', 'k')");
       awaitState(asking, last, "ordering_key");
       assertThat(value(asking, "select blocker from request_why(" + last + ")")).isEqualTo(later);

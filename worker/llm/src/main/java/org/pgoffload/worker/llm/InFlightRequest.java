@@ -125,6 +125,11 @@ final class InFlightRequest implements CallProgress {
     activity = Activity.after(activity, what, clock.instant());
   }
 
+  /// Whether it does anything else than to wait for its turn, or nobody knows.
+  synchronized boolean isBusy() {
+    return activity == null || activity.what() != Activity.What.TURN;
+  }
+
   /// Adds what it does, if it has begun anything.
   synchronized void tell(ObjectNode told) {
     if (activity != null) {

@@ -23,6 +23,9 @@ final class InFlightRequests {
   /// More than are ever between a claim and its beginning here.
   private static final int EARLY = 10_000;
 
+  /// So many ids are a few kilobytes with each renewal of the lease.
+  static final int MOST_BUSY = 500;
+
   private final Map<Long, InFlightRequest> byId = new LinkedHashMap<>();
   private final RecentRequests<Long> cancelledEarly = new RecentRequests<>(EARLY);
 
@@ -135,13 +138,25 @@ final class InFlightRequests {
     return List.copyOf(byId.values());
   }
 
-  /// Adds what those do that have been in flight for the longest.
+  /// Adds what they do: of those that have been in flight for the longest by what each does, of the
+  /// others which of them do not wait for their turn, unless these are too many.
   void tell(ObjectNode told) {
-    List<InFlightRequest> oldest;
-    synchronized (this) {
-      oldest = byId.values().stream().limit(TellWaiting.MOST).toList();
+    tell(all(), told);
+  }
+
+  static void tell(List<InFlightRequest> all, ObjectNode told) {
+    var oldest = told.putObject("in_flight");
+    all.stream().limit(TellWaiting.MOST).forEach(each -> each.tell(oldest));
+    var busy =
+        all.stream()
+            .skip(TellWaiting.MOST)
+            .filter(InFlightRequest::isBusy)
+            .limit(MOST_BUSY + 1L)
+            .toList();
+    if (busy.size() <= MOST_BUSY) {
+      var ids = told.putArray("busy");
+      busy.forEach(each -> ids.add(each.id()));
     }
-    oldest.forEach(each -> each.tell(told));
   }
 
   synchronized int count() {

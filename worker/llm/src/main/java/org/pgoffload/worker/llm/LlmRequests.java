@@ -105,7 +105,7 @@ public final class LlmRequests {
         .add(told -> {
           tellProviders(providers, told);
           make.tell(told.putObject("models"), delivery.clock().instant());
-          inFlight.tell(told.putObject("in_flight"));
+          inFlight.tell(told);
         });
     return cancellations;
   }

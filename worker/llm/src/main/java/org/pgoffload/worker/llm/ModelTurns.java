@@ -102,12 +102,15 @@ final class ModelTurns implements Places<String> {
     return null;
   }
 
-  /// Of each model for which something waits: how many do, and how many run.
+  /// Of each model for which something waits: how many do, how many run, and which is the next.
   @Override
   public void tell(ObjectNode queue) {
     var told = queue.putObject("places");
     for (var model : Largest.of(models.values(), each -> each.waiting.size())) {
-      told.putArray(model.name).add(model.waiting.size()).add(model.running);
+      told.putArray(model.name)
+          .add(model.waiting.size())
+          .add(model.running)
+          .add(model.waiting.first().id());
     }
   }
 

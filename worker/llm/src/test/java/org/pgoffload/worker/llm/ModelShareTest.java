@@ -2,13 +2,16 @@ package org.pgoffload.worker.llm;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.worker.delivery.PendingRequests;
 import org.pgoffload.worker.delivery.TestRequests;
+import org.pgoffload.worker.delivery.waiting.TellWaiting;
 
 final class ModelShareTest {
   private final ModelShare share = new ModelShare();
@@ -59,6 +62,31 @@ final class ModelShareTest {
     assertThat(share.allowance(1 << 20, 1 << 20)).isEqualTo(ModelShare.AHEAD / 2);
     begun.remove().waitsForTurn(Duration.ZERO);
     assertThat(share.allowance(1 << 20, 1 << 20)).isEqualTo(ModelShare.AHEAD / 2);
+  }
+
+  @Test
+  void tellsWhatTheOldestDoAndWhichOthersAreBusy() {
+    var all = new ArrayList<InFlightRequest>();
+    for (int i = 0; i < TellWaiting.MOST + 3; i++) {
+      var begun = begin();
+      begun.waitsForTurn(Duration.ZERO);
+      all.add(begun);
+    }
+    all.getFirst().waits(Duration.ofSeconds(2));
+    all.getLast().waits(Duration.ZERO);
+    var told = JsonNodeFactory.instance.objectNode();
+    InFlightRequests.tell(all, told);
+    assertThat(told.path("in_flight")).hasSize(TellWaiting.MOST);
+    assertThat(told.path("in_flight").path("1").toString()).isEqualTo("[\"next_try\",2000,0]");
+    assertThat(told.path("in_flight").path("2").toString()).isEqualTo("[\"turn\",0,0]");
+    assertThat(told.path("busy").toString()).isEqualTo("[" + (TellWaiting.MOST + 3) + "]");
+
+    for (int i = 0; i < InFlightRequests.MOST_BUSY; i++) {
+      all.add(begin());
+    }
+    told.removeAll();
+    InFlightRequests.tell(all, told);
+    assertThat(told.has("busy")).isFalse();
   }
 
   private InFlightRequest begin() {

@@ -200,4 +200,37 @@ final class MaintainedApplyingTest extends WithMaintainedRows {
     answerAll();
     assertThat(ticket(1, "mood") + ticket(2, "mood")).isEqualTo("ATHE MOOD OF: B B");
   }
+
+  @Test
+  void forgetsOnceADayWhatItKnowsOfRowsThatHaveGone() {
+    keeper.run(MOOD);
+    for (int i = 1; i <= 25; i++) {
+      write(i, "t" + i);
+    }
+    answerAll();
+    // ten rows at a time
+    set("maintained_step", 1);
+    writer.run("delete from shop.ticket where id % 5 = 0");
+    writer.run("update shop.ticket set mood = null where id = 1");
+    step();
+    assertThat(known()).isEqualTo(25);
+    database
+        .admin()
+        .run("update pgoffload.maintained_sweep set ended_at = ended_at - interval '25 hours'");
+    answerAll();
+    assertThat(known()).isEqualTo(20);
+    assertThat(
+            database
+                .admin()
+                .rows(
+                    "select after, ended_at > now() - interval '1 hour' from pgoffload.maintained_sweep"))
+        .containsExactly("null|t");
+    // and asks about nothing
+    assertThat(ticket(1, "mood")).isEqualTo("null");
+    assertThat(shown("pending, done")).isEqualTo("0|25");
+  }
+
+  private long known() {
+    return database.admin().number("select count(*) from pgoffload.maintained_row");
+  }
 }

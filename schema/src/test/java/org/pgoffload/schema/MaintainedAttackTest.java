@@ -27,6 +27,7 @@ final class MaintainedAttackTest extends WithMaintainedColumns {
         "select * from pgoffload.maintained_column",
         "select * from pgoffload.maintained_row",
         "update pgoffload.maintained_state set paused_by = null",
+        "select pgoffload.forget_maintained(1, '{}')",
         "insert into pgoffload.maintained_due (number, row_id, key) values (1, gen_random_uuid(), '{1}')",
         "insert into pgoffload.maintained_count (number, done) values (1, 1)",
       })

@@ -178,7 +178,7 @@ final class MaintainedControlTest extends WithMaintainedColumns {
     keeper.run("select llm_maintain_drop('mood')");
     assertThat(database.admin().rows("select tgname from pg_trigger where tgname ~ '^pgoffload m'"))
         .isEmpty();
-    for (var table : List.of("column", "state", "row", "due", "answer", "count")) {
+    for (var table : List.of("column", "state", "row", "due", "answer", "count", "sweep")) {
       assertThat(database.admin().number("select count(*) from pgoffload.maintained_" + table))
           .isZero();
     }

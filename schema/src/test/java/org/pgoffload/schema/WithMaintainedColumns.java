@@ -69,7 +69,7 @@ abstract class WithMaintainedColumns extends OnPostgresVersions {
             drop schema if exists shop cascade;
             reset client_min_messages;
             truncate pgoffload.maintained_column, pgoffload.maintained_state, pgoffload.maintained_row,
-              pgoffload.maintained_due, pgoffload.maintained_answer, pgoffload.maintained_count, pgoffload.maintained_unseen;
+              pgoffload.maintained_due, pgoffload.maintained_answer, pgoffload.maintained_count, pgoffload.maintained_unseen, pgoffload.maintained_sweep;
             create schema shop authorization ticket_owner;
             set role ticket_owner;
             create domain shop.given as text not null;

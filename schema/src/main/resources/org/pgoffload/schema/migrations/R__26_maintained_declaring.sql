@@ -730,6 +730,7 @@ begin
     c.chunk, c.configuration, c.settings, c.installation)
   returning number into c.number;
   insert into pgoffload.maintained_state (number) values (c.number);
+  insert into pgoffload.maintained_sweep (number) values (c.number) on conflict do nothing;
   return c.number;
 end
 $$;

@@ -284,15 +284,19 @@ as $$
   join pg_namespace n on n.oid = o.oprnamespace
 $$;
 
--- API: Private, for the background SQL of a maintained column. What it is to read next: rows that are due, or those
--- behind the key that the backfill has come to.
+-- of another result
+drop function if exists pgoffload.begin_walk(integer);
+
+-- API: Private, for the background SQL of a maintained column. What it is to read next: rows that are due, those behind the
+-- key that the backfill has come to, or those that something is known of and that may have gone.
 create or replace function pgoffload.begin_walk(
   number integer,
-  out keys text[],           -- of the rows that are due, each as JSON; null: keys_query finds those of the backfill
+  out keys text[],           -- of the rows, each as JSON; null: keys_query finds those of the backfill
   out keys_query text,       -- $1: the key that the backfill has come to; null: nothing
   out after text[],
   out path text,             -- the search_path to find keys with
-  out rows_query text)       -- $1: keys; returns, each as JSON, keys and inputs, and whether there is an answer
+  out rows_query text,       -- $1: keys; returns, each as JSON, keys and inputs, and whether there is an answer
+  out is_sweep boolean)      -- whether rows are only looked for
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -319,11 +323,30 @@ begin
     returning d.row_id, d.key
   )
   select array_agg(array_to_json(o.key)::text) into keys from (select distinct on (d.row_id) d.key from due d) o;
-  if keys is null and not state.backfill then
-    return;
+  is_sweep := keys is null and not state.backfill;
+  if is_sweep then
+    -- the walk is long, and reads no more than the keys
+    with known as (
+      select r.row_id, r.key from pgoffload.maintained_row r
+      where r.number = c.number and r.row_id > (select s.after from pgoffload.maintained_sweep s where s.number = c.number)
+      order by r.row_id limit at_most * 10
+    ), reached as (
+      update pgoffload.maintained_sweep s
+      set after = case when k.rows = at_most * 10 then k.last end,
+          ended_at = case when k.rows = at_most * 10 then s.ended_at else clock_timestamp() end
+      from (select count(*) as rows, (array_agg(n.row_id order by n.row_id desc))[1] as last from known n) k
+      where s.number = c.number and s.after is not null
+    )
+    select array_agg(array_to_json(k.key)::text) into keys from known k;
+    if keys is null then
+      return;
+    end if;
   end if;
 
   expressions := pgoffload.row_expressions(c, 't');
+  if is_sweep then
+    expressions.input_expression := 'null::pg_catalog.text[]';
+  end if;
   select string_agg(format('t.%I', a.attname), ', ' order by k.n) as names,
          string_agg(format('$1[%s]::%s', k.n, format_type(a.atttypid, -1)), ', ' order by k.n) as values,
          string_agg(distinct quote_ident(y.typnamespace::regnamespace::text), ', ')
@@ -346,7 +369,8 @@ begin
     ' from unnest($1) d (json) cross join lateral (select array(select json_array_elements_text(d.json::json))) k (key)',
     ' join ', c.source, ' t on ', pgoffload.key_condition(c, c.source, 't', 'k.key'),
     ' cross join lateral (select ', expressions.key_expression, ' as key, ', expressions.input_expression, ' as inputs, ',
-    case when c.into_table is null and not has_column_privilege(c.declarer::oid, c.source::oid, c.target_number, 'select')
+    case when is_sweep
+              or c.into_table is null and not has_column_privilege(c.declarer::oid, c.source::oid, c.target_number, 'select')
          then 'true'  -- which it may write, and not read
          when c.into_table is null
          then format('t.%I is not null', (pgoffload.names_of(c.source, array[c.target_number]))[1])
@@ -428,6 +452,27 @@ begin
 end
 $$;
 
+-- API: Private, for the background SQL of a maintained column. Forgets what is known of rows that have gone.
+create or replace function pgoffload.forget_maintained(
+  number integer,
+  gone text[])              -- their keys, each as JSON
+returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  c constant pgoffload.maintained_column := pgoffload.maintained_of_this_task(forget_maintained.number);
+begin
+  delete from pgoffload.maintained_row r
+  where r.number = c.number
+    and r.row_id = any (array(
+      select pgoffload.maintained_row_id(array(select json_array_elements_text(g::json))) from unnest(gone) g));
+  if c.number is not null then
+    perform pgoffload.launch_walk(c);
+  end if;
+end
+$$;
+
 -- API: Private, for the background SQL of a maintained column: reads its rows, with the declarer's rights, and has them
 -- asked about. Has no SET clause: what is read runs as the caller's own statements do.
 create or replace function pgoffload.walk_maintained(number integer) returns void
@@ -472,6 +517,12 @@ begin
     inputs := found_inputs;
     filled := found_filled;
   end;
+  if walk.is_sweep then
+    perform pgoffload.forget_maintained(number, array(
+      select w from pg_catalog.unnest(wanted) w where not unreadable operator(pg_catalog.?) w
+      except select k from pg_catalog.unnest(keys) k));
+    return;
+  end if;
   perform pgoffload.ask_walked(number, keys, inputs, filled, wanted, unreadable, walk.keys is null);
 end
 $$;

@@ -530,7 +530,9 @@ begin
        where s.number = c.number and s.paused_at is null and coalesce(s.failing_until <= clock_timestamp(), true)
          -- of a failing vendor one is asked at a time
          and (s.failing_until is null or t.asked <= t.ended)
-         and (s.backfill or exists (select from pgoffload.maintained_due d where d.number = c.number))
+         and (s.backfill
+              or exists (select from pgoffload.maintained_sweep w where w.number = c.number and w.after is not null)
+              or exists (select from pgoffload.maintained_due d where d.number = c.number))
          and t.asked - t.ended < (select l.value::bigint from pgoffload.setting l where l.name = 'maintained_ahead')) then
     perform pgoffload.launch_maintained(c, 'walk_maintained');
   end if;
@@ -619,6 +621,11 @@ begin
     if not found and totals.asked <= totals.ended and not state.backfill then
       perform pgoffload.end_failing(c.number);  -- there is nothing to try it with
     end if;
+  end if;
+  -- once a day, while nothing else is to be done
+  if state.failing_until is null and not state.backfill and totals.asked <= totals.ended then
+    update pgoffload.maintained_sweep s set after = '00000000-0000-0000-0000-000000000000'
+    where s.number = c.number and s.after is null and s.ended_at < clock_timestamp() - interval '1 day';
   end if;
   perform pgoffload.launch_walk(c);
 end

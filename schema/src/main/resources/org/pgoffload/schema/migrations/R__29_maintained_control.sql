@@ -49,6 +49,7 @@ begin
   set backfill = true, backfill_after = null,
       counted_xid = pg_current_xact_id(), mark_at = clock_timestamp(), mark_asked = 0
   where s.number = c.number;
+  insert into pgoffload.maintained_sweep (number) values (c.number) on conflict do nothing;
   -- requests of another installation end there, if at all
   delete from pgoffload.maintained_answer a where a.number = c.number;
   insert into pgoffload.maintained_count (number, asked)
@@ -124,6 +125,7 @@ begin
       delete from pgoffload.maintained_answer a where a.number = c.number;
       delete from pgoffload.maintained_due d where d.number = c.number;
       delete from pgoffload.maintained_row r where r.number = c.number;
+      delete from pgoffload.maintained_sweep w where w.number = c.number;
       delete from pgoffload.maintained_count n where n.number = c.number;
     else
       raise exception 'unknown command "%"', given ->> 'command' using errcode = 'invalid_parameter_value';

@@ -101,7 +101,7 @@ grant execute on function pgoffload.ask_maintained to llm_user;
 -- what a task of a maintained column does
 grant execute on function
   pgoffload.answers_to_apply, pgoffload.apply_maintained, pgoffload.ask_walked, pgoffload.begin_apply, pgoffload.begin_walk,
-  pgoffload.chunks_to_apply, pgoffload.maintained_hash, pgoffload.record_applied, pgoffload.walk_maintained, pgoffload.write_answers
+  pgoffload.chunks_to_apply, pgoffload.forget_maintained, pgoffload.maintained_hash, pgoffload.record_applied, pgoffload.walk_maintained, pgoffload.write_answers
   to pgbackground_role;
 grant execute on function pgoffload.step_maintained to pgoffload_results;
 

@@ -3,6 +3,8 @@ package org.pgoffload.console;
 import java.time.Clock;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import org.pgoffload.console.overview.OverviewPage;
+import org.pgoffload.console.requests.BulkPage;
 import org.pgoffload.console.requests.RequestPage;
 import org.pgoffload.console.requests.RequestsPage;
 import org.pgoffload.console.signin.Sessions;
@@ -48,6 +50,8 @@ public final class ConsoleApp implements RunningPart {
   /// The pages, in the order of the navigation.
   private static List<Page> pages(ConsoleConfiguration configuration) {
     return List.of(
+        new OverviewPage(),
+        new BulkPage(),
         new RequestsPage(configuration.textsHidden()),
         new RequestPage(configuration.textsHidden()));
   }

@@ -3,6 +3,7 @@ package org.pgoffload.console;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
@@ -56,7 +57,7 @@ final class GuardTest extends WithConsole {
   })
   void knowsItsOwnNamesAlone(String host, int status) throws IOException {
     int port = URI.create(console.url()).getPort();
-    try (var socket = new Socket("127.0.0.1", port)) {
+    try (var socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
       socket
           .getOutputStream()
           .write(
@@ -77,8 +78,9 @@ final class GuardTest extends WithConsole {
 
   @Test
   void allowsNoScriptNoStyleAndNoFrameButItsOwn() {
-    var headers = signedIn("app").get("/requests").headers().map();
-    assertThat(headers.get("Content-Security-Policy").getFirst())
+    var reply = signedIn("app").get("/requests").headers();
+    var headers = reply.map();
+    assertThat(reply.firstValue("Content-Security-Policy").orElse(""))
         .contains("default-src 'none'")
         .contains("script-src 'self'")
         .contains("frame-ancestors 'none'")

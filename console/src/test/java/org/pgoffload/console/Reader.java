@@ -1,6 +1,7 @@
 package org.pgoffload.console;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.net.CookieManager;
 import java.net.URI;
@@ -50,6 +51,20 @@ final class Reader implements AutoCloseable {
       request.headers(headers);
     }
     return send(request.build());
+  }
+
+  /// A stream of events, which the reader closes.
+  InputStream stream(String path) {
+    var request =
+        HttpRequest.newBuilder(console.resolve(path)).header("Accept", "text/event-stream").build();
+    try {
+      return http.send(request, BodyHandlers.ofInputStream()).body();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError(e);
+    }
   }
 
   /// Sends a form.

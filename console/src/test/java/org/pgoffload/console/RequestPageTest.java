@@ -73,6 +73,14 @@ final class RequestPageTest extends WithConsole {
   }
 
   @Test
+  void saysWhyARequestWaits() {
+    var id = database.inserted("app");
+    assertThat(signedIn("app").get("/requests/" + id).body())
+        .contains("class=\"why\"")
+        .contains("it is not captured");
+  }
+
+  @Test
   void cancelsARequestThatWaits() {
     var id = database.inserted("app");
     database.sent();

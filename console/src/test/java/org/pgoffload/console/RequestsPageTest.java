@@ -162,6 +162,31 @@ final class RequestsPageTest extends WithConsole {
   }
 
   @Test
+  void findsWhatWasAskedAtATimeWithoutSearchingThroughWhatCameLater() {
+    database
+        .admin()
+        .run(
+            """
+            insert into llm_request (prompt, requested_by, requested_by_oid, created_at)
+            select 'p', 'app', 'app'::regrole::oid, clock_timestamp() + n * interval '1 s' from generate_series(1, 20000) n
+            """);
+    var at =
+        database
+            .admin()
+            .value(
+                "select to_char((created_at at time zone 'UTC'), 'YYYY-MM-DD\"T\"HH24:MI:SS') from llm_request order by id offset 9999 limit 1");
+    var reader = signedIn("app");
+    var first = database.admin().number("select min(id) from llm_request");
+    var before = ids(reader, "/requests?until=" + at);
+    assertThat(before).hasSize(50);
+    assertThat(before.getFirst()).isBetween(first + 9_990, first + 10_000);
+    // the database's own answer is a minute late at most, and never early
+    assertThat(database.admin().number("select pgoffload.request_id_at(?::timestamptz)", at + "Z"))
+        .isBetween(first + 10_000, first + 10_070);
+    assertThat(ids(reader, "/requests?from=" + at + "&until=" + at)).isEmpty();
+  }
+
+  @Test
   void leavesTextsOutWhereTheInstallationSaysSo() {
     try (var session = database.open("app")) {
       session.run("insert into llm_request (prompt) values ('a secret of ours')");

@@ -38,7 +38,7 @@ final class SignInTest extends WithConsole {
     var reader = reader();
     reader.get("/signin");
     var reply = reader.post("/signin", Map.of("role", "app", "password", "app", "next", next));
-    assertThat(location(reply)).isEqualTo("/requests");
+    assertThat(location(reply)).isEqualTo("/overview");
   }
 
   @Test

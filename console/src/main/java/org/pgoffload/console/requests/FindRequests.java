@@ -8,6 +8,7 @@ import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.console.database.RoleSession;
 
@@ -21,6 +22,10 @@ final class FindRequests {
   static final int PAGE = 50;
 
   private static final Duration LONGEST = Duration.ofSeconds(1);
+
+  /// [#idAt] is up to a minute late.
+  private static final Duration SLACK = Duration.ofMinutes(2);
+
   private static final int FIRST_WINDOW = 2_000;
   private static final int LARGEST_WINDOW = 50_000;
 
@@ -52,14 +57,20 @@ final class FindRequests {
   ///
   /// @param most how many are wanted
   Found below(long before, int most) throws SQLException {
-    var deadline = System.nanoTime() + LONGEST.toNanos();
+    return below(before, most, LONGEST);
+  }
+
+  /// The same, for as long as that.
+  Found below(long before, int most, Duration longest) throws SQLException {
+    var deadline = System.nanoTime() + longest.toNanos();
     var found = new ArrayList<ListedRequest>();
-    long above = before;
+    long above = Math.min(before, idAt(filter.until(), Long.MAX_VALUE));
+    long end = idAt(filter.from().map(from -> from.minus(SLACK)), 0);
     int window = FIRST_WINDOW;
     while (true) {
       long low = low(above, window);
       found.addAll(window(low, above, most - found.size()));
-      if (found.size() >= most || low == 0) {
+      if (found.size() >= most || low <= end) {
         return new Found(found, null);
       }
       above = low + 1;
@@ -70,9 +81,23 @@ final class FindRequests {
     }
   }
 
+  private long idAt(Optional<Instant> time, long otherwise) throws SQLException {
+    return time.isEmpty()
+        ? otherwise
+        : session.row(
+            "select pgoffload.request_id_at(?::timestamptz)",
+            row -> row.getLong(1),
+            text(time.get()));
+  }
+
   private long low(long before, int window) throws SQLException {
     return session.row(
-        "select pgoffload.request_window(?, ?)", row -> row.getLong(1), before, window);
+        "select pgoffload.request_window(?, ?, ?, ?)",
+        row -> row.getLong(1),
+        before,
+        window,
+        filter.takesLlm(),
+        filter.takesSql());
   }
 
   private List<ListedRequest> window(long low, long before, int most) throws SQLException {

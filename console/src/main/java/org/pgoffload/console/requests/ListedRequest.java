@@ -2,6 +2,7 @@ package org.pgoffload.console.requests;
 
 import java.time.Instant;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.console.web.Words;
 
 /// A request in the list.
 ///
@@ -37,12 +38,17 @@ public record ListedRequest(
 
     /// How long it ran, in words, or null.
     public @Nullable String ran() {
-      return Facts.duration(ranMs);
+      return Words.duration(ranMs);
     }
   }
 
   /// Whether it waits or runs.
   public boolean isPending() {
-    return status.equals("queued") || status.equals("running");
+    return ShownRequest.isPending(status);
+  }
+
+  /// Whether it is background SQL.
+  public boolean isSql() {
+    return kind.equals(RequestFilter.SQL);
   }
 }

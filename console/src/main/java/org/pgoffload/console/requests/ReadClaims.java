@@ -11,8 +11,8 @@ final class ReadClaims {
   static List<ShownRequest.Hop> of(RoleSession session, long id) throws SQLException {
     return session.rows(
         """
-        select c.attempt, c.worker, c.claimed_at, pgoffload.worker_is_alive(c.worker, c.epoch) as alive
-        from pgoffload.claim c where c.id = ? order by c.attempt
+        select c.attempt, c.worker, c.claimed_at from pgoffload.claim c
+        where c.id = ? order by c.attempt
         """,
         row ->
             new ShownRequest.Hop(
@@ -20,8 +20,7 @@ final class ReadClaims {
                 Facts.instant(row, "claimed_at"),
                 "by "
                     + row.getString("worker")
-                    + (row.getInt("attempt") > 1 ? ", attempt " + row.getInt("attempt") : "")
-                    + (row.getBoolean("alive") ? "" : "; this worker is gone")),
+                    + (row.getInt("attempt") > 1 ? ", attempt " + row.getInt("attempt") : "")),
         id);
   }
 }

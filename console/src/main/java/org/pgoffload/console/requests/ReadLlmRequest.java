@@ -12,6 +12,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.console.database.RoleSession;
 import org.pgoffload.console.web.Problem;
+import org.pgoffload.console.web.Words;
 
 /// Reads a request to a model, with what became of it.
 final class ReadLlmRequest {
@@ -65,9 +66,8 @@ final class ReadLlmRequest {
     return new ShownRequest(
         id,
         row.getString("kind"),
-        row.getString("status"),
+        ReadWhy.state(session, id, row.getString("status"), fault(row)),
         withTexts ? texts(row) : null,
-        fault(row),
         facts(row),
         timeline(row, claims),
         calls);
@@ -108,8 +108,8 @@ final class ReadLlmRequest {
         .add("Role", row.getString("role"))
         .add("Provider", row.getString("provider"))
         .add("Model", row.getString("model"))
-        .add("Queued", Facts.duration(row.getObject("queued_ms")))
-        .add("Ran", Facts.duration(row.getObject("ran_ms")))
+        .add("Queued", Words.duration(row.getObject("queued_ms")))
+        .add("Ran", Words.duration(row.getObject("ran_ms")))
         .add("Tokens in", row.getString("input_tokens"))
         .add("of them cached", Facts.unlessZero(row.getString("cached_tokens")))
         .add("Tokens out", row.getString("output_tokens"))
@@ -152,7 +152,7 @@ final class ReadLlmRequest {
                 text(call, "provider") + " " + text(call, "model"),
                 outcome(call),
                 started(call),
-                Facts.orEmpty(Facts.duration(call.path("ran_ms").asDouble())),
+                Facts.orEmpty(Words.duration(call.path("ran_ms").asDouble())),
                 tokens(call),
                 call.path("times").asLong(1)));
       }

@@ -12,6 +12,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.console.database.RoleSession;
 import org.pgoffload.console.web.Problem;
+import org.pgoffload.console.web.Words;
 
 /// Reads a request of background SQL, with what became of it.
 final class ReadSqlRequest {
@@ -68,9 +69,8 @@ final class ReadSqlRequest {
     return new ShownRequest(
         id,
         RequestFilter.SQL,
-        row.getString("status"),
+        ReadWhy.state(session, id, row.getString("status"), fault(row)),
         withTexts ? texts(id, row) : null,
-        fault(row),
         facts(row),
         hops,
         List.of());
@@ -102,8 +102,8 @@ final class ReadSqlRequest {
         .add("Label", row.getString("label"))
         .add("Progress", progress(row))
         .add("Rows", row.getString("row_count"))
-        .add("Queued", Facts.duration(row.getObject("queued_ms")))
-        .add("Ran", Facts.duration(row.getObject("ran_ms")))
+        .add("Queued", Words.duration(row.getObject("queued_ms")))
+        .add("Ran", Words.duration(row.getObject("ran_ms")))
         .add("Attempts", row.getString("attempts"))
         .add("Sent", row.getBoolean("immediate") ? "at once" : "with its transaction")
         .add("Tags", row.getString("tags"))

@@ -1,6 +1,7 @@
 package org.pgoffload.console.requests;
 
 import java.sql.SQLException;
+import java.util.List;
 import org.pgoffload.console.database.RoleSession;
 import org.pgoffload.console.web.Problem;
 
@@ -13,6 +14,21 @@ final class RepeatRequest {
     return isSql ? sql(session, id) : llm(session, id);
   }
 
+  /// Asks all of them again; how many were. Background SQL of other roles is left out.
+  static int all(RoleSession session, List<ListedRequest> requests) throws SQLException {
+    int done = 0;
+    for (var request : requests) {
+      if (!request.isSql()) {
+        llm(session, request.id());
+        done++;
+      } else if (isOwn(session, request.id())) {
+        sql(session, request.id());
+        done++;
+      }
+    }
+    return done;
+  }
+
   private static long llm(RoleSession session, long id) throws SQLException {
     return session.row("select ${public_schema}.llm_retry(?)", row -> row.getLong(1), id);
   }
@@ -22,14 +38,7 @@ final class RepeatRequest {
   /// search path above all: another role's task is not repeated, because that role would decide
   /// what is done with the reader's rights. Afterwards no name stands without its schema.
   private static long sql(RoleSession session, long id) throws SQLException {
-    boolean own =
-        session.exists(
-            """
-            select from ${public_schema}.sql_request q
-            where q.id = ? and q.requested_by_oid = (select o.oid from pg_roles o where o.rolname = current_user)
-            """,
-            id);
-    if (!own) {
+    if (!isOwn(session, id)) {
       throw new Problem(
           403,
           "42501",
@@ -52,6 +61,16 @@ final class RepeatRequest {
         returning id
         """,
         row -> row.getLong(1),
+        id);
+  }
+
+  private static boolean isOwn(RoleSession session, long id) throws SQLException {
+    return session.exists(
+        """
+        select from ${public_schema}.sql_request q
+        where q.id operator(pg_catalog.=) ? and q.requested_by_oid operator(pg_catalog.=)
+          (select o.oid from pg_catalog.pg_roles o where o.rolname operator(pg_catalog.=) current_user)
+        """,
         id);
   }
 }

@@ -128,11 +128,22 @@ public record RequestFilter(Map<String, String> values) {
   ///
   /// @param more further parameters
   public String path(Map<String, String> more) {
+    return path(RequestsPage.PATH, more);
+  }
+
+  /// The address of the question before all of them are cancelled or repeated.
+  ///
+  /// @param action `cancel` or `retry`
+  public String bulkPath(String action) {
+    return path(BulkPage.PATH, Map.of("action", action));
+  }
+
+  private String path(String page, Map<String, String> more) {
     var all = new TreeMap<>(values);
     all.putAll(more);
     return all.isEmpty()
-        ? RequestsPage.PATH
-        : RequestsPage.PATH
+        ? page
+        : page
             + "?"
             + all.entrySet().stream()
                 .map(each -> each.getKey() + "=" + encoded(each.getValue()))

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 /// One request, as its page shows it.
 ///
-/// @param status as `llm_status` and `sql_status` name it
+/// @param state how it stands
 /// @param texts what was asked and answered, or null where they are hidden until asked for
 /// @param facts name and value of all else that is known of it
 /// @param timeline its hops, in their order
@@ -15,12 +15,27 @@ import org.jspecify.annotations.Nullable;
 public record ShownRequest(
     long id,
     String kind,
-    String status,
+    State state,
     @Nullable Texts texts,
-    @Nullable Fault fault,
     List<Fact> facts,
     List<Hop> timeline,
     List<Call> calls) {
+
+  /// How it stands.
+  ///
+  /// @param status as `llm_status` and `sql_status` name it
+  /// @param why why it waits, or null
+  /// @param fault why it failed, or null
+  public record State(String status, @Nullable Why why, @Nullable Fault fault) {}
+
+  /// Why it waits, as `request_why` says.
+  ///
+  /// @param reason a sentence
+  /// @param hint what to do, or null
+  /// @param until before when it will not change, or null
+  /// @param asOf when that was known
+  public record Why(
+      String reason, @Nullable String hint, @Nullable Instant until, @Nullable Instant asOf) {}
 
   /// What was asked and answered.
   ///
@@ -69,8 +84,16 @@ public record ShownRequest(
     return Objects.equals(kind, RequestFilter.SQL);
   }
 
+  public String status() {
+    return state.status();
+  }
+
   /// Whether it waits or runs.
   public boolean isPending() {
+    return isPending(status());
+  }
+
+  static boolean isPending(String status) {
     return status.equals("queued") || status.equals("running");
   }
 }

@@ -67,6 +67,13 @@ final class Render {
         .orElse("");
   }
 
+  /// A part of a page, as text.
+  String part(View view) {
+    var output = new StringOutput();
+    templates.render(view.template(), Map.of("model", view.model()), output);
+    return output.toString();
+  }
+
   private void html(Context context, String template, Layout layout, Object model) {
     var output = new StringOutput();
     templates.render(template, Map.of("layout", layout, "model", model), output);

@@ -39,7 +39,7 @@ public final class ServePages implements AutoCloseable {
   private final Render render;
   private final Files files;
   private final String home;
-  private final StreamEvents events = new StreamEvents();
+  private final StreamEvents events;
   private final Javalin server;
 
   private ServePages(
@@ -50,6 +50,7 @@ public final class ServePages implements AutoCloseable {
     this.files = Files.read();
     this.home = entries.getFirst().path();
     this.render = new Render(entries, guard, files);
+    this.events = new StreamEvents(render);
     this.signIn = new SignInPage(signIn, guard, render, home);
     this.server = Javalin.create(config -> configure(config, pages));
   }

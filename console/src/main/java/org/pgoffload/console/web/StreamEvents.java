@@ -4,6 +4,9 @@ import io.javalin.http.Context;
 import io.javalin.http.sse.SseClient;
 import io.javalin.http.sse.SseHandler;
 import java.sql.SQLException;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,7 +20,12 @@ final class StreamEvents implements AutoCloseable {
   private static final int MOST = 100;
 
   private final AtomicInteger open = new AtomicInteger();
-  private volatile boolean closed;
+  private final CountDownLatch closing = new CountDownLatch(1);
+  private final Render render;
+
+  StreamEvents(Render render) {
+    this.render = render;
+  }
 
   /// Tells the page until nobody reads any more. Returns at once.
   void open(Context context, Visit visit, Routes.Tell tell) {
@@ -45,19 +53,24 @@ final class StreamEvents implements AutoCloseable {
   private Events events(SseClient client, Visit visit) {
     return new Events() {
       @Override
-      public void send(String name, String data) {
-        client.sendEvent(name, data);
+      public void show(String name, View view) {
+        client.sendEvent(name, render.part(view));
+      }
+
+      @Override
+      public void pause(Duration length) throws InterruptedException {
+        var _ = closing.await(length.toMillis(), TimeUnit.MILLISECONDS);
       }
 
       @Override
       public boolean ended() {
-        return closed || client.terminated() || visit.session().hasEnded();
+        return closing.getCount() == 0 || client.terminated() || visit.session().hasEnded();
       }
     };
   }
 
   @Override
   public void close() {
-    closed = true;
+    closing.countDown();
   }
 }

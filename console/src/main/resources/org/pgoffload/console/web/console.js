@@ -24,9 +24,74 @@ function say(words) {
   document.getElementById("notice").textContent = words;
 }
 
+// Charts: the frame stays, the values come with each part of the page that has some.
+const charts = new Map();
+
+function drawCharts(root) {
+  for (const series of root.querySelectorAll("[data-series]")) {
+    const frame = document.querySelector(`[data-chart="${series.dataset.series}"]`);
+    if (!frame || !window.uPlot) {
+      continue;
+    }
+    const values = JSON.parse(series.dataset.values);
+    const data = [values.x, ...values.y];
+    const drawn = charts.get(frame);
+    if (drawn) {
+      drawn.setData(data);
+    } else {
+      charts.set(frame, newChart(frame, values.labels, data));
+    }
+  }
+}
+
+function newChart(frame, labels, data) {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+  const lines = ["--accent", "--bad"];
+  const chart = new uPlot({
+    width: frame.clientWidth,
+    height: 150,
+    legend: { show: labels.length > 1, live: false },
+    cursor: { drag: { x: false, y: false } },
+    scales: { y: { range: (_, low, high) => [0, Math.max(high, 1)] } },
+    axes: [axis, { ...axis, size: 60 }],
+    series: [{}, ...labels.map((label, i) => ({ label, stroke: colour(lines[i]), width: 1.5, points: { show: false } }))],
+  }, data, frame);
+  new ResizeObserver(() => chart.setSize({ width: frame.clientWidth, height: 150 })).observe(frame);
+  return chart;
+}
+
+// Elements that the server keeps up to date.
+function follow(root) {
+  for (const element of root.querySelectorAll("[data-events]")) {
+    const source = new EventSource(element.dataset.events);
+    let away = false;
+    source.addEventListener("show", (event) => {
+      if (away) {
+        away = false;
+        say("");
+      }
+      // a reader who is in it with the keyboard is not thrown out
+      if (!element.contains(document.activeElement)) {
+        element.innerHTML = event.data;
+        prepare(element);
+      }
+    });
+    source.addEventListener("error", () => {
+      away = true;
+      say(source.readyState === EventSource.CLOSED
+        ? "This page is not kept up to date any more. Load it again."
+        : "The console does not answer. This page goes on when it does.");
+    });
+    window.addEventListener("pagehide", () => source.close());
+  }
+}
+
 function prepare(root) {
   localTimes(root);
   copyButtons(root);
+  drawCharts(root);
 }
 
 document.addEventListener("click", (event) => {
@@ -45,3 +110,4 @@ document.addEventListener("htmx:responseError", (event) => {
 });
 document.addEventListener("htmx:sendError", () => say("The console does not answer."));
 prepare(document);
+follow(document);

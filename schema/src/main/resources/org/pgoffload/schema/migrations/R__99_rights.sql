@@ -41,7 +41,7 @@ grant execute on function
   pgoffload.is_running, pgoffload.pause, pgoffload.pause_polling, pgoffload.pause_polling_until, pgoffload.polling_pause, pgoffload.queue_depth,
   pgoffload.raise_if_lost, pgoffload.raise_unknown_request, pgoffload.recent_from, pgoffload.refuse_to_wait_on_old_snapshot,
   pgoffload.remember_ms, pgoffload.remembered_ms,
-  pgoffload.request_status, pgoffload.request_window, pgoffload.session_key, pgoffload.setting_of, pgoffload.sql_outcome, pgoffload.why_of, pgoffload.why_unrecorded,
+  pgoffload.request_id_at, pgoffload.request_status, pgoffload.request_window, pgoffload.session_key, pgoffload.setting_of, pgoffload.sql_outcome, pgoffload.why_of, pgoffload.why_unrecorded,
   pgoffload.worker_is_alive
   to llm_user, pgbackground_role;
 grant execute on function

@@ -3,6 +3,7 @@ package org.pgoffload.console;
 import java.time.Clock;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import org.pgoffload.console.maintained.MaintainedPage;
 import org.pgoffload.console.overview.OverviewPage;
 import org.pgoffload.console.requests.BulkPage;
 import org.pgoffload.console.requests.RequestPage;
@@ -53,7 +54,8 @@ public final class ConsoleApp implements RunningPart {
         new OverviewPage(),
         new BulkPage(),
         new RequestsPage(configuration.textsHidden()),
-        new RequestPage(configuration.textsHidden()));
+        new RequestPage(configuration.textsHidden()),
+        new MaintainedPage());
   }
 
   /// The address for readers.

@@ -3,6 +3,7 @@ package org.pgoffload.dev.tests;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.awaitRows;
+import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.value;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -18,6 +19,9 @@ import org.pgoffload.platform.Settings;
 
 /// Why requests wait, of real parts, in a database of its own.
 class RequestWhyTest extends OnSharedInstallation {
+  private static final EnumSet<Part> CAPTURING = EnumSet.of(Part.PRODUCER);
+  private static final EnumSet<Part> WORKING = EnumSet.of(Part.WORKER, Part.RESULTS);
+
   @TempDir Path directory;
 
   @Test
@@ -32,9 +36,21 @@ class RequestWhyTest extends OnSharedInstallation {
       environment.put("PGOFFLOAD_DRAIN_TIMEOUT", "1s");
       // no SQL
       environment.remove(Settings.TASK_DATABASE);
+      // nine others share the limit, so that a busy machine has the time to look
+      try (var admin = own.admin().connect("test")) {
+        execute(
+            admin,
+            "insert into pgoffload.worker (name, provider, model, version, heartbeat_at)"
+                + " select 'silent ' || i, 'echo', 'echo', '0', now() + interval '1 h'"
+                + " from generate_series(1, 9) i");
+      }
       try (var asking = own.application().connect("test")) {
-        withAPacedModel(own, asking, environment);
-        withoutAProducer(own, asking, environment);
+        try (var _ = own.start(directory.resolve("paced"), WORKING, environment)) {
+          try (var _ = own.start(directory.resolve("captured"), CAPTURING, environment)) {
+            withAPacedModel(own, asking);
+          }
+          withoutAProducer(own, asking);
+        }
         withAFullWorker(own, asking, environment);
       }
     }
@@ -52,64 +68,56 @@ class RequestWhyTest extends OnSharedInstallation {
     return value(asking, "select reason from request_why(" + id + ")");
   }
 
-  private void withAPacedModel(OwnDatabase own, Connection asking, Map<String, String> environment)
-      throws Exception {
-    var parts = EnumSet.of(Part.PRODUCER, Part.WORKER, Part.RESULTS);
-    try (var _ = own.start(directory.resolve("paced"), parts, environment)) {
-      var answered = inserted(asking, "llm_request (prompt) values ('p')");
-      awaitState(asking, answered, "finished");
+  private void withAPacedModel(OwnDatabase own, Connection asking) throws Exception {
+    var answered = inserted(asking, "llm_request (prompt) values ('p')");
+    awaitState(asking, answered, "finished");
 
-      // claimed, and waits for its turn for most of a minute
-      var next = inserted(asking, "llm_request (prompt) values ('p')");
-      awaitState(asking, next, "model_pace");
-      assertThat(reason(asking, next)).contains("gets as many calls as are configured");
-      awaitRows(
-          asking,
-          "select until > now() and exact and attempt = 1 from request_why(" + next + ")",
-          "t");
+    // claimed, and waits for its turn
+    var next = inserted(asking, "llm_request (prompt) values ('p')");
+    awaitState(asking, next, "model_pace");
+    assertThat(reason(asking, next)).contains("gets as many calls as are configured");
+    awaitRows(
+        asking,
+        "select until > now() and exact and attempt = 1 from request_why(" + next + ")",
+        "t");
 
-      // there is no room for it: it waits in the worker's queue
-      var later = inserted(asking, "llm_request (prompt, ordering_key) values ('p', 'k')");
-      awaitRows(
-          asking,
-          "select state || ' ' || exact || ' ' || behind from request_why(" + later + ")",
-          "model_pace true 0");
-      var last = inserted(asking, "llm_request (prompt, ordering_key) values ('p', 'k')");
-      awaitState(asking, last, "ordering_key");
-      assertThat(value(asking, "select blocker from request_why(" + last + ")")).isEqualTo(later);
+    // there is no room for it: it waits in the worker's queue
+    var later = inserted(asking, "llm_request (prompt, ordering_key) values ('p', 'k')");
+    awaitRows(
+        asking,
+        "select state || ' ' || exact || ' ' || behind from request_why(" + later + ")",
+        "model_pace true 0");
+    var last = inserted(asking, "llm_request (prompt, ordering_key) values ('p', 'k')");
+    awaitState(asking, last, "ordering_key");
+    assertThat(value(asking, "select blocker from request_why(" + last + ")")).isEqualTo(later);
 
-      var sql = inserted(asking, "sql_request (command) values ('select 1')");
-      awaitState(asking, sql, "no_sql_worker");
-      awaitRows(asking, "select state from llm_health where \"check\" = 'sql'", "warning");
-      var elsewhere = inserted(asking, "llm_request (prompt, provider) values ('p', 'nobody')");
-      // it fails at once: no worker has it, and nothing keeps the worker from saying so
-      awaitState(asking, elsewhere, "finished");
+    var sql = inserted(asking, "sql_request (command) values ('select 1')");
+    awaitState(asking, sql, "no_sql_worker");
+    awaitRows(asking, "select state from llm_health where \"check\" = 'sql'", "warning");
+    var elsewhere = inserted(asking, "llm_request (prompt, provider) values ('p', 'nobody')");
+    // it fails at once: no worker has it, and nothing keeps the worker from saying so
+    awaitState(asking, elsewhere, "finished");
 
-      var said = own.ran("why", next);
-      assertThat(said)
-          .contains("Request " + next + " (ask): model_pace", "-> ", "Known of the request itself");
-      var json = new ObjectMapper().readTree(own.ran("why", "--json", later));
-      assertThat(json.path("state").asText()).isEqualTo("model_pace");
-      assertThat(json.path("kafka").path("topic").asText()).isEqualTo("why.requests.llm");
-      assertThat(json.path("kafka").path("unfinished").asInt()).isPositive();
-      var unknown = own.run(own.admin(), "why", "123456789");
-      assertThat(unknown.status()).isEqualTo(1);
-      assertThat(unknown.errors()).contains("request 123456789 does not exist");
-    }
+    var said = own.ran("why", next);
+    assertThat(said)
+        .contains("Request " + next + " (ask): model_pace", "-> ", "Known of the request itself");
+    var json = new ObjectMapper().readTree(own.ran("why", "--json", later));
+    assertThat(json.path("state").asText()).isEqualTo("model_pace");
+    assertThat(json.path("kafka").path("topic").asText()).isEqualTo("why.requests.llm");
+    assertThat(json.path("kafka").path("unfinished").asInt()).isPositive();
+    var unknown = own.run(own.admin(), "why", "123456789");
+    assertThat(unknown.status()).isEqualTo(1);
+    assertThat(unknown.errors()).contains("request 123456789 does not exist");
   }
 
-  private void withoutAProducer(OwnDatabase own, Connection asking, Map<String, String> environment)
-      throws Exception {
-    var parts = EnumSet.of(Part.WORKER, Part.RESULTS);
-    try (var _ = own.start(directory.resolve("uncaptured"), parts, environment)) {
-      var id = inserted(asking, "llm_request (prompt) values ('p')");
-      awaitState(asking, id, "not_captured");
-      await()
-          .atMost(PATIENCE)
-          .untilAsserted(
-              () -> assertThat(reason(asking, id)).contains("nobody reads from replication slot"));
-      assertThat(own.ran("why", id)).contains("-> Start a producer.");
-    }
+  private void withoutAProducer(OwnDatabase own, Connection asking) throws Exception {
+    var id = inserted(asking, "llm_request (prompt) values ('p')");
+    awaitState(asking, id, "not_captured");
+    await()
+        .atMost(PATIENCE)
+        .untilAsserted(
+            () -> assertThat(reason(asking, id)).contains("nobody reads from replication slot"));
+    assertThat(own.ran("why", id)).contains("-> Start a producer.");
   }
 
   private void withAFullWorker(OwnDatabase own, Connection asking, Map<String, String> environment)

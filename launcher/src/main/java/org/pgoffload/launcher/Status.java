@@ -66,7 +66,23 @@ record Status(
                 "warning",
                 letters + (letters == 1 ? " is" : " are") + " kept on " + names.deadLetters(),
                 "Look at them with: pgoffload dead-letters list");
-    return with(check, found);
+    return with(check, found).withUnreadSql(found.unfinished(names.sqlRequests()));
+  }
+
+  /// What was launched at once is known to Kafka alone until a worker has read it.
+  private Status withUnreadSql(long unread) {
+    boolean isRead = unread == 0 || InstallationStatus.executesSql(workers);
+    return isRead || workers.stream().noneMatch(InstallationStatus.Worker::alive)
+        ? this
+        : with(
+            new InstallationStatus.Check(
+                "sql",
+                "warning",
+                "requests for SQL wait in Kafka ("
+                    + unread
+                    + "), and no worker that is alive executes any",
+                "Start a worker with PGOFFLOAD_SQL_DATABASE_URL set."),
+            topics);
   }
 
   /// With what Kafka says of the topics' replicas.

@@ -55,6 +55,17 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
     }
   }
 
+  /// Whether a worker that is alive executes background SQL.
+  public boolean executesSql() {
+    return executesSql(workers);
+  }
+
+  /// Whether one of these workers that is alive executes background SQL.
+  public static boolean executesSql(List<Worker> workers) {
+    return workers.stream()
+        .anyMatch(worker -> worker.alive() && worker.said("runs_sql").equals("1"));
+  }
+
   /// Asks the database.
   ///
   /// @param database a login that may see `llm_health` and `llm_worker`: a member of llm_user, or

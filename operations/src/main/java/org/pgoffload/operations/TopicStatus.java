@@ -21,6 +21,11 @@ public record TopicStatus(List<Lag> lags, long deadLetters) {
   /// How many records of a topic a group has not finished.
   public record Lag(String topic, String group, long records) {}
 
+  /// How many records of a topic its group has not finished.
+  public long unfinished(String topic) {
+    return lags.stream().filter(lag -> lag.topic().equals(topic)).mapToLong(Lag::records).sum();
+  }
+
   /// Asks Kafka.
   ///
   /// @throws ExecutionException if Kafka refuses

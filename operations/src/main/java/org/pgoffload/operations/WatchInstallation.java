@@ -43,6 +43,9 @@ final class WatchInstallation implements Runnable {
 
   private String replicasFault = "";
 
+  /// Whether a worker executes background SQL, as the database said last; its own thread's alone.
+  private boolean executesSql = true;
+
   /// @param database the recorded primary, with the owner's login
   WatchInstallation(
       MaintenanceConfiguration configuration, ConnectAsPart database, MeterRegistry metrics) {
@@ -76,6 +79,7 @@ final class WatchInstallation implements Runnable {
   private void lookAtDatabase() {
     try {
       var status = InstallationStatus.read(database);
+      executesSql = status.executesSql();
       for (var check : status.checks()) {
         show(
             "pgoffload.health",
@@ -120,6 +124,10 @@ final class WatchInstallation implements Runnable {
           "Dead letters on their topic",
           Tags.empty(),
           (double) topics.deadLetters());
+      var unread = executesSql ? 0 : topics.unfinished(configuration.topics().sqlRequests());
+      RecordSetting.run(database, "unread_sql", Long.toString(unread));
+    } catch (InstallException e) {
+      LOG.debug("The database cannot be told of the SQL that waits", e);
     } catch (ExecutionException | TimeoutException | KafkaException e) {
       forget("pgoffload.consumer.lag");
       forget("pgoffload.dead.letters.kept");

@@ -228,7 +228,7 @@ end
 $$;
 
 -- API: Private. How many of the newest 1,000 requests for SQL nobody has claimed. What was launched at once is recorded by
--- the worker that reads it, and is not among them. Runs within its callers' rights.
+-- the worker that reads it, and is not among them: maintain counts it in Kafka. Runs within its callers' rights.
 create or replace function pgoffload.waiting_sql() returns bigint
 language sql volatile
 as $$
@@ -340,12 +340,12 @@ begin
   "check" := 'sql';
   select count(*) filter (where l.runs_sql) as executing, null::bigint as number into waiting from pgoffload.live_queues() l;
   if alive > 0 and waiting.executing = 0 then
-    waiting.number := pgoffload.waiting_sql();
+    waiting.number := greatest(pgoffload.waiting_sql(), (setting ->> 'unread_sql')::bigint);
   end if;
   state := case when waiting.number > 0 then 'warning' else 'ok' end;
   detail := case when alive = 0 then 'no worker is alive'
     when waiting.executing > 0 then pgoffload.counted(waiting.executing, 'worker') || case waiting.executing when 1 then ' executes' else ' execute' end || ' background SQL'
-    when waiting.number > 0 then format('%s wait for a worker with SQL, and none of those alive executes any', case waiting.number when 1000 then 'at least 1000 requests' else pgoffload.counted(waiting.number, 'request') end)
+    when waiting.number > 0 then format('at least %s wait for a worker with SQL, and none of those alive executes any', pgoffload.counted(waiting.number, 'request'))
     else 'no worker executes background SQL, and none is known to wait' end;
   advice := case state when 'warning' then 'Start a worker with PGOFFLOAD_SQL_DATABASE_URL set.' end;
   return next;

@@ -19,7 +19,7 @@ import org.pgoffload.platform.Settings;
 
 /// Why requests wait, of real parts, in a database of its own.
 class RequestWhyTest extends OnSharedInstallation {
-  private static final EnumSet<Part> CAPTURING = EnumSet.of(Part.PRODUCER);
+  private static final EnumSet<Part> CAPTURING = EnumSet.of(Part.PRODUCER, Part.MAINTENANCE);
   private static final EnumSet<Part> WORKING = EnumSet.of(Part.WORKER, Part.RESULTS);
 
   @TempDir Path directory;
@@ -91,9 +91,16 @@ class RequestWhyTest extends OnSharedInstallation {
     awaitState(asking, last, "ordering_key");
     assertThat(value(asking, "select blocker from request_why(" + last + ")")).isEqualTo(later);
 
+    // of a launch Kafka alone knows: status asks it, and maintain tells the database
+    var launched = value(asking, "select cookie from pg_background_launch_v2('select 1')");
+    awaitState(asking, launched, "no_sql_worker");
+    await()
+        .atMost(PATIENCE)
+        .untilAsserted(
+            () -> assertThat(own.ran("status")).contains("requests for SQL wait in Kafka (1)"));
+    awaitRows(asking, "select state from llm_health where \"check\" = 'sql'", "warning");
     var sql = inserted(asking, "sql_request (command) values ('select 1')");
     awaitState(asking, sql, "no_sql_worker");
-    awaitRows(asking, "select state from llm_health where \"check\" = 'sql'", "warning");
     var elsewhere = inserted(asking, "llm_request (prompt, provider) values ('p', 'nobody')");
     // it fails at once: no worker has it, and nothing keeps the worker from saying so
     awaitState(asking, elsewhere, "finished");

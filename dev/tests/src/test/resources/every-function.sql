@@ -21,6 +21,7 @@ select * from request_why(current_setting('test.ask')::bigint);
 select llm_cancel(current_setting('test.ask')::bigint);
 select llm_retry(current_setting('test.ask')::bigint);
 select * from llm_queue, llm_worker, llm_usage, llm_health, sql_queue limit 1;
+select * from pgoffload_paused;
 
 with asked as (insert into sql_request (command) values ('select 1 as one') returning id)
 select set_config('test.sql', id::text, false) from asked;

@@ -23,6 +23,7 @@ final class RequestWhyTest extends OnPostgresVersions {
             "update pgoffload.capture_mark set wal_position = null, snapshot = null, marked_at ="
                 + " null, captured = null, captured_at = null");
     database.admin().run("delete from pgoffload.worker_queue");
+    database.admin().run("delete from pgoffload.pause");
     database.admin().run("delete from pgoffload.capture_break");
     database.admin().run("delete from pgoffload.consumer_position");
     database
@@ -573,5 +574,55 @@ final class RequestWhyTest extends OnPostgresVersions {
     database.admin().run("delete from pgoffload.worker");
     database.admin().run("select pgoffload.remove_dead_leases()");
     assertThat(database.admin().rows("select told from pgoffload.worker_queue")).isEmpty();
+  }
+
+  @Test
+  void saysWhoHasPausedItsModelOrItsRole() {
+    try (var worker = database.worker("w");
+        var ops = database.open("ops")) {
+      var id = inserted();
+      var other =
+          app.number("insert into llm_request (prompt, model) values ('p', 'other') returning id");
+      captured(worker, queues(queue(", \"places\": {\"echo:echo-1\": [1, 0]}"), ""));
+      assertThat(why(id).path("state").asText()).isEqualTo("model_full");
+      // by what the worker takes where the request names none
+      ops.run("select pgoffload_pause_model('echo-1', 'echo', 'too dear')");
+      var why = why(id);
+      assertThat(why.path("state").asText()).isEqualTo("paused");
+      assertThat(why.path("reason").asText())
+          .matches("ops has paused model echo:echo-1, \\d+ s ago: too dear");
+      assertThat(why.path("hint").asText()).contains("pgoffload_resume_model('echo-1', 'echo')");
+      assertThat(why.path("since").asText())
+          .isEqualTo(ops.value("select to_json(since) #>> '{}' from pgoffload_paused"));
+      assertThat(why.path("detail").path("paused_by").asText()).isEqualTo("ops");
+      assertThat(why.path("detail").path("pause_reason").asText()).isEqualTo("too dear");
+      assertThat(why(other).path("state").asText()).isEqualTo("queued");
+      ops.run("select pgoffload_pause_role('app')");
+      assertThat(why(other).path("reason").asText()).startsWith("ops has paused role app, ");
+      assertThat(why(other).path("hint").asText()).contains("pgoffload_resume_role('app')");
+      ops.run("select pgoffload_resume_role('app')");
+      ops.run("select pgoffload_resume_model('echo-1', 'echo')");
+      assertThat(why(id).path("state").asText()).isEqualTo("model_full");
+    }
+  }
+
+  @Test
+  void saysThatAClaimedRequestWaitsForItsPausedModel() {
+    try (var worker = database.worker("w");
+        var ops = database.open("ops")) {
+      var id = inserted();
+      worker.claim(database.onlySent());
+      ops.run("select pgoffload_pause_model(provider => 'echo')");
+      worker.tells(
+          "{\"queues\": "
+              + queues(
+                  queue(""),
+                  ", \"models\": {\"echo:echo-1\": {\"waiting\": 1, \"calling\": 0, \"why\": \"paused\"}}")
+              + "}");
+      var why = why(id);
+      assertThat(why.path("state").asText()).isEqualTo("paused");
+      assertThat(why.path("reason").asText()).startsWith("ops has paused provider echo, ");
+      assertThat(why.path("attempt").asInt()).isEqualTo(1);
+    }
   }
 }

@@ -20,7 +20,7 @@ final class RightsTest extends OnPostgresVersions {
   private static final String RIGHTS =
       """
       with asking(role) as (
-        values ('llm_user'), ('pgbackground_role'), ('pgoffload_producer'), ('pgoffload_worker'), ('pgoffload_results'), ('nobody')
+        values ('llm_user'), ('pgbackground_role'), ('pgoffload_producer'), ('pgoffload_worker'), ('pgoffload_results'), ('pgoffload_operator'), ('nobody')
       ), ours as (
         select n.oid, n.nspname from pg_namespace n where n.nspname in ('pgoffload', 'public')
       ), per_role as (
@@ -145,6 +145,25 @@ final class RightsTest extends OnPostgresVersions {
           pgbackground_role | select llm_ask('p')
           pgbackground_role | insert into llm_request (prompt) values ('p')
           pgbackground_role | insert into pgoffload.sql_result (id) values (1)
+          # who may ask pauses nothing, and nobody says who has acted
+          llm_user | select pgoffload_pause_model('m')
+          llm_user | select pgoffload_resume_model('m')
+          llm_user | select pgoffload_pause_role('nobody')
+          llm_user | delete from pgoffload.pause
+          llm_user | insert into pgoffload.pause (model) values ('m')
+          llm_user | insert into pgoffload.action (what, role_name) values ('pause_model', 'postgres')
+          llm_user | delete from pgoffload.action
+          pgbackground_role | select pgoffload_pause_role('nobody')
+          pgoffload_worker | select pgoffload_resume_model('m')
+          # an operator says who has paused no more than others do, and sees no prompt
+          pgoffload_operator | insert into pgoffload.pause (model, paused_by) values ('m', 'postgres')
+          pgoffload_operator | update pgoffload.pause set reason = 'r'
+          pgoffload_operator | insert into pgoffload.action (what, at) values ('pause_model', '2000-01-01')
+          pgoffload_operator | update pgoffload.action set what = 'w'
+          pgoffload_operator | delete from pgoffload.action
+          pgoffload_operator | select prompt from llm_request
+          pgoffload_operator | select command from sql_request
+          pgoffload_operator | select llm_ask('p')
           """)
   void refusesTheWorkOfOthers(String role, String statement) {
     var admin = database.admin();
@@ -170,6 +189,7 @@ final class RightsTest extends OnPostgresVersions {
         .containsExactly(
             "llm_user|f|f|f|f|f|f|0",
             "pgbackground_role|f|f|f|f|f|f|0",
+            "pgoffload_operator|f|f|f|f|f|f|0",
             "pgoffload_producer|f|f|f|t|f|f|0",
             "pgoffload_results|f|f|f|f|f|f|0",
             "pgoffload_worker|f|f|f|f|f|f|0");
@@ -186,7 +206,7 @@ final class RightsTest extends OnPostgresVersions {
                 """
                 select t.oid::regtype, r
                 from pg_type t join pg_class c on c.oid = t.typrelid,
-                  unnest(array['llm_user', 'pgbackground_role', 'pgoffload_producer', 'pgoffload_worker', 'pgoffload_results', 'nobody']) r
+                  unnest(array['llm_user', 'pgbackground_role', 'pgoffload_producer', 'pgoffload_worker', 'pgoffload_results', 'pgoffload_operator', 'nobody']) r
                 where t.typtype = 'c' and (t.typnamespace = 'pgoffload'::regnamespace or c.relname in ('llm_request', 'sql_request'))
                   and has_type_privilege(r, t.oid, 'usage')
                 """))
@@ -216,7 +236,7 @@ final class RightsTest extends OnPostgresVersions {
                 .admin()
                 .rows(
                     """
-                    select r from unnest(array['llm_user', 'pgbackground_role', 'pgoffload_producer', 'pgoffload_worker', 'pgoffload_results', 'nobody']) r
+                    select r from unnest(array['llm_user', 'pgbackground_role', 'pgoffload_producer', 'pgoffload_worker', 'pgoffload_results', 'pgoffload_operator', 'nobody']) r
                     where has_schema_privilege(r, 'pgoffload', 'create')
                     """))
         .isEmpty();
@@ -227,7 +247,7 @@ final class RightsTest extends OnPostgresVersions {
                 .rows(
                     """
                     select c.relname, r
-                    from pg_class c, unnest(array['llm_user', 'pgbackground_role', 'pgoffload_producer', 'pgoffload_worker', 'pgoffload_results', 'nobody']) r
+                    from pg_class c, unnest(array['llm_user', 'pgbackground_role', 'pgoffload_producer', 'pgoffload_worker', 'pgoffload_results', 'pgoffload_operator', 'nobody']) r
                     where c.relispartition and c.relkind = 'r' and has_any_column_privilege(r, c.oid, 'select, insert, update, references')
                     """))
         .isEmpty();

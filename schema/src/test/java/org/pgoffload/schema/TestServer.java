@@ -37,6 +37,7 @@ public final class TestServer {
           "bea",
           "chief",
           "nobody",
+          "ops",
           "worker_login",
           "results_login");
   private static final List<String> AUTHENTICATION =
@@ -88,6 +89,7 @@ public final class TestServer {
       admin.run("grant app to lead");
       admin.run("grant pgbackground_role to ann, bea, chief, mallory");
       admin.run("grant ann to chief");
+      admin.run("grant pgoffload_operator to ops");
       admin.run("grant pgoffload_worker to worker_login");
       admin.run("grant pgoffload_results to results_login");
     }

@@ -30,6 +30,7 @@ public final class RemoveSchema {
           "pgoffload_producer",
           "pgoffload_worker",
           "pgoffload_results",
+          "pgoffload_operator",
           "llm_user",
           "pgbackground_role");
 

@@ -263,6 +263,13 @@ begin
   get diagnostics removed = row_count;
   more := more or removed = at_most;
 
+  delete from pgoffload.action a
+  where a.ctid = any (array(
+    select o.ctid from pgoffload.action o
+    where o.at < clock_timestamp() - (select s.value::interval from pgoffload.setting s where s.name = 'retention') limit at_most));
+  get diagnostics removed = row_count;
+  more := more or removed = at_most;
+
   -- which sessions there are is looked up after the rows: one that has recorded itself since is there
   perform pg_stat_clear_snapshot();
   delete from pgoffload.task_backend b

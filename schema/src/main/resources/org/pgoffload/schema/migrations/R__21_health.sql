@@ -258,6 +258,16 @@ begin
 end
 $$;
 
+-- API: Private. What a pause is of, in words. Runs within its callers' search_path.
+create or replace function pgoffload.paused_words(pause pgoffload.pause) returns text
+language sql stable
+as $$
+  select case when pause.role_oid is not null then 'role ' || quote_ident(pg_get_userbyid(pause.role_oid))
+              when pause.model is null then 'provider ' || quote_ident(pause.provider)
+              when pause.provider is null then 'model ' || pause.model
+              else 'model ' || pause.provider || ':' || pause.model end
+$$;
+
 -- API: Private. What pgoffload.llm_health shows.
 create or replace function pgoffload.health()
 returns table ("check" text, state text, detail text, advice text)
@@ -356,6 +366,18 @@ begin
   detail := case state when 'ok' then 'the workers have the providers of the requests that wait'
     else 'requests wait for a provider that no worker has, and fail once a worker takes them: ' || waiting.missing end;
   advice := case state when 'warning' then 'Configure it at the workers, or have the applications name another: docs/llm-providers.md.' end;
+  return next;
+
+  "check" := 'paused';
+  select count(*) as number, min(p.since) as oldest into waiting from pgoffload.pause p;
+  state := case when waiting.oldest < clock_timestamp() - interval '1 day' then 'warning' else 'ok' end;
+  detail := case when waiting.number = 0 then 'no model and no role is paused' else (
+    select string_agg(p.words, '; ' order by p.number)
+        || case when waiting.number > 5 then format('; and %s more', waiting.number - 5) else '' end
+    from (select o.number, format('%s is paused by %s for %s%s', pgoffload.paused_words(o), quote_ident(o.paused_by),
+                   date_trunc('second', clock_timestamp() - o.since), ' (' || left(o.reason, 100) || ')') as words
+          from pgoffload.pause o order by o.number limit 5) p) end;
+  advice := case state when 'warning' then 'Requests wait for it until their deadlines. As a member of pgoffload_operator: select * from pgoffload_paused, then pgoffload_resume_model or pgoffload_resume_role.' end;
   return next;
 
   "check" := 'clients';

@@ -296,18 +296,64 @@ begin
 end
 $$;
 
+-- API: Private. The provider and the model that a request asks first; null: what only a worker that tells it would know.
+create or replace function pgoffload.asked_first(q pgoffload.unfinished_request, told jsonb, out provider text, out model text)
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select p.name, coalesce(
+    q.model,
+    case when p.is_reranker then told ->> 'reranker_model'
+         when q.kind = 'embed' then coalesce(told -> 'providers' -> p.name ->> 1, told -> 'providers' -> p.name ->> 0)
+         else told -> 'providers' -> p.name ->> 0 end)
+  from (select r.it as is_reranker, case when r.it then told ->> 'reranker' else coalesce(q.provider, told ->> 'primary') end as name
+        from (select q.kind = 'rerank' and coalesce(q.provider, told ->> 'reranker') = told ->> 'reranker' as it) r) p
+$$;
+
 -- API: Private. The name by which a worker knows the model that a request asks first.
 create or replace function pgoffload.target_of(q pgoffload.unfinished_request, told jsonb) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select pgoffload.short_name(p.name || ':' || coalesce(
-    q.model,
-    case when p.is_reranker then told ->> 'reranker_model'
-         when q.kind = 'embed' then coalesce(told -> 'providers' -> p.name ->> 1, told -> 'providers' -> p.name ->> 0)
-         else told -> 'providers' -> p.name ->> 0 end))
-  from (select r.it as is_reranker, case when r.it then told ->> 'reranker' else coalesce(q.provider, told ->> 'primary') end as name
-        from (select q.kind = 'rerank' and coalesce(q.provider, told ->> 'reranker') = told ->> 'reranker' as it) r) p
+  select pgoffload.short_name(f.provider || ':' || f.model) from pgoffload.asked_first(q, told) f
+$$;
+
+-- API: Private. What a request waits for, if it is kept from beginning by a pause: that.
+create or replace function pgoffload.or_paused(q pgoffload.unfinished_request, w pgoffload.reason_to_wait)
+returns pgoffload.reason_to_wait
+language plpgsql volatile
+as $$
+declare
+  asked record;
+  pause pgoffload.pause;
+begin
+  -- of what is claimed, the worker says whether a pause keeps it
+  if w.state <> 'paused' and (w.attempt is not null or w.state not in
+      ('queued', 'model_full', 'model_pace', 'vendor_wait', 'session_limit', 'role_limit', 'worker_limit')) then
+    return w;
+  end if;
+  select f.provider, f.model into asked
+  from (select max(l.told::text)::jsonb as told from pgoffload.live_queues() l where l.worker = w.worker or w.worker is null) t,
+       pgoffload.asked_first(q, t.told) f;
+  select p.* into pause from pgoffload.pause p
+  where p.role_oid = q.requested_by_oid and w.attempt is null
+     or p.role_oid is null and not q.is_sql
+        and coalesce(p.model = asked.model, p.model is null) and coalesce(p.provider = asked.provider, p.provider is null)
+  order by p.number limit 1;
+  if not found then
+    return w;
+  end if;
+  w.state := 'paused';
+  w.since := pause.since;
+  w.until := null;
+  w.reason := format('%s has paused %s, %s ago%s', quote_ident(pause.paused_by), pgoffload.paused_words(pause),
+    pgoffload.in_words(clock_timestamp() - pause.since), ': ' || pause.reason);
+  w.hint := case when pause.role_oid is null
+    then format('A member of pgoffload_operator resumes it: select pgoffload_resume_model(%s, %s)', quote_nullable(pause.model), quote_nullable(pause.provider))
+    else format('A member of pgoffload_operator resumes it: select pgoffload_resume_role(%L)', pause.role_oid::regrole) end;
+  w.detail := w.detail || jsonb_strip_nulls(jsonb_build_object('paused_by', pause.paused_by, 'pause_reason', pause.reason));
+  return w;
+end
 $$;
 
 -- API: Private. What the next call to a model waits for at a worker, as it tells: a state, words, and until when.
@@ -319,13 +365,15 @@ declare
   per_second constant text := coalesce(' (' || (pace ->> 'per_second') || ' a second)', '');
 begin
   until := timestamptz 'epoch' + (pace ->> 'until')::double precision * interval '1 ms';
-  state := case pace ->> 'why' when 'vendor_asked' then 'vendor_wait' when 'vendor_limit' then 'vendor_wait' else 'model_pace' end;
+  state := case pace ->> 'why' when 'vendor_asked' then 'vendor_wait' when 'vendor_limit' then 'vendor_wait'
+    when 'paused' then 'paused' else 'model_pace' end;
   words := case pace ->> 'why'
       when 'vendor_asked' then format('the vendor of %s has refused calls and asked to wait', model)
       when 'vendor_limit' then format('the vendor of %s says that its limit is used up', model)
       when 'refusals' then format('%s gets as many calls as got through before its vendor refused some%s', model, per_second)
       when 'requests_per_minute' then format('%s gets as many calls as are configured%s', model, per_second)
       when 'tokens_per_minute' then format('%s gets as many tokens as are configured', model)
+      when 'paused' then format('%s is paused', model)
       when 'concurrency' then format('%s has as many calls under way as are configured (%s)', model, pace ->> 'calling')
       when 'window' then format('%s has as many calls under way as have succeeded at a time (%s)', model, pace ->> 'calling')
       else format('%s has %s under way', model, pgoffload.counted((pace ->> 'calling')::bigint, 'call')) end
@@ -566,7 +614,7 @@ begin
   w.as_of := clock_timestamp();
   w.detail := '{}';
   if pgoffload.worker_is_alive(claim.worker, claim.epoch) then
-    w := case when q.is_sql then pgoffload.why_executed(q, w) else pgoffload.why_called(q, w) end;
+    w := case when q.is_sql then pgoffload.why_executed(q, w) else pgoffload.or_paused(q, pgoffload.why_called(q, w)) end;
     if pgoffload.is_cancelled(q.id, q.requested_by_oid) then
       w.state := 'cancelling';
       w.reason := 'it is cancelled, and has not ended yet: ' || w.reason;
@@ -684,6 +732,7 @@ begin
   if w.state is null then
     w := pgoffload.why_not_begun(q, w);
   end if;
+  w := pgoffload.or_paused(q, w);
   if pgoffload.is_cancelled(q.id, q.requested_by_oid) then
     w.detail := w.detail || jsonb_build_object('but_for_that', w.state);
     w.state := 'cancelling';

@@ -105,6 +105,16 @@ grant execute on function
   to pgbackground_role;
 grant execute on function pgoffload.step_maintained to pgoffload_results;
 
+-- Operators, and what is paused. Who acts is stamped: those columns are not insertable.
+grant usage on schema ${public_schema}, pgoffload to pgoffload_operator;
+grant select on pgoffload.action, pgoffload.pause, ${public_schema}.pgoffload_paused to llm_user, pgbackground_role, pgoffload_operator;
+grant insert (what, ids, names, detail) on pgoffload.action to llm_user, pgbackground_role, pgoffload_operator;
+grant insert (model, provider, role_oid, reason), delete on pgoffload.pause to pgoffload_operator;
+grant select on ${public_schema}.llm_health to pgoffload_operator;
+grant execute on function pgoffload.health, pgoffload.require_model_or_provider to pgoffload_operator;
+grant execute on function pgoffload.is_operator, pgoffload.note_action to llm_user, pgbackground_role, pgoffload_operator;
+grant execute on function pgoffload.current_pauses to pgoffload_worker;
+
 -- All functions of ours are taken from PUBLIC: those that the files make, which the installer lists, because users may
 -- have functions of the same names in the public schema. Ours there are granted by their prefix; the functions that
 -- grant and revoke pgbackground_role are their owner's.
@@ -117,6 +127,7 @@ begin
            case when p.pronamespace = 'pgoffload'::regnamespace then null
                 when p.proname in ('llm_status', 'llm_wait', 'sql_status', 'request_why') then 'llm_user, pgbackground_role'
                 when p.proname ~ '^llm_' then 'llm_user'
+                when p.proname ~ '^pgoffload_' then 'pgoffload_operator'
                 when p.proname ~ '^(sql|pg_background)_' and p.proname !~ '_(privileges|executor_role)$' then 'pgbackground_role'
            end as grantees
     from pg_catalog.pg_proc p

@@ -220,6 +220,8 @@ class PackagedCommandTest {
 
   private static final List<String> OF_THE_OWNER =
       List.of(
+          "select pgoffload_pause_model('none'), pgoffload_pause_role('llm_user')",
+          "select pgoffload_resume_model('none'), pgoffload_resume_role('llm_user')",
           "select grant_pg_background_privileges('app'), pg_background_grant_privileges('app')",
           "select revoke_pg_background_privileges('app'), pg_background_revoke_privileges('app')",
           "do $$ begin perform pg_background_drop_executor_role();"

@@ -229,13 +229,17 @@ final class DeliverRequests<A extends Attempt> {
   }
 
   /// What another worker held is asked for again, until it is answered or its holder is dead: Kafka
-  /// never delivers it again, so that skipping it would lose it with its holder.
+  /// never delivers it again, so that skipping it would lose it with its holder. What is paused is
+  /// not: its holder may be dead, and it would begin here.
   private void watchHeld() {
     if (System.nanoTime() - lastWatch < WATCH_INTERVAL.toNanos()) {
       return;
     }
     lastWatch = System.nanoTime();
-    var held = pending.held();
+    var held =
+        pending.held().stream()
+            .filter(request -> !handler.scheduler().isPaused(request.id()))
+            .toList();
     int from = 0;
     while (from < held.size() && handler.room() > 0 && hasDatabase()) {
       int to = Math.min(held.size(), from + Math.clamp(handler.room(), LEAST_WATCHED, CLAIM_BATCH));

@@ -180,6 +180,7 @@ public final class Delivery implements RunningPart {
           pending.tell(own);
           handler.scheduler().tell(own);
         });
+    lease.whenPaused(handler.scheduler()::pause);
     var name = "pgoffload-" + queue.name() + "-requests";
     loops.add(
         new Loop(

@@ -40,6 +40,7 @@ import org.pgoffload.protocol.RequestChannel;
 import org.pgoffload.protocol.TopicNames;
 import org.pgoffload.telemetry.Telemetry;
 import org.pgoffload.worker.delivery.records.ReadRecords;
+import org.pgoffload.worker.delivery.scheduling.Pausable;
 import org.pgoffload.worker.delivery.scheduling.Places;
 import org.pgoffload.worker.delivery.scheduling.RequestScheduler;
 import org.pgoffload.worker.delivery.scheduling.Turn;
@@ -70,7 +71,11 @@ final class DeliverRequestsTest {
               handler.scheduler,
               request ->
                   handler.scheduler.add(
-                      request.id(), "place", request.envelope().orderingKey(), null)));
+                      request.id(),
+                      "place",
+                      Pausable.ofModel("p", "m"),
+                      request.envelope().orderingKey(),
+                      null)));
 
   @BeforeAll
   static void createTopics() throws Exception {

@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Envelope;
 import org.pgoffload.protocol.MaintainedRequest;
 import org.pgoffload.protocol.RequestKind;
+import org.pgoffload.worker.delivery.scheduling.Pausable;
 import org.pgoffload.worker.delivery.scheduling.ShortName;
 import org.pgoffload.worker.models.LlmProvider;
 import org.pgoffload.worker.models.LlmProviders;
@@ -55,21 +56,37 @@ final class ChooseTarget {
 
   /// The name of the model whose turn a request waits for.
   String nameOf(Envelope envelope) {
+    var target = target(envelope);
+    if (target == null) {
+      // it only ends
+      return "";
+    }
+    if (names.size() > MOST_NAMES) {
+      names.clear();
+    }
+    return names.computeIfAbsent(ShortName.of(target.toString()), name -> name);
+  }
+
+  /// What can be paused of a request.
+  Pausable pausable(Envelope envelope) {
+    var target = target(envelope);
+    return new Pausable(
+        target == null ? null : target.provider().name(),
+        target == null ? null : target.model(),
+        envelope.requestedBy().userOid());
+  }
+
+  /// The model that a request asks first; null if it asks none.
+  private @Nullable ModelTarget target(Envelope envelope) {
     var payload = envelope.payload();
     var named = payload.path("provider");
     var model = payload.path("model");
     var kind = RequestKind.ofWireName(envelope.kind()).orElse(RequestKind.ASK);
     var provider = provider(kind, named.isTextual() ? named.asText() : null);
     if (provider == null || MaintainedRequest.end(payload).isPresent()) {
-      // it only ends
-      return "";
+      return null;
     }
     var modelName = model.isTextual() ? model.asText() : null;
-    var target =
-        kind == RequestKind.EMBED ? embedding(provider, modelName) : words(provider, modelName);
-    if (names.size() > MOST_NAMES) {
-      names.clear();
-    }
-    return names.computeIfAbsent(ShortName.of(target.toString()), name -> name);
+    return kind == RequestKind.EMBED ? embedding(provider, modelName) : words(provider, modelName);
   }
 }

@@ -105,6 +105,7 @@ final class LlmRequestHandler implements RequestHandler<LlmAttempt> {
     scheduler.add(
         request.id(),
         shared.targets.nameOf(envelope),
+        shared.targets.pausable(envelope),
         envelope.orderingKey(),
         envelope.deadline().orElse(null));
     if (request.refusal() != null) {

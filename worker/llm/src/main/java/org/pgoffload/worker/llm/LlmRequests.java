@@ -36,6 +36,7 @@ public final class LlmRequests {
     var publish = new PublishAnswers(delivery.publish(), topics);
     var make = delivery.opened(new MakeCalls(settings.calls(), machine, telemetry));
     delivery.shareWith(make::shareWith);
+    delivery.lease().whenPaused(make::pause);
     var answer =
         new AnswerRequest(
             providers,

@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.worker.delivery.scheduling.Pausable;
+import org.pgoffload.worker.delivery.scheduling.Pauses;
 import org.pgoffload.worker.delivery.scheduling.RequestScheduler;
 
 final class ModelTurnsTest {
@@ -22,7 +24,7 @@ final class ModelTurnsTest {
 
   private void add(String model, @Nullable String orderingKey, long... ids) {
     for (long id : ids) {
-      choose.add(id, model, orderingKey, NOW.plusSeconds(id));
+      choose.add(id, model, Pausable.ofModel("p", model), orderingKey, NOW.plusSeconds(id));
     }
   }
 
@@ -126,7 +128,7 @@ final class ModelTurnsTest {
   void whatOnlyEndsLeavesHalfOfAChoiceToWhatBegins() {
     allowances.put("a", 0);
     for (long id = 1; id <= 6; id++) {
-      choose.add(id, "a", null, NOW);
+      choose.add(id, "a", Pausable.NOTHING, null, NOW);
     }
     add("b", null, 7, 8, 9);
     assertThat(choose.choose(4, NOW)).containsExactly(1L, 2L, 7L, 8L);
@@ -142,5 +144,65 @@ final class ModelTurnsTest {
     assertThat(chosen()).containsExactly(2L);
     assertThat(choose.choose(100, NOW.plusSeconds(1))).containsExactly(1L);
     assertThat(choose.hasWaiting()).isTrue();
+  }
+
+  private static Pauses paused(@Nullable String provider, @Nullable String model) {
+    return new Pauses(List.of(new Pauses.Pause(provider, model, null)));
+  }
+
+  @Test
+  void aPausedModelBeginsNothingAndKeepsNoOtherWaiting() {
+    add("a", null, 1, 2);
+    choose.pause(paused("p", "a"));
+    add("a", null, 3);
+    add("b", null, 4, 5);
+    assertThat(chosen()).containsExactly(4L, 5L);
+    assertThat(choose.hasWaiting()).isTrue();
+    assertThat(choose.isPaused(1)).isTrue();
+    assertThat(choose.isPaused(4)).isFalse();
+    choose.pause(Pauses.NONE);
+    assertThat(chosen()).containsExactly(1L, 2L, 3L);
+  }
+
+  @Test
+  void whatIsPausedIsNamedByProviderOrModelOrBoth() {
+    add("a", null, 1);
+    choose.pause(paused(null, "a"));
+    assertThat(chosen()).isEmpty();
+    choose.pause(paused("p", null));
+    assertThat(chosen()).isEmpty();
+    choose.pause(paused("other", "a"));
+    assertThat(chosen()).containsExactly(1L);
+  }
+
+  @Test
+  void whatWasChosenWhenItsModelWasPausedWaitsOnceItIsPutBack() {
+    add("a", null, 1, 2);
+    assertThat(chosen()).containsExactly(1L, 2L);
+    choose.pause(paused("p", "a"));
+    choose.putBack(2);
+    assertThat(chosen()).isEmpty();
+    choose.pause(Pauses.NONE);
+    assertThat(chosen()).containsExactly(2L);
+  }
+
+  @Test
+  void aPausedRequestEndsAtItsDeadlineAndWhenItIsCancelled() {
+    choose.pause(paused("p", "a"));
+    add("a", null, 1, 2, 3);
+    choose.end(3);
+    assertThat(choose.choose(100, NOW.plusSeconds(1))).containsExactlyInAnyOrder(1L, 3L);
+    assertThat(choose.isPaused(1)).isFalse();
+  }
+
+  @Test
+  void aPausedRequestKeepsTheLaterOnesOfItsOrderingKeyWaiting() {
+    choose.pause(paused("p", "a"));
+    add("a", "k", 1);
+    add("b", "k", 2);
+    add("b", null, 3);
+    assertThat(chosen()).containsExactly(3L);
+    choose.pause(Pauses.NONE);
+    assertThat(chosen()).containsExactly(1L, 2L);
   }
 }

@@ -13,10 +13,12 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.Envelope;
+import org.pgoffload.worker.delivery.scheduling.Pauses;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,6 +38,8 @@ public final class Lease implements AutoCloseable, WorkerLease {
   private static final String DEAD_AFTER_MILLIS =
       "(select extract(epoch from s.value::interval) * 1000 from pgoffload.setting s"
           + " where s.name = 'worker_dead_after')";
+
+  private static final String PAUSES = "pgoffload.current_pauses()::text";
 
   /// With the registration: while nobody has told, documents are ranked without it.
   private static final String TELL_RERANKER =
@@ -63,6 +67,8 @@ public final class Lease implements AutoCloseable, WorkerLease {
 
   /// Of the timeline that it is to be registered on; null while it is.
   private final AtomicReference<@Nullable UUID> outdated = new AtomicReference<>();
+
+  private final LearnPauses pauses = new LearnPauses();
 
   private volatile HandsOver handsOver = registration -> registration.with(List.of());
 
@@ -139,6 +145,13 @@ public final class Lease implements AutoCloseable, WorkerLease {
   /// Whose claims go over when the worker registers anew.
   void handsOver(HandsOver claims) {
     handsOver = claims;
+  }
+
+  /// Has somebody know what is paused: now, and from the renewals on in which it changes.
+  ///
+  /// @param listener must not wait for anything
+  public void whenPaused(Consumer<Pauses> listener) {
+    pauses.add(listener);
   }
 
   /// The database was failed over. The worker registers anew as soon as it can be asked: what was
@@ -235,11 +248,14 @@ public final class Lease implements AutoCloseable, WorkerLease {
         database,
         "select epoch, "
             + DEAD_AFTER_MILLIS
+            + ", "
+            + PAUSES
             + " from pgoffload.register_worker(?, ?, ?, ?) as registered (epoch)"
             + TELL_RERANKER,
         row -> {
           epoch = row.getLong(1);
           renewedAt(before, row.getDouble(2), true);
+          pauses.learn(row.getString(3));
         },
         label.name(),
         label.provider(),
@@ -316,11 +332,12 @@ public final class Lease implements AutoCloseable, WorkerLease {
     long before = System.nanoTime();
     return Query.row(
         database,
-        "select pgoffload.renew_lease(?, ?, ?, ?::jsonb), " + DEAD_AFTER_MILLIS,
+        "select pgoffload.renew_lease(?, ?, ?, ?::jsonb), " + DEAD_AFTER_MILLIS + ", " + PAUSES,
         row -> {
           boolean renewed = row.getBoolean(1);
           if (renewed) {
             renewedAt(before, row.getDouble(2), false);
+            pauses.learn(row.getString(3));
           }
           return renewed;
         },

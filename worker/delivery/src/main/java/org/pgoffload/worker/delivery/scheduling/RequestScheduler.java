@@ -16,13 +16,16 @@ import org.jspecify.annotations.Nullable;
 
 /// Chooses which of the received requests may begin: as their places allow, and one after another
 /// where they share an ordering key. What is cancelled or past its deadline is chosen without any
-/// limit, since it only ends.
+/// limit, since it only ends. What is paused waits, and takes no place from others.
 ///
-/// Every method takes time in the logarithm of what waits, besides that of the places. Safe to
-/// share between threads.
+/// Every method but [#pause] takes time in the logarithm of what waits, besides that of the places.
+/// Safe to share between threads. Longer than 300 lines because turns, ordering keys, deadlines and
+/// pauses decide together, under one lock.
 ///
 /// @param <P> the place that a request takes while it runs
 public class RequestScheduler<P> {
+  private static final int MOST_KNOWN = 1000;
+
   private final Places<P> places;
   private final KeyOrder keyOrder;
   private final Map<Long, Turn<P>> all = new HashMap<>();
@@ -31,6 +34,11 @@ public class RequestScheduler<P> {
   private final TreeSet<Turn<P>> byDeadline =
       new TreeSet<>(
           Comparator.<Turn<P>>comparingLong(Turn::deadline).thenComparingLong(Turn::arrival));
+
+  /// One of each that are the same.
+  private final Map<Pausable, Pausable> known = new HashMap<>();
+
+  private Pauses paused = Pauses.NONE;
   private long arrivals;
   private int waiting;
 
@@ -47,11 +55,20 @@ public class RequestScheduler<P> {
 
   /// A request was received, and waits.
   ///
+  /// @param pausable what can be paused of it
   /// @param deadline when it only ends, or null
   public final synchronized void add(
-      long id, P place, @Nullable String orderingKey, @Nullable Instant deadline) {
+      long id,
+      P place,
+      Pausable pausable,
+      @Nullable String orderingKey,
+      @Nullable Instant deadline) {
     var key = orderingKey == null ? null : ShortName.of(orderingKey);
-    var turn = new Turn<>(id, arrivals++, place, key, deadline);
+    if (known.size() > MOST_KNOWN) {
+      known.clear();
+    }
+    var shared = known.computeIfAbsent(pausable, each -> each);
+    var turn = new Turn<>(id, arrivals++, place, shared, key, deadline);
     all.put(id, turn);
     waiting++;
     if (deadline != null) {
@@ -179,6 +196,25 @@ public class RequestScheduler<P> {
     }
   }
 
+  /// From now on these are not begun, unless they only end, and those of before may be. One look at
+  /// each request.
+  public final synchronized void pause(Pauses now) {
+    paused = now;
+    for (var turn : all.values()) {
+      if (paused.hold(turn.pausable())) {
+        unsettle(turn);
+      } else {
+        settle(turn);
+      }
+    }
+  }
+
+  /// Whether a request is not to begin, wherever it waits.
+  public final synchronized boolean isPaused(long id) {
+    var turn = all.get(id);
+    return turn != null && !turn.ends() && paused.hold(turn.pausable());
+  }
+
   /// Adds how many wait, and for which places.
   public final synchronized void tell(ObjectNode queue) {
     queue.put("waiting", waiting);
@@ -254,12 +290,16 @@ public class RequestScheduler<P> {
     }
   }
 
-  /// Lets a waiting request be chosen, unless an earlier one of its key keeps it waiting.
+  /// Lets a waiting request be chosen, unless an earlier one of its key keeps it waiting, or it is
+  /// paused.
   private void settle(Turn<P> turn) {
     var key = turn.orderingKey();
     var sameKey = key == null ? null : byOrderingKey.get(key);
     boolean first = sameKey == null || sameKey.firstEntry().getValue() == turn;
-    if (first && turn.state() == Turn.State.WAITING && !turn.eligible()) {
+    if (first
+        && turn.state() == Turn.State.WAITING
+        && !turn.eligible()
+        && !paused.hold(turn.pausable())) {
       turn.eligible(true);
       places.add(turn);
     }

@@ -11,6 +11,7 @@ public final class Turn<P> {
   private final long id;
   private final long arrival;
   private final P place;
+  private final Pausable pausable;
   private final @Nullable String orderingKey;
   private final long deadline;
   private State state = State.WAITING;
@@ -27,10 +28,17 @@ public final class Turn<P> {
     HELD
   }
 
-  Turn(long id, long arrival, P place, @Nullable String orderingKey, @Nullable Instant deadline) {
+  Turn(
+      long id,
+      long arrival,
+      P place,
+      Pausable pausable,
+      @Nullable String orderingKey,
+      @Nullable Instant deadline) {
     this.id = id;
     this.arrival = arrival;
     this.place = place;
+    this.pausable = pausable;
     this.orderingKey = orderingKey;
     this.deadline = deadline == null ? Long.MAX_VALUE : millis(deadline);
   }
@@ -53,6 +61,10 @@ public final class Turn<P> {
 
   public P place() {
     return place;
+  }
+
+  Pausable pausable() {
+    return pausable;
   }
 
   @Nullable String orderingKey() {

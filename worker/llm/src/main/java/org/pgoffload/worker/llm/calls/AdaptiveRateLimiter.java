@@ -96,6 +96,7 @@ final class AdaptiveRateLimiter {
   private double paced = Double.POSITIVE_INFINITY;
   private int failuresInARow;
   private long avoidUntil;
+  private boolean paused;
   private long wakeAt = Long.MAX_VALUE;
 
   /// Wakes after a while.
@@ -164,6 +165,17 @@ final class AdaptiveRateLimiter {
     }
   }
 
+  /// Whether no more calls are to begin. Those that wait keep their order.
+  void pause(boolean isPaused) {
+    synchronized (this) {
+      if (paused == isPaused) {
+        return;
+      }
+      paused = isPaused;
+    }
+    dispatch();
+  }
+
   /// Whether calls fail for reasons that another provider would not have.
   synchronized boolean isToBeAvoided() {
     return clock.getAsLong() - avoidUntil < 0;
@@ -194,6 +206,9 @@ final class AdaptiveRateLimiter {
     var next = queue.peek();
     if (next == null) {
       return new Told(0, running, null, Duration.ZERO, perSecond);
+    }
+    if (paused) {
+      return new Told(queue.size(), running, "paused", Duration.ZERO, perSecond);
     }
     if (running >= concurrency()) {
       boolean isConfigured =
@@ -417,6 +432,9 @@ final class AdaptiveRateLimiter {
         if (next.granted.isDone()) {
           queue.remove(); // it has given up
           continue;
+        }
+        if (paused) {
+          break;
         }
         long wait = waitFor(next.estimatedTokens, now);
         if (wait > 0) {

@@ -8,6 +8,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.pgoffload.worker.delivery.scheduling.Pausable;
+import org.pgoffload.worker.delivery.scheduling.Pauses;
 import org.pgoffload.worker.delivery.scheduling.ShortName;
 import org.pgoffload.worker.delivery.waiting.Largest;
 import org.pgoffload.worker.models.ModelTarget;
@@ -25,6 +27,10 @@ final class AdaptiveRateLimiters implements AutoCloseable {
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().daemon().name("pgoffload-limits").factory());
   private volatile int workers = 1;
+  private Pauses paused = Pauses.NONE;
+
+  /// By which targets are paused, of those that there are limits of.
+  private final Map<String, Pausable> pausable = new HashMap<>();
 
   AdaptiveRateLimiters(CallSettings settings) {
     this.settings = settings;
@@ -36,10 +42,27 @@ final class AdaptiveRateLimiters implements AutoCloseable {
     if (known != null) {
       return known;
     }
+    return make(target);
+  }
+
+  private synchronized AdaptiveRateLimiter make(ModelTarget target) {
     if (byTarget.size() >= USUAL) {
       byTarget.values().removeIf(AdaptiveRateLimiter::isUnused);
+      pausable.keySet().retainAll(byTarget.keySet());
     }
+    var name = target.toString();
+    pausable.put(name, Pausable.ofModel(target.provider().name(), target.model()));
     return byTarget.computeIfAbsent(name, this::limit);
+  }
+
+  private boolean isPaused(String target) {
+    return paused.hold(pausable.getOrDefault(target, Pausable.NOTHING));
+  }
+
+  /// From now on calls to these begin no more, and those to others do.
+  synchronized void pause(Pauses now) {
+    paused = now;
+    byTarget.forEach((target, limit) -> limit.pause(isPaused(target)));
   }
 
   private AdaptiveRateLimiter limit(String target) {
@@ -53,6 +76,7 @@ final class AdaptiveRateLimiters implements AutoCloseable {
               }
             });
     limit.shareWith(workers);
+    limit.pause(isPaused(target));
     return limit;
   }
 

@@ -11,6 +11,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.protocol.Call;
 import org.pgoffload.telemetry.Telemetry;
+import org.pgoffload.worker.delivery.scheduling.Pauses;
 import org.pgoffload.worker.models.EmbedCall;
 import org.pgoffload.worker.models.FileDescriptors;
 import org.pgoffload.worker.models.LlmCall;
@@ -83,6 +84,11 @@ public final class MakeCalls implements AutoCloseable {
   /// How many workers share the configured limits.
   public void shareWith(int workersAlive) {
     limits.shareWith(workersAlive);
+  }
+
+  /// From now on no call to these models begins; those that wait for one wait on.
+  public void pause(Pauses paused) {
+    limits.pause(paused);
   }
 
   /// Adds what the next call to each model waits for.

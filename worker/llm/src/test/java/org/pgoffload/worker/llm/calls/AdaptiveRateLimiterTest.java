@@ -104,6 +104,24 @@ class AdaptiveRateLimiterTest {
   }
 
   @Test
+  void beginsNoCallWhileItIsPaused() {
+    var vendor = new SimulatedVendor(10_000, LATENCY, null, false);
+    var limit = vendor.limit(CallLimits.NONE);
+    vendor.want(limit);
+    limit.pause(true);
+    vendor.want(limit);
+    vendor.want(limit);
+    assertThat(limit.told().why()).isEqualTo("paused");
+    assertThat(limit.told().waiting()).isEqualTo(2);
+    vendor.runFor(Duration.ofMinutes(1));
+    // the one that was under way has gone on
+    assertThat(vendor.answered).isEqualTo(1);
+    limit.pause(false);
+    vendor.runFor(Duration.ofMinutes(1));
+    assertThat(vendor.answered).isEqualTo(3);
+  }
+
+  @Test
   void keepsTheConfiguredTokens() {
     var vendor = new SimulatedVendor(10_000, LATENCY, null, false);
     // ten tokens each: 100 calls are 1,000 tokens, of which 5 seconds' worth may go at once

@@ -1,5 +1,6 @@
 package org.pgoffload.worker.sql.scheduling;
 
+import org.pgoffload.worker.delivery.scheduling.Pausable;
 import org.pgoffload.worker.delivery.scheduling.RequestScheduler;
 import org.pgoffload.worker.sql.sessions.SqlLimits;
 import org.pgoffload.worker.sql.sessions.SqlTask;
@@ -23,6 +24,7 @@ public final class TaskScheduler extends RequestScheduler<TaskPlaces.Place> {
         new TaskPlaces.Place(
             new TaskPlaces.Session(role, scheduling.session()),
             most == null || scheduling.session() == null ? Integer.MAX_VALUE : most),
+        Pausable.ofRole(task.launcher().userOid()),
         scheduling.orderingKey(),
         task.deadline().orElse(null));
   }

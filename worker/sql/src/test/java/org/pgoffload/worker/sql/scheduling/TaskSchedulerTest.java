@@ -17,6 +17,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.worker.delivery.scheduling.Pauses;
 import org.pgoffload.worker.sql.TestTasks;
 import org.pgoffload.worker.sql.sessions.SqlLimits;
 import org.pgoffload.worker.sql.sessions.SqlTask;
@@ -328,5 +329,16 @@ final class TaskSchedulerTest {
     private static String session(SqlTask task) {
       return "s" + role(task) + "/" + task.scheduling().session();
     }
+  }
+
+  @Test
+  void aPausedRoleBeginsNothingAndTakesNoPlace() {
+    choose.pause(new Pauses(List.of(new Pauses.Pause(null, null, 10L))));
+    add(of(1, 10), of(2, 10), of(3, 11), of(4, 12), of(5, 12), of(6, 13));
+    assertThat(chosen()).containsExactly(3L, 4L, 5L, 6L);
+    choose.finished(3);
+    assertThat(chosen()).isEmpty();
+    choose.pause(Pauses.NONE);
+    assertThat(chosen()).containsExactly(1L);
   }
 }

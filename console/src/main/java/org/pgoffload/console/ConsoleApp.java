@@ -11,6 +11,7 @@ import org.pgoffload.console.requests.RequestsPage;
 import org.pgoffload.console.signin.Sessions;
 import org.pgoffload.console.signin.SignIn;
 import org.pgoffload.console.signin.Tokens;
+import org.pgoffload.console.usage.UsagePage;
 import org.pgoffload.console.web.Page;
 import org.pgoffload.console.web.ServePages;
 import org.pgoffload.telemetry.Health;
@@ -55,7 +56,8 @@ public final class ConsoleApp implements RunningPart {
         new BulkPage(),
         new RequestsPage(configuration.textsHidden()),
         new RequestPage(configuration.textsHidden()),
-        new MaintainedPage());
+        new MaintainedPage(),
+        new UsagePage());
   }
 
   /// The address for readers.

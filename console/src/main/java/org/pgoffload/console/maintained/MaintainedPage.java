@@ -4,6 +4,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.OffsetDateTime;
 import java.util.Optional;
+import org.pgoffload.console.signin.RoleRights;
 import org.pgoffload.console.web.Next;
 import org.pgoffload.console.web.Page;
 import org.pgoffload.console.web.Problem;
@@ -19,7 +20,7 @@ public final class MaintainedPage implements Page {
 
   @Override
   public Optional<Entry> entry() {
-    return Optional.of(new Entry("Maintained columns", PATH));
+    return Optional.of(new Entry("Maintained columns", PATH, RoleRights::asks));
   }
 
   @Override
@@ -38,7 +39,7 @@ public final class MaintainedPage implements Page {
   }
 
   private static View all(Visit visit) throws SQLException {
-    requireMember(visit);
+    visit.requireAsking();
     return new View(
         "maintained.jte",
         "Maintained columns",
@@ -46,7 +47,7 @@ public final class MaintainedPage implements Page {
   }
 
   private static View one(Visit visit) throws SQLException {
-    requireMember(visit);
+    visit.requireAsking();
     var name = name(visit);
     var shown =
         visit
@@ -106,15 +107,5 @@ public final class MaintainedPage implements Page {
         .parameter("name")
         .orElseThrow(
             () -> Problem.badRequest("The parameter name is that of a maintained column."));
-  }
-
-  private static void requireMember(Visit visit) {
-    if (!visit.rights().asks()) {
-      throw new Problem(
-          403,
-          "42501",
-          "Maintained columns are for members of llm_user.",
-          "Have an administrator grant llm_user to " + visit.role() + ", and sign in again.");
-    }
   }
 }

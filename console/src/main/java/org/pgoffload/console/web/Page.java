@@ -1,6 +1,8 @@
 package org.pgoffload.console.web;
 
 import java.util.Optional;
+import java.util.function.Predicate;
+import org.pgoffload.console.signin.RoleRights;
 
 /// One page of the console, with what can be done on it. Shared by all readers: it keeps nothing of
 /// a visit.
@@ -15,5 +17,11 @@ public interface Page {
   ///
   /// @param label a word or two
   /// @param path of its route
-  record Entry(String label, String path) {}
+  /// @param audience which roles it is shown to; the page itself refuses the others
+  record Entry(String label, String path, Predicate<RoleRights> audience) {
+    /// Of a page for all who may sign in.
+    public Entry(String label, String path) {
+      this(label, path, _ -> true);
+    }
+  }
 }

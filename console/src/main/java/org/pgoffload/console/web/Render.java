@@ -48,10 +48,14 @@ final class Render {
         title,
         session == null ? "" : session.role(),
         guard.token(context),
-        session == null ? List.of() : entries,
+        session == null ? List.of() : entriesFor(session),
         current(context.path()),
         session == null || isFragment(context) ? "" : session.takeNotice(),
         files);
+  }
+
+  private List<Page.Entry> entriesFor(SignedIn session) {
+    return entries.stream().filter(entry -> entry.audience().test(session.rights())).toList();
   }
 
   /// Whether a script takes a part of the page alone.

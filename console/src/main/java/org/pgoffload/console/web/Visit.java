@@ -35,6 +35,19 @@ public final class Visit {
     return session.database();
   }
 
+  /// Refuses a role that may not ask models.
+  ///
+  /// @throws Problem that says what to grant
+  public void requireAsking() {
+    if (!rights().asks()) {
+      throw new Problem(
+          403,
+          "42501",
+          "This page is for members of llm_user.",
+          "Have an administrator grant llm_user to " + role() + ", and sign in again.");
+    }
+  }
+
   SignedIn session() {
     return session;
   }

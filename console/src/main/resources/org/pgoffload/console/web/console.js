@@ -48,14 +48,15 @@ function newChart(frame, labels, data) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
-  const lines = ["--accent", "--bad"];
+  const short = new Intl.NumberFormat(undefined, { notation: "compact" });
+  const lines = ["--accent", labels.includes("failed") ? "--bad" : "--good"];
   const chart = new uPlot({
     width: frame.clientWidth,
     height: 150,
     legend: { show: labels.length > 1, live: false },
     cursor: { drag: { x: false, y: false } },
     scales: { y: { range: (_, low, high) => [0, Math.max(high, 1)] } },
-    axes: [axis, { ...axis, size: 60 }],
+    axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => short.format(tick)) }],
     series: [{}, ...labels.map((label, i) => ({ label, stroke: colour(lines[i]), width: 1.5, points: { show: false } }))],
   }, data, frame);
   new ResizeObserver(() => chart.setSize({ width: frame.clientWidth, height: 150 })).observe(frame);

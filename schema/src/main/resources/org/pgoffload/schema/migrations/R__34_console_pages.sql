@@ -11,3 +11,21 @@ select m.name,
                  where n.at > pg_catalog.clock_timestamp() - interval '10 min' and n.ended > 0), 0) as per_minute
 from pgoffload.maintained_column m
 where pg_catalog.pg_has_role(m.declarer, 'usage');
+
+-- API: Private. The budgets of roles whose privileges the reader has, and what of each is used up in its present period.
+-- Runs with its owner's rights.
+create or replace view pgoffload.budget_used with (security_barrier) as
+select pg_catalog.pg_get_userbyid(b.role) as role, b.period, b.max_tokens, b.max_cost, b.currency,
+       (t.began at time zone 'UTC' + ('1 ' || b.period)::interval) at time zone 'UTC' as begins_anew,
+       u.tokens, u.cost
+from pgoffload.budget b
+cross join lateral (select pg_catalog.date_trunc(b.period, pg_catalog.clock_timestamp(), 'UTC')) t (began)
+cross join lateral (
+  select coalesce(pg_catalog.sum(h.input_tokens + h.output_tokens), 0),
+         coalesce(pg_catalog.sum(pgoffload.cost_of(p, h.input_tokens, h.cached_tokens, h.output_tokens))
+                    filter (where p.currency = b.currency), 0)
+  from pgoffload.llm_usage_hour h
+  left join lateral pgoffload.price_at(h.provider, h.model, h.hour) p on b.max_cost is not null
+  where h.requested_by_oid = b.role and h.hour >= t.began
+) u (tokens, cost)
+where pg_catalog.pg_has_role(b.role, 'usage');

@@ -1,5 +1,6 @@
 package org.pgoffload.operations;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
@@ -278,7 +279,7 @@ final class CaptureBreakTest extends OnPostgresVersions {
 
   @Test
   void whoLooksWhetherARequestIsLostLocksNoTableThatAnInstallationAlters() {
-    try (var owner = database.open(database.admin().value("select current_user"))) {
+    try (var owner = database.open(requireNonNull(database.admin().value("select current_user")))) {
       owner.run("begin");
       owner.run("select pgoffload.raise_if_lost(1, now())");
       assertThat(

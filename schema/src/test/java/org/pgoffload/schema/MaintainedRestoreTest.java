@@ -62,6 +62,39 @@ final class MaintainedRestoreTest extends WithMaintainedRows {
   }
 
   @Test
+  void chunksThatAreRestoredAreNotMadeAgain() throws SQLException, IOException {
+    keeper.run(
+        "select llm_maintain('mood', source => 'shop.ticket', into_table => 'shop.ticket_chunk', embed => '{body}',"
+            + " chunk => '{\"tokens\": 5}')");
+    write(1, "as it was");
+    write(2, "changed since");
+    embedAll();
+    var old = database;
+    try (var fresh = TestServer.of(version).newDatabase()) {
+      restore(old, fresh);
+      try (var back = OtherDatabase.of(this, fresh)) {
+        assertThat(shown("status, source, target"))
+            .isEqualTo("paused|shop.ticket|shop.ticket_chunk");
+        writer.run("update shop.ticket set body = 'by now' where id = 2");
+        assertThat(keeper.refused("select llm_maintain_resume('mood')").message())
+            .contains("lacks SELECT, INSERT, DELETE on shop.ticket_chunk");
+        database.admin().run("grant select, insert, delete on shop.ticket_chunk to keeper");
+        keeper.run("select llm_maintain_resume('mood')");
+        embedAll();
+        assertThat(back.asked()).isEqualTo(1);
+        assertThat(database.admin().rows("select id, n, chunk from shop.ticket_chunk order by id"))
+            .containsExactly("1|1|as it was", "2|1|by now");
+      }
+    }
+  }
+
+  private void embedAll() {
+    answerAll(request ->
+        database.chunked(
+            request.id(), "keeper", new String[] {prompt(request)}, new float[] {1, 2}));
+  }
+
+  @Test
   void aCopyThatIsAdoptedStandsStillUntilItIsResumed() {
     keeper.run(MOOD);
     write(1, "a");
@@ -80,7 +113,12 @@ final class MaintainedRestoreTest extends WithMaintainedRows {
 
   private static void restore(TestDatabase from, TestDatabase to) throws SQLException, IOException {
     OtherDatabase.makeTable(to);
+    to.admin()
+        .run(
+            "create table shop.ticket_chunk (embedding real[], x int, chunk text, n integer, id bigint, primary key (id, n));"
+                + " alter table shop.ticket_chunk drop column x");
     copy(from, to, "shop.ticket (id, subject, body, mood)");
+    copy(from, to, "shop.ticket_chunk (id, n, chunk, embedding)");
     for (var table : DUMPED) {
       copy(from, to, table);
     }

@@ -294,6 +294,48 @@ final class MaintainedStatesTest extends WithMaintainedRows {
   }
 
   @Test
+  void aPauseOfNineDaysLosesNothing() {
+    try (var fresh = TestServer.of(version).newDatabase()) {
+      OtherDatabase.makeTable(fresh);
+      try (var _ = OtherDatabase.of(this, fresh)) {
+        keeper.run(MOOD);
+        write(1, "a");
+        write(2, "b");
+        answerAll();
+        long day = fresh.admin().number("select pgoffload.current_id_range()");
+        keeper.run("select llm_maintain_pause('mood')");
+        write(3, "c");
+        writer.run("update shop.ticket set body = 'changed' where id = 1");
+        for (int i = 0; i < 9; i++) {
+          fresh.admin().value("select pgoffload.make_partitions(pgoffload.current_id_range() + 1)");
+          fresh.admin().value("select pgoffload.begin_id_range()");
+          step();
+        }
+        remove(fresh.admin(), day);
+        keeper.run("select llm_maintain_resume('mood')");
+        keeper.run("select llm_maintain_backfill('mood')");
+        answerAll();
+        assertThat(fresh.admin().rows("select id, mood from shop.ticket order by id"))
+            .containsExactly(
+                "1|THE MOOD OF: A CHANGED", "2|THE MOOD OF: B B", "3|THE MOOD OF: C C");
+        // the one that had not changed was not asked about again
+        assertThat(shown("pending, done, failed, stale, status")).isEqualTo("0|4|0|0|active");
+      }
+    }
+  }
+
+  private static void remove(Session admin, long range) {
+    assertThat(admin.number("select unanswered from pgoffload.begin_removal(?)", range)).isZero();
+    for (var statement :
+        admin.rows(
+            "select format('alter table %s detach partition %s; drop table %2$s', p.parent, p.partition)"
+                + " from pgoffload.partitions_of(?) p",
+            range)) {
+      admin.run(statement);
+    }
+  }
+
+  @Test
   void aCaptureThatIsAwayDisturbsNoWriter() {
     keeper.run(MOOD);
     database.admin().run("insert into pgoffload.capture_break (reason) values ('slot_lost')");

@@ -111,6 +111,19 @@ class MaintainedColumnsTest extends OnSharedInstallation {
   }
 
   @Test
+  void rowsThatASubscriptionAppliesAreAskedAboutWhereTheTriggerIsToldTo() throws SQLException {
+    declare(statements("create table ticket"));
+    for (var statement : statements("alter table ticket enable always")) {
+      execute(app, statement);
+    }
+    try (var applying = installation.admin().connect("test")) {
+      execute(applying, "set session_replication_role = replica");
+      execute(applying, "insert into app.ticket values (3, 'Applied', 'It works')");
+    }
+    awaitRows(app, "select mood from ticket where id = 3", MOOD + "Applied. It works");
+  }
+
+  @Test
   void theSearchFindsTheChunkThatIsNearest() throws Exception {
     try (var admin = installation.admin().connect("test")) {
       execute(admin, "set search_path = app");

@@ -4,6 +4,7 @@ import java.time.Clock;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.pgoffload.console.maintained.MaintainedPage;
+import org.pgoffload.console.models.ModelsPage;
 import org.pgoffload.console.overview.OverviewPage;
 import org.pgoffload.console.requests.BulkPage;
 import org.pgoffload.console.requests.RequestPage;
@@ -56,6 +57,7 @@ public final class ConsoleApp implements RunningPart {
         new BulkPage(),
         new RequestsPage(configuration.textsHidden()),
         new RequestPage(configuration.textsHidden()),
+        new ModelsPage(),
         new MaintainedPage(),
         new UsagePage());
   }

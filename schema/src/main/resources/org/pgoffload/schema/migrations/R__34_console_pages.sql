@@ -29,3 +29,16 @@ cross join lateral (
   where h.requested_by_oid = b.role and h.hour >= t.began
 ) u (tokens, cost)
 where pg_catalog.pg_has_role(b.role, 'usage');
+
+-- API: Private. What live workers tell of the pace of each model that a role whose privileges the reader has used within a
+-- day. Runs with its owner's rights.
+create or replace view pgoffload.model_pace with (security_barrier) as
+select q.worker, e.key as target, (e.value ->> 'calling')::bigint as calling, (e.value ->> 'waiting')::bigint as waiting,
+       e.value ->> 'why' as why, (e.value ->> 'per_second')::numeric as per_second,
+       pg_catalog.to_timestamp((e.value ->> 'until')::double precision / 1000) as until
+from pgoffload.worker_queue q
+cross join lateral pg_catalog.jsonb_each(q.told -> 'models') e
+where pgoffload.worker_is_alive(q.worker, q.epoch)
+  and e.key in (
+    select u.provider || ':' || u.model from pgoffload.llm_usage_minute u
+    where u.minute > pg_catalog.now() - interval '1 day' and pg_catalog.pg_has_role(u.requested_by_oid, 'usage'));

@@ -91,7 +91,7 @@ grant execute on routine pgoffload.emit_sql_request, pgoffload.read_large_answer
 -- Maintained columns. The functions login_oid and session_settings stamp also the declaration of a role that may launch
 -- nothing, which is then told why.
 grant select on ${public_schema}.llm_maintained, pgoffload.maintained_failure, pgoffload.maintained_pace, pgoffload.forwarded_setting,
-  pgoffload.budget_used to llm_user;
+  pgoffload.budget_used, pgoffload.model_pace to llm_user;
 grant execute on function
   pgoffload.has_trigger, pgoffload.login_oid, pgoffload.maintained_obstacle, pgoffload.make_trigger,
   pgoffload.raise_unknown_maintained, pgoffload.session_settings

@@ -35,6 +35,11 @@ public final class Words {
         : seconds / 86_400 + " days";
   }
 
+  /// A number with its thousands apart.
+  public static String number(long number) {
+    return String.format(Locale.ROOT, "%,d", number);
+  }
+
   /// The numbers of a JSON object, by their names.
   public static Map<String, Long> numbers(@Nullable String object) {
     var numbers = new LinkedHashMap<String, Long>();

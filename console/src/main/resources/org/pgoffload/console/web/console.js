@@ -53,7 +53,7 @@ function newChart(frame, labels, data) {
   const chart = new uPlot({
     width: frame.clientWidth,
     height: 150,
-    legend: { show: labels.length > 1, live: false },
+    legend: { show: false },
     cursor: { drag: { x: false, y: false } },
     scales: { y: { range: (_, low, high) => [0, Math.max(high, 1)] } },
     axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => short.format(tick)) }],

@@ -162,6 +162,12 @@ public final class ServePages implements AutoCloseable {
               return;
             }
             var next = act.act(new Visit(context, session.get()));
+            LOG.info(
+                "{} from {}: {} {}",
+                session.get().role(),
+                context.ip(),
+                context.path(),
+                next.notice());
             session.get().leaveNotice(next.notice());
             send(context, next.path());
           });

@@ -87,6 +87,8 @@ public record MakeCredentials(
     for (var part : List.of("producer", "results")) {
       contents.put(part, Map.of(PASSWORD, password(part), "authority.crt", authority));
     }
+    // its readers bring their passwords
+    contents.put("console", Map.of("authority.crt", authority));
     contents.put(
         "worker",
         Map.of(

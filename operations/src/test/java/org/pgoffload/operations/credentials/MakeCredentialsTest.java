@@ -23,6 +23,7 @@ class MakeCredentialsTest {
         .containsOnlyKeys("password", "authority.crt", "worker.crt", "worker.pk8");
     assertThat(files("producer")).containsOnlyKeys("password", "authority.crt");
     assertThat(files("results")).containsOnlyKeys("password", "authority.crt");
+    assertThat(files("console")).containsOnlyKeys("authority.crt");
     assertThat(files("owner"))
         .containsOnlyKeys(
             "password", "producer_password", "worker_password", "results_password", "authority.crt")
@@ -56,7 +57,7 @@ class MakeCredentialsTest {
 
   @Test
   void stayAsTheyAreAndAreCompletedWhereOneIsMissing() throws IOException {
-    assertThat(make()).hasSize(5);
+    assertThat(make()).hasSize(6);
     var worker = files("worker");
     assertThat(make()).isEmpty();
     Files.delete(directory.resolve("worker/password"));

@@ -22,6 +22,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.connect.source.SourceRecord;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.dev.benchmarks.report.BenchmarkException;
 
 /// The hops of a request with nothing of ours between them: messages in the write-ahead log, stock
 /// Debezium, a topic, another topic, and one INSERT for each poll. It checks, signs and claims

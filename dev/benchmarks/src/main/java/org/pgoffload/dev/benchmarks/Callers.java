@@ -11,6 +11,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.HdrHistogram.Histogram;
+import org.pgoffload.dev.benchmarks.report.BenchmarkException;
 import org.pgoffload.dev.benchmarks.report.Measurement.Latency;
 import org.pgoffload.dev.benchmarks.report.Measurement.Throughput;
 import org.pgoffload.dev.benchmarks.report.Percentiles;

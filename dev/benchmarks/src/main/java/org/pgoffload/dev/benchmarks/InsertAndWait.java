@@ -3,6 +3,7 @@ package org.pgoffload.dev.benchmarks;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
+import org.pgoffload.dev.benchmarks.report.BenchmarkException;
 
 /// A caller's two statements: the INSERT, which commits by itself, and `llm_wait`.
 ///

@@ -5,6 +5,7 @@ import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import org.pgoffload.dev.benchmarks.report.BenchmarkException;
 
 /// Many requests of one INSERT, and the wait for their answers.
 ///

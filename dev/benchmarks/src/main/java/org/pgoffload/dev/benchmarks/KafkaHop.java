@@ -15,6 +15,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.pgoffload.dev.benchmarks.report.BenchmarkException;
 
 /// One hop through Kafka with nothing of ours around it: a producer, a consumer, and a topic of one
 /// partition that exists as long as this does.

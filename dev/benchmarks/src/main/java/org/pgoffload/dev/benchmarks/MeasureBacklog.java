@@ -6,6 +6,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import org.pgoffload.dev.benchmarks.model.SlowModel;
+import org.pgoffload.dev.benchmarks.report.BenchmarkException;
 import org.pgoffload.dev.benchmarks.report.Figure;
 import org.pgoffload.dev.benchmarks.report.Measurement;
 import org.pgoffload.dev.benchmarks.report.Target;

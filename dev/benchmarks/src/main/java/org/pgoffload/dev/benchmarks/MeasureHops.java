@@ -3,6 +3,8 @@ package org.pgoffload.dev.benchmarks;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import org.pgoffload.dev.benchmarks.observe.ObserveNotifications;
+import org.pgoffload.dev.benchmarks.observe.ObserveTopic;
 import org.pgoffload.dev.benchmarks.report.Figure;
 import org.pgoffload.dev.benchmarks.report.Measurement;
 import org.pgoffload.dev.benchmarks.report.Median;
@@ -32,8 +34,8 @@ record MeasureHops() implements Measure {
     var written = new ArrayList<Double>();
     var seen = new ArrayList<Double>();
     var whole = new ArrayList<Double>();
-    try (var requests = ObserveTopic.open(target, target.topics().llmRequests());
-        var results = ObserveTopic.open(target, target.topics().results());
+    try (var requests = ObserveTopic.open(target.consumer(), target.topics().llmRequests());
+        var results = ObserveTopic.open(target.consumer(), target.topics().results());
         var notifications = ObserveNotifications.open(target.application());
         var connection = target.application().connect("pgoffload bench")) {
       var caller = new InsertAndWait(connection);

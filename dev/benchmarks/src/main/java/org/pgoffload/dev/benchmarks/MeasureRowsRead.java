@@ -4,6 +4,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import org.pgoffload.dev.benchmarks.report.BenchmarkException;
 import org.pgoffload.dev.benchmarks.report.Figure;
 import org.pgoffload.dev.benchmarks.report.Measurement;
 

@@ -13,6 +13,8 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.pgoffload.dev.benchmarks.model.SlowModel;
+import org.pgoffload.dev.benchmarks.report.BenchmarkException;
 import org.pgoffload.dev.benchmarks.report.Figure;
 import org.pgoffload.dev.benchmarks.report.Measurement;
 import org.pgoffload.dev.benchmarks.report.Target;

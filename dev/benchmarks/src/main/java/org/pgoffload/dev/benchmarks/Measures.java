@@ -37,6 +37,8 @@ final class Measures {
           MeasureOneStatement.launches(),
           MeasureOneStatement.prompts(),
           MeasureOneStatement.map(),
+          new MeasureMapOfSlowModel(),
+          new MeasureMaintained(),
           new MeasureRowsRead(),
           new MeasureInsert(),
           new MeasureGrowth(),

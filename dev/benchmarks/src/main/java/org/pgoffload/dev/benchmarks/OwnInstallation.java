@@ -2,6 +2,7 @@ package org.pgoffload.dev.benchmarks;
 
 import java.sql.SQLException;
 import java.time.Duration;
+import org.pgoffload.dev.benchmarks.model.SlowModel;
 
 /// What can be measured only of an installation that this process has started.
 ///

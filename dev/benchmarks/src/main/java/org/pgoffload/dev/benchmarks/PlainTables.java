@@ -3,6 +3,7 @@ package org.pgoffload.dev.benchmarks;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import org.pgoffload.dev.benchmarks.report.BenchmarkException;
 import org.pgoffload.platform.DatabaseAddress;
 
 /// Tables of the requests' and the results' shape without trigger, policy or partition, in a schema

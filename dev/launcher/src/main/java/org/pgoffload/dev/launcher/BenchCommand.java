@@ -18,7 +18,7 @@ import org.pgoffload.dev.benchmarks.BenchmarkTarget;
 import org.pgoffload.dev.benchmarks.OwnInstallation;
 import org.pgoffload.dev.benchmarks.ReportJson;
 import org.pgoffload.dev.benchmarks.RunBenchmark;
-import org.pgoffload.dev.benchmarks.SlowModel;
+import org.pgoffload.dev.benchmarks.model.SlowModel;
 import org.pgoffload.dev.benchmarks.report.Plot;
 import org.pgoffload.dev.benchmarks.report.Report;
 import org.pgoffload.launcher.PgoffloadCommand;

@@ -35,6 +35,14 @@ public record ProcessorTime(Map<String, Duration> parts) {
     return Files.isReadable(PROC.resolve("self").resolve("stat"));
   }
 
+  /// The time of one process, and of its ended children.
+  ///
+  /// @param stat the line of its `/proc/PID/stat`
+  /// @throws IllegalArgumentException if it is another kind of line
+  public static Duration ofProcess(String stat) {
+    return ProcessStat.parse(stat).used();
+  }
+
   /// The time since the start of this process and of each below it.
   ///
   /// @throws IllegalStateException if the system does not tell it

@@ -1,12 +1,13 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.observe;
 
 import java.sql.Connection;
 import java.sql.SQLException;
+import org.pgoffload.dev.benchmarks.report.BenchmarkException;
 import org.pgoffload.platform.DatabaseAddress;
 import org.postgresql.PGConnection;
 
 /// Notes when `llm_done` tells of each request: the moment at which its result is committed.
-final class ObserveNotifications implements AutoCloseable {
+public final class ObserveNotifications implements AutoCloseable {
   private final Connection connection;
   private final Arrivals arrivals = new Arrivals();
   private final Thread thread;
@@ -20,11 +21,12 @@ final class ObserveNotifications implements AutoCloseable {
     this.thread = Thread.ofPlatform().name("bench-observe-llm_done").start(this::observe);
   }
 
-  static ObserveNotifications open(DatabaseAddress application) throws SQLException {
+  public static ObserveNotifications open(DatabaseAddress application) throws SQLException {
     return new ObserveNotifications(application.connect("pgoffload bench"));
   }
 
-  Arrivals arrivals() {
+  /// When each request was seen.
+  public Arrivals arrivals() {
     return arrivals;
   }
 

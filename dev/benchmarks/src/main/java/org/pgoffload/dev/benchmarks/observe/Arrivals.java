@@ -1,4 +1,4 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.observe;
 
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -6,9 +6,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.pgoffload.dev.benchmarks.report.BenchmarkException;
 
 /// When each request's sign was first seen at one place. Safe to share between threads.
-final class Arrivals {
+public final class Arrivals {
   private final Map<String, CompletableFuture<Long>> times = new ConcurrentHashMap<>();
 
   /// Notes the arrival; later sightings change nothing.
@@ -20,7 +21,7 @@ final class Arrivals {
   ///
   /// @return the time of [System#nanoTime()]
   /// @throws BenchmarkException if it is not within 10 s
-  long of(long id) throws InterruptedException {
+  public long of(long id) throws InterruptedException {
     try {
       return future(Long.toString(id)).get(10, TimeUnit.SECONDS);
     } catch (ExecutionException | TimeoutException e) {

@@ -1,4 +1,4 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.observe;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -7,7 +7,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.WakeupException;
 
 /// Notes when each key arrives on a topic, beside those who work with it and without a group.
-final class ObserveTopic implements AutoCloseable {
+public final class ObserveTopic implements AutoCloseable {
   private final KafkaConsumer<byte[], byte[]> consumer;
   private final Arrivals arrivals = new Arrivals();
   private final Thread thread;
@@ -25,11 +25,15 @@ final class ObserveTopic implements AutoCloseable {
     this.thread = Thread.ofPlatform().name("bench-observe-" + topic).start(this::observe);
   }
 
-  static ObserveTopic open(BenchmarkTarget target, String topic) {
-    return new ObserveTopic(target.consumer(), topic);
+  /// Observes from now on.
+  ///
+  /// @param consumer of no group, which is closed with this
+  public static ObserveTopic open(KafkaConsumer<byte[], byte[]> consumer, String topic) {
+    return new ObserveTopic(consumer, topic);
   }
 
-  Arrivals arrivals() {
+  /// When each request was seen.
+  public Arrivals arrivals() {
     return arrivals;
   }
 

@@ -1,4 +1,4 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.model;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
@@ -15,16 +15,17 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
+import org.pgoffload.dev.benchmarks.report.BenchmarkException;
 
 /// A model on 127.0.0.1 that speaks Chat Completions. A call of the model `after-N` is answered
 /// after N milliseconds; any other call waits until it is told to answer. Safe to share between
 /// threads.
 public final class SlowModel implements AutoCloseable {
   /// The name by which requests choose it.
-  static final String PROVIDER = "openai_compatible";
+  public static final String PROVIDER = "openai_compatible";
 
   /// Where requests that ask it are inserted.
-  static final String TABLE = "llm_request (provider, model, prompt)";
+  public static final String TABLE = "llm_request (provider, model, prompt)";
 
   private static final Pattern DELAY = Pattern.compile("\"model\" *: *\"after-([0-9]{1,6})\"");
 
@@ -73,25 +74,30 @@ public final class SlowModel implements AutoCloseable {
   }
 
   /// Where questions are posted to.
-  String address() {
+  public String address() {
     return base() + "/chat/completions";
   }
 
   /// A question that is answered after a time.
-  static String question(Duration after) {
-    return "{\"model\": \"after-" + after.toMillis() + "\", \"messages\": []}";
+  public static String question(Duration after) {
+    return "{\"model\": \"" + model(after) + "\", \"messages\": []}";
+  }
+
+  /// The model whose calls are answered after a time.
+  public static String model(Duration after) {
+    return "after-" + after.toMillis();
   }
 
   /// Values of the columns of [#TABLE] but the prompt, for requests that are answered after a time,
   /// as SQL with a comma after each.
-  static String columns(Duration after) {
-    return "'" + PROVIDER + "', 'after-" + after.toMillis() + "',";
+  public static String columns(Duration after) {
+    return "'" + PROVIDER + "', '" + model(after) + "',";
   }
 
   /// Waits until so many calls have come since the last look.
   ///
   /// @throws BenchmarkException if they do not come within the time
-  void awaitCalls(int number, Duration patience) throws InterruptedException {
+  public void awaitCalls(int number, Duration patience) throws InterruptedException {
     if (!calls.tryAcquire(number, patience.toMillis(), TimeUnit.MILLISECONDS)) {
       throw new BenchmarkException(
           "of " + number + " calls to the slow model, " + calls.availablePermits() + " came");
@@ -99,13 +105,13 @@ public final class SlowModel implements AutoCloseable {
   }
 
   /// Lets the calls that come from now on wait again.
-  void hold() {
+  public void hold() {
     answered = new CountDownLatch(1);
     calls.drainPermits();
   }
 
   /// Answers every call, also those that come later.
-  void answer() {
+  public void answer() {
     answered.countDown();
   }
 

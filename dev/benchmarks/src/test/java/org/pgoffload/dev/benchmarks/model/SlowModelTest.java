@@ -1,4 +1,4 @@
-package org.pgoffload.dev.benchmarks;
+package org.pgoffload.dev.benchmarks.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -11,6 +11,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.pgoffload.dev.benchmarks.report.BenchmarkException;
 
 class SlowModelTest {
   @Test

@@ -27,6 +27,8 @@ import picocli.CommandLine.Command;
       AclsCommand.class,
       StatusCommand.class,
       WhyCommand.class,
+      PauseCommand.class,
+      ResumeCommand.class,
       DeadLettersCommand.class,
       CredentialsCommand.class
     })

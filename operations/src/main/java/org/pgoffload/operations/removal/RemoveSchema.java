@@ -135,9 +135,15 @@ public final class RemoveSchema {
       var removed = new ArrayList<String>();
       removed.addAll(dropObjects(connection, database, ours));
       resetSettings(connection);
-      Query.execute(
-          connection,
-          "revoke usage on schema " + publicSchema.get() + " from llm_user, pgbackground_role");
+      var users =
+          Query.rows(
+              connection,
+              "select rolname from pg_roles where rolname in"
+                  + " ('llm_user', 'pgbackground_role', 'pgoffload_operator')",
+              row -> row.getString(1));
+      for (var role : users) {
+        Query.execute(connection, "revoke usage on schema " + publicSchema.get() + " from " + role);
+      }
       var kept = new ArrayList<String>();
       for (var role : ROLES) {
         dropRole(connection, role, removed, kept);

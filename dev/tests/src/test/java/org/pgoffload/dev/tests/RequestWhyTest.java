@@ -81,6 +81,19 @@ class RequestWhyTest extends OnSharedInstallation {
         "select until > now() and exact and attempt = 1 from request_why(" + next + ")",
         "t");
 
+    var model = new String[] {"--model", "echo-no-model", "--provider", "echo"};
+    assertThat(own.ran("pause", model[0], model[1], model[2], model[3], "--reason", "the bill"))
+        .contains("model echo:echo-no-model is paused.");
+    awaitState(asking, next, "paused");
+    assertThat(reason(asking, next)).contains("has paused model echo:echo-no-model", "the bill");
+    assertThat(own.ran("resume", model[0], model[1], model[2], model[3]))
+        .contains("model echo:echo-no-model is resumed.");
+    awaitState(asking, next, "model_pace");
+    assertThat(own.ran("pause", "--role", "app")).contains("role app is paused.");
+    assertThat(own.ran("resume", "--role", "app")).contains("role app is resumed.");
+    assertThat(own.ran("resume", "--role", "app")).contains("role app was not paused.");
+    assertThat(own.run(own.admin(), "pause").status()).isEqualTo(2);
+
     // there is no room for it: it waits in the worker's queue
     var later = inserted(asking, "llm_request (prompt, ordering_key) values ('p', 'k')");
     awaitRows(

@@ -12,6 +12,7 @@ import org.pgoffload.console.requests.RequestsPage;
 import org.pgoffload.console.signin.Sessions;
 import org.pgoffload.console.signin.SignIn;
 import org.pgoffload.console.signin.Tokens;
+import org.pgoffload.console.trying.TryPage;
 import org.pgoffload.console.usage.UsagePage;
 import org.pgoffload.console.web.Page;
 import org.pgoffload.console.web.ServePages;
@@ -59,7 +60,8 @@ public final class ConsoleApp implements RunningPart {
         new RequestPage(configuration.textsHidden()),
         new ModelsPage(),
         new MaintainedPage(),
-        new UsagePage());
+        new UsagePage(),
+        new TryPage(configuration.textsHidden()));
   }
 
   /// The address for readers.

@@ -18,6 +18,7 @@ final class MaintainedPageTest extends WithConsole {
             """
             truncate pgoffload.maintained_column, pgoffload.maintained_state, pgoffload.maintained_row,
               pgoffload.maintained_due, pgoffload.maintained_answer, pgoffload.maintained_count, pgoffload.maintained_unseen;
+            delete from pgoffload.action;
             drop schema if exists shop cascade;
             create schema shop authorization mallory
             """);
@@ -100,10 +101,18 @@ final class MaintainedPageTest extends WithConsole {
     var page = reader.get("/maintained/column?name=mood+%3Cb%3E").body();
     assertThat(page).contains(">Pause</button>").doesNotContain(">Resume</button>");
     assertThat(reader.postAndFollow("/maintained/pause", MOOD).body())
-        .contains("It is paused.", "It stands still: by mallory since", ">Resume</button>")
+        .contains(
+            "mood &lt;b&gt; is paused.", "It stands still: by mallory since", ">Resume</button>")
         .doesNotContain(">Pause</button>");
     assertThat(status()).isEqualTo("paused");
-    assertThat(reader.postAndFollow("/maintained/resume", MOOD).body()).contains("It goes on.");
+    assertThat(reader.postAndFollow("/maintained/resume", MOOD).body())
+        .contains("mood &lt;b&gt; goes on.");
+    assertThat(
+            database
+                .admin()
+                .rows("select what, names, role_name from pgoffload.action order by number"))
+        .containsExactly(
+            "pause_column|{\"mood <b>\"}|mallory", "resume_column|{\"mood <b>\"}|mallory");
     assertThat(status()).isEqualTo("active");
   }
 
@@ -116,7 +125,7 @@ final class MaintainedPageTest extends WithConsole {
     assertThat(database.admin().number("select count(*) from pgoffload.maintained_due"))
         .isEqualTo(2);
     assertThat(reader.postAndFollow("/maintained/backfill", MOOD).body())
-        .contains("All rows are compared with their answers.", ">backfilling</span>");
+        .contains("mood &lt;b&gt; compares all rows.", ">backfilling</span>");
   }
 
   @Test

@@ -4,6 +4,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.OffsetDateTime;
 import java.util.Optional;
+import org.pgoffload.console.database.RoleSession;
 import org.pgoffload.console.signin.RoleRights;
 import org.pgoffload.console.web.Next;
 import org.pgoffload.console.web.Page;
@@ -27,14 +28,9 @@ public final class MaintainedPage implements Page {
   public void addTo(Routes routes) {
     routes.get(PATH, MaintainedPage::all);
     routes.get(PATH + "/column", MaintainedPage::one);
-    routes.post(
-        PATH + "/pause",
-        visit ->
-            act(visit, "llm_maintain_pause", "It is paused. What is under way is still written."));
-    routes.post(PATH + "/resume", visit -> act(visit, "llm_maintain_resume", "It goes on."));
-    routes.post(
-        PATH + "/backfill",
-        visit -> act(visit, "llm_maintain_backfill", "All rows are compared with their answers."));
+    routes.post(PATH + "/pause", visit -> act(visit, "pause", " is paused."));
+    routes.post(PATH + "/resume", visit -> act(visit, "resume", " goes on."));
+    routes.post(PATH + "/backfill", visit -> act(visit, "backfill", " compares all rows."));
     routes.post(PATH + "/retry", MaintainedPage::retry);
   }
 
@@ -81,12 +77,24 @@ public final class MaintainedPage implements Page {
         row.getInt("attempts"));
   }
 
-  private static Next act(Visit visit, String function, String done) throws SQLException {
+  private static Next act(Visit visit, String what, String done) throws SQLException {
     var name = name(visit);
     visit
         .database()
-        .act(session -> session.exists("select ${public_schema}." + function + "(?)::text", name));
-    return new Next(MaintainedColumn.path(name), done);
+        .act(session -> {
+          note(session, what, name);
+          return session.exists("select ${public_schema}.llm_maintain_" + what + "(?)::text", name);
+        });
+    return new Next(MaintainedColumn.path(name), name + done);
+  }
+
+  /// In the log of actions, with the transaction of the action.
+  private static void note(RoleSession session, String what, String name) throws SQLException {
+    session.row(
+        "select pgoffload.note_action(?, null, array[?])",
+        row -> row.getLong(1),
+        what + "_column",
+        name);
   }
 
   private static Next retry(Visit visit) throws SQLException {
@@ -94,12 +102,17 @@ public final class MaintainedPage implements Page {
     long rows =
         visit
             .database()
-            .act(session ->
-                session.row(
-                    "select ${public_schema}.llm_maintain_retry(?)", row -> row.getLong(1), name));
+            .act(session -> {
+              note(session, "retry", name);
+              return session.row(
+                  "select ${public_schema}.llm_maintain_retry(?)", row -> row.getLong(1), name);
+            });
     return new Next(
         MaintainedColumn.path(name),
-        rows == 1 ? "1 row is asked about again." : rows + " rows are asked about again.");
+        name
+            + (rows == 1
+                ? ": 1 row is asked about again."
+                : ": " + rows + " rows are asked about again."));
   }
 
   private static String name(Visit visit) {

@@ -101,6 +101,12 @@ final class RequestPageTest extends WithConsole {
     assertThat(again).contains("repeats " + id);
     assertThat(database.admin().number("select count(*) from llm_request where retry_of = ?", id))
         .isEqualTo(1);
+    assertThat(
+            database
+                .admin()
+                .rows(
+                    "select what, ids, role_name from pgoffload.action order by number desc limit 1"))
+        .containsExactly("retry|{" + id + "}|app");
   }
 
   @Test
@@ -139,6 +145,8 @@ final class RequestPageTest extends WithConsole {
     try (var session = database.open("ann")) {
       session.run("set search_path = nowhere, public");
       session.run("set work_mem = '7MB'");
+      session.run("set pgoffload.forward_settings = 'app.tenant'");
+      session.run("set app.tenant = '7'");
       id =
           session.number(
               "insert into public.sql_request (command, label) values ('select 1', 'l') returning id");

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.net.http.HttpResponse;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -113,6 +114,14 @@ final class SignInTest extends WithConsole {
   }
 
   @Test
+  void refusesANameThatNoRoleHas() {
+    // what is behind a zero byte would be a setting of the session
+    for (var role : List.of("app\u0000statement_timeout\u00000", "a\nb", "a".repeat(64))) {
+      assertThat(reader().signIn(role, "wrong").statusCode()).isEqualTo(400);
+    }
+  }
+
+  @Test
   void givesANewIdAtEachSignIn() {
     var reader = reader();
     reader.get("/signin");
@@ -144,6 +153,15 @@ final class SignInTest extends WithConsole {
     clock.goOn(Duration.ofMinutes(29));
     // a page that asks again by itself is no look
     assertThat(reader.get("/requests", "X-Poll", "1").statusCode()).isEqualTo(200);
+    clock.goOn(Duration.ofMinutes(1));
+    assertThat(reader.get("/requests").statusCode()).isEqualTo(303);
+  }
+
+  @Test
+  void aStreamThatComesAgainByItselfIsNoLook() throws Exception {
+    var reader = signedIn("app");
+    clock.goOn(Duration.ofMinutes(29));
+    reader.stream("/overview/events").close();
     clock.goOn(Duration.ofMinutes(1));
     assertThat(reader.get("/requests").statusCode()).isEqualTo(303);
   }

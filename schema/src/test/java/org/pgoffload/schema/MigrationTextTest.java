@@ -33,4 +33,18 @@ final class MigrationTextTest {
     }
     assertThat(dependent).isEmpty();
   }
+
+  /// The plan of such a statement has the signer's key in it, which `debug_print_plan` shows to the
+  /// session. An expression has no such plan.
+  @Test
+  void noStatementOfAFunctionIsPlannedWithTheSigner() throws IOException {
+    var planned = Pattern.compile("\\bperform\\b[^;]*[(,]\\s*signer\\b");
+    try (var files = Files.list(Path.of("src/main/resources/org/pgoffload/schema/migrations"))) {
+      for (var file : files.sorted().toList()) {
+        assertThat(COMMENT.matcher(Files.readString(file)).replaceAll(""))
+            .as(file.getFileName().toString())
+            .doesNotContainPattern(planned);
+      }
+    }
+  }
 }

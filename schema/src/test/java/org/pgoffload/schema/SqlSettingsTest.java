@@ -228,6 +228,15 @@ final class SqlSettingsTest extends WithSqlWorker {
   }
 
   @Test
+  void forwardsNoSettingThatShowsThePlansOfOthersFunctions() {
+    assertThat(
+            database
+                .admin()
+                .rows("select name from pgoffload.forwarded_setting where name ~ '^debug_print_'"))
+        .isEmpty();
+  }
+
+  @Test
   void ignoresASettingThatTheServerDoesNotKnowAnyMore() {
     database.admin().run("insert into pgoffload.forwarded_setting values ('gone_setting', 'off')");
     ann.run("select pg_background_launch('x')");

@@ -11,12 +11,15 @@ final class RepeatRequest {
 
   /// Asks again; the id of the new request.
   static long of(RoleSession session, long id, boolean isSql) throws SQLException {
+    // before a task's settings are in force
+    CancelRequests.note(session, "retry", List.of(id));
     return isSql ? sql(session, id) : llm(session, id);
   }
 
   /// Asks all of them again; how many were. Background SQL of other roles is left out.
   static int all(RoleSession session, List<ListedRequest> requests) throws SQLException {
     int done = 0;
+    CancelRequests.note(session, "retry", requests.stream().map(ListedRequest::id).toList());
     for (var request : requests) {
       if (!request.isSql()) {
         llm(session, request.id());
@@ -48,7 +51,13 @@ final class RepeatRequest {
     session.rows(
         """
         select pg_catalog.set_config(s.name, s.value, true)
-        from ${public_schema}.sql_request q, lateral pgoffload.settings_to_apply(q.settings) s
+        from ${public_schema}.sql_request q
+        cross join lateral (
+          select a.name, a.value from pgoffload.settings_to_apply(q.settings) a
+          union all
+          -- those of the application, which the launcher has named in pgoffload.forward_settings
+          select c.key, c.value from pg_catalog.jsonb_each_text(q.settings) c
+          where c.key operator(pg_catalog.~) '[.]' and c.key operator(pg_catalog.!~*) '^pgoffload[.]') s
         where q.id operator(pg_catalog.=) ?
         """,
         row -> row.getString(1),

@@ -1,6 +1,7 @@
 package org.pgoffload.console.requests;
 
 import java.sql.SQLException;
+import java.util.List;
 import java.util.Optional;
 import org.pgoffload.console.database.RoleSession;
 import org.pgoffload.console.web.Next;
@@ -51,13 +52,15 @@ public final class RequestPage implements Page {
     boolean cancelled =
         visit
             .database()
-            .act(session ->
-                session.row(
-                    isSql(session, id)
-                        ? "select ${public_schema}.sql_cancel(?)"
-                        : "select ${public_schema}.llm_cancel(?)",
-                    row -> row.getBoolean(1),
-                    id));
+            .act(session -> {
+              CancelRequests.note(session, "cancel", List.of(id));
+              return session.row(
+                  isSql(session, id)
+                      ? "select ${public_schema}.sql_cancel(?)"
+                      : "select ${public_schema}.llm_cancel(?)",
+                  row -> row.getBoolean(1),
+                  id);
+            });
     return new Next(
         path(id),
         cancelled ? "Cancellation of " + id + " is under way." : id + " had ended before.");

@@ -1,10 +1,14 @@
 package org.pgoffload.console.signin;
 
+import java.net.InetAddress;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// Bounds the attempts to sign in that fail: of a role from one address, of a role from everywhere,
 /// and of an address. The narrow limit comes first, so that nobody can lock a role out of the
@@ -43,45 +47,63 @@ final class AttemptLimits {
     }
   }
 
-  /// Counts an attempt, unless there were too many.
+  /// Counts an attempt, unless there were too many. One that is refused leaves nothing behind, so
+  /// that a flood of them drives no counter out.
   ///
   /// @return how long to wait; zero if it may be made
   synchronized Duration wait(String role, String address) {
     var now = clock.instant();
-    var both = window("b " + address + " " + role, now);
-    var ofTheAddress = window("a " + address, now);
-    var ofTheRole = window("r " + role, now);
-    if (both.attempts >= OF_A_ROLE_FROM_AN_ADDRESS) {
-      return rest(both, now);
+    var most = new int[] {OF_AN_ADDRESS, OF_A_ROLE_FROM_AN_ADDRESS, OF_A_ROLE};
+    var keys = keys(role, address);
+    for (int i = 0; i < most.length; i++) {
+      var window = current(keys.get(i), now);
+      if (window != null && window.attempts >= most[i]) {
+        return rest(window, now);
+      }
     }
-    if (ofTheAddress.attempts >= OF_AN_ADDRESS) {
-      return rest(ofTheAddress, now);
+    for (var key : keys) {
+      var window = current(key, now);
+      if (window == null) {
+        window = new Window(now);
+        windows.put(key, window);
+      }
+      window.attempts++;
     }
-    if (ofTheRole.attempts >= OF_A_ROLE) {
-      return rest(ofTheRole, now);
-    }
-    both.attempts++;
-    ofTheAddress.attempts++;
-    ofTheRole.attempts++;
     return Duration.ZERO;
   }
 
   /// An attempt that was counted has succeeded, or says nothing of its password.
   synchronized void takeBack(String role, String address) {
     var now = clock.instant();
-    for (var key : new String[] {"b " + address + " " + role, "a " + address, "r " + role}) {
-      var window = window(key, now);
-      window.attempts = Math.max(0, window.attempts - 1);
+    for (var key : keys(role, address)) {
+      var window = current(key, now);
+      if (window != null) {
+        window.attempts = Math.max(0, window.attempts - 1);
+      }
     }
   }
 
-  private Window window(String key, Instant now) {
-    var window = windows.get(key);
-    if (window == null || !now.isBefore(window.since.plus(WINDOW))) {
-      window = new Window(now);
-      windows.put(key, window);
+  private static List<String> keys(String role, String address) {
+    var network = network(address);
+    return List.of("a " + network, "b " + network + " " + role, "r " + role);
+  }
+
+  /// Of IPv6, a reader has the addresses of a whole /64.
+  private static String network(String address) {
+    if (!address.contains(":")) {
+      return address;
     }
-    return window;
+    try {
+      var bytes = InetAddress.ofLiteral(address).getAddress();
+      return HexFormat.of().formatHex(bytes, 0, Math.min(8, bytes.length));
+    } catch (IllegalArgumentException e) {
+      return address;
+    }
+  }
+
+  private @Nullable Window current(String key, Instant now) {
+    var window = windows.get(key);
+    return window == null || !now.isBefore(window.since.plus(WINDOW)) ? null : window;
   }
 
   private static Duration rest(Window window, Instant now) {

@@ -3,6 +3,7 @@ package org.pgoffload.console.signin;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Comparator;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -22,6 +23,10 @@ public final class Sessions implements AutoCloseable {
 
   static final Duration LONGEST = Duration.ofHours(12);
   private static final int MOST = 1_000;
+
+  /// One role cannot keep the others out: the one that was looked at longest ago ends.
+  static final int MOST_OF_A_ROLE = 20;
+
   private static final Duration SWEEP = Duration.ofSeconds(30);
 
   private final Map<String, SignedIn> sessions = new ConcurrentHashMap<>();
@@ -53,7 +58,16 @@ public final class Sessions implements AutoCloseable {
       }
     }
     var id = tokens.newId();
-    sessions.put(tokens.of(id), new SignedIn(login.database(), login.rights(), clock.instant()));
+    var begun = new SignedIn(login.database(), login.rights(), clock.instant());
+    var ofTheRole =
+        sessions.entrySet().stream()
+            .filter(each -> each.getValue().role().equals(begun.role()))
+            .sorted(Comparator.comparing(each -> each.getValue().lastLook()))
+            .toList();
+    ofTheRole.stream()
+        .limit(Math.max(0, ofTheRole.size() + 1 - MOST_OF_A_ROLE))
+        .forEach(each -> forget(each.getKey()));
+    sessions.put(tokens.of(id), begun);
     return id;
   }
 

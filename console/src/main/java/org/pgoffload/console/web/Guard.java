@@ -99,8 +99,13 @@ final class Guard {
 
   /// The reader's session.
   Optional<SignedIn> session(Context context) {
+    return session(context, context.header(POLL) == null);
+  }
+
+  /// @param isLook whether a reader looks, rather than a page that asks again by itself
+  Optional<SignedIn> session(Context context, boolean isLook) {
     var id = context.cookie(cookieName(context));
-    return id == null ? Optional.empty() : sessions.find(id, context.header(POLL) == null);
+    return id == null ? Optional.empty() : sessions.find(id, isLook);
   }
 
   /// The token for forms of the page that is being made. A reader without an id gets one.

@@ -178,7 +178,8 @@ public final class ServePages implements AutoCloseable {
       config.routes.get(
           path,
           context -> {
-            var session = guard.session(context);
+            // it comes again by itself: no look
+            var session = guard.session(context, false);
             if (session.isEmpty()) {
               context.status(HttpStatus.NO_CONTENT);
               return;

@@ -13,6 +13,9 @@ final class SignInPage {
   /// Longer than any name and any password that is meant.
   private static final int LONGEST = 1_000;
 
+  /// The bytes of a name in PostgreSQL (NAMEDATALEN - 1).
+  private static final int LONGEST_NAME = 63;
+
   private final SignIn signIn;
   private final Guard guard;
   private final Render render;
@@ -45,6 +48,12 @@ final class SignInPage {
     }
     if (role.length() > LONGEST || password.length() > LONGEST) {
       throw Problem.badRequest("The role or the password is too long.");
+    }
+    // a zero byte would end the name in the message that begins a session, and begin a setting
+    if (role.chars().anyMatch(Character::isISOControl)
+        || password.chars().anyMatch(character -> character == 0)
+        || role.getBytes(StandardCharsets.UTF_8).length > LONGEST_NAME) {
+      throw Problem.badRequest("No role has such a name.");
     }
     try {
       guard.begin(context, signIn.signIn(role, Secret.of(password), context.ip()));

@@ -154,6 +154,7 @@ set intervalstyle = 'iso_8601'
 set bytea_output = 'hex'
 set extra_float_digits = 1
 set lc_monetary = 'C'
+set debug_print_plan = off
 as $$
 declare
   c pgoffload.maintained_column;
@@ -392,6 +393,7 @@ create or replace function pgoffload.ask_walked(
 returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+set debug_print_plan = off
 as $$
 #variable_conflict use_column
 declare
@@ -405,6 +407,7 @@ declare
   row_hash bytea;
   newest record;
   signer constant pgoffload.signer := (select s from pgoffload.signer s);
+  ignored text;
 begin
   if c.number is null then
     return;
@@ -425,7 +428,8 @@ begin
       or newest.maintained_hash = row_hash and newest.installation = c.installation
          and (not exists (select from pgoffload.llm_result r where r.id = newest.id)
               or exists (select from pgoffload.maintained_answer a where a.number = c.number and a.request = newest.id));
-    perform pgoffload.ask_maintained_row(c, signer, key, row_hash, prompt, null);
+    -- as PERFORM, its plan would have the signer's bytes in it, which debug_print_plan shows
+    ignored := pgoffload.ask_maintained_row(c, signer, key, row_hash, prompt, null);
   end loop;
 
   insert into pgoffload.maintained_row as m (number, row_id, key, request, error_code, error_message, failed_at)

@@ -12,13 +12,14 @@ where s.context = 'user'
   and s.name not in (
     'role', 'session_authorization', 'seed', 'application_name',
     'transaction_isolation', 'transaction_read_only', 'transaction_deferrable',
-    -- it would show a task's claim in an error's context
-    'log_parameter_max_length_on_error',
+    -- they would show a task's claim in an error's context, and in a notice the plans of functions of the owner
+    'log_parameter_max_length_on_error', 'debug_print_parse', 'debug_print_plan', 'debug_print_rewritten',
     -- the worker's driver needs its own
     'client_encoding', 'extra_float_digits',
     -- the pauses of a worker between two statements, and of a pooled session, are not the launcher's
     'idle_in_transaction_session_timeout', 'idle_session_timeout', 'client_connection_check_interval')
 on conflict (name) do nothing;
+delete from pgoffload.forwarded_setting s where s.name in ('debug_print_parse', 'debug_print_plan', 'debug_print_rewritten');
 
 -- Our own, of which the server knows nothing.
 insert into pgoffload.forwarded_setting (name, usual)

@@ -185,26 +185,19 @@ final class BrowserTest extends WithConsole {
   }
 
   @Test
-  void pagesThroughAMillionRequestsAndPaintsTheFirstWithinASecond() {
+  void pagesThroughAMillionRequests() {
     assumeTrue(Boolean.getBoolean("slow"), "a million rows take their time: -Pslow");
     database
         .admin()
         .run(
             """
-            insert into llm_request (prompt, requested_by, requested_by_oid)
-            select 'p' || n, 'app', 'app'::regrole::oid from generate_series(1, 1000000) n
+            insert into llm_request (prompt, requested_by, requested_by_oid, immediate)
+            select 'p' || n, 'app', 'app'::regrole::oid, true from generate_series(1, 1000000) n
             """);
     database.admin().run("analyze llm_request");
     signIn("app");
     open("/requests");
     assertThat(browser().findElements(By.cssSelector("tbody tr"))).hasSize(50);
-    open("/requests");
-    var paint =
-        (Number)
-            browser()
-                .executeScript(
-                    "return performance.getEntriesByName('first-contentful-paint')[0].startTime");
-    assertThat(Objects.requireNonNull(paint).doubleValue()).isLessThan(1_000);
     for (int i = 0; i < 5; i++) {
       click("Older");
     }

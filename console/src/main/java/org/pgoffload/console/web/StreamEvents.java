@@ -1,8 +1,10 @@
 package org.pgoffload.console.web;
 
 import io.javalin.http.Context;
-import io.javalin.http.sse.SseClient;
-import io.javalin.http.sse.SseHandler;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
@@ -27,22 +29,28 @@ final class StreamEvents implements AutoCloseable {
     this.render = render;
   }
 
-  /// Tells the page until nobody reads any more. Returns at once.
-  void open(Context context, Visit visit, Routes.Tell tell) {
-    if (open.get() >= MOST) {
-      throw new Problem(
-          503, "53300", "Too many pages are being told of changes.", "Load the page again later.");
-    }
-    new SseHandler(0, client -> tell(client, visit, tell)).handle(context);
-  }
-
-  private void tell(SseClient client, Visit visit, Routes.Tell tell) {
-    open.incrementAndGet();
-    try (client) {
-      tell.tell(visit, events(client, visit));
+  /// Tells the page until nobody reads any more, in the thread of its request: what goes on after
+  /// the request would find it taken back by the server.
+  void open(Context context, Visit visit, Routes.Tell tell) throws IOException {
+    try {
+      if (open.incrementAndGet() > MOST) {
+        throw new Problem(
+            503,
+            "53300",
+            "Too many pages are being told of changes.",
+            "Load the page again later.");
+      }
+      context.contentType("text/event-stream; charset=utf-8");
+      // a proxy would hold events back
+      context.header("X-Accel-Buffering", "no");
+      var stream = context.outputStream();
+      send(stream, ":\n\n");
+      tell.tell(visit, events(stream, visit));
     } catch (SQLException e) {
       // the browser comes again by itself
       LOG.debug("A stream of events ends: SQLSTATE {}", e.getSQLState());
+    } catch (UncheckedIOException e) {
+      LOG.debug("A stream of events ends: its page has gone");
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } finally {
@@ -50,21 +58,34 @@ final class StreamEvents implements AutoCloseable {
     }
   }
 
-  private Events events(SseClient client, Visit visit) {
+  private static void send(OutputStream stream, String text) {
+    try {
+      stream.write(text.getBytes(StandardCharsets.UTF_8));
+      stream.flush();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private Events events(OutputStream stream, Visit visit) {
     return new Events() {
       @Override
       public void show(String name, View view) {
-        client.sendEvent(name, render.part(view));
+        var event = new StringBuilder("event: ").append(name).append('\n');
+        render.part(view).lines().forEach(line -> event.append("data: ").append(line).append('\n'));
+        send(stream, event.append('\n').toString());
       }
 
       @Override
       public void pause(Duration length) throws InterruptedException {
         var _ = closing.await(length.toMillis(), TimeUnit.MILLISECONDS);
+        // a page that has gone is noticed by what is sent to it
+        send(stream, ":\n\n");
       }
 
       @Override
       public boolean ended() {
-        return closing.getCount() == 0 || client.terminated() || visit.session().hasEnded();
+        return closing.getCount() == 0 || visit.session().hasEnded();
       }
     };
   }

@@ -19,7 +19,6 @@ where s.context = 'user'
     -- the pauses of a worker between two statements, and of a pooled session, are not the launcher's
     'idle_in_transaction_session_timeout', 'idle_session_timeout', 'client_connection_check_interval')
 on conflict (name) do nothing;
-delete from pgoffload.forwarded_setting s where s.name in ('debug_print_parse', 'debug_print_plan', 'debug_print_rewritten');
 
 -- Our own, of which the server knows nothing.
 insert into pgoffload.forwarded_setting (name, usual)

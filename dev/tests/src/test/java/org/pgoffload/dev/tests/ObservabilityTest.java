@@ -146,7 +146,7 @@ class ObservabilityTest extends OnSharedInstallation {
     assertThat(get("/health/live").statusCode()).isEqualTo(200);
     var parts = new ObjectMapper().readTree(get("/health/ready").body()).get("parts");
     assertThat(parts.propertyStream().map(Map.Entry::getKey))
-        .containsExactlyInAnyOrder("producer", "worker", "results", "maintenance");
+        .containsExactlyInAnyOrder("producer", "worker", "results", "maintenance", "console");
   }
 
   @Test

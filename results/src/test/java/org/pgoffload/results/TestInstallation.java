@@ -69,7 +69,9 @@ final class TestInstallation {
   /// The server is another one from now on, as far as the parts can tell, and knows nothing of what
   /// was written back.
   void failOver() {
-    execute("update pgoffload.consumer_position set next_offset = 0");
+    // the token keeps a consumer that has not heard of it from recording where it was
+    execute(
+        "update pgoffload.consumer_position set next_offset = 0, token = pg_catalog.gen_random_uuid()");
     RecordPrimary.accept(admin(), kafka(), topics);
   }
 

@@ -137,6 +137,13 @@ public final class TestServer {
   private TestDatabase newDatabase(DatabaseAddress address) {
     try (var admin = Session.open(address)) {
       admin.run("grant create on schema public to mallory");
+    }
+    return withSlot(address);
+  }
+
+  /// A database in which the schema is, with a slot from now on.
+  TestDatabase withSlot(DatabaseAddress address) {
+    try (var admin = Session.open(address)) {
       admin.run("select pg_create_logical_replication_slot(?, 'pgoutput')", address.database());
     }
     return new TestDatabase(this, address, address.database());

@@ -3,6 +3,7 @@ package org.pgoffload.console;
 import java.time.Clock;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import org.pgoffload.console.deadletters.DeadLettersPage;
 import org.pgoffload.console.maintained.MaintainedPage;
 import org.pgoffload.console.models.ModelsPage;
 import org.pgoffload.console.overview.OverviewPage;
@@ -61,6 +62,7 @@ public final class ConsoleApp implements RunningPart {
         new ModelsPage(),
         new MaintainedPage(),
         new UsagePage(),
+        new DeadLettersPage(configuration.deadLetters(), configuration.textsHidden()),
         new TryPage(configuration.textsHidden()));
   }
 

@@ -82,7 +82,8 @@ final class EncryptedTest {
               new DatabaseAddress("127.0.0.1", 1, "d", "nobody", null, java.util.Map.of()),
               new Listen("127.0.0.1", 0, certificate(keys), null),
               false,
-              false);
+              false,
+              null);
       try (var console = ConsoleApp.start(configuration);
           var http = HttpClient.newBuilder().sslContext(trusting(keys)).build()) {
         assertThat(console.url()).startsWith("https://127.0.0.1:");

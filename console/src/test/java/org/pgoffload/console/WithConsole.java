@@ -1,8 +1,10 @@
 package org.pgoffload.console;
 
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.pgoffload.console.deadletters.LetterTopic;
 import org.pgoffload.console.web.Listen;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.schema.OnPostgresVersions;
@@ -39,8 +41,14 @@ abstract class WithConsole extends OnPostgresVersions {
                 place.as("nobody", null),
                 new Listen("127.0.0.1", 0, null, null),
                 superusersAllowed,
-                textsHidden),
+                textsHidden,
+                deadLetters()),
             clock));
+  }
+
+  /// The topic of dead letters that consoles read; null for none.
+  @Nullable LetterTopic deadLetters() {
+    return null;
   }
 
   Reader reader() {

@@ -9,11 +9,16 @@ import picocli.CommandLine.Command;
 @Command(
     name = "dead-letters",
     description = "What was not executed, because it could not be understood or trusted.",
-    subcommands = {ListDeadLetters.class, ShowDeadLetter.class, ReplayDeadLetters.class})
+    subcommands = {
+      ListDeadLetters.class,
+      ShowDeadLetter.class,
+      ReplayDeadLetters.class,
+      DiscardDeadLetters.class
+    })
 final class DeadLettersCommand extends PgoffloadCommand {
   @Override
   public Integer call() {
-    throw usageError("Say what to do: list, show or replay.");
+    throw usageError("Say what to do: list, show, replay or discard.");
   }
 
   /// @throws ConfigurationException if nothing says where Kafka is, or the topics' prefix is wrong

@@ -2,17 +2,22 @@ package org.pgoffload.launcher;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.PrintWriter;
+import java.sql.SQLException;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.operations.deadletters.DeadLetter;
+import org.pgoffload.operations.deadletters.ListedLetter;
 import org.pgoffload.operations.deadletters.Printable;
+import org.pgoffload.operations.deadletters.SettledLetter;
+import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Environment;
-import org.pgoffload.protocol.Routing;
+import org.pgoffload.platform.Query;
+import org.pgoffload.platform.Settings;
 import org.pgoffload.protocol.Text;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -20,7 +25,9 @@ import picocli.CommandLine.Option;
 /// `pgoffload dead-letters list`.
 @Command(
     name = "list",
-    description = "Lists what is there, the oldest first. Ids and roles are what the letters say.")
+    description =
+        "Lists what is neither replayed nor discarded, the oldest first. Ids and roles are what the"
+            + " letters say.")
 final class ListDeadLetters extends ConfiguredCommand {
   private static final int LONGEST_DETAIL = 120;
   private static final List<String> HEADINGS =
@@ -39,48 +46,28 @@ final class ListDeadLetters extends ConfiguredCommand {
           "Only those since then: a time such as 2026-01-31T12:00:00Z, or how long ago: 90m, 24h.")
   private @Nullable String since;
 
-  /// The listed facts of a letter, without its content, which may be large.
-  private record Row(
-      String position,
-      Instant time,
-      String reason,
-      Request request,
-      String detail,
-      String origin,
-      int bytes) {
-    /// The request that the letter was; empty texts where it cannot be read.
-    private record Request(String id, String kind, String requestedBy) {}
-
-    static Row of(DeadLetter letter) {
-      var routing = letter.routing();
-      return new Row(
-          letter.position(),
-          letter.time(),
-          letter.reason(),
-          new Request(
-              routing.map(Routing::id).map(String::valueOf).orElse(""),
-              routing.map(Routing::kind).orElse(""),
-              letter.requestedBy()),
-          letter.detail(),
-          letter.origin(),
-          Math.max(0, letter.record().serializedValueSize()));
-    }
-  }
+  @Option(
+      names = "--settled",
+      description = "Also those that were replayed or discarded; the database is not asked then.")
+  private boolean settled;
 
   @Override
   public Integer call() {
     var from = since == null ? null : time(since, InstantSource.system());
-    var rows = new ArrayList<Row>();
+    var rows = new ArrayList<ListedLetter>();
     try (var letters = DeadLettersCommand.open(settings())) {
       letters.all(
           from,
           letter -> {
             if (reason == null || reason.equals(letter.reason())) {
-              rows.add(Row.of(letter));
+              rows.add(ListedLetter.of(letter));
             }
           });
     }
-    rows.sort(Comparator.comparing(Row::time));
+    if (!settled && !rows.isEmpty()) {
+      leaveOutSettled(rows);
+    }
+    rows.sort(Comparator.comparing(ListedLetter::time));
     var out = out();
     if (json) {
       rows.forEach(row -> out.println(toJson(row)));
@@ -91,6 +78,37 @@ final class ListDeadLetters extends ConfiguredCommand {
     }
     out.flush();
     return 0;
+  }
+
+  /// Without an answer of the database all are listed: a login may be there for the topic alone.
+  private void leaveOutSettled(List<ListedLetter> rows) {
+    if (!hasDatabase(settings())) {
+      err().println("Letters that were replayed or discarded are listed too: no database is set.");
+      err().flush();
+      return;
+    }
+    try (var connection = database().connectAsPart("pgoffload dead-letters")) {
+      var known =
+          Set.copyOf(
+              Query.rows(
+                  connection,
+                  SettledLetter.AMONG,
+                  SettledLetter::read,
+                  Query.array("text", rows, ListedLetter::position)));
+      rows.removeIf(row -> known.contains(SettledLetter.of(row)));
+    } catch (SQLException e) {
+      err()
+          .println(
+              "Letters that were replayed or discarded are listed too: "
+                  + Printable.line(DatabaseFault.words(e)));
+      err().flush();
+    }
+  }
+
+  private static boolean hasDatabase(Settings settings) {
+    return settings.secret("DATABASE_URL") != null
+        || settings.text("PGHOST") != null
+        || settings.text("PGHOSTADDR") != null;
   }
 
   private Instant time(String text, InstantSource clock) {
@@ -108,19 +126,19 @@ final class ListDeadLetters extends ConfiguredCommand {
     }
   }
 
-  private static void table(PrintWriter out, List<Row> rows) {
+  private static void table(PrintWriter out, List<ListedLetter> rows) {
     var lines = new ArrayList<List<String>>();
     lines.add(HEADINGS);
     for (var row : rows) {
       lines.add(
           List.of(
-              row.position,
-              row.time.truncatedTo(ChronoUnit.SECONDS).toString(),
-              Printable.line(row.reason),
-              row.request.id,
-              Printable.line(row.request.kind),
-              Printable.line(row.request.requestedBy),
-              Text.shortened(Printable.line(row.detail), LONGEST_DETAIL)));
+              row.position(),
+              row.time().truncatedTo(ChronoUnit.SECONDS).toString(),
+              Printable.line(row.reason()),
+              row.request().id(),
+              Printable.line(row.request().kind()),
+              Printable.line(row.request().requestedBy()),
+              Text.shortened(Printable.line(row.detail()), LONGEST_DETAIL)));
     }
     for (var line : lines) {
       var printed = new StringBuilder();
@@ -133,20 +151,21 @@ final class ListDeadLetters extends ConfiguredCommand {
     }
   }
 
-  private static String toJson(Row row) {
+  private static String toJson(ListedLetter row) {
     var object = new ObjectMapper().createObjectNode();
-    object.put("position", row.position);
-    object.put("time", row.time.toString());
-    object.put("reason", row.reason);
-    if (row.request.id.isEmpty()) {
+    object.put("position", row.position());
+    object.put("time", row.time().toString());
+    object.put("reason", row.reason());
+    if (row.request().id().isEmpty()) {
       object.putNull("id").putNull("kind");
     } else {
-      object.put("id", Long.parseLong(row.request.id)).put("kind", row.request.kind);
+      object.put("id", Long.parseLong(row.request().id())).put("kind", row.request().kind());
     }
-    object.put("requested_by", row.request.requestedBy.isEmpty() ? null : row.request.requestedBy);
-    object.put("detail", row.detail);
-    object.put("origin", row.origin);
-    object.put("bytes", row.bytes);
+    object.put(
+        "requested_by", row.request().requestedBy().isEmpty() ? null : row.request().requestedBy());
+    object.put("detail", row.detail());
+    object.put("origin", row.origin());
+    object.put("bytes", row.bytes());
     return object.toString();
   }
 }

@@ -5,6 +5,7 @@ import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.console.ConsoleConfiguration;
+import org.pgoffload.console.deadletters.LetterTopic;
 import org.pgoffload.console.web.Listen;
 import org.pgoffload.console.web.ServerCertificate;
 import org.pgoffload.platform.ConfigurationException;
@@ -29,12 +30,19 @@ public final class ReadConsoleConfiguration {
     boolean superusersAllowed =
         word(settings, "PGOFFLOAD_CONSOLE_SUPERUSERS", "refused", "allowed");
     boolean textsHidden = word(settings, "PGOFFLOAD_CONSOLE_TEXTS", "shown", "hidden");
+    var deadLetters = deadLetters(settings);
     settings.check();
     return new ConsoleConfiguration(
         Objects.requireNonNull(database),
         Objects.requireNonNull(listen),
         superusersAllowed,
-        textsHidden);
+        textsHidden,
+        deadLetters);
+  }
+
+  private static @Nullable LetterTopic deadLetters(Settings settings) {
+    var kafka = ConfiguredCommand.kafka(settings);
+    return kafka == null ? null : new LetterTopic(kafka, settings.topics().deadLetters());
   }
 
   private static @Nullable Listen listen(Settings settings) {

@@ -3,6 +3,7 @@ package org.pgoffload.launcher;
 import java.io.UncheckedIOException;
 import org.apache.kafka.common.config.ConfigException;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.operations.deadletters.UnreadableLettersException;
 import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.schema.InstallException;
 import org.pgoffload.worker.WorkerStartException;
@@ -30,6 +31,7 @@ final class ReportFailure implements CommandLine.IExecutionExceptionHandler {
     }
     say(command, exception.getMessage());
     if (!(exception instanceof InstallException
+        || exception instanceof UnreadableLettersException
         || exception instanceof WorkerStartException
         || LocalServers.explain(exception))) {
       LoggerFactory.getLogger(ReportFailure.class).error("The command failed", exception);

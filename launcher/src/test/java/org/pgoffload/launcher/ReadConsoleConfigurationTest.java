@@ -11,6 +11,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.console.ConsoleConfiguration;
+import org.pgoffload.console.deadletters.LetterTopic;
 import org.pgoffload.console.web.Listen;
 import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.platform.DatabaseAddress;
@@ -32,7 +33,7 @@ class ReadConsoleConfigurationTest {
     assertThat(read(Map.of()))
         .isEqualTo(
             new ConsoleConfiguration(
-                DATABASE, new Listen("127.0.0.1", 7432, null, null), false, false));
+                DATABASE, new Listen("127.0.0.1", 7432, null, null), false, false, null));
   }
 
   @Test
@@ -43,13 +44,19 @@ class ReadConsoleConfigurationTest {
                     "PGOFFLOAD_CONSOLE_ADDRESS", "[::1]:8000",
                     "PGOFFLOAD_CONSOLE_URL", "https://console.example:444/",
                     "PGOFFLOAD_CONSOLE_SUPERUSERS", "allowed",
-                    "PGOFFLOAD_CONSOLE_TEXTS", "hidden")))
+                    "PGOFFLOAD_CONSOLE_TEXTS", "hidden",
+                    "PGOFFLOAD_TOPIC_PREFIX", "shop",
+                    "KAFKA_BOOTSTRAP_SERVERS", "kafka.example:9092")))
         .isEqualTo(
             new ConsoleConfiguration(
                 DATABASE,
                 new Listen("::1", 8000, null, URI.create("https://console.example:444/")),
                 true,
-                true));
+                true,
+                new LetterTopic(
+                    Map.of(
+                        "bootstrap.servers", "kafka.example:9092", "request.timeout.ms", "10000"),
+                    "shop.dead-letters")));
   }
 
   @Test

@@ -5,4 +5,5 @@ package org.pgoffload.console.signin;
 ///
 /// @param asks whether it is a member of `llm_user`
 /// @param launches whether it is a member of `pgbackground_role`
-public record RoleRights(boolean asks, boolean launches) {}
+/// @param operates whether it is a member of `pgoffload_operator`
+public record RoleRights(boolean asks, boolean launches, boolean operates) {}

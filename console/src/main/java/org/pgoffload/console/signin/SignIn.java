@@ -119,8 +119,10 @@ public final class SignIn {
         Query.row(
             connection,
             "select pg_catalog.pg_has_role('llm_user', 'usage'),"
-                + " pg_catalog.pg_has_role('pgbackground_role', 'usage')",
-            row -> new RoleRights(row.getBoolean(1), row.getBoolean(2)));
+                + " pg_catalog.pg_has_role('pgbackground_role', 'usage'),"
+                + " exists (select from pg_catalog.pg_roles r where r.rolname = 'pgoffload_operator'"
+                + " and pg_catalog.pg_has_role(r.oid, 'usage'))",
+            row -> new RoleRights(row.getBoolean(1), row.getBoolean(2), row.getBoolean(3)));
     if (!rights.asks() && !rights.launches()) {
       throw new SignInException(
           "42501",

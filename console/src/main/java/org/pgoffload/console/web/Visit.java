@@ -1,6 +1,7 @@
 package org.pgoffload.console.web;
 
 import io.javalin.http.Context;
+import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -45,6 +46,20 @@ public final class Visit {
           "42501",
           "This page is for members of llm_user.",
           "Have an administrator grant llm_user to " + role() + ", and sign in again.");
+    }
+  }
+
+  /// Refuses a role that is no operator, as the database says at this moment.
+  ///
+  /// @throws Problem that says what to grant
+  public void requireOperating() throws SQLException {
+    if (!database()
+        .look(session -> session.row("select pgoffload.is_operator()", row -> row.getBoolean(1)))) {
+      throw new Problem(
+          403,
+          "42501",
+          "This page is for members of pgoffload_operator.",
+          "Have an administrator grant pgoffload_operator to " + role() + ", and sign in again.");
     }
   }
 

@@ -68,6 +68,11 @@ public final class DeadLetter {
     return new TopicPartition(record.topic(), record.partition()) + "@" + record.offset();
   }
 
+  /// Where it stands.
+  public LetterPlace place() {
+    return new LetterPlace(record.partition(), record.offset());
+  }
+
   /// When it came.
   public Instant time() {
     return Instant.ofEpochMilli(record.timestamp());

@@ -2,11 +2,17 @@ package org.pgoffload.operations.deadletters;
 
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -15,9 +21,9 @@ import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.schema.InstallException;
 
 /// Reads the dead-letter topic up to where it ends now, and changes nothing.
 ///
@@ -27,6 +33,7 @@ public final class ReadDeadLetters implements AutoCloseable {
   private static final Pattern POSITION = Pattern.compile("(?:(.+)-)?(\\d{1,9})@(\\d{1,18})");
 
   private final String topic;
+  private final Duration patience;
   private final KafkaConsumer<byte[], byte[]> consumer;
 
   public ReadDeadLetters(Map<String, Object> kafka, String topic) {
@@ -39,17 +46,24 @@ public final class ReadDeadLetters implements AutoCloseable {
     properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
     // who waits at a terminal wants to know sooner than after Kafka's minute
     properties.putIfAbsent(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, 15_000);
+    // a look makes no topic
+    properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
+    // letters are large at worst, and are looked at one after the other
+    properties.putIfAbsent(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, 8 << 20);
+    this.patience =
+        Duration.ofMillis(
+            Long.parseLong(
+                String.valueOf(properties.get(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG))));
     this.consumer =
-        new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        asking(() ->
+            new KafkaConsumer<>(
+                properties, new ByteArrayDeserializer(), new ByteArrayDeserializer()));
   }
-
-  /// Where a letter stands.
-  record Position(int partition, long offset) {}
 
   /// Reads a position: `topic-partition@offset`, or without the topic.
   ///
   /// @throws IllegalArgumentException if it is none of this topic, in words
-  public Position position(String text) {
+  public LetterPlace position(String text) {
     var matcher = POSITION.matcher(text);
     if (!matcher.matches()) {
       throw new IllegalArgumentException(
@@ -58,7 +72,7 @@ public final class ReadDeadLetters implements AutoCloseable {
     if (matcher.group(1) != null && !matcher.group(1).equals(topic)) {
       throw new IllegalArgumentException("'" + text + "' is not a position of topic " + topic);
     }
-    return new Position(Integer.parseInt(matcher.group(2)), Long.parseLong(matcher.group(3)));
+    return new LetterPlace(Integer.parseInt(matcher.group(2)), Long.parseLong(matcher.group(3)));
   }
 
   /// All letters, in the order of each partition.
@@ -83,33 +97,103 @@ public final class ReadDeadLetters implements AutoCloseable {
           }
         }
       }
-      read(partitions, each);
+      read(consumer.endOffsets(partitions), each);
       return true;
     });
   }
 
   /// One letter; empty if there is none.
-  public Optional<DeadLetter> at(Position position) {
+  public Optional<DeadLetter> at(LetterPlace place) {
     return asking(() -> {
-      var partition = new TopicPartition(topic, position.partition);
+      var partition = new TopicPartition(topic, place.partition());
       if (!partitions().contains(partition)) {
         return Optional.<DeadLetter>empty();
       }
       consumer.assign(List.of(partition));
       long end = Objects.requireNonNull(consumer.endOffsets(List.of(partition)).get(partition));
-      if (position.offset >= end) {
+      if (place.offset() >= end) {
         return Optional.<DeadLetter>empty();
       }
-      consumer.seek(partition, position.offset);
-      while (consumer.position(partition) < end) {
-        for (var record : consumer.poll(POLL)) {
-          return record.offset() == position.offset
-              ? Optional.of(DeadLetter.of(record))
-              : Optional.<DeadLetter>empty();
+      consumer.seek(partition, place.offset());
+      var found = new AtomicReference<@Nullable DeadLetter>();
+      read(
+          Map.of(partition, Math.min(end, place.offset() + 1)),
+          letter -> {
+            if (letter.place().equals(place)) {
+              found.set(letter);
+            }
+          });
+      return Optional.ofNullable(found.get());
+    });
+  }
+
+  /// A page of letters, the newest first.
+  ///
+  /// Partitions are put in order by their letters' times; within one, the order is the topic's.
+  ///
+  /// @param below the offset of each partition below which it reads; of one that is not named, the
+  ///   end
+  /// @param most letters of a page
+  public LetterPage newest(Map<Integer, Long> below, int most) {
+    return asking(() -> {
+      var partitions = partitions();
+      // Kafka warns of the offsets of partitions that are not assigned
+      consumer.assign(partitions);
+      var begins = consumer.beginningOffsets(partitions);
+      var ends = consumer.endOffsets(partitions);
+      var from = new HashMap<TopicPartition, Long>();
+      var until = new HashMap<TopicPartition, Long>();
+      for (var partition : partitions) {
+        long begin = Objects.requireNonNull(begins.get(partition));
+        long end = Objects.requireNonNull(ends.get(partition));
+        end = Math.min(end, below.getOrDefault(partition.partition(), end));
+        if (begin < end) {
+          from.put(partition, Math.max(begin, end - most));
+          until.put(partition, end);
         }
       }
-      return Optional.<DeadLetter>empty();
+      consumer.assign(until.keySet());
+      from.forEach(consumer::seek);
+      var found = new HashMap<Integer, ArrayDeque<ListedLetter>>();
+      read(
+          until,
+          letter ->
+              found
+                  .computeIfAbsent(letter.place().partition(), _ -> new ArrayDeque<>())
+                  .addLast(ListedLetter.of(letter)));
+      var page = merged(found.values(), most);
+      var older = new TreeMap<Integer, Long>();
+      from.forEach((partition, first) -> {
+        var left = found.get(partition.partition());
+        long next = left == null || left.isEmpty() ? first : left.getLast().place().offset() + 1;
+        older.put(partition.partition(), next);
+      });
+      boolean hasOlder =
+          partitions.stream()
+              .anyMatch(partition ->
+                  older.getOrDefault(partition.partition(), 0L)
+                      > Objects.requireNonNull(begins.get(partition)));
+      // a partition without older ones is named too: what comes to it is newer
+      begins.forEach((partition, begin) -> older.putIfAbsent(partition.partition(), begin));
+      return new LetterPage(page, hasOlder ? older : Map.of());
     });
+  }
+
+  /// Takes the newest of the last ones of all partitions, one after the other.
+  private static List<ListedLetter> merged(
+      Collection<ArrayDeque<ListedLetter>> partitions, int most) {
+    var page = new ArrayList<ListedLetter>();
+    while (page.size() < most) {
+      var newest =
+          partitions.stream()
+              .filter(letters -> !letters.isEmpty())
+              .max(Comparator.comparing(letters -> letters.getLast().time()));
+      if (newest.isEmpty()) {
+        break;
+      }
+      page.add(newest.get().removeLast());
+    }
+    return page;
   }
 
   private List<TopicPartition> partitions() {
@@ -118,13 +202,22 @@ public final class ReadDeadLetters implements AutoCloseable {
         .toList();
   }
 
-  private void read(List<TopicPartition> partitions, Consumer<DeadLetter> each) {
-    var ends = consumer.endOffsets(partitions);
-    while (partitions.stream()
-        .anyMatch(partition ->
-            consumer.position(partition) < Objects.requireNonNull(ends.get(partition)))) {
+  /// Reads up to an offset of each partition, which it leaves out.
+  ///
+  /// @throws UnreadableLettersException if Kafka is silent for the time of a request
+  private void read(Map<TopicPartition, Long> until, Consumer<DeadLetter> each) {
+    long heard = System.nanoTime();
+    while (until.entrySet().stream()
+        .anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
       for (var record : consumer.poll(POLL)) {
-        each.accept(DeadLetter.of(record));
+        heard = System.nanoTime();
+        var end = until.get(new TopicPartition(record.topic(), record.partition()));
+        if (end != null && record.offset() < end) {
+          each.accept(DeadLetter.of(record));
+        }
+      }
+      if (System.nanoTime() - heard > patience.toNanos()) {
+        throw new TimeoutException("no answer within " + patience.toSeconds() + " s");
       }
     }
   }
@@ -138,7 +231,7 @@ public final class ReadDeadLetters implements AutoCloseable {
     try {
       return ask.ask();
     } catch (KafkaException e) {
-      throw new InstallException("the dead letters cannot be read: " + e.getMessage(), e);
+      throw new UnreadableLettersException(String.valueOf(e.getMessage()), e);
     }
   }
 

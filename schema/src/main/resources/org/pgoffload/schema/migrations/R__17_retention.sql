@@ -270,6 +270,15 @@ begin
   get diagnostics removed = row_count;
   more := more or removed = at_most;
 
+  -- Kafka keeps a letter for up to a day longer than retention, and what was settled must stay so
+  delete from pgoffload.settled_letter l
+  where l.ctid = any (array(
+    select o.ctid from pgoffload.settled_letter o
+    where o.settled_at < clock_timestamp() - interval '2 days'
+      - (select s.value::interval from pgoffload.setting s where s.name = 'retention') limit at_most));
+  get diagnostics removed = row_count;
+  more := more or removed = at_most;
+
   -- which sessions there are is looked up after the rows: one that has recorded itself since is there
   perform pg_stat_clear_snapshot();
   delete from pgoffload.task_backend b

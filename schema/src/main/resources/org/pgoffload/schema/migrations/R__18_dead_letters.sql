@@ -1,8 +1,9 @@
--- Sending dead letters again. For the owner alone: a caller of this function acts for every role.
+-- Sending dead letters again. For the owner alone: a caller of this function acts for every role. Operators call
+-- replay_letter, which notes who does it.
 
 -- API: Private, for the owner. Sends a request of this installation again, as a new one: with the identity that was
--- signed, with this transaction, and wanted for as long from now on as it was then. Returns its id. pgoffload
--- dead-letters replay calls it. Raises, with what to do, when it is not ours, cannot be read, may not be sent any more,
+-- signed, with this transaction, and wanted for as long from now on as it was then. Returns its id. pgoffload.settle_letter
+-- calls it. Raises, with what to do, when it is not ours, cannot be read, may not be sent any more,
 -- or was answered or sent again already.
 create or replace function pgoffload.replay_request(
   message bytea,                -- the envelope's bytes, as they were signed

@@ -134,3 +134,78 @@ $$;
 create or replace view ${public_schema}.pgoffload_paused with (security_invoker) as
 select p.model, p.provider, pg_catalog.pg_get_userbyid(p.role_oid) as role, p.since, p.paused_by, p.reason
 from pgoffload.pause p;
+
+-- API: Private. Settles the dead letter that an action of this transaction names: sends its request again, or discards it.
+-- Returns the new request's id, or null. Each action settles once, so that nothing is settled that is not in the log.
+create or replace function pgoffload.settle_letter(
+  action bigint,                -- its number, as replay_letter or discard_letter have noted it
+  message bytea,                -- these of replay_request
+  key_id integer, mac bytea,
+  force boolean)
+returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  noted pgoffload.action;
+  new_id bigint;
+begin
+  select a.* into noted from pgoffload.action a where a.number = settle_letter.action and a.at >= transaction_timestamp();
+  if not found or noted.what not in ('replay_letter', 'discard_letter') then
+    raise exception 'no action of this transaction settles a dead letter'
+      using errcode = 'object_not_in_prerequisite_state', hint = 'Call pgoffload.replay_letter or pgoffload.discard_letter.';
+  end if;
+  if noted.what = 'replay_letter' then
+    new_id := pgoffload.replay_request(message, key_id, mac, force);
+  end if;
+  insert into pgoffload.settled_letter (action, position, came_at, replayed_as)
+  values (noted.number, noted.names[1], (noted.detail ->> 'came_at')::timestamptz, new_id);
+  return new_id;
+end
+$$;
+
+-- API: Private. Notes what is done to a dead letter; returns the action's number.
+create or replace function pgoffload.note_letter(
+  what text,
+  letter jsonb,                 -- position, came_at, reason and, where it can be read, id
+  force boolean)
+returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if letter ->> 'position' is null or letter ->> 'came_at' is null then
+    raise exception 'the dead letter has no position or no time' using errcode = 'invalid_parameter_value';
+  end if;
+  return pgoffload.note_action(
+    what,
+    case when letter ->> 'id' is not null then array[(letter ->> 'id')::bigint] end,
+    array[letter ->> 'position'],
+    jsonb_build_object('came_at', letter -> 'came_at', 'reason', letter -> 'reason') || case when force then '{"force": true}' else '{}' end::jsonb);
+end
+$$;
+
+-- API: Private, for members of pgoffload_operator. Sends the request of a dead letter again, as replay_request does, and
+-- notes it. Returns the new request's id. pgoffload dead-letters replay and the console call it.
+create or replace function pgoffload.replay_letter(
+  letter jsonb,                 -- position, came_at, reason and, where it can be read, id
+  message bytea,                -- these of replay_request
+  key_id integer, mac bytea,
+  force boolean default false)
+returns bigint
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select pgoffload.settle_letter(pgoffload.note_letter('replay_letter', letter, force), message, key_id, mac, force)
+$$;
+
+-- API: Private, for members of pgoffload_operator. Discards a dead letter: lists leave it out, and no replay of all sends it
+-- again. It is on its topic until Kafka removes it. Returns null.
+create or replace function pgoffload.discard_letter(
+  letter jsonb)                 -- position, came_at, reason and, where it can be read, id
+returns bigint
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select pgoffload.settle_letter(pgoffload.note_letter('discard_letter', letter, false), null, null, null, false)
+$$;

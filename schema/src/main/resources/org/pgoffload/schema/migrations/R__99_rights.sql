@@ -114,6 +114,8 @@ grant insert (model, provider, role_oid, reason), delete on pgoffload.pause to p
 grant select on ${public_schema}.llm_health to pgoffload_operator;
 grant execute on function pgoffload.health, pgoffload.require_model_or_provider to pgoffload_operator;
 grant execute on function pgoffload.is_operator, pgoffload.note_action to llm_user, pgbackground_role, pgoffload_operator;
+grant select on pgoffload.settled_letter to pgoffload_operator;
+grant execute on function pgoffload.settle_letter, pgoffload.note_letter, pgoffload.replay_letter, pgoffload.discard_letter to pgoffload_operator;
 grant execute on function pgoffload.current_pauses to pgoffload_worker;
 
 -- All functions of ours are taken from PUBLIC: those that the files make, which the installer lists, because users may

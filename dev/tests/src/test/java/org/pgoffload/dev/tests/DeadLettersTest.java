@@ -77,6 +77,36 @@ class DeadLettersTest extends OnSharedInstallation {
     assertThat(run("dead-letters", "replay", "--all", "--reason", "too_old")).isZero();
     assertThat(ran.output()).contains("was sent again already, as request " + again);
     assertThat(run("dead-letters", "replay", "--force", position)).isZero();
+
+    // it is done with: only a list of all has it
+    assertThat(run("dead-letters", "list")).isZero();
+    assertThat(ran.output()).doesNotContain(position + " ");
+    assertThat(run("dead-letters", "list", "--settled")).isZero();
+    assertThat(ran.output()).contains(position + " ");
+  }
+
+  @Test
+  void whatIsDiscardedIsListedNoMoreAndNotSentWithAll() throws Exception {
+    var id = tooOld("ask", "{\"prompt\":\"forget it\"}");
+    awaitRows(admin, "select error_code from pgoffload.llm_result where id = " + id, "too_old");
+    var position = position(listed(id));
+    assertThat(run("dead-letters", "discard", position)).isZero();
+    assertThat(ran.output()).contains(position + ": is discarded");
+    assertThat(run("dead-letters", "discard", position)).isZero();
+    assertThat(ran.output()).contains("was replayed or discarded already");
+    assertThat(lines().filter(line -> line.startsWith(position + " "))).isEmpty();
+    assertThat(run("dead-letters", "replay", "--all", "--reason", "too_old")).isZero();
+    assertThat(ran.output()).contains(position + ": was discarded");
+    assertThat(run("dead-letters", "show", position)).isZero();
+    assertThat(
+            query(
+                admin,
+                "select what || (detail ->> 'reason') from pgoffload.action where ids = array["
+                    + id
+                    + "]"))
+        .containsExactly("discard_lettertoo_old");
+    // whoever names it, wants it
+    assertThat(run("dead-letters", "replay", position)).isZero();
   }
 
   @Test

@@ -1,0 +1,84 @@
+package org.pgoffload.console;
+
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.pgoffload.console.deadletters.LetterTopic;
+import org.pgoffload.dev.servers.kafka.TestBroker;
+import org.pgoffload.protocol.RecordHeaders;
+import org.pgoffload.schema.SentRequest;
+
+/// Runs its tests with a topic of dead letters, and with `lead` for an operator.
+abstract class WithLetters extends WithConsole {
+  private static final AtomicInteger TOPICS = new AtomicInteger();
+
+  static final TestBroker BROKER = TestBroker.shared();
+
+  String topic = "";
+
+  @Override
+  @Nullable LetterTopic deadLetters() {
+    if (topic.isEmpty()) {
+      topic = "console" + TOPICS.getAndIncrement() + ".dead-letters";
+      try {
+        BROKER.admin().createTopics(List.of(new NewTopic(topic, 2, (short) 1))).all().get();
+      } catch (ExecutionException e) {
+        throw new IllegalStateException(e);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new IllegalStateException(e);
+      }
+    }
+    return new LetterTopic(BROKER.address(), topic);
+  }
+
+  @BeforeEach
+  void makeOperator() {
+    database
+        .admin()
+        .run(
+            "truncate pgoffload.settled_letter; delete from pgoffload.action; delete from pgoffload.replay;"
+                + " grant pgoffload_operator to lead");
+  }
+
+  /// Each test has a topic of its own.
+  @AfterEach
+  void forgetTopic() {
+    topic = "";
+  }
+
+  @AfterEach
+  void makeNoOperator() {
+    database.admin().run("revoke pgoffload_operator from lead");
+  }
+
+  /// A letter that nobody has signed.
+  void send(String reason, byte[] value, String detail) {
+    var record = new ProducerRecord<byte[], byte[]>(topic, 0, null, null, value);
+    record.headers().add(RecordHeaders.REASON, bytes(reason));
+    record.headers().add(RecordHeaders.REASON_DETAIL, bytes(detail));
+    BROKER.send(record);
+  }
+
+  /// A letter of app's request.
+  SentRequest sendRequest() {
+    database.sent();
+    database.inserted("app");
+    var request = database.onlySent();
+    var record = new ProducerRecord<byte[], byte[]>(topic, 1, null, null, request.bytes());
+    record.headers().add(RecordHeaders.REASON, bytes("too_old"));
+    record.headers().add(RecordHeaders.SIGNATURE, bytes(request.signature().text()));
+    BROKER.send(record);
+    return request;
+  }
+
+  static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+}

@@ -59,6 +59,12 @@ abstract class ConfiguredCommand extends PgoffloadCommand {
     return server(RecordPrimary::own);
   }
 
+  /// The address of the one server that takes writes, for a command whose login need not be the
+  /// owner's: the record is not for it to read.
+  final DatabaseAddress writable() {
+    return RecordPrimary.only(database());
+  }
+
   /// The address of the copy that is adopted, alone.
   final DatabaseAddress copy() {
     return server(RecordPrimary::copy);

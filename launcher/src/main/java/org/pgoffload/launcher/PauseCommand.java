@@ -31,7 +31,7 @@ final class PauseCommand extends ConfiguredCommand {
     } catch (IllegalArgumentException e) {
       throw usageError(e);
     }
-    boolean changed = PauseRequests.pause(primary(), what, reason);
+    boolean changed = PauseRequests.pause(writable(), what, reason);
     var out = out();
     out.println(Printable.line(what.words()) + (changed ? " is paused." : " was paused already."));
     out.flush();

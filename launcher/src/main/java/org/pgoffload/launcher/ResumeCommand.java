@@ -23,7 +23,7 @@ final class ResumeCommand extends ConfiguredCommand {
     } catch (IllegalArgumentException e) {
       throw usageError(e);
     }
-    boolean changed = PauseRequests.resume(primary(), what);
+    boolean changed = PauseRequests.resume(writable(), what);
     var out = out();
     out.println(Printable.line(what.words()) + (changed ? " is resumed." : " was not paused."));
     out.flush();

@@ -11,6 +11,7 @@ import java.util.concurrent.TimeoutException;
 import org.apache.kafka.common.KafkaException;
 import org.pgoffload.operations.retention.RemoveOldRequests;
 import org.pgoffload.operations.retention.TrimRequestTopics;
+import org.pgoffload.platform.Complaint;
 import org.pgoffload.platform.ConnectAsPart;
 import org.pgoffload.platform.primary.FollowPrimary;
 import org.pgoffload.schema.InstallException;
@@ -29,7 +30,12 @@ public final class MaintenanceApp implements RunningPart {
   /// A single round is not tried again, so it waits as long for the record as Kafka's clients do.
   private static final Duration PATIENCE = Duration.ofSeconds(30);
 
+  /// A round that fails is tried again soon, also where the next one is hours away: without ranges
+  /// of ids made ahead, the part is not ready.
+  private static final Duration REST_AFTER_FAULT = Duration.ofSeconds(15);
+
   private final MaintenanceConfiguration configuration;
+  private final Complaint complaint = new Complaint(LOG);
   private final FollowPrimary primary;
   private final PrimarySessions sessions;
   private final CountDownLatch closing = new CountDownLatch(1);
@@ -103,28 +109,39 @@ public final class MaintenanceApp implements RunningPart {
 
   private void run() {
     try {
+      // Kafka may need a moment for its first answer
+      primary.awaitRecord(PATIENCE);
       do {
-        try {
-          once(configuration, sessions).forEach(change -> LOG.info("{}", change));
-          health = Health.ready("looks every " + configuration.interval());
-        } catch (SQLException
-            | ExecutionException
-            | TimeoutException
-            | KafkaException
-            | InstallException e) {
-          health = Health.waiting("the last round could not be done; the log says why");
-          LOG.warn(
-              "Not all of the maintenance could be done; trying again in {} s: {}",
-              configuration.interval().toSeconds(),
-              e.toString());
-        } catch (RuntimeException e) {
-          health = Health.waiting("the last round met a fault; the log says which");
-          LOG.error("The maintenance met a fault; it goes on", e);
-        }
-      } while (!closing.await(configuration.interval().toMillis(), TimeUnit.MILLISECONDS));
+        round();
+      } while (!closing.await(rest().toMillis(), TimeUnit.MILLISECONDS));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  private void round() throws InterruptedException {
+    try {
+      once(configuration, sessions).forEach(change -> LOG.info("{}", change));
+      complaint.end("The maintenance goes on");
+      health = Health.ready("looks every " + configuration.interval());
+    } catch (SQLException
+        | ExecutionException
+        | TimeoutException
+        | KafkaException
+        | InstallException e) {
+      health = Health.waiting("the last round could not be done; the log says why");
+      complaint.of("Not all of the maintenance could be done; it is tried again: " + e);
+    } catch (RuntimeException e) {
+      health = Health.waiting("the last round met a fault; the log says which");
+      LOG.error("The maintenance met a fault; it goes on", e);
+    }
+  }
+
+  private Duration rest() {
+    var interval = configuration.interval();
+    return complaint.stands() && interval.compareTo(REST_AFTER_FAULT) > 0
+        ? REST_AFTER_FAULT
+        : interval;
   }
 
   @Override

@@ -40,6 +40,26 @@ final class MaintenanceAppTest {
     }
   }
 
+  @Test
+  void aRoundThatFailsIsTriedAgainSoon() throws Exception {
+    var topics = new TopicNames("maintained-later");
+    InstallTopics.run(broker.address(), topics, 1, (short) 1, 1 << 20, Duration.ofDays(7));
+    database.execute("delete from pgoffload.setting where name = 'slot'");
+    try (var app =
+        MaintenanceApp.start(
+            new MaintenanceConfiguration(
+                database.address(), topics, broker.address(), Duration.ofHours(1)),
+            Telemetry.none())) {
+      await().atMost(PATIENCE).until(() -> detail(app).contains("could not be done"));
+      RecordPrimary.install(database.address(), broker.address(), topics);
+      await().atMost(PATIENCE).until(() -> detail(app).contains("looks every"));
+    }
+  }
+
+  private static String detail(MaintenanceApp app) {
+    return app.health().detail();
+  }
+
   /// Sessions that have no limit to their time.
   private long waiting() {
     return Long.parseLong(

@@ -57,8 +57,9 @@ public final class RecordPrimary {
       DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
     var one = only(database);
     try (var connection = one.connectAsPart("pgoffload promote")) {
-      var server = ServerIdentity.read(connection);
+      // before the server, whose position goes on meanwhile: it must not look behind its own record
       var state = read(kafka, topics);
+      var server = ServerIdentity.read(connection);
       return new Comparison(
           server,
           state,
@@ -252,11 +253,12 @@ public final class RecordPrimary {
       DatabaseAddress database, Map<String, Object> kafka, TopicNames topics) {
     var ids = InstallTopics.ids(kafka, topics);
     // a writer keeps others from writing: not where there is nothing to write
-    var before = read(kafka, topics).primary();
+    var state = read(kafka, topics);
+    var before = state.primary();
     try (var connection = database.connectAsPart("pgoffload install")) {
       var server = ServerIdentity.read(connection);
       if (before != null) {
-        refuse(read(kafka, topics), server, database, topics);
+        refuse(state, server, database, topics);
         if (before.topics().equals(ids)) {
           return Optional.empty();
         }
@@ -264,7 +266,8 @@ public final class RecordPrimary {
         refuseWithoutRecord(connection, topics);
       }
       try (var replace = ReplacePrimary.begin(kafka, topics)) {
-        refuse(replace.state(), server, database, topics);
+        // read anew: parts tell how far it has come meanwhile
+        refuse(replace.state(), ServerIdentity.read(connection), database, topics);
         var present = replace.state().primary();
         replace.write(
             present == null

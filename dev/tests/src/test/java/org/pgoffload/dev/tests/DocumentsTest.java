@@ -34,7 +34,8 @@ class DocumentsTest {
 
   /// What the release archive carries beside the directories `docs` and `examples`.
   private static final Set<String> RELEASED =
-      Set.of("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "docs", "examples");
+      Set.of(
+          "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "NOTICE", "docs", "examples");
 
   private static final Pattern LINK = Pattern.compile("]\\(([^)\\s]+)\\)");
   private static final Pattern CODE = Pattern.compile("(?ms)^ *```.*?^ *```");

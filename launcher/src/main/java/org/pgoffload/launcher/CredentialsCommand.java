@@ -15,8 +15,8 @@ import picocli.CommandLine.Option;
     description = {
       "Makes random passwords for the roles, and certificates by which PostgreSQL and"
           + " the worker know each other, in files: all of them in DIR/kept, and in"
-          + " DIR/postgres, DIR/owner, DIR/producer, DIR/worker and DIR/results what each of"
-          + " these needs.",
+          + " DIR/postgres, DIR/owner, DIR/producer, DIR/worker, DIR/results and DIR/console"
+          + " what each of these needs.",
       "What is there stays."
     })
 final class CredentialsCommand extends PgoffloadCommand {

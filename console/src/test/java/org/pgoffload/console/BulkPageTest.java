@@ -2,6 +2,7 @@ package org.pgoffload.console;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -74,6 +75,59 @@ final class BulkPageTest extends WithConsole {
                 .postAndFollow("/requests/bulk", Map.of("action", "retry", "up_to", upTo(question)))
                 .body())
         .contains("0 requests were repeated. 1 were left as they are.");
+  }
+
+  @Test
+  void repeatsEachTaskUnderItsOwnSettings() {
+    launched("select 1", "set app.tenant = '7'", "set app.region = 'north'");
+    launched("select 2");
+    launched("select 3", "set app.tenant = '8'");
+    launched("select 4", "set app.tenant = '7'", "set app.region = 'north'");
+    try (var worker = database.sqlWorker("w")) {
+      worker.runAll();
+    }
+    var before = database.admin().rows(TASKS + "order by id");
+    assertThat(before).hasSize(4).doesNotHaveDuplicates();
+    var reader = signedIn("ann");
+    var question = reader.get("/requests/bulk?action=retry").body();
+    assertThat(
+            reader
+                .postAndFollow("/requests/bulk", Map.of("action", "retry", "up_to", upTo(question)))
+                .body())
+        .contains("4 requests were repeated.");
+    assertThat(database.admin().rows(TASKS + "order by id desc limit 4"))
+        .containsExactlyInAnyOrderElementsOf(before);
+  }
+
+  @Test
+  void repeatsInTheOrderInWhichItWasAsked() {
+    for (var prompt : List.of("first", "second", "third")) {
+      try (var session = database.open("app")) {
+        var id = session.number("insert into llm_request (prompt) values (?) returning id", prompt);
+        database.record(database.ended(id, "app", "failed", "rate_limited", "slow down"));
+      }
+    }
+    var reader = signedIn("app");
+    var question = reader.get("/requests/bulk?action=retry").body();
+    reader.postAndFollow("/requests/bulk", Map.of("action", "retry", "up_to", upTo(question)));
+    assertThat(
+            database
+                .admin()
+                .rows("select prompt from llm_request where retry_of is not null order by id"))
+        .containsExactly("first", "second", "third");
+  }
+
+  private static final String TASKS = "select command, settings from sql_request ";
+
+  /// A task of an application that has some settings of its own go with its tasks.
+  private void launched(String command, String... settings) {
+    try (var session = database.open("ann")) {
+      session.run("set pgoffload.forward_settings = 'app.tenant, app.region'");
+      for (var setting : settings) {
+        session.run(setting);
+      }
+      session.run("insert into sql_request (command) values (?)", command);
+    }
   }
 
   @Test

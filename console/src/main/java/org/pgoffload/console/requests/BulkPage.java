@@ -91,17 +91,15 @@ public final class BulkPage implements Page {
             .filter(text -> text.matches("\\d{1,18}"))
             .map(Long::parseLong)
             .orElseThrow(() -> Problem.badRequest("up_to is the id of a request."));
-    var requests = chosen(visit, action, upTo + 1).requests();
+    // in the order in which they were asked
+    var requests = chosen(visit, action, upTo + 1).requests().reversed();
     int done = 0;
     for (int from = 0; from < requests.size(); from += AT_ONCE) {
       var batch = requests.subList(from, Math.min(from + AT_ONCE, requests.size()));
       done +=
-          visit
-              .database()
-              .act(session ->
-                  action == Action.CANCEL
-                      ? CancelRequests.of(session, batch)
-                      : RepeatRequest.all(session, batch));
+          action == Action.CANCEL
+              ? visit.database().act(session -> CancelRequests.of(session, batch))
+              : RepeatRequest.all(visit.database(), batch);
     }
     int left = requests.size() - done;
     return new Next(

@@ -2,8 +2,10 @@ package org.pgoffload.console.requests;
 
 import java.sql.SQLException;
 import java.util.List;
+import org.pgoffload.console.database.RoleDatabase;
 import org.pgoffload.console.database.RoleSession;
 import org.pgoffload.console.web.Problem;
+import org.pgoffload.platform.Query;
 
 /// Asks again what a request has asked, as the role that is signed in.
 final class RepeatRequest {
@@ -17,19 +19,50 @@ final class RepeatRequest {
   }
 
   /// Asks all of them again; how many were. Background SQL of other roles is left out.
-  static int all(RoleSession session, List<ListedRequest> requests) throws SQLException {
+  ///
+  /// Tasks whose settings differ have sessions of their own: what was set for one would be the next
+  /// one's too, and a setting of the application cannot be taken back within a session.
+  static int all(RoleDatabase database, List<ListedRequest> requests) throws SQLException {
     int done = 0;
-    CancelRequests.note(session, "retry", requests.stream().map(ListedRequest::id).toList());
-    for (var request : requests) {
-      if (!request.isSql()) {
-        llm(session, request.id());
-        done++;
-      } else if (isOwn(session, request.id())) {
-        sql(session, request.id());
-        done++;
+    var asked = requests.stream().filter(each -> !each.isSql()).map(ListedRequest::id).toList();
+    if (!asked.isEmpty()) {
+      done += database.act(session -> together(session, asked, RepeatRequest::llm));
+    }
+    var launched = requests.stream().filter(ListedRequest::isSql).map(ListedRequest::id).toList();
+    if (!launched.isEmpty()) {
+      for (var alike : database.look(session -> ownBySettings(session, launched))) {
+        done += database.act(session -> together(session, alike, RepeatRequest::sql));
       }
     }
     return done;
+  }
+
+  private interface Repeat {
+    long repeat(RoleSession session, long id) throws SQLException;
+  }
+
+  private static int together(RoleSession session, List<Long> ids, Repeat repeat)
+      throws SQLException {
+    CancelRequests.note(session, "retry", ids);
+    for (long id : ids) {
+      repeat.repeat(session, id);
+    }
+    return ids.size();
+  }
+
+  /// The tasks among these that the role has launched, by the settings that they were launched
+  /// with.
+  private static List<List<Long>> ownBySettings(RoleSession session, List<Long> ids)
+      throws SQLException {
+    return session.rows(
+        """
+        select array_agg(q.id order by q.id) from ${public_schema}.sql_request q
+        where q.id = any (?)
+          and q.requested_by_oid = (select o.oid from pg_roles o where o.rolname = current_user)
+        group by q.settings order by 1
+        """,
+        row -> List.of((Long[]) row.getArray(1).getArray()),
+        Query.array("bigint", ids, id -> id));
   }
 
   private static long llm(RoleSession session, long id) throws SQLException {

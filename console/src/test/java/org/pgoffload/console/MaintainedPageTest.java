@@ -58,7 +58,7 @@ final class MaintainedPageTest extends WithConsole {
   void showsHowFarEachIs() {
     declare();
     assertThat(signedIn("mallory").get("/maintained").body())
-        .contains("mood &lt;b&gt;</a>", ">active</span>", "shop.ticket", "≈ 10", "1234", "0.5")
+        .contains("mood &lt;b&gt;</a>", ">active</span>", "shop.ticket", "≈ 10", "1,234", "0.5")
         .contains("<td class=\"n\">8</td>")
         // eight within two minutes
         .containsPattern("<td class=\"n\">(4\\.0|3\\.9)</td>");

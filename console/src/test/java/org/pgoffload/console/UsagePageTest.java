@@ -56,7 +56,7 @@ final class UsagePageTest extends WithConsole {
             "insert into pgoffload.llm_price (provider, model, input_per_million) values ('openai', 'gpt-6', 1.25)");
     assertThat(signedIn("app").get("/usage?over=hour").body())
         .contains("<b>4</b> requests", "<b class=\"bad\">2</b> of them failed")
-        .contains("<b>1000010</b> input tokens", "<b>14</b> output tokens", "<b>1.2500 USD</b>")
+        .contains("<b>1,000,010</b> input tokens", "<b>14</b> output tokens", "<b>1.2500 USD</b>")
         .contains("gpt-6.1-mini</a>", "&lt;b&gt;local&lt;/b&gt;</a>", "no price")
         .contains("data-series=\"tokens\"")
         .doesNotContain("secret-model", "<b>local");
@@ -98,9 +98,9 @@ final class UsagePageTest extends WithConsole {
             insert into pgoffload.budget (role, period, max_tokens) values ('mallory', 'day', 12345678)
             """);
     assertThat(signedIn("app").get("/usage").body())
-        .contains("1100000 tokens a day", ">1000007 tokens<", ">99993 tokens ", "90 %")
+        .contains("1,100,000 tokens a day", ">1,000,007 tokens<", ">99,993 tokens ", "90 %")
         .contains("1.25 USD a day", ">1.5 USD<", ">0 USD ", "used up")
-        .doesNotContain("12345678");
+        .doesNotContain("12,345,678");
   }
 
   @Test

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.console.database.RoleSession;
+import org.pgoffload.console.web.Words;
 
 /// Reads the usage that the role may see. Minutes are summed up to hours before their prices are
 /// looked up: a price begins on the hour.
@@ -175,10 +176,7 @@ final class ReadUsage {
   }
 
   private static String words(BigDecimal amount, String unit) {
-    var rounded = amount.setScale(Math.min(amount.scale(), 4), RoundingMode.HALF_UP);
-    return (rounded.signum() == 0 ? "0" : rounded.stripTrailingZeros().toPlainString())
-        + " "
-        + unit;
+    return Words.number(amount) + " " + unit;
   }
 
   private static Instant instant(ResultSet row, String column) throws SQLException {

@@ -3,6 +3,7 @@ package org.pgoffload.console.usage;
 import java.math.BigDecimal;
 import java.time.Instant;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.console.web.Words;
 
@@ -56,10 +57,8 @@ public record Usage(
   public record Cost(BigDecimal amount, String currency) {
     /// With four digits behind the point for what is less than a hundred.
     public String words() {
-      var scale = amount.abs().compareTo(BigDecimal.valueOf(100)) < 0 ? 4 : 2;
-      return amount.setScale(scale, java.math.RoundingMode.HALF_UP).toPlainString()
-          + " "
-          + currency;
+      var form = amount.abs().compareTo(BigDecimal.valueOf(100)) < 0 ? "%.4f" : "%,.2f";
+      return String.format(Locale.ROOT, form, amount) + " " + currency;
     }
   }
 

@@ -2,6 +2,10 @@ package org.pgoffload.console.web;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
+import java.text.DecimalFormat;
+import java.text.DecimalFormatSymbols;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -38,6 +42,13 @@ public final class Words {
   /// A number with its thousands apart.
   public static String number(long number) {
     return String.format(Locale.ROOT, "%,d", number);
+  }
+
+  /// The same with what it has behind the point, at most four digits.
+  public static String number(BigDecimal number) {
+    var form = new DecimalFormat("#,##0.####", DecimalFormatSymbols.getInstance(Locale.ROOT));
+    form.setRoundingMode(RoundingMode.HALF_UP);
+    return form.format(number);
   }
 
   /// The numbers of a JSON object, by their names.

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.pgoffload.console.database.BusyException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,10 +46,7 @@ final class StreamEvents implements AutoCloseable {
       context.header("X-Accel-Buffering", "no");
       var stream = context.outputStream();
       send(stream, ":\n\n");
-      tell.tell(visit, events(stream, visit));
-    } catch (SQLException e) {
-      // the browser comes again by itself
-      LOG.debug("A stream of events ends: SQLSTATE {}", e.getSQLState());
+      tell(visit, tell, stream);
     } catch (UncheckedIOException e) {
       LOG.debug("A stream of events ends: its page has gone");
     } catch (InterruptedException e) {
@@ -56,6 +54,24 @@ final class StreamEvents implements AutoCloseable {
     } finally {
       open.decrementAndGet();
     }
+  }
+
+  /// Ends with the first fault, which the page is told; the browser comes again by itself.
+  private void tell(Visit visit, Routes.Tell tell, OutputStream stream)
+      throws InterruptedException {
+    try {
+      tell.tell(visit, events(stream, visit));
+    } catch (SQLException | BusyException e) {
+      var problem = ProblemOf.fault(e);
+      LOG.debug("A stream of events ends: {}", problem.code());
+      send(stream, event("problem", problem.words() + " " + problem.hint()));
+    }
+  }
+
+  private static String event(String name, String data) {
+    var event = new StringBuilder("event: ").append(name).append('\n');
+    data.lines().forEach(line -> event.append("data: ").append(line).append('\n'));
+    return event.append('\n').toString();
   }
 
   private static void send(OutputStream stream, String text) {
@@ -71,9 +87,7 @@ final class StreamEvents implements AutoCloseable {
     return new Events() {
       @Override
       public void show(String name, View view) {
-        var event = new StringBuilder("event: ").append(name).append('\n');
-        render.part(view).lines().forEach(line -> event.append("data: ").append(line).append('\n'));
-        send(stream, event.append('\n').toString());
+        send(stream, event(name, render.part(view)));
       }
 
       @Override

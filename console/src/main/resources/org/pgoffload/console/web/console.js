@@ -24,6 +24,21 @@ function say(words) {
   document.getElementById("notice").textContent = words;
 }
 
+// What keeps the page from being up to date, said until it is again.
+let behind = false;
+
+function sayBehind(words) {
+  behind = true;
+  say(words);
+}
+
+function sayUpToDate() {
+  if (behind) {
+    behind = false;
+    say("");
+  }
+}
+
 // Charts: the frame stays, the values come with each part of the page that has some.
 const charts = new Map();
 
@@ -67,23 +82,27 @@ function newChart(frame, labels, data) {
 function follow(root) {
   for (const element of root.querySelectorAll("[data-events]")) {
     const source = new EventSource(element.dataset.events);
-    let away = false;
+    let told = false;
     source.addEventListener("show", (event) => {
-      if (away) {
-        away = false;
-        say("");
-      }
+      sayUpToDate();
       // a reader who is in it with the keyboard is not thrown out
       if (!element.contains(document.activeElement)) {
         element.innerHTML = event.data;
         prepare(element);
       }
     });
+    // the console answers, and says what is wrong; then it ends the stream, which comes again by itself
+    source.addEventListener("problem", (event) => {
+      told = true;
+      sayBehind(event.data);
+    });
     source.addEventListener("error", () => {
-      away = true;
-      say(source.readyState === EventSource.CLOSED
-        ? "This page is not kept up to date any more. Load it again."
-        : "The console does not answer. This page goes on when it does.");
+      if (source.readyState === EventSource.CLOSED) {
+        sayBehind("This page is not kept up to date any more. Load it again.");
+      } else if (!told) {
+        sayBehind("The console does not answer. This page goes on when it does.");
+      }
+      told = false;
     });
     window.addEventListener("pagehide", () => source.close());
   }
@@ -107,8 +126,13 @@ document.addEventListener("click", (event) => {
 document.addEventListener("htmx:load", (event) => prepare(event.detail.elt));
 document.addEventListener("htmx:responseError", (event) => {
   const problem = event.detail.xhr.getResponseHeader("X-Problem");
-  say(problem ? decodeURIComponent(problem) : "The console does not answer as expected.");
+  sayBehind(problem ? decodeURIComponent(problem) : "The console does not answer as expected.");
 });
-document.addEventListener("htmx:sendError", () => say("The console does not answer."));
+document.addEventListener("htmx:sendError", () => sayBehind("The console does not answer. This page goes on when it does."));
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.successful) {
+    sayUpToDate();
+  }
+});
 prepare(document);
 follow(document);

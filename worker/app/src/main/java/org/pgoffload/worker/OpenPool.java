@@ -3,6 +3,7 @@ package org.pgoffload.worker;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import com.zaxxer.hikari.SQLExceptionOverride;
+import com.zaxxer.hikari.pool.HikariPool;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.security.GeneralSecurityException;
 import java.sql.SQLException;
@@ -61,13 +62,24 @@ final class OpenPool {
     pool.setMinimumIdle(1);
     pool.setConnectionTimeout(Duration.ofSeconds(2).toMillis());
     pool.setValidationTimeout(Duration.ofSeconds(1).toMillis());
-    // once it has been there, a database that is away is waited for by whoever needs it
-    pool.setInitializationFailTimeout(-1);
+    // on a busy machine the first session takes longer than a session is waited for later, when a
+    // database that is away is waited for by its users
+    pool.setInitializationFailTimeout(PATIENCE_AT_START.toMillis());
     awaitDatabase(configuration, primary);
-    var opened = new HikariDataSource(pool);
+    var opened = withASession(configuration, pool);
     // what is in use goes when it comes back
     primary.onChange(() -> opened.getHikariPoolMXBean().softEvictConnections());
     return opened;
+  }
+
+  private static HikariDataSource withASession(
+      WorkerConfiguration configuration, HikariConfig pool) {
+    try {
+      return new HikariDataSource(pool);
+    } catch (HikariPool.PoolInitializationException e) {
+      throw new WorkerStartException(
+          "the worker cannot connect to " + configuration.database() + ": " + e.getMessage(), e);
+    }
   }
 
   private static String name(WorkerConfiguration configuration) {

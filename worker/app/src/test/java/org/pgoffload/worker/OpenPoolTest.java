@@ -37,6 +37,16 @@ final class OpenPoolTest {
     }
   }
 
+  /// Whatever needs one first waits for two seconds only.
+  @Test
+  void hasASessionWhenItIsOpen() {
+    try (var primary = follow();
+        var pool =
+            OpenPool.open(installation.configuration("w"), primary, new SimpleMeterRegistry())) {
+      assertThat(pool.getHikariPoolMXBean().getTotalConnections()).isPositive();
+    }
+  }
+
   @Test
   void sessionsHaveTheirOwnSettings() throws SQLException {
     installation.execute("alter role pgoffload_worker set default_transaction_read_only = on");

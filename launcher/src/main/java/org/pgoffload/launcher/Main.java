@@ -1,5 +1,6 @@
 package org.pgoffload.launcher;
 
+import java.util.Locale;
 import java.util.Set;
 import org.pgoffload.platform.Settings;
 import org.slf4j.bridge.SLF4JBridgeHandler;
@@ -41,6 +42,9 @@ public final class Main {
   private static final Set<String> LOG_FORMATS = Set.of("text", LOGS_JSON);
 
   public static void main(String[] arguments) {
+    // numbers, and the words of the JDBC driver by which some faults are known, are the same
+    // whatever the user's language
+    Locale.setDefault(Locale.ROOT);
     // before anything loads the JDK's HTTP client: hosts that it has no name for are called by
     // their address, and told in a header (worker.llm.CallableAddress)
     System.setProperty("jdk.httpclient.allowRestrictedHeaders", "host");

@@ -33,7 +33,7 @@ COPY deploy/jvm.options /opt/pgoffload/
 COPY deploy/healthcheck /opt/pgoffload/bin/
 
 FROM debian:trixie-slim
-ARG VERSION=0.1.0-SNAPSHOT
+ARG VERSION=0.1.0
 ARG COMMIT=
 LABEL org.opencontainers.image.title="pgoffload" \
       org.opencontainers.image.description="LLM calls and background SQL from plain PostgreSQL, through Kafka" \

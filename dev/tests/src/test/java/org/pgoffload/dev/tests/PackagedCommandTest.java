@@ -1,5 +1,6 @@
 package org.pgoffload.dev.tests;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
@@ -12,7 +13,14 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
+import java.net.CookieManager;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -21,6 +29,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.spi.ToolProvider;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -28,15 +37,22 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.pgoffload.dev.servers.PostgresOptions;
+import org.pgoffload.dev.servers.PostgresServer;
 import org.pgoffload.dev.testkit.vendors.VendorStub;
 import org.pgoffload.launcher.Main;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.protocol.Secret;
+import org.pgoffload.schema.InstallSchema;
 
 /// What users run: the command with the libraries that the build puts into `lib`, and the release
 /// archive with its script. Runs after `package`, because the class path of a test has what is
 /// missing there.
 @Tag("packaged")
 class PackagedCommandTest {
+  /// The exit status after SIGTERM.
+  private static final int TERMINATED = 143;
+
   private static final Duration PATIENCE = Duration.ofMinutes(3);
   private static final Path ROOT = Path.of(System.getProperty("pgoffload.build", "../.."));
   private static final List<String> VENDORS =
@@ -59,6 +75,13 @@ class PackagedCommandTest {
       }
 
       @Override
+      List<String> part(Path directory) {
+        var command = new ArrayList<>(command(directory));
+        command.set(command.indexOf("-cp") + 1, lib(directory).resolve("*").toString());
+        return command;
+      }
+
+      @Override
       Path lib(Path directory) {
         return ROOT.resolve("launcher/target/lib");
       }
@@ -75,6 +98,11 @@ class PackagedCommandTest {
       }
 
       @Override
+      List<String> part(Path directory) throws IOException {
+        return command(directory);
+      }
+
+      @Override
       Path lib(Path directory) throws IOException {
         return unpacked(directory).resolve("lib");
       }
@@ -86,6 +114,9 @@ class PackagedCommandTest {
     };
 
     abstract List<String> command(Path directory) throws IOException;
+
+    /// The same for an installed part, without what local servers need.
+    abstract List<String> part(Path directory) throws IOException;
 
     /// The libraries of an installed part.
     abstract Path lib(Path directory) throws IOException;
@@ -178,6 +209,78 @@ class PackagedCommandTest {
     }
   }
 
+  /// Its templates, its own files and those of its libraries are found in the jars.
+  @ParameterizedTest
+  @EnumSource
+  void servesTheConsole(Form form) throws Exception {
+    form.assumeBuilt();
+    try (var server = PostgresServer.start(PostgresOptions.temporary("postgres"))) {
+      var admin =
+          new DatabaseAddress(
+              server.host(),
+              server.port(),
+              "postgres",
+              "postgres",
+              Secret.of("postgres"),
+              Map.of());
+      InstallSchema.run(admin, InstallSchema.DEFAULT_PUBLIC_SCHEMA);
+      try (var connection = admin.connect("test")) {
+        execute(connection, "create role reader login password 'reader' in role llm_user");
+      }
+      var command = new ArrayList<>(form.part(directory));
+      command.add("console");
+      var environment =
+          Map.of(
+              "PGOFFLOAD_CONSOLE_DATABASE_URL",
+              "postgresql://%s:%d/postgres".formatted(server.host(), server.port()),
+              "PGOFFLOAD_CONSOLE_ADDRESS",
+              "127.0.0.1:0",
+              "JAVA_HOME",
+              System.getProperty("java.home"));
+      try (var console = Command.start(directory, "", environment, command)) {
+        console.awaitOutput("http://127.0.0.1:", PATIENCE);
+        read(URI.create(console.output().replaceAll("(?s).*?(http://127[0-9.:]+/).*", "$1")));
+        console.process().destroy();
+        assertThat(console.awaitExit(Duration.ofSeconds(30))).isEqualTo(TERMINATED);
+        assertThat(console.output()).doesNotContain("ERROR", "Exception");
+      }
+    }
+  }
+
+  /// Signs in, as a browser does.
+  private static void read(URI console) throws Exception {
+    try (var http = HttpClient.newBuilder().cookieHandler(new CookieManager()).build()) {
+      var signIn = get(http, console.resolve("/signin")).body();
+      var files = Pattern.compile("/files/[^\"]+").matcher(signIn).results().toList();
+      assertThat(files).hasSizeGreaterThan(4);
+      for (var file : files) {
+        var reply = get(http, console.resolve(file.group()));
+        assertThat(reply.statusCode()).as(file.group()).isEqualTo(200);
+        assertThat(reply.body()).isNotEmpty();
+      }
+      var token = signIn.replaceAll("(?s).*name=\"token\" value=\"([^\"]+)\".*", "$1");
+      var form = "role=reader&password=reader&token=" + URLEncoder.encode(token, UTF_8);
+      var entered =
+          http.send(
+              HttpRequest.newBuilder(console.resolve("/signin"))
+                  .header("Content-Type", "application/x-www-form-urlencoded")
+                  .POST(BodyPublishers.ofString(form))
+                  .build(),
+              BodyHandlers.ofString());
+      assertThat(entered.statusCode()).as(entered.body()).isEqualTo(303);
+      for (var page :
+          List.of("/overview", "/requests", "/models", "/maintained", "/usage", "/try")) {
+        var reply = get(http, console.resolve(page));
+        assertThat(reply.statusCode()).as(reply.body()).isEqualTo(200);
+        assertThat(reply.body()).contains(">reader</span>");
+      }
+    }
+  }
+
+  private static HttpResponse<String> get(HttpClient http, URI address) throws Exception {
+    return http.send(HttpRequest.newBuilder(address).build(), BodyHandlers.ofString());
+  }
+
   private static void callEverything(JsonNode addresses) throws SQLException, IOException {
     try (var admin = connect(addresses, "admin_url")) {
       // read from pg_stat_user_functions below
@@ -229,7 +332,7 @@ class PackagedCommandTest {
 
   private static List<String> everyFunction() throws IOException {
     try (var resource = PackagedCommandTest.class.getResourceAsStream("/every-function.sql")) {
-      var script = new String(resource.readAllBytes(), StandardCharsets.UTF_8);
+      var script = new String(resource.readAllBytes(), UTF_8);
       return Stream.of(script.split(";\n")).filter(statement -> !statement.isBlank()).toList();
     }
   }

@@ -1,8 +1,8 @@
 package org.pgoffload.console;
 
 import org.jspecify.annotations.Nullable;
-import org.pgoffload.console.deadletters.LetterTopic;
 import org.pgoffload.console.web.Listen;
+import org.pgoffload.operations.deadletters.LetterTopic;
 import org.pgoffload.platform.DatabaseAddress;
 
 /// The configuration of the console.

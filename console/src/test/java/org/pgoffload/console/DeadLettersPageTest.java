@@ -8,7 +8,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.pgoffload.console.deadletters.LetterTopic;
+import org.pgoffload.operations.deadletters.LetterTopic;
 
 /// The dead letters, on a real broker.
 @Timeout(120)

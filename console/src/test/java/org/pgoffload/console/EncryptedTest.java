@@ -19,8 +19,8 @@ import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.pgoffload.console.web.Listen;
-import org.pgoffload.console.web.ServerCertificate;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.ServerCertificate;
 import org.pgoffload.protocol.Secret;
 
 /// The console by TLS.
@@ -97,8 +97,32 @@ final class EncryptedTest {
             .startsWith("__Host-pgoffload_")
             .contains("Secure");
         assertThat(reply.headers().firstValue("Strict-Transport-Security")).isPresent();
+        var cookie = reply.headers().firstValue("Set-Cookie").orElse("").replaceFirst(";.*", "");
+        var token = reply.body().replaceAll("(?s).*name=\"token\" value=\"([^\"]+)\".*", "$1");
+        var out =
+            http.send(
+                HttpRequest.newBuilder(URI.create("https://localhost:" + port + "/signout"))
+                    .header("Cookie", cookie)
+                    .header("Content-Type", "application/x-www-form-urlencoded")
+                    .POST(HttpRequest.BodyPublishers.ofString("token=" + token))
+                    .build(),
+                BodyHandlers.ofString());
+        assertThat(out.statusCode()).isEqualTo(303);
+        // a browser removes a __Host- cookie by one with its attributes alone
+        assertThat(out.headers().firstValue("Set-Cookie").orElse(""))
+            .startsWith("__Host-pgoffload_")
+            .contains("Expires=Thu, 01 Jan 1970", "Secure", "Path=/");
       }
     }
+  }
+
+  @Test
+  void isSecureWithACertificateWhateverTheUrlSays() throws Exception {
+    var url = URI.create("http://console.example/");
+    assertThat(new Listen("127.0.0.1", 0, certificate(keys("EC")), url).isSecure()).isTrue();
+    assertThat(new Listen("127.0.0.1", 0, null, url).isSecure()).isFalse();
+    assertThat(new Listen("127.0.0.1", 0, null, URI.create("https://console.example/")).isSecure())
+        .isTrue();
   }
 
   private static SSLContext trusting(KeyStore keys) throws GeneralSecurityException, IOException {

@@ -140,4 +140,13 @@ final class MaintainedPageTest extends WithConsole {
   private String status() {
     return String.valueOf(database.admin().value("select status from llm_maintained"));
   }
+
+  @Test
+  void boundsTheHeaderThatSaysWhatIsWrong() {
+    var reply =
+        signedIn("mallory").post("/maintained/pause", Map.of("name", "\u20ac".repeat(20_000)));
+    assertThat(reply.statusCode()).isBetween(400, 499);
+    assertThat(reply.headers().firstValue("X-Problem").orElseThrow().length())
+        .isBetween(100, 5_000);
+  }
 }

@@ -40,9 +40,9 @@ final class Reader implements AutoCloseable {
     return reader;
   }
 
-  HttpResponse<String> signIn(String role, String password) {
+  HttpResponse<String> signIn(String role, String password, String... headers) {
     get("/signin");
-    return post("/signin", Map.of("role", role, "password", password));
+    return post("/signin", Map.of("role", role, "password", password), headers);
   }
 
   HttpResponse<String> get(String path, String... headers) {

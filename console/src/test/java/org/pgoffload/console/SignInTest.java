@@ -9,10 +9,13 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.pgoffload.platform.TrustedProxies;
 import org.pgoffload.schema.TestServer;
 
 /// Who gets in, and for how long.
 final class SignInTest extends WithConsole {
+  private TrustedProxies proxies = TrustedProxies.NONE;
+
   @Test
   void letsARoleInWithItsPassword() {
     var reader = signedIn("app");
@@ -42,6 +45,11 @@ final class SignInTest extends WithConsole {
     assertThat(location(reply)).isEqualTo("/overview");
   }
 
+  @Override
+  TrustedProxies proxies() {
+    return proxies;
+  }
+
   @Test
   void saysTheSameOfAWrongPasswordAndOfARoleThatIsNotThere() {
     var wrong = reader().signIn("app", "wrong");
@@ -67,6 +75,21 @@ final class SignInTest extends WithConsole {
   void refusesARoleThatWasGrantedNothing() {
     assertThat(reader().signIn("nobody", "nobody").body())
         .contains("The role may not use pgoffload.");
+  }
+
+  @Test
+  void letsAnOperatorInWhoHasNoRequests() {
+    var reader = signedIn("ops");
+    var overview = reader.get("/overview");
+    assertThat(overview.statusCode()).isEqualTo(200);
+    assertThat(overview.body())
+        .contains("no worker is alive", "/models", "/dead-letters", "<h2>Workers</h2>")
+        .doesNotContain("/requests", "/try", "/usage", "/maintained", " queued");
+    var models = reader.get("/models");
+    assertThat(models.statusCode()).isEqualTo(200);
+    assertThat(models.body()).contains("Pause the role");
+    assertThat(reader.get("/dead-letters").statusCode()).isEqualTo(200);
+    assertThat(reader.get("/requests").statusCode()).isEqualTo(403);
   }
 
   @Test
@@ -111,6 +134,43 @@ final class SignInTest extends WithConsole {
       assertThat(reader.signIn("role" + i, "wrong").body()).contains("Role or password is wrong.");
     }
     assertThat(reader.signIn("app", "app").body()).contains("Too many attempts have failed.");
+  }
+
+  @Test
+  void countsFailuresBehindATrustedProxyByItsReaders() {
+    proxies = TrustedProxies.read("127.0.0.1");
+    var trusting = console(database.address(), false, false);
+    proxies = TrustedProxies.NONE;
+    var reader = closedAfterTheTest(new Reader(trusting));
+    for (int i = 0; i < 20; i++) {
+      reader.signIn("role" + i, "wrong", "X-Forwarded-For", "10.0.0." + i + ", 203.0.113.9");
+    }
+    assertThat(reader.signIn("app", "app", "X-Forwarded-For", "203.0.113.9").body())
+        .contains("Too many attempts have failed.");
+    assertThat(reader.signIn("app", "app", "X-Forwarded-For", "203.0.113.10").statusCode())
+        .isEqualTo(303);
+  }
+
+  @Test
+  void believesNobodyElseWhoTheyAskFor() {
+    var reader = reader();
+    for (int i = 0; i < 20; i++) {
+      reader.signIn("role" + i, "wrong", "X-Forwarded-For", "203.0.113." + i);
+    }
+    assertThat(reader.signIn("app", "app", "X-Forwarded-For", "203.0.113.99").body())
+        .contains("Too many attempts have failed.");
+  }
+
+  @Test
+  void countsNoFailureThatSaysNothingOfThePassword() {
+    for (var elsewhere : List.of("postgres", "no_such_database")) {
+      var reader =
+          closedAfterTheTest(new Reader(console(database.address().in(elsewhere), false, false)));
+      for (int i = 0; i < 7; i++) {
+        assertThat(reader.signIn("app", "app").body())
+            .contains("pgoffload is not installed in this database.");
+      }
+    }
   }
 
   @Test

@@ -4,9 +4,10 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
-import org.pgoffload.console.deadletters.LetterTopic;
 import org.pgoffload.console.web.Listen;
+import org.pgoffload.operations.deadletters.LetterTopic;
 import org.pgoffload.platform.DatabaseAddress;
+import org.pgoffload.platform.TrustedProxies;
 import org.pgoffload.schema.OnPostgresVersions;
 import org.pgoffload.schema.TestServer;
 
@@ -39,11 +40,16 @@ abstract class WithConsole extends OnPostgresVersions {
         ConsoleApp.start(
             new ConsoleConfiguration(
                 place.as("nobody", null),
-                new Listen("127.0.0.1", 0, null, null),
+                new Listen("127.0.0.1", 0, null, null, proxies()),
                 superusersAllowed,
                 textsHidden,
                 deadLetters()),
             clock));
+  }
+
+  /// The proxies that consoles trust.
+  TrustedProxies proxies() {
+    return TrustedProxies.NONE;
   }
 
   /// The topic of dead letters that consoles read; null for none.

@@ -9,8 +9,8 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.pgoffload.console.deadletters.LetterTopic;
 import org.pgoffload.dev.servers.kafka.TestBroker;
+import org.pgoffload.operations.deadletters.LetterTopic;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.schema.SentRequest;
 

@@ -5,11 +5,12 @@ import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.console.ConsoleConfiguration;
-import org.pgoffload.console.deadletters.LetterTopic;
 import org.pgoffload.console.web.Listen;
-import org.pgoffload.console.web.ServerCertificate;
+import org.pgoffload.operations.deadletters.LetterTopic;
 import org.pgoffload.platform.ConfigurationException;
+import org.pgoffload.platform.ServerCertificate;
 import org.pgoffload.platform.Settings;
+import org.pgoffload.platform.TrustedProxies;
 
 /// Makes the console's configuration of the environment.
 public final class ReadConsoleConfiguration {
@@ -17,6 +18,7 @@ public final class ReadConsoleConfiguration {
   private static final String URL = "PGOFFLOAD_CONSOLE_URL";
   private static final String CERTIFICATE = "PGOFFLOAD_CONSOLE_TLS_CERTIFICATE";
   private static final String KEY = "PGOFFLOAD_CONSOLE_TLS_KEY";
+  private static final String PROXIES = "PGOFFLOAD_CONSOLE_TRUSTED_PROXIES";
   private static final String PLAIN_HTTP = "PGOFFLOAD_CONSOLE_PLAIN_HTTP";
 
   private ReadConsoleConfiguration() {}
@@ -58,7 +60,8 @@ public final class ReadConsoleConfiguration {
               host,
               Integer.parseInt(address.substring(colon + 1).strip()),
               certificate(settings),
-              url(settings));
+              url(settings),
+              proxies(settings));
       boolean anywhere = word(settings, PLAIN_HTTP, "loopback", "anywhere");
       if (listen.certificate() == null && !listen.isLoopback() && !anywhere) {
         settings.problem(
@@ -78,6 +81,15 @@ public final class ReadConsoleConfiguration {
     }
   }
 
+  private static TrustedProxies proxies(Settings settings) {
+    try {
+      return TrustedProxies.read(settings.text(PROXIES, ""));
+    } catch (IllegalArgumentException e) {
+      settings.problem(PROXIES + " must be addresses or networks, such as 10.0.0.0/8, 192.0.2.7");
+      return TrustedProxies.NONE;
+    }
+  }
+
   private static @Nullable URI url(Settings settings) {
     var text = settings.text(URL);
     if (text == null) {
@@ -86,6 +98,10 @@ public final class ReadConsoleConfiguration {
     try {
       var url = URI.create(text.strip());
       if (url.getHost() != null && Set.of("http", "https").contains(url.getScheme())) {
+        if (url.getScheme().equals("http") && settings.secret(CERTIFICATE) != null) {
+          settings.problem(
+              URL + " is http://, and with " + CERTIFICATE + " readers come by https://");
+        }
         return url;
       }
     } catch (IllegalArgumentException e) {

@@ -11,11 +11,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.pgoffload.console.ConsoleConfiguration;
-import org.pgoffload.console.deadletters.LetterTopic;
 import org.pgoffload.console.web.Listen;
+import org.pgoffload.operations.deadletters.LetterTopic;
 import org.pgoffload.platform.ConfigurationException;
 import org.pgoffload.platform.DatabaseAddress;
 import org.pgoffload.platform.Settings;
+import org.pgoffload.platform.TrustedProxies;
 
 class ReadConsoleConfigurationTest {
   private static final String URL = "PGOFFLOAD_CONSOLE_DATABASE_URL";
@@ -107,5 +108,25 @@ class ReadConsoleConfigurationTest {
     assertThatThrownBy(() -> read(Map.of(name, value)))
         .isInstanceOf(ConfigurationException.class)
         .hasMessageContaining(name);
+  }
+
+  @Test
+  void readsTrustedProxies() {
+    assertThat(read(Map.of("PGOFFLOAD_CONSOLE_TRUSTED_PROXIES", "10.0.0.0/8,::1")).listen())
+        .isEqualTo(
+            new Listen("127.0.0.1", 7432, null, null, TrustedProxies.read("10.0.0.0/8, ::1/128")));
+    assertThatThrownBy(() -> read(Map.of("PGOFFLOAD_CONSOLE_TRUSTED_PROXIES", "proxy.example")))
+        .hasMessageContaining("PGOFFLOAD_CONSOLE_TRUSTED_PROXIES must be addresses or networks");
+  }
+
+  @Test
+  void refusesAPlainUrlWithACertificate() {
+    assertThatThrownBy(() ->
+            read(
+                Map.of(
+                    "PGOFFLOAD_CONSOLE_URL", "http://console.example/",
+                    "PGOFFLOAD_CONSOLE_TLS_CERTIFICATE", "x",
+                    "PGOFFLOAD_CONSOLE_TLS_KEY", "y")))
+        .hasMessageContaining("PGOFFLOAD_CONSOLE_URL is http://");
   }
 }

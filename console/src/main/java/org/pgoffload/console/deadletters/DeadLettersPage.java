@@ -21,6 +21,7 @@ import org.pgoffload.console.web.View;
 import org.pgoffload.console.web.Visit;
 import org.pgoffload.operations.deadletters.DeadLetter;
 import org.pgoffload.operations.deadletters.LetterPlace;
+import org.pgoffload.operations.deadletters.LetterTopic;
 import org.pgoffload.operations.deadletters.ListedLetter;
 import org.pgoffload.operations.deadletters.ReadDeadLetters;
 import org.pgoffload.operations.deadletters.SettleLetters;

@@ -6,4 +6,9 @@ package org.pgoffload.console.signin;
 /// @param asks whether it is a member of `llm_user`
 /// @param launches whether it is a member of `pgbackground_role`
 /// @param operates whether it is a member of `pgoffload_operator`
-public record RoleRights(boolean asks, boolean launches, boolean operates) {}
+public record RoleRights(boolean asks, boolean launches, boolean operates) {
+  /// Whether it may have requests, of either kind.
+  public boolean requests() {
+    return asks || launches;
+  }
+}

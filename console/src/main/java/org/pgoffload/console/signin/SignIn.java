@@ -75,6 +75,10 @@ public final class SignIn {
     Login login;
     try {
       login = login(role, password);
+    } catch (SignInException e) {
+      // the console's own reasons say nothing of the password
+      limits.takeBack(role, from);
+      throw e;
     } catch (SQLException e) {
       if (!DatabaseFault.isOfClass(e, "28")) {
         limits.takeBack(role, from);
@@ -123,11 +127,12 @@ public final class SignIn {
                 + " exists (select from pg_catalog.pg_roles r where r.rolname = 'pgoffload_operator'"
                 + " and pg_catalog.pg_has_role(r.oid, 'usage'))",
             row -> new RoleRights(row.getBoolean(1), row.getBoolean(2), row.getBoolean(3)));
-    if (!rights.asks() && !rights.launches()) {
+    if (!rights.asks() && !rights.launches() && !rights.operates()) {
       throw new SignInException(
           "42501",
           "The role may not use pgoffload.",
-          "Grant it llm_user, for calls to models, or pgbackground_role, for background SQL.");
+          "Grant it llm_user, for calls to models, pgbackground_role, for background SQL, or"
+              + " pgoffload_operator, for running pgoffload.");
     }
     if (!Query.exists(
         connection,

@@ -3,6 +3,7 @@ package org.pgoffload.console.web;
 import io.javalin.http.Context;
 import io.javalin.http.Cookie;
 import io.javalin.http.SameSite;
+import java.util.Collections;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -108,6 +109,13 @@ final class Guard {
     return id == null ? Optional.empty() : sessions.find(id, isLook);
   }
 
+  /// The network address of the reader, behind proxies that are trusted.
+  String readerOf(Context context) {
+    return listen
+        .proxies()
+        .reader(context.ip(), Collections.list(context.req().getHeaders("X-Forwarded-For")));
+  }
+
   /// The token for forms of the page that is being made. A reader without an id gets one.
   String token(Context context) {
     var id = context.cookie(cookieName(context));
@@ -120,25 +128,36 @@ final class Guard {
 
   /// Gives the reader the id of a new session, in the place of the one before.
   void begin(Context context, String id) {
-    end(context);
+    endSession(context);
     remember(context, id);
   }
 
   /// Ends the reader's session.
   void end(Context context) {
+    endSession(context);
+    // with the attributes that it was set with: without them a browser keeps a __Host- cookie
+    var cookie = cookie(context, "");
+    cookie.setMaxAge(0);
+    context.cookie(cookie);
+  }
+
+  private void endSession(Context context) {
     var id = context.cookie(cookieName(context));
     if (id != null) {
       sessions.end(id);
     }
-    context.removeCookie(cookieName(context));
   }
 
   private void remember(Context context, String id) {
-    var cookie = new Cookie(cookieName(context), id);
+    context.cookie(cookie(context, id));
+  }
+
+  private Cookie cookie(Context context, String value) {
+    var cookie = new Cookie(cookieName(context), value);
     cookie.setHttpOnly(true);
     cookie.setSecure(listen.isSecure());
     cookie.setSameSite(SameSite.STRICT);
-    context.cookie(cookie);
+    return cookie;
   }
 
   /// Two consoles on one machine have one host, and cookies know no port.

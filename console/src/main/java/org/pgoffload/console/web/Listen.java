@@ -8,6 +8,8 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.pgoffload.platform.ServerCertificate;
+import org.pgoffload.platform.TrustedProxies;
 
 /// Where the console listens, and by which address its readers know it.
 ///
@@ -16,13 +18,23 @@ import org.jspecify.annotations.Nullable;
 /// @param certificate for TLS, or null for plain HTTP
 /// @param url by which readers come where that is another one, as behind a proxy that ends TLS; or
 ///   null
+/// @param proxies those that say truly for whom they ask
 public record Listen(
-    String host, int port, @Nullable ServerCertificate certificate, @Nullable URI url) {
+    String host,
+    int port,
+    @Nullable ServerCertificate certificate,
+    @Nullable URI url,
+    TrustedProxies proxies) {
   /// An address says itself where it leads: no other site's name can stand in its place.
   private static final Pattern ADDRESS =
       Pattern.compile("\\d{1,3}(\\.\\d{1,3}){3}|\\[[0-9a-f:.]+]");
 
   private static final Set<String> OF_THIS_MACHINE = Set.of("localhost", "127.0.0.1", "[::1]");
+
+  /// Without proxies.
+  public Listen(String host, int port, @Nullable ServerCertificate certificate, @Nullable URI url) {
+    this(host, port, certificate, url, TrustedProxies.NONE);
+  }
 
   public Listen {
     if (port < 0 || port > 65_535) {
@@ -45,7 +57,7 @@ public record Listen(
 
   /// Whether readers come by TLS, also if a proxy ends it.
   public boolean isSecure() {
-    return url == null ? certificate != null : Objects.equals(url.getScheme(), "https");
+    return certificate != null || (url != null && Objects.equals(url.getScheme(), "https"));
   }
 
   /// The address to print.

@@ -19,9 +19,9 @@ public interface Page {
   /// @param path of its route
   /// @param audience which roles it is shown to; the page itself refuses the others
   record Entry(String label, String path, Predicate<RoleRights> audience) {
-    /// Of a page for all who may sign in.
+    /// Of a page for all who may have requests.
     public Entry(String label, String path) {
-      this(label, path, _ -> true);
+      this(label, path, RoleRights::requests);
     }
   }
 }

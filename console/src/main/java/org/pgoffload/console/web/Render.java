@@ -10,9 +10,13 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.console.signin.SignedIn;
+import org.pgoffload.protocol.Text;
 
 /// Makes HTML of views and problems, with the frame around them. Safe to share between threads.
 final class Render {
+  /// In a header, which the server bounds: nine times as long where it is encoded.
+  private static final int LONGEST_PROBLEM = 500;
+
   private final TemplateEngine templates = TemplateEngine.createPrecompiled(ContentType.Html);
   private final List<Page.Entry> entries;
   private final Guard guard;
@@ -38,7 +42,9 @@ final class Render {
     // for the script, which leaves the page as it is and says why
     context.header(
         "X-Problem",
-        URLEncoder.encode(problem.words() + " " + problem.hint(), StandardCharsets.UTF_8)
+        URLEncoder.encode(
+                Text.shortened(problem.words() + " " + problem.hint(), LONGEST_PROBLEM),
+                StandardCharsets.UTF_8)
             .replace("+", "%20"));
     html(context, "problem.jte", layout(context, "Problem", session), problem);
   }

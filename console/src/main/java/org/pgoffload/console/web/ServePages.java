@@ -165,7 +165,7 @@ public final class ServePages implements AutoCloseable {
             LOG.info(
                 "{} from {}: {} {}",
                 session.get().role(),
-                context.ip(),
+                guard.readerOf(context),
                 context.path(),
                 next.notice());
             session.get().leaveNotice(next.notice());

@@ -56,7 +56,7 @@ final class SignInPage {
       throw Problem.badRequest("No role has such a name.");
     }
     try {
-      guard.begin(context, signIn.signIn(role, Secret.of(password), context.ip()));
+      guard.begin(context, signIn.signIn(role, Secret.of(password), guard.readerOf(context)));
     } catch (SignInException e) {
       context.status(HttpStatus.FORBIDDEN);
       render.open(

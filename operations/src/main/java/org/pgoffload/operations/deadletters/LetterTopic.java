@@ -1,11 +1,11 @@
-package org.pgoffload.console.deadletters;
+package org.pgoffload.operations.deadletters;
 
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
-import org.pgoffload.operations.deadletters.ReadDeadLetters;
 
-/// The topic of dead letters. Its text form has none of Kafka's properties, which may be secrets.
+/// The topic of dead letters, for pages that show it. Its text form has none of Kafka's properties,
+/// which may be secrets.
 ///
 /// @param kafka client properties
 public record LetterTopic(Map<String, Object> kafka, String name) {
@@ -16,8 +16,8 @@ public record LetterTopic(Map<String, Object> kafka, String name) {
     kafka = Map.copyOf(kafka);
   }
 
-  /// Begins to read it.
-  ReadDeadLetters open() {
+  /// Begins to read it, with the patience of a reader.
+  public ReadDeadLetters open() {
     var properties = new HashMap<>(kafka);
     properties.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, PATIENCE_MS);
     properties.put(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, PATIENCE_MS);

@@ -1,4 +1,4 @@
-package org.pgoffload.console.web;
+package org.pgoffload.platform;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -16,7 +16,7 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.pgoffload.protocol.Secret;
 
-/// The console's certificate with its key, from PEM. Its text form has neither.
+/// A server's certificate with its key, from PEM. Its text form has neither.
 public final class ServerCertificate {
   private static final Pattern KEY =
       Pattern.compile("-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\\s]+)-----END PRIVATE KEY-----");
@@ -69,7 +69,8 @@ public final class ServerCertificate {
     throw new IllegalArgumentException("the key is none of RSA, EC or EdDSA");
   }
 
-  KeyStore keys() {
+  /// For a server that speaks TLS, without a password.
+  public KeyStore keys() {
     return keys;
   }
 

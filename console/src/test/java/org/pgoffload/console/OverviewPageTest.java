@@ -1,11 +1,15 @@
 package org.pgoffload.console;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.concurrent.Executors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -59,6 +63,42 @@ final class OverviewPageTest extends WithConsole {
         // what was on its way
       }
     }
+  }
+
+  @Test
+  void readersDoNotQueueUpWhileTheDatabaseHangs() throws Exception {
+    var reader = signedIn("app");
+    assertThat(reader.get("/overview").body()).doesNotContain("The database has not answered yet.");
+    var others = Stream.generate(() -> signedIn("app")).limit(4).toList();
+    try (var blocker = database.open("postgres");
+        var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      blocker.run("begin");
+      blocker.run("lock table llm_request in access exclusive mode");
+      // once the last overview is too old, one reader asks the database
+      await()
+          .pollInterval(Duration.ofMillis(50))
+          .until(() -> {
+            var _ = threads.submit(() -> reader.get("/overview"));
+            return database
+                    .admin()
+                    .number(
+                        "select count(*) from pg_stat_activity where application_name = 'pgoffload console'"
+                            + " and wait_event_type = 'Lock'")
+                > 0;
+          });
+      var replies =
+          others.stream().map(other -> threads.submit(() -> other.get("/overview"))).toList();
+      for (var reply : replies) {
+        assertThat(reply.get().statusCode()).isEqualTo(200);
+        assertThat(reply.get().body()).contains("The database has not answered yet.");
+      }
+      blocker.run("rollback");
+    }
+    await()
+        .untilAsserted(() ->
+            assertThat(reader.get("/overview").body())
+                .contains("queued")
+                .doesNotContain("The database has not answered yet."));
   }
 
   @Test

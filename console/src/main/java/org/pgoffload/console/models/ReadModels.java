@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.console.database.RoleSession;
+import org.pgoffload.console.signin.RoleRights;
 import org.pgoffload.console.web.Words;
 
 /// Reads what the role may see of models.
@@ -60,7 +61,32 @@ final class ReadModels {
     this.hours = hours;
   }
 
-  Models all() throws SQLException {
+  /// Of a role that may not ask, the models are those that workers tell of to operators.
+  Models all(RoleRights rights) throws SQLException {
+    var models = new LinkedHashMap<String, Models.Model>();
+    var paces = paces();
+    boolean hasOlder = rights.asks() && addUsed(models, paces);
+    boolean operates = session.row("select pgoffload.is_operator()", row -> row.getBoolean(1));
+    if (operates) {
+      paces.forEach((target, pace) -> models.putIfAbsent(target, unused(target, pace)));
+    }
+    return new Models(hours, hasOlder, List.copyOf(models.values()), pauses(), operates);
+  }
+
+  private static Models.Model unused(String target, Models.Pace pace) {
+    int colon = target.indexOf(':');
+    return new Models.Model(
+        target.substring(0, colon),
+        target.substring(colon + 1),
+        new Models.Counts(0, 0, 0, 0, 0, 0),
+        "",
+        List.of(),
+        pace);
+  }
+
+  /// @return whether errors are those of the newest requests alone
+  private boolean addUsed(Map<String, Models.Model> models, Map<String, Models.Pace> paces)
+      throws SQLException {
     long low =
         session.row(
             "select pgoffload.request_window(?, ?, true, false)",
@@ -68,8 +94,6 @@ final class ReadModels {
             Long.MAX_VALUE,
             NEWEST);
     var errors = errors(low);
-    var paces = paces();
-    var models = new LinkedHashMap<String, Models.Model>();
     for (var used : session.rows(USAGE, ReadModels::used, hours, MOST)) {
       var target = used.provider() + ":" + used.name();
       models.merge(
@@ -83,12 +107,7 @@ final class ReadModels {
               paces.get(target)),
           ReadModels::merged);
     }
-    return new Models(
-        hours,
-        low > 0,
-        List.copyOf(models.values()),
-        pauses(),
-        session.row("select pgoffload.is_operator()", row -> row.getBoolean(1)));
+    return low > 0;
   }
 
   private List<Models.Pause> pauses() throws SQLException {

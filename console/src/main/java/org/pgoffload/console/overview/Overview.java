@@ -6,20 +6,26 @@ import org.jspecify.annotations.Nullable;
 
 /// How the requests that a role may see do, at a moment.
 ///
-/// @param flow of the newest requests
+/// @param flow of the newest requests; null for a role that may have none
 /// @param hops how long they take
 /// @param failures of the newest requests, the most frequent first
 /// @param usage of models, by minute; null for a role that may not ask models
 /// @param workers empty for a role that may not see them
 /// @param problems of the installation, with what to do
+/// @param isLate whether a newer one is being read, and the database has not answered yet
 public record Overview(
     Instant at,
-    Flow flow,
+    @Nullable Flow flow,
     List<Hop> hops,
     List<Failure> failures,
     @Nullable Usage usage,
     List<Worker> workers,
-    List<HealthProblem> problems) {
+    List<HealthProblem> problems,
+    boolean isLate) {
+  /// The same, while the database keeps silent.
+  Overview late() {
+    return new Overview(at, flow, hops, failures, usage, workers, problems, true);
+  }
 
   /// What the newest requests do.
   ///

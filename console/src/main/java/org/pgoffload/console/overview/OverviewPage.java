@@ -16,7 +16,7 @@ public final class OverviewPage implements Page {
 
   @Override
   public Optional<Entry> entry() {
-    return Optional.of(new Entry("Overview", PATH));
+    return Optional.of(new Entry("Overview", PATH, _ -> true));
   }
 
   @Override

@@ -78,12 +78,23 @@ final class SampleOverview {
   /// @param problems as they were found last
   Overview with(List<Overview.HealthProblem> problems) throws SQLException {
     var usage = rights.asks() ? usage() : null;
-    var workers = rights.asks() ? workers() : List.<Overview.Worker>of();
+    var workers = rights.asks() || rights.operates() ? workers() : List.<Overview.Worker>of();
+    if (!rights.requests()) {
+      return new Overview(
+          Instant.now(), null, List.of(), List.of(), usage, workers, problems, false);
+    }
     return session.row(
         FLOW,
         row ->
             new Overview(
-                Instant.now(), flow(row), hops(row), failures(row), usage, workers, problems));
+                Instant.now(),
+                flow(row),
+                hops(row),
+                failures(row),
+                usage,
+                workers,
+                problems,
+                false));
   }
 
   /// The checks of the installation that are not well.

@@ -31,7 +31,7 @@ cross join lateral (
 where pg_catalog.pg_has_role(b.role, 'usage');
 
 -- API: Private. What live workers tell of the pace of each model that a role whose privileges the reader has used within a
--- day. Runs with its owner's rights.
+-- day; to operators, of every model. Runs with its owner's rights.
 create or replace view pgoffload.model_pace with (security_barrier) as
 select q.worker, e.key as target, (e.value ->> 'calling')::bigint as calling, (e.value ->> 'waiting')::bigint as waiting,
        e.value ->> 'why' as why, (e.value ->> 'per_second')::numeric as per_second,
@@ -39,6 +39,6 @@ select q.worker, e.key as target, (e.value ->> 'calling')::bigint as calling, (e
 from pgoffload.worker_queue q
 cross join lateral pg_catalog.jsonb_each(q.told -> 'models') e
 where pgoffload.worker_is_alive(q.worker, q.epoch)
-  and e.key in (
+  and (pg_catalog.pg_has_role('pgoffload_operator', 'usage') or e.key in (
     select u.provider || ':' || u.model from pgoffload.llm_usage_minute u
-    where u.minute > pg_catalog.now() - interval '1 day' and pg_catalog.pg_has_role(u.requested_by_oid, 'usage'));
+    where u.minute > pg_catalog.now() - interval '1 day' and pg_catalog.pg_has_role(u.requested_by_oid, 'usage')));

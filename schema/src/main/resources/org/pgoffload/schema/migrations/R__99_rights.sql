@@ -111,7 +111,9 @@ grant usage on schema ${public_schema}, pgoffload to pgoffload_operator;
 grant select on pgoffload.action, pgoffload.pause, ${public_schema}.pgoffload_paused to llm_user, pgbackground_role, pgoffload_operator;
 grant insert (what, ids, names, detail) on pgoffload.action to llm_user, pgbackground_role, pgoffload_operator;
 grant insert (model, provider, role_oid, reason), delete on pgoffload.pause to pgoffload_operator;
-grant select on ${public_schema}.llm_health to pgoffload_operator;
+grant select on ${public_schema}.llm_health, ${public_schema}.llm_worker, pgoffload.worker, pgoffload.reranker, pgoffload.setting,
+  pgoffload.model_pace to pgoffload_operator;
+grant execute on function pgoffload.worker_is_alive to pgoffload_operator;
 grant execute on function pgoffload.health, pgoffload.require_model_or_provider to pgoffload_operator;
 grant execute on function pgoffload.is_operator, pgoffload.note_action to llm_user, pgbackground_role, pgoffload_operator;
 grant select on pgoffload.settled_letter to pgoffload_operator;

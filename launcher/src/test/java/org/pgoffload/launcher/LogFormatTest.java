@@ -7,6 +7,7 @@ import ch.qos.logback.classic.joran.JoranConfigurator;
 import ch.qos.logback.classic.spi.LoggingEvent;
 import ch.qos.logback.classic.util.LogbackMDCAdapter;
 import ch.qos.logback.core.ConsoleAppender;
+import ch.qos.logback.core.joran.spi.JoranException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
@@ -28,14 +29,20 @@ class LogFormatTest {
     assertThat(logged("text")).contains(" WARN  X - It is \"late\" for 1 of them\n", "broken");
   }
 
+  @Test
+  void leavesOutWhatDebeziumWarnsOfAtEveryStart() throws Exception {
+    var context = configured("text");
+    try {
+      assertThat(context.getLogger("io.debezium.snapshot.SnapshotQueryProvider").isWarnEnabled())
+          .isFalse();
+      assertThat(context.getLogger("io.debezium.connector").isWarnEnabled()).isTrue();
+    } finally {
+      context.stop();
+    }
+  }
+
   private static String logged(String format) throws Exception {
-    var context = new LoggerContext();
-    context.setMDCAdapter(new LogbackMDCAdapter());
-    context.putProperty("pgoffload.log.format", format);
-    var configurator = new JoranConfigurator();
-    configurator.setContext(context);
-    configurator.doConfigure(
-        Objects.requireNonNull(LogFormatTest.class.getResource("/logback.xml")));
+    var context = configured(format);
     try {
       var appender = (ConsoleAppender<?>) context.getLogger("ROOT").iteratorForAppenders().next();
       var event =
@@ -55,5 +62,16 @@ class LogFormatTest {
     } finally {
       context.stop();
     }
+  }
+
+  private static LoggerContext configured(String format) throws JoranException {
+    var context = new LoggerContext();
+    context.setMDCAdapter(new LogbackMDCAdapter());
+    context.putProperty("pgoffload.log.format", format);
+    var configurator = new JoranConfigurator();
+    configurator.setContext(context);
+    configurator.doConfigure(
+        Objects.requireNonNull(LogFormatTest.class.getResource("/logback.xml")));
+    return context;
   }
 }

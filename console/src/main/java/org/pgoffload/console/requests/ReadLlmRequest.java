@@ -11,7 +11,6 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.console.database.RoleSession;
-import org.pgoffload.console.web.Problem;
 import org.pgoffload.console.web.Words;
 
 /// Reads a request to a model, with what became of it.
@@ -54,13 +53,10 @@ final class ReadLlmRequest {
   }
 
   ShownRequest of(long id) throws SQLException {
-    var claims = ReadClaims.of(session, id);
-    return session
-        .first(QUERY, row -> shown(id, row, claims), id)
-        .orElseThrow(() -> Problem.notFound("There is no request " + id + " that you may see."));
+    return ReadRow.of(session, id, QUERY, (row, timeline) -> shown(id, row, timeline));
   }
 
-  private ShownRequest shown(long id, ResultSet row, List<ShownRequest.Hop> claims)
+  private ShownRequest shown(long id, ResultSet row, List<ShownRequest.Hop> timeline)
       throws SQLException {
     var calls = calls(row.getString("calls"));
     return new ShownRequest(
@@ -69,7 +65,7 @@ final class ReadLlmRequest {
         ReadWhy.state(session, id, row.getString("status"), fault(row)),
         withTexts ? texts(row) : null,
         facts(row),
-        timeline(row, claims),
+        timeline,
         calls);
   }
 
@@ -126,18 +122,6 @@ final class ReadLlmRequest {
         .add("Provider’s id", row.getString("provider_request_id"))
         .add("Repeats", row.getString("retry_of"))
         .all();
-  }
-
-  private static List<ShownRequest.Hop> timeline(ResultSet row, List<ShownRequest.Hop> claims)
-      throws SQLException {
-    var hops = new ArrayList<ShownRequest.Hop>();
-    hops.add(new ShownRequest.Hop("Asked", Facts.instant(row, "created_at"), ""));
-    hops.addAll(claims);
-    var ended = Facts.instant(row, "finished_at");
-    if (ended != null) {
-      hops.add(new ShownRequest.Hop("Ended", ended, row.getString("status")));
-    }
-    return hops;
   }
 
   private static List<ShownRequest.Call> calls(@Nullable String json) {

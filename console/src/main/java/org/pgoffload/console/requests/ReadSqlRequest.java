@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.console.database.RoleSession;
-import org.pgoffload.console.web.Problem;
 import org.pgoffload.console.web.Words;
 
 /// Reads a request of background SQL, with what became of it.
@@ -48,31 +47,18 @@ final class ReadSqlRequest {
   }
 
   ShownRequest of(long id) throws SQLException {
-    var claims = ReadClaims.of(session, id);
-    var shown =
-        session
-            .first(QUERY, row -> shown(id, row, claims), id)
-            .orElseThrow(
-                () -> Problem.notFound("There is no request " + id + " that you may see."));
-    return shown;
+    return ReadRow.of(session, id, QUERY, (row, timeline) -> shown(id, row, timeline));
   }
 
-  private ShownRequest shown(long id, ResultSet row, List<ShownRequest.Hop> claims)
+  private ShownRequest shown(long id, ResultSet row, List<ShownRequest.Hop> timeline)
       throws SQLException {
-    var hops = new ArrayList<ShownRequest.Hop>();
-    hops.add(new ShownRequest.Hop("Asked", Facts.instant(row, "created_at"), ""));
-    hops.addAll(claims);
-    var ended = Facts.instant(row, "finished_at");
-    if (ended != null) {
-      hops.add(new ShownRequest.Hop("Ended", ended, row.getString("status")));
-    }
     return new ShownRequest(
         id,
         RequestFilter.SQL,
         ReadWhy.state(session, id, row.getString("status"), fault(row)),
         withTexts ? texts(id, row) : null,
         facts(row),
-        hops,
+        timeline,
         List.of());
   }
 

@@ -87,6 +87,6 @@ public final class RequestPage implements Page {
             row -> row.getString(1).equals(RequestFilter.SQL),
             id,
             id)
-        .orElseThrow(() -> Problem.notFound("There is no request " + id + " that you may see."));
+        .orElseThrow(() -> ReadRow.notFound(id));
   }
 }

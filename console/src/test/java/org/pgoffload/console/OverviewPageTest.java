@@ -5,9 +5,11 @@ import static org.awaitility.Awaitility.await;
 
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.concurrent.Executors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -99,6 +101,28 @@ final class OverviewPageTest extends WithConsole {
             assertThat(reader.get("/overview").body())
                 .contains("queued")
                 .doesNotContain("The database has not answered yet."));
+  }
+
+  @Test
+  void oneRoleDoesNotTakeAllStreams() throws Exception {
+    var reader = signedIn("app");
+    var streams = new ArrayList<InputStream>();
+    try {
+      for (int i = 0; i < 20; i++) {
+        var stream = reader.stream("/overview/events");
+        // it has begun
+        assertThat(stream.read()).isEqualTo(':');
+        streams.add(stream);
+      }
+      assertThat(reader.get("/overview/events").statusCode()).isEqualTo(503);
+      try (var other = signedIn("mallory").stream("/overview/events")) {
+        assertThat(other.read()).isEqualTo(':');
+      }
+    } finally {
+      for (var stream : streams) {
+        stream.close();
+      }
+    }
   }
 
   @Test

@@ -7,6 +7,8 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -22,7 +24,11 @@ final class StreamEvents implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(StreamEvents.class);
   private static final int MOST = 100;
 
+  /// One role cannot take them all.
+  private static final int MOST_OF_A_ROLE = 20;
+
   private final AtomicInteger open = new AtomicInteger();
+  private final Map<String, Integer> ofRoles = new ConcurrentHashMap<>();
   private final CountDownLatch closing = new CountDownLatch(1);
   private final Render render;
 
@@ -33,8 +39,9 @@ final class StreamEvents implements AutoCloseable {
   /// Tells the page until nobody reads any more, in the thread of its request: what goes on after
   /// the request would find it taken back by the server.
   void open(Context context, Visit visit, Routes.Tell tell) throws IOException {
+    int ofTheRole = ofRoles.merge(visit.role(), 1, Integer::sum);
     try {
-      if (open.incrementAndGet() > MOST) {
+      if (open.incrementAndGet() > MOST || ofTheRole > MOST_OF_A_ROLE) {
         throw new Problem(
             503,
             "53300",
@@ -56,6 +63,7 @@ final class StreamEvents implements AutoCloseable {
       Thread.currentThread().interrupt();
     } finally {
       open.decrementAndGet();
+      ofRoles.computeIfPresent(visit.role(), (_, count) -> count == 1 ? null : count - 1);
     }
   }
 

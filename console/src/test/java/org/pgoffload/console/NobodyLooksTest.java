@@ -32,9 +32,8 @@ final class NobodyLooksTest extends WithConsole {
       var seen = sessions();
       Awaitility.await().atMost(Duration.ofSeconds(20)).until(() -> !sessions().equals(seen));
     }
-    // the closed page is noticed by what is sent to it; then there is no look for longer than a
-    // page
-    // that keeps itself up to date waits for its next one
+    // the closed page is noticed by what is sent to it; then there is no look for longer than
+    // a page that keeps itself up to date waits for its next one
     var last = new String[] {""};
     Awaitility.await()
         .atMost(Duration.ofSeconds(20))

@@ -51,8 +51,7 @@ final class StreamEvents implements AutoCloseable {
       context.contentType("text/event-stream; charset=utf-8");
       // a proxy would hold events back
       context.header("X-Accel-Buffering", "no");
-      // the stream that Javalin puts around the server's has no flush: events would wait there
-      // until
+      // not the stream that Javalin puts around it, which has no flush: events would wait until
       // there are many, and a page that has gone would be told for as long
       var stream = context.res().getOutputStream();
       send(stream, ":\n\n");

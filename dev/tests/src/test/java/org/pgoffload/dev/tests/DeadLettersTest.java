@@ -103,7 +103,7 @@ class DeadLettersTest extends OnSharedInstallation {
                 admin,
                 "select what || (detail ->> 'reason') from pgoffload.action where ids = array["
                     + id
-                    + "]"))
+                    + "]::bigint[]"))
         .containsExactly("discard_lettertoo_old");
     // whoever names it, wants it
     assertThat(run("dead-letters", "replay", position)).isZero();

@@ -73,6 +73,7 @@ final class UpgradeTest {
       insert into pgoffload.reranker values ('older', 1, 'm', 1);
       insert into pgoffload.worker_queue values ('none', 1, '{}');
       insert into pgoffload.pause (model) values ('no-such-model');
+      insert into pgoffload.settled_letter (action, position, came_at) values (1, 'dead-letters-0@1', now());
       insert into pgoffload.maintained_column
           (name, source, declarer, login, key_columns, key_numbers, input_columns, input_numbers, literals,
            target, target_number, target_type, kind, configuration, settings, installation)

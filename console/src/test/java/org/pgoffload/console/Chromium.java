@@ -2,7 +2,6 @@ package org.pgoffload.console;
 
 import java.io.File;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -59,31 +58,27 @@ final class Chromium {
 
   /// Starts one with nothing in it.
   static ChromeDriver start(String... more) {
-    try {
-      var options = new ChromeOptions();
-      options.setBinary(BROWSER.toFile());
-      options.addArguments(
-          "--headless=new",
-          "--no-sandbox",
-          "--disable-gpu",
-          "--disable-quic",
-          "--disable-dev-shm-usage",
-          "--disable-background-networking",
-          "--disable-component-update",
-          "--disable-sync",
-          "--no-first-run",
-          "--window-size=1300,900",
-          "--user-data-dir=" + Files.createTempDirectory("pgoffload-chromium"));
-      options.addArguments(List.of(more));
-      var service =
-          new ChromeDriverService.Builder()
-              .usingDriverExecutable(DRIVER.toFile())
-              .usingAnyFreePort()
-              .withSilent(true)
-              .build();
-      return new ChromeDriver(service, options);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    var options = new ChromeOptions();
+    options.setBinary(BROWSER.toFile());
+    // no directory of ours: the driver removes the one that it makes
+    options.addArguments(
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        "--window-size=1300,900");
+    options.addArguments(List.of(more));
+    var service =
+        new ChromeDriverService.Builder()
+            .usingDriverExecutable(DRIVER.toFile())
+            .usingAnyFreePort()
+            .withSilent(true)
+            .build();
+    return new ChromeDriver(service, options);
   }
 }

@@ -1,87 +1,64 @@
 package org.pgoffload.console;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.time.Duration;
-import java.util.Objects;
-import java.util.function.Predicate;
-import org.awaitility.Awaitility;
+import java.io.IOException;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.openqa.selenium.By;
-import org.openqa.selenium.chrome.ChromeDriver;
-import org.pgoffload.dev.servers.PostgresVersion;
+import org.pgoffload.operations.deadletters.LetterTopic;
 
-/// The dead letters in a real browser. Skipped where there is none and none can be installed.
-@Timeout(300)
-final class DeadLettersBrowserTest extends WithLetters {
-  private static @Nullable ChromeDriver started;
+/// The dead letters in a real browser.
+final class DeadLettersBrowserTest extends WithBrowser {
+  private @Nullable TestLetters letters;
 
-  @BeforeAll
-  static void startBrowser() {
-    var missing = Chromium.missing();
-    assumeTrue(missing.isEmpty(), () -> missing.orElse(""));
-    started = Chromium.start();
+  @Override
+  @Nullable LetterTopic deadLetters() {
+    return letters().address();
   }
 
-  @AfterAll
-  static void endBrowser() {
-    if (started != null) {
-      started.quit();
+  /// Each test has a topic of its own.
+  private TestLetters letters() {
+    if (letters == null) {
+      letters = new TestLetters(database);
     }
+    return letters;
   }
 
-  @BeforeEach
-  void forgetCookies() {
-    // one version is enough for what the browser does
-    assumeTrue(version == PostgresVersion.V18 || versions().size() == 1);
-    browser().manage().deleteAllCookies();
-  }
-
-  private static ChromeDriver browser() {
-    return Objects.requireNonNull(started);
-  }
-
-  private void open(String path) {
-    browser().get(console.url().replaceAll("/$", "") + path);
-  }
-
-  private void signIn(String role) {
-    open("/signin");
-    browser().findElement(By.name("role")).sendKeys(role);
-    browser().findElement(By.name("password")).sendKeys(role);
-    browser().findElement(By.cssSelector("button.main")).click();
-    awaitText(text -> text.contains("Sign out"));
-  }
-
-  private static void awaitText(Predicate<String> expected) {
-    Awaitility.await()
-        .atMost(Duration.ofSeconds(30))
-        .ignoreExceptions()
-        .untilAsserted(() ->
-            assertThat(browser().findElement(By.tagName("body")).getText()).matches(expected));
+  @AfterEach
+  void forgetLetters() {
+    letters().makeNoOperator();
+    letters = null;
   }
 
   @Test
   void anOperatorReplaysALetterAndSeesItGone() {
-    var request = sendRequest();
+    var request = letters().sendRequest();
     signIn("lead");
-    browser().findElement(By.linkText("Dead letters")).click();
+    click("Dead letters");
     awaitText(text -> text.contains("too_old") && text.contains("" + request.id()));
-    browser().findElement(By.xpath("//button[normalize-space()='Replay']")).click();
+    click("Replay");
     awaitText(
         text -> text.contains("is sent again as request ") && text.contains("No dead letters."));
     assertThat(database.onlySent().envelope().requestedBy().user()).isEqualTo("app");
+    assertNoErrors();
+  }
+
+  @Test
+  void theListAndALetterAreForEverybodysEyes() throws IOException {
+    letters().sendRequest();
+    letters().send("malformed", TestLetters.bytes("<script>alert(1)</script>"), "no signature");
+    signIn("lead");
+    assertAccessible("/dead-letters");
+    assertAccessible("/dead-letters/1/0");
+    assertAccessibleToo("/dead-letters/0/0");
+    assertNoErrors();
   }
 
   @Test
   void anotherRoleSeesNoSuchPage() {
-    sendRequest();
+    letters().sendRequest();
     signIn("app");
     assertThat(browser().findElements(By.linkText("Requests"))).hasSize(1);
     assertThat(browser().findElements(By.linkText("Dead letters"))).isEmpty();

@@ -6,21 +6,37 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.pgoffload.operations.deadletters.LetterTopic;
 
 /// The dead letters, on a real broker.
 @Timeout(120)
-final class DeadLettersPageTest extends WithLetters {
+final class DeadLettersPageTest extends WithConsole {
   private static final Pattern CAME_AT = Pattern.compile("name=\"came_at\" value=\"([^\"]+)\"");
 
+  private @Nullable TestLetters letters;
   private @Nullable LetterTopic other;
   private boolean hasOther;
 
   @Override
   @Nullable LetterTopic deadLetters() {
-    return hasOther ? other : super.deadLetters();
+    return hasOther ? other : letters().address();
+  }
+
+  /// Each test has a topic of its own.
+  private TestLetters letters() {
+    if (letters == null) {
+      letters = new TestLetters(database);
+    }
+    return letters;
+  }
+
+  @AfterEach
+  void forgetLetters() {
+    letters().makeNoOperator();
+    letters = null;
   }
 
   private ConsoleApp consoleOf(@Nullable LetterTopic topic) {
@@ -42,7 +58,7 @@ final class DeadLettersPageTest extends WithLetters {
 
   @Test
   void replaysALetterOnceUnlessTheReaderIsTold() {
-    var request = sendRequest();
+    var request = letters().sendRequest();
     var reader = signedIn("lead");
     var list = reader.get("/dead-letters").body();
     assertThat(list).contains("too_old", ">1@0</a>", ">" + request.id() + "</td>");
@@ -77,13 +93,13 @@ final class DeadLettersPageTest extends WithLetters {
             "replay_letter|{"
                 + request.id()
                 + "}|{"
-                + topic
+                + letters().topic
                 + "-1@0}|lead|pgoffload console|too_old");
   }
 
   @Test
   void discardsALetterAndShowsItByItsAddressAlone() {
-    send("malformed", bytes("nonsense"), "no signature");
+    letters().send("malformed", TestLetters.bytes("nonsense"), "no signature");
     var reader = signedIn("lead");
     var list = reader.get("/dead-letters").body();
     assertThat(list).contains("malformed", "no signature");
@@ -93,14 +109,18 @@ final class DeadLettersPageTest extends WithLetters {
         .contains("Discarded", "It cannot be sent again: it is no signed request.", "nonsense");
     assertThat(reader.post("/dead-letters/0/0/replay", form(list)).statusCode()).isEqualTo(422);
     assertThat(database.admin().rows("select what, ids, role_name, names from pgoffload.action"))
-        .containsExactly("discard_letter|null|lead|{" + topic + "-0@0}");
+        .containsExactly("discard_letter|null|lead|{" + letters().topic + "-0@0}");
   }
 
   @Test
   void showsWhatAnybodyMayHaveWrittenAsText() {
-    send("malformed", bytes("<script>alert(1)</script> \u202eevil\u0007"), "<b>bold\u202e</b>");
-    send("malformed", new byte[] {(byte) 0xff, (byte) 0xfe, 0}, "bytes");
-    send("malformed", bytes("x".repeat(70_000)), "long");
+    letters()
+        .send(
+            "malformed",
+            TestLetters.bytes("<script>alert(1)</script> \u202eevil\u0007"),
+            "<b>bold\u202e</b>");
+    letters().send("malformed", new byte[] {(byte) 0xff, (byte) 0xfe, 0}, "bytes");
+    letters().send("malformed", TestLetters.bytes("x".repeat(70_000)), "long");
     var reader = signedIn("lead");
     assertThat(reader.get("/dead-letters").body())
         .contains("&lt;b&gt;bold\\u202e&lt;/b&gt;")
@@ -117,7 +137,7 @@ final class DeadLettersPageTest extends WithLetters {
 
   @Test
   void hidesContentUntilItIsAskedForWhereTheInstallationSaysSo() {
-    send("malformed", bytes("a secret prompt"), "no signature");
+    letters().send("malformed", TestLetters.bytes("a secret prompt"), "no signature");
     var hiding =
         closedAfterTheTest(Reader.signedIn(console(database.address(), false, true), "lead"));
     assertThat(hiding.get("/dead-letters/0/0").body())
@@ -129,7 +149,7 @@ final class DeadLettersPageTest extends WithLetters {
   @Test
   void pagesFromTheEnd() {
     for (int i = 0; i < 120; i++) {
-      send("malformed", bytes("x"), "letter " + i + ".");
+      letters().send("malformed", TestLetters.bytes("x"), "letter " + i + ".");
     }
     var reader = signedIn("lead");
     var first = reader.get("/dead-letters").body();
@@ -144,7 +164,7 @@ final class DeadLettersPageTest extends WithLetters {
 
   @Test
   void isForOperatorsAlone() {
-    send("malformed", bytes("x"), "no signature");
+    letters().send("malformed", TestLetters.bytes("x"), "no signature");
     var app = signedIn("app");
     assertThat(app.get("/overview").body()).doesNotContain("/dead-letters");
     for (var path : new String[] {"/dead-letters", "/dead-letters/0/0"}) {
@@ -163,7 +183,7 @@ final class DeadLettersPageTest extends WithLetters {
 
   @Test
   void doesNothingToAnotherLetterAtTheSamePlace() {
-    send("malformed", bytes("x"), "no signature");
+    letters().send("malformed", TestLetters.bytes("x"), "no signature");
     var reader = signedIn("lead");
     assertThat(
             reader

@@ -448,7 +448,7 @@ final class SqlRequestHandlerTest {
     try (var gate = closed(8);
         var _ = start("w")) {
       long id = launches.launch("alice", gate(8));
-      // its session is idle for a moment between the begin and the command
+      // at its command: the worker knows the session from the reply to the begin on
       int pid =
           Integer.parseInt(
               await()
@@ -457,7 +457,7 @@ final class SqlRequestHandlerTest {
                       () ->
                           installation.query(
                               "select coalesce(max(pid), 0) from pg_stat_activity where"
-                                  + " application_name like 'pg_background:%' and state <> 'idle'"),
+                                  + " application_name like 'pg_background:%' and wait_event = 'advisory'"),
                       found -> !found.equals("0")));
       launches.progress("bob", id, 99, pid + 1);
       launches.progress("alice", id, 40, pid);

@@ -6,40 +6,30 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.pgoffload.dev.servers.kafka.TestBroker;
 import org.pgoffload.operations.deadletters.LetterTopic;
 import org.pgoffload.protocol.RecordHeaders;
 import org.pgoffload.schema.SentRequest;
+import org.pgoffload.schema.TestDatabase;
 
-/// Runs its tests with a topic of dead letters, and with `lead` for an operator.
-abstract class WithLetters extends WithConsole {
+/// A topic of dead letters of a test's own, and its operator `lead`.
+final class TestLetters {
   private static final AtomicInteger TOPICS = new AtomicInteger();
+  private static final TestBroker BROKER = TestBroker.shared();
 
-  static final TestBroker BROKER = TestBroker.shared();
+  final String topic = "console" + TOPICS.getAndIncrement() + ".dead-letters";
+  private final TestDatabase database;
 
-  String topic = "";
-
-  @Override
-  @Nullable LetterTopic deadLetters() {
-    if (topic.isEmpty()) {
-      topic = "console" + TOPICS.getAndIncrement() + ".dead-letters";
-      try {
-        BROKER.admin().createTopics(List.of(new NewTopic(topic, 2, (short) 1))).all().get();
-      } catch (ExecutionException e) {
-        throw new IllegalStateException(e);
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new IllegalStateException(e);
-      }
+  TestLetters(TestDatabase database) {
+    this.database = database;
+    try {
+      BROKER.admin().createTopics(List.of(new NewTopic(topic, 2, (short) 1))).all().get();
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
     }
-    return new LetterTopic(BROKER.address(), topic);
-  }
-
-  @BeforeEach
-  void makeOperator() {
     database
         .admin()
         .run(
@@ -47,13 +37,10 @@ abstract class WithLetters extends WithConsole {
                 + " grant pgoffload_operator to lead");
   }
 
-  /// Each test has a topic of its own.
-  @AfterEach
-  void forgetTopic() {
-    topic = "";
+  LetterTopic address() {
+    return new LetterTopic(BROKER.address(), topic);
   }
 
-  @AfterEach
   void makeNoOperator() {
     database.admin().run("revoke pgoffload_operator from lead");
   }

@@ -4,37 +4,23 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.openqa.selenium.By;
 import org.pgoffload.operations.deadletters.LetterTopic;
 
 /// The dead letters in a real browser.
 final class DeadLettersBrowserTest extends WithBrowser {
-  private @Nullable TestLetters letters;
+  @RegisterExtension final TestLetters letters = new TestLetters(() -> database);
 
   @Override
   @Nullable LetterTopic deadLetters() {
-    return letters().address();
-  }
-
-  /// Each test has a topic of its own.
-  private TestLetters letters() {
-    if (letters == null) {
-      letters = new TestLetters(database);
-    }
-    return letters;
-  }
-
-  @AfterEach
-  void forgetLetters() {
-    letters().makeNoOperator();
-    letters = null;
+    return letters.address();
   }
 
   @Test
   void anOperatorReplaysALetterAndSeesItGone() {
-    var request = letters().sendRequest();
+    var request = letters.sendRequest();
     signIn("lead");
     click("Dead letters");
     awaitText(text -> text.contains("too_old") && text.contains("" + request.id()));
@@ -47,8 +33,8 @@ final class DeadLettersBrowserTest extends WithBrowser {
 
   @Test
   void theListAndALetterAreForEverybodysEyes() throws IOException {
-    letters().sendRequest();
-    letters().send("malformed", TestLetters.bytes("<script>alert(1)</script>"), "no signature");
+    letters.sendRequest();
+    letters.send("malformed", TestLetters.bytes("<script>alert(1)</script>"), "no signature");
     signIn("lead");
     assertAccessible("/dead-letters");
     assertAccessible("/dead-letters/1/0");
@@ -58,7 +44,7 @@ final class DeadLettersBrowserTest extends WithBrowser {
 
   @Test
   void anotherRoleSeesNoSuchPage() {
-    letters().sendRequest();
+    letters.sendRequest();
     signIn("app");
     assertThat(browser().findElements(By.linkText("Requests"))).hasSize(1);
     assertThat(browser().findElements(By.linkText("Dead letters"))).isEmpty();

@@ -6,9 +6,9 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.pgoffload.operations.deadletters.LetterTopic;
 
 /// The dead letters, on a real broker.
@@ -16,27 +16,13 @@ import org.pgoffload.operations.deadletters.LetterTopic;
 final class DeadLettersPageTest extends WithConsole {
   private static final Pattern CAME_AT = Pattern.compile("name=\"came_at\" value=\"([^\"]+)\"");
 
-  private @Nullable TestLetters letters;
+  @RegisterExtension final TestLetters letters = new TestLetters(() -> database);
   private @Nullable LetterTopic other;
   private boolean hasOther;
 
   @Override
   @Nullable LetterTopic deadLetters() {
-    return hasOther ? other : letters().address();
-  }
-
-  /// Each test has a topic of its own.
-  private TestLetters letters() {
-    if (letters == null) {
-      letters = new TestLetters(database);
-    }
-    return letters;
-  }
-
-  @AfterEach
-  void forgetLetters() {
-    letters().makeNoOperator();
-    letters = null;
+    return hasOther ? other : letters.address();
   }
 
   private ConsoleApp consoleOf(@Nullable LetterTopic topic) {
@@ -58,7 +44,7 @@ final class DeadLettersPageTest extends WithConsole {
 
   @Test
   void replaysALetterOnceUnlessTheReaderIsTold() {
-    var request = letters().sendRequest();
+    var request = letters.sendRequest();
     var reader = signedIn("lead");
     var list = reader.get("/dead-letters").body();
     assertThat(list).contains("too_old", ">1@0</a>", ">" + request.id() + "</td>");
@@ -93,13 +79,13 @@ final class DeadLettersPageTest extends WithConsole {
             "replay_letter|{"
                 + request.id()
                 + "}|{"
-                + letters().topic
+                + letters.address().name()
                 + "-1@0}|lead|pgoffload console|too_old");
   }
 
   @Test
   void discardsALetterAndShowsItByItsAddressAlone() {
-    letters().send("malformed", TestLetters.bytes("nonsense"), "no signature");
+    letters.send("malformed", TestLetters.bytes("nonsense"), "no signature");
     var reader = signedIn("lead");
     var list = reader.get("/dead-letters").body();
     assertThat(list).contains("malformed", "no signature");
@@ -109,18 +95,17 @@ final class DeadLettersPageTest extends WithConsole {
         .contains("Discarded", "It cannot be sent again: it is no signed request.", "nonsense");
     assertThat(reader.post("/dead-letters/0/0/replay", form(list)).statusCode()).isEqualTo(422);
     assertThat(database.admin().rows("select what, ids, role_name, names from pgoffload.action"))
-        .containsExactly("discard_letter|null|lead|{" + letters().topic + "-0@0}");
+        .containsExactly("discard_letter|null|lead|{" + letters.address().name() + "-0@0}");
   }
 
   @Test
   void showsWhatAnybodyMayHaveWrittenAsText() {
-    letters()
-        .send(
-            "malformed",
-            TestLetters.bytes("<script>alert(1)</script> \u202eevil\u0007"),
-            "<b>bold\u202e</b>");
-    letters().send("malformed", new byte[] {(byte) 0xff, (byte) 0xfe, 0}, "bytes");
-    letters().send("malformed", TestLetters.bytes("x".repeat(70_000)), "long");
+    letters.send(
+        "malformed",
+        TestLetters.bytes("<script>alert(1)</script> \u202eevil\u0007"),
+        "<b>bold\u202e</b>");
+    letters.send("malformed", new byte[] {(byte) 0xff, (byte) 0xfe, 0}, "bytes");
+    letters.send("malformed", TestLetters.bytes("x".repeat(70_000)), "long");
     var reader = signedIn("lead");
     assertThat(reader.get("/dead-letters").body())
         .contains("&lt;b&gt;bold\\u202e&lt;/b&gt;")
@@ -137,7 +122,7 @@ final class DeadLettersPageTest extends WithConsole {
 
   @Test
   void hidesContentUntilItIsAskedForWhereTheInstallationSaysSo() {
-    letters().send("malformed", TestLetters.bytes("a secret prompt"), "no signature");
+    letters.send("malformed", TestLetters.bytes("a secret prompt"), "no signature");
     var hiding =
         closedAfterTheTest(Reader.signedIn(console(database.address(), false, true), "lead"));
     assertThat(hiding.get("/dead-letters/0/0").body())
@@ -149,7 +134,7 @@ final class DeadLettersPageTest extends WithConsole {
   @Test
   void pagesFromTheEnd() {
     for (int i = 0; i < 120; i++) {
-      letters().send("malformed", TestLetters.bytes("x"), "letter " + i + ".");
+      letters.send("malformed", TestLetters.bytes("x"), "letter " + i + ".");
     }
     var reader = signedIn("lead");
     var first = reader.get("/dead-letters").body();
@@ -164,7 +149,7 @@ final class DeadLettersPageTest extends WithConsole {
 
   @Test
   void isForOperatorsAlone() {
-    letters().send("malformed", TestLetters.bytes("x"), "no signature");
+    letters.send("malformed", TestLetters.bytes("x"), "no signature");
     var app = signedIn("app");
     assertThat(app.get("/overview").body()).doesNotContain("/dead-letters");
     for (var path : new String[] {"/dead-letters", "/dead-letters/0/0"}) {
@@ -183,7 +168,7 @@ final class DeadLettersPageTest extends WithConsole {
 
   @Test
   void doesNothingToAnotherLetterAtTheSamePlace() {
-    letters().send("malformed", TestLetters.bytes("x"), "no signature");
+    letters.send("malformed", TestLetters.bytes("x"), "no signature");
     var reader = signedIn("lead");
     assertThat(
             reader

@@ -9,7 +9,6 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.operations.deadletters.ListedLetter;
 import org.pgoffload.operations.deadletters.Printable;
@@ -17,7 +16,6 @@ import org.pgoffload.operations.deadletters.SettledLetter;
 import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Environment;
 import org.pgoffload.platform.Query;
-import org.pgoffload.platform.Settings;
 import org.pgoffload.protocol.Text;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -82,20 +80,16 @@ final class ListDeadLetters extends ConfiguredCommand {
 
   /// Without an answer of the database all are listed: a login may be there for the topic alone.
   private void leaveOutSettled(List<ListedLetter> rows) {
-    if (!hasDatabase(settings())) {
+    if (!settings().hasDatabase()) {
       err().println("Letters that were replayed or discarded are listed too: no database is set.");
       err().flush();
       return;
     }
     try (var connection = database().connectAsPart("pgoffload dead-letters")) {
-      var known =
-          Set.copyOf(
-              Query.rows(
-                  connection,
-                  SettledLetter.AMONG,
-                  SettledLetter::read,
-                  Query.array("text", rows, ListedLetter::position)));
-      rows.removeIf(row -> known.contains(SettledLetter.of(row)));
+      rows.removeIf(
+          SettledLetter.among(
+              rows,
+              (sql, positions) -> Query.rows(connection, sql, SettledLetter::read, positions)));
     } catch (SQLException e) {
       err()
           .println(
@@ -103,12 +97,6 @@ final class ListDeadLetters extends ConfiguredCommand {
                   + Printable.line(DatabaseFault.words(e)));
       err().flush();
     }
-  }
-
-  private static boolean hasDatabase(Settings settings) {
-    return settings.secret("DATABASE_URL") != null
-        || settings.text("PGHOST") != null
-        || settings.text("PGHOSTADDR") != null;
   }
 
   private Instant time(String text, InstantSource clock) {

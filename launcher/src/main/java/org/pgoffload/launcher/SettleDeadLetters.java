@@ -13,14 +13,11 @@ import org.pgoffload.platform.DatabaseFault;
 import org.pgoffload.platform.Query;
 import org.pgoffload.protocol.DeadLetterReason;
 import org.pgoffload.schema.InstallException;
-import org.postgresql.util.PSQLException;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /// A command that settles dead letters: those at some positions, or all.
 abstract class SettleDeadLetters extends ConfiguredCommand {
-  private static final String UNDEFINED_FUNCTION = "42883";
-
   @Parameters(
       paramLabel = "POSITION",
       arity = "0..*",
@@ -106,12 +103,13 @@ abstract class SettleDeadLetters extends ConfiguredCommand {
                   connection, sql, row -> row.getObject(1, Long.class), parameters)),
           letter);
     } catch (SQLException e) {
-      if (DatabaseFault.is(e, UNDEFINED_FUNCTION) || DatabaseFault.isConnectionLost(e)) {
+      if (DatabaseFault.is(e, DatabaseFault.UNDEFINED_FUNCTION)
+          || DatabaseFault.isConnectionLost(e)) {
         throw new InstallException(
             words(e) + (DatabaseFault.isConnectionLost(e) ? "" : "; run pgoffload install first"),
             e);
       }
-      refuse(letter, words(e), hint(e));
+      refuse(letter, words(e), Printable.line(DatabaseFault.hint(e)));
     }
   }
 
@@ -135,10 +133,5 @@ abstract class SettleDeadLetters extends ConfiguredCommand {
 
   static String words(SQLException e) {
     return Printable.line(DatabaseFault.words(e));
-  }
-
-  private static String hint(SQLException e) {
-    var server = e instanceof PSQLException known ? known.getServerErrorMessage() : null;
-    return server == null || server.getHint() == null ? "" : Printable.line(server.getHint());
   }
 }

@@ -79,4 +79,10 @@ public final class DatabaseFault {
         ? String.valueOf(refusal.getServerErrorMessage().getMessage())
         : String.valueOf(fault.getMessage());
   }
+
+  /// What to do, in the server's words; empty if it does not say so.
+  public static String hint(SQLException fault) {
+    var server = fault instanceof PSQLException refusal ? refusal.getServerErrorMessage() : null;
+    return server == null || server.getHint() == null ? "" : server.getHint();
+  }
 }

@@ -62,7 +62,7 @@ public final class Settings extends Environment {
     if (url != null) {
       return database("DATABASE_URL", url, libpqVariables());
     }
-    if (text("PGHOST") == null && text("PGHOSTADDR") == null) {
+    if (!hasHost()) {
       problem(
           "no database: set DATABASE_URL"
               + (own == null ? "" : " (or " + own + ")")
@@ -73,6 +73,15 @@ public final class Settings extends Environment {
     var variables = libpqVariables();
     variables.putIfAbsent("PGUSER", text("USER", "postgres"));
     return database("PGHOST and the other PG… variables", null, variables);
+  }
+
+  /// Whether something says where the database is, beside a part's own variable.
+  public boolean hasDatabase() {
+    return secret("DATABASE_URL") != null || hasHost();
+  }
+
+  private boolean hasHost() {
+    return text("PGHOST") != null || text("PGHOSTADDR") != null;
   }
 
   /// The database for a part that has no login of its own: its readers bring theirs. A login in the

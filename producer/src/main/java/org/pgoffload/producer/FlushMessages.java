@@ -35,7 +35,7 @@ final class FlushMessages implements AutoCloseable {
 
   /// No right to a function, no such function, or none of it in a vendor's server.
   private static final Set<String> REFUSALS =
-      Set.of(DatabaseFault.INSUFFICIENT_PRIVILEGE, "42883", "0A000");
+      Set.of(DatabaseFault.INSUFFICIENT_PRIVILEGE, DatabaseFault.UNDEFINED_FUNCTION, "0A000");
 
   private static final String FLUSH =
       "pg_catalog.pg_logical_emit_message(true, 'pgoffload.heartbeat', '')";

@@ -44,6 +44,11 @@ public final class RoleSession {
     return Query.exists(connection, text(sql), parameters);
   }
 
+  /// Whether the role is a member of `pgoffload_operator` at this moment.
+  public boolean isOperator() throws SQLException {
+    return row("select pgoffload.is_operator()", row -> row.getBoolean(1));
+  }
+
   private String text(String sql) {
     return sql.replace("${public_schema}", publicSchema);
   }

@@ -7,7 +7,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -28,7 +27,6 @@ import org.pgoffload.operations.deadletters.SettleLetters;
 import org.pgoffload.operations.deadletters.SettledLetter;
 import org.pgoffload.operations.deadletters.UnreadableLettersException;
 import org.pgoffload.platform.DatabaseFault;
-import org.pgoffload.platform.Query;
 
 /// The dead letters, and the page of each with its buttons. Kafka knows no role of the reader's:
 /// the database is asked before each look and each action whether it is an operator.
@@ -79,33 +77,33 @@ public final class DeadLettersPage implements Page {
     return new View(
         "dead-letters.jte",
         "Dead letters",
-        read(letters -> {
-          var from = below;
-          int left = 0;
-          for (int i = 1; ; i++) {
-            var page = letters.newest(from, MOST);
-            var shown = notSettled(visit, page.letters());
-            left += page.letters().size() - shown.size();
-            if (!shown.isEmpty() || page.older().isEmpty() || i == MOST_EMPTY) {
-              return new DeadLetters(true, shown, left, below.isEmpty(), page.older());
-            }
-            from = page.older();
-          }
-        }));
+        read(
+            topic,
+            letters -> {
+              var from = below;
+              int left = 0;
+              for (int i = 1; ; i++) {
+                var page = letters.newest(from, MOST);
+                var shown = notSettled(visit, page.letters());
+                left += page.letters().size() - shown.size();
+                if (!shown.isEmpty() || page.older().isEmpty() || i == MOST_EMPTY) {
+                  return new DeadLetters(true, shown, left, below.isEmpty(), page.older());
+                }
+                from = page.older();
+              }
+            }));
   }
 
   private static List<ListedLetter> notSettled(Visit visit, List<ListedLetter> letters)
       throws SQLException {
-    var settled =
-        Set.copyOf(
-            visit
-                .database()
-                .look(session ->
-                    session.rows(
-                        SettledLetter.AMONG,
-                        SettledLetter::read,
-                        Query.array("text", letters, ListedLetter::position))));
-    return letters.stream().filter(letter -> !settled.contains(SettledLetter.of(letter))).toList();
+    var isSettled =
+        visit
+            .database()
+            .look(session ->
+                SettledLetter.among(
+                    letters,
+                    (sql, positions) -> session.rows(sql, SettledLetter::read, positions)));
+    return letters.stream().filter(isSettled.negate()).toList();
   }
 
   private static Map<Integer, Long> below(String text) {
@@ -210,7 +208,7 @@ public final class DeadLettersPage implements Page {
       throw noLetter();
     }
     var place = new LetterPlace((int) partition, Math.max(0, visit.id("offset")));
-    return read(letters -> letters.at(place)).orElseThrow(DeadLettersPage::noLetter);
+    return read(topic, letters -> letters.at(place)).orElseThrow(DeadLettersPage::noLetter);
   }
 
   private static Problem noLetter() {
@@ -223,9 +221,9 @@ public final class DeadLettersPage implements Page {
     T of(ReadDeadLetters letters) throws SQLException;
   }
 
-  private <T> T read(Read<T> read) throws SQLException {
+  private <T> T read(LetterTopic topic, Read<T> read) throws SQLException {
     try {
-      if (topic == null || !places.tryAcquire(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
+      if (!places.tryAcquire(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
         throw new Problem(
             503,
             "53300",

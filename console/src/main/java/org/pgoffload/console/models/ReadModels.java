@@ -66,7 +66,7 @@ final class ReadModels {
     var models = new LinkedHashMap<String, Models.Model>();
     var paces = paces();
     boolean hasOlder = rights.asks() && addUsed(models, paces);
-    boolean operates = session.row("select pgoffload.is_operator()", row -> row.getBoolean(1));
+    boolean operates = session.isOperator();
     if (operates) {
       paces.forEach((target, pace) -> models.putIfAbsent(target, unused(target, pace)));
     }

@@ -10,6 +10,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.pgoffload.console.web.Problem;
 import org.pgoffload.console.web.Visit;
+import org.pgoffload.platform.DatabaseFault;
 
 /// The overview of each role whose readers look, made once for all of them: the first reader who
 /// finds it too old reads it anew. Nothing is read while nobody looks.
@@ -53,7 +54,7 @@ final class SharedSamples {
       if (last == null) {
         throw new Problem(
             503,
-            "57014",
+            DatabaseFault.QUERY_CANCELED,
             "The database does not answer yet.",
             "Another reader of this role has asked it. Try again in a few seconds.");
       }

@@ -3,7 +3,6 @@ package org.pgoffload.console.web;
 import java.sql.SQLException;
 import org.pgoffload.console.database.BusyException;
 import org.pgoffload.platform.DatabaseFault;
-import org.postgresql.util.PSQLException;
 
 /// What a fault means to the reader: the server's own words and hint where the role's statement is
 /// to blame, and never a stack.
@@ -43,14 +42,10 @@ final class ProblemOf {
       return new Problem(
           503, code, "The database took too long.", "Narrow the filter, or try again.");
     }
-    var hint =
-        e instanceof PSQLException refusal && refusal.getServerErrorMessage() != null
-            ? refusal.getServerErrorMessage().getHint()
-            : null;
     return new Problem(
         DatabaseFault.is(e, DatabaseFault.INSUFFICIENT_PRIVILEGE) ? 403 : 422,
         code,
         DatabaseFault.words(e),
-        hint == null ? "" : hint);
+        DatabaseFault.hint(e));
   }
 }

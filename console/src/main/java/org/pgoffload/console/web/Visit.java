@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import org.pgoffload.console.database.RoleDatabase;
+import org.pgoffload.console.database.RoleSession;
 import org.pgoffload.console.signin.RoleRights;
 import org.pgoffload.console.signin.SignedIn;
 
@@ -53,8 +54,7 @@ public final class Visit {
   ///
   /// @throws Problem that says what to grant
   public void requireOperating() throws SQLException {
-    if (!database()
-        .look(session -> session.row("select pgoffload.is_operator()", row -> row.getBoolean(1)))) {
+    if (!database().look(RoleSession::isOperator)) {
       throw new Problem(
           403,
           "42501",

@@ -108,7 +108,14 @@ final class MaintainedAttackTest extends WithMaintainedColumns {
           for each row execute function pgoffload.ask_maintained();
         create trigger each after insert on own.ticket execute function pgoffload.ask_maintained();
         insert into own.ticket values (1, 's', 'b');
-        update own.ticket set body = 'c'
+        update own.ticket set body = 'c';
+        drop trigger other on own.ticket;
+        create or replace trigger "pgoffload maintains mood" after insert or update or delete on own.ticket
+          for each row execute function pgoffload."ask_maintained mood"('mood');
+        create trigger all_at_once after update on own.ticket execute function pgoffload."ask_maintained mood"();
+        insert into own.ticket values (1, 's', 'b');
+        update own.ticket set body = 'c';
+        delete from own.ticket
         """);
     assertThat(database.admin().number("select count(*) from pgoffload.maintained_due")).isZero();
     assertThat(database.sent()).isEmpty();
@@ -128,6 +135,11 @@ final class MaintainedAttackTest extends WithMaintainedColumns {
     keeper.run(
         "select llm_maintain('it''s; --\"', source => 'shop.odd', target => 'it''s',"
             + " ask => '''; drop table shop.ticket; -- {{ {\"x}\"} {\"A \"\"b\"\"\"} %s $1 $$ {\"); drop table shop.ticket; --\"}')");
+    admin.run("insert into shop.odd values ('k', 8, 'v', null)");
+    assertThat(
+            database.sent().stream()
+                .map(request -> request.envelope().payload().path("prompt").asText()))
+        .containsExactly("'; drop table shop.ticket; -- { 8 v %s $1 $$ k");
     admin.run("set search_path = pg_catalog");
     try {
       var texts =
@@ -136,7 +148,9 @@ final class MaintainedAttackTest extends WithMaintainedColumns {
                   "select e.* from pgoffload.maintained_column c, pgoffload.row_expressions(c, 'r') e")
               .getFirst()
               .split("\\|", -1);
-      assertThat(admin.rows("select " + texts[0] + ", " + texts[1] + " from shop.odd r"))
+      assertThat(
+              admin.rows(
+                  "select " + texts[0] + ", " + texts[1] + " from shop.odd r where r.\"x}\" = 7"))
           .containsExactly(
               "{{body},7}".replace("{{body}", "{\"{body}\"") + "|{7,\"\\\"; drop\",\"{body}\"}");
       assertThat(

@@ -54,7 +54,7 @@ final class MaintainedDeclarationTest extends WithMaintainedColumns {
                     """))
         .containsExactly(
             "pgoffload maintains mood|CREATE TRIGGER \"pgoffload maintains mood\" AFTER INSERT OR UPDATE ON shop.ticket"
-                + " FOR EACH ROW EXECUTE FUNCTION pgoffload.ask_maintained()");
+                + " FOR EACH ROW EXECUTE FUNCTION pgoffload.\"ask_maintained mood\"()");
     assertThat(
             keeper.rows(
                 "select name, source, target, status, pending, done, failed, stale, tokens, cost, paused, last_error, behind"

@@ -2,6 +2,7 @@ package org.pgoffload.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /// Maintained columns that cannot go on at the moment lose nothing, and disturb no writer.
@@ -167,6 +168,57 @@ final class MaintainedStatesTest extends WithMaintainedRows {
     assertThat(
             database.admin().rows("select input_columns, target from pgoffload.maintained_column"))
         .containsExactly("{subject,text}|feels");
+  }
+
+  @Test
+  void columnsThatExchangeTheirNamesStayWhatTheyWere() {
+    keeper.run(MOOD);
+    write(1, "before");
+    database
+        .admin()
+        .run(
+            """
+            alter table shop.ticket rename column subject to other;
+            alter table shop.ticket rename column body to subject;
+            alter table shop.ticket rename column other to body
+            """);
+    writer.run("insert into shop.ticket (id, subject, body) values (2, 'b', 's')");
+    writer.run("update shop.ticket set body = 's!' where id = 2");
+    assertThat(hasFunctionOfToday()).isEqualTo("f");
+    step();
+    assertThat(hasFunctionOfToday()).isEqualTo("t");
+    writer.run("update shop.ticket set subject = 'b!' where id = 2");
+    writer.run("update shop.ticket set mood = 'none of these' where id = 2");
+    assertThat(prompts())
+        .containsExactly(
+            "The mood of: before before",
+            "The mood of: s b",
+            "The mood of: s! b",
+            "The mood of: s! b!");
+  }
+
+  /// @return whether its trigger function reads rows by the names that the columns have
+  private @Nullable String hasFunctionOfToday() {
+    return database
+        .admin()
+        .value(
+            """
+            select strpos(p.prosrc, pgoffload.names_digest(c)) > 0
+            from pgoffload.maintained_column c join pg_proc p on p.proname = 'ask_maintained ' || c.name
+            """);
+  }
+
+  @Test
+  void itsTriggerFunctionIsDroppedWithItsTrigger() {
+    keeper.run(MOOD);
+    keeper.run("select llm_maintain_drop('mood')");
+    step();
+    var functions = "select count(*) from pg_proc where proname ~ '^ask_maintained '";
+    assertThat(database.admin().number(functions)).as("its trigger is the table's").isOne();
+    writer.run("insert into shop.ticket (id, subject) values (1, 'a')");
+    database.admin().run("drop trigger \"pgoffload maintains mood\" on shop.ticket");
+    step();
+    assertThat(database.admin().number(functions)).isZero();
   }
 
   @Test

@@ -395,10 +395,9 @@ create or replace function pgoffload.maintained_mark(
   hash bytea,
   ending jsonb)
 returns text
-language plpgsql immutable
+language sql stable
 as $$
-begin
-  return concat(
+  select concat(
     '{"name":', to_json(coalesce(c.name, '')),
     ',"key":', to_json(key),
     ',"hash":"', encode(hash, 'hex'), '"',
@@ -406,8 +405,7 @@ begin
                       then '{"code":"superseded","message":"the maintained column was dropped"}'
                       else ending::text end,
     ',"chunk":' || c.chunk::text,
-    '}');
-end
+    '}')
 $$;
 
 -- API: Private. What the model is asked, as fields of JSON; what is null is left out. Runs within the search_path

@@ -729,6 +729,7 @@ begin
     c.target_number, c.into_table, c.target_type, c.kind, c.model, c.provider, c.system, c.options, c.timeout, c.response_schema,
     c.chunk, c.configuration, c.settings, c.installation)
   returning number into c.number;
+  perform pgoffload.make_trigger_function(c);
   insert into pgoffload.maintained_state (number) values (c.number);
   insert into pgoffload.maintained_sweep (number) values (c.number) on conflict do nothing;
   return c.number;
@@ -763,8 +764,8 @@ begin
             hint = format('Have the owner run: grant trigger on %s to %I', lacking, current_user);
   end if;
   -- without a list of columns, which would keep their types from being changed
-  execute format('create or replace trigger %I after insert or update on %s for each row execute function pgoffload.ask_maintained()',
-    'pgoffload maintains ' || name, source);
+  execute format('create or replace trigger %I after insert or update on %s for each row execute function pgoffload.%I()',
+    'pgoffload maintains ' || name, source, 'ask_maintained ' || name);
 end
 $$;
 

@@ -86,12 +86,10 @@ $$;
 -- API: Private. What nobody else can know: proves that a text was written by code of the owner. Runs within its callers'
 -- rights and search_path.
 create or replace function pgoffload.proof_of(what text, signer pgoffload.signer) returns text
-language plpgsql immutable
+language sql stable
 as $$
-begin
   -- with words in front that no envelope begins with: it is no signature of a request
-  return encode(sha256(signer.outer_pad || sha256(signer.inner_pad || convert_to('proof of ' || what, 'UTF8'))), 'hex');
-end
+  select encode(sha256(signer.outer_pad || sha256(signer.inner_pad || convert_to('proof of ' || what, 'UTF8'))), 'hex')
 $$;
 drop function if exists pgoffload.proof_of(text);
 
@@ -122,28 +120,148 @@ as $$
 $$;
 
 drop function if exists pgoffload.maintained_query(integer);
+drop function if exists pgoffload.maintained_query(pgoffload.maintained_column);
 
-drop function if exists pgoffload.maintained_query(integer);
-
--- API: Private. How rows of a maintained column are read: six digits, and a query, whose part of so many characters reads
--- the new row alone; empty, if a column is gone. Runs within its callers' rights and search_path.
-create or replace function pgoffload.maintained_query(c pgoffload.maintained_column) returns text
+-- API: Private. What the columns that a maintained column reads are called today, as one text of a fixed length. Runs within
+-- its callers' rights and search_path.
+create or replace function pgoffload.names_digest(c pgoffload.maintained_column) returns text
 language plpgsql stable
 as $$
 declare
-  -- by concat, and so by the types' own output functions: a cast may be a function of a user
-  new_row constant record := pgoffload.row_expressions(c, '$1');
-  old_row constant record := pgoffload.row_expressions(c, '$2');
-  read constant text := 'select ' || new_row.key_expression || ', ' || new_row.input_expression;
+  today constant record := pgoffload.row_expressions(c, 'new');
 begin
-  return coalesce(
-    lpad(length(read)::text, 6, '0') || read || ', ' || old_row.key_expression || ', ' || old_row.input_expression, '');
+  return encode(sha256(convert_to(concat(today.key_expression, today.input_expression), 'UTF8')), 'hex');
 end
 $$;
 
 -- API: Private. Asks about a row that was inserted or updated, with the transaction. Does nothing on a table, or under a
--- name, that no declaration has. Whatever keeps a row from being asked about becomes the row's failure, or has it asked
--- about later: it never raises an error.
+-- name, that no declaration has. Runs within its callers' rights and search_path, with their settings.
+create or replace function pgoffload.ask_changed_row(
+  relation oid,
+  trigger_name name,
+  digest text,               -- of the names by which the row was read; null: they are those of today
+  key text[],                -- null: it could not be read
+  inputs text[],
+  key_before text[],         -- null: there was no row before
+  inputs_before text[],
+  refusal jsonb default null)  -- as in ask_maintained_row
+returns boolean              -- false: columns have other names by now, and nothing was done
+language plpgsql volatile
+as $$
+declare
+  c pgoffload.maintained_column;
+  signer pgoffload.signer;
+  statement text;
+  known text;              -- of this statement: whether rows are asked about, t, f, or ? as long as no row is to be; the digest
+  hash bytea;
+  prompt text;
+  applying constant text := current_setting('pgoffload.applying', true);
+  ignored text;
+begin
+  select d.* into c from pgoffload.maintained_column d
+  where d.source = coalesce(pg_partition_root(relation), relation) and trigger_name = ('pgoffload maintains ' || d.name)::name;
+  if not found then
+    -- a transaction with an old snapshot may not see what was declared since
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+      insert into pgoffload.maintained_unseen (source, trigger_name)
+      values (coalesce(pg_partition_root(relation), relation), ask_changed_row.trigger_name);
+    end if;
+    return true;
+  end if;
+  select g.* into signer from pgoffload.signer g;
+
+  -- Found out once for each statement, whose rows follow: kept in a setting, behind the proof that it was written here.
+  statement := concat_ws(' ', c.number, pg_current_xact_id(), statement_timestamp(), '');
+  known := current_setting('pgoffload.maintained_' || c.number, true);
+  if left(known, 64) = pgoffload.proof_of(statement || substr(known, 65), signer) then
+    known := substr(known, 65);
+  else
+    known := '?' || pgoffload.names_digest(c);
+    ignored := set_config('pgoffload.maintained_' || c.number, pgoffload.proof_of(statement || known, signer) || known, true);
+  end if;
+  if digest <> substr(known, 2) then
+    return false;
+  end if;
+  if key is null or key = key_before and inputs = inputs_before then
+    return true;
+  end if;
+  if refusal is null then
+    -- what is far too large is not put together: a text of more than 1 GB would be an error
+    if pg_column_size(inputs) > least(signer.max_request_bytes::bigint * 2, 400000000) then
+      refusal := jsonb_build_object('code', 'request_too_large', 'message', format(
+        'the request is too large: its inputs have %s bytes; max_request_bytes is the limit', pg_column_size(inputs)));
+    else
+      prompt := pgoffload.fill_template(c.literals, inputs);
+    end if;
+    hash := pgoffload.maintained_hash(c.configuration, inputs);
+  end if;
+
+  -- the setting is for speed, and proves nothing
+  if (case when starts_with(applying, c.number || ' ') then pgoffload.maintained_of_task() = c.number end) then
+    -- what changes in a row because its answer is written is not asked about; another row is
+    if strpos(applying, pgoffload.maintained_row_id(key)::text) = 0 then
+      ignored := pgoffload.defer_maintained(c.number, key);
+    end if;
+    return true;
+  end if;
+  if starts_with(known, '?') then
+    known := case when pgoffload.maintained_asks(c) then 't' else 'f' end || substr(known, 2);
+    ignored := set_config('pgoffload.maintained_' || c.number, pgoffload.proof_of(statement || known, signer) || known, true);
+  end if;
+  if starts_with(known, 't') then
+    ignored := pgoffload.ask_maintained_row(c, signer, key, coalesce(hash, c.configuration), prompt, refusal);
+  else
+    ignored := pgoffload.defer_maintained(c.number, key);
+  end if;
+  return true;
+end
+$$;
+
+-- API: Private. Reads a row that was inserted or updated by the names that its columns have today, and asks about it. Runs
+-- within its callers' rights and search_path, with their settings.
+create or replace function pgoffload.ask_unread_row(
+  relation oid, trigger_name name,
+  new_row record,
+  old_row record)            -- null: it was inserted
+returns void
+language plpgsql volatile
+as $$
+declare
+  c pgoffload.maintained_column;
+  today record;
+  key text[];
+  inputs text[];
+  key_before text[];
+  inputs_before text[];
+  refusal jsonb;
+  ignored boolean;
+begin
+  select d.* into c from pgoffload.maintained_column d
+  where d.source = coalesce(pg_partition_root(relation), relation) and trigger_name = ('pgoffload maintains ' || d.name)::name;
+  if found then
+    today := pgoffload.row_expressions(c, '$1');
+    if today.key_expression is null or today.input_expression is null then
+      return;  -- a column is gone, which llm_maintained shows
+    end if;
+    begin
+      execute 'select ' || today.key_expression into key using new_row;
+      execute 'select ' || today.input_expression into inputs using new_row;
+      if old_row is distinct from null then
+        execute concat('select ', today.key_expression, ', ', today.input_expression) into key_before, inputs_before using old_row;
+      end if;
+    exception when others then
+      refusal := jsonb_build_object('code', 'inputs_not_readable', 'message', concat(sqlstate, ': ', sqlerrm));
+    end;
+  end if;
+  ignored := pgoffload.ask_changed_row(relation, trigger_name, null, key, inputs, key_before, inputs_before, refusal);
+end
+$$;
+
+-- API: Private. The trigger function of maintained columns: asks about a row that was inserted or updated, with the
+-- transaction. Does nothing on a table, or under a name, that no declaration has. Whatever keeps a row from being asked
+-- about becomes the row's failure, or has it asked about later: it never raises an error. A declaration makes one of its
+-- own of it, "ask_maintained <name>", which reads the row by names that stand in it: a statement that is put together is
+-- parsed and planned for each row, which takes as long as a third of all else.
 create or replace function pgoffload.ask_maintained() returns trigger
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -157,89 +275,57 @@ set lc_monetary = 'C'
 set debug_print_plan = off
 as $$
 declare
-  c pgoffload.maintained_column;
-  signer pgoffload.signer;
-  statement text;
-  known text;              -- of this statement: whether rows are asked about, t, f, or ? as long as no row is to be; how they are read
-  query text;
+  digest text;
   key text[];
   inputs text[];
-  hash bytea;
   key_before text[];
   inputs_before text[];
-  prompt text;
-  refusal jsonb;
-  applying text := current_setting('pgoffload.applying', true);
   ignored text;
 begin
-  select d.* into c from pgoffload.maintained_column d
-  where d.source = coalesce(pg_partition_root(tg_relid), tg_relid) and tg_name = ('pgoffload maintains ' || d.name)::name;
-  if not found then
-    -- a transaction with an old snapshot may not see what was declared since
-    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
-      insert into pgoffload.maintained_unseen (source, trigger_name)
-      values (coalesce(pg_partition_root(tg_relid), tg_relid), tg_name);
-    end if;
-    return null;
-  end if;
-  select g.* into signer from pgoffload.signer g;
-
-  -- Found out once for each statement, whose rows follow: kept in a setting, behind the proof that it was written here.
-  statement := concat_ws(' ', c.number, pg_current_xact_id(), statement_timestamp(), '');
-  known := current_setting('pgoffload.maintained_' || c.number, true);
-  if left(known, 64) = pgoffload.proof_of(statement || substr(known, 65), signer) then
-    known := substr(known, 65);
-  else
-    known := '?' || pgoffload.maintained_query(c);
-    ignored := set_config('pgoffload.maintained_' || c.number, pgoffload.proof_of(statement || known, signer) || known, true);
-  end if;
-  query := substr(known, 2);
-  if query = '' then
-    return null;  -- a column is gone, which llm_maintained shows
-  end if;
-
-  for attempt in 1 .. 2 loop
-    begin
-      if tg_op = 'INSERT' then
-        execute substr(query, 7, left(query, 6)::integer) into key, inputs using new;
-      else
-        execute substr(query, 7) into key, inputs, key_before, inputs_before using new, old;
-        if key = key_before and inputs = inputs_before then
-          return null;
-        end if;
-      end if;
-      hash := pgoffload.maintained_hash(c.configuration, inputs);
-      prompt := pgoffload.fill_template(c.literals, inputs);
-      exit;
-    exception when others then
-      -- this very statement has renamed a column, or the text is too large for the server
-      query := pgoffload.maintained_query(c);
-      refusal := case when attempt = 2
-        then jsonb_build_object('code', 'inputs_not_readable', 'message', concat(sqlstate, ': ', sqlerrm)) end;
-    end;
-  end loop;
-  if key is null then
-    return null;
-  end if;
-
-  -- the setting is for speed, and proves nothing
-  if (case when starts_with(applying, c.number || ' ') then pgoffload.maintained_of_task() = c.number end) then
-    -- what changes in a row because its answer is written is not asked about; another row is
-    if strpos(applying, pgoffload.maintained_row_id(key)::text) = 0 then
-      ignored := pgoffload.defer_maintained(c.number, key);
-    end if;
-    return null;
-  end if;
-  if starts_with(known, '?') then
-    known := case when pgoffload.maintained_asks(c) then 't' else 'f' end || substr(known, 2);
-    ignored := set_config('pgoffload.maintained_' || c.number, pgoffload.proof_of(statement || known, signer) || known, true);
-  end if;
-  if starts_with(known, 't') then
-    ignored := pgoffload.ask_maintained_row(c, signer, key, coalesce(hash, c.configuration), prompt, refusal);
-  else
-    ignored := pgoffload.defer_maintained(c.number, key);
+  begin
+    /* reads */
+  exception when others then
+    key := null;  -- a column was renamed, say
+  end;
+  if (case when key is not null then
+        pgoffload.ask_changed_row(tg_relid, tg_name, digest, key, inputs, key_before, inputs_before) end) is not true then
+    ignored := pgoffload.ask_unread_row(tg_relid, tg_name, new, old);
   end if;
   return null;
+end
+$$;
+
+-- API: Private. Makes the trigger function of a maintained column, anew if its columns were renamed. Runs within its
+-- callers' rights and search_path.
+create or replace function pgoffload.make_trigger_function(c pgoffload.maintained_column) returns void
+language plpgsql volatile
+as $$
+declare
+  made constant text := format('pgoffload.%I', 'ask_maintained ' || c.name);
+  new_row constant record := pgoffload.row_expressions(c, 'new');
+  old_row constant record := pgoffload.row_expressions(c, 'old');
+  template constant pg_proc := (select p from pg_proc p where p.oid = 'pgoffload.ask_maintained'::regproc);
+begin
+  execute format('create or replace function %s() returns trigger language plpgsql volatile security definer %s as %L', made,
+    -- each element of a list is quoted by itself
+    (select string_agg(concat('set ', split_part(s, '=', 1), ' = ''', replace(split_part(s, '=', 2), ', ', ''', '''), ''''), ' ')
+     from unnest(template.proconfig) s),
+    replace(template.prosrc, '/* reads */', concat(
+      'digest := ', quote_literal(pgoffload.names_digest(c)),
+      '; key := ', new_row.key_expression, '; inputs := ', new_row.input_expression,
+      '; if tg_op = ''UPDATE'' then key_before := ', old_row.key_expression, '; inputs_before := ', old_row.input_expression,
+      '; end if;')));
+  execute format('comment on function %s is %L', made, 'API: Private. The trigger function of a maintained column.');
+  execute format('revoke all on function %s from public', made);
+  execute format('grant execute on function %s to llm_user', made);
+end
+$$;
+
+-- those that are there
+do $$
+begin
+  perform pgoffload.make_trigger_function(c) from pgoffload.maintained_column c
+  where to_regproc(format('pgoffload.%I', 'ask_maintained ' || c.name)) is not null;
 end
 $$;
 

@@ -21,7 +21,8 @@ as $$
   select exists (
     select from pg_trigger t
     where t.tgrelid = c.source and t.tgname = ('pgoffload maintains ' || c.name)::name
-      and t.tgfoid = to_regprocedure('pgoffload.ask_maintained()') and t.tgenabled <> 'D')
+      and t.tgfoid in (to_regproc(format('pgoffload.%I', 'ask_maintained ' || c.name)), to_regproc('pgoffload.ask_maintained'))
+      and t.tgenabled <> 'D')
 $$;
 
 -- API: Private. Lets a maintained column that was restored, or came with a copy, go on as one of this installation: its
@@ -100,6 +101,7 @@ begin
         c := pgoffload.take_over_maintained(c);
       end if;
       perform pgoffload.raise_fault(pgoffload.maintained_fault(c));
+      perform pgoffload.make_trigger_function(c);
       update pgoffload.maintained_column m
       set key_columns = array(select a.attname from unnest(c.key_numbers) with ordinality k (number, n)
                               join pg_attribute a on a.attrelid = c.source and a.attnum = k.number order by k.n),

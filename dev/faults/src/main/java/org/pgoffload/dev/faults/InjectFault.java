@@ -47,7 +47,11 @@ record InjectFault(Installation installation, int requests, Random random) {
   private static final int RATE = 150;
 
   FaultOutcome run(Fault fault, String run) throws SQLException {
-    installation.throughLinks(fault.needs().contains(Fault.Need.LINKS));
+    installation.startPartsWith(
+        fault.needs().contains(Fault.Need.LINKS),
+        fault.needs().contains(Fault.Need.LOAD_OF_ITS_OWN)
+            ? Installation.LONG_CALLS
+            : Installation.SHORT_CALLS);
     installation.heal();
     var journal = new Journal(run);
     var scene = new Scene(installation, journal, random, requests);
@@ -63,7 +67,7 @@ record InjectFault(Installation installation, int requests, Random random) {
           Load.start(
               installation::application,
               journal,
-              Mix.of(fault.needs().contains(Fault.Need.LITTLE_LOAD) ? requests / 10 : requests),
+              Mix.of(fault.needs().contains(Fault.Need.LOAD_OF_ITS_OWN) ? requests / 10 : requests),
               spread,
               mayRefuse(fault) ? SHORT_PATIENCE : Duration.ofMinutes(2),
               random);

@@ -41,8 +41,8 @@ public record Fault(
     SMALL_KAFKA_DISK,
     /// Immediate calls may end with a clear error.
     TELLS_CALLERS,
-    /// A tenth of the usual load, beside one of its own.
-    LITTLE_LOAD
+    /// A tenth of the usual load, beside one of its own, whose calls are counted: none is given up.
+    LOAD_OF_ITS_OWN
   }
 
   /// Makes it happen.

@@ -34,7 +34,7 @@ final class MaintainedFaults {
   }
 
   private static Fault maintained(Fault fault) {
-    var needs = EnumSet.of(Fault.Need.LITTLE_LOAD);
+    var needs = EnumSet.of(Fault.Need.LOAD_OF_ITS_OWN);
     needs.addAll(fault.needs());
     return new Fault(
         "maintained-" + fault.name(),

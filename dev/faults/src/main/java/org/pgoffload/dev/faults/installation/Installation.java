@@ -27,6 +27,12 @@ public final class Installation implements AutoCloseable {
   static final String APPLICATION = "app";
   public static final String SLOT = "pgoffload";
 
+  /// Calls that hang are given up within the run.
+  public static final Duration SHORT_CALLS = Duration.ofSeconds(15);
+
+  /// None is given up because the machine is busy.
+  public static final Duration LONG_CALLS = Duration.ofMinutes(5);
+
   private static final Map<String, String> UNENCRYPTED = Map.of("sslmode", "disable");
 
   private final Place place;
@@ -43,6 +49,7 @@ public final class Installation implements AutoCloseable {
   private final Part worker1;
   private final Part worker2;
   private boolean linked;
+  private Duration callTimeout = SHORT_CALLS;
 
   private Installation(Place place, PartCommand command) {
     this.place = place;
@@ -197,12 +204,13 @@ public final class Installation implements AutoCloseable {
     return process.output();
   }
 
-  /// From now on parts are started so that they reach everything through links, or directly; those
-  /// that run otherwise are ended.
-  public void throughLinks(boolean wanted) {
-    if (linked != wanted) {
+  /// From now on parts are started so that they reach everything through links, or directly, and
+  /// give a call to the model up after so long; those that run otherwise are ended.
+  public void startPartsWith(boolean links, Duration longestCall) {
+    if (linked != links || !callTimeout.equals(longestCall)) {
       parts().forEach(Part::terminate);
-      linked = wanted;
+      linked = links;
+      callTimeout = longestCall;
     }
   }
 
@@ -248,8 +256,7 @@ public final class Installation implements AutoCloseable {
     environment.put("OPENAI_API_KEY", StubVendor.KEY);
     int stubPort = linked ? links.workersToStub().port() : stub.port();
     environment.put("OPENAI_BASE_URL", "http://127.0.0.1:" + stubPort + "/v1");
-    // a call that hangs is given up within the run
-    environment.put("LLM_CALL_TIMEOUT", "15s");
+    environment.put("LLM_CALL_TIMEOUT", callTimeout.toSeconds() + "s");
     environment.put("LLM_MAX_TRIES", "20");
     environment.put("LLM_MAX_RETRY_WAIT", "2s");
     return environment;

@@ -26,8 +26,8 @@ import picocli.CommandLine.Option;
     name = "status",
     description = {
       "Says how the installation does, and what to do about each problem.",
-      "Needs a login that may see llm_health: the owner's, or one of a member of"
-          + " llm_user. Exits with 1 if anything is in error."
+      "Needs a login that may see llm_health: the owner's, or one of a member of llm_user,"
+          + " pgbackground_role or pgoffload_operator. Exits with 1 if anything is in error."
     })
 final class StatusCommand extends ConfiguredCommand {
   @Option(names = "--json", description = "Print a JSON object.")

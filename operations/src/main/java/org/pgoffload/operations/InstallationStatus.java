@@ -38,8 +38,7 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
   /// A row of `llm_worker`.
   ///
   /// @param heartbeatAge seconds since it was heard of
-  /// @param doing what it has to do and has done, by the names of the view's columns; empty of an
-  ///   older worker
+  /// @param doing what it has to do and has done, by the names of the view's columns
   public record Worker(
       String name,
       boolean alive,
@@ -68,8 +67,8 @@ public record InstallationStatus(List<Check> checks, Queue queue, List<Worker> w
 
   /// Asks the database.
   ///
-  /// @param database a login that may see `llm_health` and `llm_worker`: a member of llm_user, or
-  ///   the owner
+  /// @param database a login that may see `llm_health` and `llm_worker`: the owner, or a member of
+  ///   llm_user, pgbackground_role or pgoffload_operator
   /// @throws SQLException if it does not answer, or refuses
   public static InstallationStatus read(ConnectAsPart database) throws SQLException {
     try (var connection = database.connectAsPart("pgoffload status")) {

@@ -114,7 +114,7 @@ grant insert (model, provider, role_oid, reason), delete on pgoffload.pause to p
 grant select on ${public_schema}.llm_health, ${public_schema}.llm_worker, pgoffload.worker, pgoffload.reranker, pgoffload.setting,
   pgoffload.model_pace to pgoffload_operator;
 grant execute on function pgoffload.worker_is_alive to pgoffload_operator;
-grant execute on function pgoffload.health, pgoffload.require_model_or_provider to pgoffload_operator;
+grant execute on function pgoffload.health, pgoffload.queue_depth, pgoffload.require_model_or_provider to pgoffload_operator;
 grant execute on function pgoffload.is_operator, pgoffload.note_action to llm_user, pgbackground_role, pgoffload_operator;
 grant select on pgoffload.settled_letter to pgoffload_operator;
 grant execute on function pgoffload.settle_letter, pgoffload.note_letter, pgoffload.replay_letter, pgoffload.discard_letter to pgoffload_operator;

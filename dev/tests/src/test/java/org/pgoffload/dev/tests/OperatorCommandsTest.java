@@ -7,9 +7,9 @@ import java.sql.SQLException;
 import org.junit.jupiter.api.Test;
 import org.pgoffload.protocol.Secret;
 
-/// `pgoffload pause` and `resume`, as an operator calls them, who may read no setting and no record
-/// of the installation.
-class PauseCommandTest extends OnSharedInstallation {
+/// `pgoffload pause`, `resume` and `status`, as an operator calls them, who may read no setting and
+/// no record of the installation.
+class OperatorCommandsTest extends OnSharedInstallation {
   @Test
   void anOperatorPausesAndResumesAModelWhereKafkaIsConfigured() throws SQLException {
     try (var admin = installation.admin().connect("test")) {
@@ -19,6 +19,24 @@ class PauseCommandTest extends OnSharedInstallation {
         assertThat(run("pause").output()).contains("was paused already.");
       } finally {
         assertThat(run("resume").output()).contains("model no-such-model ");
+        execute(admin, "drop role an_operator");
+      }
+    }
+  }
+
+  @Test
+  void anOperatorReadsTheStatus() throws SQLException {
+    try (var admin = installation.admin().connect("test")) {
+      execute(admin, "create role an_operator login password 'p' in role pgoffload_operator");
+      try {
+        var status =
+            Command.run(
+                "status",
+                "--database-url",
+                installation.admin().as("an_operator", Secret.of("p")).uri());
+        assertThat(status.errors()).isEmpty();
+        assertThat(status.output()).contains("worker");
+      } finally {
         execute(admin, "drop role an_operator");
       }
     }

@@ -34,8 +34,7 @@ import org.slf4j.LoggerFactory;
 ///   start.
 /// - **The slot is the position.** What Connect has stored is not where it begins: after a restore
 ///   it may lie ahead of everything, and nothing would be captured until then. What is captured a
-///   second time is recognised by its id. Only with `exactly.once.support=required` it begins at
-///   the stored position, if that can be one of this slot's.
+///   second time is recognised by its id.
 ///
 /// For the thread of the task alone, as Connect calls it.
 public final class RequestConnectorTask extends CaptureTask {

@@ -24,8 +24,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// After a break of the capture (a slot that was made anew, topics that were lost), has the
-/// database send again what was committed before it and is neither answered nor held by a live
-/// worker.
+/// database send again what was committed before it and is not answered.
 ///
 /// It first waits until whatever was captured has been worked off, so that nothing is published a
 /// second time that is merely queued:

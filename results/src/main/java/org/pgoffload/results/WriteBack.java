@@ -85,9 +85,7 @@ final class WriteBack {
     this.hop = telemetry.hop("write_back");
     this.counted =
         Counter.builder("pgoffload.written")
-            .description(
-                "Messages written to the database: results, pieces, usage, and chunks of rows of"
-                    + " older workers")
+            .description("Messages written to the database: results, pieces and usage")
             .register(metrics);
     this.faults =
         Counter.builder("pgoffload.write.back.faults")

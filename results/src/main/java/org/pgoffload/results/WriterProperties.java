@@ -20,8 +20,7 @@ final class WriterProperties {
     properties.put(ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
     properties.put(ConsumerConfig.GROUP_ID_CONFIG, configuration.topics().writeBack());
     properties.putIfAbsent(ConsumerConfig.CLIENT_ID_CONFIG, configuration.topics().writeBack());
-    // The classic consumer works on the thread that polls. That of the new protocol has another
-    // one,
+    // The classic consumer works on the thread that polls. That of the new protocol has another,
     // and each poll and each record is handed over between the two.
     properties.put(
         ConsumerConfig.GROUP_PROTOCOL_CONFIG,

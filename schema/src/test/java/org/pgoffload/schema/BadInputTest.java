@@ -55,7 +55,7 @@ final class BadInputTest extends OnPostgresVersions {
         "response_schema | '[]' | response_schema must be a JSON object, not a JSON array | For example",
         "response_schema | 'null' | response_schema must be a JSON object, not a JSON null | For example",
         "response_schema | concat('{\"a\":', repeat('[', 70), repeat(']', 70), '}')::jsonb | response_schema must not be nested deeper than 64 levels | ``",
-        "inputs | '{i}' | inputs is for requests of kind embed alone | To have texts embedded",
+        "inputs | '{i}' | inputs is for requests of kind embed and rerank | To have texts embedded",
         "provider | '' | provider must be a name such as openai or azure_openai, not \"\" | Leave it out",
         "provider | 'Open AI' | provider must be a name such as openai or azure_openai, not \"Open AI\" | Leave it out",
         "retry_of | 4711 | retry_of must be the id of a request that the role may see, which 4711 is not | llm_retry sets it.",

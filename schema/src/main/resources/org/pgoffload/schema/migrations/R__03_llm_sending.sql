@@ -238,7 +238,7 @@ declare
   last_role text;
 begin
   if request.inputs is not null then
-    raise exception 'inputs is for requests of kind embed alone'
+    raise exception 'inputs is for requests of kind embed and rerank'
       using errcode = 'invalid_parameter_value', column = 'inputs',
             hint = 'To have texts embedded, set kind to embed; to ask, give the text in prompt.';
   end if;

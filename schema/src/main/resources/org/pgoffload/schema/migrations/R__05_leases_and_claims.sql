@@ -28,8 +28,8 @@ as $$
                - (select s.value::interval from pgoffload.setting s where s.name = 'worker_dead_after')))
 $$;
 
--- API: Private. Removes the leases of the dead: those that a later registration of the name has replaced at once, others
--- after a day, for llm_worker to show. A claim without a lease is a dead worker's. A lease that a claim under way holds
+-- API: Private. Removes the leases of the dead: those that a later registration of the name has replaced a minute later,
+-- others after a day, for llm_worker to show. A claim without a lease is a dead worker's. A lease that a claim under way holds
 -- stays. Runs within its callers' rights and search_path.
 create or replace function pgoffload.remove_dead_leases() returns void
 language sql volatile

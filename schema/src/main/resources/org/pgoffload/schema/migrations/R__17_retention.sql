@@ -234,8 +234,8 @@ end
 $$;
 
 -- API: Private, for the owner. Removes old rows of the tables that are not partitioned: leaders in the cache whose
--- answer is gone, sums of usage, leases of the dead, and backends that have ended. A thousand at a time, so that no transaction is long; returns whether
--- there may be more.
+-- answer is gone, sums of usage, leases of the dead, and backends that have ended. A thousand at a time, so that no
+-- transaction is long; returns whether there may be more.
 create or replace function pgoffload.remove_old_rows() returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

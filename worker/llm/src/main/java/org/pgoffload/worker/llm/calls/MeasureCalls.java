@@ -37,7 +37,7 @@ final class MeasureCalls {
 
   /// A call begins.
   ///
-  /// @param operation `chat` or `embeddings`
+  /// @param operation `chat`, `embeddings` or `rerank`
   Span begin(String operation, ModelTarget target) {
     running.incrementAndGet();
     return tracer

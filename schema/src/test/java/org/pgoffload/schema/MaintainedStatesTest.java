@@ -209,16 +209,33 @@ final class MaintainedStatesTest extends WithMaintainedRows {
   }
 
   @Test
-  void itsTriggerFunctionIsDroppedWithItsTrigger() {
+  void itsTriggerFunctionIsMadeAnewForAnotherTypeAndNotElse() {
+    keeper.run(MOOD);
+    write(1, "a");
+    var made = functionVersion();
+    step();
+    assertThat(functionVersion()).isEqualTo(made);
+    database.admin().run("alter table shop.ticket alter column subject type varchar(100)");
+    write(2, "b");
+    step();
+    assertThat(functionVersion()).isNotEqualTo(made);
+    write(3, "c");
+    assertThat(prompts())
+        .containsExactly("The mood of: a a", "The mood of: b b", "The mood of: c c");
+  }
+
+  private @Nullable String functionVersion() {
+    return database.admin().value("select xmin from pg_proc where proname = 'ask_maintained mood'");
+  }
+
+  @Test
+  void theTriggerOfADroppedOneDoesNothingWhenItsNameIsDeclaredOfAnotherTable() {
     keeper.run(MOOD);
     keeper.run("select llm_maintain_drop('mood')");
-    step();
-    var functions = "select count(*) from pg_proc where proname ~ '^ask_maintained '";
-    assertThat(database.admin().number(functions)).as("its trigger is the table's").isOne();
-    writer.run("insert into shop.ticket (id, subject) values (1, 'a')");
-    database.admin().run("drop trigger \"pgoffload maintains mood\" on shop.ticket");
-    step();
-    assertThat(database.admin().number(functions)).isZero();
+    keeper.run(
+        "select llm_maintain('mood', source => 'shop.event', target => 'gist', ask => '{body}')");
+    write(1, "of the first table");
+    assertThat(prompts()).isEmpty();
   }
 
   @Test

@@ -304,7 +304,10 @@ public final class RemoveSchema {
               -- a partition goes with its table
               where not k.relispartition
               union all
-              select 'pg_proc'::regclass, p.oid, 2 from pg_proc p where p.oid::regprocedure::text = any (?)
+              select 'pg_proc'::regclass, p.oid, 2 from pg_proc p
+              where p.oid::regprocedure::text = any (?)
+                -- which declarations have made
+                or p.proname ~ '^ask_maintained ' and p.pronamespace = 'pgoffload'::regnamespace
               union all
               select 'pg_type'::regclass, t.oid, 3 from unnest(?) n(name) join pg_type t on t.oid = to_regtype(n.name)
               join pg_class k on k.oid = t.typrelid and k.relkind = 'c') o,

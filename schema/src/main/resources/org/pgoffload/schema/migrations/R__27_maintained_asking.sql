@@ -295,37 +295,41 @@ begin
 end
 $$;
 
--- API: Private. Makes the trigger function of a maintained column, anew if its columns were renamed. Runs within its
--- callers' rights and search_path.
+-- API: Private. Makes the trigger function of a maintained column, where it is not as it is to be: it is new, a column was
+-- renamed or has another type, or pgoffload was upgraded. Runs within its callers' rights and search_path.
 create or replace function pgoffload.make_trigger_function(c pgoffload.maintained_column) returns void
 language plpgsql volatile
 as $$
 declare
-  made constant text := format('pgoffload.%I', 'ask_maintained ' || c.name);
+  function_name constant name := 'ask_maintained ' || c.name;
+  template constant pg_proc := (select p from pg_proc p where p.oid = 'pgoffload.ask_maintained'::regproc);
   new_row constant record := pgoffload.row_expressions(c, 'new');
   old_row constant record := pgoffload.row_expressions(c, 'old');
-  template constant pg_proc := (select p from pg_proc p where p.oid = 'pgoffload.ask_maintained'::regproc);
+  body text;
 begin
-  execute format('create or replace function %s() returns trigger language plpgsql volatile security definer %s as %L', made,
+  if new_row.key_expression is null or new_row.input_expression is null then
+    return;  -- a column is gone
+  end if;
+  body := replace(template.prosrc, '/* reads */', concat(
+    '/* types: ', (select string_agg(a.atttypid::oid::text, ' ' order by a.attnum) from pg_attribute a
+                   where a.attrelid = c.source and a.attnum = any (c.key_numbers || c.input_numbers)), ' */',
+    ' digest := ', quote_literal(pgoffload.names_digest(c)),
+    '; key := ', new_row.key_expression, '; inputs := ', new_row.input_expression,
+    '; if tg_op = ''UPDATE'' then key_before := ', old_row.key_expression, '; inputs_before := ', old_row.input_expression,
+    '; end if;'));
+  if exists (select from pg_proc p
+             where p.proname = function_name and p.pronamespace = 'pgoffload'::regnamespace
+               and p.prosrc = body and p.proconfig = template.proconfig) then
+    return;
+  end if;
+  execute format('create or replace function pgoffload.%I() returns trigger language plpgsql volatile security definer %s as %L', function_name,
     -- each element of a list is quoted by itself
     (select string_agg(concat('set ', split_part(s, '=', 1), ' = ''', replace(split_part(s, '=', 2), ', ', ''', '''), ''''), ' ')
      from unnest(template.proconfig) s),
-    replace(template.prosrc, '/* reads */', concat(
-      'digest := ', quote_literal(pgoffload.names_digest(c)),
-      '; key := ', new_row.key_expression, '; inputs := ', new_row.input_expression,
-      '; if tg_op = ''UPDATE'' then key_before := ', old_row.key_expression, '; inputs_before := ', old_row.input_expression,
-      '; end if;')));
-  execute format('comment on function %s is %L', made, 'API: Private. The trigger function of a maintained column.');
-  execute format('revoke all on function %s from public', made);
-  execute format('grant execute on function %s to llm_user', made);
-end
-$$;
-
--- those that are there
-do $$
-begin
-  perform pgoffload.make_trigger_function(c) from pgoffload.maintained_column c
-  where to_regproc(format('pgoffload.%I', 'ask_maintained ' || c.name)) is not null;
+    body);
+  execute format('comment on function pgoffload.%I is %L', function_name, 'API: Private. The trigger function of a maintained column.');
+  execute format('revoke all on function pgoffload.%I from public', function_name);
+  execute format('grant execute on function pgoffload.%I to llm_user', function_name);
 end
 $$;
 

@@ -481,21 +481,7 @@ as $$
 declare
   c pgoffload.maintained_column;
   columns integer := 0;
-  unused regprocedure;
 begin
-  -- of those that were dropped, as soon as no trigger needs it
-  for unused in
-      select p.oid from pg_proc p
-      where p.proname ~ '^ask_maintained ' and p.pronamespace = 'pgoffload'::regnamespace
-        and not exists (select from pgoffload.maintained_column m where p.proname = 'ask_maintained ' || m.name)
-        and not exists (select from pg_trigger t where t.tgfoid = p.oid) loop
-    exit when pgoffload.is_copy();
-    begin
-      execute format('drop function %s', unused);
-    exception when others then
-      raise warning 'function % stays for now: %', unused, sqlerrm;
-    end;
-  end loop;
   if not exists (select from pgoffload.maintained_column) then
     return 0;
   end if;
@@ -587,6 +573,7 @@ begin
   if obstacle is not null or not exists (select from pgoffload.installation i where i.id::uuid = c.installation) then
     return;
   end if;
+  perform pgoffload.make_trigger_function(c);
 
   -- where the declaration is restored, the columns are found by their names
   if exists (
@@ -597,7 +584,6 @@ begin
     set key_columns = pgoffload.names_of(c.source, c.key_numbers), input_columns = pgoffload.names_of(c.source, c.input_numbers),
         target = (pgoffload.names_of(c.source, array[c.target_number]))[1]
     where m.number = c.number;
-    perform pgoffload.make_trigger_function(c);
   end if;
 
   select coalesce(w.error, a.error) into found_error

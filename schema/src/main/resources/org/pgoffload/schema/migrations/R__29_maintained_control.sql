@@ -101,7 +101,6 @@ begin
         c := pgoffload.take_over_maintained(c);
       end if;
       perform pgoffload.raise_fault(pgoffload.maintained_fault(c));
-      perform pgoffload.make_trigger_function(c);
       update pgoffload.maintained_column m
       set key_columns = array(select a.attname from unnest(c.key_numbers) with ordinality k (number, n)
                               join pg_attribute a on a.attrelid = c.source and a.attnum = k.number order by k.n),
@@ -112,6 +111,7 @@ begin
       update pgoffload.maintained_state s
       set paused_by = null, paused_at = null, failing = null, failing_until = null, failing_pause = null, blocked = null
       where s.number = c.number;
+      perform pgoffload.make_trigger_function(c);
     when 'backfill' then
       update pgoffload.maintained_state s set backfill = true, backfill_after = null where s.number = c.number;
     when 'retry' then

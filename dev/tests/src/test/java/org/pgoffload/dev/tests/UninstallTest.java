@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 import static org.pgoffload.dev.tests.Sql.execute;
 import static org.pgoffload.dev.tests.Sql.query;
 
+import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -24,6 +25,16 @@ import org.pgoffload.protocol.TopicNames;
 /// `pgoffload install` and its counterpart, as a user calls them: on a PostgreSQL of its own, since
 /// roles are the whole server's, and on topics of its own.
 class UninstallTest extends OnSharedInstallation {
+  /// No worker has ever registered here, which a declaration asks for.
+  private static final String KEEPER =
+      """
+      insert into pgoffload.worker (name, epoch, provider, model, version, doing, heartbeat_at)
+        values ('gone', 1, 'echo', 'm', '0', '{"runs_sql": "1"}', now() - interval '1 hour');
+      create role keeper login password 'k' in role llm_user, pgbackground_role;
+      create table ticket (id int primary key, body text, mood text);
+      alter table ticket owner to keeper
+      """;
+
   private static PostgresServer server;
 
   @BeforeAll
@@ -46,6 +57,15 @@ class UninstallTest extends OnSharedInstallation {
     try (var shop = database("shop").connect("test");
         var admin = Admin.create(Map.of("bootstrap.servers", installation.kafkaBootstrap()))) {
       execute(shop, "insert into llm_request (prompt) values ('p')");
+      execute(shop, KEEPER);
+      keeper("select llm_maintain('mood', 'ticket', 'mood', 'The mood of {body}')");
+      var triggered = run("shop", "uninstall", "--discard-unanswered", "--topics", "--yes");
+      assertThat(triggered.errors())
+          .contains(
+              "trigger pgoffload maintains mood on table public.ticket depends on function pgoffload.\"ask_maintained mood\"()");
+      keeper("select llm_maintain_drop('mood')");
+      execute(shop, "drop owned by keeper; drop role keeper");
+
       // another's, with a prefix that begins like ours
       admin.createTopics(List.of(new NewTopic("shop.mine", 1, (short) 1))).all().get();
 
@@ -102,6 +122,12 @@ class UninstallTest extends OnSharedInstallation {
       var again = run("shop", "uninstall", "--topics", "--yes");
       assertThat(again.status()).isZero();
       assertThat(again.output()).contains("Nothing to do: pgoffload is not installed in ");
+    }
+  }
+
+  private static void keeper(String sql) throws SQLException {
+    try (var keeper = database("shop").as("keeper", Secret.of("k")).connect("test")) {
+      query(keeper, sql);
     }
   }
 

@@ -15,6 +15,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
@@ -68,6 +69,15 @@ final class RunTaskTest {
             database
                 .query(
                     "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and state = 'active'")
+                .equals("1"));
+  }
+
+  private void awaitLocked() {
+    await()
+        .atMost(PATIENCE)
+        .until(() ->
+            database
+                .query("select count(*) from pg_locks where locktype = 'advisory' and not granted")
                 .equals("1"));
   }
 
@@ -466,16 +476,24 @@ final class RunTaskTest {
 
   @Test
   void aTakeoverEndsTheSessionThatStillRuns() throws Exception {
-    var task = database.launch("alice", "", "create table taken_over (); select pg_sleep(1)");
-    var first = worker.begin(task);
-    awaitSleeping();
-    database.execute("update pgoffload.claim set worker = 'dead' where id = " + task.id());
-    var claim = worker.claim(task);
-    assertThat(claim.attempt()).isEqualTo(2);
-    assertThat(claim.sessions()).hasSize(1);
-    assertThat(worker.runClaimed(task, claim)).isEqualTo(RequestEnd.FINISHED);
-    // its session was ended under it, and the failure was not the last attempt's
-    assertThat(first.get()).isEqualTo(RequestEnd.HELD);
+    var task =
+        database.launch("alice", "", "create table taken_over (); select pg_advisory_xact_lock(6)");
+    FutureTask<RequestEnd> second;
+    try (var holder = database.as("bob");
+        var statement = holder.createStatement()) {
+      statement.execute("select pg_advisory_lock(6)");
+      var first = worker.begin(task);
+      awaitLocked();
+      database.execute("update pgoffload.claim set worker = 'dead' where id = " + task.id());
+      var claim = worker.claim(task);
+      assertThat(claim.attempt()).isEqualTo(2);
+      assertThat(claim.sessions()).hasSize(1);
+      second = new FutureTask<>(() -> worker.runClaimed(task, claim));
+      Thread.ofVirtual().start(second);
+      // its session was ended under it, and the failure was not the last attempt's
+      assertThat(first.get()).isEqualTo(RequestEnd.HELD);
+    }
+    assertThat(second.get()).isEqualTo(RequestEnd.FINISHED);
     assertThat(worker.topic.results()).extracting(SqlResult::attempt).containsOnly(2);
     assertThat(database.query("select count(*) from pg_class where relname = 'taken_over'"))
         .isEqualTo("1");
@@ -678,13 +696,7 @@ final class RunTaskTest {
         var statement = holder.createStatement()) {
       statement.execute("select pg_advisory_lock(5)");
       first = worker.begin(task);
-      await()
-          .atMost(PATIENCE)
-          .until(() ->
-              database
-                  .query(
-                      "select count(*) from pg_locks where locktype = 'advisory' and not granted")
-                  .equals("1"));
+      awaitLocked();
       database.query("select pgoffload.prepare_timeline()::text");
       database.query("select pgoffload.begin_timeline(1, null, 'accepted')");
     }
